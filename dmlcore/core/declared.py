@@ -1,0 +1,191 @@
+"""Immutable values with declared parameters: what a distribution and an estimator have in common.
+
+A family names each parameter with its domain. Validation, `repr` that evaluates back, equality, pickling, JSON, the count of
+free parameters and the flat unconstrained vector follow from that one declaration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self, dataclass_transform
+
+import numpy as np
+
+from dmlcore.core.domains import Child, Children, Domain, Keys, Text
+from dmlcore.core.errors import ParameterError
+
+
+def parameter(domain: Domain, default: Any = dataclasses.MISSING) -> Any:
+    """Declares a field of a family: its domain, and its default if it has one."""
+    return dataclasses.field(default=default, metadata={"domain": domain})
+
+
+def setting(default: Any = None) -> Any:
+    """Declares a field with any value."""
+    return parameter(Domain(), default)
+
+
+def name() -> Any:
+    """Declares `name`: what to call this node in messages and trees."""
+    return parameter(Text(), None)
+
+
+def keys(*parts: str) -> Any:
+    """Declares `keys`: one string or None; or, with `parts`, a tuple of them."""
+    return parameter(Keys(*parts), (None,) * len(parts)) if parts else parameter(Text(), None)
+
+
+def child(default: Any = dataclasses.MISSING) -> Any:
+    """Declares one nested distribution or estimator."""
+    return parameter(Child(), default)
+
+
+def children() -> Any:
+    """Declares a sequence of nested distributions or estimators."""
+    return parameter(Children())
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(parameter, setting, name, keys, child, children))
+class Declared:
+    """Base of distributions and estimators. Subclasses become frozen dataclasses of their declared fields."""
+
+    name: str | None
+    _fields: ClassVar[tuple[tuple[str, Domain], ...]] = ()
+    _child_fields: ClassVar[tuple[tuple[str, bool], ...]] = ()  # (field, whether it is a sequence)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        cls._fields = tuple((f.name, f.metadata.get("domain") or Domain()) for f in fields)
+        cls._child_fields = tuple((f, isinstance(d, Children)) for f, d in cls._fields if isinstance(d, (Child, Children)))
+
+    def __post_init__(self) -> None:
+        for field, domain in self._fields:
+            value = getattr(self, field)
+            try:
+                checked = domain.check(value)
+            except (ParameterError, TypeError) as error:
+                raise type(error)(f"{type(self).__name__}: {field} {error}") from None
+            if checked is not value:
+                object.__setattr__(self, field, checked)
+        self.validate()
+
+    def validate(self) -> None:
+        """Checks that concern several fields together; raises `ParameterError`."""
+
+    def derive(self, **values: Any) -> None:
+        """Sets fields or facts while the object is being made (from `validate` or `pinned`)."""
+        self.__dict__.update(values)
+
+    def pinned(self, **facts: Any) -> Self:
+        """A copy that carries facts fixed for one fit (floors, label sets), beside its declared fields."""
+        out = object.__new__(type(self))
+        out.__dict__.update(self.__dict__)
+        out.__dict__.update(facts)
+        return out
+
+    # -- what follows from the declaration -------------------------------------------------------------------------
+
+    def fields(self) -> dict[str, Any]:
+        """Declared fields by name, in order."""
+        return {field: getattr(self, field) for field, _ in self._fields}
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with some fields changed; validated again."""
+        return type(self)(**{**self.fields(), **changes})
+
+    def children(self) -> tuple[Any, ...]:
+        """Nested distributions or estimators, in declared order."""
+        out: list[Any] = []
+        for field, many in self._child_fields:
+            value = getattr(self, field)
+            out.extend(value) if many else out.append(value)
+        return tuple(out)
+
+    def with_children(self, new: tuple[Any, ...]) -> Self:
+        """A copy with its nested distributions or estimators exchanged one for one."""
+        out, rest = {}, iter(new)
+        for field, many in self._child_fields:
+            out[field] = tuple(next(rest) for _ in getattr(self, field)) if many else next(rest)
+        return self.pinned(**out)
+
+    @classmethod
+    def family_name(cls) -> str:
+        """The word for this family in messages: `GaussianDistribution` and `GaussianEstimator` are "gaussian"."""
+        word = re.sub(r"(Distribution|Estimator)$", "", cls.__name__)
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", word).lower()
+
+    @property
+    def label(self) -> str:
+        """How messages call this node: its name, or its family."""
+        return self.name or self.family_name()
+
+    def __repr__(self) -> str:
+        shown = []
+        required = True
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            if f.default is not dataclasses.MISSING and _same(value, f.default):
+                required = False
+                continue
+            text = _readable(value)
+            shown.append(text if required else f"{f.name}={text}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(_same(getattr(self, field), getattr(other, field)) for field, _ in self._fields)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(_hashable(getattr(self, field)) for field, _ in self._fields)))
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (type(self), self.fields())
+
+    def __copy__(self) -> Self:
+        return self
+
+    def parameters(self) -> Iterator[tuple[str, Domain, Any]]:
+        """`(name, domain, value)` of each declared field that is no nested node."""
+        for field, domain in self._fields:
+            if not isinstance(domain, (Child, Children)):
+                yield field, domain, getattr(self, field)
+
+
+def _rebuild(cls: type[Declared], fields: dict[str, Any]) -> Declared:
+    return cls(**fields)
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return repr(value.tolist())
+    if isinstance(value, tuple) and value and isinstance(value[0], Declared):
+        return f"[{', '.join(map(repr, value))}]"
+    if isinstance(value, float) and not np.isfinite(value):
+        return f"float('{value}')"
+    return repr(value.item()) if isinstance(value, np.generic) else repr(value)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if a is b:
+        return True
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return np.array_equal(a, b)
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(_same(u, v) for u, v in zip(a, b, strict=True))
+    return bool(a == b)
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    if isinstance(value, tuple):
+        return tuple(_hashable(v) for v in value)
+    try:
+        return hash(value)
+    except TypeError:  # mappings: equal ones have equal lengths
+        return len(value) if hasattr(value, "__len__") else 0

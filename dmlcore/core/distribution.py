@@ -1,0 +1,170 @@
+"""The contract of a distribution.
+
+A leaf implements `log_densities(x)` of encoded values and `draw(size, rng)`; a combinator implements `forward(column, score)`
+instead of `log_densities`. Everything else a user calls is written here, once.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from dmlcore.core.declared import Declared
+from dmlcore.core.errors import StructureError
+from dmlcore.core.random import Random, generator
+from dmlcore.data.encoded import Encoded, encode
+from dmlcore.data.layouts import Anything, Layout
+
+if TYPE_CHECKING:
+    from dmlcore.core.estimator import Estimator
+    from dmlcore.core.walk import Score
+
+
+class Distribution(Declared):
+    """The law of one observation: a leaf. Immutable; its parameters are its fields."""
+
+    kind: ClassVar[type[Layout]]
+    """What one observation looks like: a `Layout`, such as `Real`, `Count` or `Labels`."""
+
+    estimator_family: ClassVar[Any]
+    """The estimator of this family; set by the estimator's own declaration."""
+
+    support: ClassVar[Any] = None
+    """Where the density can be positive, a `Support`. Other values score -inf and never reach `log_densities`. None: anywhere."""
+
+    # -- what a leaf implements ----------------------------------------------------------------------------------------
+
+    def log_densities(self, x: Any) -> np.ndarray:
+        """Log densities `(n,)` of encoded values inside the support: an array `(n,)`, `(n, d)`, or a `Vocabulary` of labels."""
+        raise StructureError(f"{type(self).__name__} has no log_densities(x)")
+
+    def draw(self, size: int, rng: np.random.Generator) -> Any:
+        """`size` independent draws: an array for numeric leaves, a list of plain Python values otherwise."""
+        raise StructureError(f"{type(self).__name__} cannot be sampled")
+
+    def estimator(self, pseudo_count: Any = None) -> Estimator:
+        """The estimator of this shape."""
+        raise StructureError(f"{type(self).__name__} has no estimator")
+
+    def log_likelihood(self, statistics: Any) -> float:
+        """Log likelihood as a function of sufficient statistics, up to what does not depend on the parameters.
+
+        What pseudo-observations add to the objective of a fit.
+        """
+        raise StructureError(f"{type(self).__name__} takes no pseudo-observations")
+
+    # -- what users call -----------------------------------------------------------------------------------------------
+
+    def log_density(self, x: Any) -> float:
+        """Log density of one raw observation; -inf off the support. Raises `DataError` if `x` is of the wrong kind."""
+        return float(self.seq_log_density(self.seq_encode([x]))[0])
+
+    def density(self, x: Any) -> float:
+        """Density (or probability) of one raw observation."""
+        return float(np.exp(self.log_density(x)))
+
+    def seq_encode(self, data: Any) -> Encoded:
+        """Many raw observations as columns, once. Raises `DataError` naming field path, row, value and what is needed."""
+        return encode(data, self.layout)
+
+    def seq_log_density(self, encoded: Any, threads: int | None = None) -> np.ndarray:
+        """Log densities `(n,)` of encoded (or raw) observations."""
+        from dmlcore.core.walk import log_densities
+
+        return log_densities(self, self.seq_encode(encoded), threads)
+
+    def sampler(self, seed: Random = None) -> Sampler:
+        """A source of draws with a state of its own: `sampler(seed).sample(size)`."""
+        return Sampler(self, generator(seed))
+
+    def sample(self, size: int | None = None, rng: Random = None) -> Any:
+        """One draw (size None) or `size` draws, from `rng` (a Generator, a RandomState, a seed, or None)."""
+        return Sampler(self, generator(rng)).sample(size)
+
+    # -- what the engine asks ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Which column layout an observation needs; nodes share data exactly if theirs are equal."""
+        return self.kind(self.label)
+
+    @cached_property
+    def repeated(self) -> frozenset[int]:
+        """The ids of nodes that stand at more than one place below: a block scores such a node once per column."""
+        seen: set[int] = set()
+        twice: set[int] = set()
+        stack: list[Any] = [self]
+        while stack:
+            node = stack.pop()
+            if id(node) in seen:
+                twice.add(id(node))
+            else:
+                seen.add(id(node))
+                stack.extend(node.children())
+        return frozenset(twice)
+
+    def blame(self, x: Any) -> str:
+        """Which part of one observation has no density, for messages."""
+        need = f"; {self.label} needs {self.support.need}" if self.support is not None else ""
+        return f"{self.label}: {x!r} has density zero{need}"
+
+
+class CombinatorDistribution(Distribution):
+    """A distribution made of others."""
+
+    def forward(self, column: Any, score: Score) -> tuple[np.ndarray, Any]:
+        """Log densities `(n,)` and the tape its estimator's `backward` reads. `score(child, column)` gives both for a child.
+
+        `log_densities` may be written over by the caller's parent; they are not read again here.
+        """
+        raise StructureError(f"{type(self).__name__} has no forward(column, score)")
+
+
+class Sampler:
+    """Draws from a distribution; successive calls continue one random stream."""
+
+    def __init__(self, distribution: Distribution, rng: np.random.Generator):
+        self.distribution, self.rng = distribution, rng
+
+    def sample(self, size: int | None = None) -> Any:
+        """One draw (size None) or `size` draws: an array for numeric leaves, otherwise a list of plain Python values."""
+        draws = self.distribution.draw(1 if size is None else size, self.rng)
+        if size is not None:
+            return draws
+        return draws[0].item() if isinstance(draws, np.ndarray) and draws.ndim == 1 else draws[0]
+
+
+def as_values(draws: Any) -> list[Any]:
+    """Draws as a list of plain Python values (vectors stay arrays)."""
+    if isinstance(draws, np.ndarray):
+        return draws.tolist() if draws.ndim == 1 else list(draws)
+    return draws
+
+
+def interleaved(parts: list[Any], order: np.ndarray) -> Any:
+    """Row `i` of the result is row `order[i]` of the parts laid end to end; an array if all parts are."""
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return np.concatenate(parts)[order]
+    flat = np.fromiter((v for part in parts for v in as_values(part)), dtype=object, count=len(order))
+    return flat[order].tolist()
+
+
+def cut(flat: list[Any], lengths: np.ndarray) -> list[list[Any]]:
+    """A flat list as lists of the given lengths."""
+    ends = np.cumsum(lengths).tolist()
+    return [flat[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def common_layout(nodes: tuple[Any, ...], who: str) -> Layout:
+    """The one layout that all nodes read. Raises `StructureError` where they describe different observations."""
+    layouts = [node.layout for node in nodes]
+    wanted = next((layout for layout in layouts if not isinstance(layout, Anything)), layouts[0])
+    for node, layout in zip(nodes, layouts, strict=True):
+        if layout != wanted and not isinstance(layout, Anything):
+            raise StructureError(
+                f"{who}: components describe different observations: {nodes[layouts.index(wanted)].label} reads {wanted}, "
+                f"{node.label} reads {layout}"
+            )
+    return wanted

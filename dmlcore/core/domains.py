@@ -1,0 +1,374 @@
+"""What values a parameter may take. Validation, messages, flat vectors and parameter counts follow from the domain.
+
+A domain checks a value (returning what is stored), and maps it to and from an unconstrained vector. `free` numbers of that
+vector are what information criteria count. Zero probabilities are structural: they stay zero and are not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import ParameterError, shorten
+from dmlcore.core.labels import LabelMap, plain
+
+SUM_TOLERANCE = 1e-6  # how far probabilities may miss one and still be normalised
+
+
+def frozen(array: Any) -> np.ndarray:
+    """A read-only float64 copy."""
+    out = np.array(array, dtype=np.float64)
+    out.setflags(write=False)
+    return out
+
+
+def normalised(p: np.ndarray) -> np.ndarray:
+    """Rows divided by their sums; rows that already sum to one within rounding are left as they are, so that this is idempotent."""
+    total = p.sum(axis=-1, keepdims=True)
+    exact = np.abs(total - 1.0) <= 4e-16 * max(4, p.shape[-1])
+    return frozen(np.where(exact, p, p / total))
+
+
+class Domain:
+    """Any value at all; no free numbers. The base of the other domains, and the domain of settings."""
+
+    need = "any value"
+
+    def check(self, value: Any) -> Any:
+        """The stored form of `value`; raises `ParameterError(need)` if it lies outside."""
+        return value
+
+    def free(self, value: Any) -> int:
+        return len(self.flatten(value))
+
+    def flatten(self, value: Any) -> np.ndarray:
+        """The value as unconstrained numbers, shape `(free,)`."""
+        return np.zeros(0)
+
+    def unflatten(self, vector: np.ndarray, like: Any) -> Any:
+        """The inverse of `flatten`; `like` is a value of the same shape and the same structural zeros."""
+        return like
+
+    def fail(self, value: Any) -> ParameterError:
+        return ParameterError(f"must be {self.need}, got {shorten(value)}")
+
+
+class Scalar(Domain):
+    """A float within bounds."""
+
+    def __init__(self, need: str, low: float = -np.inf, high: float = np.inf, open_low: bool = False):
+        self.need, self.low, self.high, self.open_low = need, low, high, open_low
+
+    def check(self, value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise self.fail(value) from None
+        if isinstance(value, (str, bytes)) or not np.isfinite(number) or not self.low <= number <= self.high:
+            raise self.fail(value)
+        if self.open_low and number == self.low:
+            raise self.fail(value)
+        return number
+
+    def flatten(self, value: float) -> np.ndarray:
+        if np.isfinite(self.low) and np.isfinite(self.high):
+            return np.zeros(0) if value in (self.low, self.high) else np.array([np.log(value) - np.log1p(-value)])
+        if np.isfinite(self.low):
+            return np.zeros(0) if value == self.low else np.array([np.log(value)])
+        return np.array([value])
+
+    def unflatten(self, vector: np.ndarray, like: float) -> float:
+        if not len(vector):
+            return like
+        u = float(vector[0])
+        if np.isfinite(self.low) and np.isfinite(self.high):
+            return 1.0 / (1.0 + np.exp(-u))
+        return float(np.exp(u)) if np.isfinite(self.low) else u
+
+
+class Whole(Domain):
+    """An int within bounds; fixed by the data's range, not a free number."""
+
+    def __init__(self, low: int | None = None):
+        self.low = low
+        self.need = "a whole number" + ("" if low is None else f" >= {low}")
+
+    def check(self, value: Any) -> int:
+        try:
+            number = int(value)
+            right = number == value and not isinstance(value, (str, bytes))
+        except (TypeError, ValueError, OverflowError):
+            raise self.fail(value) from None
+        if not right or (self.low is not None and number < self.low):
+            raise self.fail(value)
+        return number
+
+
+class Array(Domain):
+    """A finite float array of `ndim` axes, every entry above `low` (or any)."""
+
+    def __init__(self, need: str, ndim: int, positive: bool = False):
+        self.need, self.ndim, self.positive = need, ndim, positive
+
+    def check(self, value: Any) -> np.ndarray:
+        try:
+            array = frozen(value)
+        except (TypeError, ValueError):
+            raise self.fail(value) from None
+        if array.ndim != self.ndim or not array.size or not np.isfinite(array).all() or (self.positive and (array <= 0).any()):
+            raise self.fail(value)
+        return array
+
+    def flatten(self, value: np.ndarray) -> np.ndarray:
+        return np.log(value).ravel() if self.positive else value.ravel()
+
+    def unflatten(self, vector: np.ndarray, like: np.ndarray) -> np.ndarray:
+        return (np.exp(vector) if self.positive else vector).reshape(like.shape)
+
+
+class Covariance(Array):
+    """A symmetric positive definite matrix; unconstrained through its Cholesky factor with a log diagonal."""
+
+    def __init__(self) -> None:
+        super().__init__("a symmetric positive definite matrix", 2)
+
+    def check(self, value: Any) -> np.ndarray:
+        array = super().check(value)
+        if array.shape[0] != array.shape[1] or not np.allclose(array, array.T, rtol=1e-8, atol=0.0):
+            raise self.fail(value)
+        symmetric = frozen((array + array.T) / 2) if (array != array.T).any() else array
+        try:
+            np.linalg.cholesky(symmetric)
+        except np.linalg.LinAlgError:
+            raise self.fail(value) from None
+        return symmetric
+
+    def flatten(self, value: np.ndarray) -> np.ndarray:
+        factor = np.linalg.cholesky(value)
+        factor[np.diag_indices(len(factor))] = np.log(np.diag(factor))
+        return factor[np.tril_indices(len(factor))]
+
+    def unflatten(self, vector: np.ndarray, like: np.ndarray) -> np.ndarray:
+        factor = np.zeros(like.shape)
+        factor[np.tril_indices(len(like))] = vector
+        factor[np.diag_indices(len(like))] = np.exp(np.diag(factor))
+        return factor @ factor.T
+
+
+def _log_ratios(p: np.ndarray) -> np.ndarray:
+    """Additive log ratios of the positive entries against the largest: shape `(positives - 1,)`."""
+    logs = np.log(p[p > 0])
+    largest = int(np.argmax(logs))
+    return np.delete(logs - logs[largest], largest)
+
+
+def _from_log_ratios(vector: np.ndarray, like: np.ndarray) -> np.ndarray:
+    positive = np.flatnonzero(like > 0)
+    logs = np.insert(vector, int(np.argmax(like[positive])), 0.0)
+    weights = np.exp(logs - logs.max())
+    out = np.zeros(like.shape)
+    out[positive] = weights / weights.sum()
+    return out
+
+
+class Simplex(Domain):
+    """Probabilities summing to one, shape `(K,)`, or one such row for each of M, shape `(M, K)`."""
+
+    def __init__(self, ndim: int = 1):
+        self.ndim = ndim
+        self.need = "probabilities that sum to one" if ndim == 1 else "a matrix whose rows are probabilities that sum to one"
+
+    def check(self, value: Any) -> np.ndarray:
+        try:
+            p = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise self.fail(value) from None
+        if p.ndim != self.ndim or not p.size or not (p >= 0).all():
+            raise self.fail(value)
+        total = p.sum(axis=-1)
+        if not (np.abs(total - 1.0) <= SUM_TOLERANCE).all():
+            raise ParameterError(f"must be {self.need}, got {shorten(value)} with sum {shorten(total.tolist())}")
+        return normalised(p)
+
+    def flatten(self, value: np.ndarray) -> np.ndarray:
+        return np.concatenate([_log_ratios(row) for row in np.atleast_2d(value)])
+
+    def unflatten(self, vector: np.ndarray, like: np.ndarray) -> np.ndarray:
+        rows, start = [], 0
+        for row in np.atleast_2d(like):
+            size = int((row > 0).sum()) - 1
+            rows.append(_from_log_ratios(vector[start : start + size], row))
+            start += size
+        return np.array(rows).reshape(like.shape)
+
+
+class LabelProbabilities(Domain):
+    """A mapping from labels to probabilities; with `total`, they sum to one, otherwise each stands alone."""
+
+    def __init__(self, total: bool):
+        self.total = total
+        self.need = "a mapping from labels to probabilities" + (" that sum to one" if total else " in [0, 1]")
+
+    def check(self, value: Any) -> LabelMap:
+        if not isinstance(value, Mapping) or (self.total and not value):
+            raise self.fail(value)
+        try:
+            pmap = LabelMap.of(value)
+        except (TypeError, ValueError):
+            raise self.fail(value) from None
+        p = pmap.values_array
+        if not (p >= 0).all() or not (p <= 1 + SUM_TOLERANCE).all():
+            raise self.fail(value)
+        if not self.total:
+            return LabelMap(pmap.labels, np.minimum(p, 1.0))
+        if abs(p.sum() - 1.0) > SUM_TOLERANCE:
+            raise ParameterError(f"must be {self.need}, got {shorten(value)} with sum {float(p.sum())!r}")
+        return LabelMap(pmap.labels, normalised(p))
+
+    def flatten(self, value: LabelMap) -> np.ndarray:
+        p = value.values_array
+        if self.total:
+            return _log_ratios(p)
+        inside = p[(p > 0) & (p < 1)]
+        return np.log(inside) - np.log1p(-inside)
+
+    def unflatten(self, vector: np.ndarray, like: LabelMap) -> LabelMap:
+        p = like.values_array
+        if self.total:
+            return LabelMap(like.labels, _from_log_ratios(vector, p))
+        out = p.copy()
+        out[(p > 0) & (p < 1)] = 1.0 / (1.0 + np.exp(-vector))
+        return LabelMap(like.labels, out)
+
+
+class Transitions(Domain):
+    """A mapping from a label to the probabilities of the next label, stored as one map over pairs `(label, next)`."""
+
+    need = "a mapping from labels to mappings of next labels to probabilities that sum to one"
+
+    def check(self, value: Any) -> TransitionMap:
+        if isinstance(value, TransitionMap):
+            return value
+        if not isinstance(value, Mapping) or not all(isinstance(row, Mapping) for row in value.values()):
+            raise self.fail(value)
+        row_domain, pairs = LabelProbabilities(total=True), {}
+        for label, row in value.items():
+            try:
+                checked = row_domain.check(row)
+            except ParameterError as error:
+                raise ParameterError(f"row {plain(label)!r} {error}") from None
+            pairs.update({(plain(label), to): p for to, p in checked.items()})
+        return TransitionMap(LabelMap.of(pairs))
+
+    def flatten(self, value: TransitionMap) -> np.ndarray:
+        rows = [_log_ratios(value.pairs.values_array[where]) for where in value.rows().values()]
+        return np.concatenate(rows) if rows else np.zeros(0)
+
+    def unflatten(self, vector: np.ndarray, like: TransitionMap) -> TransitionMap:
+        p, start = like.pairs.values_array, 0
+        out = np.zeros(len(p))
+        for where in like.rows().values():
+            size = int((p[where] > 0).sum()) - 1
+            out[where] = _from_log_ratios(vector[start : start + size], p[where])
+            start += size
+        return TransitionMap(LabelMap(like.pairs.labels, out))
+
+
+class TransitionMap(Mapping[Any, Mapping[Any, float]]):
+    """An immutable `{label: {next: probability}}`, stored as one `LabelMap` over pairs `(label, next)`."""
+
+    __slots__ = ("_nested", "pairs")
+
+    def __init__(self, pairs: LabelMap):
+        self.pairs = pairs
+        self._nested: dict[Any, dict[Any, float]] | None = None
+
+    @property
+    def nested(self) -> dict[Any, dict[Any, float]]:
+        if self._nested is None:
+            out: dict[Any, dict[Any, float]] = {}
+            for (label, to), p in self.pairs.items():  # type: ignore[misc]
+                out.setdefault(label, {})[to] = p
+            self._nested = out
+        return self._nested
+
+    def rows(self) -> dict[Any, np.ndarray]:
+        """For each label, the positions of its pairs."""
+        out: dict[Any, list[int]] = {}
+        for i, (label, _) in enumerate(self.pairs.labels):  # type: ignore[misc]
+            out.setdefault(label, []).append(i)
+        return {label: np.array(where) for label, where in out.items()}
+
+    def __getitem__(self, label: Any) -> Mapping[Any, float]:
+        return self.nested[label]
+
+    def __iter__(self) -> Any:
+        return iter(self.nested)
+
+    def __len__(self) -> int:
+        return len(self.nested)
+
+    def __repr__(self) -> str:
+        return repr(self.nested)
+
+    def __reduce__(self) -> Any:
+        return TransitionMap, (self.pairs,)
+
+
+class Child(Domain):
+    """A distribution (or an estimator) nested in this one."""
+
+    need = "a distribution or an estimator"
+
+
+class Children(Domain):
+    """A non-empty sequence of nested distributions (or estimators)."""
+
+    need = "a non-empty sequence of distributions or estimators"
+
+    def check(self, value: Any) -> tuple[Any, ...]:
+        if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
+            raise self.fail(value)
+        children = tuple(value)
+        if not children:
+            raise self.fail(value)
+        return children
+
+
+class Text(Domain):
+    """None, or a string: names and keys."""
+
+    need = "a string or None"
+
+    def check(self, value: Any) -> str | None:
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"must be {self.need}, got {shorten(value)}")
+        return value
+
+
+class Keys(Domain):
+    """Several keys, each a string or None: one for each part that can be tied."""
+
+    def __init__(self, *parts: str):
+        self.parts = parts
+        self.need = f"a tuple of {len(parts)} strings or None: keys of ({', '.join(parts)})"
+
+    def check(self, value: Any) -> tuple[str | None, ...]:
+        value = (None,) * len(self.parts) if value is None else value
+        right = isinstance(value, (tuple, list)) and len(value) == len(self.parts)
+        if not right or not all(key is None or isinstance(key, str) for key in value):
+            raise TypeError(f"must be {self.need}, got {shorten(value)}")
+        return tuple(value)
+
+
+real = Scalar("a finite real number")
+positive = Scalar("positive", low=0.0, open_low=True)
+nonnegative = Scalar("a finite number >= 0", low=0.0)
+probability = Scalar("a probability in [0, 1]", low=0.0, high=1.0)
+vector = Array("a vector of finite reals", 1)
+positive_vector = Array("a vector of positive reals", 1, positive=True)
+covariance = Covariance()
+simplex = Simplex()
+stochastic_matrix = Simplex(ndim=2)

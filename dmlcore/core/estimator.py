@@ -1,0 +1,113 @@
+"""The contract of an estimator.
+
+A leaf implements `statistics(x, weights)` and `estimate(statistics, previous)`; a combinator implements `open`, `backward` and
+`assemble`. `resolve` fixes what depends on the data once per fit. Keys, priors, threads and starts are written elsewhere, once.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from dmlcore.core.declared import Declared
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import nonnegative
+from dmlcore.core.errors import ParameterError, StructureError
+from dmlcore.core.statistics import Node
+from dmlcore.data.layouts import Layout
+
+if TYPE_CHECKING:
+    from dmlcore.core.walk import Open, Send
+
+
+class Estimator(Declared):
+    """What to learn about one observation: a leaf. Immutable; its settings are its fields."""
+
+    family: ClassVar[type[Distribution]]
+    """The distribution it estimates."""
+
+    prior: ClassVar[Any] = None
+    """Pseudo-observations as statistics, set by `resolve` from `pseudo_count` and `suff_stat`. None: no prior."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "family" in cls.__dict__:
+            cls.family.estimator_family = cls
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Which column layout an observation needs."""
+        return self.family.kind(self.label)
+
+    @cached_property
+    def support(self) -> Any:
+        """Where some law of the family can have positive density: a `Support` or None."""
+        return self.family.support
+
+    # -- what a leaf implements ----------------------------------------------------------------------------------------
+
+    def statistics(self, x: Any, weights: np.ndarray) -> Any:
+        """Weighted sufficient statistics of encoded values; they add, and have a `count`, the sum of weights."""
+        raise StructureError(f"{type(self).__name__} has no statistics(x, weights)")
+
+    def estimate(self, statistics: Any, previous: Any = None) -> Distribution:
+        """The law that maximises the likelihood of the statistics and of the pseudo-observations."""
+        raise StructureError(f"{type(self).__name__} has no estimate(statistics, previous)")
+
+    # -- what a leaf may implement -------------------------------------------------------------------------------------
+
+    def resolve(self, statistics: Any) -> Self:
+        """The estimator with what depends on the data fixed for a fit: label set, range, floors, the prior.
+
+        `statistics` are those of all rows at full weight, pooled over nodes with one key.
+        """
+        return self
+
+    def log_prior(self, distribution: Any) -> float:
+        """What the pseudo-observations add to the objective, up to a constant."""
+        return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
+
+    def degenerate(self, distribution: Any) -> str | None:
+        """Why an estimate is no ordinary maximum (it lies on a floor), or None."""
+        return None
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether `estimate` has an answer without data."""
+        return self.prior is not None
+
+    def ties(self) -> tuple[str | None, str | None, tuple[tuple[Any, ...], ...]]:
+        """What the keys tie: (key of the whole node, key of its own statistics alone, one tuple of labels per child)."""
+        return getattr(self, "keys", None), None, ((),) * len(self.children())
+
+
+class CombinatorEstimator(Estimator):
+    """An estimator made of others."""
+
+    def open(self, column: Any, open: Open) -> Any:
+        """The tape that `forward` would give, without a model: latent nodes take their responsibilities from `open`."""
+        raise StructureError(f"{type(self).__name__} has no open(column, open)")
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Send) -> Node:
+        """Statistics from one weight per row `(n,)`; passes weights on with `send(child, tape, weights)`."""
+        raise StructureError(f"{type(self).__name__} has no backward(tape, weights, send)")
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Distribution:
+        """The distribution of the children just estimated and of the node's own statistics."""
+        raise StructureError(f"{type(self).__name__} has no assemble(own, children, previous)")
+
+    def log_prior(self, distribution: Any) -> float:
+        return 0.0
+
+
+def pseudo_counts(value: Any, parts: int, who: str) -> tuple[float, ...]:
+    """`pseudo_count` as `parts` numbers >= 0 (None means 0; one number stands for all)."""
+    given = value if isinstance(value, (tuple, list, np.ndarray)) else (value,) * parts
+    if len(given) != parts:
+        raise ParameterError(f"{who}: pseudo_count must be one number or {parts}, got {value!r}")
+    try:
+        return tuple(0.0 if count is None else nonnegative.check(count) for count in given)
+    except ParameterError as error:
+        raise ParameterError(f"{who}: pseudo_count {error}") from None

@@ -1,0 +1,147 @@
+"""Keys: nodes with one key share their statistics, and so their law. Written once, for every family and any depth.
+
+A key on a node ties the node and everything below it, place by place. A key on a node's own statistics (the weights of a
+mixture) ties only those. Ties are transitive. Statistics are handled here as lists in preorder, one entry per node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dmlcore.core.errors import EmptyError, KeyClashError
+from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.statistics import Node
+from dmlcore.core.walk import NOTHING
+
+
+def preorder(tree: Any) -> Iterator[Any]:
+    """A node, then all below it, left to right."""
+    yield tree
+    for child in tree.children():
+        yield from preorder(child)
+
+
+class Ties:
+    """Which nodes of an estimator's tree are tied: groups of whole nodes, and groups of own statistics."""
+
+    def __init__(self, estimator: Estimator):
+        self.nodes: list[Estimator] = []
+        self._whole: list[frozenset[Any]] = []
+        self._own: list[frozenset[Any]] = []
+        self._visit(estimator, frozenset())
+        self.whole = self._groups(self._whole)  # place -> group or None
+        self.own = self._groups(self._own)
+        self.by_id = {id(e): group for e, group in zip(self.nodes, self.whole, strict=True) if group is not None}
+
+    def _visit(self, node: Estimator, inherited: frozenset[Any]) -> None:
+        whole_key, own_key, child_labels = node.ties()
+        labels = inherited | {(whole_key,)} if whole_key is not None else inherited
+        self.nodes.append(node)
+        self._whole.append(labels)
+        self._own.append(labels | {(own_key, "own")} if own_key is not None else labels)
+        for i, (child, extra) in enumerate(zip(node.children(), child_labels, strict=True)):
+            self._visit(child, frozenset((*label, i) for label in labels) | frozenset(extra))
+
+    def _groups(self, labels: list[frozenset[Any]]) -> list[int | None]:
+        """For each place, the first place it is tied to (itself, if it is the first), or None if it stands alone."""
+        root: dict[Any, Any] = {}
+
+        def find(x: Any) -> Any:
+            while root.setdefault(x, x) != x:
+                x = root[x]
+            return x
+
+        for own in labels:
+            first, *rest = own or (None,)
+            for other in rest:
+                root[find(other)] = find(first)
+        leader: dict[Any, int] = {}
+        out: list[int | None] = [None if not own else leader.setdefault(find(next(iter(own))), i) for i, own in enumerate(labels)]
+        for i, group in enumerate(out):
+            if group is not None and group != i:
+                self._check(self.nodes[group], self.nodes[i], labels[group] & labels[i] or labels[i])
+        return out
+
+    @staticmethod
+    def _check(one: Estimator, other: Estimator, labels: frozenset[Any]) -> None:
+        key = min(str(label[0]) for label in labels)
+        if type(one) is not type(other) or len(one.children()) != len(other.children()):
+            raise KeyClashError(f"key {key!r} ties a {one.label} to a {other.label}; only nodes of one family and shape can be tied")
+        settings = [{f: v for f, _, v in e.parameters() if f not in ("name", "keys")} for e in (one, other)]
+        if repr(settings[0]) != repr(settings[1]):
+            raise KeyClashError(f"key {key!r} ties {one!r} to {other!r}; tied nodes need equal settings")
+
+    def pool(self, owns: list[Any]) -> list[Any]:
+        """Own statistics in preorder, each replaced by the sum over its group."""
+        sums: dict[int, Any] = {}
+        for own, group in zip(owns, self.own, strict=True):
+            if group is not None and own is not None:
+                sums[group] = sums[group] + own if group in sums else own
+        return [own if group is None else sums.get(group) for own, group in zip(owns, self.own, strict=True)]
+
+
+def flat(estimator: Estimator, statistics: Any) -> list[Any]:
+    """Own statistics of a tree of `Node` in preorder."""
+    if statistics is NOTHING:
+        return [None] * sum(1 for _ in preorder(estimator))
+    out = [statistics.own]
+    for child, node in zip(estimator.children(), statistics.children, strict=True):
+        out += flat(child, node)
+    return out
+
+
+def resolve(estimator: Estimator, owns: list[Any]) -> Estimator:
+    """The estimator with what depends on the data fixed, every place a node of its own. `owns` as from `pool`."""
+    rest = iter(owns)
+
+    def visit(node: Estimator) -> Estimator:
+        own = next(rest)
+        children = tuple(visit(child) for child in node.children())
+        fresh = node.with_children(children) if children else node
+        return fresh.resolve(own).pinned()
+
+    return visit(estimator)
+
+
+def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = None) -> Any:
+    """The distribution that maximises the likelihood of pooled statistics; tied nodes become one object."""
+    rest = iter(owns)
+    done: dict[int, Any] = {}
+    place = iter(range(len(owns)))
+
+    def visit(node: Estimator, before: Any) -> Any:
+        i, own = next(place), next(rest)
+        befores = before.children() if before is not None else (None,) * len(node.children())
+        children = tuple(visit(c, b) for c, b in zip(node.children(), befores, strict=True))
+        group = ties.whole[i]
+        if group in done:
+            return done[group]
+        out = _estimate(node, own, children, before)
+        if group is not None:
+            done[group] = out
+        return out
+
+    return visit(estimator, previous)
+
+
+def _estimate(node: Estimator, own: Any, children: tuple[Any, ...], previous: Any) -> Any:
+    if isinstance(node, CombinatorEstimator):
+        return node.assemble(own, children, previous)
+    if not node.has_prior and not own.count > 0:
+        if previous is None:
+            raise EmptyError(f"{node.label}: no row gives it any weight; it cannot be estimated without pseudo_count")
+        return previous  # a component that lost its weight keeps its law
+    return node.estimate(own, previous)
+
+
+def log_prior(estimator: Estimator, model: Any, ties: Ties) -> float:
+    """The sum of what the priors add to the objective, once per key."""
+    total = 0.0
+    for i, (node, law) in enumerate(zip(ties.nodes, preorder(model), strict=True)):
+        if ties.own[i] is None or ties.own[i] == i:
+            total += node.log_prior(law)
+    return total
+
+
+__all__ = ["Node", "Ties", "flat", "log_prior", "maximise", "preorder", "resolve"]

@@ -1,0 +1,103 @@
+"""Labels (categorical values) and tables over them.
+
+A `Vocabulary` numbers distinct labels. A `LabelMap` is an immutable mapping from labels to numbers stored as one array in
+the order of a vocabulary: where a column uses that very vocabulary, a whole table is read without one dictionary look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+def plain(label: Any) -> Any:
+    """A NumPy scalar as the plain Python value it holds; anything else unchanged."""
+    return label.item() if isinstance(label, np.generic) else label
+
+class Vocabulary(Sequence[Hashable]):
+    """Distinct labels in a fixed order, and the position of each. Labels equal in Python (1, 1.0, True) are one label."""
+
+    __slots__ = ("__weakref__", "index", "labels")
+
+    def __init__(self, labels: Iterable[Hashable]):
+        self.labels: tuple[Hashable, ...] = tuple(dict.fromkeys(labels))
+        self.index: dict[Hashable, int] = {label: i for i, label in enumerate(self.labels)}
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.labels[i]
+
+    def __iter__(self) -> Iterator[Hashable]:
+        return iter(self.labels)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self.index
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Vocabulary) and self.labels == other.labels)
+
+    def __hash__(self) -> int:
+        return hash(self.labels)
+
+    def __reduce__(self) -> Any:
+        return Vocabulary, (self.labels,)
+
+    def positions(self, other: Vocabulary) -> np.ndarray:
+        """For each label of `other`, its position here, or -1. Shape `(len(other),)`."""
+        index = self.index
+        return np.fromiter((index.get(label, -1) for label in other.labels), dtype=np.intp, count=len(other))
+
+    def union(self, other: Vocabulary) -> Vocabulary:
+        """The labels of both: this one's order first. `self` where nothing is added."""
+        if other is self or all(label in self.index for label in other.labels):
+            return self
+        return Vocabulary(self.labels + other.labels)
+
+class LabelMap(Mapping[Hashable, float]):
+    """An immutable mapping from labels to floats, held as an array `(len(labels),)`."""
+
+    __slots__ = ("labels", "values_array")
+
+    def __init__(self, labels: Vocabulary, values: np.ndarray):
+        values = np.ascontiguousarray(values, dtype=np.float64)
+        values = values.copy() if values.flags.writeable and values.base is not None else values
+        values.setflags(write=False)
+        self.labels, self.values_array = labels, values
+
+    @classmethod
+    def of(cls, mapping: Mapping[Any, float]) -> LabelMap:
+        """From any mapping; NumPy scalars among the labels become plain Python values."""
+        if isinstance(mapping, LabelMap):
+            return mapping
+        items = {plain(label): float(value) for label, value in mapping.items()}
+        return cls(Vocabulary(items), np.fromiter(items.values(), dtype=np.float64, count=len(items)))
+
+    def __getitem__(self, label: Any) -> float:
+        return float(self.values_array[self.labels.index[label]])
+
+    def __contains__(self, label: object) -> bool:
+        return label in self.labels.index
+
+    def __iter__(self) -> Iterator[Hashable]:
+        return iter(self.labels.labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return repr(dict(zip(self.labels.labels, self.values_array.tolist(), strict=True)))
+
+    def __reduce__(self) -> Any:
+        return LabelMap, (self.labels, self.values_array)
+
+    def lookup(self, labels: Vocabulary, table: np.ndarray, default: float) -> np.ndarray:
+        """`table` (one number per own label) read at `labels`; `default` where a label is not here. Shape `(len(labels),)`."""
+        if labels is self.labels:
+            return table
+        positions = self.labels.positions(labels)
+        if not len(table):
+            return np.full(len(labels), default)
+        return np.where(positions >= 0, table[positions], default)

@@ -1,0 +1,149 @@
+"""Sufficient statistics: values that add. `a + b` is associative and commutative.
+
+    Sums      named totals                         Exponential, Gamma, Geometric, Poisson, Binomial (with a range)
+    Moments   count, mean, centred second moment   Gaussian, LogGaussian, DiagonalGaussian
+    Scatter   the same with a matrix               MultivariateGaussian
+    Counts    a weight per label or whole number   Categorical, IntegerCategorical, SpikeAndSlab, BernoulliSet, MarkovChain
+
+A node of a model's tree holds its own statistics and those of its children: `Node`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.core.labels import Vocabulary
+
+
+class Sums:
+    """Named totals, `Sums(count=12.0, x=30.5)`; a name starting with `low` or `high` keeps the least or the greatest."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, **values: Any):
+        object.__setattr__(self, "_values", values)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return object.__getattribute__(self, "_values")[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __reduce__(self) -> Any:
+        return _sums, (self._values,)
+
+    def __repr__(self) -> str:
+        return f"Sums({', '.join(f'{k}={v!r}' for k, v in self._values.items())})"
+
+    def __add__(self, other: Self) -> Sums:
+        mine, theirs = self._values, other._values
+        return Sums(**{k: _joined(k, v, theirs[k]) for k, v in mine.items()})
+
+    def scaled(self, factor: float) -> Sums:
+        """As if every weight had been multiplied."""
+        return Sums(**{k: v if k.startswith(("low", "high")) else v * factor for k, v in self._values.items()})
+
+
+def _sums(values: dict[str, Any]) -> Sums:
+    return Sums(**values)
+
+
+def _joined(name: str, a: Any, b: Any) -> Any:
+    if name.startswith("low"):
+        return min(a, b)
+    return max(a, b) if name.startswith("high") else a + b
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Weighted count, mean and centred second moment; merged by the pooled formula (Chan, Golub, LeVeque 1983, eq. 2.1).
+
+    `mean` and `m2` are scalars, or `(d,)` for vectors; `m2` is `(d, d)` in a `Scatter`.
+    """
+
+    count: float
+    mean: Any
+    m2: Any
+
+    def __add__(self, other: Self) -> Self:
+        if other.count == 0:
+            return self
+        if self.count == 0:
+            return other
+        count = self.count + other.count
+        shift = other.mean - self.mean
+        share = other.count / count
+        return type(self)(count, self.mean + shift * share, self.m2 + other.m2 + self.square(shift) * (self.count * share))
+
+    @staticmethod
+    def square(shift: Any) -> Any:
+        return shift * shift
+
+    def scaled(self, factor: float) -> Self:
+        return type(self)(self.count * factor, self.mean, self.m2 * factor)
+
+
+class Scatter(Moments):
+    """Moments of vectors with the full centred scatter matrix `(d, d)`."""
+
+    @staticmethod
+    def square(shift: Any) -> Any:
+        return np.outer(shift, shift)
+
+
+class Counts:
+    """A weight for each of `values`, a `Vocabulary` or a sorted array of whole numbers; carries its values along."""
+
+    __slots__ = ("total", "values", "weights")
+
+    def __init__(self, values: Any, weights: np.ndarray, total: float | None = None):
+        self.values, self.weights = values, weights
+        self.total = float(weights.sum()) if total is None else total  # of rows, where a row has many labels or none
+
+    @property
+    def count(self) -> float:
+        return self.total
+
+    def __repr__(self) -> str:
+        return f"Counts({dict(zip(self.values, self.weights.tolist(), strict=True))!r}, total={self.total!r})"
+
+    def __add__(self, other: Counts) -> Counts:
+        total = self.total + other.total
+        if self.values is other.values:
+            return Counts(self.values, self.weights + other.weights, total)
+        if isinstance(self.values, Vocabulary):
+            values: Any = self.values.union(other.values)
+        else:
+            values = np.union1d(self.values, other.values)
+        return Counts(values, self.over(values) + other.over(values), total)
+
+    def over(self, values: Any) -> np.ndarray:
+        """Weights in the order of other values (of which these are a part), 0 where there is none."""
+        if values is self.values:
+            return self.weights
+        out = np.zeros(len(values))
+        if isinstance(values, Vocabulary):
+            where = values.positions(self.values)
+        else:
+            where = np.searchsorted(values, self.values)
+        out[where] = self.weights
+        return out
+
+    def scaled(self, factor: float) -> Counts:
+        return Counts(self.values, self.weights * factor, self.total * factor)
+
+
+class Node:
+    """Statistics of one node of an estimator's tree: its own (None if it has none), and one `Node` per child."""
+
+    __slots__ = ("children", "own")
+
+    def __init__(self, own: Any, children: Any = ()):
+        self.own, self.children = own, children
+
+    def __add__(self, other: Any) -> Any:
+        own = self.own if other.own is None else other.own if self.own is None else self.own + other.own
+        return Node(own, [a + b for a, b in zip(self.children, other.children, strict=True)])

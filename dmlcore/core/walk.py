@@ -1,0 +1,251 @@
+"""The two walks over a model's tree: score forward, flow backward, one block of rows at a time.
+
+`Score` gives each row's log density and keeps tapes; `Send` passes one weight per row back along them and collects statistics.
+`Open` makes tapes without a model, for the first pass of a fit. All three treat here, once for every family:
+
+- `Distinct` columns: a node is scored on the distinct values once per pass, rows are gathered from that table, and their
+  weights are summed per distinct value before any statistics are taken;
+- values outside a leaf's support: density zero, no statistics;
+- nodes that stand at several places (tied ones): scored once per block and column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from dmlcore import kernels
+from dmlcore.core.distribution import CombinatorDistribution, Distribution
+from dmlcore.core.errors import LikelihoodError
+from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.statistics import Node
+from dmlcore.data.columns import Column, Distinct
+from dmlcore.data.encoded import Encoded
+from dmlcore.engines.threads import map_in_order, thread_count
+
+SMALL = 1e-280  # below this, a weighted sum of scaled densities has lost digits and is taken again in log space
+
+
+class Coded:
+    """The tape of a `Distinct` column: codes into the tape of its distinct values."""
+
+    __slots__ = ("codes", "size", "tape")
+
+    def __init__(self, codes: np.ndarray, size: int, tape: Any):
+        self.codes, self.size, self.tape = codes, size, tape
+
+
+class Components:
+    """Several nodes scored on one column: `scaled[k] * exp(shift)` is the density of node k. Shapes `(K, n)` and `(n,)`."""
+
+    __slots__ = ("logs", "scaled", "shift", "tapes", "uses")
+
+    def __init__(self, tapes: list[Any], logs: list[np.ndarray], scaled: np.ndarray, shift: np.ndarray):
+        self.tapes, self.logs, self.scaled, self.shift, self.uses = tapes, logs, scaled, shift, 1
+
+
+class Tables:
+    """What has been computed on distinct values in this pass, shared by its blocks."""
+
+    def __init__(self) -> None:
+        self.done: dict[tuple[int, int], Any] = {}
+        self.lock = Lock()
+
+    def get(self, node: Any, values: Column, make: Callable[[Any, Column], Any]) -> Any:
+        key = (id(node), id(values))
+        found = self.done.get(key)
+        if found is None:
+            with self.lock:
+                found = self.done.get(key)
+                if found is None:
+                    found = self.done[key] = make(node, values)
+        return found
+
+
+class Score:
+    """Scores nodes on the columns of one block: `score(node, column)` gives `(log densities (n,), tape)`, never to be written over."""
+
+    def __init__(self, repeated: frozenset[int], tables: Tables):
+        self.repeated, self.tables = repeated, tables
+        self.memo: dict[Any, Any] = {}
+
+    def __call__(self, node: Distribution, column: Any) -> tuple[np.ndarray, Any]:
+        if type(column) is Distinct:
+            table, tape = self.tables.get(node, column.values, Score(self.repeated, Tables()))
+            return gather(table, column.codes), Coded(column.codes, len(column.values), tape)
+        if id(node) not in self.repeated:
+            return self.fresh(node, column)
+        key = (id(node), id(column))
+        if key not in self.memo:
+            self.memo[key] = (*self.fresh(node, column), column)  # keeps the column, and so its id, alive
+        return self.memo[key][:2]
+
+    def fresh(self, node: Distribution, column: Any) -> tuple[np.ndarray, Any]:
+        if isinstance(node, CombinatorDistribution):
+            return node.forward(column, self)
+        return leaf_log_densities(node, column), column
+
+    def components(self, nodes: tuple[Distribution, ...], column: Any) -> Components:
+        """All of `nodes` on one column, scaled by the largest; computed once for nodes tied across places."""
+        key: Any = None
+        if self.repeated.issuperset(map(id, nodes)):
+            key = (*map(id, nodes), id(column))
+            if key in self.memo:
+                found = self.memo[key][0]
+                found.uses += 1
+                return found
+        scores = [self(node, column) for node in nodes]
+        logs = [log for log, _ in scores]
+        shift = logs[0]
+        for log in logs[1:]:
+            shift = np.maximum(shift, log)
+        if len(shift) and not np.min(shift) > -np.inf:
+            if np.isnan(shift).any():
+                raise LikelihoodError(f"a log density of {' or '.join(sorted({node.label for node in nodes}))} is NaN")
+            shift = np.where(shift == -np.inf, 0.0, shift)
+        scaled = np.empty((len(nodes), len(shift)))
+        for row, log in zip(scaled, logs, strict=True):
+            np.subtract(log, shift, out=row)
+        np.exp(scaled, out=scaled)
+        out = Components([tape for _, tape in scores], logs, scaled, shift)
+        if key is not None:
+            self.memo[key] = (out, column)
+        return out
+
+
+class Histogram:
+    """Statistics to be taken later: weights summed per distinct value, with the tape of those values."""
+
+    __slots__ = ("tape", "weights")
+
+    def __init__(self, tape: Any, weights: np.ndarray):
+        self.tape, self.weights = tape, weights
+
+    def __add__(self, other: Any) -> Any:
+        return self if other is NOTHING else Histogram(self.tape, self.weights + other.weights)
+
+
+class _Nothing:
+    """Statistics of a node whose weights were sent to another it is tied to."""
+
+    def __add__(self, other: Any) -> Any:
+        return other
+
+
+NOTHING: Any = _Nothing()
+
+
+class Send:
+    """Sends weights down to a child: `send(estimator, tape, weights)` gives the statistics of that child as a `Node`."""
+
+    def __init__(self, tied: dict[int, Any]):
+        self.tied = tied  # id of an estimator's node -> its group
+        self.waiting: dict[Any, Any] = {}
+
+    def __call__(self, estimator: Estimator, tape: Any, weights: np.ndarray) -> Any:
+        if type(tape) is Coded:
+            return Histogram(tape.tape, scatter(weights, tape.codes, tape.size))
+        if isinstance(estimator, CombinatorEstimator):
+            return estimator.backward(tape, weights, self)
+        return Node(leaf_statistics(estimator, tape, weights))
+
+    def components(self, estimators: tuple[Estimator, ...], scored: Components, w: np.ndarray, rows: np.ndarray) -> Any:
+        """Sends `w[k] * scored[k] * rows` to each estimator k. Tied ones wait, and get the sum over all their places at once."""
+        groups = tuple(self.tied.get(id(e)) for e in estimators) if scored.uses > 1 else (None,)
+        if None in groups:
+            return [
+                self(estimator, tape, scaled * (rows * share))
+                for estimator, tape, scaled, share in zip(estimators, scored.tapes, scored.scaled, w, strict=True)
+            ]
+        key = (groups, id(scored))
+        if key in self.waiting:
+            total = self.waiting[key][3]
+            for k, share in enumerate(w):
+                total[k] += rows * share
+            return [NOTHING] * len(estimators)
+        out: list[Any] = [NOTHING] * len(estimators)
+        self.waiting[key] = (estimators, scored, out, np.multiply.outer(w, rows))
+        return out
+
+    def finish(self) -> None:
+        """Sends what has been waiting."""
+        while self.waiting:
+            _, (estimators, scored, out, total) = self.waiting.popitem()
+            total *= scored.scaled
+            out[:] = [self(e, tape, row) for e, tape, row in zip(estimators, scored.tapes, total, strict=True)]
+
+
+class Open:
+    """Makes tapes from columns alone. `responsibilities(K, n)` gives the shares `(K, n)` of latent nodes."""
+
+    def __init__(self, responsibilities: Callable[[int, int], np.ndarray], tables: Tables):
+        self.responsibilities, self.tables = responsibilities, tables
+
+    def __call__(self, estimator: Estimator, column: Any) -> Any:
+        if type(column) is Distinct:
+            inner = Open(self.responsibilities, Tables())
+            return Coded(column.codes, len(column.values), self.tables.get(estimator, column.values, inner))
+        return estimator.open(column, self) if isinstance(estimator, CombinatorEstimator) else column
+
+    def components(self, estimators: tuple[Estimator, ...], column: Any) -> Components:
+        shares = self.responsibilities(len(estimators), len(column))
+        return Components([self(e, column) for e in estimators], [], shares, np.zeros(len(column)))
+
+
+def gather(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """`table[codes]`."""
+    return table[codes] if len(codes) < 256 else kernels.gather(table, codes)
+
+
+def scatter(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
+    """Weights summed per code, shape `(size,)`."""
+    if len(codes) < 256:
+        return np.bincount(codes, weights, minlength=size)
+    return kernels.scatter(weights, codes, size)
+
+
+def leaf_log_densities(leaf: Distribution, column: Any) -> np.ndarray:
+    """Log densities `(n,)`; -inf outside the support, where the leaf's formula is not asked."""
+    support = leaf.support
+    if support is None or support.covers(column):
+        return leaf.log_densities(column.x)
+    inside = support.contains(column.x)
+    out = np.full(len(column), -np.inf)
+    if inside.any():
+        out[inside] = leaf.log_densities(column.x[inside])
+    return out
+
+
+def leaf_statistics(estimator: Estimator, column: Any, weights: np.ndarray) -> Any:
+    """Weighted statistics of the values inside the support."""
+    support = estimator.support
+    if support is None or support.covers(column):
+        return estimator.statistics(column.x, weights)
+    inside = support.contains(column.x)
+    return estimator.statistics(column.x[inside], weights[inside])
+
+
+def settle(estimator: Estimator, statistics: Any, send: Send) -> Any:
+    """Takes the statistics that were waiting for the histogram of their distinct values."""
+    while type(statistics) is Histogram:
+        statistics = send(estimator, statistics.tape, statistics.weights)
+        send.finish()
+    if statistics is NOTHING:
+        return statistics
+    children = [settle(e, s, send) for e, s in zip(estimator.children(), statistics.children, strict=True)]
+    return Node(statistics.own, children)
+
+
+def log_densities(model: Distribution, data: Encoded, threads: int | None = None) -> np.ndarray:
+    """Log densities `(n,)` of all rows."""
+    tables = Tables()
+
+    def work(block: tuple[int, int, Any]) -> np.ndarray:
+        return Score(model.repeated, tables)(model, block[2])[0]
+
+    if len(data) <= 1:
+        return work((0, len(data), data.column))
+    return np.concatenate(list(map_in_order(work, data.blocks, thread_count(threads))))

@@ -1,0 +1,177 @@
+"""Columns: encoded observations. Few layouts, those of Apache Arrow, as immutable values that can be cut into blocks.
+
+    Values    one contiguous array, `(n,)` or `(n, d)`, or the labels of a vocabulary
+    Distinct  the distinct values once (a column), and one code per row
+    Option    which rows are present, and the column of those rows
+    Ragged    offsets, and the flat column of all elements, with the column of lengths
+    Record    one column per field
+    Chain     sequences of labels as their first label and counted pairs of successive labels
+    Blank     rows nobody looks at
+
+A block is a slice of a column: a view, with offsets moved.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.labels import Vocabulary
+
+
+class Column:
+    """Base of the layouts. `len(column)` is the number of rows."""
+
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+    def slice(self, start: int, stop: int) -> Any:
+        """Rows `start` to `stop`, as a view."""
+        raise NotImplementedError
+
+    def work(self) -> np.ndarray | None:
+        """Elements before each row, shape `(n + 1,)`, where a row may hold many; None where a row is one element."""
+        return None
+
+    @property
+    def nbytes(self) -> int:
+        return sum(v.nbytes for v in vars(self).values() if isinstance(v, (np.ndarray, Column)))
+
+
+class Values(Column):
+    """Numbers `(n,)`, vectors `(n, d)`, or a `Vocabulary` (each label one row)."""
+
+    def __init__(self, x: Any):
+        self.x, self.n = x, len(x)
+
+    def slice(self, start: int, stop: int) -> Values:
+        return Values(self.x[start:stop])
+
+    @cached_property
+    def extent(self) -> tuple[float, float]:
+        """Smallest and largest number; (inf, -inf) of an empty column."""
+        if self.n == 0:
+            return np.inf, -np.inf
+        if self.x.size == 1:
+            return self.x.item(), self.x.item()
+        return self.x.min(), self.x.max()
+
+
+class Distinct(Column):
+    """`codes` `(n,)` into the rows of `values`, a column of distinct observations shared by all blocks."""
+
+    def __init__(self, codes: np.ndarray, values: Column):
+        self.codes, self.values, self.n = codes, values, len(codes)
+
+    def slice(self, start: int, stop: int) -> Distinct:
+        return Distinct(self.codes[start:stop], self.values)
+
+
+class Option(Column):
+    """`present` holds the positions of the rows that are there, in order; `value` their column. The others are missing."""
+
+    def __init__(self, n: int, present: np.ndarray, value: Column):
+        self.n, self.present, self.value = n, present, value
+
+    def slice(self, start: int, stop: int) -> Option:
+        a, b = np.searchsorted(self.present, [start, stop])
+        return Option(stop - start, self.present[a:b] - start, self.value.slice(int(a), int(b)))
+
+    def work(self) -> np.ndarray | None:
+        inner = self.value.work()
+        return None if inner is None else inner[np.searchsorted(self.present, np.arange(self.n + 1))]
+
+
+class Ragged(Column):
+    """Row `i` holds elements `offsets[i]` to `offsets[i + 1]` of `flat`; `lengths` is the column of their numbers."""
+
+    def __init__(self, offsets: np.ndarray, flat: Column, lengths: Column):
+        self.offsets, self.flat, self.lengths, self.n = offsets, flat, lengths, len(offsets) - 1
+
+    def slice(self, start: int, stop: int) -> Ragged:
+        offsets = self.offsets[start : stop + 1]
+        flat = self.flat.slice(int(offsets[0]), int(offsets[-1]))
+        return Ragged(offsets - offsets[0], flat, self.lengths.slice(start, stop))
+
+    def work(self) -> np.ndarray:
+        inner = self.flat.work()
+        return self.offsets if inner is None else inner[self.offsets]
+
+
+class Record(Column):
+    """One column per field, all of `n` rows."""
+
+    def __init__(self, n: int, fields: tuple[Column, ...]):
+        self.n, self.fields = n, fields
+
+    def slice(self, start: int, stop: int) -> Record:
+        return Record(stop - start, tuple(field.slice(start, stop) for field in self.fields))
+
+    def work(self) -> np.ndarray | None:
+        each = [work for work in (field.work() for field in self.fields) if work is not None]
+        return np.sum(each, axis=0) if each else None
+
+    @property
+    def nbytes(self) -> int:
+        return sum(field.nbytes for field in self.fields)
+
+
+class Chain(Column):
+    """Sequences of labels, as a Markov chain reads them.
+
+    `started` are the positions of non-empty rows and `first` the codes of their first labels in `labels`; row `i` holds the
+    pairs `pair_codes[offsets[i]:offsets[i + 1]]` in `pairs`, a vocabulary of `(label, next)`; `lengths` is the column of lengths.
+    """
+
+    def __init__(
+        self,
+        started: np.ndarray,
+        first: np.ndarray,
+        labels: Vocabulary,
+        offsets: np.ndarray,
+        pair_codes: np.ndarray,
+        pairs: Vocabulary,
+        lengths: Column,
+    ):
+        self.started, self.first, self.labels = started, first, labels
+        self.offsets, self.pair_codes, self.pairs, self.lengths = offsets, pair_codes, pairs, lengths
+        self.n = len(offsets) - 1
+
+    def slice(self, start: int, stop: int) -> Chain:
+        a, b = np.searchsorted(self.started, [start, stop])
+        offsets = self.offsets[start : stop + 1]
+        codes = self.pair_codes[offsets[0] : offsets[-1]]
+        lengths = self.lengths.slice(start, stop)
+        return Chain(self.started[a:b] - start, self.first[a:b], self.labels, offsets - offsets[0], codes, self.pairs, lengths)
+
+    def work(self) -> np.ndarray:
+        return self.offsets
+
+
+class Blank(Column):
+    """Rows that carry nothing a model looks at."""
+
+    def __init__(self, n: int):
+        self.n = n
+
+    def slice(self, start: int, stop: int) -> Blank:
+        return Blank(stop - start)
+
+
+def blocks(column: Column, rows: int) -> list[tuple[int, int]]:
+    """Cuts rows into ranges of about `rows` rows or elements each, by the data alone, so that sums are the same for any engine."""
+    work = column.work()
+    if work is None:
+        return [(a, min(a + rows, column.n)) for a in range(0, column.n, rows)]
+    load = work + np.arange(len(work))
+    cuts, start = [], 0
+    while start < column.n:
+        stop = int(np.searchsorted(load, load[start] + 2 * rows, side="right")) - 1
+        stop = min(max(stop, start + 1), start + rows, column.n)
+        cuts.append((start, stop))
+        start = stop
+    return cuts

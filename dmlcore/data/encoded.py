@@ -1,0 +1,85 @@
+"""Encoded data: observations as columns, once, with the blocks they are processed in."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
+from dmlcore.data.columns import Column, blocks
+from dmlcore.data.layouts import Anything, Layout
+
+BLOCK_ROWS = 1 << 14  # rows whose block x components array stays in cache
+
+
+class Encoded:
+    """Observations as columns of one layout. `len(encoded)` is the number of rows; `nbytes` what the columns hold."""
+
+    def __init__(self, column: Column, layout: Layout):
+        self.column, self.layout = column, layout
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __repr__(self) -> str:
+        return f"Encoded({len(self)} rows of {type(self.layout).__name__.lower()})"
+
+    @property
+    def nbytes(self) -> int:
+        return self.column.nbytes
+
+    @cached_property
+    def blocks(self) -> list[tuple[int, int, Column]]:
+        """`(start, stop, column)` of each block, cut by the data alone."""
+        return [(a, b, self.column.slice(a, b)) for a, b in blocks(self.column, BLOCK_ROWS)]
+
+
+def encode(data: Any, layout: Layout) -> Encoded:
+    """Observations (a list, an array, a data frame) as columns; encoded data of the same layout pass through.
+
+    Raises `DataError` naming the field path, the row, the value and what is needed.
+    """
+    if isinstance(data, Encoded):
+        if data.layout != layout and not isinstance(layout, Anything):
+            raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
+        return data
+    if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
+        raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}")
+    values: Any = data
+    if not isinstance(data, (list, tuple, np.ndarray)) and not hasattr(data, "columns"):
+        values = data.to_numpy() if hasattr(data, "to_numpy") else list(data)
+    if isinstance(values, np.ndarray) and values.dtype.kind in "OUSM":
+        values = values.tolist()
+    try:
+        return Encoded(layout.encode(values), layout)
+    except BadValue as error:
+        raise DataError(message(error)) from None
+
+
+def message(error: BadValue) -> str:
+    """`field 1 (optional).geometric: row 17 is 2.5; need whole numbers`."""
+    path = error.path.lstrip(". ") or "data"
+    return f"{path}: row {error.index}{error.within} is {shorten(error.value)}; need {error.need}"
+
+
+def row_weights(weights: Any, n: int) -> np.ndarray | None:
+    """Checked row weights `(n,)`, or None for all ones."""
+    if n == 0:
+        raise EmptyError("there are no rows; a fit needs at least one")
+    if weights is None:
+        return None
+    try:
+        w = np.array(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"weights must be {n} numbers >= 0, one per row, got {shorten(weights)}") from None
+    if w.shape != (n,):
+        raise DataError(f"weights must be {n} numbers, one per row, got an array of shape {w.shape}")
+    wrong = ~((w >= 0) & (w < np.inf))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"weights: row {row} is {w[row]}; need finite numbers >= 0")
+    if not w.sum() > 0:
+        raise EmptyError("all row weights are zero; a fit needs some weight")
+    return w

@@ -1,0 +1,62 @@
+"""The thread engine. Blocks are fixed by the data and results are added in block order, so any number of threads gives the same bits."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+from dmlcore.core.errors import ParameterError
+
+
+def thread_count(threads: int | None) -> int:
+    """How many threads to use: `threads`, else the environment variable DMLCORE_NUM_THREADS, else 1."""
+    given: Any = os.environ.get("DMLCORE_NUM_THREADS", "1") if threads is None else threads
+    try:
+        count = int(given)
+    except (TypeError, ValueError):
+        count = 0
+    if count < 1:
+        raise ParameterError(f"threads must be a whole number >= 1, got {given!r}")
+    return count
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="dmlcore")
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def map_in_order(work: Callable[[Any], Any], items: Sequence[Any], threads: int) -> Iterator[Any]:
+    """Yields `work(item)` for each item, in order, with BLAS held to one thread."""
+    if len(items) == 1 and threads == 1:
+        yield work(items[0])
+        return
+    with _blas().limit(limits=1, user_api="blas"):
+        if threads == 1 or len(items) == 1:
+            yield from map(work, items)
+            return
+        pool, waiting = _pool(threads), deque[Any]()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > 4 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

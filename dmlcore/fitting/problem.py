@@ -1,0 +1,166 @@
+"""A model to fit and the data to fit it to: expectation, maximisation, and the random start, over blocks and threads."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.errors import LikelihoodError, StructureError, SupportError
+from dmlcore.core.estimator import Estimator
+from dmlcore.core.keys import Ties, flat, log_prior, maximise, resolve
+from dmlcore.core.random import spawn
+from dmlcore.core.walk import Open, Score, Send, Tables, scatter, settle
+from dmlcore.data.columns import Distinct
+from dmlcore.data.encoded import Encoded, encode, row_weights
+from dmlcore.engines.threads import map_in_order, thread_count
+
+FAINT = 0.01  # share of a random start that is spread evenly, so that every row has a density under every component
+
+
+class Problem:
+    """Encoded data with weights, and an estimator resolved on them. `estimator` is the tree whose every place is a node of its own."""
+
+    def __init__(self, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None):
+        if not isinstance(estimator, Estimator):
+            raise StructureError(f"the second argument must be an estimator, got {type(estimator).__name__}")
+        encoded = encode(data, estimator.layout)
+        w = row_weights(weights, len(encoded))
+        self.threads = thread_count(threads)
+        self.rows = len(encoded)
+        self.raw, self.codes = data, None
+        if type(encoded.column) is Distinct:  # rows that repeat are kept once, with their weight
+            self.codes = encoded.column.codes
+            w = scatter(np.ones(len(encoded)) if w is None else w, self.codes, len(encoded.column.values))
+            encoded = Encoded(encoded.column.values, encoded.layout)
+        self.encoded, self.weights = encoded, w
+        self.latent = False
+        ties = Ties(estimator)
+        owns = ties.pool(flat(estimator, self._opened(estimator, Ties(estimator), self._whole)))
+        self.estimator = resolve(estimator, owns)
+        self.ties = Ties(self.estimator)
+        self._start_owns = owns
+
+    def _block_weights(self, start: int, stop: int) -> np.ndarray:
+        return np.ones(stop - start) if self.weights is None else self.weights[start:stop]
+
+    def _whole(self, K: int, n: int) -> np.ndarray:
+        self.latent = True
+        return np.ones((K, n))
+
+    def _opened(self, estimator: Estimator, ties: Ties, responsibilities: Any, factors: Any = None) -> Any:
+        """Statistics without a model: latent nodes take the given responsibilities, rows their weights times `factors`."""
+        tables, send = Tables(), Send(ties.by_id)
+        open, total = Open(responsibilities, tables), None
+        for start, stop, column in self.encoded.blocks:
+            weights = self._block_weights(start, stop)
+            node = send(estimator, open(estimator, column), weights if factors is None else weights * factors(stop - start))
+            total = node if total is None else total + node
+        return settle(estimator, total, send)
+
+    def start(self, rng: np.random.Generator, p: float) -> Distribution:
+        """A random start: a fraction `p` of the rows, assigned at random wherever a component must be chosen.
+
+        A model without latent parts has nothing to choose, and starts at its maximum.
+        """
+        if not self.latent:
+            return maximise(self.estimator, self._start_owns, self.ties)
+        shares_rng, rows_rng = spawn(rng, 2)
+
+        def shares(K: int, n: int) -> np.ndarray:
+            out = np.full((K, n), FAINT / K)
+            out[shares_rng.integers(K, size=n), np.arange(n)] += 1 - FAINT
+            return out
+
+        def kept(n: int) -> np.ndarray:
+            return np.where(rows_rng.random(n) < p, 1.0, FAINT * p)
+
+        owns = flat(self.estimator, self._opened(self.estimator, self.ties, shares, kept))
+        return maximise(self.estimator, self.ties.pool(owns), self.ties)
+
+    def expect(self, model: Distribution) -> tuple[float, list[Any]]:
+        """Log likelihood of the model, and the expected statistics in preorder, pooled by key."""
+        tables = Tables()
+
+        def work(block: tuple[int, int, Any]) -> tuple[float, Any]:
+            start, stop, column = block
+            weights = self._block_weights(start, stop)
+            log, tape = Score(model.repeated, tables)(model, column)
+            send = Send(self.ties.by_id)
+            node = send(self.estimator, tape, weights)
+            send.finish()
+            return self._total(model, log, weights, start), node
+
+        sums = reduce(add, (_Pair(*both) for both in map_in_order(work, self.encoded.blocks, self.threads)))
+        node = settle(self.estimator, sums.node, Send(self.ties.by_id))
+        return sums.log, self.ties.pool(flat(self.estimator, node))
+
+    def log_likelihood(self, model: Distribution) -> float:
+        """Log likelihood of the model on these rows."""
+        tables = Tables()
+
+        def work(block: tuple[int, int, Any]) -> float:
+            start, stop, column = block
+            return self._total(model, Score(model.repeated, tables)(model, column)[0], self._block_weights(start, stop), start)
+
+        return sum(map_in_order(work, self.encoded.blocks, self.threads))
+
+    def maximise(self, owns: list[Any], previous: Distribution | None) -> Distribution:
+        """The model that maximises the expected log likelihood and the prior."""
+        return maximise(self.estimator, owns, self.ties, previous)
+
+    def log_prior(self, model: Distribution) -> float:
+        """What priors add to the objective."""
+        return log_prior(self.estimator, model, self.ties)
+
+    def check(self, model: Any) -> Distribution:
+        """A model of the estimator's shape, or `StructureError` naming the place where it is not."""
+        for path, node, law in paired(self.estimator, model):
+            if type(law) is not node.family or len(law.children()) != len(node.children()):
+                raise StructureError(f"the model does not fit the estimator: {path or 'at the top'} is {law!r}, expected a {node.family.__name__}")
+        return model
+
+    def _total(self, model: Distribution, log: np.ndarray, weights: np.ndarray, start: int) -> float:
+        total = float(weights @ log)
+        if total > -np.inf and not np.isnan(total):
+            return total
+        log = np.where(weights > 0, log, 0.0)
+        if np.isnan(log).any():
+            raise LikelihoodError(f"row {start + int(np.argmax(np.isnan(log)))}: the log density is NaN")
+        if not log.min() > -np.inf:
+            row = start + int(np.argmin(log))
+            row = int(np.argmax(self.codes == row)) if self.codes is not None else row
+            where = "" if isinstance(self.raw, Encoded) or hasattr(self.raw, "columns") else f" ({model.blame(self.raw[row])})"
+            raise SupportError(f"row {row} has density zero under every choice the model allows{where}; leave it out or model it")
+        return float(weights @ log)
+
+
+class _Pair:
+    __slots__ = ("log", "node")
+
+    def __init__(self, log: float, node: Any):
+        self.log, self.node = log, node
+
+    def __add__(self, other: _Pair) -> _Pair:
+        return _Pair(self.log + other.log, self.node + other.node)
+
+
+def paired(estimator: Estimator, model: Any, path: str = "") -> Any:
+    """`(path, estimator node, distribution node)` for every place of a tree."""
+    yield path, estimator, model
+    if len(estimator.children()) != len(getattr(model, "children", tuple)()):
+        return
+    for place, e, d in zip(places(model), estimator.children(), model.children(), strict=True):
+        yield from paired(e, d, f"{path}.{place}".lstrip("."))
+
+
+def places(node: Any) -> list[str]:
+    """How each child is reached from a node: `components[1]`, `dist`."""
+    out = []
+    for field, many in node._child_fields:
+        out += [f"{field}[{i}]" for i in range(len(getattr(node, field)))] if many else [field]
+    return out
+

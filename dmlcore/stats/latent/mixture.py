@@ -1,0 +1,202 @@
+"""Finite mixtures: one of K laws, chosen at random, produced the observation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.declared import children, keys, name, parameter, setting
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
+from dmlcore.core.domains import simplex
+from dmlcore.core.errors import DataError, ParameterError, StructureError
+from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.statistics import Node
+from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables
+from dmlcore.stats.latent.weights import chosen, logs_of, share, weight_prior
+
+
+class MixtureTape:
+    """Scores of the components, mixing weights `(K,)`, and `total = w @ scaled` `(n,)`.
+
+    Where `total` lost its digits, `plain` holds `(rows, posteriors (K, rows))` taken in log space.
+    """
+
+    __slots__ = ("plain", "scored", "total", "w")
+
+    def __init__(self, scored: Components, w: np.ndarray, total: np.ndarray, plain: Any = None):
+        self.scored, self.w, self.total, self.plain = scored, w, total, plain
+
+    def posterior(self) -> np.ndarray:
+        """Posterior probabilities `(K, n)`."""
+        out = self.scored.scaled * self.w[:, None]
+        out /= self.total
+        if self.plain is not None:
+            rows, exact = self.plain
+            out[:, rows] = exact
+        return out
+
+
+class MixtureDistribution(CombinatorDistribution):
+    """An observation with density `sum_k w[k] components[k](x)`.
+
+    components: K distributions of one kind of observation. w: mixing weights `(K,)`, >= 0, summing to one (within 1e-6, then
+    normalised). Raises `ParameterError` on other weights, `StructureError` if components describe different observations.
+    """
+
+    components: tuple[Distribution, ...] = children()
+    w: np.ndarray = parameter(simplex)
+    name: str | None = name()
+    keys: tuple[str | None, str | None] = keys("weights", "components")
+
+    def validate(self) -> None:
+        if len(self.w) != len(self.components):
+            raise ParameterError(f"{type(self).__name__}: w must have one entry per component, {len(self.components)}, got {len(self.w)}")
+        self.derive(layout=common_layout(self.components, type(self).__name__))
+
+    @property
+    def num_components(self) -> int:
+        return len(self.components)
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, MixtureTape]:
+        scored = score.components(self.components, column)
+        total = self.w @ scored.scaled
+        if not (len(total) == 0 or total.min() > SMALL):
+            return self._with_plain_rows(scored, total)
+        return np.log(total) + scored.shift, MixtureTape(scored, self.w, total)
+
+    def _with_plain_rows(self, scored: Components, total: np.ndarray) -> tuple[np.ndarray, MixtureTape]:
+        """Rows whose weighted sum underflows, taken in log space; rows without density get posterior zero."""
+        rows = np.flatnonzero(~(total > SMALL))
+        joint = np.array([log[rows] for log in scored.logs]) + logs_of(self.w)[:, None]
+        top = joint.max(axis=0)
+        finite = np.where(top == -np.inf, 0.0, top)
+        joint = np.exp(joint - finite)
+        sums = joint.sum(axis=0)
+        total = total.copy()
+        total[rows] = 1.0
+        log = np.log(total) + scored.shift
+        log[rows] = logs_of(sums) + finite
+        return log, MixtureTape(scored, self.w, total, (rows, joint / np.where(sums > 0, sums, 1.0)))
+
+    def _scores(self, encoded: Any) -> Any:
+        score = Score(self.repeated, Tables())
+        for start, stop, column in encoded.blocks:
+            yield start, stop, score, column
+
+    def seq_posterior(self, encoded: Any) -> np.ndarray:
+        """Posterior probabilities of the components, `(n, K)`. Raises `DataError` for a row that has no density."""
+        encoded = self.seq_encode(encoded)
+        out = np.empty((len(encoded), self.num_components))
+        for start, stop, score, column in self._scores(encoded):
+            log, tape = score(self, column)
+            if len(log) and log.min() == -np.inf:
+                row = start + int(np.argmin(log))
+                raise DataError(f"{self.label}: row {row} has density zero under every component, so no posterior")
+            out[start:stop] = tape.tape.posterior()[:, tape.codes].T if type(tape) is Coded else tape.posterior().T
+        return out
+
+    def posterior(self, x: Any) -> np.ndarray:
+        """Posterior probabilities `(K,)` of the components given one raw observation."""
+        return self.seq_posterior([x])[0]
+
+    def seq_component_log_density(self, encoded: Any) -> np.ndarray:
+        """Log densities of each component, `(n, K)`."""
+        encoded = self.seq_encode(encoded)
+        out = np.empty((len(encoded), self.num_components))
+        for start, stop, score, column in self._scores(encoded):
+            for k, component in enumerate(self.components):
+                out[start:stop, k] = score(component, column)[0]
+        return out
+
+    def component_log_density(self, x: Any) -> np.ndarray:
+        """Log densities `(K,)` of one raw observation under each component."""
+        return self.seq_component_log_density([x])[0]
+
+    def mean(self) -> Any:
+        return sum(w * np.asarray(c.mean()) for w, c in zip(self.w, self.components, strict=True))
+
+    def variance(self) -> Any:
+        means = [np.asarray(c.mean()) for c in self.components]
+        centre = self.mean()
+        if centre.ndim:
+            raise StructureError(f"{self.label}: variance() is of numbers; these are vectors")
+        parts = zip(self.w, self.components, means, strict=True)
+        return sum(w * (c.variance() + (m - centre) ** 2) for w, c, m in parts)
+
+    def cdf(self, x: Any) -> Any:
+        return sum(w * c.cdf(x) for w, c in zip(self.w, self.components, strict=True))
+
+    def draw(self, size: int, rng: np.random.Generator) -> Any:
+        which, counts, order = chosen(self.w, size, rng)
+        parts = [self.components[k].draw(count, rng) for k, count in zip(which, counts, strict=True)]
+        return interleaved(parts, order)
+
+    def estimator(self, pseudo_count: Any = None) -> Any:
+        parts = tuple(c.estimator(pseudo_count) for c in self.components)
+        own = None if pseudo_count is None else self.w
+        return self.estimator_family(parts, None, own, pseudo_count, self.name, self.keys)
+
+    def blame(self, x: Any) -> str:
+        return self.components[int(np.argmax(self.w))].blame(x)
+
+
+class MixtureEstimator(CombinatorEstimator):
+    """Maximum likelihood for a mixture by EM: weights are mean posteriors, components are fitted to their shares of the rows.
+
+    estimators: one per component. fixed_weights: mixing weights `(K,)` that are not estimated. pseudo_count: pseudo-observations
+    spread over components as `suff_stat` `(K,)` says (default: evenly); they add `pseudo_count * sum_k s[k] log w[k]` to the objective.
+    keys: (weights, components).
+    """
+
+    estimators: tuple[Estimator, ...] = children()
+    fixed_weights: Any = setting()
+    suff_stat: Any = setting()
+    pseudo_count: Any = setting()
+    name: str | None = name()
+    keys: tuple[str | None, str | None] = keys("weights", "components")
+
+    family = MixtureDistribution
+
+    def validate(self) -> None:
+        who = type(self).__name__
+        self.derive(layout=common_layout(self.estimators, who), prior=weight_prior(self, len(self.estimators), who))
+
+    @property
+    def num_components(self) -> int:
+        return len(self.estimators)
+
+    def ties(self) -> Any:
+        weights, components = self.keys
+        labels = () if components is None else (components,)
+        return None, weights, tuple(tuple((key, k) for key in labels) for k in range(len(self.estimators)))
+
+    def open(self, column: Any, open: Any) -> MixtureTape:
+        scored = open.components(self.estimators, column)
+        return MixtureTape(scored, np.ones(len(self.estimators)), np.ones(len(column)))
+
+    def backward(self, tape: MixtureTape, weights: np.ndarray, send: Any) -> Node:
+        if tape.plain is None:
+            rows = weights / tape.total
+            own = tape.w * (tape.scored.scaled @ rows)
+            return Node(own, send.components(self.estimators, tape.scored, tape.w, rows))
+        shares = tape.posterior() * weights
+        parts = zip(self.estimators, tape.scored.tapes, shares, strict=True)
+        return Node(shares.sum(axis=1), [send(e, t, row) for e, t, row in parts])
+
+    def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> MixtureDistribution:
+        w = self.fixed_weights if self.fixed_weights is not None else share(own, self.prior, previous and previous.w)
+        return self.family(children, w, self.name, self.keys)
+
+    def log_prior(self, distribution: Any) -> float:
+        return 0.0 if self.prior is None or self.fixed_weights is not None else float(self.prior @ logs_of(distribution.w))
+
+
+class HeterogeneousMixtureDistribution(MixtureDistribution):
+    """A mixture whose components are laws of one kind of observation but of different families."""
+
+
+class HeterogeneousMixtureEstimator(MixtureEstimator):
+    """Maximum likelihood for a heterogeneous mixture; arguments as for `MixtureEstimator`."""
+
+    family = HeterogeneousMixtureDistribution

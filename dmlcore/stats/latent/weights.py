@@ -1,0 +1,57 @@
+"""What latent models share about probability vectors: counts to shares, priors, draws of components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.domains import Simplex
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.estimator import pseudo_counts
+
+
+def logs_of(p: np.ndarray) -> np.ndarray:
+    """Logarithms, -inf at zero, without a warning."""
+    out = np.full(np.shape(p), -np.inf)
+    return np.log(p, out=out, where=np.asarray(p) > 0)
+
+
+def share(counts: np.ndarray, prior: Any, previous: Any) -> np.ndarray:
+    """Counts (rows of counts) and prior counts as probabilities; a row without any keeps its previous ones, or is even."""
+    counts = counts if prior is None else counts + prior
+    total = counts.sum(axis=-1, keepdims=True)
+    if (total > 0).all():
+        return counts / total
+    before = np.full(counts.shape, 1.0 / counts.shape[-1]) if previous is None else previous
+    return np.where(total > 0, counts / np.where(total > 0, total, 1.0), before)
+
+
+def weight_prior(estimator: Any, shape: Any, who: str) -> np.ndarray | None:
+    """Pseudo-counts over components: `pseudo_count` spread as `suff_stat` says (evenly, if it says nothing)."""
+    if getattr(estimator, "fixed_weights", None) is not None:
+        try:
+            fixed = Simplex().check(estimator.fixed_weights)
+        except ParameterError as error:
+            raise ParameterError(f"{who}: fixed_weights {error}") from None
+        if len(fixed) != shape:
+            raise ParameterError(f"{who}: fixed_weights must have one entry per component, {shape}, got {len(fixed)}")
+        estimator.derive(fixed_weights=fixed)
+    (count,) = pseudo_counts(estimator.pseudo_count, 1, who)
+    if count == 0:
+        return None
+    spread = np.full(shape, 1.0) if estimator.suff_stat is None else np.asarray(estimator.suff_stat, dtype=np.float64)
+    if spread.shape != np.full(shape, 1.0).shape or not (spread >= 0).all() or not spread.sum() > 0:
+        raise ParameterError(f"{who}: suff_stat must be {shape} numbers >= 0, one per component, got {estimator.suff_stat!r}")
+    return count * spread / spread.sum()
+
+
+def chosen(w: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws `size` components: which occur, how often, and where row i's draw lies among the draws laid end to end."""
+    z = rng.choice(len(w), size=size, p=w)
+    which, counts = np.unique(z, return_counts=True)
+    order = np.empty(size, dtype=np.intp)
+    order[np.argsort(z, kind="stable")] = np.arange(size)
+    if size == 0:
+        which, counts = np.arange(1), np.zeros(1, dtype=np.intp)
+    return which, counts, order
