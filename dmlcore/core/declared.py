@@ -177,7 +177,7 @@ def _same(a: Any, b: Any) -> bool:
         return np.array_equal(a, b)
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_same(u, v) for u, v in zip(a, b, strict=True))
-    return bool(a == b)
+    return bool(a == b) or (isinstance(a, float) and isinstance(b, float) and a != a and b != b)
 
 
 def _hashable(value: Any) -> Any:
@@ -185,6 +185,8 @@ def _hashable(value: Any) -> Any:
         return value.tobytes()
     if isinstance(value, tuple):
         return tuple(_hashable(v) for v in value)
+    if isinstance(value, float) and value != value:
+        return "nan"
     try:
         return hash(value)
     except TypeError:  # mappings: equal ones have equal lengths

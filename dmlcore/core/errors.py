@@ -41,6 +41,10 @@ class LikelihoodError(DmlcoreError):
     """The objective fell or became NaN during a fit. A family's estimate and its log density disagree."""
 
 
+class FormatError(DmlcoreError):
+    """A model cannot be saved, or a text is no saved model that this version can read."""
+
+
 class BadValue(Exception):
     """Raised while encoding, by position; turned into a `DataError` with path and row at the top."""
 

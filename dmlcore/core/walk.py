@@ -98,19 +98,7 @@ class Score:
                 found.uses += 1
                 return found
         scores = [self(node, column) for node in nodes]
-        logs = [log for log, _ in scores]
-        shift = logs[0]
-        for log in logs[1:]:
-            shift = np.maximum(shift, log)
-        if len(shift) and not np.min(shift) > -np.inf:
-            if np.isnan(shift).any():
-                raise LikelihoodError(f"a log density of {' or '.join(sorted({node.label for node in nodes}))} is NaN")
-            shift = np.where(shift == -np.inf, 0.0, shift)
-        scaled = np.empty((len(nodes), len(shift)))
-        for row, log in zip(scaled, logs, strict=True):
-            np.subtract(log, shift, out=row)
-        np.exp(scaled, out=scaled)
-        out = Components([tape for _, tape in scores], logs, scaled, shift)
+        out = scaled_by_largest([log for log, _ in scores], [tape for _, tape in scores])
         if key is not None:
             self.memo[key] = (out, column)
         return out
@@ -193,6 +181,22 @@ class Open:
     def components(self, estimators: tuple[Estimator, ...], column: Any) -> Components:
         shares = self.responsibilities(len(estimators), len(column))
         return Components([self(e, column) for e in estimators], [], shares, np.zeros(len(column)))
+
+
+def scaled_by_largest(logs: list[np.ndarray], tapes: list[Any]) -> Components:
+    """Log densities `(n,)` of K nodes as densities relative to the largest of each row."""
+    shift = logs[0]
+    for log in logs[1:]:
+        shift = np.maximum(shift, log)
+    if len(shift) and not np.min(shift) > -np.inf:
+        if np.isnan(shift).any():
+            raise LikelihoodError("a log density is NaN")
+        shift = np.where(shift == -np.inf, 0.0, shift)
+    scaled = np.empty((len(logs), len(shift)))
+    for row, log in zip(scaled, logs, strict=True):
+        np.subtract(log, shift, out=row)
+    np.exp(scaled, out=scaled)
+    return Components(tapes, logs, scaled, shift)
 
 
 def gather(table: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -171,9 +171,10 @@ class Maybe(Layout):
 
 @dataclass(frozen=True)
 class Repeated(Layout):
-    """A sequence of observations of `value`: a list, a tuple or an array."""
+    """A sequence of observations of `value`: a list, a tuple or an array; its length is an observation of `length`."""
 
     value: Layout = field(default_factory=Layout)
+    length: Layout = field(default_factory=Anything)
 
     def encode(self, values: Any) -> Column:
         flat, offsets, lengths = flattened(self, values)
@@ -183,12 +184,14 @@ class Repeated(Layout):
             place_element(error, offsets)
             error.path = f" ({self.label}){error.path}"
             raise
-        return Ragged(offsets, column, coded(lengths))
+        return Ragged(offsets, column, self.length.encode(lengths))
 
 
 @dataclass(frozen=True)
 class LabelSequence(Layout):
-    """A sequence of labels, read as a Markov chain reads it."""
+    """A sequence of labels, read as a Markov chain reads it; its length is an observation of `length`."""
+
+    length: Layout = field(default_factory=Anything)
 
     def encode(self, values: Any) -> Column:
         flat, offsets, lengths = flattened(self, values)
@@ -206,7 +209,8 @@ class LabelSequence(Layout):
         column = coded(both, always=True)
         pairs = Vocabulary((labels[a], labels[b]) for a, b in zip(*divmod(column.values.x, max(len(labels), 1)), strict=True))
         pair_offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths - 1, 0))])
-        return Chain(started, codes[offsets[started]], labels, pair_offsets, column.codes, pairs, coded(lengths))
+        first = codes[offsets[started]]
+        return Chain(started, first, labels, pair_offsets, column.codes, pairs, self.length.encode(lengths))
 
 
 @dataclass(frozen=True)

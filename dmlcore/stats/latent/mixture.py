@@ -9,10 +9,12 @@ import numpy as np
 from dmlcore.core.declared import children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
 from dmlcore.core.domains import simplex
-from dmlcore.core.errors import DataError, ParameterError, StructureError
+from dmlcore.core.errors import ParameterError, StructureError, SupportError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables
+from dmlcore.data.columns import Distinct
+from dmlcore.data.encoded import Encoded
 from dmlcore.stats.latent.weights import chosen, logs_of, share, weight_prior
 
 
@@ -37,7 +39,75 @@ class MixtureTape:
         return out
 
 
-class MixtureDistribution(CombinatorDistribution):
+def mixed(scored: Components, w: np.ndarray) -> tuple[np.ndarray, MixtureTape]:
+    """Log densities `(n,)` of components mixed with weights `(K,)`, and the tape.
+
+    Rows whose weighted sum underflows are taken in log space; rows without density get posterior zero.
+    """
+    total = w @ scored.scaled
+    if len(total) == 0 or total.min() > SMALL:
+        return np.log(total) + scored.shift, MixtureTape(scored, w, total)
+    rows = np.flatnonzero(~(total > SMALL))
+    log_sums, exact = exact_mix(np.array([log[rows] for log in scored.logs]) + logs_of(w)[:, None])
+    total[rows] = 1.0
+    log = np.log(total) + scored.shift
+    log[rows] = log_sums
+    return log, MixtureTape(scored, w, total, (rows, exact))
+
+
+def exact_mix(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log of the sum over the first axis of joint log densities `(K, n)`, and posteriors `(K, n)`, zero where there is no density."""
+    top = joint.max(axis=0)
+    finite = np.where(top == -np.inf, 0.0, top)
+    joint = np.exp(joint - finite)
+    sums = joint.sum(axis=0)
+    return logs_of(sums) + finite, joint / np.where(sums > 0, sums, 1.0)
+
+
+class PosteriorMethods:
+    """Posteriors and component scores of laws with one latent choice, whose tape has `posterior()` `(K, n)`."""
+
+    num_components: int
+
+    def seq_posterior(self: Any, encoded: Any) -> np.ndarray:
+        """Posterior probabilities of the components, `(n, K)`. Raises `SupportError` for a row that has no density."""
+        encoded = self.seq_encode(encoded)
+        out = np.empty((len(encoded), self.num_components))
+        for start, stop, score, column in blocks_to_score(self, encoded):
+            log, tape = score(self, column)
+            if len(log) and log.min() == -np.inf:
+                raise SupportError(f"{self.label}: row {start + int(np.argmin(log))} has density zero under every component, so no posterior")
+            out[start:stop] = tape.tape.posterior()[:, tape.codes].T if type(tape) is Coded else tape.posterior().T
+        return out
+
+    def posterior(self, x: Any) -> np.ndarray:
+        """Posterior probabilities `(K,)` of the components given one raw observation."""
+        return self.seq_posterior([x])[0]
+
+    def seq_component_log_density(self: Any, encoded: Any) -> np.ndarray:
+        """Log densities under each component, `(n, K)`."""
+        encoded = self.seq_encode(encoded)
+        out = np.empty((len(encoded), self.num_components))
+        for start, stop, score, column in blocks_to_score(self, encoded):
+            if type(column) is Distinct:
+                out[start:stop] = np.array(self.component_logs(column.values, score))[:, column.codes].T
+            else:
+                out[start:stop] = np.array(self.component_logs(column, score)).T
+        return out
+
+    def component_log_density(self, x: Any) -> np.ndarray:
+        """Log densities `(K,)` of one raw observation under each component."""
+        return self.seq_component_log_density([x])[0]
+
+
+def blocks_to_score(model: Distribution, encoded: Encoded) -> Any:
+    """`(start, stop, score, column)` for each block, tables of distinct values shared."""
+    tables = Tables()
+    for start, stop, column in encoded.blocks:
+        yield start, stop, Score(model.repeated, tables), column
+
+
+class MixtureDistribution(PosteriorMethods, CombinatorDistribution):
     """An observation with density `sum_k w[k] components[k](x)`.
 
     components: K distributions of one kind of observation. w: mixing weights `(K,)`, >= 0, summing to one (within 1e-6, then
@@ -59,59 +129,10 @@ class MixtureDistribution(CombinatorDistribution):
         return len(self.components)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, MixtureTape]:
-        scored = score.components(self.components, column)
-        total = self.w @ scored.scaled
-        if not (len(total) == 0 or total.min() > SMALL):
-            return self._with_plain_rows(scored, total)
-        return np.log(total) + scored.shift, MixtureTape(scored, self.w, total)
+        return mixed(score.components(self.components, column), self.w)
 
-    def _with_plain_rows(self, scored: Components, total: np.ndarray) -> tuple[np.ndarray, MixtureTape]:
-        """Rows whose weighted sum underflows, taken in log space; rows without density get posterior zero."""
-        rows = np.flatnonzero(~(total > SMALL))
-        joint = np.array([log[rows] for log in scored.logs]) + logs_of(self.w)[:, None]
-        top = joint.max(axis=0)
-        finite = np.where(top == -np.inf, 0.0, top)
-        joint = np.exp(joint - finite)
-        sums = joint.sum(axis=0)
-        total = total.copy()
-        total[rows] = 1.0
-        log = np.log(total) + scored.shift
-        log[rows] = logs_of(sums) + finite
-        return log, MixtureTape(scored, self.w, total, (rows, joint / np.where(sums > 0, sums, 1.0)))
-
-    def _scores(self, encoded: Any) -> Any:
-        score = Score(self.repeated, Tables())
-        for start, stop, column in encoded.blocks:
-            yield start, stop, score, column
-
-    def seq_posterior(self, encoded: Any) -> np.ndarray:
-        """Posterior probabilities of the components, `(n, K)`. Raises `DataError` for a row that has no density."""
-        encoded = self.seq_encode(encoded)
-        out = np.empty((len(encoded), self.num_components))
-        for start, stop, score, column in self._scores(encoded):
-            log, tape = score(self, column)
-            if len(log) and log.min() == -np.inf:
-                row = start + int(np.argmin(log))
-                raise DataError(f"{self.label}: row {row} has density zero under every component, so no posterior")
-            out[start:stop] = tape.tape.posterior()[:, tape.codes].T if type(tape) is Coded else tape.posterior().T
-        return out
-
-    def posterior(self, x: Any) -> np.ndarray:
-        """Posterior probabilities `(K,)` of the components given one raw observation."""
-        return self.seq_posterior([x])[0]
-
-    def seq_component_log_density(self, encoded: Any) -> np.ndarray:
-        """Log densities of each component, `(n, K)`."""
-        encoded = self.seq_encode(encoded)
-        out = np.empty((len(encoded), self.num_components))
-        for start, stop, score, column in self._scores(encoded):
-            for k, component in enumerate(self.components):
-                out[start:stop, k] = score(component, column)[0]
-        return out
-
-    def component_log_density(self, x: Any) -> np.ndarray:
-        """Log densities `(K,)` of one raw observation under each component."""
-        return self.seq_component_log_density([x])[0]
+    def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
+        return [score(component, column)[0] for component in self.components]
 
     def mean(self) -> Any:
         return sum(w * np.asarray(c.mean()) for w, c in zip(self.w, self.components, strict=True))

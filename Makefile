@@ -1,0 +1,43 @@
+# One virtual environment, made on first use and again when pyproject.toml changes. Both can be chosen: make test VENV=... PYTHON=...
+VENV ?= .venv
+PYTHON ?= python3
+JOBS ?= 2
+
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.setup
+
+.PHONY: setup demo test lint types notebooks bench clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "dmlcore needs Python 3.11 or newer, and '$(PYTHON)' is not. Name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(RUN) -m dmlcore.demo
+
+test: $(STAMP)
+	MPLBACKEND=Agg $(RUN) -m pytest -q -n $(JOBS)
+
+lint: $(STAMP)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+types: $(STAMP)
+	$(RUN) -m mypy dmlcore
+
+notebooks: $(STAMP)
+	$(RUN) -m pytest -q tests/test_notebooks.py
+
+bench: $(STAMP)
+	@$(RUN) -m pip install -qq --disable-pip-version-check --editable '.[bench]'
+	$(RUN) -m benchmarks
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find dmlcore tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,11 @@
+"""dmlcore: compositional probabilistic models of heterogeneous records, and finite mixtures of regressions.
+
+Nest estimators, fit them by EM, and get the same tree of distributions back. `dmlcore.stats` is the catalogue of families.
+"""
+
+from dmlcore.fitting.drivers import best_of, iterate, optimize
+from dmlcore.fitting.fit import Fit, fit
+
+__version__ = "0.1.0"
+
+__all__ = ["Fit", "best_of", "fit", "iterate", "optimize"]

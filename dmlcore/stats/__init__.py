@@ -1,0 +1,94 @@
+"""The catalogue: every family, and the functions on encoded data. `from dmlcore.stats import *` gives what `__all__` lists."""
+
+from dmlcore.fitting.drivers import (
+    estimate,
+    initialize,
+    seq_encode,
+    seq_estimate,
+    seq_initialize,
+    seq_log_density,
+    seq_log_density_sum,
+)
+from dmlcore.stats.combinators.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
+from dmlcore.stats.combinators.composite import CompositeDistribution, CompositeEstimator
+from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstimator
+from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
+from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
+from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
+from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
+from dmlcore.stats.latent.mixture import (
+    HeterogeneousMixtureDistribution,
+    HeterogeneousMixtureEstimator,
+    MixtureDistribution,
+    MixtureEstimator,
+)
+from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
+from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
+from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
+from dmlcore.stats.sequences.sequence import SequenceDistribution, SequenceEstimator
+from dmlcore.stats.univariate.binomial import BinomialDistribution, BinomialEstimator
+from dmlcore.stats.univariate.categorical import CategoricalDistribution, CategoricalEstimator
+from dmlcore.stats.univariate.exponential import ExponentialDistribution, ExponentialEstimator
+from dmlcore.stats.univariate.gamma import GammaDistribution, GammaEstimator
+from dmlcore.stats.univariate.gaussian import GaussianDistribution, GaussianEstimator
+from dmlcore.stats.univariate.geometric import GeometricDistribution, GeometricEstimator
+from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution, IntegerCategoricalEstimator
+from dmlcore.stats.univariate.log_gaussian import LogGaussianDistribution, LogGaussianEstimator
+from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
+from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
+
+__all__ = [
+    "BernoulliSetDistribution",
+    "BernoulliSetEstimator",
+    "BinomialDistribution",
+    "BinomialEstimator",
+    "CategoricalDistribution",
+    "CategoricalEstimator",
+    "CompositeDistribution",
+    "CompositeEstimator",
+    "DiagonalGaussianDistribution",
+    "DiagonalGaussianEstimator",
+    "ExponentialDistribution",
+    "ExponentialEstimator",
+    "GammaDistribution",
+    "GammaEstimator",
+    "GaussianDistribution",
+    "GaussianEstimator",
+    "GeometricDistribution",
+    "GeometricEstimator",
+    "HeterogeneousMixtureDistribution",
+    "HeterogeneousMixtureEstimator",
+    "HierarchicalMixtureDistribution",
+    "HierarchicalMixtureEstimator",
+    "IgnoredDistribution",
+    "IgnoredEstimator",
+    "IntegerCategoricalDistribution",
+    "IntegerCategoricalEstimator",
+    "JointMixtureDistribution",
+    "JointMixtureEstimator",
+    "LogGaussianDistribution",
+    "LogGaussianEstimator",
+    "MarkovChainDistribution",
+    "MarkovChainEstimator",
+    "MixtureDistribution",
+    "MixtureEstimator",
+    "MultivariateGaussianDistribution",
+    "MultivariateGaussianEstimator",
+    "NullDistribution",
+    "NullEstimator",
+    "OptionalDistribution",
+    "OptionalEstimator",
+    "PoissonDistribution",
+    "PoissonEstimator",
+    "SequenceDistribution",
+    "SequenceEstimator",
+    "SpikeAndSlabDistribution",
+    "SpikeAndSlabEstimator",
+    "estimate",
+    "initialize",
+    "seq_encode",
+    "seq_estimate",
+    "seq_initialize",
+    "seq_log_density",
+    "seq_log_density_sum",
+]

@@ -1,0 +1,127 @@
+"""Sets of labels, each in or out on its own."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore import kernels
+from dmlcore.core import special
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.distribution import CombinatorDistribution, cut
+from dmlcore.core.domains import LabelProbabilities, probability
+from dmlcore.core.errors import EmptyError
+from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
+from dmlcore.core.labels import LabelMap, Vocabulary
+from dmlcore.core.statistics import Counts, Node
+from dmlcore.data.layouts import LabelSet
+from dmlcore.stats.latent.weights import logs_of
+
+
+class BernoulliSetDistribution(CombinatorDistribution):
+    """A set of labels; label a is in it with probability pmap[a], independently of the others.
+
+    pmap: probabilities in [0, 1] per label. A set that holds a label not in pmap has density zero. min_prob: no event is scored
+    below this probability (so a label with probability 0 that is present scores log min_prob, and one with probability 1 that is
+    absent too); with min_prob=0 such sets have density zero. Draws are lists in the order of pmap.
+    """
+
+    pmap: Any = parameter(LabelProbabilities(total=False))
+    min_prob: float = parameter(probability, 1e-128)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = LabelSet
+
+    @cached_property
+    def _logs(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Log odds per label, which labels must be present, and the log probability that all others are absent."""
+        p = self.pmap.values_array
+        inside, outside = logs_of(np.maximum(p, self.min_prob)), logs_of(np.maximum(1.0 - p, self.min_prob))
+        sure = outside == -np.inf
+        return np.where(sure, inside, inside - np.where(sure, 0.0, outside)), sure, float(outside[~sure].sum())
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        odds, sure, absent = self._logs
+        labels, codes = column.flat.values.x, column.flat.codes
+        log = kernels.gather_sum(self.pmap.lookup(labels, odds, -np.inf), codes, column.offsets) + absent
+        if sure.any():
+            held = kernels.gather_sum(self.pmap.lookup(labels, sure.astype(np.float64), 0.0), codes, column.offsets)
+            log[held < sure.sum()] = -np.inf
+        return log, column
+
+    def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
+        labels, p = self.pmap.labels.labels, self.pmap.values_array
+        inside = rng.random((size, len(labels))) < p
+        rows, codes = np.nonzero(inside)
+        return cut([labels[code] for code in codes.tolist()], np.bincount(rows, minlength=size))
+
+    def log_likelihood(self, statistics: Any) -> float:
+        count, held = statistics.total, statistics.over(self.pmap.labels)
+        p = self.pmap.values_array
+        inside, outside = np.maximum(p, self.min_prob), np.maximum(1 - p, self.min_prob)
+        return float((special.xlogy(held, inside) + special.xlogy(count - held, outside)).sum())
+
+    def estimator(self, pseudo_count: Any = None) -> BernoulliSetEstimator:
+        own = None if pseudo_count is None else dict(self.pmap)
+        return BernoulliSetEstimator(self.min_prob, pseudo_count, own, self.name, self.keys)
+
+    def blame(self, x: Any) -> str:
+        strange = [label for label in x if label not in self.pmap]
+        return f"{self.label}: {strange[0]!r} is not among its labels" if strange else super().blame(x)
+
+
+class BernoulliSetEstimator(CombinatorEstimator):
+    """Maximum likelihood: the share of sets that hold each label.
+
+    pseudo_count: so many pseudo-sets, that hold label a with probability suff_stat[a] (default: one half); the log prior is
+    `pseudo_count sum_a (s_a log p_a + (1 - s_a) log(1 - p_a))`. Labels of suff_stat are allowed for beside those in the data.
+    """
+
+    min_prob: float = parameter(probability, 1e-128)
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = BernoulliSetDistribution
+    labels: Any = None
+
+    def validate(self) -> None:
+        pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
+        if self.suff_stat is not None:
+            self.derive(suff_stat=LabelProbabilities(total=False).check(self.suff_stat))
+
+    def open(self, column: Any, open: Any) -> Any:
+        return column
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        labels = tape.flat.values.x
+        held = kernels.scatter_rows(weights, tape.flat.codes, tape.offsets, len(labels))
+        return Node(Counts(labels, held, float(weights.sum())))
+
+    def resolve(self, statistics: Counts) -> Self:
+        (count,) = pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
+        labels: Vocabulary = statistics.values
+        if self.suff_stat is not None:
+            labels = labels.union(self.suff_stat.labels)
+        half = np.full(len(labels), 0.5)
+        if self.suff_stat is not None:
+            half = self.suff_stat.lookup(labels, self.suff_stat.values_array, 0.5)
+        return self.pinned(labels=labels, prior=Counts(labels, count * half, count) if count > 0 else None)
+
+    def assemble(self, own: Counts, children: tuple[Any, ...], previous: Any = None) -> BernoulliSetDistribution:
+        total, held = own.total, own.over(self.labels)
+        if self.prior is not None:
+            total, held = total + self.prior.total, held + self.prior.weights
+        if not total > 0:
+            if previous is not None:
+                return previous
+            raise EmptyError(f"{self.label}: no row gives it any weight; it cannot be estimated without pseudo_count")
+        pmap = LabelMap(self.labels, np.minimum(held / total, 1.0))
+        return BernoulliSetDistribution(pmap, self.min_prob, self.name, self.keys)
+
+    def log_prior(self, distribution: Any) -> float:
+        return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)

@@ -1,0 +1,80 @@
+"""Tuples of independent fields."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.declared import children, keys, name
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values
+from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.statistics import Node
+from dmlcore.data.layouts import Fields, Layout
+
+
+class CompositeDistribution(CombinatorDistribution):
+    """A tuple `(x_0, ..., x_m)` of independent entries, with density `prod_j dists[j](x_j)`.
+
+    dists: one distribution per entry.
+    """
+
+    dists: tuple[Distribution, ...] = children()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Fields(self.label, tuple(dist.layout for dist in self.dists))
+
+    @property
+    def count(self) -> int:
+        return len(self.dists)
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        scored = [score(dist, field) for dist, field in zip(self.dists, column.fields, strict=True)]
+        log = scored[0][0]
+        if len(scored) > 1:
+            log = log + scored[1][0]
+            for other, _ in scored[2:]:
+                log += other
+        return log, [tape for _, tape in scored]
+
+    def mean(self) -> tuple[Any, ...]:
+        return tuple(dist.mean() for dist in self.dists)  # type: ignore[attr-defined]
+
+    def draw(self, size: int, rng: np.random.Generator) -> list[tuple[Any, ...]]:
+        return list(zip(*(as_values(dist.draw(size, rng)) for dist in self.dists), strict=True))
+
+    def estimator(self, pseudo_count: Any = None) -> CompositeEstimator:
+        return CompositeEstimator(tuple(dist.estimator(pseudo_count) for dist in self.dists), self.keys, self.name)
+
+    def blame(self, x: Any) -> str:
+        for j, (dist, value) in enumerate(zip(self.dists, x, strict=True)):
+            if dist.log_density(value) == -np.inf:
+                return f"field {j}.{dist.blame(value)}"
+        return super().blame(x)
+
+
+class CompositeEstimator(CombinatorEstimator):
+    """Estimates each field on its own. estimators: one per entry of the tuple."""
+
+    estimators: tuple[Estimator, ...] = children()
+    keys: str | None = keys()
+    name: str | None = name()
+
+    family = CompositeDistribution
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Fields(self.label, tuple(e.layout for e in self.estimators))
+
+    def open(self, column: Any, open: Any) -> Any:
+        return [open(e, field) for e, field in zip(self.estimators, column.fields, strict=True)]
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        return Node(None, [send(e, t, weights) for e, t in zip(self.estimators, tape, strict=True)])
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> CompositeDistribution:
+        return CompositeDistribution(children, self.name, self.keys)

@@ -1,0 +1,77 @@
+"""A fixed law: it scores observations, and is not estimated."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.declared import keys, name, setting
+from dmlcore.core.distribution import CombinatorDistribution, Distribution
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.estimator import CombinatorEstimator
+from dmlcore.core.statistics import Node
+from dmlcore.data.layouts import Layout
+from dmlcore.stats.combinators.null import NullDistribution
+
+
+class IgnoredDistribution(CombinatorDistribution):
+    """An observation of `dist`, a law that fits leave as it is. Its parameters are not counted as free."""
+
+    dist: Distribution = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    def validate(self) -> None:
+        check_fixed(self)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return self.dist.layout
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        return score(self.dist, column)[0], None
+
+    def draw(self, size: int, rng: np.random.Generator) -> Any:
+        return self.dist.draw(size, rng)
+
+    def estimator(self, pseudo_count: Any = None) -> IgnoredEstimator:
+        return IgnoredEstimator(self.dist, keys=self.keys, name=self.name)
+
+    def blame(self, x: Any) -> str:
+        return self.dist.blame(x)
+
+
+class IgnoredEstimator(CombinatorEstimator):
+    """Keeps `dist` as it is. pseudo_count and suff_stat are accepted for symmetry with other estimators and have no effect."""
+
+    dist: Any = setting(NullDistribution())
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    keys: str | None = keys()
+    name: str | None = name()
+
+    family = IgnoredDistribution
+
+    def validate(self) -> None:
+        check_fixed(self)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return self.dist.layout
+
+    def open(self, column: Any, open: Any) -> None:
+        return None
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        return Node(None)
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> IgnoredDistribution:
+        return IgnoredDistribution(self.dist, self.name, self.keys)
+
+
+def check_fixed(node: Any) -> None:
+    """`dist` must be a distribution."""
+    if not isinstance(node.dist, Distribution):
+        raise ParameterError(f"{type(node).__name__}: dist must be a distribution, got {node.dist!r}")

@@ -1,0 +1,47 @@
+"""The law that says nothing: every observation has log density 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.declared import keys, name, setting
+from dmlcore.core.distribution import CombinatorDistribution
+from dmlcore.core.estimator import CombinatorEstimator
+from dmlcore.core.statistics import Node
+from dmlcore.data.layouts import Anything
+
+
+class NullDistribution(CombinatorDistribution):
+    """Anything at all, with log density 0. Stands where a model of lengths, say, is not wanted. It cannot be sampled."""
+
+    name: str | None = name()
+
+    kind = Anything
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        return np.zeros(len(column)), None
+
+    def estimator(self, pseudo_count: Any = None) -> NullEstimator:
+        return NullEstimator(name=self.name)
+
+
+class NullEstimator(CombinatorEstimator):
+    """Learns nothing. Arguments are accepted for symmetry with other estimators and have no effect."""
+
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = NullDistribution
+
+    def open(self, column: Any, open: Any) -> None:
+        return None
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        return Node(None)
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> NullDistribution:
+        return NullDistribution(self.name)

@@ -1,0 +1,132 @@
+"""Observations that may be missing."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.declared import child, keys, name, parameter, setting
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values
+from dmlcore.core.domains import Domain, probability
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.statistics import Node
+from dmlcore.data.layouts import Layout, Maybe, is_missing
+from dmlcore.stats.latent.weights import logs_of, share
+
+
+class _MaybeProbability(Domain):
+    """None, or a probability."""
+
+    need = "a probability in [0, 1] or None"
+
+    def check(self, value: Any) -> float | None:
+        return None if value is None else probability.check(value)
+
+    def flatten(self, value: Any) -> np.ndarray:
+        return super().flatten(value) if value is None else probability.flatten(value)
+
+    def unflatten(self, vector: np.ndarray, like: Any) -> Any:
+        return None if like is None else probability.unflatten(vector, like)
+
+
+class OptionalDistribution(CombinatorDistribution):
+    """An observation of `dist` with probability 1 - p, missing with probability p.
+
+    p: in [0, 1]; or None: missingness is ignored (missing at random), a missing value has log density 0 and a value that of `dist`,
+    so the densities do not sum to one. missing_value: what stands for missing in samples; None, NaN and a frame's NA are missing too.
+    """
+
+    dist: Distribution = child()
+    p: float | None = parameter(_MaybeProbability(), None)
+    missing_value: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Maybe(self.label, self.dist.layout, self.missing_value)
+
+    @cached_property
+    def _logs(self) -> tuple[float, float]:
+        """Log probabilities of missing and of present."""
+        if self.p is None:
+            return 0.0, 0.0
+        return math.log(self.p) if self.p > 0 else -math.inf, math.log1p(-self.p) if self.p < 1 else -math.inf
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        missing, there = self._logs
+        value, tape = score(self.dist, column.value)
+        if len(value) == len(column):
+            return value + there, (column.present, len(column), tape)
+        log = np.full(len(column), missing)
+        log[column.present] = value + there
+        return log, (column.present, len(column), tape)
+
+    def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
+        present = np.flatnonzero(rng.random(size) >= (self.p or 0.0))
+        out = np.full(size, None, dtype=object)
+        out[:] = [self.missing_value] * size
+        values = as_values(self.dist.draw(len(present), rng)) if len(present) else []
+        out[present] = np.fromiter(values, dtype=object, count=len(values))
+        return out.tolist()
+
+    def estimator(self, pseudo_count: Any = None) -> OptionalEstimator:
+        inner = self.dist.estimator(pseudo_count)
+        return OptionalEstimator(inner, self.missing_value, self.p is not None, pseudo_count, self.name, self.keys)
+
+    def blame(self, x: Any) -> str:
+        if is_missing(x) or x == self.missing_value:
+            return f"{self.label}: a missing value has probability zero"
+        return f"({self.label}).{self.dist.blame(x)}"
+
+
+class OptionalEstimator(CombinatorEstimator):
+    """Estimates the law of the values that are there, and with est_prob the probability of missing.
+
+    est_prob=False gives p=None: missingness is ignored. pseudo_count: pseudo-observations, half of them missing; the log prior is
+    `pseudo_count / 2 (log p + log(1 - p))`.
+    """
+
+    estimator: Estimator = child()
+    missing_value: Any = setting()
+    est_prob: bool = setting(False)
+    pseudo_count: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = OptionalDistribution
+
+    def validate(self) -> None:
+        (count,) = pseudo_counts(self.pseudo_count, 1, "OptionalEstimator")
+        self.derive(prior=np.full(2, count / 2) if count and self.est_prob else None)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Maybe(self.label, self.estimator.layout, self.missing_value)
+
+    def open(self, column: Any, open: Any) -> Any:
+        return column.present, len(column), open(self.estimator, column.value)
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        present, n, inner = tape
+        there = weights if len(present) == n else weights[present]
+        total = there.sum()
+        missing = 0.0
+        if len(present) < n:
+            gone = np.ones(n, dtype=bool)
+            gone[present] = False
+            missing = weights[gone].sum()
+        return Node(np.array([missing, total]), [send(self.estimator, inner, there)])
+
+    def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> OptionalDistribution:
+        p = None
+        if self.est_prob:
+            before = None if previous is None or previous.p is None else np.array([previous.p, 1 - previous.p])
+            p = float(share(own, self.prior, before)[0])
+        return OptionalDistribution(children[0], p, self.missing_value, self.name, self.keys)
+
+    def log_prior(self, distribution: Any) -> float:
+        return 0.0 if self.prior is None else float(self.prior @ logs_of(np.array([distribution.p, 1 - distribution.p])))

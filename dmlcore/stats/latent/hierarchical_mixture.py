@@ -1,0 +1,203 @@
+"""Hierarchical mixtures: sequences whose elements come from shared topics, in proportions that are one of M kinds."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore import kernels
+from dmlcore.core.declared import child, children, keys, name, parameter, setting
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, cut, interleaved
+from dmlcore.core.domains import simplex, stochastic_matrix
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.statistics import Node
+from dmlcore.core.walk import SMALL, Components, scaled_by_largest
+from dmlcore.data.layouts import Layout, Repeated
+from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
+from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, exact_mix, mixed
+from dmlcore.stats.latent.weights import logs_of, share
+from dmlcore.stats.sequences.sequence import SequenceDistribution, blame_element, drawn_lengths, fix_length
+
+
+class HierarchicalTape:
+    """Topic scores of the elements, `totals[m] = taus[m] @ scaled` `(M, N)`, and the tape of the outer mixture."""
+
+    __slots__ = ("exact", "length", "offsets", "outer", "scored", "taus", "totals")
+
+    def __init__(self, scored: Components, taus: np.ndarray, totals: np.ndarray, outer: MixtureTape, offsets: np.ndarray, length: Any, exact: Any):
+        self.scored, self.taus, self.totals, self.outer = scored, taus, totals, outer
+        self.offsets, self.length, self.exact = offsets, length, exact
+
+    def posterior(self) -> np.ndarray:
+        """Posterior probabilities `(M, n)` of the outer components."""
+        return self.outer.posterior()
+
+
+class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
+    """A list of elements with density `len_dist(n) sum_m w[m] prod_i sum_k taus[m, k] topics[k](x_i)`.
+
+    topics: K distributions of an element. w: weights of the M outer components `(M,)`. taus: proportions of the topics in each,
+    `(M, K)`, rows summing to one. len_dist: the law of the length (default: says nothing).
+    """
+
+    topics: tuple[Distribution, ...] = children()
+    w: np.ndarray = parameter(simplex)
+    taus: np.ndarray = parameter(stochastic_matrix)
+    len_dist: Distribution = child(NullDistribution())
+    name: str | None = name()
+    keys: tuple[str | None, str | None] = keys("weights", "topics")
+
+    def validate(self) -> None:
+        if self.taus.shape != (len(self.w), len(self.topics)):
+            need = f"taus must have one row per entry of w and one column per topic, {(len(self.w), len(self.topics))}"
+            raise ParameterError(f"HierarchicalMixtureDistribution: {need}, got shape {self.taus.shape}")
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Repeated(self.label, common_layout(self.topics, "HierarchicalMixtureDistribution"), self.len_dist.layout)
+
+    @property
+    def num_topics(self) -> int:
+        return len(self.topics)
+
+    @property
+    def num_mixtures(self) -> int:
+        return len(self.w)
+
+    @property
+    def num_components(self) -> int:
+        return len(self.w)
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, HierarchicalTape]:
+        scored = score.components(self.topics, column.flat)
+        totals = self.taus @ scored.scaled
+        exact = None
+        if totals.size and not totals.min() > SMALL:
+            elements = np.flatnonzero(~(totals.min(axis=0) > SMALL))
+            joint = np.array([log[elements] for log in scored.logs])[:, None] + logs_of(self.taus).T[:, :, None]
+            sums, posterior = exact_mix(joint)
+            exact = (elements, posterior)
+            totals[:, elements] = 1.0
+        shift = kernels.segment_sum(scored.shift, column.offsets)
+        logs = []
+        for m in range(len(self.w)):
+            log = np.log(totals[m])
+            if exact is not None:
+                log[elements] = sums[m] - scored.shift[elements]
+            logs.append(kernels.segment_sum(log, column.offsets) + shift)
+        log, outer = mixed(scaled_by_largest(logs, []), self.w)
+        length, length_tape = score(self.len_dist, column.lengths)
+        return log + length, HierarchicalTape(scored, self.taus, totals, outer, column.offsets, length_tape, exact)
+
+    def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
+        length = score(self.len_dist, column.lengths)[0]
+        return [log + length for log in self.forward(column, score)[1].outer.scored.logs]
+
+    def to_mixture(self) -> MixtureDistribution:
+        """The same law as a mixture of sequences of mixtures."""
+        parts = [SequenceDistribution(MixtureDistribution(self.topics, tau), self.len_dist) for tau in self.taus]
+        return MixtureDistribution(parts, self.w, self.name)
+
+    def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
+        lengths = drawn_lengths(self, size, rng)
+        outer = np.repeat(rng.choice(len(self.w), size=size, p=self.w), lengths)
+        reached = np.cumsum(self.taus, axis=1)
+        u = rng.random(len(outer))
+        topic = np.minimum((reached[outer] <= u[:, None] * reached[outer, -1:]).sum(axis=1), len(self.topics) - 1)
+        counts = np.bincount(topic, minlength=len(self.topics))
+        order = np.empty(len(topic), dtype=np.intp)
+        order[np.argsort(topic, kind="stable")] = np.arange(len(topic))
+        flat = interleaved([t.draw(int(count), rng) for t, count in zip(self.topics, counts, strict=True)], order)
+        return cut(flat.tolist() if isinstance(flat, np.ndarray) and flat.ndim == 1 else list(flat), lengths)
+
+    def estimator(self, pseudo_count: Any = None) -> HierarchicalMixtureEstimator:
+        topics, length = tuple(t.estimator(pseudo_count) for t in self.topics), self.len_dist.estimator(pseudo_count)
+        own = None if pseudo_count is None else (self.w, self.taus)
+        return HierarchicalMixtureEstimator(topics, len(self.w), length, None, own, pseudo_count, self.name, self.keys)
+
+    def blame(self, x: Any) -> str:
+        return blame_element(self, x, MixtureDistribution(self.topics, self.taus[int(np.argmax(self.w))]))
+
+
+class HierarchicalMixtureEstimator(CombinatorEstimator):
+    """Maximum likelihood by EM for a hierarchical mixture; the same optimum as its expansion with keyed topics, at less cost.
+
+    estimators: one per topic. num_mixtures: M. len_estimator: of the length; len_dist: a fixed law of it instead. pseudo_count:
+    pseudo-observations of the outer component, and as many of the topic in each, spread as suff_stat = (w, taus) says (default:
+    evenly); a pair gives the two numbers apart. They add `a sum_m s_m log w_m + b sum_mk t_mk log taus_mk` to the objective.
+    keys: (weights, topics).
+    """
+
+    estimators: tuple[Estimator, ...] = children()
+    num_mixtures: int = setting()
+    len_estimator: Estimator = child(NullEstimator())
+    len_dist: Any = setting()
+    suff_stat: Any = setting()
+    pseudo_count: Any = setting()
+    name: str | None = name()
+    keys: tuple[str | None, str | None] = keys("weights", "topics")
+
+    family = HierarchicalMixtureDistribution
+
+    def validate(self) -> None:
+        if not isinstance(self.num_mixtures, (int, np.integer)) or self.num_mixtures < 1:
+            raise ParameterError(f"HierarchicalMixtureEstimator: num_mixtures must be a whole number >= 1, got {self.num_mixtures!r}")
+        fix_length(self)
+        a, b = pseudo_counts(self.pseudo_count, 2, "HierarchicalMixtureEstimator")
+        M, K = self.num_mixtures, len(self.estimators)
+        w, taus = (np.full(M, 1 / M), np.full((M, K), 1 / K)) if self.suff_stat is None else map(np.asarray, self.suff_stat)
+        if w.shape != (M,) or taus.shape != (M, K):
+            raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat must be (w, taus) of shapes {(M,)} and {(M, K)}")
+        self.derive(prior=(a * w, b * taus) if a or b else None)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Repeated(self.label, common_layout(self.estimators, "HierarchicalMixtureEstimator"), self.len_estimator.layout)
+
+    def ties(self) -> Any:
+        weights, topics = self.keys
+        labels = () if topics is None else (topics,)
+        return None, weights, (*(tuple((key, k) for key in labels) for k in range(len(self.estimators))), ())
+
+    def open(self, column: Any, open: Any) -> HierarchicalTape:
+        scored = open.components(self.estimators, column.flat)
+        M, N = self.num_mixtures, len(column.flat)
+        outer = Components([], [], open.responsibilities(M, len(column)), np.zeros(len(column)))
+        tape = MixtureTape(outer, np.ones(M), np.ones(len(column)))
+        ones = np.ones((M, len(self.estimators)))
+        return HierarchicalTape(scored, ones, np.ones((M, N)), tape, column.offsets, open(self.len_estimator, column.lengths), None)
+
+    def backward(self, tape: HierarchicalTape, weights: np.ndarray, send: Any) -> Node:
+        outer = tape.posterior() * weights
+        lengths = np.diff(tape.offsets)
+        rows = np.array([np.repeat(row, lengths) for row in outer])
+        extra = None
+        if tape.exact is not None:
+            elements, posterior = tape.exact
+            extra = posterior * rows[:, elements]
+            rows[:, elements] = 0.0
+        rows /= tape.totals
+        topic_weights = tape.taus.T @ rows
+        topic_weights *= tape.scored.scaled
+        taus = tape.taus * (rows @ tape.scored.scaled.T)
+        if extra is not None:
+            topic_weights[:, elements] = extra.sum(axis=1)
+            taus += extra.sum(axis=2).T
+        own = np.concatenate([outer.sum(axis=1)[:, None], taus], axis=1)
+        topics = [send(e, t, row) for e, t, row in zip(self.estimators, tape.scored.tapes, topic_weights, strict=True)]
+        return Node(own, [*topics, send(self.len_estimator, tape.length, weights)])
+
+    def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> HierarchicalMixtureDistribution:
+        a, b = (None, None) if self.prior is None else self.prior
+        w = share(own[:, 0], a, previous and previous.w)
+        taus = share(own[:, 1:], b, previous and previous.taus)
+        return HierarchicalMixtureDistribution(children[:-1], w, taus, children[-1], self.name, self.keys)
+
+    def log_prior(self, distribution: Any) -> float:
+        if self.prior is None:
+            return 0.0
+        a, b = self.prior
+        return float((a * logs_of(distribution.w)).sum() + (b * logs_of(distribution.taus)).sum())

@@ -1,0 +1,237 @@
+"""Joint mixtures: a pair, each side a mixture, whose hidden states are linked."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.declared import children, keys, name, parameter, setting
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, common_layout, interleaved
+from dmlcore.core.domains import simplex, stochastic_matrix
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.statistics import Node
+from dmlcore.core.walk import SMALL, Coded, Components
+from dmlcore.data.layouts import Fields, Layout
+from dmlcore.stats.latent.mixture import MixtureDistribution, blocks_to_score, exact_mix
+from dmlcore.stats.latent.weights import logs_of, share
+
+
+class JointTape:
+    """Scores of both sides, pair weights `(K1, K2)`, and what they sum to: `inner = pairs @ scaled2` `(K1, n)`, `total` `(n,)`."""
+
+    __slots__ = ("exact", "inner", "one", "pairs", "total", "two")
+
+    def __init__(self, one: Components, two: Components, pairs: np.ndarray, inner: np.ndarray, total: np.ndarray, exact: Any = None):
+        self.one, self.two, self.pairs, self.inner, self.total, self.exact = one, two, pairs, inner, total, exact
+
+    def posterior(self) -> np.ndarray:
+        """Posterior probabilities of the pairs of states, `(K1, K2, n)`."""
+        out = self.one.scaled[:, None] * self.two.scaled[None] * self.pairs[:, :, None] / self.total
+        if self.exact is not None:
+            rows, posterior = self.exact
+            out[:, :, rows] = posterior
+        return out
+
+
+class JointMixtureDistribution(CombinatorDistribution):
+    """A pair `(x, y)` with density `sum_kl w1[k] taus12[k, l] components1[k](x) components2[l](y)`.
+
+    components1, components2: K1 laws of x and K2 of y. w1: weights of the states of x `(K1,)`. taus12: probabilities of the state
+    of y given that of x, `(K1, K2)`. w2 and taus21 follow from these two: `w2 = w1 @ taus12`, and taus21 `(K2, K1)` by Bayes' rule;
+    what is passed for them is replaced.
+    """
+
+    components1: tuple[Distribution, ...] = children()
+    components2: tuple[Distribution, ...] = children()
+    w1: np.ndarray = parameter(simplex)
+    w2: Any = setting()
+    taus12: Any = parameter(stochastic_matrix, None)
+    taus21: Any = setting()
+    keys: tuple[str | None, str | None, str | None] = keys("weights", "components1", "components2")
+    name: str | None = name()
+
+    def validate(self) -> None:
+        shape = (len(self.components1), len(self.components2))
+        if self.w1.shape != shape[:1] or self.taus12.shape != shape:
+            need = f"w1 and taus12 must have shapes {shape[:1]} and {shape}"
+            raise ParameterError(f"JointMixtureDistribution: {need}, got {self.w1.shape} and {self.taus12.shape}")
+        pairs = self.w1[:, None] * self.taus12
+        w2 = pairs.sum(axis=0)
+        even = np.full(shape[::-1], 1 / shape[0])
+        taus21 = np.where(w2[:, None] > 0, pairs.T / np.where(w2 > 0, w2, 1.0)[:, None], even)
+        self.derive(pairs=pairs, w2=simplex.check(w2), taus21=stochastic_matrix.check(taus21))
+
+    def fields(self) -> dict[str, Any]:
+        return {**super().fields(), "w2": None, "taus21": None}
+
+    @cached_property
+    def layout(self) -> Layout:
+        one = common_layout(self.components1, "JointMixtureDistribution, components1")
+        return Fields(self.label, (one, common_layout(self.components2, "JointMixtureDistribution, components2")))
+
+    @property
+    def num_components1(self) -> int:
+        return len(self.components1)
+
+    @property
+    def num_components2(self) -> int:
+        return len(self.components2)
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, JointTape]:
+        one, two = score.components(self.components1, column.fields[0]), score.components(self.components2, column.fields[1])
+        inner = self.pairs @ two.scaled
+        total = np.einsum("kn,kn->n", one.scaled, inner)
+        exact = None
+        if len(total) and not total.min() > SMALL:
+            rows = np.flatnonzero(~(total > SMALL))
+            left, right = (np.array([log[rows] for log in side.logs]) for side in (one, two))
+            joint = left[:, None] + right[None] + logs_of(self.pairs)[:, :, None]
+            sums, posterior = exact_mix(joint.reshape(-1, len(rows)))
+            exact = (rows, posterior.reshape(joint.shape))
+            total[rows] = 1.0
+        log = np.log(total) + one.shift + two.shift
+        if exact is not None:
+            log[rows] = sums
+        return log, JointTape(one, two, self.pairs, inner, total, exact)
+
+    def seq_posterior(self, encoded: Any) -> np.ndarray:
+        """Posterior probabilities of the pairs of states given both sides, `(n, K1, K2)`."""
+        encoded = self.seq_encode(encoded)
+        out = np.empty((len(encoded), *self.pairs.shape))
+        for start, stop, score, column in blocks_to_score(self, encoded):
+            tape = score(self, column)[1]
+            out[start:stop] = np.moveaxis(tape.tape.posterior()[..., tape.codes] if type(tape) is Coded else tape.posterior(), -1, 0)
+        return out
+
+    def posterior(self, x: Any) -> np.ndarray:
+        """Posterior probabilities `(K1, K2)` of the states given one raw pair."""
+        return self.seq_posterior([x])[0]
+
+    @cached_property
+    def marginal1(self) -> MixtureDistribution:
+        """The law of x alone."""
+        return MixtureDistribution(self.components1, self.w1)
+
+    @cached_property
+    def marginal2(self) -> MixtureDistribution:
+        """The law of y alone."""
+        return MixtureDistribution(self.components2, self.w2)
+
+    def posterior1(self, x: Any) -> np.ndarray:
+        """P(state of x | x), `(K1,)`."""
+        return self.marginal1.posterior(x)
+
+    def posterior2(self, y: Any) -> np.ndarray:
+        """P(state of y | y), `(K2,)`."""
+        return self.marginal2.posterior(y)
+
+    def posterior2_given1(self, x: Any) -> np.ndarray:
+        """P(state of y | x), `(K2,)`."""
+        return self.posterior1(x) @ self.taus12
+
+    def posterior1_given2(self, y: Any) -> np.ndarray:
+        """P(state of x | y), `(K1,)`."""
+        return self.posterior2(y) @ self.taus21
+
+    def given1(self, x: Any) -> MixtureDistribution:
+        """The law of y given x."""
+        return MixtureDistribution(self.components2, self.posterior2_given1(x))
+
+    def given2(self, y: Any) -> MixtureDistribution:
+        """The law of x given y."""
+        return MixtureDistribution(self.components1, self.posterior1_given2(y))
+
+    def draw(self, size: int, rng: np.random.Generator) -> list[tuple[Any, Any]]:
+        z = rng.choice(self.pairs.size, size=size, p=self.pairs.ravel())
+        sides = []
+        for components, state in ((self.components1, z // self.num_components2), (self.components2, z % self.num_components2)):
+            counts = np.bincount(state, minlength=len(components))
+            order = np.empty(size, dtype=np.intp)
+            order[np.argsort(state, kind="stable")] = np.arange(size)
+            sides.append(as_values(interleaved([c.draw(int(count), rng) for c, count in zip(components, counts, strict=True)], order)))
+        return list(zip(*sides, strict=True))
+
+    def estimator(self, pseudo_count: Any = None) -> JointMixtureEstimator:
+        one, two = (tuple(c.estimator(pseudo_count) for c in side) for side in (self.components1, self.components2))
+        own = None if pseudo_count is None else self.pairs
+        return JointMixtureEstimator(one, two, own, pseudo_count, self.keys, self.name)
+
+    def blame(self, x: Any) -> str:
+        if self.marginal1.log_density(x[0]) == -np.inf:
+            return f"field 0.{self.marginal1.blame(x[0])}"
+        if self.marginal2.log_density(x[1]) == -np.inf:
+            return f"field 1.{self.marginal2.blame(x[1])}"
+        return f"{self.label}: the states that could give {x!r} never meet"
+
+
+class JointMixtureEstimator(CombinatorEstimator):
+    """Maximum likelihood for a joint mixture by EM.
+
+    estimators1, estimators2: one per state of x, of y. pseudo_count: pseudo-pairs of states, spread as suff_stat `(K1, K2)` says
+    (default: evenly); of three numbers, as users of DMLearn pass them, the sum counts. They add `c sum_kl s_kl log(w1_k taus12_kl)`
+    to the objective. keys: (weights, components1, components2).
+    """
+
+    estimators1: tuple[Estimator, ...] = children()
+    estimators2: tuple[Estimator, ...] = children()
+    suff_stat: Any = setting()
+    pseudo_count: Any = setting()
+    keys: tuple[str | None, str | None, str | None] = keys("weights", "components1", "components2")
+    name: str | None = name()
+
+    family = JointMixtureDistribution
+
+    def validate(self) -> None:
+        many = isinstance(self.pseudo_count, (tuple, list))
+        count = sum(pseudo_counts(self.pseudo_count, 3 if many else 1, "JointMixtureEstimator"))
+        shape = (len(self.estimators1), len(self.estimators2))
+        spread = np.ones(shape) if self.suff_stat is None else np.asarray(self.suff_stat, dtype=np.float64)
+        if spread.shape != shape or not (spread >= 0).all() or not spread.sum() > 0:
+            raise ParameterError(f"JointMixtureEstimator: suff_stat must be a matrix of numbers >= 0 of shape {shape}")
+        self.derive(prior=count * spread / spread.sum() if count else None)
+
+    @cached_property
+    def layout(self) -> Layout:
+        one = common_layout(self.estimators1, "JointMixtureEstimator, estimators1")
+        return Fields(self.label, (one, common_layout(self.estimators2, "JointMixtureEstimator, estimators2")))
+
+    def ties(self) -> Any:
+        weights, one, two = self.keys
+        first = [() if one is None else ((one, k),) for k in range(len(self.estimators1))]
+        second = [() if two is None else ((two, k),) for k in range(len(self.estimators2))]
+        return None, weights, (*first, *second)
+
+    def open(self, column: Any, open: Any) -> JointTape:
+        one, two = open.components(self.estimators1, column.fields[0]), open.components(self.estimators2, column.fields[1])
+        pairs = np.ones((len(self.estimators1), len(self.estimators2)))
+        inner = pairs @ two.scaled
+        return JointTape(one, two, pairs, inner, np.einsum("kn,kn->n", one.scaled, inner))
+
+    def backward(self, tape: JointTape, weights: np.ndarray, send: Any) -> Node:
+        rows = weights / tape.total
+        if tape.exact is not None:
+            at, posterior = tape.exact
+            extra = posterior * weights[at]
+            rows[at] = 0.0
+        left = tape.one.scaled * rows
+        own = tape.pairs * (left @ tape.two.scaled.T)
+        first, second = left * tape.inner, tape.two.scaled * (tape.pairs.T @ left)
+        if tape.exact is not None:
+            own += extra.sum(axis=2)
+            first[:, at] += extra.sum(axis=1)
+            second[:, at] += extra.sum(axis=0)
+        parts = [*zip(self.estimators1, tape.one.tapes, first, strict=True), *zip(self.estimators2, tape.two.tapes, second, strict=True)]
+        return Node(own, [send(e, t, row) for e, t, row in parts])
+
+    def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> JointMixtureDistribution:
+        K1 = len(self.estimators1)
+        counts = own if self.prior is None else own + self.prior
+        w1 = share(counts.sum(axis=1), None, previous and previous.w1)
+        taus12 = share(counts, None, previous and previous.taus12)
+        return JointMixtureDistribution(children[:K1], children[K1:], w1, None, taus12, None, self.keys, self.name)
+
+    def log_prior(self, distribution: Any) -> float:
+        return 0.0 if self.prior is None else float((self.prior * logs_of(distribution.pairs)).sum())

@@ -1,0 +1,174 @@
+"""Markov chains over labels."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore import kernels
+from dmlcore.core.declared import child, keys, name, parameter, setting
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, cut
+from dmlcore.core.domains import LabelProbabilities, TransitionMap, Transitions, probability
+from dmlcore.core.errors import DegenerateError
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.labels import LabelMap, Vocabulary
+from dmlcore.core.statistics import Counts, Node, Sums
+from dmlcore.core.walk import scatter
+from dmlcore.data.layouts import LabelSequence, Layout
+from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
+from dmlcore.stats.latent.weights import logs_of
+from dmlcore.stats.sequences.sequence import drawn_lengths
+
+REDRAWS = 1000  # how often sequences that ran into a label without transitions are drawn again
+
+
+class MarkovChainDistribution(CombinatorDistribution):
+    """A list of labels with density `len_dist(n) init[x_1] prod_t transition[x_{t-1}][x_t]`; an empty list has `len_dist(0)`.
+
+    init_prob_map: probabilities of the first label. transition_map: for each label, probabilities of the next. len_dist: the law
+    of the length (default: says nothing). default_value: the probability of a label or pair that is not in the maps.
+    """
+
+    init_prob_map: Any = parameter(LabelProbabilities(total=True))
+    transition_map: Any = parameter(Transitions())
+    len_dist: Distribution = child(NullDistribution())
+    default_value: float = parameter(probability, 0.0)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    @cached_property
+    def layout(self) -> Layout:
+        return LabelSequence(self.label, self.len_dist.layout)
+
+    @cached_property
+    def _logs(self) -> tuple[np.ndarray, np.ndarray, float]:
+        default = math.log(self.default_value) if self.default_value > 0 else -math.inf
+        return logs_of(self.init_prob_map.values_array), logs_of(self.transition_map.pairs.values_array), default
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        initial, pairs, default = self._logs
+        log, length_tape = score(self.len_dist, column.lengths)
+        log = log + kernels.gather_sum(self.transition_map.pairs.lookup(column.pairs, pairs, default), column.pair_codes, column.offsets)
+        log[column.started] += self.init_prob_map.lookup(column.labels, initial, default)[column.first]
+        return log, (column, length_tape)
+
+    def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
+        lengths = drawn_lengths(self, size, rng)
+        labels, flat = self._walked(lengths, rng)
+        return cut([labels[code] for code in flat.tolist()], lengths)
+
+    def _walked(self, lengths: np.ndarray, rng: np.random.Generator) -> tuple[tuple[Any, ...], np.ndarray]:
+        """Codes of all sequences end to end; those that reach a label without transitions are drawn again."""
+        pairs = self.transition_map.pairs
+        vocabulary = self.init_prob_map.labels.union(Vocabulary(label for pair in pairs.labels for label in pair))  # type: ignore[attr-defined]
+        source = np.array([vocabulary.index[a] for a, _ in pairs.labels], dtype=np.intp)  # type: ignore[misc]
+        target = np.array([vocabulary.index[b] for _, b in pairs.labels], dtype=np.intp)  # type: ignore[misc]
+        positive = pairs.values_array > 0
+        order = np.flatnonzero(positive)[np.argsort(source[positive], kind="stable")]
+        source, target, p = source[order], target[order], pairs.values_array[order]
+        first = np.searchsorted(source, np.arange(len(vocabulary)))
+        last = np.searchsorted(source, np.arange(len(vocabulary)), side="right") - 1
+        reached = np.concatenate([[0.0], np.cumsum(p)])
+        below = reached[1:] - reached[first[source]] + source  # label's number, plus its cumulated probability
+        start = self.init_prob_map.lookup(vocabulary, self.init_prob_map.values_array, 0.0)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        flat = np.zeros(int(offsets[-1]), dtype=np.intp)
+        todo = np.flatnonzero(lengths > 0)
+        for _ in range(REDRAWS):
+            todo = todo[np.argsort(-lengths[todo], kind="stable")]
+            state = rng.choice(len(vocabulary), size=len(todo), p=start)
+            flat[offsets[todo]] = state
+            stuck = np.zeros(len(todo), dtype=bool)
+            going = lengths[todo]
+            for t in range(1, int(going[0]) if len(going) else 0):
+                active = int(np.searchsorted(-going, -t, side="left"))
+                here = state[:active]
+                stuck[:active] |= last[here] < first[here]
+                step = np.searchsorted(below, here + rng.random(active), side="right")
+                step = np.clip(np.minimum(step, last[here]), 0, None)
+                state[:active] = np.where(stuck[:active], here, target[step] if len(target) else here)
+                flat[offsets[todo[:active]] + t] = state[:active]
+            todo = todo[stuck]
+            if not len(todo):
+                return vocabulary.labels, flat
+        raise DegenerateError(f"{self.label}: sequences this long end in labels without transitions; none could be drawn")
+
+    def estimator(self, pseudo_count: Any = None) -> MarkovChainEstimator:
+        return MarkovChainEstimator(pseudo_count, None, self.len_dist.estimator(pseudo_count), self.name, self.keys)
+
+    def blame(self, x: Any) -> str:
+        if self.len_dist.log_density(len(x)) == -np.inf:
+            return f"length of {self.label}, {self.len_dist.blame(len(x))}"
+        return f"{self.label}: {x!r} holds a first label or a pair of labels of probability zero"
+
+
+class MarkovChainEstimator(CombinatorEstimator):
+    """Maximum likelihood for a Markov chain: shares of first labels, and of next labels after each label.
+
+    levels: labels to allow for beside those in the data. pseudo_count: so many pseudo-observations of the first label, and of the
+    label after each label, spread evenly over all labels; their log likelihood is the log prior. len_estimator: of the length.
+    A label that is never left in the data has no transitions.
+    """
+
+    pseudo_count: Any = setting()
+    levels: Any = setting()
+    len_estimator: Estimator = child(NullEstimator())
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = MarkovChainDistribution
+    labels: Any = None
+    pairs: Any = None
+
+    def validate(self) -> None:
+        pseudo_counts(self.pseudo_count, 1, "MarkovChainEstimator")
+
+    @cached_property
+    def layout(self) -> Layout:
+        return LabelSequence(self.label, self.len_estimator.layout)
+
+    def open(self, column: Any, open: Any) -> Any:
+        return column, open(self.len_estimator, column.lengths)
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        column, length = tape
+        first = scatter(weights[column.started], column.first, len(column.labels))
+        pairs = kernels.scatter_rows(weights, column.pair_codes, column.offsets, len(column.pairs))
+        own = Sums(first=Counts(column.labels, first), pairs=Counts(column.pairs, pairs))
+        return Node(own, [send(self.len_estimator, length, weights)])
+
+    def resolve(self, statistics: Any) -> Self:
+        (count,) = pseudo_counts(self.pseudo_count, 1, "MarkovChainEstimator")
+        labels, pairs, prior = statistics.first.values, statistics.pairs.values, None
+        if self.levels is not None:
+            labels = labels.union(Vocabulary(self.levels))
+        if count > 0 and len(labels):
+            pairs = pairs.union(Vocabulary((a, b) for a in labels for b in labels))
+            size = len(labels)
+            prior = (np.full(size, count / size), np.full(len(pairs), count / size))
+        row = np.array([labels.index[a] for a, _ in pairs], dtype=np.intp)
+        return self.pinned(labels=labels, pairs=pairs, row=row, prior=prior)
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> MarkovChainDistribution:
+        first, pairs = own.first.over(self.labels), own.pairs.over(self.pairs)
+        if self.prior is not None:
+            first, pairs = first + self.prior[0], pairs + self.prior[1]
+        if not len(first) or not first.sum() > 0:
+            if previous is not None:
+                return previous.replace(len_dist=children[0])
+            raise DegenerateError(f"{self.label}: all sequences are empty; a first label is needed to estimate from")
+        leaving = np.bincount(self.row, pairs, minlength=len(self.labels))[self.row]
+        ways = np.bincount(self.row, minlength=len(self.labels))[self.row]
+        before = 1.0 / ways if previous is None else previous.transition_map.pairs.lookup(self.pairs, previous.transition_map.pairs.values_array, 0.0)
+        p = np.where(leaving > 0, pairs / np.where(leaving > 0, leaving, 1.0), before)
+        transitions = TransitionMap(LabelMap(self.pairs, p))
+        return MarkovChainDistribution(LabelMap(self.labels, first / first.sum()), transitions, *children, name=self.name, keys=self.keys)
+
+    def log_prior(self, distribution: Any) -> float:
+        if self.prior is None:
+            return 0.0
+        initial, pairs, _ = distribution._logs
+        return float(self.prior[0] @ initial + self.prior[1] @ pairs)

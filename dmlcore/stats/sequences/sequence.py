@@ -1,0 +1,122 @@
+"""Sequences of independent, identically distributed elements."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore import kernels
+from dmlcore.core.declared import child, keys, name, setting
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut
+from dmlcore.core.errors import ParameterError, StructureError
+from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.statistics import Node
+from dmlcore.data.layouts import Layout, Repeated
+from dmlcore.stats.combinators.ignored import IgnoredEstimator
+from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
+
+
+class SequenceDistribution(CombinatorDistribution):
+    """A list `[x_1, ..., x_n]` with density `len_dist(n) prod_i dist(x_i)`.
+
+    dist: the law of each element. len_dist: the law of the length, a distribution of whole numbers; the default says nothing.
+    """
+
+    dist: Distribution = child()
+    len_dist: Distribution = child(NullDistribution())
+    len_normalized: bool = setting(False)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    def validate(self) -> None:
+        check_not_normalized(self)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Repeated(self.label, self.dist.layout, self.len_dist.layout)
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        flat, tape = score(self.dist, column.flat)
+        length, length_tape = score(self.len_dist, column.lengths)
+        return kernels.segment_sum(flat, column.offsets) + length, (column.offsets, tape, length_tape)
+
+    def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
+        lengths = drawn_lengths(self, size, rng)
+        return cut(as_values(self.dist.draw(int(lengths.sum()), rng)), lengths)
+
+    def estimator(self, pseudo_count: Any = None) -> SequenceEstimator:
+        inner, length = self.dist.estimator(pseudo_count), self.len_dist.estimator(pseudo_count)
+        return SequenceEstimator(inner, length, name=self.name, keys=self.keys)
+
+    def blame(self, x: Any) -> str:
+        return blame_element(self, x, self.dist)
+
+
+class SequenceEstimator(CombinatorEstimator):
+    """Estimates the law of the elements from all of them, and that of the lengths.
+
+    len_estimator: of the length. len_dist: a fixed law of the length instead.
+    """
+
+    estimator: Estimator = child()
+    len_estimator: Estimator = child(NullEstimator())
+    len_dist: Any = setting()
+    len_normalized: bool = setting(False)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = SequenceDistribution
+
+    def validate(self) -> None:
+        check_not_normalized(self)
+        fix_length(self)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Repeated(self.label, self.estimator.layout, self.len_estimator.layout)
+
+    def open(self, column: Any, open: Any) -> Any:
+        return column.offsets, open(self.estimator, column.flat), open(self.len_estimator, column.lengths)
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        offsets, inner, length = tape
+        each = np.repeat(weights, np.diff(offsets))
+        return Node(None, [send(self.estimator, inner, each), send(self.len_estimator, length, weights)])
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> SequenceDistribution:
+        return SequenceDistribution(*children, name=self.name, keys=self.keys)
+
+
+def check_not_normalized(node: Any) -> None:
+    """Dividing a log density by the length gives no density; refused."""
+    if node.len_normalized:
+        raise ParameterError(f"{type(node).__name__}: len_normalized must be False; a log density divided by the length is none")
+
+
+def fix_length(estimator: Any) -> None:
+    """A given `len_dist` stands in for the estimator of lengths."""
+    if estimator.len_dist is None:
+        return
+    if not isinstance(estimator.len_estimator, (NullEstimator, IgnoredEstimator)):
+        raise ParameterError(f"{type(estimator).__name__}: give len_estimator or len_dist, not both")
+    estimator.derive(len_estimator=IgnoredEstimator(estimator.len_dist))
+
+
+def drawn_lengths(node: Any, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Lengths drawn from `len_dist`. Raises `StructureError` where there is none."""
+    if isinstance(node.len_dist, NullDistribution):
+        raise StructureError(f"{node.label}: has no len_dist, so lengths cannot be drawn; give it one")
+    lengths = np.asarray(node.len_dist.draw(size, rng))
+    if lengths.dtype.kind not in "iu" or (len(lengths) and lengths.min() < 0):
+        raise StructureError(f"{node.label}: len_dist must draw whole numbers >= 0")
+    return lengths
+
+
+def blame_element(node: Any, x: Any, dist: Distribution) -> str:
+    """Which element, or the length, has no density."""
+    for i, value in enumerate(x):
+        if dist.log_density(value) == -np.inf:
+            return f"element {i} of {node.label}, {dist.blame(value)}"
+    return f"length of {node.label}, {node.len_dist.blame(len(x))}"

@@ -1,0 +1,91 @@
+"""What laws of whole numbers share: ranges from settings or data, counts per value, quantiles and entropies by summation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.domains import Whole
+from dmlcore.core.errors import DataError, ParameterError
+from dmlcore.core.statistics import Counts
+
+MAX_VALUES = 1 << 24  # a table of probabilities over more whole numbers than this is refused
+
+
+class Bound(Whole):
+    """A whole number, or None: to be taken from the data."""
+
+    need = "a whole number or None"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.need = Bound.need
+
+    def check(self, value: Any) -> int | None:  # type: ignore[override]
+        return None if value is None else super().check(value)
+
+
+def check_bounds(estimator: Any) -> None:
+    """Raises `ParameterError` if `max_val` lies below `min_val`."""
+    low, high = estimator.min_val, estimator.max_val
+    if low is not None and high is not None and high < low:
+        raise ParameterError(f"{type(estimator).__name__}: max_val must be >= min_val, got min_val={low}, max_val={high}")
+
+
+def counts_of(x: np.ndarray, weights: np.ndarray) -> Counts:
+    """Weights summed per whole number."""
+    if len(x) < 2 or (x[1:] > x[:-1]).all():
+        return Counts(x, weights)
+    values, codes = np.unique(x, return_inverse=True)
+    return Counts(values, np.bincount(codes, weights, minlength=len(values)))
+
+
+def value_range(estimator: Any, statistics: Counts) -> tuple[int, int] | None:
+    """Smallest and largest value, from the settings or else from values that carry weight; None if neither says."""
+    low, high = estimator.min_val, estimator.max_val
+    values = statistics.values[statistics.weights > 0]
+    if (low is None or high is None) and not len(values):
+        return None
+    low = int(values[0]) if low is None else low
+    high = int(values[-1]) if high is None else high
+    return (low, high) if low <= high else None
+
+
+def all_values(low: int, high: int, who: str) -> np.ndarray:
+    """The whole numbers from `low` to `high`. Raises `DataError` where a table over them would be too large."""
+    if high - low >= MAX_VALUES:
+        need = "use CategoricalEstimator, or set min_val and max_val"
+        raise DataError(f"{who}: the values run from {low} to {high}, too many for a table of probabilities; {need}")
+    return np.arange(low, high + 1)
+
+
+def weights_over(statistics: Counts, low: int, high: int, who: str) -> np.ndarray:
+    """Weights of the whole numbers from `low` to `high`, shape `(high - low + 1,)`."""
+    values = all_values(low, high, who)
+    inside = (statistics.values >= low) & (statistics.values <= high)
+    out = np.zeros(len(values))
+    out[statistics.values[inside] - low] = statistics.weights[inside]
+    return out
+
+
+def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: float, high: float = np.inf) -> Any:
+    """The smallest whole number whose cdf reaches `q`, near a guess; floats, as an unbounded one is inf at q = 1."""
+    q = np.asarray(q, dtype=np.float64)
+    x = np.clip(np.ceil(guess) - 2.0, low, high)
+    for _ in range(4):
+        x = np.where((cdf(x) < q) & (x < high), x + 1.0, x)
+    return np.where((q >= 0) & (q <= 1), x, np.nan)[()]
+
+
+def summed_entropy(law: Any, low: float, high: float) -> float:
+    """Entropy by summation within 40 standard deviations of the mean; by that of a Gaussian where these are too many."""
+    mean, variance = law.mean(), law.variance()
+    if variance > 1e8:
+        return 0.5 * (math.log(2 * math.pi * variance) + 1)
+    reach = 40 * math.sqrt(variance) + 40
+    log = law.log_densities(np.arange(max(low, math.floor(mean - reach)), min(high, math.ceil(mean + reach)) + 1).astype(np.int64))
+    log = log[log > -np.inf]
+    return float(-(np.exp(log) @ log))
