@@ -7,11 +7,10 @@ import gc
 import time
 from typing import Any
 
+from benchmarks.workloads import Workload, build
 from dmlcore import stats
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
-
-from benchmarks.workloads import Workload, build
 
 PACKAGE = "dmlcore"
 

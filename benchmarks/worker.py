@@ -10,6 +10,8 @@ import pickle
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from statistics import median
 from typing import Any
 
 
@@ -25,7 +27,7 @@ def median_spent(call: Callable[[], Any], times: int = 5, limit: float = 5.0) ->
     runs = [spent(call)[:2]]
     while len(runs) <= times and (len(runs) < 2 or sum(wall for _, wall in runs) < limit):
         runs.append(spent(call)[:2])
-    cpu, wall = (sorted(values)[(len(runs) - 1) // 2] for values in zip(*runs[1:], strict=True))
+    cpu, wall = (median(values) for values in zip(*runs[1:], strict=True))
     return {"cpu": cpu, "wall": wall}
 
 
@@ -40,27 +42,34 @@ class Worker:
         with open(path, "rb") as file:
             self.system = self.module.System(pickle.load(file))
         self.system.encode()
-        ways, took, failed = self.system.ways(), {}, {}
+        ways = self.system.ways()
+        if len(ways) == 1:
+            ((way, self.step_once),) = ways.items()
+            self.model = self.step_once(self.system.start)
+            return {"way": way}
+        took: dict[str, float] = {}
+        failed: dict[str, str] = {}
         for name, step in ways.items():
             try:
-                model = step(self.system.start)
-                took[name] = spent(lambda step=step, model=model: step(model))[0] if len(ways) > 1 else 0.0
+                model = step(self.system.start)  # may compile
+                took[name], _, model = spent(partial(step, model))
             except Exception as error:
                 failed[name] = brief(error)
         if not took:
             raise RuntimeError("; ".join(failed.values()))
         way = min(took, key=lambda name: took[name])
         self.step_once = ways[way]
-        if len(ways) > 1:
-            self.model = self.step_once(self.system.start)
-        else:
-            self.model = model
+        self.model = self.step_once(self.system.start)
         return {"way": way, "ways": took, "failed": failed}
 
-    def step(self) -> dict[str, float]:
-        """One EM step."""
-        cpu, wall, self.model = spent(lambda: self.step_once(self.model))
-        return {"cpu": cpu, "wall": wall}
+    def step(self, times: int) -> dict[str, list[float]]:
+        """Some EM steps in a row."""
+        out: dict[str, list[float]] = {"cpu": [], "wall": []}
+        for _ in range(times):
+            cpu, wall, self.model = spent(lambda: self.step_once(self.model))
+            out["cpu"].append(cpu)
+            out["wall"].append(wall)
+        return out
 
     def log_likelihood(self) -> dict[str, float]:
         """Of the model reached."""

@@ -29,7 +29,7 @@ def build(spec: Any, stats: Any, kind: str) -> Any:
 
 @dataclass(frozen=True)
 class Workload:
-    """Rows to fit, a model to start from, and the estimator of its shape. steps: EM steps taken, the first one untimed."""
+    """Rows to fit, a model to start from, and the estimator of its shape. steps: EM steps taken; the first is not timed."""
 
     rows: Any
     start: Spec
@@ -72,7 +72,7 @@ def full_covariances(n: int, rng: np.random.Generator) -> Workload:
     moved = (means + 0.5 * rng.standard_normal((K, d))).tolist()
     unit = np.eye(d).tolist()
     start = law("Mixture", [law("MultivariateGaussian", mu, unit) for mu in moved], [1 / K] * K)
-    return Workload(x, start, law("Mixture", [law("MultivariateGaussian", dim=d)] * K), 8)
+    return Workload(x, start, law("Mixture", [law("MultivariateGaussian", dim=d)] * K), 11)
 
 
 def composite(means: list[float], p: float, missing: float, first: float, stay: tuple[float, float], included: list[float]) -> Spec:
@@ -117,7 +117,7 @@ def composites(n: int, K: int, rng: np.random.Generator) -> Workload:
         law("MarkovChain", len_estimator=law("Poisson")),
         law("BernoulliSet"),
     ]
-    return Workload(rows, start, law("Mixture", [law("Composite", fields)] * K), 6)
+    return Workload(rows, start, law("Mixture", [law("Composite", fields)] * K), 7)
 
 
 def composite_rows(component: Spec, n: int, rng: np.random.Generator) -> Any:
@@ -152,10 +152,10 @@ def hierarchical(n: int, rng: np.random.Generator, keyed: bool) -> Workload:
     w = [1 / M] * M
     if not keyed:
         start = law("HierarchicalMixture", start_topics, w, start_taus)
-        return Workload(rows, start, law("HierarchicalMixture", [law("Gaussian")] * K, M), 8)
+        return Workload(rows, start, law("HierarchicalMixture", [law("Gaussian")] * K, M), 11)
     start = law("Mixture", [law("Sequence", law("Mixture", start_topics, tau)) for tau in start_taus], w)
     inner = law("Mixture", [law("Gaussian")] * K, keys=(None, "comps"))
-    return Workload(rows, start, law("Mixture", [law("Sequence", inner)] * M), 6)
+    return Workload(rows, start, law("Mixture", [law("Sequence", inner)] * M), 7)
 
 
 def joint(n: int, rng: np.random.Generator) -> Workload:
@@ -170,12 +170,15 @@ def joint(n: int, rng: np.random.Generator) -> Workload:
     ends = np.cumsum(lengths).tolist()
     rows = [((labels[i], reals[i]), values[end - length : end]) for i, (end, length) in enumerate(zip(ends, lengths.tolist(), strict=True))]
     near = 0.2 + 0.4 * np.eye(3)
-    first = [law("Composite", [law("Categorical", dict(zip("abc", p, strict=True))), law("Gaussian", mu, 2.0)]) for p, mu in zip(near.tolist(), [-1.5, 0.5, 1.5], strict=True)]
+    first = [
+        law("Composite", [law("Categorical", dict(zip("abc", p, strict=True))), law("Gaussian", mu, 2.0)])
+        for p, mu in zip(near.tolist(), [-1.5, 0.5, 1.5], strict=True)
+    ]
     second = [law("Sequence", law("Gaussian", mu, 2.0), law("Poisson", 4.0)) for mu in [1.5, 0.5, -1.5]]
     w1 = np.array([0.5, 0.3, 0.2])
     both = w1[:, None] * near
     w2 = both.sum(axis=0)
-    start = law("JointMixture", first, second, w1.tolist(), w2.tolist(), near.tolist(), (both.T / w2[:, None]).tolist())
+    start = law("JointMixture", first, second, w1.tolist(), w2.tolist(), near.tolist(), (both / w2).tolist())
     one = law("Composite", [law("Categorical"), law("Gaussian")])
     two = law("Sequence", law("Gaussian"), law("Poisson"))
     return Workload(rows, start, law("JointMixture", [one] * 3, [two] * 3), 11)

@@ -111,3 +111,13 @@ def pseudo_counts(value: Any, parts: int, who: str) -> tuple[float, ...]:
         return tuple(0.0 if count is None else nonnegative.check(count) for count in given)
     except ParameterError as error:
         raise ParameterError(f"{who}: pseudo_count {error}") from None
+
+
+def pseudo_observations(estimator: Any, statistics: Any, law: Any = None) -> Any:
+    """Statistics of `pseudo_count` observations: as `law` draws them on average, or (law None) like all the data. None without any."""
+    (count,) = pseudo_counts(estimator.pseudo_count, 1, type(estimator).__name__)
+    if count == 0:
+        return None
+    if law is not None:
+        return law.expected_statistics(count)
+    return statistics.scaled(count / statistics.count) if statistics.count > 0 else None

@@ -28,7 +28,10 @@ class Vocabulary(Sequence[Hashable]):
         return len(self.labels)
 
     def __getitem__(self, i: Any) -> Any:
-        return self.labels[i]
+        if not isinstance(i, slice):
+            return self.labels[i]
+        part = self.labels[i]
+        return self if part is self.labels else Vocabulary(part)
 
     def __iter__(self) -> Iterator[Hashable]:
         return iter(self.labels)

@@ -1,9 +1,10 @@
 """Sufficient statistics: values that add. `a + b` is associative and commutative.
 
-    Sums      named totals                         Exponential, Gamma, Geometric, Poisson, Binomial (with a range)
-    Moments   count, mean, centred second moment   Gaussian, LogGaussian, DiagonalGaussian
-    Scatter   the same with a matrix               MultivariateGaussian
-    Counts    a weight per label or whole number   Categorical, IntegerCategorical, SpikeAndSlab, BernoulliSet, MarkovChain
+    Sums        named totals                         Exponential, Geometric, Poisson, Binomial (with a range)
+    Moments     count, mean, centred second moment   Gaussian, LogGaussian, DiagonalGaussian
+    LogMoments  count, mean, log(mean / x)           Gamma
+    Scatter     moments with a matrix                MultivariateGaussian
+    Counts      a weight per label or whole number   Categorical, IntegerCategorical, SpikeAndSlab, BernoulliSet, MarkovChain
 
 A node of a model's tree holds its own statistics and those of its children: `Node`.
 """
@@ -16,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from dmlcore.core.labels import Vocabulary
+from dmlcore.core.numerics import log_gap
 
 
 class Sums:
@@ -92,6 +94,45 @@ class Scatter(Moments):
     @staticmethod
     def square(shift: Any) -> Any:
         return np.outer(shift, shift)
+
+
+@dataclass(frozen=True)
+class LogMoments:
+    """Weighted count and mean of positive numbers, and `gap`, the weighted sum of log(mean / x), which is >= 0.
+
+    Merged without cancellation, as moments are: the gap of two parts is that of each, and that of their means about the common one.
+    """
+
+    count: float
+    mean: float
+    gap: float
+
+    @classmethod
+    def of(cls, x: np.ndarray, weights: np.ndarray) -> Self:
+        count = float(weights.sum())
+        if not count > 0:
+            return cls(0.0, 1.0, 0.0)
+        mean = float(weights @ x) / count
+        mean += float(weights @ (x - mean)) / count
+        with np.errstate(divide="ignore"):
+            logs = np.log(x / mean)
+        gap = -float(weights @ np.where(logs > -np.inf, logs, np.log(x) - np.log(mean)))
+        if gap < 1e-3 * count:
+            gap = float(weights @ log_gap((x - mean) / mean))
+        return cls(count, mean, gap)
+
+    def __add__(self, other: Self) -> Self:
+        if other.count == 0:
+            return self
+        if self.count == 0:
+            return other
+        count = self.count + other.count
+        mean = self.mean + (other.mean - self.mean) * (other.count / count)
+        apart = [float(part.count * log_gap((part.mean - mean) / mean)) for part in (self, other)]
+        return type(self)(count, mean, self.gap + other.gap + apart[0] + apart[1])
+
+    def scaled(self, factor: float) -> Self:
+        return type(self)(self.count * factor, self.mean, self.gap * factor)
 
 
 class Counts:

@@ -6,7 +6,8 @@
 - `Distinct` columns: a node is scored on the distinct values once per pass, rows are gathered from that table, and their
   weights are summed per distinct value before any statistics are taken;
 - values outside a leaf's support: density zero, no statistics;
-- nodes that stand at several places (tied ones): scored once per block and column.
+- nodes that stand at several places (tied ones): scored once per block and column;
+- several nodes of one family on one column: by one kernel where the family has one (`forward_many`, `log_densities_many`).
 """
 
 from __future__ import annotations
@@ -38,12 +39,24 @@ class Coded:
         self.codes, self.size, self.tape = codes, size, tape
 
 
+class Together:
+    """The tape of several nodes of one family that were scored by one kernel."""
+
+    __slots__ = ("tape",)
+
+    def __init__(self, tape: Any):
+        self.tape = tape
+
+
 class Components:
-    """Several nodes scored on one column: `scaled[k] * exp(shift)` is the density of node k. Shapes `(K, n)` and `(n,)`."""
+    """Several nodes scored on one column: `scaled[k] * exp(shift)` is the density of node k. Shapes `(K, n)` and `(n,)`.
+
+    `logs` `(K, n)` are the log densities; `tapes` a list of K tapes, or one `Together`.
+    """
 
     __slots__ = ("logs", "scaled", "shift", "tapes", "uses")
 
-    def __init__(self, tapes: list[Any], logs: list[np.ndarray], scaled: np.ndarray, shift: np.ndarray):
+    def __init__(self, tapes: Any, logs: np.ndarray, scaled: np.ndarray, shift: np.ndarray):
         self.tapes, self.logs, self.scaled, self.shift, self.uses = tapes, logs, scaled, shift, 1
 
 
@@ -51,11 +64,11 @@ class Tables:
     """What has been computed on distinct values in this pass, shared by its blocks."""
 
     def __init__(self) -> None:
-        self.done: dict[tuple[int, int], Any] = {}
+        self.done: dict[Any, Any] = {}
         self.lock = Lock()
 
     def get(self, node: Any, values: Column, make: Callable[[Any, Column], Any]) -> Any:
-        key = (id(node), id(values))
+        key = (tuple(map(id, node)) if type(node) is tuple else id(node), id(values))
         found = self.done.get(key)
         if found is None:
             with self.lock:
@@ -88,6 +101,25 @@ class Score:
             return node.forward(column, self)
         return leaf_log_densities(node, column), column
 
+    def many(self, nodes: tuple[Distribution, ...], column: Any) -> tuple[np.ndarray, Any]:
+        """Log densities `(K, n)` of several nodes on one column, and their tapes: a list, or one `Together`."""
+        if type(column) is Distinct:
+            table, tapes = self.tables.get(nodes, column.values, Score(self.repeated, Tables()).each)
+            return gather_many(table, column.codes), Together(Coded(column.codes, len(column.values), tapes))
+        family = type(nodes[0])
+        if all(type(node) is family and id(node) not in self.repeated for node in nodes):
+            if hasattr(family, "forward_many"):
+                logs, tape = family.forward_many(nodes, column, self)
+                return logs, Together(tape)
+            if hasattr(family, "log_densities_many") and (family.support is None or family.support.covers(column)):
+                return family.log_densities_many(nodes, column.x), Together(column)
+        return self.each(nodes, column)
+
+    def each(self, nodes: tuple[Distribution, ...], column: Any) -> tuple[np.ndarray, list[Any]]:
+        """The same, one node after the other."""
+        scores = [self(node, column) for node in nodes]
+        return np.array([log for log, _ in scores]), [tape for _, tape in scores]
+
     def components(self, nodes: tuple[Distribution, ...], column: Any) -> Components:
         """All of `nodes` on one column, scaled by the largest; computed once for nodes tied across places."""
         key: Any = None
@@ -97,8 +129,8 @@ class Score:
                 found = self.memo[key][0]
                 found.uses += 1
                 return found
-        scores = [self(node, column) for node in nodes]
-        out = scaled_by_largest([log for log, _ in scores], [tape for _, tape in scores])
+        logs, tapes = self.many(nodes, column)
+        out = scaled_by_largest(logs, tapes)
         if key is not None:
             self.memo[key] = (out, column)
         return out
@@ -140,14 +172,25 @@ class Send:
             return estimator.backward(tape, weights, self)
         return Node(leaf_statistics(estimator, tape, weights))
 
+    def many(self, estimators: tuple[Estimator, ...], tapes: Any, weights: np.ndarray) -> list[Any]:
+        """Statistics of several children, from weights `(K, n)`."""
+        if type(tapes) is not Together:
+            return [self(e, tape, row) for e, tape, row in zip(estimators, tapes, weights, strict=True)]
+        tape, family = tapes.tape, type(estimators[0])
+        if type(tape) is Coded:
+            sums = scatter_many(weights, tape.codes, tape.size)
+            return [Histogram(inner, row) for inner, row in zip(tape.tape, sums, strict=True)]
+        if hasattr(family, "backward_many"):
+            return family.backward_many(estimators, tape, weights, self)
+        if hasattr(family, "statistics_many"):
+            return [Node(own) for own in family.statistics_many(estimators, tape.x, weights)]
+        return [self(e, tape, row) for e, row in zip(estimators, weights, strict=True)]
+
     def components(self, estimators: tuple[Estimator, ...], scored: Components, w: np.ndarray, rows: np.ndarray) -> Any:
         """Sends `w[k] * scored[k] * rows` to each estimator k. Tied ones wait, and get the sum over all their places at once."""
         groups = tuple(self.tied.get(id(e)) for e in estimators) if scored.uses > 1 else (None,)
         if None in groups:
-            return [
-                self(estimator, tape, scaled * (rows * share))
-                for estimator, tape, scaled, share in zip(estimators, scored.tapes, scored.scaled, w, strict=True)
-            ]
+            return self.many(estimators, scored.tapes, kernels.weighted_rows(scored.scaled, w, rows))
         key = (groups, id(scored))
         if key in self.waiting:
             total = self.waiting[key][3]
@@ -163,7 +206,7 @@ class Send:
         while self.waiting:
             _, (estimators, scored, out, total) = self.waiting.popitem()
             total *= scored.scaled
-            out[:] = [self(e, tape, row) for e, tape, row in zip(estimators, scored.tapes, total, strict=True)]
+            out[:] = self.many(estimators, scored.tapes, total)
 
 
 class Open:
@@ -183,18 +226,11 @@ class Open:
         return Components([self(e, column) for e in estimators], [], shares, np.zeros(len(column)))
 
 
-def scaled_by_largest(logs: list[np.ndarray], tapes: list[Any]) -> Components:
-    """Log densities `(n,)` of K nodes as densities relative to the largest of each row."""
-    shift = logs[0]
-    for log in logs[1:]:
-        shift = np.maximum(shift, log)
-    if len(shift) and not np.min(shift) > -np.inf:
-        if np.isnan(shift).any():
-            raise LikelihoodError("a log density is NaN")
-        shift = np.where(shift == -np.inf, 0.0, shift)
-    scaled = np.empty((len(logs), len(shift)))
-    for row, log in zip(scaled, logs, strict=True):
-        np.subtract(log, shift, out=row)
+def scaled_by_largest(logs: np.ndarray, tapes: Any) -> Components:
+    """Log densities `(K, n)` of K nodes as densities relative to the largest of each row."""
+    scaled, shift, odd = kernels.relative(logs)
+    if odd:
+        raise LikelihoodError("a log density is NaN or +inf")
     np.exp(scaled, out=scaled)
     return Components(tapes, logs, scaled, shift)
 
@@ -204,11 +240,21 @@ def gather(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
     return table[codes] if len(codes) < 256 else kernels.gather(table, codes)
 
 
+def gather_many(tables: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """`tables[:, codes]`, shape `(K, n)`."""
+    return tables[:, codes] if len(codes) < 256 else kernels.gather_many(tables, codes)
+
+
 def scatter(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
     """Weights summed per code, shape `(size,)`."""
+    return np.bincount(codes, weights, minlength=size) if len(codes) < 256 else kernels.scatter(weights, codes, size)
+
+
+def scatter_many(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
+    """Each row of weights `(K, n)` summed per code, shape `(K, size)`."""
     if len(codes) < 256:
-        return np.bincount(codes, weights, minlength=size)
-    return kernels.scatter(weights, codes, size)
+        return np.array([np.bincount(codes, row, minlength=size) for row in weights])
+    return kernels.scatter_many(weights, codes, size)
 
 
 def leaf_log_densities(leaf: Distribution, column: Any) -> np.ndarray:

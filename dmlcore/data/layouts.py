@@ -79,13 +79,13 @@ class Count(Layout):
 
 @dataclass(frozen=True)
 class Vector(Layout):
-    """A vector of `dim` reals (any one length, if None)."""
+    """A vector of `dim` reals (any one length, if None). Stored column by column, so that one coordinate of all rows is contiguous."""
 
-    dim: int | None = None
+    dim: int | None = field(default=None, compare=False)
 
     def encode(self, values: Any) -> Column:
         try:
-            x = np.ascontiguousarray(values, dtype=np.float64)
+            x = np.asfortranarray(values, dtype=np.float64)
         except (TypeError, ValueError):
             x = None
         dim = self.dim
@@ -94,7 +94,7 @@ class Vector(Layout):
             index = _first(values, lambda v: not _is_vector(v, dim))
             if index is not None:
                 raise self.bad(index, values[index], f"vectors of {dim or 'some'} real numbers")
-            x = np.zeros((0, dim or 0)) if not len(values) else np.ascontiguousarray([np.asarray(v, np.float64) for v in values])
+            x = np.zeros((0, dim or 0)) if not len(values) else np.asfortranarray([np.asarray(v, np.float64) for v in values])
         missing = np.isnan(x).any(axis=1)
         if missing.any():
             index = int(np.argmax(missing))

@@ -86,8 +86,124 @@ def moments(x, weights):
     if not count > 0.0:
         return 0.0, 0.0, 0.0
     mean = total / count
+    rest = 0.0
     m2 = 0.0
     for i in range(len(x)):
         d = x[i] - mean
+        rest += weights[i] * d
         m2 += weights[i] * (d * d)
+    rest /= count  # the rounding error of the mean
+    mean += rest
+    m2 = max(m2 - count * (rest * rest), 0.0)
     return count, mean, m2
+
+
+@kernel
+def relative(logs):
+    """`logs - max` over the first axis, that maximum (0 where it is -inf), and whether any entry is NaN or +inf."""
+    K, n = logs.shape
+    out = np.empty((K, n))
+    shift = logs[0].copy()
+    for k in range(1, K):
+        for i in range(n):
+            shift[i] = logs[k, i] if logs[k, i] > shift[i] else shift[i]
+    for i in range(n):
+        shift[i] = 0.0 if shift[i] == -np.inf else shift[i]
+    check = 0.0
+    for k in range(K):
+        for i in range(n):
+            d = logs[k, i] - shift[i]
+            out[k, i] = d
+            check += 0.0 if d <= 0.0 else 1.0  # NaN, and +inf - +inf, are not <= 0
+    return out, shift, check > 0.0
+
+
+@kernel
+def weighted_rows(scaled, w, rows):
+    """`w[k] * scaled[k] * rows`, shape `(K, n)`."""
+    K, n = scaled.shape
+    out = np.empty((K, n))
+    for k in range(K):
+        share = w[k]
+        for i in range(n):
+            out[k, i] = scaled[k, i] * (rows[i] * share)
+    return out
+
+
+@kernel
+def gather_many(tables, codes):
+    """`tables[:, codes]`."""
+    K, n = len(tables), len(codes)
+    out = np.empty((K, n))
+    for k in range(K):
+        for i in range(n):
+            out[k, i] = tables[k, codes[i]]
+    return out
+
+
+@kernel
+def scatter_many(weights, codes, size):
+    """For each row of weights and each code below `size`, the sum of its weights."""
+    K, n = weights.shape
+    out = np.zeros((K, size))
+    part = np.empty((4, size))
+    for k in range(K):
+        part[:] = 0.0
+        for i in range(n):
+            part[i & 3, codes[i]] += weights[k, i]
+        for j in range(size):
+            out[k, j] = part[0, j] + part[1, j] + part[2, j] + part[3, j]
+    return out
+
+
+@kernel
+def scaled_squares(x, centres, scales, constants):
+    """`scaled_square` for K centres, shape `(K, n)`."""
+    K, n = len(centres), len(x)
+    out = np.empty((K, n))
+    for k in range(K):
+        centre, scale, constant = centres[k], scales[k], constants[k]
+        for i in range(n):
+            d = x[i] - centre
+            out[k, i] = constant - scale * (d * d)
+    return out
+
+
+@kernel
+def moments_many(x, weights):
+    """`moments` for each row of weights `(K, n)`, shape `(K, 3)`."""
+    K = len(weights)
+    out = np.empty((K, 3))
+    for k in range(K):
+        out[k, 0], out[k, 1], out[k, 2] = moments(x, weights[k])
+    return out
+
+
+@kernel
+def gather_sum_many(tables, codes, offsets):
+    """`gather_sum` for each row of tables `(K, size)`, shape `(K, n)`."""
+    K, n = len(tables), len(offsets) - 1
+    out = np.empty((K, n))
+    for i in range(n):
+        start, stop = offsets[i], offsets[i + 1]
+        for k in range(K):
+            total = 0.0
+            for j in range(start, stop):
+                total += tables[k, codes[j]]
+            out[k, i] = total
+    return out
+
+
+@kernel
+def scatter_rows_many(weights, codes, offsets, size):
+    """`scatter_rows` for each row of weights `(K, n)`, shape `(K, size)`."""
+    K, n = weights.shape
+    out = np.zeros((K, size))
+    for k in range(K):
+        part = np.zeros((2, size))
+        for i in range(n):
+            w = weights[k, i]
+            for j in range(offsets[i], offsets[i + 1]):
+                part[j & 1, codes[j]] += w
+        out[k] = part[0] + part[1]
+    return out

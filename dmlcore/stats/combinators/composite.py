@@ -34,12 +34,13 @@ class CompositeDistribution(CombinatorDistribution):
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         scored = [score(dist, field) for dist, field in zip(self.dists, column.fields, strict=True)]
-        log = scored[0][0]
-        if len(scored) > 1:
-            log = log + scored[1][0]
-            for other, _ in scored[2:]:
-                log += other
-        return log, [tape for _, tape in scored]
+        return sum_of([log for log, _ in scored]), [tape for _, tape in scored]
+
+    @classmethod
+    def forward_many(cls, nodes: tuple[CompositeDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        """`forward` of several composites, field by field: `(K, n)` log densities."""
+        columns = [score.many(dists, field) for dists, field in zip(zip(*(node.dists for node in nodes), strict=True), column.fields, strict=True)]
+        return sum_of([log for log, _ in columns]), [tapes for _, tapes in columns]
 
     def mean(self) -> tuple[Any, ...]:
         return tuple(dist.mean() for dist in self.dists)  # type: ignore[attr-defined]
@@ -55,6 +56,16 @@ class CompositeDistribution(CombinatorDistribution):
             if dist.log_density(value) == -np.inf:
                 return f"field {j}.{dist.blame(value)}"
         return super().blame(x)
+
+
+def sum_of(logs: list[np.ndarray]) -> np.ndarray:
+    """The sum of arrays of one shape, none of them written over."""
+    if len(logs) == 1:
+        return logs[0]
+    total = logs[0] + logs[1]
+    for log in logs[2:]:
+        total += log
+    return total
 
 
 class CompositeEstimator(CombinatorEstimator):
@@ -75,6 +86,13 @@ class CompositeEstimator(CombinatorEstimator):
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         return Node(None, [send(e, t, weights) for e, t in zip(self.estimators, tape, strict=True)])
+
+    @classmethod
+    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
+        """`backward` of several composites, from weights `(K, n)`."""
+        fields = zip(*(e.estimators for e in estimators), strict=True)
+        columns = [send.many(field, tapes, weights) for field, tapes in zip(fields, tape, strict=True)]
+        return [Node(None, list(nodes)) for nodes in zip(*columns, strict=True)]
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> CompositeDistribution:
         return CompositeDistribution(children, self.name, self.keys)

@@ -77,7 +77,7 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         exact = None
         if totals.size and not totals.min() > SMALL:
             elements = np.flatnonzero(~(totals.min(axis=0) > SMALL))
-            joint = np.array([log[elements] for log in scored.logs])[:, None] + logs_of(self.taus).T[:, :, None]
+            joint = scored.logs[:, None, elements] + logs_of(self.taus).T[:, :, None]
             sums, posterior = exact_mix(joint)
             exact = (elements, posterior)
             totals[:, elements] = 1.0
@@ -88,7 +88,7 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
             if exact is not None:
                 log[elements] = sums[m] - scored.shift[elements]
             logs.append(kernels.segment_sum(log, column.offsets) + shift)
-        log, outer = mixed(scaled_by_largest(logs, []), self.w)
+        log, outer = mixed(scaled_by_largest(np.array(logs), []), self.w)
         length, length_tape = score(self.len_dist, column.lengths)
         return log + length, HierarchicalTape(scored, self.taus, totals, outer, column.offsets, length_tape, exact)
 
@@ -187,7 +187,7 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
             topic_weights[:, elements] = extra.sum(axis=1)
             taus += extra.sum(axis=2).T
         own = np.concatenate([outer.sum(axis=1)[:, None], taus], axis=1)
-        topics = [send(e, t, row) for e, t, row in zip(self.estimators, tape.scored.tapes, topic_weights, strict=True)]
+        topics = send.many(self.estimators, tape.scored.tapes, topic_weights)
         return Node(own, [*topics, send(self.len_estimator, tape.length, weights)])
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> HierarchicalMixtureDistribution:

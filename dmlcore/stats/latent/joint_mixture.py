@@ -87,7 +87,7 @@ class JointMixtureDistribution(CombinatorDistribution):
         exact = None
         if len(total) and not total.min() > SMALL:
             rows = np.flatnonzero(~(total > SMALL))
-            left, right = (np.array([log[rows] for log in side.logs]) for side in (one, two))
+            left, right = (side.logs[:, rows] for side in (one, two))
             joint = left[:, None] + right[None] + logs_of(self.pairs)[:, :, None]
             sums, posterior = exact_mix(joint.reshape(-1, len(rows)))
             exact = (rows, posterior.reshape(joint.shape))
@@ -223,8 +223,8 @@ class JointMixtureEstimator(CombinatorEstimator):
             own += extra.sum(axis=2)
             first[:, at] += extra.sum(axis=1)
             second[:, at] += extra.sum(axis=0)
-        parts = [*zip(self.estimators1, tape.one.tapes, first, strict=True), *zip(self.estimators2, tape.two.tapes, second, strict=True)]
-        return Node(own, [send(e, t, row) for e, t, row in parts])
+        one, two = send.many(self.estimators1, tape.one.tapes, first), send.many(self.estimators2, tape.two.tapes, second)
+        return Node(own, [*one, *two])
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> JointMixtureDistribution:
         K1 = len(self.estimators1)

@@ -48,7 +48,7 @@ def mixed(scored: Components, w: np.ndarray) -> tuple[np.ndarray, MixtureTape]:
     if len(total) == 0 or total.min() > SMALL:
         return np.log(total) + scored.shift, MixtureTape(scored, w, total)
     rows = np.flatnonzero(~(total > SMALL))
-    log_sums, exact = exact_mix(np.array([log[rows] for log in scored.logs]) + logs_of(w)[:, None])
+    log_sums, exact = exact_mix(scored.logs[:, rows] + logs_of(w)[:, None])
     total[rows] = 1.0
     log = np.log(total) + scored.shift
     log[rows] = log_sums
@@ -202,8 +202,7 @@ class MixtureEstimator(CombinatorEstimator):
             own = tape.w * (tape.scored.scaled @ rows)
             return Node(own, send.components(self.estimators, tape.scored, tape.w, rows))
         shares = tape.posterior() * weights
-        parts = zip(self.estimators, tape.scored.tapes, shares, strict=True)
-        return Node(shares.sum(axis=1), [send(e, t, row) for e, t, row in parts])
+        return Node(shares.sum(axis=1), send.many(self.estimators, tape.scored.tapes, shares))
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> MixtureDistribution:
         w = self.fixed_weights if self.fixed_weights is not None else share(own, self.prior, previous and previous.w)

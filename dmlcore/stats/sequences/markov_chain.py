@@ -16,7 +16,7 @@ from dmlcore.core.errors import DegenerateError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.labels import LabelMap, Vocabulary
 from dmlcore.core.statistics import Counts, Node, Sums
-from dmlcore.core.walk import scatter
+from dmlcore.core.walk import gather_many, scatter, scatter_many
 from dmlcore.data.layouts import LabelSequence, Layout
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.weights import logs_of
@@ -49,11 +49,31 @@ class MarkovChainDistribution(CombinatorDistribution):
         return logs_of(self.init_prob_map.values_array), logs_of(self.transition_map.pairs.values_array), default
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        initial, pairs, default = self._logs
-        log, length_tape = score(self.len_dist, column.lengths)
-        log = log + kernels.gather_sum(self.transition_map.pairs.lookup(column.pairs, pairs, default), column.pair_codes, column.offsets)
-        log[column.started] += self.init_prob_map.lookup(column.labels, initial, default)[column.first]
+        length, length_tape = score(self.len_dist, column.lengths)
+        initial, pairs = self._tables(column)
+        log = kernels.gather_sum(pairs, column.pair_codes, column.offsets)
+        log += length
+        log[column.started] += initial[column.first]
         return log, (column, length_tape)
+
+    @classmethod
+    def forward_many(cls, nodes: tuple[MarkovChainDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        """`forward` of several chains, reading the sequences once: `(K, n)` log densities."""
+        length, length_tapes = score.many(tuple(node.len_dist for node in nodes), column.lengths)
+        initial, pairs = map(np.array, zip(*(node._tables(column) for node in nodes), strict=True))
+        log = kernels.gather_sum_many(pairs, column.pair_codes, column.offsets)
+        log += length
+        first = gather_many(initial, column.first)
+        if len(column.started) == len(column):
+            log += first
+        else:
+            log[:, column.started] += first
+        return log, (column, length_tapes)
+
+    def _tables(self, column: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Log probabilities of the column's labels as first ones, and of its pairs."""
+        initial, pairs, default = self._logs
+        return self.init_prob_map.lookup(column.labels, initial, default), self.transition_map.pairs.lookup(column.pairs, pairs, default)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         lengths = drawn_lengths(self, size, rng)
@@ -139,6 +159,17 @@ class MarkovChainEstimator(CombinatorEstimator):
         pairs = kernels.scatter_rows(weights, column.pair_codes, column.offsets, len(column.pairs))
         own = Sums(first=Counts(column.labels, first), pairs=Counts(column.pairs, pairs))
         return Node(own, [send(self.len_estimator, length, weights)])
+
+    @classmethod
+    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
+        """`backward` of several chains, from weights `(K, n)`."""
+        column, lengths = tape
+        first = scatter_many(weights[:, column.started], column.first, len(column.labels))
+        pairs = kernels.scatter_rows_many(weights, column.pair_codes, column.offsets, len(column.pairs))
+        inner = send.many(tuple(e.len_estimator for e in estimators), lengths, weights)
+        return [
+            Node(Sums(first=Counts(column.labels, a), pairs=Counts(column.pairs, b)), [node]) for a, b, node in zip(first, pairs, inner, strict=True)
+        ]
 
     def resolve(self, statistics: Any) -> Self:
         (count,) = pseudo_counts(self.pseudo_count, 1, "MarkovChainEstimator")

@@ -1,0 +1,436 @@
+"""Runs the benchmark and prints its table: `python -m benchmarks`. See README.md."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import math
+import os
+import pickle
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.workloads import SIZES, TRUE_COMPOSITE_MIXTURE, make
+
+HERE = Path(__file__).resolve().parent
+PINNED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "DMLCORE_NUM_THREADS"), "1")
+SYSTEMS = {"dmlcore": "dmlcore", "mixle": "mixle", "dmx": "dmx-learn", "sklearn": "scikit-learn"}
+PEERS = {"dmx": ["dmx-learn==1.1.1"], "mixle": ["mixle[numba]==0.8.2", "scikit-learn"]}  # they pin numba versions that conflict
+TURNS = 2  # in which the steps of one system are taken, between those of the others
+DIGITS = 8  # to which log likelihoods must agree
+
+STEPS = {  # row: what it is, and how many times faster than which system
+    "W1": ("Gaussian mixture, K=5", {"mixle": 6.0, "dmx": 15.0}),
+    "W2": ("full-covariance mixture, d=10, K=10", {"sklearn": 4.0}),
+    "W3": ("composite mixture of four fields, K=3", {"mixle": 300.0, "dmx": 300.0}),
+    "W4": ("hierarchical mixture, 10 topics, 8 mixtures", {"dmx": 15.0}),
+    "W4K": ("the same in its keyed form", {}),
+    "W5": ("joint mixture, 3 x 3", {"dmx": 5.0}),
+}
+OTHERS = ("encode", "sample", "posterior", "import", "threads", "memory")
+
+
+class Unavailable(Exception):
+    """Why a system has no number."""
+
+
+@dataclass
+class Row:
+    """One line of the table. values: seconds (or a rate, larger is better) by system. wanted: least ratio to each system."""
+
+    name: str
+    what: str
+    values: dict[str, float] = field(default_factory=dict)
+    wanted: dict[str, float] = field(default_factory=dict)
+    rate: bool = False
+    unit: str = "s"
+    target: str = ""
+    met: bool | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+    check: dict[str, float] = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def ratio(self, system: str) -> float | None:
+        """How many times better dmlcore is."""
+        ours, theirs = self.values.get("dmlcore"), self.values.get(system)
+        if not ours or not theirs or system == "dmlcore":
+            return None
+        return ours / theirs if self.rate else theirs / ours
+
+    def digits(self, system: str) -> float | None:
+        """To how many digits a system's check value agrees with dmlcore's."""
+        ours, theirs = self.check.get("dmlcore"), self.check.get(system)
+        if ours is None or theirs is None or system == "dmlcore":
+            return None
+        return 16.0 if ours == theirs else min(16.0, -math.log10(abs(ours - theirs) / abs(ours)))
+
+    def judge(self) -> str:
+        """Whether the target is met: every ratio, and the same likelihoods."""
+        if self.met is not None:
+            return "yes" if self.met else "NO"
+        if not self.wanted:
+            return ""
+        ratios = {s: self.ratio(s) for s in self.wanted}
+        if "dmlcore" not in self.values or all(r is None for r in ratios.values()):
+            return "?"
+        same = all((d := self.digits(s)) is None or d >= DIGITS for s in self.wanted)
+        good = same and all(r is None or r >= self.wanted[s] for s, r in ratios.items())
+        return ("yes" if good else "NO") + (" (in part)" if None in ratios.values() else "")
+
+
+class Worker:
+    """A system in a process of its own, with one thread."""
+
+    def __init__(self, system: str, python: str, **environment: str):
+        self.process = subprocess.Popen(
+            [python, "-m", "benchmarks.worker", system],
+            cwd=HERE.parent,
+            env={**os.environ, **PINNED, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("DMLCORE_BENCH_VERBOSE") else subprocess.DEVNULL,
+            text=True,
+        )
+        self.hello = self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        answer = json.loads(line) if line else {"error": "its process ended"}
+        if "error" in answer:
+            raise Unavailable(answer["error"])
+        return answer
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """The answer to one command; raises `Unavailable` where it failed."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise Unavailable("its process ended") from None
+        return self.answer()
+
+    def stop(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+# -- environments ----------------------------------------------------------------------------------------------------------
+
+
+def python_of(system: str) -> str:
+    """The python that has a system: this one, one named by the environment, or one of our own virtual environments."""
+    if system == "dmlcore" or (system == "sklearn" and importlib.util.find_spec("sklearn")):
+        return sys.executable
+    home = "mixle" if system == "sklearn" else system
+    named = os.environ.get(f"DMLCORE_BENCH_{home.upper()}")
+    return named or installed(home)
+
+
+def installed(home: str) -> str:
+    """A virtual environment with a peer, made on first use."""
+    folder = HERE / ".envs" / home
+    python, stamp = folder / "bin" / "python", folder / "installed"
+    wanted = " ".join(PEERS[home])
+    if stamp.exists() and stamp.read_text() == wanted:
+        return str(python)
+    print(f"installing {wanted} into benchmarks/.envs/{home}", file=sys.stderr)
+    shutil.rmtree(folder, ignore_errors=True)
+    base = suitable_python()
+    if base == sys.executable:
+        venv.create(folder, with_pip=True)
+    else:
+        subprocess.run([base, "-m", "venv", str(folder)], check=True)
+    command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PEERS[home]]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "ERROR" in line] or ["pip failed"]
+        raise Unavailable(f"cannot be installed: {lines[-1][:120]}")
+    stamp.write_text(wanted)
+    return str(python)
+
+
+def suitable_python() -> str:
+    """A python that both peers support (3.11, 3.12), if there is one; else this one."""
+    for name in ("python3.12", "python3.11"):
+        found = shutil.which(name)
+        if found and subprocess.run([found, "-c", "import ensurepip"], capture_output=True).returncode == 0:
+            return found
+    return sys.executable
+
+
+# -- the rows --------------------------------------------------------------------------------------------------------------
+
+
+class Bench:
+    """The workers, the data on disk, and how large everything is."""
+
+    def __init__(self, systems: list[str], scale: float, folder: Path):
+        self.scale, self.folder = scale, folder
+        self.workers: dict[str, Worker] = {}
+        self.missing: dict[str, str] = {}
+        for system in systems:
+            try:
+                self.workers[system] = Worker(system, python_of(system))
+            except (Unavailable, OSError, subprocess.SubprocessError) as error:
+                self.missing[system] = str(error)
+
+    def rows(self, name: str, base: int | None = None) -> int:
+        return max(100, round((SIZES[name] if base is None else base) * self.scale))
+
+    def data(self, name: str) -> tuple[str, int]:
+        """The file of a workload, made once, and the number of EM steps on it."""
+        path = self.folder / f"{name}.pickle"
+        work = make(name, self.rows(name))
+        if not path.exists():
+            path.write_bytes(pickle.dumps(work, protocol=5))
+        return str(path), work.steps
+
+    def each(self, row: Row, call: Callable[[str, Worker], None]) -> None:
+        """Call for each system; a failure becomes a note."""
+        for system, worker in self.workers.items():
+            if system not in row.notes:
+                try:
+                    call(system, worker)
+                except Unavailable as error:
+                    row.notes[system] = str(error)
+                    row.values.pop(system, None)
+
+    def steps(self, name: str) -> Row:
+        """Seconds per EM step, the systems taking turns."""
+        what, wanted = STEPS[name]
+        row = Row(name, f"{what}: {self.rows(name):,} rows", wanted=wanted)
+        path, steps = self.data(name)
+        runs: dict[str, dict[str, list[float]]] = {}
+
+        def first(system: str, worker: Worker) -> None:
+            row.detail[system] = worker.ask("open", path=path)
+            runs[system] = {"cpu": [], "wall": []}
+
+        def step(system: str, worker: Worker) -> None:
+            for clock, seconds in worker.ask("step", times=(steps - 1) // TURNS).items():
+                runs[system][clock] += seconds
+
+        def last(system: str, worker: Worker) -> None:
+            row.check[system] = worker.ask("log_likelihood")["value"]
+            row.values[system] = median(runs[system]["cpu"])
+            row.detail[system] |= {"cpu": runs[system]["cpu"], "wall": runs[system]["wall"]}
+
+        self.each(row, first)
+        for _ in range(TURNS):
+            self.each(row, step)
+        self.each(row, last)
+        row.detail["after"] = steps
+        for worker in self.workers.values():
+            worker.ask("close")
+        return row
+
+    def encode(self) -> list[Row]:
+        row = Row("encode", f"encoding W3 from Python objects: {self.rows('W3'):,} rows", wanted={"dmx": 1.0})
+        path = self.data("W3")[0]
+
+        def call(system: str, worker: Worker) -> None:
+            row.detail[system] = worker.ask("encode", path=path)
+            row.values[system] = row.detail[system]["cpu"]
+
+        self.each(row, call)
+        return [row]
+
+    def sample(self) -> list[Row]:
+        row = Row("sample", "sampling W3's model, as Python values", wanted={"mixle": 3.0}, rate=True, unit="rows/s")
+
+        def call(system: str, worker: Worker) -> None:
+            row.detail[system] = worker.ask("sample", law=TRUE_COMPOSITE_MIXTURE, most=self.rows("W3"))
+            row.values[system] = row.detail[system]["rate"]
+
+        self.each(row, call)
+        return [row]
+
+    def posterior(self) -> list[Row]:
+        batch = Row("posterior", f"posteriors of encoded W3: {self.rows('W3'):,} rows", wanted={"mixle": 100.0, "dmx": 100.0})
+        single = Row("posterior 1", "posterior of one raw W3 row at a time", rate=True, unit="rows/s", target="10,000 rows/s")
+        path = self.data("W3")[0]
+
+        def call(system: str, worker: Worker) -> None:
+            worker.ask("encode", path=path)
+            answer = worker.ask("posterior")
+            batch.values[system], single.values[system], batch.check[system] = answer["cpu"], answer["single"], answer["check"]
+            batch.detail[system] = answer
+
+        self.each(batch, call)
+        single.notes = batch.notes
+        if "dmlcore" in single.values:
+            single.met = single.values["dmlcore"] >= 10_000
+        return [batch, single]
+
+    def start(self) -> list[Row]:
+        """Import, and the first fit with an empty and with a filled kernel cache, each in fresh processes."""
+        rows = [
+            Row("import", "import, CPU", target="0.5 s"),
+            Row("first fit", "first fit, empty kernel cache, over the same fit again", target="10 s"),
+            Row("second", "first fit of a process, filled cache, over the same fit again", target="1 s"),
+        ]
+        for system, worker in self.workers.items():
+            rows[0].values[system] = worker.hello["cpu"]
+        if "dmlcore" not in self.workers:
+            return rows
+        code = "import time; from dmlcore.stats import *; print(time.process_time())"
+        runs = [self.fresh(["-c", code]) for _ in range(5)]
+        blank = [self.fresh(["-c", "import time; print(time.process_time())"]) for _ in range(5)]
+        rows[0].values["dmlcore"] = median(runs) - median(blank)
+        rows[0].met = rows[0].values["dmlcore"] <= 0.5
+        cache = str(self.folder / "kernels")
+        for row, limit in zip(rows[1:], (10.0, 1.0), strict=True):
+            try:
+                worker = Worker("dmlcore", sys.executable, NUMBA_CACHE_DIR=cache)
+                answer = row.detail["dmlcore"] = worker.ask("special", what="first_fit", name="W3", rows=1000)
+                worker.stop()
+                row.values["dmlcore"] = answer["first"] - answer["again"]
+                row.met = row.values["dmlcore"] <= limit
+            except Unavailable as error:
+                row.notes["dmlcore"] = str(error)
+        return rows
+
+    def fresh(self, arguments: list[str]) -> float:
+        """What a fresh process of this python prints, a number."""
+        done = subprocess.run([sys.executable, *arguments], cwd=HERE.parent, env={**os.environ, **PINNED}, capture_output=True, text=True)
+        if done.returncode:
+            raise Unavailable(done.stderr.strip().splitlines()[-1])
+        return float(done.stdout)
+
+    def alone(self, row: Row, **command: Any) -> dict[str, Any] | None:
+        """The answer of a fresh dmlcore process."""
+        try:
+            worker = Worker("dmlcore", sys.executable)
+            answer = row.detail["dmlcore"] = worker.ask("special", **command)
+            worker.stop()
+            return answer
+        except Unavailable as error:
+            row.notes["dmlcore"] = str(error)
+            return None
+
+    def threads(self) -> list[Row]:
+        rows = []
+        for name in ("W1", "W2", "W3"):
+            n = self.rows(name, 1_000_000)
+            row = Row(f"threads {name}", f"two threads over one, {n:,} rows, wall", rate=True, unit="x", target="1.6x")
+            answer = self.alone(row, what="two_threads", name=name, rows=n, steps=11)
+            if answer:
+                row.values["dmlcore"] = median(answer["one"]) / median(answer["two"])
+                row.met = row.values["dmlcore"] >= 1.6
+            rows.append(row)
+        return rows
+
+    def memory(self) -> list[Row]:
+        rows = []
+        for name, K in (("W1", 3), ("W1", 30), ("W3", 3), ("W3", 30)):
+            n = self.rows(name, 1_000_000)
+            row = Row(f"memory {name}", f"peak beyond the encoded data, K={K}, {n:,} rows", unit="MB", target="200 MB")
+            answer = self.alone(row, what="peak_memory", name=name, rows=n, components=K, steps=3)
+            if answer:
+                row.values["dmlcore"] = answer["beyond"]
+                row.met = answer["beyond"] < 200
+            rows.append(row)
+        return rows
+
+    def all(self, only: set[str]) -> Iterator[Row]:
+        done: dict[str, Row] = {}
+        for name in STEPS:
+            if name in only:
+                done[name] = self.steps(name)
+                if name == "W4K" and {"W4", "W4K"} <= done.keys() and all("dmlcore" in done[k].values for k in ("W4", "W4K")):
+                    share = done["W4K"].values["dmlcore"] / done["W4"].values["dmlcore"]
+                    done["W4K"].target, done["W4K"].met = f"2x W4 ({share:.2f}x)", share <= 2
+                yield done[name]
+        groups = {"encode": self.encode, "sample": self.sample, "posterior": self.posterior}
+        groups |= {"import": self.start, "threads": self.threads, "memory": self.memory}
+        for name, group in groups.items():
+            if name in only:
+                yield from group()
+
+
+# -- the table -------------------------------------------------------------------------------------------------------------
+
+
+def number(value: float) -> str:
+    """Three digits."""
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}" if value else "0"
+
+
+def cell(row: Row, system: str) -> str:
+    if system not in row.values:
+        return "-"
+    ratio = row.ratio(system)
+    return f"{number(row.values[system])} {row.unit}" + ("" if ratio is None else f" ({number(ratio)}x)")
+
+
+def table(rows: list[Row], systems: list[str]) -> str:
+    """The rows in columns, and what they need beside: likelihoods, ways, notes."""
+    lines = [["", "", *(SYSTEMS[s] for s in systems), "target", "met"]]
+    for row in rows:
+        target = row.target or ", ".join(f"{number(times).rstrip('0').rstrip('.')}x {SYSTEMS[s]}" for s, times in row.wanted.items())
+        lines.append([row.name, row.what, *(cell(row, s) for s in systems), target, row.judge()])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def remarks(rows: list[Row], missing: dict[str, str]) -> str:
+    """Log likelihoods, the ways that were tried, and why numbers are missing."""
+    lines = [f"{SYSTEMS[system]}: not here: {why}" for system, why in missing.items()]
+    for row in rows:
+        if row.check:
+            after = f"log likelihood after {row.detail['after']} steps" if "after" in row.detail else "mean of the first posterior"
+            values = [f"{SYSTEMS[s]} {v!r}" + ("" if (d := row.digits(s)) is None else f" ({d:.1f} digits)") for s, v in row.check.items()]
+            lines.append(f"{row.name}: {after}: " + ", ".join(values))
+        for system, found in row.detail.items():
+            if isinstance(found, dict) and len(found.get("ways", ())) > 1:
+                tried = ", ".join(f"{way} {number(cpu)} s" for way, cpu in found["ways"].items())
+                lines.append(f"{row.name}: {SYSTEMS[system]} by {found['way']}, the fastest of: {tried}")
+        lines += [f"{row.name}: {SYSTEMS[system]}: {why}" for system, why in row.notes.items()]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read the arguments, run, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="dmlcore beside dmx-learn, mixle and scikit-learn.")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
+    parser.add_argument("--only", default=",".join([*STEPS, *OTHERS]), help="rows to run, such as W1,W3,sample (default: all)")
+    parser.add_argument("--systems", default=",".join(SYSTEMS), help="systems to run (default: all)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement there")
+    given = parser.parse_args()
+    only, systems = set(given.only.split(",")), given.systems.split(",")
+    if unknown := only - {*STEPS, *OTHERS} | set(systems) - set(SYSTEMS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; rows: {', '.join([*STEPS, *OTHERS])}; systems: {', '.join(SYSTEMS)}")
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(systems, 0.1 if given.quick else 1.0, Path(folder))
+        rows = []
+        for row in bench.all(only):
+            rows.append(row)
+            print(f"{row.name} done", file=sys.stderr)
+        versions = ", ".join(f"{SYSTEMS[s]} {worker.hello['version']}" for s, worker in bench.workers.items())
+        for worker in bench.workers.values():
+            worker.stop()
+    print(f"{versions}; {platform.machine()}, {os.cpu_count()} cores; W rows: median CPU seconds per EM step, one thread")
+    print(table(rows, systems))
+    print(remarks(rows, bench.missing))
+    if given.json:
+        given.json.write_text(json.dumps({"versions": versions, "quick": given.quick, "rows": [vars(row) for row in rows]}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The Gaussian law of a vector with independent coordinates."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.core.declared import name, parameter, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import Keys, positive_vector, vector
+from dmlcore.core.errors import DegenerateError, ParameterError
+from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.numerics import HALF_LOG_2PI
+from dmlcore.core.statistics import Moments
+from dmlcore.core.support import REALS
+from dmlcore.data.layouts import Layout, Vector
+from dmlcore.stats.multivariate.vectors import Dimension, centred, deviations
+from dmlcore.stats.univariate.moments import (
+    VARIANCE_FLOOR,
+    check_prior,
+    floor_message,
+    moments_log_likelihood,
+    posterior_moments,
+    prior_moments,
+    variance_of,
+)
+
+
+class SharedKeys(Keys):
+    """Keys of (mean, variance) that tie both or neither; one string stands for both."""
+
+    def check(self, value: Any) -> tuple[str | None, ...]:
+        first, second = super().check((value, value) if isinstance(value, str) else value)
+        if first != second:
+            raise ParameterError(f"must tie mean and variance with one key, or neither, got {(first, second)!r}")
+        return first, second
+
+
+class DiagonalGaussianDistribution(Distribution):
+    """A vector of d reals whose coordinates are independent Gaussians: density `prod_j N(x_j; mu_j, covar_j)`.
+
+    mu: means `(d,)`, in the units of each coordinate. covar: variances `(d,)`, positive, in squared units.
+    keys: one key for mean and variance together, a string or a pair of equal ones. Raises `ParameterError` outside these domains.
+    """
+
+    mu: np.ndarray = parameter(vector)
+    covar: np.ndarray = parameter(positive_vector)
+    name: str | None = name()
+    keys: Any = parameter(SharedKeys("mean", "variance"), (None, None))
+
+    kind = Vector
+    support = REALS
+
+    def validate(self) -> None:
+        if len(self.mu) != len(self.covar):
+            raise ParameterError(f"DiagonalGaussianDistribution: covar must have one entry per entry of mu, {len(self.mu)}, got {len(self.covar)}")
+
+    @property
+    def dim(self) -> int:
+        return len(self.mu)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Vector(self.label, self.dim)
+
+    @cached_property
+    def _constants(self) -> tuple[np.ndarray, float]:
+        return -0.5 / self.covar, -self.dim * HALF_LOG_2PI - 0.5 * float(np.log(self.covar).sum())
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        scale, constant = self._constants
+        apart = deviations(x, self.mu, self.label)
+        np.multiply(apart, apart, out=apart)
+        return scale @ apart + constant
+
+    def mean(self) -> np.ndarray:
+        return self.mu
+
+    def variance(self) -> np.ndarray:
+        return self.covar
+
+    def mode(self) -> np.ndarray:
+        return self.mu
+
+    def entropy(self) -> float:
+        return self.dim * (HALF_LOG_2PI + 0.5) + 0.5 * float(np.log(self.covar).sum())
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.standard_normal((size, self.dim)) * np.sqrt(self.covar) + self.mu
+
+    def expected_statistics(self, count: float) -> Moments:
+        return Moments(count, self.mu, count * self.covar)
+
+    def log_likelihood(self, statistics: Any) -> float:
+        return moments_log_likelihood(statistics, self.mu, self.covar)
+
+    def estimator(self, pseudo_count: Any = None) -> DiagonalGaussianEstimator:
+        if pseudo_count is None:
+            return DiagonalGaussianEstimator(self.dim, name=self.name, keys=self.keys)
+        counts = pseudo_counts(pseudo_count, 2, "DiagonalGaussianDistribution")
+        return DiagonalGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
+
+
+class DiagonalGaussianEstimator(Estimator):
+    """Maximum likelihood for a diagonal Gaussian: weighted means and variances of each coordinate.
+
+    dim: the length of the vectors (None: that of the data). pseudo_count=(a, b) with suff_stat=(m, v), vectors `(d,)`: pseudo-observations
+    of means and of variances, coordinate by coordinate as for the Gaussian, with the same log prior. Variances are held above
+    `VARIANCE_FLOOR` times those of all the data. Raises `DegenerateError` naming the coordinates that are constant, without a prior.
+    """
+
+    dim: int | None = parameter(Dimension(), None)
+    pseudo_count: Any = setting((None, None))
+    suff_stat: Any = setting((None, None))
+    name: str | None = name()
+    keys: Any = parameter(SharedKeys("mean", "variance"), (None, None))
+
+    family = DiagonalGaussianDistribution
+    floor: Any = 0.0
+
+    def validate(self) -> None:
+        check_prior(self)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Vector(self.label, self.dim)
+
+    @property
+    def has_prior(self) -> bool:
+        return self.prior is not None and self.prior[1].count > 0
+
+    def ties(self) -> Any:
+        return self.keys[0], None, ()
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
+        count, mean, apart, rest = centred(x, weights, self.dim, self.label)
+        np.multiply(apart, apart, out=apart)
+        return Moments(count, mean, np.maximum(apart @ weights - count * rest * rest, 0.0))
+
+    def resolve(self, statistics: Moments) -> Self:
+        return self.pinned(floor=VARIANCE_FLOOR * variance_of(statistics), prior=prior_moments(self, statistics))
+
+    def estimate(self, statistics: Moments, previous: Any = None) -> DiagonalGaussianDistribution:
+        mu, covar = posterior_moments(self, statistics)
+        covar = np.maximum(covar, self.floor)
+        if not (covar > 0).all():
+            constant = ", ".join(map(str, np.flatnonzero(~(covar > 0))))
+            raise DegenerateError(
+                f"{self.label}: coordinate {constant} is constant, so its variance has no maximum; give pseudo_count and suff_stat, or leave it out"
+            )
+        return self.family(mu, covar, self.name, self.keys)
+
+    def degenerate(self, distribution: Any) -> str | None:
+        return floor_message(self.label, distribution.covar, self.floor)

@@ -1,0 +1,197 @@
+"""The Gaussian law of a vector."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import covariance, vector
+from dmlcore.core.errors import DegenerateError, ParameterError
+from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.numerics import HALF_LOG_2PI
+from dmlcore.core.statistics import Scatter
+from dmlcore.core.support import REALS
+from dmlcore.data.layouts import Layout, Vector
+from dmlcore.stats.multivariate.vectors import Dimension, centred, deviations, lower_inverse, scratch
+from dmlcore.stats.univariate.moments import ROUNDING, VARIANCE_FLOOR, check_prior, posterior_moments, prior_moments
+
+COLLINEAR = 1e-14  # times d: a share of a coordinate's variance, left by those before it, that is rounding
+
+
+class MultivariateGaussianDistribution(Distribution):
+    """A vector of d reals with density `exp(-(x - mu)' covar^-1 (x - mu) / 2) / sqrt(det(2 pi covar))`.
+
+    mu: the mean `(d,)`, in the units of each coordinate. covar: the covariance `(d, d)`, symmetric and positive definite.
+    Raises `ParameterError` outside these domains. Everything is computed from the Cholesky factor of covar.
+    """
+
+    mu: np.ndarray = parameter(vector)
+    covar: np.ndarray = parameter(covariance)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = Vector
+    support = REALS
+
+    def validate(self) -> None:
+        if len(self.mu) != len(self.covar):
+            shape = self.covar.shape
+            raise ParameterError(f"MultivariateGaussianDistribution: covar must be {len(self.mu)} by {len(self.mu)}, as mu is, got shape {shape}")
+
+    @property
+    def dim(self) -> int:
+        return len(self.mu)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Vector(self.label, self.dim)
+
+    @cached_property
+    def _factor(self) -> np.ndarray:
+        return np.linalg.cholesky(self.covar)
+
+    @cached_property
+    def _constants(self) -> tuple[np.ndarray, np.ndarray, float]:
+        whitening = lower_inverse(self._factor)
+        half = np.full(self.dim, -0.5)
+        return whitening, half, -self.dim * HALF_LOG_2PI - float(np.log(np.diag(self._factor)).sum())
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        whitening, half, constant = self._constants
+        apart = deviations(x, self.mu, self.label)
+        white = np.matmul(whitening, apart, out=scratch("white", apart.shape))
+        np.multiply(white, white, out=white)
+        out = half @ white
+        out += constant
+        return out
+
+    def mean(self) -> np.ndarray:
+        return self.mu
+
+    def variance(self) -> np.ndarray:
+        return np.diag(self.covar)
+
+    def covariance(self) -> np.ndarray:
+        """The covariance `(d, d)`."""
+        return self.covar
+
+    def mode(self) -> np.ndarray:
+        return self.mu
+
+    def entropy(self) -> float:
+        return self.dim * (HALF_LOG_2PI + 0.5) + float(np.log(np.diag(self._factor)).sum())
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.standard_normal((size, self.dim)) @ self._factor.T + self.mu
+
+    def expected_statistics(self, count: float) -> Scatter:
+        return Scatter(count, self.mu, count * self.covar)
+
+    def log_likelihood(self, statistics: Any) -> float:
+        about, spread = statistics if isinstance(statistics, tuple) else (statistics, statistics)
+        whitening = self._constants[0]
+        shift = whitening @ (about.mean - self.mu)
+        misfit = about.count * (shift @ shift) + np.trace(whitening @ spread.m2 @ whitening.T)
+        return float(-spread.count * np.log(np.diag(self._factor)).sum() - 0.5 * misfit)
+
+    def estimator(self, pseudo_count: Any = None) -> MultivariateGaussianEstimator:
+        if pseudo_count is None:
+            return MultivariateGaussianEstimator(self.dim, name=self.name, keys=self.keys)
+        counts = pseudo_counts(pseudo_count, 2, "MultivariateGaussianDistribution")
+        return MultivariateGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
+
+
+class MultivariateGaussianEstimator(Estimator):
+    """Maximum likelihood for a multivariate Gaussian: the weighted mean and covariance.
+
+    dim: the length of the vectors (None: that of the data). pseudo_count=(a, b) with suff_stat=(m, V): `a` pseudo-observations say the
+    mean is m `(d,)`, `b` say the covariance is V `(d, d)`; m and V default to those of all the data. The log prior is
+    `-a/2 (mu - m)' covar^-1 (mu - m) - b/2 (log det covar + trace(covar^-1 V))`.
+    The covariance is held above `VARIANCE_FLOOR` times that of all the data (in every direction: the constrained maximum clips the
+    eigenvalues of the one relative to the other). Raises `DegenerateError` where the covariance of all the data is singular and
+    there is no prior on it, naming a coordinate that is constant or follows from those before it.
+    """
+
+    dim: int | None = parameter(Dimension(), None)
+    pseudo_count: Any = setting((None, None))
+    suff_stat: Any = setting((None, None))
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = MultivariateGaussianDistribution
+    pooled: np.ndarray | None = None  # the Cholesky factor of the covariance of all the data, and of the prior
+
+    def validate(self) -> None:
+        check_prior(self)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Vector(self.label, self.dim)
+
+    @property
+    def has_prior(self) -> bool:
+        return self.prior is not None and self.prior[1].count > 0
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Scatter:
+        count, mean, apart, rest = centred(x, weights, self.dim, self.label)
+        apart *= np.sqrt(weights)
+        return Scatter(count, mean, apart @ apart.T - np.outer(count * rest, rest))
+
+    def resolve(self, statistics: Scatter) -> Self:
+        out = self.pinned(prior=prior_moments(self, statistics))
+        if not (statistics.count > 0 or out.has_prior):
+            return out
+        mu, covar = posterior_moments(out, statistics)
+        return out.pinned(pooled=regular_factor(mu, covar)[0])
+
+    def estimate(self, statistics: Scatter, previous: Any = None) -> MultivariateGaussianDistribution:
+        mu, covar = posterior_moments(self, statistics)
+        covar = (covar + covar.T) / 2
+        if self.pooled is not None:
+            covar = self._above_floor(covar)
+        else:
+            _, trouble = regular_factor(mu, covar)
+            if trouble:
+                need = f"the covariance needs more than {len(mu)} rows and no coordinate that follows from others; give pseudo_count and suff_stat"
+                raise DegenerateError(f"{self.label}: {trouble}; {need}, or leave it out")
+        return self.family(mu, covar, self.name, self.keys)
+
+    def _relative(self, covar: np.ndarray) -> np.ndarray:
+        """The covariance as seen in coordinates where that of all the data is the identity."""
+        whitening = lower_inverse(self.pooled)  # type: ignore[arg-type]
+        return whitening @ covar @ whitening.T
+
+    def _above_floor(self, covar: np.ndarray) -> np.ndarray:
+        relative = self._relative(covar)
+        values, vectors = np.linalg.eigh(relative)
+        if values[0] >= VARIANCE_FLOOR:
+            return covar
+        basis = self.pooled @ vectors  # type: ignore[operator]
+        out = (basis * np.maximum(values, VARIANCE_FLOOR)) @ basis.T
+        return (out + out.T) / 2
+
+    def degenerate(self, distribution: Any) -> str | None:
+        if self.pooled is None or np.linalg.eigvalsh(self._relative(distribution.covar))[0] > VARIANCE_FLOOR * 1.01:
+            return None
+        return f"{self.label} sits in a plane (an eigenvalue of its covariance is at its floor); its density there is unbounded"
+
+
+def regular_factor(mean: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray | None, str]:
+    """The Cholesky factor of a covariance; or None, and which coordinate makes it singular."""
+    scale = np.sqrt(np.diag(covar))
+    constant = ~(scale > ROUNDING * np.abs(mean))
+    if constant.any():
+        return None, f"coordinate {', '.join(map(str, np.flatnonzero(constant)))} is constant"
+    correlation = covar / scale[:, None] / scale
+    for j in range(len(mean)):
+        try:
+            left = np.linalg.cholesky(correlation[: j + 1, : j + 1])[j, j] ** 2
+        except np.linalg.LinAlgError:
+            left = 0.0
+        if left <= COLLINEAR * len(mean):
+            return None, f"coordinate {j} follows from those before it"
+    return np.linalg.cholesky(correlation) * scale[:, None], ""

@@ -1,0 +1,62 @@
+"""What laws of vectors share: deviations from a centre, one row per coordinate, in arrays kept by each thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.domains import Whole
+from dmlcore.core.errors import DataError
+
+_local = threading.local()
+
+
+class Dimension(Whole):
+    """The length of vectors, or None: that of the data."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.need += " or None"
+
+    def check(self, value: Any) -> int | None:  # type: ignore[override]
+        return None if value is None else super().check(value)
+
+
+def scratch(slot: str, shape: tuple[int, int]) -> np.ndarray:
+    """An array to write into, valid until this thread asks for the slot again: fresh ones of this size cost more than the sums."""
+    size = shape[0] * shape[1]
+    kept = getattr(_local, slot, None)
+    if kept is None or kept.size < size:
+        kept = np.empty(size)
+        setattr(_local, slot, kept)
+    return kept[:size].reshape(shape)
+
+
+def deviations(x: np.ndarray, centre: np.ndarray, who: str) -> np.ndarray:
+    """`x - centre` as `(d, n)`, in scratch. Raises `DataError` if the vectors are of another length."""
+    if x.shape[1] != len(centre):
+        raise DataError(f"{who}: the observations are vectors of {x.shape[1]} numbers; need vectors of {len(centre)}")
+    out = scratch("deviations", (x.shape[1], len(x)))
+    return np.subtract(x.T, centre[:, None], out=out)
+
+
+def centred(x: np.ndarray, weights: np.ndarray, dim: int | None, who: str) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """Sum of weights, weighted mean `(d,)`, deviations from about there `(d, n)` in scratch, and their weighted mean, a rounding error."""
+    count = float(weights.sum())
+    mean = x.T @ weights / count if count > 0 else np.zeros(x.shape[1])
+    if dim is not None and len(x) and dim != len(mean):
+        raise DataError(f"{who}: the observations are vectors of {len(mean)} numbers; need vectors of {dim}")
+    apart = deviations(x, mean, who)
+    rest = apart @ weights / count if count > 0 else mean
+    return count, mean + rest, apart, rest
+
+
+def lower_inverse(factor: np.ndarray) -> np.ndarray:
+    """The inverse of a lower triangular matrix, by forward substitution."""
+    out = np.zeros(factor.shape)
+    for i, row in enumerate(factor):
+        out[i, :i] = row[:i] @ out[:i, :i] / -row[i]
+        out[i, i] = 1.0 / row[i]
+    return out

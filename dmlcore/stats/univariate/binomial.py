@@ -1,0 +1,148 @@
+"""The binomial law of the number of successes in n trials."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.core import special
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import Whole, probability
+from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
+from dmlcore.core.statistics import Sums
+from dmlcore.core.support import Support, whole_range
+from dmlcore.data.layouts import Count
+from dmlcore.stats.univariate.counting import Bound, check_bounds, summed_entropy, whole_quantile
+
+
+class BinomialDistribution(Distribution):
+    """A count x in min_val, ..., min_val + n with probability `C(n, y) p^y (1 - p)^(n - y)`, y = x - min_val.
+
+    p: the probability of success in one trial, in [0, 1]. n: the number of trials, a whole number >= 0. min_val: the count without
+    any success, a whole number (default 0). Raises `ParameterError` outside these domains.
+    For large n the saddle-point form (Loader 2000) keeps all digits.
+    """
+
+    p: float = parameter(probability)
+    n: int = parameter(Whole(0))
+    min_val: int = parameter(Bound(), None)  # type: ignore[assignment]
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = Count
+
+    def validate(self) -> None:
+        if self.min_val is None:
+            self.derive(min_val=0)
+
+    @cached_property
+    def support(self) -> Support:
+        return whole_range(self.min_val, self.min_val + self.n)
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        y = (x - self.min_val).astype(np.float64)
+        n, p = float(self.n), self.p
+        if n <= LARGE:
+            ways = special.gammaln(n + 1.0) - special.gammaln(y + 1.0) - special.gammaln(n - y + 1.0)
+            return ways + special.xlogy(y, p) + special.xlog1py(n - y, -p)
+        inner = np.clip(y, 1.0, n - 1.0)
+        rest = n - inner
+        log = stirling_error(n) - stirling_error(inner) - stirling_error(rest) - deviance(inner, n * p) - deviance(rest, n * (1.0 - p))
+        log += 0.5 * (math.log(n) - np.log(inner) - np.log(rest)) - HALF_LOG_2PI
+        log = np.where(y < 1.0, special.xlog1py(n, -p), log)
+        return np.where(y > n - 1.0, special.xlogy(n, p), log)
+
+    def mean(self) -> float:
+        return self.min_val + self.n * self.p
+
+    def variance(self) -> float:
+        return self.n * self.p * (1.0 - self.p)
+
+    def mode(self) -> int:
+        return self.min_val + min(math.floor((self.n + 1) * self.p), self.n)
+
+    def entropy(self) -> float:
+        return summed_entropy(self, self.min_val, self.min_val + self.n)
+
+    def cdf(self, x: Any) -> Any:
+        y = np.floor(x) - self.min_val
+        inside = np.clip(y, 0.0, max(self.n - 1.0, 0.0))
+        return np.where(y < 0, 0.0, np.where(y >= self.n, 1.0, special.betaincc(inside + 1.0, max(self.n, 1.0) - inside, self.p)))[()]
+
+    def quantile(self, q: Any) -> Any:
+        low, high = float(self.min_val), float(self.min_val + self.n)
+        q = np.asarray(q, dtype=np.float64)
+        guess = special.bdtrik(q, self.n, self.p) if 0 < self.p < 1 and self.n > 0 else np.full(q.shape, self.n * self.p)
+        guess = np.where(q >= 1, high, np.where(q <= 0, low, guess + low))
+        return whole_quantile(self.cdf, q, guess, low, high)
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.binomial(self.n, self.p, size) + self.min_val
+
+    def expected_statistics(self, count: float) -> Sums:
+        return Sums(count=count, x=count * self.mean(), low=self.min_val, high=self.min_val + self.n)
+
+    def log_likelihood(self, statistics: Any) -> float:
+        successes = statistics.x - statistics.count * self.min_val
+        return float(special.xlogy(successes, self.p) + special.xlog1py(statistics.count * self.n - successes, -self.p))
+
+    def estimator(self, pseudo_count: Any = None) -> BinomialEstimator:
+        own = None if pseudo_count is None else self.p
+        return BinomialEstimator(self.min_val + self.n, self.min_val, pseudo_count, own, self.name, self.keys)
+
+
+class BinomialEstimator(Estimator):
+    """Maximum likelihood for p of a binomial: the weighted mean share of successes.
+
+    max_val, min_val: the largest and smallest count, n = max_val - min_val; None takes that of all the data (min_val is 0 if not
+    given). pseudo_count=a with suff_stat=p0: a pseudo-observations with mean n p0 successes (default: the share in all the data).
+    The log prior is `a n (p0 log p + (1 - p0) log(1 - p))`. Raises `ParameterError` if max_val < min_val.
+    """
+
+    max_val: int | None = parameter(Bound(), None)
+    min_val: int | None = parameter(Bound(), 0)
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = BinomialDistribution
+    pinned_range: tuple[int, int] | None = None
+
+    def validate(self) -> None:
+        check_bounds(self)
+        pseudo_counts(self.pseudo_count, 1, "BinomialEstimator")
+        if self.suff_stat is not None:
+            self.family(self.suff_stat, 1)
+
+    @cached_property
+    def support(self) -> Support:
+        return whole_range(self.min_val, self.max_val)
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
+        there = x if not len(x) or weights.min() > 0 else x[weights > 0]
+        low, high = (int(there.min()), int(there.max())) if len(there) else (math.inf, -math.inf)
+        return Sums(count=float(weights.sum()), x=float(weights @ x.astype(np.float64)), low=low, high=high)
+
+    def _range(self, statistics: Sums) -> tuple[int, int] | None:
+        low = statistics.low if self.min_val is None else self.min_val
+        high = statistics.high if self.max_val is None else self.max_val
+        return (low, high) if -math.inf < low <= high < math.inf else None
+
+    def resolve(self, statistics: Sums) -> Self:
+        ends = self._range(statistics)
+        if ends is None:
+            return self
+        law = None if self.suff_stat is None else self.family(self.suff_stat, ends[1] - ends[0], ends[0])
+        return self.pinned(pinned_range=ends, prior=pseudo_observations(self, statistics, law))
+
+    def estimate(self, statistics: Sums, previous: Any = None) -> BinomialDistribution:
+        both = statistics if self.prior is None else statistics + self.prior
+        low, high = self.pinned_range or self._range(statistics)  # type: ignore[misc]
+        p = (both.x / both.count - low) / (high - low) if high > low else 0.0
+        return self.family(min(max(p, 0.0), 1.0), high - low, low, self.name, self.keys)

@@ -1,0 +1,138 @@
+"""The categorical law of a label."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.core import special
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import LabelProbabilities, Scalar
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.labels import LabelMap, Vocabulary
+from dmlcore.core.numerics import logs
+from dmlcore.core.statistics import Counts
+from dmlcore.data.layouts import Labels
+
+
+class Unseen(Scalar):
+    """A probability given to unseen labels: a choice, not an estimate, so no free number."""
+
+    def __init__(self) -> None:
+        super().__init__("a probability in [0, 1]", low=0.0, high=1.0)
+
+    def flatten(self, value: float) -> np.ndarray:
+        return np.zeros(0)
+
+
+class CategoricalDistribution(Distribution):
+    """A label x with probability `pmap[x]`.
+
+    pmap: a mapping from labels (any hashables) to probabilities >= 0 that sum to one (within 1e-6, then normalised).
+    default_value: the probability that scores a label outside pmap; 0 means -inf. It takes nothing from the labels in pmap, and
+    such labels are never drawn. Raises `ParameterError` outside these domains.
+    """
+
+    pmap: LabelMap = parameter(LabelProbabilities(total=True))
+    default_value: float = parameter(Unseen(), 0.0)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = Labels
+
+    @cached_property
+    def _logs(self) -> tuple[np.ndarray, float]:
+        return logs(self.pmap.values_array), math.log(self.default_value) if self.default_value > 0 else -math.inf
+
+    def log_densities(self, x: Vocabulary) -> np.ndarray:
+        return self.pmap.lookup(x, *self._logs)
+
+    def mode(self) -> Any:
+        return self.pmap.labels[int(np.argmax(self.pmap.values_array))]
+
+    def entropy(self) -> float:
+        return float(special.entr(self.pmap.values_array).sum())
+
+    def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
+        labels = self.pmap.labels.labels
+        return [labels[i] for i in rng.choice(len(labels), size, p=self.pmap.values_array).tolist()]
+
+    def expected_statistics(self, count: float) -> Counts:
+        return Counts(self.pmap.labels, count * self.pmap.values_array)
+
+    def log_likelihood(self, statistics: Any) -> float:
+        there = statistics.weights > 0
+        return float(statistics.weights[there] @ self.log_densities(statistics.values)[there])
+
+    def estimator(self, pseudo_count: Any = None) -> CategoricalEstimator:
+        own = None if pseudo_count is None else self.pmap
+        return CategoricalEstimator(pseudo_count, own, self.default_value or False, self.name, self.keys)
+
+
+class CategoricalEstimator(Estimator):
+    """Maximum likelihood for a categorical: weighted shares of the labels. The labels are those of all the data that carry weight.
+
+    pseudo_count=a with suff_stat: a pseudo-observations spread over labels as the mapping suff_stat says (default: evenly over the
+    labels of all the data); labels named only there are added. The log prior is `a sum_x suff_stat[x] log pmap[x]`.
+    default_value: what scores labels unseen in the fit: False -inf; True `1 / (n + 1)` with n the weight of all the data, as if one
+    more row had brought a new label; or a probability. It plays no part in the fit, where every label is seen.
+    """
+
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    default_value: Any = setting(False)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = CategoricalDistribution
+    labels: Vocabulary | None = None
+    unseen: float | None = None
+
+    def validate(self) -> None:
+        pseudo_counts(self.pseudo_count, 1, "CategoricalEstimator")
+        try:
+            if self.suff_stat is not None:
+                self.derive(suff_stat=LabelProbabilities(total=True).check(self.suff_stat))
+        except ParameterError as error:
+            raise ParameterError(f"CategoricalEstimator: suff_stat {error}") from None
+        if not isinstance(self.default_value, bool):
+            self.family({0: 1.0}, self.default_value)
+
+    def statistics(self, x: Vocabulary, weights: np.ndarray) -> Counts:
+        return Counts(x, weights) if self.labels in (None, x) else Counts(self.labels, self._over(Counts(x, weights)))
+
+    def _over(self, statistics: Counts) -> np.ndarray:
+        """Weights in the order of the resolved labels; what carries no weight may be missing there."""
+        if statistics.values is self.labels:
+            return statistics.weights
+        positions = self.labels.positions(statistics.values)  # type: ignore[union-attr]
+        out = np.zeros(len(self.labels))  # type: ignore[arg-type]
+        out[positions[positions >= 0]] = statistics.weights[positions >= 0]
+        return out
+
+    def resolve(self, statistics: Counts) -> Self:
+        labels = statistics.values
+        if not (statistics.weights > 0).all():
+            labels = Vocabulary(label for label, w in zip(labels, statistics.weights, strict=True) if w > 0)
+        (count,) = pseudo_counts(self.pseudo_count, 1, "CategoricalEstimator")
+        prior = None
+        if count > 0 and self.suff_stat is not None:
+            labels = labels.union(self.suff_stat.labels)
+            prior = Counts(labels, count * self.suff_stat.lookup(labels, self.suff_stat.values_array, 0.0))
+        elif count > 0 and len(labels):
+            prior = Counts(labels, np.full(len(labels), count / len(labels)))
+        return self.pinned(labels=labels, prior=prior, unseen=1.0 / (statistics.count + 1.0))
+
+    def estimate(self, statistics: Counts, previous: Any = None) -> CategoricalDistribution:
+        labels = statistics.values if self.labels is None else self.labels
+        weights = statistics.weights if self.labels is None else self._over(statistics)
+        weights = weights if self.prior is None else weights + self.prior.weights
+        default = self.default_value
+        if isinstance(default, bool):
+            default = 0.0 if not default else 1.0 / (statistics.count + 1.0) if self.unseen is None else self.unseen
+        return self.family(LabelMap(labels, weights / weights.sum()), default, self.name, self.keys)

@@ -1,0 +1,99 @@
+"""The geometric law of the number of trials to the first success."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.core import special
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import Scalar
+from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.statistics import Sums
+from dmlcore.core.support import TRIALS
+from dmlcore.data.layouts import Count
+from dmlcore.stats.univariate.counting import whole_quantile
+
+
+class GeometricDistribution(Distribution):
+    """A count x in 1, 2, 3, ... with probability `p (1 - p)^(x - 1)`: trials up to and with the first success.
+
+    p: the probability of success in one trial, in (0, 1]; the mean is 1 / p. Raises `ParameterError` otherwise.
+    """
+
+    p: float = parameter(Scalar("a probability in (0, 1]", low=0.0, high=1.0, open_low=True))
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = Count
+    support = TRIALS
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        return special.xlog1py(x - 1.0, -self.p) + math.log(self.p)
+
+    def mean(self) -> float:
+        return 1.0 / self.p
+
+    def variance(self) -> float:
+        return (1.0 - self.p) / self.p / self.p
+
+    def mode(self) -> int:
+        return 1
+
+    def entropy(self) -> float:
+        return -float(special.xlog1py(1.0 - self.p, -self.p)) / self.p - math.log(self.p)
+
+    def cdf(self, x: Any) -> Any:
+        return -np.expm1(special.xlog1py(np.maximum(np.floor(x), 0.0), -self.p))
+
+    def quantile(self, q: Any) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            guess = np.log1p(-np.asarray(q, dtype=np.float64)) / np.log1p(-self.p) if self.p < 1 else np.ones(np.shape(q))
+        return whole_quantile(self.cdf, q, guess, 1)
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.geometric(self.p, size)
+
+    def expected_statistics(self, count: float) -> Sums:
+        return Sums(count=count, x=count / self.p)
+
+    def log_likelihood(self, statistics: Any) -> float:
+        return statistics.count * math.log(self.p) + float(special.xlog1py(statistics.x - statistics.count, -self.p))
+
+    def estimator(self, pseudo_count: Any = None) -> GeometricEstimator:
+        return GeometricEstimator(pseudo_count, None if pseudo_count is None else self.p, self.name, self.keys)
+
+
+class GeometricEstimator(Estimator):
+    """Maximum likelihood for a geometric: one over the weighted mean.
+
+    pseudo_count=a with suff_stat=p0: a pseudo-observations with mean 1 / p0 (default: the mean of all the data). The log prior is
+    `a (log p + (1 / p0 - 1) log(1 - p))`.
+    """
+
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = GeometricDistribution
+
+    def validate(self) -> None:
+        pseudo_counts(self.pseudo_count, 1, "GeometricEstimator")
+        self._law()
+
+    def _law(self) -> Any:
+        return None if self.suff_stat is None else self.family(self.suff_stat)
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
+        return Sums(count=float(weights.sum()), x=float(weights @ x.astype(np.float64)))
+
+    def resolve(self, statistics: Sums) -> Self:
+        return self.pinned(prior=pseudo_observations(self, statistics, self._law()))
+
+    def estimate(self, statistics: Sums, previous: Any = None) -> GeometricDistribution:
+        both = statistics if self.prior is None else statistics + self.prior
+        return self.family(min(both.count / both.x, 1.0), self.name, self.keys)

@@ -1,0 +1,148 @@
+"""The categorical law of a whole number in a range."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.core import special
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import Simplex, Whole, simplex
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.numerics import logs
+from dmlcore.core.statistics import Counts
+from dmlcore.core.support import Support, whole_range
+from dmlcore.data.layouts import Count
+from dmlcore.stats.univariate.counting import Bound, check_bounds, counts_of, value_range, weights_over
+
+
+class IntegerCategoricalDistribution(Distribution):
+    """A whole number x in min_val, ..., max_val with probability `p_vec[x - min_val]`.
+
+    min_val: the smallest value, a whole number. p_vec: probabilities `(num_vals,)`, >= 0, that sum to one (within 1e-6, then
+    normalised). Raises `ParameterError` outside these domains.
+    """
+
+    min_val: int = parameter(Whole())
+    p_vec: np.ndarray = parameter(simplex)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = Count
+
+    @property
+    def num_vals(self) -> int:
+        return len(self.p_vec)
+
+    @property
+    def max_val(self) -> int:
+        return self.min_val + len(self.p_vec) - 1
+
+    @cached_property
+    def support(self) -> Support:
+        return whole_range(self.min_val, self.max_val)
+
+    @cached_property
+    def _logs(self) -> np.ndarray:
+        return logs(self.p_vec)
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        return self._logs[x - self.min_val]
+
+    def mean(self) -> float:
+        return self.min_val + float(self.p_vec @ np.arange(self.num_vals))
+
+    def variance(self) -> float:
+        return float(self.p_vec @ (np.arange(self.num_vals) - (self.mean() - self.min_val)) ** 2)
+
+    def mode(self) -> int:
+        return self.min_val + int(np.argmax(self.p_vec))
+
+    def entropy(self) -> float:
+        return float(special.entr(self.p_vec).sum())
+
+    @cached_property
+    def _cumulated(self) -> np.ndarray:
+        sums = np.cumsum(self.p_vec)
+        return np.where(np.arange(self.num_vals) >= np.flatnonzero(self.p_vec)[-1], 1.0, np.minimum(sums, 1.0))
+
+    def cdf(self, x: Any) -> Any:
+        y = np.floor(x) - self.min_val
+        return np.where(y < 0, 0.0, self._cumulated[np.clip(y, 0, self.num_vals - 1).astype(np.int64)])[()]
+
+    def quantile(self, q: Any) -> Any:
+        return np.minimum(np.searchsorted(self._cumulated, q), self.num_vals - 1) + self.min_val
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.choice(self.num_vals, size, p=self.p_vec) + self.min_val
+
+    def expected_statistics(self, count: float) -> Counts:
+        return Counts(np.arange(self.min_val, self.max_val + 1), count * self.p_vec)
+
+    def log_likelihood(self, statistics: Any) -> float:
+        there = statistics.weights > 0
+        values = statistics.values[there]
+        if len(values) and not (self.min_val <= values[0] and values[-1] <= self.max_val):
+            return -np.inf
+        return float(statistics.weights[there] @ self.log_densities(values))
+
+    def estimator(self, pseudo_count: Any = None) -> IntegerCategoricalEstimator:
+        own = None if pseudo_count is None else self.p_vec
+        return IntegerCategoricalEstimator(self.min_val, self.max_val, pseudo_count, own, self.name, self.keys)
+
+
+class IntegerCategoricalEstimator(Estimator):
+    """Maximum likelihood for a categorical over whole numbers: weighted shares of the values.
+
+    min_val, max_val: the range; None takes that end from the data. pseudo_count=a with suff_stat: a pseudo-observations spread over
+    the range as the probabilities suff_stat `(num_vals,)` say (default: evenly). The log prior is `a sum_x suff_stat[x] log p_vec[x]`.
+    Raises `ParameterError` if max_val < min_val or suff_stat does not fit the range, `DataError` if the range is too large for a table.
+    """
+
+    min_val: int | None = parameter(Bound(), None)
+    max_val: int | None = parameter(Bound(), None)
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = IntegerCategoricalDistribution
+    pinned_range: tuple[int, int] | None = None
+
+    def validate(self) -> None:
+        check_bounds(self)
+        pseudo_counts(self.pseudo_count, 1, "IntegerCategoricalEstimator")
+        try:
+            if self.suff_stat is not None:
+                self.derive(suff_stat=Simplex().check(self.suff_stat))
+        except ParameterError as error:
+            raise ParameterError(f"IntegerCategoricalEstimator: suff_stat {error}") from None
+
+    @cached_property
+    def support(self) -> Support:
+        return whole_range(self.min_val, self.max_val)
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
+        return counts_of(x, weights)
+
+    def resolve(self, statistics: Counts) -> Self:
+        ends = value_range(self, statistics)
+        if ends is None:
+            return self
+        size = len(weights_over(statistics, *ends, self.label))
+        (count,) = pseudo_counts(self.pseudo_count, 1, "IntegerCategoricalEstimator")
+        shares = np.full(size, 1.0 / size) if self.suff_stat is None else self.suff_stat
+        if count > 0 and len(shares) != size:
+            need = f"one probability for each of the {size} values from {ends[0]} to {ends[1]}"
+            raise ParameterError(f"IntegerCategoricalEstimator: suff_stat must have {need}, got {len(shares)}")
+        return self.pinned(pinned_range=ends, prior=self.family(ends[0], shares).expected_statistics(count) if count > 0 else None)
+
+    def estimate(self, statistics: Counts, previous: Any = None) -> IntegerCategoricalDistribution:
+        ends = self.pinned_range or (int(statistics.values[0]), int(statistics.values[-1]))
+        weights = weights_over(statistics, *ends, self.label)
+        weights = weights if self.prior is None else weights + self.prior.weights
+        return self.family(ends[0], weights / weights.sum(), self.name, self.keys)

@@ -1,0 +1,97 @@
+"""The log-Gaussian (log-normal) law of a positive number."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore import kernels
+from dmlcore.core import special
+from dmlcore.core.declared import keys, name, parameter
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import positive, real
+from dmlcore.core.estimator import pseudo_counts
+from dmlcore.core.numerics import HALF_LOG_2PI
+from dmlcore.core.statistics import Moments
+from dmlcore.core.support import POSITIVE
+from dmlcore.data.layouts import Real
+from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood
+
+
+class LogGaussianDistribution(Distribution):
+    """A number x > 0 whose logarithm is Gaussian: density `exp(-(log x - mu)^2 / (2 sigma2)) / (x sqrt(2 pi sigma2))`.
+
+    mu: the mean of log x, a finite real. sigma2: the variance of log x, positive. Both are pure numbers.
+    Raises `ParameterError` outside these domains.
+    """
+
+    mu: float = parameter(real)
+    sigma2: float = parameter(positive)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = Real
+    support = POSITIVE
+
+    @cached_property
+    def _constants(self) -> tuple[float, float]:
+        return 0.5 / self.sigma2, -HALF_LOG_2PI - 0.5 * math.log(self.sigma2)
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        scale, constant = self._constants
+        log = np.log(x)
+        if len(x) < 256:
+            return constant - scale * (log - self.mu) ** 2 - log
+        out = kernels.scaled_square(log, self.mu, scale, constant)
+        out -= log
+        return out
+
+    def mean(self) -> float:
+        return float(np.exp(self.mu + self.sigma2 / 2))
+
+    def variance(self) -> float:
+        return float(np.expm1(self.sigma2) * np.exp(2 * self.mu + self.sigma2))
+
+    def mode(self) -> float:
+        return float(np.exp(self.mu - self.sigma2))
+
+    def entropy(self) -> float:
+        return self.mu + 0.5 + HALF_LOG_2PI + 0.5 * math.log(self.sigma2)
+
+    def cdf(self, x: Any) -> Any:
+        with np.errstate(divide="ignore"):
+            return special.ndtr((np.log(np.maximum(x, 0.0)) - self.mu) / math.sqrt(self.sigma2))
+
+    def quantile(self, q: Any) -> Any:
+        return np.exp(self.mu + math.sqrt(self.sigma2) * special.ndtri(q))
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.lognormal(self.mu, math.sqrt(self.sigma2), size)
+
+    def expected_statistics(self, count: float) -> Moments:
+        return Moments(count, self.mu, count * self.sigma2)
+
+    def log_likelihood(self, statistics: Any) -> float:
+        return moments_log_likelihood(statistics, self.mu, self.sigma2)
+
+    def estimator(self, pseudo_count: Any = None) -> LogGaussianEstimator:
+        if pseudo_count is None:
+            return LogGaussianEstimator(name=self.name, keys=self.keys)
+        counts = pseudo_counts(pseudo_count, 2, "LogGaussianDistribution")
+        return LogGaussianEstimator(counts, (self.mu, self.sigma2), self.name, self.keys)
+
+
+class LogGaussianEstimator(MomentsEstimator):
+    """Maximum likelihood for a log-Gaussian: the weighted mean and variance of log x.
+
+    pseudo_count=(a, b) with suff_stat=(m, v): pseudo-observations of mean and variance of log x, see `MomentsEstimator`. Raises
+    `DegenerateError` where all values are equal and there is no prior on the variance.
+    """
+
+    family = LogGaussianDistribution
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
+        return Moments(*kernels.moments(np.log(x), weights))

@@ -1,0 +1,114 @@
+"""What Gaussian-like families share: their prior, their variance floor, and the moments that maximise likelihood and prior."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.core.declared import keys, name, setting
+from dmlcore.core.errors import DegenerateError, ParameterError
+from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.statistics import Moments
+
+VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value
+ROUNDING = 2.0**-51  # relative to the mean: a standard deviation below this is rounding, and all values are equal
+
+
+class MomentsEstimator(Estimator):
+    """Base of estimators of a mean and a variance: the weighted ones, or those that maximise likelihood and prior together.
+
+    pseudo_count=(a, b) with suff_stat=(m, v): `a` pseudo-observations say the mean is m, `b` say the variance is v; m and v default
+    to those of all the data. The log prior is `-a (mu - m)^2 / (2 sigma2) - b/2 (log sigma2 + v / sigma2)`; with a = b it is that
+    of a observations with mean m and variance v. Variances are held above `VARIANCE_FLOOR` times that of all the data.
+    Raises `DegenerateError` where all values are equal and there is no prior on the variance.
+    """
+
+    pseudo_count: Any = setting((None, None))
+    suff_stat: Any = setting((None, None))
+    name: str | None = name()
+    keys: str | None = keys()
+
+    floor = 0.0
+
+    def validate(self) -> None:
+        check_prior(self)
+
+    @property
+    def has_prior(self) -> bool:
+        return self.prior is not None and self.prior[1].count > 0
+
+    def resolve(self, statistics: Moments) -> Self:
+        return self.pinned(floor=VARIANCE_FLOOR * variance_of(statistics), prior=prior_moments(self, statistics))
+
+    def estimate(self, statistics: Moments, previous: Any = None) -> Any:
+        mu, sigma2 = posterior_moments(self, statistics)
+        sigma2 = max(sigma2, self.floor)
+        if not sigma2 > 0:
+            raise DegenerateError(
+                f"{self.label}: all values equal {mu!r}, so the variance has no maximum; give pseudo_count and suff_stat, or leave it out"
+            )
+        return self.family(mu, sigma2, self.name, self.keys)
+
+    def degenerate(self, distribution: Any) -> str | None:
+        return floor_message(self.label, distribution.sigma2, self.floor)
+
+
+def moments_log_likelihood(statistics: Any, mu: float, sigma2: float) -> float:
+    """Log likelihood of a mean and a variance, up to a constant; of data, or of the two halves of a prior."""
+    about, spread = statistics if isinstance(statistics, tuple) else (statistics, statistics)
+    misfit = about.count * (about.mean - mu) ** 2 + spread.m2
+    return float(np.sum(-0.5 * (spread.count * np.log(sigma2) + misfit / sigma2)))
+
+
+def check_prior(estimator: Any) -> None:
+    """Raises `ParameterError` unless pseudo_count and suff_stat are pairs, the latter of a mean and a variance >= 0."""
+    who = type(estimator).__name__
+    pseudo_counts(estimator.pseudo_count, 2, who)
+    pair = (None, None) if estimator.suff_stat is None else estimator.suff_stat
+    if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
+        raise ParameterError(f"{who}: suff_stat must be a pair (mean, variance), each may be None, got {estimator.suff_stat!r}")
+    for what, part in zip(("mean", "variance"), pair, strict=True):
+        try:
+            right = part is None or np.isfinite(np.asarray(part, dtype=np.float64)).all()
+        except (TypeError, ValueError):
+            right = False
+        least = 0.0 if part is None or not right or what == "mean" else float(np.min(np.diagonal(part) if np.ndim(part) == 2 else part))
+        if not right or least < 0:
+            raise ParameterError(f"{who}: the {what} in suff_stat must be finite{' and >= 0' * (what == 'variance')}, got {part!r}")
+
+
+def variance_of(statistics: Moments) -> Any:
+    """Variance, per coordinate; exactly 0 where all values are equal up to rounding."""
+    if not statistics.count > 0:
+        return 0.0 * statistics.m2
+    variance = statistics.m2 / statistics.count
+    return np.where(variance > np.square(ROUNDING * statistics.mean), variance, 0.0)[()]
+
+
+def prior_moments(estimator: Any, pooled: Moments) -> tuple[Moments, Moments] | None:
+    """Pseudo-observations: `Moments` of the mean alone, and of the variance alone. `pooled` are the moments of all the data."""
+    a, b = pseudo_counts(estimator.pseudo_count, 2, type(estimator).__name__)
+    m, v = (None, None) if estimator.suff_stat is None else estimator.suff_stat
+    if (a == 0 and b == 0) or (pooled.count == 0 and (m is None or v is None)):
+        return None
+    m = pooled.mean if m is None else np.asarray(m, dtype=np.float64)[()]
+    v = pooled.m2 / pooled.count if v is None else np.asarray(v, dtype=np.float64)[()]
+    return type(pooled)(a, m, 0.0 * v), type(pooled)(b, m, b * v)
+
+
+def posterior_moments(estimator: Any, statistics: Moments) -> tuple[Any, Any]:
+    """Mean and variance (or covariance) that maximise likelihood and prior, without the floor."""
+    if estimator.prior is None:
+        return statistics.mean, statistics.m2 / statistics.count if np.ndim(statistics.m2) == 2 else variance_of(statistics)
+    about, spread = estimator.prior
+    both = statistics + about
+    count = statistics.count + spread.count
+    return both.mean, (both.m2 + spread.m2) / count if count > 0 else 0.0 * both.m2
+
+
+def floor_message(label: str, variance: Any, floor: Any) -> str | None:
+    """A sentence if a variance lies on its floor: the component sits on (nearly) equal values."""
+    if not np.any((np.asarray(floor) > 0) & (np.asarray(variance) <= np.asarray(floor) * (1 + 1e-9))):
+        return None
+    return f"{label} sits on equal values (variance at its floor, {float(np.max(floor)):.3g}); its density there is unbounded"

@@ -1,0 +1,165 @@
+"""The spike-and-slab law of a whole number in a range: one value stands out, the others are alike."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.core import special
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import Whole, probability
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.statistics import Counts
+from dmlcore.core.support import Support, whole_range
+from dmlcore.data.layouts import Count
+from dmlcore.stats.univariate.counting import Bound, all_values, check_bounds, counts_of, value_range, whole_quantile
+
+
+class SpikeAndSlabDistribution(Distribution):
+    """A whole number x in min_val, ..., max_val with probability p at k, and `(1 - p) / (num_vals - 1)` at each other value.
+
+    k: the spike, a whole number in the range. num_vals: how many values there are, >= 1. p: the probability of k, from 1 / num_vals
+    to 1, and 1 if there is but one value. min_val: the smallest value (default 0). Raises `ParameterError` outside these domains.
+    """
+
+    k: int = parameter(Whole())
+    num_vals: int = parameter(Whole(1))
+    p: float = parameter(probability)
+    min_val: int = parameter(Whole(), 0)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = Count
+
+    def validate(self) -> None:
+        if not self.min_val <= self.k <= self.max_val:
+            raise ParameterError(f"SpikeAndSlabDistribution: k must be a whole number from {self.min_val} to {self.max_val}, got {self.k}")
+        least = 1.0 / self.num_vals
+        if self.p < least * (1 - 1e-12):
+            raise ParameterError(f"SpikeAndSlabDistribution: p must be at least 1 / num_vals = {least!r}, got {self.p!r}")
+        if self.p < least:
+            self.derive(p=least)
+
+    @property
+    def max_val(self) -> int:
+        return self.min_val + self.num_vals - 1
+
+    @cached_property
+    def support(self) -> Support:
+        return whole_range(self.min_val, self.max_val)
+
+    @property
+    def _slab(self) -> float:
+        return (1.0 - self.p) / (self.num_vals - 1) if self.num_vals > 1 else 0.0
+
+    @cached_property
+    def _logs(self) -> tuple[float, float]:
+        return math.log(self.p), math.log(self._slab) if self._slab > 0 else -math.inf
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        return np.where(x == self.k, *self._logs)
+
+    def mean(self) -> float:
+        others = self.num_vals * (self.num_vals - 1) / 2 - (self.k - self.min_val)
+        return self.min_val + self.p * (self.k - self.min_val) + self._slab * others
+
+    def variance(self) -> float:
+        n, mean, spike = self.num_vals, self.mean() - self.min_val, self.k - self.min_val
+        middle = (n - 1) / 2
+        around = n * ((n * n - 1) / 12 + (middle - mean) ** 2) - (spike - mean) ** 2
+        return self.p * (spike - mean) ** 2 + self._slab * around
+
+    def mode(self) -> int:
+        return self.k
+
+    def entropy(self) -> float:
+        return float(special.entr(self.p)) + (self.num_vals - 1) * float(special.entr(self._slab))
+
+    def cdf(self, x: Any) -> Any:
+        x = np.floor(x)
+        below = np.clip(x - self.min_val + 1, 0, self.num_vals)
+        spiked = x >= self.k
+        return np.where(x >= self.max_val, 1.0, np.where(spiked, self.p, 0.0) + self._slab * (below - spiked))[()]
+
+    def quantile(self, q: Any) -> Any:
+        q = np.asarray(q, dtype=np.float64)
+        before = self._slab * (self.k - self.min_val)
+        slab = self._slab or 1.0
+        late = np.where(q <= before + self.p, self.k, self.k + np.ceil((q - before - self.p) / slab))
+        guess = np.where(q <= before, self.min_val + np.ceil(q / slab) - 1, late)
+        return whole_quantile(self.cdf, q, guess, self.min_val, self.max_val)
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        slab = rng.integers(self.min_val, max(self.max_val, self.min_val + 1), size)
+        slab += slab >= self.k
+        return np.where(rng.random(size) < self.p, self.k, slab)
+
+    def expected_statistics(self, count: float) -> Counts:
+        values = all_values(self.min_val, self.max_val, self.label)
+        return Counts(values, count * np.where(values == self.k, self.p, self._slab))
+
+    def log_likelihood(self, statistics: Any) -> float:
+        there = statistics.weights > 0
+        values = statistics.values[there]
+        if len(values) and not (self.min_val <= values[0] and values[-1] <= self.max_val):
+            return -math.inf
+        return float(statistics.weights[there] @ self.log_densities(values))
+
+    def estimator(self, pseudo_count: Any = None) -> SpikeAndSlabEstimator:
+        own = None if pseudo_count is None else (self.k, self.p)
+        return SpikeAndSlabEstimator(self.min_val, self.max_val, pseudo_count, own, self.name, self.keys)
+
+
+class SpikeAndSlabEstimator(Estimator):
+    """Maximum likelihood for a spike and slab: k is the value of greatest weight (the smallest of equal ones), p its share.
+
+    min_val, max_val: the range; None takes that end from the data. pseudo_count=a with suff_stat=(k0, p0): a pseudo-observations
+    from the law with that spike (default: spread evenly over the range). The log prior is `a sum_x q(x) log p(x)`, q the law of the
+    pseudo-observations. Raises `ParameterError` if max_val < min_val, `DataError` if a prior is spread over too large a range.
+    """
+
+    min_val: int | None = parameter(Bound(), None)
+    max_val: int | None = parameter(Bound(), None)
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = SpikeAndSlabDistribution
+    pinned_range: tuple[int, int] | None = None
+
+    def validate(self) -> None:
+        check_bounds(self)
+        pseudo_counts(self.pseudo_count, 1, "SpikeAndSlabEstimator")
+        pair = self.suff_stat
+        if pair is not None and (not isinstance(pair, (tuple, list)) or len(pair) != 2):
+            raise ParameterError(f"SpikeAndSlabEstimator: suff_stat must be a pair (k, p), got {pair!r}")
+
+    @cached_property
+    def support(self) -> Support:
+        return whole_range(self.min_val, self.max_val)
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
+        return counts_of(x, weights)
+
+    def resolve(self, statistics: Counts) -> Self:
+        ends = value_range(self, statistics)
+        if ends is None:
+            return self
+        (count,), size = pseudo_counts(self.pseudo_count, 1, "SpikeAndSlabEstimator"), ends[1] - ends[0] + 1
+        k, p = (ends[0], 1.0 / size) if self.suff_stat is None else self.suff_stat
+        prior = self.family(k, size, p, ends[0]).expected_statistics(count) if count > 0 else None
+        return self.pinned(pinned_range=ends, prior=prior)
+
+    def estimate(self, statistics: Counts, previous: Any = None) -> SpikeAndSlabDistribution:
+        both = statistics if self.prior is None else statistics + self.prior
+        low, high = self.pinned_range or (int(both.values[0]), int(both.values[-1]))
+        weights = np.where((both.values >= low) & (both.values <= high), both.weights, 0.0)
+        spike, size = int(np.argmax(weights)), high - low + 1
+        p = min(max(float(weights[spike] / weights.sum()), 1.0 / size), 1.0)
+        return self.family(int(both.values[spike]), size, p if size > 1 else 1.0, low, self.name, self.keys)

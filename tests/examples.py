@@ -1,0 +1,334 @@
+"""One registry of examples: every family, and nestings of them. The conformance suite does the rest.
+
+A new family adds one line to `EXAMPLES`. `over` describes all observations, for sums and integrals:
+
+    Line(low, high)      the reals between two bounds
+    a list               these values
+    Pair(a, b, ..)       tuples of entries from each
+    Either(a, b, ..)     values of any of these
+    Lists(a, lengths)    lists of elements from one, of these lengths
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
+from dmlcore.stats import *  # noqa: F403
+from dmlcore.stats import (
+    BernoulliSetDistribution,
+    BinomialDistribution,
+    CategoricalDistribution,
+    CompositeDistribution,
+    CompositeEstimator,
+    DiagonalGaussianDistribution,
+    ExponentialDistribution,
+    GammaDistribution,
+    GaussianDistribution,
+    GaussianEstimator,
+    GeometricDistribution,
+    HeterogeneousMixtureDistribution,
+    HierarchicalMixtureDistribution,
+    IgnoredDistribution,
+    IntegerCategoricalDistribution,
+    JointMixtureDistribution,
+    LogGaussianDistribution,
+    MarkovChainDistribution,
+    MixtureDistribution,
+    MixtureEstimator,
+    MultivariateGaussianDistribution,
+    NullDistribution,
+    OptionalDistribution,
+    PoissonDistribution,
+    PoissonEstimator,
+    SequenceDistribution,
+    SpikeAndSlabDistribution,
+)
+
+inf = math.inf
+
+
+@dataclass(frozen=True)
+class Line:
+    """The reals in an interval, by a double-exponential rule (Takahasi and Mori 1974): exact to rounding for smooth densities."""
+
+    low: float = -inf
+    high: float = inf
+
+    def points(self, n: int) -> list[tuple[Any, float]]:
+        t, step = np.linspace(-4.0, 4.0, n, retstep=True)
+        s, ds = 0.5 * math.pi * np.sinh(t), 0.5 * math.pi * np.cosh(t)
+        if self.low == -inf:
+            x, dx = np.sinh(s), np.cosh(s) * ds
+        elif self.high == inf:
+            x, dx = self.low + np.exp(s), np.exp(s) * ds
+        else:
+            half = (self.high - self.low) / 2
+            x, dx = self.low + half * (1 + np.tanh(s)), half * ds / np.cosh(s) ** 2
+        return list(zip(x.tolist(), (dx * step).tolist(), strict=True))
+
+
+@dataclass(frozen=True, init=False)
+class Pair:
+    """Tuples."""
+
+    parts: tuple[Any, ...]
+
+    def __init__(self, *parts: Any):
+        object.__setattr__(self, "parts", parts)
+
+    def points(self, n: int) -> list[tuple[Any, float]]:
+        rows = itertools.product(*(points(part, n) for part in self.parts))
+        return [(tuple(v for v, _ in row), math.prod(w for _, w in row)) for row in rows]
+
+
+@dataclass(frozen=True, init=False)
+class Either:
+    """Values of one kind or another, such as a number or None."""
+
+    parts: tuple[Any, ...]
+
+    def __init__(self, *parts: Any):
+        object.__setattr__(self, "parts", parts)
+
+    def points(self, n: int) -> list[tuple[Any, float]]:
+        return [point for part in self.parts for point in points(part, n)]
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of the given lengths."""
+
+    element: Any
+    lengths: tuple[int, ...]
+
+    def points(self, n: int) -> list[tuple[Any, float]]:
+        each = points(self.element, n)
+        rows = (row for size in self.lengths for row in itertools.product(each, repeat=size))
+        return [([v for v, _ in row], math.prod(w for _, w in row)) for row in rows]
+
+
+def points(over: Any, n: int = 161) -> list[tuple[Any, float]]:
+    """Observations with integration weights; `n` for each line."""
+    return over.points(n) if hasattr(over, "points") else [(value, 1.0) for value in over]
+
+
+def subsets(labels: Any) -> list[list[Any]]:
+    return [list(part) for size in range(len(labels) + 1) for part in itertools.combinations(labels, size)]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A law with what a test needs to know about it.
+
+    tags: "deaf" if it does not look at its observations, "loose" if its density does not sum to one, "unsampled" if it cannot be
+    drawn from, "lengthless" if a sequence in it has no law of its length. off: observations of density zero. rows: valid
+    observations, where it cannot be drawn from.
+    """
+
+    name: str
+    law: Distribution
+    estimator: Estimator
+    over: Any = None
+    off: tuple[Any, ...] = ()
+    wrong: tuple[Any, ...] = ()
+    rows: tuple[Any, ...] = ()
+    tags: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def sampled(self) -> bool:
+        return "unsampled" not in self.tags
+
+    def data(self, n: int, seed: int = 1) -> list[Any]:
+        """`n` valid observations as a list."""
+        if self.sampled:
+            return list(self.law.sampler(seed).sample(n))
+        return [self.rows[i] for i in np.random.default_rng(seed).integers(len(self.rows), size=n)]
+
+
+def example(
+    name: str, law: Distribution, over: Any = None, off: Any = (), wrong: Any = (), *tags: str, rows: Any = (), estimator: Any = None
+) -> Example:
+    return Example(name, law, estimator or law.estimator(), over, tuple(off), tuple(wrong), tuple(rows), frozenset(tags))
+
+
+N = GaussianDistribution
+L = LogGaussianDistribution
+E = ExponentialDistribution
+Mix = MixtureDistribution
+C = CategoricalDistribution
+Tuple = CompositeDistribution
+Opt = OptionalDistribution
+Seq = SequenceDistribution
+
+REAL, ABOVE, ODD_REALS = Line(), Line(0.0), ("1.5", None, float("nan"), 1j, [1.0], (2.0,))
+ODD_COUNTS = (2.5, "2", None, float("nan"), inf, [2])
+FEW = IntegerCategoricalDistribution(0, [0.3, 0.45, 0.25])  # lengths 0 to 2
+ab = C({"a": 0.35, "b": 0.65})
+chain = {"a": {"a": 0.2, "b": 0.5, "c": 0.3}, "b": {"a": 0.6, "b": 0.4}, "c": {"c": 0.1, "a": 0.9}}
+mover = MarkovChainDistribution({"a": 0.7, "c": 0.3}, chain, FEW)
+stayer = MarkovChainDistribution({"a": 0.5, "b": 0.5}, {"a": {"a": 0.9, "b": 0.1}, "b": {"b": 1.0}}, FEW)
+basket = BernoulliSetDistribution({"milk": 0.3, "bread": 0.8, 7: 0.05})
+vectors = MultivariateGaussianDistribution([1.0, -2.0], [[2.0, 0.6], [0.6, 0.5]])
+topics = [C({"a": 0.9, "b": 0.1}), C({"a": 0.2, "b": 0.8}), C({"a": 0.5, "c": 0.5})]
+taus = [[0.6, 0.3, 0.1], [0.1, 0.1, 0.8]]
+
+EXAMPLES = [
+    # leaves
+    example("gaussian", N(1.2, 2.5), REAL, [inf, -inf], ODD_REALS),
+    example("gaussian narrow", N(-3.0, 0.01, name="narrow"), Line(-5.0, -1.0), [inf], ODD_REALS),
+    example("log gaussian", L(0.3, 0.4), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
+    example("exponential", E(2.5), ABOVE, [-1e-300, -1.0, inf, -inf], ODD_REALS),
+    example("gamma", GammaDistribution(2.3, 1.7), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
+    example("gamma peaked", GammaDistribution(0.6, 3.0), ABOVE, [0.0, -2, inf], ODD_REALS),
+    example("poisson", PoissonDistribution(3.1), range(60), [-1, -(10**12)], ODD_COUNTS),
+    example("geometric", GeometricDistribution(0.35), range(1, 120), [0, -1], ODD_COUNTS),
+    example("geometric sure", GeometricDistribution(1.0), range(1, 4), [0, 2], ODD_COUNTS),
+    example("binomial", BinomialDistribution(0.3, 7), range(8), [-1, 8], ODD_COUNTS),
+    example("binomial shifted", BinomialDistribution(0.8, 4, -2), range(-2, 3), [-3, 3], ODD_COUNTS),
+    example("categorical", C({"a": 0.5, "b": 0.2, "c": 0.3}), "abc", ["d", None, 1, ("a",)], [["a"], {}, float("nan")]),
+    example("categorical mixed labels", C({1: 0.25, "1": 0.25, None: 0.3, (1, "x"): 0.2}), [1, "1", None, (1, "x")], [2, "x"], [[1]]),
+    example("categorical zero weight", C({"a": 1.0, "b": 0.0}), "ab", ["b", "c"], [["a"]]),
+    example("integer categorical", IntegerCategoricalDistribution(-1, [0.2, 0.0, 0.5, 0.3]), range(-1, 3), [-2, 0, 3], ODD_COUNTS),
+    example("spike and slab", SpikeAndSlabDistribution(5, 6, 0.4, 3), range(3, 9), [2, 9], ODD_COUNTS),
+    example("multivariate gaussian", vectors, None, [[inf, 0.0]], [[1.0], [1.0, 2.0, 3.0], 1.0, ["x", 1.0], [1.0, float("nan")], None]),
+    example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 3.0, -1.0], [1.0, 0.2, 9.0]), None, [[0.0, -inf, 1.0]], [[1.0, 2.0]]),
+    example("bernoulli set", basket, subsets(["milk", "bread", 7]), [["eggs"]], ["milk", ["milk", "milk"], 3, [["milk"]], None]),
+    example(
+        "bernoulli set certain",
+        BernoulliSetDistribution({"in": 1.0, "out": 0.0, "maybe": 0.4}, min_prob=0.0),
+        subsets(["in", "out", "maybe"]),
+        [[], ["maybe"], ["in", "out"]],
+        ["in"],
+    ),
+    example("null", NullDistribution(), None, (), (), "deaf", "loose", "unsampled", rows=[None, 1, "x", [2.0]]),
+    # combinators and sequences
+    example("composite", Tuple((N(0.0, 1.0), PoissonDistribution(1.5))), Pair(REAL, range(40)), [(0.0, -1)], [(0.0,), (0.0, 1, 2), 3.0, "ab"]),
+    example("composite of one", Tuple((E(0.5),)), Pair(ABOVE), [(-1.0,)], [(), 1.0]),
+    example("optional", Opt(N(2.0, 3.0), 0.3), Either([None], REAL), [inf], ["x", [1.0]]),
+    example("optional ignored", Opt(GeometricDistribution(0.4)), None, [0], [2.5, "x"], "loose"),
+    example("optional never", Opt(N(2.0, 3.0), 0.0), REAL, [None, float("nan")], ["x"]),
+    example("optional always", Opt(PoissonDistribution(2.0), 1.0, missing_value=-9), [-9], [0, 1], ["x"]),
+    example("optional coded missing", Opt(N(2.0, 3.0), 0.3, missing_value=-999.0), Either([-999.0], REAL), [inf], ["x"]),
+    example("sequence", Seq(C({"a": 0.5, "b": 0.3, "c": 0.2}), FEW), Lists("abc", (0, 1, 2)), [["a", "d"], ["a"] * 3], ["ab", 3, None, [["a"]]]),
+    example("sequence of reals", Seq(N(0.5, 2.0), BinomialDistribution(0.4, 2)), Lists(REAL, (0, 1, 2)), [[0.0] * 3, [inf]], [[0.0, "x"], 2.0]),
+    example("sequence lengthless", Seq(E(2.0)), None, [[1.0, -1.0]], [1.0], "loose", "unsampled", rows=[[], [1.0, 2.5], [0.5]]),
+    example("markov chain", mover, Lists("abc", (0, 1, 2)), [["b"], ["a", "d"], ["a"] * 3, ["c", "b"]], ["ab", [["a"]], 3]),
+    example(
+        "markov chain default",
+        MarkovChainDistribution({1: 1.0}, {1: {1: 0.5, None: 0.5}, None: {1: 1.0}}, FEW, default_value=1e-3),
+        None,
+        [[1, 1, 1]],
+        [1],
+        "loose",
+    ),
+    example("ignored", IgnoredDistribution(N(1.0, 2.0)), REAL, [inf], ["x"], "fixed"),
+    # latent
+    example("mixture", Mix([N(-2.0, 1.0), N(3.0, 0.5), N(0.0, 9.0)], [0.5, 0.3, 0.2]), REAL, [inf, -inf], ODD_REALS),
+    example("mixture zero weight", Mix([E(1.0), N(-5.0, 1.0)], [1.0, 0.0]), ABOVE, [-5.0], ["x"]),
+    example("mixture of counts", Mix([GeometricDistribution(0.5), PoissonDistribution(8.0)], [0.4, 0.6]), range(120), [-1], ODD_COUNTS),
+    example("heterogeneous", HeterogeneousMixtureDistribution([E(1.0), GammaDistribution(9.0, 0.5), L(0.0, 0.2)], [0.5, 0.3, 0.2]), ABOVE, [-1.0]),
+    example("heterogeneous counts", HeterogeneousMixtureDistribution([BinomialDistribution(0.5, 3), FEW], [0.7, 0.3]), range(4), [-1, 4]),
+    example(
+        "hierarchical",
+        HierarchicalMixtureDistribution(topics, [0.4, 0.6], taus, FEW),
+        Lists("abc", (0, 1, 2)),
+        [["a", "x"], ["a"] * 3],
+        ["ab", 3, [["a"]]],
+    ),
+    example(
+        "joint",
+        JointMixtureDistribution([N(-2.0, 1.0), N(2.0, 0.5)], [ab, C({"b": 0.1, "c": 0.9})], [0.3, 0.7], None, [[0.9, 0.1], [0.25, 0.75]]),
+        Pair(REAL, "abc"),
+        [(0.0, "d"), (inf, "a")],
+        [(0.0,), 1.0, ("x", "a")],
+    ),
+    # nestings
+    example("mixture of mixtures", Mix([Mix([N(-1.0, 1.0), N(1.0, 0.1)], [0.5, 0.5]), N(5.0, 2.0)], [0.8, 0.2]), REAL, [inf], ODD_REALS),
+    example("sequence of composites", Seq(Tuple((ab, FEW)), FEW), Lists(Pair("ab", range(3)), (0, 1, 2)), [[("a", 5)]], [[("a",)], ("a", 1)]),
+    example("optional sequence", Opt(Seq(ab, FEW), 0.25), Either([None], Lists("ab", (0, 1, 2))), [["c"]], [3, "ab"]),
+    example("sequence of optionals", Seq(Opt(FEW, 0.5), FEW), Lists([None, 0, 1, 2], (0, 1, 2)), [[3]], [[2.5]]),
+    example(
+        "joint of sequences of mixtures",
+        JointMixtureDistribution(
+            [Seq(Mix([N(-3.0, 1.0), N(3.0, 1.0)], [p, 1 - p]), BinomialDistribution(0.5, 1)) for p in (0.1, 0.8)],
+            [PoissonDistribution(1.0), PoissonDistribution(9.0)],
+            [0.5, 0.5],
+            None,
+            [[0.9, 0.1], [0.2, 0.8]],
+        ),
+        Pair(Lists(REAL, (0, 1)), range(60)),
+        [([0.0], -1), ([0.0, 0.0], 1)],
+        [([0.0], 2.5), (0.0, 1)],
+    ),
+    example("composite of composites", Tuple((Tuple((N(0.0, 1.0), ab)), Tuple((FEW,)))), Pair(Pair(REAL, "ab"), Pair(range(3))), [((0.0, "c"), (1,))]),
+    example("optional set", Opt(basket, 0.3), Either([None], subsets(["milk", "bread", 7])), [["eggs"]], [3, "milk"]),
+    example("mixture of optionals", Mix([Opt(N(-1.0, 1.0), 0.1), Opt(N(4.0, 1.0), 0.7)], [0.5, 0.5]), Either([None], REAL), [inf], ["x"]),
+    example("mixture of markov chains", Mix([mover, stayer], [0.4, 0.6]), Lists("abc", (0, 1, 2)), [["a", "d"]], ["ab"]),
+    example(
+        "hierarchical of composites",
+        HierarchicalMixtureDistribution([Tuple((ab, FEW)), Tuple((C({"b": 1.0}), FEW))], [0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]], FEW),
+        Lists(Pair("ab", range(3)), (0, 1, 2)),
+        [[("c", 1)]],
+        [[("a", 2.5)], ("a", 1)],
+    ),
+    example("sequence of sequences", Seq(Seq(ab, FEW), FEW), Lists(Lists("ab", (0, 1, 2)), (0, 1, 2)), [[["c"]]], [["ab"], [3]]),
+    example(
+        "mixture of composites",
+        Mix([Tuple((N(0.0, 1.0), Opt(GeometricDistribution(0.5), 0.2))), Tuple((N(3.0, 2.0), Opt(GeometricDistribution(0.1), 0.6)))], [0.7, 0.3]),
+        Pair(REAL, [None, *range(1, 300)]),
+        [(0.0, 0)],
+        [(0.0, 2.5), ("x", 1)],
+        estimator=MixtureEstimator([Tuple((N(0.0, 1.0), Opt(GeometricDistribution(0.5), 0.2))).estimator()] * 2),
+    ),
+    example(
+        "keyed mixture",
+        Mix([N(-2.0, 1.0, keys="k"), N(2.0, 1.0, keys="k")], [0.5, 0.5], keys=("w", None)),
+        REAL,
+        [inf],
+        ["x"],
+        estimator=MixtureEstimator([GaussianEstimator(keys="k")] * 2, keys=("w", None)),
+    ),
+    example(
+        "keyed composite",
+        Tuple((PoissonDistribution(2.0, keys="k"), PoissonDistribution(2.0, keys="k"))),
+        Pair(range(40), range(40)),
+        [(1, -1)],
+        [(1, "x")],
+        estimator=CompositeEstimator((PoissonEstimator(keys="k"), PoissonEstimator(keys="k"))),
+    ),
+    example("mixture of sequences", Mix([Seq(ab, FEW), Seq(C({"b": 0.5, "c": 0.5}), FEW)], [0.5, 0.5]), Lists("abc", (0, 1, 2)), [["d"], ["a", "c"]]),
+    example("mixture of vectors", Mix([vectors, MultivariateGaussianDistribution([4.0, 4.0], np.eye(2))], [0.5, 0.5]), None, [[inf, 1.0]], [[1.0]]),
+    example("sequence of vectors", Seq(DiagonalGaussianDistribution([1.0, 2.0], [1.0, 4.0]), FEW), None, [[[inf, 1.0]]], [[[1.0]]]),
+    example("optional vector", Opt(vectors, 0.4), None, [[inf, 0.0]], [[1.0], "x"]),
+    example("optional composite", Opt(Tuple((ab, FEW)), 0.4), Either([None], Pair("ab", range(3))), [("c", 0)], [("a",)]),
+    example("composite of joint", Tuple((JointMixtureDistribution([ab, C({"a": 1.0})], [FEW, FEW], [0.5, 0.5], None, [[1.0, 0.0], [0.5, 0.5]]), ab))),
+    example("sequence of chains", Seq(stayer, FEW), Lists(Lists("ab", (0, 1, 2)), (0, 1, 2)), [[["a"], ["b", "a"]]], [["a"]]),
+    example("mixture of sets", Mix([basket, BernoulliSetDistribution({"milk": 0.9, "eggs": 0.5})], [0.3, 0.7]), None, [["soap"]], ["milk"]),
+    example("ignored field", Tuple((IgnoredDistribution(FEW), N(0.0, 1.0))), Pair(range(3), REAL), [(9, 0.0)], [(2.5, 0.0)]),
+    example("composite with null", Tuple((NullDistribution(), ab)), None, [(0, "c")], [(0,)], "loose", "unsampled", rows=[(None, "a"), ("x", "b")]),
+    example(
+        "mixture of hierarchical",
+        Mix([HierarchicalMixtureDistribution(topics, [0.4, 0.6], taus, FEW), Seq(topics[0], FEW)], [0.5, 0.5]),
+        Lists("abc", (0, 1, 2)),
+        [["x"]],
+    ),
+    example(
+        "heterogeneous in optional",
+        Opt(HeterogeneousMixtureDistribution([E(1.0), N(5.0, 0.5)], [0.5, 0.5]), 0.2),
+        Either([None], Line(0.0), Line(-60.0, 0.0)),
+        [inf],
+    ),
+]
+
+BY_NAME = {e.name: e for e in EXAMPLES}
+assert len(BY_NAME) == len(EXAMPLES), "two examples with one name"
