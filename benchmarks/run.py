@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.workloads import SIZES, TRUE_COMPOSITE_MIXTURE, make
+from benchmarks.workloads import NO_SUCH_MODEL, SIZES, TRUE_COMPOSITE_MIXTURE, make
 
 HERE = Path(__file__).resolve().parent
 PINNED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "DMLCORE_NUM_THREADS"), "1")
@@ -206,7 +206,6 @@ class Bench:
                     call(system, worker)
                 except Unavailable as error:
                     row.notes[system] = str(error)
-                    row.values.pop(system, None)
 
     def steps(self, name: str) -> Row:
         """Seconds per EM step, the systems taking turns."""
@@ -382,7 +381,7 @@ def table(rows: list[Row], systems: list[str]) -> str:
     """The rows in columns, and what they need beside: likelihoods, ways, notes."""
     lines = [["", "", *(SYSTEMS[s] for s in systems), "target", "met"]]
     for row in rows:
-        target = row.target or ", ".join(f"{number(times).rstrip('0').rstrip('.')}x {SYSTEMS[s]}" for s, times in row.wanted.items())
+        target = row.target or ", ".join(f"{times:g}x {SYSTEMS[s]}" for s, times in row.wanted.items())
         lines.append([row.name, row.what, *(cell(row, s) for s in systems), target, row.judge()])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     lines.insert(1, ["-" * width for width in widths])
@@ -401,7 +400,7 @@ def remarks(rows: list[Row], missing: dict[str, str]) -> str:
             if isinstance(found, dict) and len(found.get("ways", ())) > 1:
                 tried = ", ".join(f"{way} {number(cpu)} s" for way, cpu in found["ways"].items())
                 lines.append(f"{row.name}: {SYSTEMS[system]} by {found['way']}, the fastest of: {tried}")
-        lines += [f"{row.name}: {SYSTEMS[system]}: {why}" for system, why in row.notes.items()]
+        lines += [f"{row.name}: {SYSTEMS[s]}: {why}" for s, why in row.notes.items() if NO_SUCH_MODEL not in why]
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
-from benchmarks.workloads import Workload
+from benchmarks.workloads import NO_SUCH_MODEL, Workload
 
 PACKAGE = "scikit-learn"
 
@@ -17,7 +17,7 @@ class System:
 
     def __init__(self, work: Workload):
         if work.start["law"] != "Mixture" or "Gaussian" not in work.start["arguments"][0][0]["law"]:
-            raise NotImplementedError("it has no such model")
+            raise NotImplementedError(NO_SUCH_MODEL)
         components, weights = work.start["arguments"]
         self.rows = work.rows
         d = np.size(components[0]["arguments"][0])
@@ -45,3 +45,8 @@ class System:
     def log_likelihood(self, model: Any) -> float:
         """Log likelihood of the rows."""
         return float(model.score_samples(self.x).sum())
+
+    @staticmethod
+    def sample(law: Any) -> Any:
+        """It draws arrays only."""
+        raise NotImplementedError(NO_SUCH_MODEL)

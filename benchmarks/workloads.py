@@ -37,6 +37,7 @@ class Workload:
     steps: int
 
 
+NO_SUCH_MODEL = "it has no such model"
 SIZES = {"W1": 1_000_000, "W2": 200_000, "W3": 100_000, "W4": 20_000, "W4K": 20_000, "W5": 100_000}
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from dmlcore.core.walk import Open, Send
 
 
+REMEDY = "give pseudo_count and suff_stat, or leave it out"  # what to do where data have no maximum
+
+
 class Estimator(Declared):
     """What to learn about one observation: a leaf. Immutable; its settings are its fields."""
 

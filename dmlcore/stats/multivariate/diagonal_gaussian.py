@@ -11,7 +11,7 @@ from dmlcore.core.declared import name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import Keys, positive_vector, vector
 from dmlcore.core.errors import DegenerateError, ParameterError
-from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.numerics import HALF_LOG_2PI
 from dmlcore.core.statistics import Moments
 from dmlcore.core.support import REALS
@@ -55,7 +55,7 @@ class DiagonalGaussianDistribution(Distribution):
 
     def validate(self) -> None:
         if len(self.mu) != len(self.covar):
-            raise ParameterError(f"DiagonalGaussianDistribution: covar must have one entry per entry of mu, {len(self.mu)}, got {len(self.covar)}")
+            raise ParameterError(f"DiagonalGaussianDistribution: covar must have {len(self.mu)} entries, as mu has, got {len(self.covar)}")
 
     @property
     def dim(self) -> int:
@@ -147,9 +147,7 @@ class DiagonalGaussianEstimator(Estimator):
         covar = np.maximum(covar, self.floor)
         if not (covar > 0).all():
             constant = ", ".join(map(str, np.flatnonzero(~(covar > 0))))
-            raise DegenerateError(
-                f"{self.label}: coordinate {constant} is constant, so its variance has no maximum; give pseudo_count and suff_stat, or leave it out"
-            )
+            raise DegenerateError(f"{self.label}: coordinate {constant} is constant, so its variance has no maximum; {REMEDY}")
         return self.family(mu, covar, self.name, self.keys)
 
     def degenerate(self, distribution: Any) -> str | None:

@@ -11,7 +11,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import covariance, vector
 from dmlcore.core.errors import DegenerateError, ParameterError
-from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.numerics import HALF_LOG_2PI
 from dmlcore.core.statistics import Scatter
 from dmlcore.core.support import REALS
@@ -39,8 +39,8 @@ class MultivariateGaussianDistribution(Distribution):
 
     def validate(self) -> None:
         if len(self.mu) != len(self.covar):
-            shape = self.covar.shape
-            raise ParameterError(f"MultivariateGaussianDistribution: covar must be {len(self.mu)} by {len(self.mu)}, as mu is, got shape {shape}")
+            shape = (len(self.mu), len(self.mu))
+            raise ParameterError(f"MultivariateGaussianDistribution: covar must have shape {shape}, as mu says, got {self.covar.shape}")
 
     @property
     def dim(self) -> int:
@@ -127,6 +127,8 @@ class MultivariateGaussianEstimator(Estimator):
 
     def validate(self) -> None:
         check_prior(self)
+        if self.suff_stat is not None and self.suff_stat[1] is not None:
+            self.family(np.zeros(len(self.suff_stat[1])), self.suff_stat[1])
 
     @cached_property
     def layout(self) -> Layout:
@@ -156,8 +158,7 @@ class MultivariateGaussianEstimator(Estimator):
         else:
             _, trouble = regular_factor(mu, covar)
             if trouble:
-                need = f"the covariance needs more than {len(mu)} rows and no coordinate that follows from others; give pseudo_count and suff_stat"
-                raise DegenerateError(f"{self.label}: {trouble}; {need}, or leave it out")
+                raise DegenerateError(f"{self.label}: {trouble} (a covariance needs at least {len(mu) + 1} rows); {REMEDY}")
         return self.family(mu, covar, self.name, self.keys)
 
     def _relative(self, covar: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import positive
 from dmlcore.core.errors import DegenerateError
-from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import NONNEGATIVE
 from dmlcore.data.layouts import Real
@@ -109,7 +109,7 @@ class ExponentialEstimator(Estimator):
         both = statistics if self.prior is None else statistics + self.prior
         beta = max(both.x / both.count, self.floor)
         if not beta > 0:
-            raise DegenerateError(f"{self.label}: all values are zero, so the mean has no maximum; give pseudo_count and suff_stat, or leave it out")
+            raise DegenerateError(f"{self.label}: all values are zero, so the mean has no maximum; {REMEDY}")
         return self.family(beta, self.name, self.keys)
 
     def degenerate(self, distribution: Any) -> str | None:

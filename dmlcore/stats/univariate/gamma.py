@@ -13,7 +13,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import positive, real
 from dmlcore.core.errors import DegenerateError, ParameterError
-from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, log_gap, stirling_error
 from dmlcore.core.statistics import LogMoments
 from dmlcore.core.support import POSITIVE
@@ -116,7 +116,7 @@ class GammaEstimator(Estimator):
     def validate(self) -> None:
         a, b = pseudo_counts(self.pseudo_count, 2, "GammaEstimator")
         if a != b:
-            raise ParameterError(f"GammaEstimator: the two pseudo_counts must be equal, as each pseudo-observation has both parts, got {(a, b)}")
+            raise ParameterError(f"GammaEstimator: pseudo_count must be one number or two equal ones (x comes with log x), got {(a, b)}")
         pair = (None, None) if self.suff_stat is None else self.suff_stat
         if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
             raise ParameterError(f"GammaEstimator: suff_stat must be a pair (mean of x, mean of log x), got {self.suff_stat!r}")
@@ -132,7 +132,7 @@ class GammaEstimator(Estimator):
     def _gap(mean: float, log: float) -> float:
         gap = math.log(mean) - log
         if gap < -1e-12 * max(1.0, abs(log)):
-            raise ParameterError(f"GammaEstimator: suff_stat is impossible: the mean of log x cannot exceed {math.log(mean)!r}, got {log!r}")
+            raise ParameterError(f"GammaEstimator: suff_stat: the mean of log x cannot exceed {math.log(mean)!r}, got {log!r}")
         return max(gap, 0.0)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> LogMoments:
@@ -154,9 +154,7 @@ class GammaEstimator(Estimator):
         both = statistics if self.prior is None else statistics + self.prior
         gap = max(both.gap / both.count, self.floor)
         if not gap > (0.0 if self.floor > 0 else ROUNDING):
-            raise DegenerateError(
-                f"{self.label}: all values equal {both.mean!r}, so the shape has no maximum; give pseudo_count and suff_stat, or leave it out"
-            )
+            raise DegenerateError(f"{self.label}: all values equal {both.mean!r}, so the shape has no maximum; {REMEDY}")
         k = shape_of(gap)
         return self.family(k, both.mean / k, self.name, self.keys)
 

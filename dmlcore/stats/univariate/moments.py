@@ -8,7 +8,7 @@ import numpy as np
 
 from dmlcore.core.declared import keys, name, setting
 from dmlcore.core.errors import DegenerateError, ParameterError
-from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.statistics import Moments
 
 VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value
@@ -45,9 +45,7 @@ class MomentsEstimator(Estimator):
         mu, sigma2 = posterior_moments(self, statistics)
         sigma2 = max(sigma2, self.floor)
         if not sigma2 > 0:
-            raise DegenerateError(
-                f"{self.label}: all values equal {mu!r}, so the variance has no maximum; give pseudo_count and suff_stat, or leave it out"
-            )
+            raise DegenerateError(f"{self.label}: all values equal {float(mu)!r}, so the variance has no maximum; {REMEDY}")
         return self.family(mu, sigma2, self.name, self.keys)
 
     def degenerate(self, distribution: Any) -> str | None:
@@ -94,6 +92,9 @@ def prior_moments(estimator: Any, pooled: Moments) -> tuple[Moments, Moments] | 
         return None
     m = pooled.mean if m is None else np.asarray(m, dtype=np.float64)[()]
     v = pooled.m2 / pooled.count if v is None else np.asarray(v, dtype=np.float64)[()]
+    if pooled.count > 0 and (np.shape(m), np.shape(v)) != (np.shape(pooled.mean), np.shape(pooled.m2)):
+        need = f"shapes {np.shape(pooled.mean)} and {np.shape(pooled.m2)}"
+        raise ParameterError(f"{type(estimator).__name__}: suff_stat must have {need}, got {np.shape(m)} and {np.shape(v)}")
     return type(pooled)(a, m, 0.0 * v), type(pooled)(b, m, b * v)
 
 
