@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.distribution import Distribution
+from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.estimator import Estimator
-from dmlcore.stats import *  # noqa: F403
 from dmlcore.stats import (
     BernoulliSetDistribution,
     BinomialDistribution,
@@ -123,7 +122,7 @@ def subsets(labels: Any) -> list[list[Any]]:
     return [list(part) for size in range(len(labels) + 1) for part in itertools.combinations(labels, size)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Example:
     """A law with what a test needs to know about it.
 
@@ -149,9 +148,9 @@ class Example:
         return "unsampled" not in self.tags
 
     def data(self, n: int, seed: int = 1) -> list[Any]:
-        """`n` valid observations as a list."""
+        """`n` valid observations as a list of plain values (vectors are arrays)."""
         if self.sampled:
-            return list(self.law.sampler(seed).sample(n))
+            return as_values(self.law.sampler(seed).sample(n))
         return [self.rows[i] for i in np.random.default_rng(seed).integers(len(self.rows), size=n)]
 
 
@@ -173,6 +172,7 @@ Seq = SequenceDistribution
 REAL, ABOVE, ODD_REALS = Line(), Line(0.0), ("1.5", None, float("nan"), 1j, [1.0], (2.0,))
 ODD_COUNTS = (2.5, "2", None, float("nan"), inf, [2])
 FEW = IntegerCategoricalDistribution(0, [0.3, 0.45, 0.25])  # lengths 0 to 2
+ONE = BinomialDistribution(0.5, 1)  # lengths 0 and 1
 ab = C({"a": 0.35, "b": 0.65})
 chain = {"a": {"a": 0.2, "b": 0.5, "c": 0.3}, "b": {"a": 0.6, "b": 0.4}, "c": {"c": 0.1, "a": 0.9}}
 mover = MarkovChainDistribution({"a": 0.7, "c": 0.3}, chain, FEW)
@@ -190,18 +190,24 @@ EXAMPLES = [
     example("exponential", E(2.5), ABOVE, [-1e-300, -1.0, inf, -inf], ODD_REALS),
     example("gamma", GammaDistribution(2.3, 1.7), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
     example("gamma peaked", GammaDistribution(0.6, 3.0), ABOVE, [0.0, -2, inf], ODD_REALS),
+    example("gamma sharp", GammaDistribution(5000.0, 1e-4), Line(0.0, 1.0), [0.0, -1.0, inf], ODD_REALS),
     example("poisson", PoissonDistribution(3.1), range(60), [-1, -(10**12)], ODD_COUNTS),
+    example("poisson large", PoissonDistribution(1e5), range(90_000, 110_000), [-1], ODD_COUNTS),
+    example("poisson zero", PoissonDistribution(0.0), range(3), [-1, 1], ODD_COUNTS),
     example("geometric", GeometricDistribution(0.35), range(1, 120), [0, -1], ODD_COUNTS),
     example("geometric sure", GeometricDistribution(1.0), range(1, 4), [0, 2], ODD_COUNTS),
     example("binomial", BinomialDistribution(0.3, 7), range(8), [-1, 8], ODD_COUNTS),
     example("binomial shifted", BinomialDistribution(0.8, 4, -2), range(-2, 3), [-3, 3], ODD_COUNTS),
+    example("binomial large", BinomialDistribution(0.3, 5000), range(5001), [-1, 5001], ODD_COUNTS),
+    example("binomial sure", BinomialDistribution(1.0, 3), range(4), [0, 2, 4], ODD_COUNTS),
     example("categorical", C({"a": 0.5, "b": 0.2, "c": 0.3}), "abc", ["d", None, 1, ("a",)], [["a"], {}, float("nan")]),
     example("categorical mixed labels", C({1: 0.25, "1": 0.25, None: 0.3, (1, "x"): 0.2}), [1, "1", None, (1, "x")], [2, "x"], [[1]]),
     example("categorical zero weight", C({"a": 1.0, "b": 0.0}), "ab", ["b", "c"], [["a"]]),
     example("integer categorical", IntegerCategoricalDistribution(-1, [0.2, 0.0, 0.5, 0.3]), range(-1, 3), [-2, 0, 3], ODD_COUNTS),
     example("spike and slab", SpikeAndSlabDistribution(5, 6, 0.4, 3), range(3, 9), [2, 9], ODD_COUNTS),
-    example("multivariate gaussian", vectors, None, [[inf, 0.0]], [[1.0], [1.0, 2.0, 3.0], 1.0, ["x", 1.0], [1.0, float("nan")], None]),
-    example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 3.0, -1.0], [1.0, 0.2, 9.0]), None, [[0.0, -inf, 1.0]], [[1.0, 2.0]]),
+    example("spike alone", SpikeAndSlabDistribution(2, 4, 1.0), range(4), [0, 3], ODD_COUNTS),
+    example("multivariate gaussian", vectors, Pair(REAL, REAL), [[inf, 0.0]], [[1.0], [1.0, 2.0, 3.0], 1.0, ["x", 1.0], [1.0, float("nan")], None]),
+    example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 2.0], [1.0, 3.0]), Pair(REAL, REAL), [[0.0, -inf]], [[1.0], 2.0]),
     example("bernoulli set", basket, subsets(["milk", "bread", 7]), [["eggs"]], ["milk", ["milk", "milk"], 3, [["milk"]], None]),
     example(
         "bernoulli set certain",
@@ -260,7 +266,7 @@ EXAMPLES = [
     example(
         "joint of sequences of mixtures",
         JointMixtureDistribution(
-            [Seq(Mix([N(-3.0, 1.0), N(3.0, 1.0)], [p, 1 - p]), BinomialDistribution(0.5, 1)) for p in (0.1, 0.8)],
+            [Seq(Mix([N(-3.0, 1.0), N(3.0, 1.0)], [p, 1 - p]), ONE) for p in (0.1, 0.8)],
             [PoissonDistribution(1.0), PoissonDistribution(9.0)],
             [0.5, 0.5],
             None,
@@ -307,9 +313,9 @@ EXAMPLES = [
         estimator=CompositeEstimator((PoissonEstimator(keys="k"), PoissonEstimator(keys="k"))),
     ),
     example("mixture of sequences", Mix([Seq(ab, FEW), Seq(C({"b": 0.5, "c": 0.5}), FEW)], [0.5, 0.5]), Lists("abc", (0, 1, 2)), [["d"], ["a", "c"]]),
-    example("mixture of vectors", Mix([vectors, MultivariateGaussianDistribution([4.0, 4.0], np.eye(2))], [0.5, 0.5]), None, [[inf, 1.0]], [[1.0]]),
-    example("sequence of vectors", Seq(DiagonalGaussianDistribution([1.0, 2.0], [1.0, 4.0]), FEW), None, [[[inf, 1.0]]], [[[1.0]]]),
-    example("optional vector", Opt(vectors, 0.4), None, [[inf, 0.0]], [[1.0], "x"]),
+    example("mixture of vectors", Mix([vectors, MultivariateGaussianDistribution([3.0, 1.0], np.eye(2))], [0.5, 0.5]), Pair(REAL, REAL), [[inf, 1.0]], [[1.0]]),
+    example("sequence of vectors", Seq(DiagonalGaussianDistribution([1.0, 2.0], [1.0, 4.0]), ONE), Lists(Pair(REAL, REAL), (0, 1)), [[[inf, 1.0]]], [[[1.0]]]),
+    example("optional vector", Opt(vectors, 0.4), Either([None], Pair(REAL, REAL)), [[inf, 0.0]], [[1.0], "x"]),
     example("optional composite", Opt(Tuple((ab, FEW)), 0.4), Either([None], Pair("ab", range(3))), [("c", 0)], [("a",)]),
     example("composite of joint", Tuple((JointMixtureDistribution([ab, C({"a": 1.0})], [FEW, FEW], [0.5, 0.5], None, [[1.0, 0.0], [0.5, 0.5]]), ab))),
     example("sequence of chains", Seq(stayer, FEW), Lists(Lists("ab", (0, 1, 2)), (0, 1, 2)), [[["a"], ["b", "a"]]], [["a"]]),

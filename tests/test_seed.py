@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import build, composite_rows, load
+from tests.reference import build, composite_rows, load
 
 import dmlcore
 import dmlcore.utils.optsutil as ops
+from dmlcore.core.errors import SupportError
 from dmlcore.datasets import load_penguins
 from dmlcore.stats import (
     BernoulliSetDistribution,
@@ -174,7 +175,7 @@ def test_bivariate_as_in_the_seed(bivariate: tuple[list[Any], list[Any]], capsys
     assert sum_of_logs(tight, valid_data) == pytest.approx(case["optimum"]["valid_loglik"], abs=1e-4)
     best = build(case["optimum"]["model"])
     for k, j in zip(by_mean(tight), by_mean(best), strict=True):
-        np.testing.assert_allclose(tight.components[k].mu, best.components[j].mu, rtol=1e-4)
+        np.testing.assert_allclose(tight.components[k].mu, best.components[j].mu, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(tight.components[k].covar, best.components[j].covar, rtol=1e-3)
 
 
@@ -281,16 +282,21 @@ def compare_composites(one: Any, other: Any, rel: float) -> None:
 
 
 def test_composite_plateau_is_not_called_converged() -> None:
-    """From this start EM gains about 1e-9 nats a row for hundreds of steps, 186 nats short of the optimum."""
+    """From the seed's start EM gains less than 1e-8 nats a row for hundreds of steps, 186 nats short of the optimum."""
     case, data = load("composite_mixture_4_fields"), composite_rows()
-    record = dmlcore.fit(data, composite_estimator(), start=build(case["init_model"]), max_its=1000)
-    assert record.status != "converged" or record.log_likelihood == pytest.approx(OPTIMUM, abs=1e-5)
-    assert record.log_likelihood >= -14248.99
-    for steps in (50, 200, 400):  # begun on the plateau itself
-        plateau = trace(data, composite_estimator(), build(case["init_model"]), steps)
-        short = dmlcore.fit(data, composite_estimator(), start=plateau.model, max_its=60)
-        assert short.status == "iteration limit", short.message
-        assert len(short.history) == 61
+    start = build(case["init_model"])  # says that nothing is missing, by accident of the rows it saw
+    with pytest.raises(SupportError, match=r"row 38 .*missing"):
+        dmlcore.fit(data, composite_estimator(), start=start)
+    start = start.replace(components=[c.replace(dists=[c.dists[0], c.dists[1].replace(p=0.109), *c.dists[2:]]) for c in start.components])
+    record = dmlcore.fit(data, composite_estimator(), start=start, max_its=1000)
+    assert record.status == "converged"
+    assert record.log_likelihood == pytest.approx(OPTIMUM, abs=1e-6)
+    assert record.history[25] < -14248.99
+    assert record.history[200] < -14248.9
+    for steps in (25, 40, 100, 270):  # begun on a plateau itself
+        short = dmlcore.fit(data, composite_estimator(), start=trace(data, composite_estimator(), start, steps).model, max_its=20)
+        assert (short.status, short.iterations) == ("iteration limit", 20)
+        assert short.log_likelihood < OPTIMUM - 50
 
 
 def test_composite_as_in_the_seed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -165,6 +165,8 @@ def _readable(value: Any) -> str:
         return repr(value.tolist())
     if isinstance(value, tuple) and value and isinstance(value[0], Declared):
         return f"[{', '.join(map(repr, value))}]"
+    if type(value) is tuple and any(isinstance(v, np.ndarray) for v in value):
+        return f"({', '.join(map(_readable, value))}{',' * (len(value) == 1)})"
     if isinstance(value, float) and not np.isfinite(value):
         return f"float('{value}')"
     return repr(value.item()) if isinstance(value, np.generic) else repr(value)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from dmlcore.core.collector import collector_held
 from dmlcore.core.declared import Declared
 from dmlcore.core.errors import StructureError
 from dmlcore.core.random import Random, generator
@@ -130,7 +131,8 @@ class Sampler:
 
     def sample(self, size: int | None = None) -> Any:
         """One draw (size None) or `size` draws: an array for numeric leaves, otherwise a list of plain Python values."""
-        draws = self.distribution.draw(1 if size is None else size, self.rng)
+        with collector_held():
+            draws = self.distribution.draw(1 if size is None else size, self.rng)
         if size is not None:
             return draws
         return draws[0].item() if isinstance(draws, np.ndarray) and draws.ndim == 1 else draws[0]

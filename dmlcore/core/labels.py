@@ -11,18 +11,21 @@ from typing import Any
 
 import numpy as np
 
+
 def plain(label: Any) -> Any:
     """A NumPy scalar as the plain Python value it holds; anything else unchanged."""
     return label.item() if isinstance(label, np.generic) else label
 
+
 class Vocabulary(Sequence[Hashable]):
     """Distinct labels in a fixed order, and the position of each. Labels equal in Python (1, 1.0, True) are one label."""
 
-    __slots__ = ("__weakref__", "index", "labels")
+    __slots__ = ("index", "labels", "seen")
 
     def __init__(self, labels: Iterable[Hashable]):
         self.labels: tuple[Hashable, ...] = tuple(dict.fromkeys(labels))
-        self.index: dict[Hashable, int] = {label: i for i, label in enumerate(self.labels)}
+        self.index: dict[Hashable, int] = dict(zip(self.labels, range(len(self.labels)), strict=True))
+        self.seen: tuple[Vocabulary, np.ndarray] | None = None  # the last vocabulary that was looked up, and where its labels are
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -50,8 +53,11 @@ class Vocabulary(Sequence[Hashable]):
 
     def positions(self, other: Vocabulary) -> np.ndarray:
         """For each label of `other`, its position here, or -1. Shape `(len(other),)`."""
-        index = self.index
-        return np.fromiter((index.get(label, -1) for label in other.labels), dtype=np.intp, count=len(other))
+        seen = self.seen
+        if seen is None or seen[0] is not other:
+            index = self.index
+            self.seen = seen = other, np.array([index.get(label, -1) for label in other.labels], dtype=np.intp)
+        return seen[1]
 
     def union(self, other: Vocabulary) -> Vocabulary:
         """The labels of both: this one's order first. `self` where nothing is added."""

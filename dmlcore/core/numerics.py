@@ -14,22 +14,26 @@ LARGE = 1e3  # beyond this, log-gamma formulas lose more than 1e-12 and the sadd
 _SERIES = tuple(1.0 / (2 * j + 3) for j in range(10))
 
 
-def log_gap(u: Any) -> np.ndarray:
-    """`u - log(1 + u)`, which is >= 0, for u >= -1; by the series of artanh(u / (2 + u)) where u is small."""
+def log_gap(u: Any, log: Any = None) -> np.ndarray:
+    """`u - log(1 + u)`, which is >= 0, for u >= -1; by the series of artanh(u / (2 + u)) where u is small.
+
+    log: log(1 + u), where it is known better than u says (near -1).
+    """
     u = np.asarray(u, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        direct = u - np.log1p(u)
-    r = np.where(np.abs(u) < 0.25, u / (2.0 + u), 0.0)
+    with np.errstate(divide="ignore"):
+        direct = u - (np.log1p(u) if log is None else log)
+    small = np.abs(u) < 0.25
+    r = np.where(small, u / (2.0 + u), 0.0)
     square = r * r
     tail = np.full(np.shape(u), _SERIES[-1])
     for coefficient in _SERIES[-2::-1]:
         tail = tail * square + coefficient
-    return np.where(np.abs(u) < 0.25, u * r - 2.0 * r * square * tail, direct)
+    return np.where(small, u * r - 2.0 * r * square * tail, direct)
 
 
 def deviance(x: Any, mean: Any) -> np.ndarray:
     """`x log(x / mean) + mean - x` for x > 0 and mean >= 0 (Loader 2000, the function bd0)."""
-    return x * log_gap((mean - x) / x)
+    return x * log_gap((mean - x) / x, logs(mean / x))
 
 
 def stirling_error(n: Any) -> np.ndarray:

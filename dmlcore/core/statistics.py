@@ -116,9 +116,11 @@ class LogMoments:
         mean += float(weights @ (x - mean)) / count
         with np.errstate(divide="ignore"):
             logs = np.log(x / mean)
-        gap = -float(weights @ np.where(logs > -np.inf, logs, np.log(x) - np.log(mean)))
+        if len(logs) and not logs.min() > -np.inf:
+            logs = np.log(x) - np.log(mean)
+        gap = -float(weights @ logs)
         if gap < 1e-3 * count:
-            gap = float(weights @ log_gap((x - mean) / mean))
+            gap = float(weights @ log_gap((x - mean) / mean, logs))
         return cls(count, mean, gap)
 
     def __add__(self, other: Self) -> Self:

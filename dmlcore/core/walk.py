@@ -101,16 +101,19 @@ class Score:
             return node.forward(column, self)
         return leaf_log_densities(node, column), column
 
-    def many(self, nodes: tuple[Distribution, ...], column: Any) -> tuple[np.ndarray, Any]:
-        """Log densities `(K, n)` of several nodes on one column, and their tapes: a list, or one `Together`."""
+    def many(self, nodes: tuple[Distribution, ...], column: Any, tied: bool = False) -> tuple[np.ndarray, Any]:
+        """Log densities `(K, n)` of several nodes on one column, and their tapes: a list, or one `Together`.
+
+        Nodes that stand at several places are scored one by one and remembered, unless `tied` says that all of them are kept at once.
+        """
         if type(column) is Distinct:
             table, tapes = self.tables.get(nodes, column.values, Score(self.repeated, Tables()).each)
             return gather_many(table, column.codes), Together(Coded(column.codes, len(column.values), tapes))
         family = type(nodes[0])
-        if all(type(node) is family and id(node) not in self.repeated for node in nodes):
-            if hasattr(family, "forward_many"):
-                logs, tape = family.forward_many(nodes, column, self)
-                return logs, Together(tape)
+        if all(type(node) is family and (tied or id(node) not in self.repeated) for node in nodes):
+            together = family.forward_many(nodes, column, self) if hasattr(family, "forward_many") else None
+            if together is not None:
+                return together[0], Together(together[1])
             if hasattr(family, "log_densities_many") and (family.support is None or family.support.covers(column)):
                 return family.log_densities_many(nodes, column.x), Together(column)
         return self.each(nodes, column)
@@ -129,7 +132,7 @@ class Score:
                 found = self.memo[key][0]
                 found.uses += 1
                 return found
-        logs, tapes = self.many(nodes, column)
+        logs, tapes = self.many(nodes, column, tied=key is not None)
         out = scaled_by_largest(logs, tapes)
         if key is not None:
             self.memo[key] = (out, column)
@@ -190,7 +193,7 @@ class Send:
         """Sends `w[k] * scored[k] * rows` to each estimator k. Tied ones wait, and get the sum over all their places at once."""
         groups = tuple(self.tied.get(id(e)) for e in estimators) if scored.uses > 1 else (None,)
         if None in groups:
-            return self.many(estimators, scored.tapes, kernels.weighted_rows(scored.scaled, w, rows))
+            return self.many(estimators, scored.tapes, kernels.weighted_rows(scored.scaled[None], w[None], rows[None]))
         key = (groups, id(scored))
         if key in self.waiting:
             total = self.waiting[key][3]
@@ -227,12 +230,12 @@ class Open:
 
 
 def scaled_by_largest(logs: np.ndarray, tapes: Any) -> Components:
-    """Log densities `(K, n)` of K nodes as densities relative to the largest of each row."""
-    scaled, shift, odd = kernels.relative(logs)
+    """Log densities `(K, n)` of K nodes, or `(M, K, n)`, as densities relative to the largest of each row."""
+    scaled, shift, odd = kernels.relative(logs if logs.ndim == 3 else logs[None])
     if odd:
         raise LikelihoodError("a log density is NaN or +inf")
     np.exp(scaled, out=scaled)
-    return Components(tapes, logs, scaled, shift)
+    return Components(tapes, logs, scaled, shift) if logs.ndim == 3 else Components(tapes, logs, scaled[0], shift[0])
 
 
 def gather(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -260,13 +263,14 @@ def scatter_many(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarra
 def leaf_log_densities(leaf: Distribution, column: Any) -> np.ndarray:
     """Log densities `(n,)`; -inf outside the support, where the leaf's formula is not asked."""
     support = leaf.support
-    if support is None or support.covers(column):
-        return leaf.log_densities(column.x)
-    inside = support.contains(column.x)
-    out = np.full(len(column), -np.inf)
-    if inside.any():
-        out[inside] = leaf.log_densities(column.x[inside])
-    return out
+    with np.errstate(over="ignore"):  # a square beyond 1e308 is inf, and its density 0
+        if support is None or support.covers(column):
+            return leaf.log_densities(column.x)
+        inside = support.contains(column.x)
+        out = np.full(len(column), -np.inf)
+        if inside.any():
+            out[inside] = leaf.log_densities(column.x[inside])
+        return out
 
 
 def leaf_statistics(estimator: Estimator, column: Any, weights: np.ndarray) -> Any:

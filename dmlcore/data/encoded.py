@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.core.collector import collector_held
 from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
 from dmlcore.data.columns import Column, blocks
 from dmlcore.data.layouts import Anything, Layout
 
+MANY = 1000  # rows from which holding the garbage collector pays
 BLOCK_ROWS = 1 << 14  # rows whose block x components array stays in cache
 
 
@@ -53,7 +55,10 @@ def encode(data: Any, layout: Layout) -> Encoded:
     if isinstance(values, np.ndarray) and values.dtype.kind in "OUSM":
         values = values.tolist()
     try:
-        return Encoded(layout.encode(values), layout)
+        if len(values) <= MANY:
+            return Encoded(layout.encode(values), layout)
+        with collector_held():
+            return Encoded(layout.encode(values), layout)
     except BadValue as error:
         raise DataError(message(error)) from None
 

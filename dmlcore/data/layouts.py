@@ -184,7 +184,14 @@ class Repeated(Layout):
             place_element(error, offsets)
             error.path = f" ({self.label}){error.path}"
             raise
-        return Ragged(offsets, column, self.length.encode(lengths))
+        if not isinstance(column, Distinct):
+            return Ragged(offsets, column, self.length.encode(lengths))
+        groups = same_bags(offsets, column.codes, len(column.values))
+        if groups is None:
+            return Ragged(offsets, column, self.length.encode(lengths))
+        kept, codes = groups
+        offsets, elements = taken(offsets, kept)
+        return Distinct(codes, Ragged(offsets, Distinct(column.codes[elements], column.values), self.length.encode(lengths[kept])))
 
 
 @dataclass(frozen=True)
@@ -210,7 +217,17 @@ class LabelSequence(Layout):
         pairs = Vocabulary((labels[a], labels[b]) for a, b in zip(*divmod(column.values.x, max(len(labels), 1)), strict=True))
         pair_offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths - 1, 0))])
         first = codes[offsets[started]]
-        return Chain(started, first, labels, pair_offsets, column.codes, pairs, self.length.encode(lengths))
+        begins = np.zeros(len(lengths), dtype=np.int64)
+        begins[started] = first.astype(np.int64) + 1
+        groups = same_bags(pair_offsets, column.codes, len(pairs), begins)
+        if groups is None:
+            return Chain(started, first, labels, pair_offsets, column.codes, pairs, self.length.encode(lengths))
+        kept, row_codes = groups
+        pair_offsets, elements = taken(pair_offsets, kept)
+        begun = np.flatnonzero(begins[kept])
+        first = (begins[kept][begun] - 1).astype(first.dtype)
+        lengths = self.length.encode(lengths[kept])
+        return Distinct(row_codes, Chain(begun, first, labels, pair_offsets, column.codes[elements], pairs, lengths))
 
 
 @dataclass(frozen=True)
@@ -298,6 +315,35 @@ def coded(x: np.ndarray, always: bool = False) -> Any:
     if len(values) > limit:
         return Values(x)
     return Distinct(codes.astype(np.uint16 if len(values) <= 1 << 16 else np.int32), Values(values))
+
+
+def same_bags(offsets: np.ndarray, codes: np.ndarray, size: int, extra: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows that hold the same codes (below `size`), in whatever order, and the same `extra` whole number.
+
+    `(one row of each group, the group of each row)`, or None where too few rows repeat to keep them once. Rows are compared by two
+    independent 64-bit sums of random numbers, one number per code.
+    """
+    n = len(offsets) - 1
+    if n < CODED_MIN_ROWS:
+        return None
+    marks = np.random.default_rng(20261122).integers(0, 2**64, size=(2, size), dtype=np.uint64)
+    sums = []
+    for mark, odd in zip(marks, (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F), strict=True):
+        total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mark[codes], dtype=np.uint64)])
+        sums.append(total[offsets[1:]] - total[offsets[:-1]] + np.diff(offsets).astype(np.uint64) * np.uint64(odd))
+        if extra is not None:
+            sums[-1] ^= extra.astype(np.uint64) * np.uint64(odd >> 3 | 1)
+    _, kept, groups = np.unique(sums[0], return_index=True, return_inverse=True)
+    if len(kept) > min(CODED_MAX_VALUES, n // 2) or (sums[1] != sums[1][kept][groups]).any():
+        return None
+    return kept, groups.astype(np.uint16)
+
+
+def taken(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets of chosen rows laid end to end, and the positions of their elements."""
+    lengths = offsets[rows + 1] - offsets[rows]
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    return ends, np.arange(ends[-1]) + np.repeat(offsets[rows] - ends[:-1], lengths)
 
 
 def flattened(layout: Layout, values: Any) -> tuple[Any, np.ndarray, np.ndarray]:

@@ -56,14 +56,14 @@ def seq_log_density_sum(enc_data: Any, estimate: Distribution, weights: Any = No
     return float(np.sum(w)), float(np.where(w > 0, log, 0.0) @ w)  # type: ignore[operator]
 
 
-def seq_initialize(enc_data: Any, estimator: Estimator, rng: Random = None, p: float = 0.1) -> Distribution:
+def seq_initialize(enc_data: Any, estimator: Estimator, rng: Random = None, p: float = 0.1, weights: Any = None) -> Distribution:
     """`initialize` on encoded data."""
-    return initialize(enc_data, estimator, rng, p)
+    return initialize(enc_data, estimator, rng, p, weights)
 
 
-def seq_estimate(enc_data: Any, estimator: Estimator, prev_estimate: Distribution) -> Distribution:
+def seq_estimate(enc_data: Any, estimator: Estimator, prev_estimate: Distribution, weights: Any = None) -> Distribution:
     """`estimate` on encoded data."""
-    return estimate(enc_data, estimator, prev_estimate)
+    return estimate(enc_data, estimator, prev_estimate, weights)
 
 
 def optimize(

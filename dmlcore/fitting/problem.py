@@ -124,7 +124,8 @@ class Problem:
         return model
 
     def _total(self, model: Distribution, log: np.ndarray, weights: np.ndarray, start: int) -> float:
-        total = float(weights @ log)
+        with np.errstate(invalid="ignore"):  # a row of weight zero may have density zero
+            total = float(weights @ log)
         if total > -np.inf and not np.isnan(total):
             return total
         log = np.where(weights > 0, log, 0.0)

@@ -100,33 +100,37 @@ def moments(x, weights):
 
 @kernel
 def relative(logs):
-    """`logs - max` over the first axis, that maximum (0 where it is -inf), and whether any entry is NaN or +inf."""
-    K, n = logs.shape
-    out = np.empty((K, n))
-    shift = logs[0].copy()
-    for k in range(1, K):
-        for i in range(n):
-            shift[i] = logs[k, i] if logs[k, i] > shift[i] else shift[i]
-    for i in range(n):
-        shift[i] = 0.0 if shift[i] == -np.inf else shift[i]
+    """`logs - max` of `(M, K, n)` over the second axis, that maximum `(M, n)` (0 where it is -inf), and whether any is NaN or +inf."""
+    M, K, n = logs.shape
+    out = np.empty((M, K, n))
+    shift = np.empty((M, n))
     check = 0.0
-    for k in range(K):
+    for m in range(M):
+        top = shift[m]
+        top[:] = logs[m, 0]
+        for k in range(1, K):
+            for i in range(n):
+                top[i] = logs[m, k, i] if logs[m, k, i] > top[i] else top[i]
         for i in range(n):
-            d = logs[k, i] - shift[i]
-            out[k, i] = d
-            check += 0.0 if d <= 0.0 else 1.0  # NaN, and +inf - +inf, are not <= 0
+            top[i] = 0.0 if top[i] == -np.inf else top[i]
+        for k in range(K):
+            for i in range(n):
+                d = logs[m, k, i] - top[i]
+                out[m, k, i] = d
+                check += 0.0 if d <= 0.0 else 1.0  # NaN, and +inf - +inf, are not <= 0
     return out, shift, check > 0.0
 
 
 @kernel
 def weighted_rows(scaled, w, rows):
-    """`w[k] * scaled[k] * rows`, shape `(K, n)`."""
-    K, n = scaled.shape
-    out = np.empty((K, n))
-    for k in range(K):
-        share = w[k]
-        for i in range(n):
-            out[k, i] = scaled[k, i] * (rows[i] * share)
+    """`w[m, k] * scaled[m, k] * rows[m]`, shape `(M * K, n)`."""
+    M, K, n = scaled.shape
+    out = np.empty((M * K, n))
+    for m in range(M):
+        for k in range(K):
+            share = w[m, k]
+            for i in range(n):
+                out[m * K + k, i] = scaled[m, k, i] * (rows[m, i] * share)
     return out
 
 

@@ -44,13 +44,22 @@ class BernoulliSetDistribution(CombinatorDistribution):
         return np.where(sure, inside, inside - np.where(sure, 0.0, outside)), sure, float(outside[~sure].sum())
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        odds, sure, absent = self._logs
+        logs, tape = self.forward_many((self,), column, score)
+        return logs[0], tape
+
+    @classmethod
+    def forward_many(cls, nodes: tuple[BernoulliSetDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        """`forward` of several, reading the sets once: `(K, n)` log densities."""
         labels, codes = column.flat.values.x, column.flat.codes
-        log = kernels.gather_sum(self.pmap.lookup(labels, odds, -np.inf), codes, column.offsets) + absent
-        if sure.any():
-            held = kernels.gather_sum(self.pmap.lookup(labels, sure.astype(np.float64), 0.0), codes, column.offsets)
-            log[held < sure.sum()] = -np.inf
-        return log, column
+        odds = np.array([node.pmap.lookup(labels, node._logs[0], -np.inf) for node in nodes])
+        logs = kernels.gather_sum_many(odds, codes, column.offsets)
+        logs += np.array([[node._logs[2]] for node in nodes])
+        for node, log in zip(nodes, logs, strict=True):
+            sure = node._logs[1]
+            if sure.any():
+                held = kernels.gather_sum(node.pmap.lookup(labels, sure.astype(np.float64), 0.0), codes, column.offsets)
+                log[held < sure.sum()] = -np.inf
+        return logs, column
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         labels, p = self.pmap.labels.labels, self.pmap.values_array
@@ -98,9 +107,14 @@ class BernoulliSetEstimator(CombinatorEstimator):
         return column
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        return self.backward_many((self,), tape, weights[None], send)[0]
+
+    @classmethod
+    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
+        """`backward` of several, from weights `(K, n)`."""
         labels = tape.flat.values.x
-        held = kernels.scatter_rows(weights, tape.flat.codes, tape.offsets, len(labels))
-        return Node(Counts(labels, held, float(weights.sum())))
+        held = kernels.scatter_rows_many(weights, tape.flat.codes, tape.offsets, len(labels))
+        return [Node(Counts(labels, row, float(total))) for row, total in zip(held, weights.sum(axis=1), strict=True)]
 
     def resolve(self, statistics: Counts) -> Self:
         (count,) = pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")

@@ -57,13 +57,25 @@ class OptionalDistribution(CombinatorDistribution):
         return math.log(self.p) if self.p > 0 else -math.inf, math.log1p(-self.p) if self.p < 1 else -math.inf
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        missing, there = self._logs
         value, tape = score(self.dist, column.value)
-        if len(value) == len(column):
-            return value + there, (column.present, len(column), tape)
-        log = np.full(len(column), missing)
-        log[column.present] = value + there
+        missing, there = self._logs
+        log = value + there
+        if len(log) < len(column):
+            inside, log = log, np.full(len(column), missing)
+            log[column.present] = inside
         return log, (column.present, len(column), tape)
+
+    @classmethod
+    def forward_many(cls, nodes: tuple[OptionalDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        """`forward` of several, `(K, n)` log densities."""
+        missing, there = np.array([node._logs for node in nodes]).T
+        values, tapes = score.many(tuple(node.dist for node in nodes), column.value)
+        log = values + there[:, None]
+        if log.shape[1] < len(column):
+            inside, log = log, np.empty((len(nodes), len(column)))
+            log[:] = missing[:, None]
+            log[:, column.present] = inside
+        return log, (column.present, len(column), tapes)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
         present = np.flatnonzero(rng.random(size) >= (self.p or 0.0))
@@ -112,14 +124,20 @@ class OptionalEstimator(CombinatorEstimator):
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         present, n, inner = tape
-        there = weights if len(present) == n else weights[present]
-        total = there.sum()
-        missing = 0.0
+        return self.backward_many((self,), (present, n, [inner]), weights[None], send)[0]
+
+    @classmethod
+    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
+        """`backward` of several, from weights `(K, n)`."""
+        present, n, inner = tape
+        there, missing = weights, np.zeros(len(weights))
         if len(present) < n:
             gone = np.ones(n, dtype=bool)
             gone[present] = False
-            missing = weights[gone].sum()
-        return Node(np.array([missing, total]), [send(self.estimator, inner, there)])
+            there, missing = np.ascontiguousarray(weights[:, present]), weights[:, gone].sum(axis=1)
+        own = np.stack([missing, there.sum(axis=1)], axis=1)
+        nodes = send.many(tuple(e.estimator for e in estimators), inner, there)
+        return [Node(counts, [node]) for counts, node in zip(own, nodes, strict=True)]
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> OptionalDistribution:
         p = None

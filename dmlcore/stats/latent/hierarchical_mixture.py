@@ -77,7 +77,7 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         exact = None
         if totals.size and not totals.min() > SMALL:
             elements = np.flatnonzero(~(totals.min(axis=0) > SMALL))
-            joint = scored.logs[:, None, elements] + logs_of(self.taus).T[:, :, None]
+            joint = scored.logs[None, :, elements] + logs_of(self.taus)[:, :, None]
             sums, posterior = exact_mix(joint)
             exact = (elements, posterior)
             totals[:, elements] = 1.0
@@ -177,15 +177,15 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         extra = None
         if tape.exact is not None:
             elements, posterior = tape.exact
-            extra = posterior * rows[:, elements]
+            extra = posterior * rows[:, None, elements]
             rows[:, elements] = 0.0
         rows /= tape.totals
         topic_weights = tape.taus.T @ rows
         topic_weights *= tape.scored.scaled
         taus = tape.taus * (rows @ tape.scored.scaled.T)
         if extra is not None:
-            topic_weights[:, elements] = extra.sum(axis=1)
-            taus += extra.sum(axis=2).T
+            topic_weights[:, elements] = extra.sum(axis=0)
+            taus += extra.sum(axis=2)
         own = np.concatenate([outer.sum(axis=1)[:, None], taus], axis=1)
         topics = send.many(self.estimators, tape.scored.tapes, topic_weights)
         return Node(own, [*topics, send(self.len_estimator, tape.length, weights)])

@@ -10,7 +10,7 @@ import numpy as np
 from dmlcore.core.declared import children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, common_layout, interleaved
 from dmlcore.core.domains import simplex, stochastic_matrix
-from dmlcore.core.errors import ParameterError
+from dmlcore.core.errors import ParameterError, SupportError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components
@@ -98,11 +98,13 @@ class JointMixtureDistribution(CombinatorDistribution):
         return log, JointTape(one, two, self.pairs, inner, total, exact)
 
     def seq_posterior(self, encoded: Any) -> np.ndarray:
-        """Posterior probabilities of the pairs of states given both sides, `(n, K1, K2)`."""
+        """Posterior probabilities of the pairs of states, `(n, K1, K2)`. Raises `SupportError` for a row that has no density."""
         encoded = self.seq_encode(encoded)
         out = np.empty((len(encoded), *self.pairs.shape))
         for start, stop, score, column in blocks_to_score(self, encoded):
-            tape = score(self, column)[1]
+            log, tape = score(self, column)
+            if len(log) and log.min() == -np.inf:
+                raise SupportError(f"{self.label}: row {start + int(np.argmin(log))} has density zero under every pair of states, so no posterior")
             out[start:stop] = np.moveaxis(tape.tape.posterior()[..., tape.codes] if type(tape) is Coded else tape.posterior(), -1, 0)
         return out
 

@@ -6,20 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore import kernels
 from dmlcore.core.declared import children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
 from dmlcore.core.domains import simplex
 from dmlcore.core.errors import ParameterError, StructureError, SupportError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.statistics import Node
-from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables
+from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables, scaled_by_largest
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
 from dmlcore.stats.latent.weights import chosen, logs_of, share, weight_prior
 
 
 class MixtureTape:
-    """Scores of the components, mixing weights `(K,)`, and `total = w @ scaled` `(n,)`.
+    """Scores of the components, mixing weights `(K,)`, and `total = w @ scaled` `(n,)`; of M mixtures, with an axis M in front.
 
     Where `total` lost its digits, `plain` holds `(rows, posteriors (K, rows))` taken in log space.
     """
@@ -31,37 +32,37 @@ class MixtureTape:
 
     def posterior(self) -> np.ndarray:
         """Posterior probabilities `(K, n)`."""
-        out = self.scored.scaled * self.w[:, None]
-        out /= self.total
+        out = self.scored.scaled * self.w[..., :, None]
+        out /= self.total[..., None, :]
         if self.plain is not None:
             rows, exact = self.plain
-            out[:, rows] = exact
+            out[..., rows] = exact
         return out
 
 
 def mixed(scored: Components, w: np.ndarray) -> tuple[np.ndarray, MixtureTape]:
-    """Log densities `(n,)` of components mixed with weights `(K,)`, and the tape.
+    """Log densities `(n,)` of components mixed with weights `(K,)`, and the tape; or of M mixtures, with an axis M in front.
 
     Rows whose weighted sum underflows are taken in log space; rows without density get posterior zero.
     """
-    total = w @ scored.scaled
-    if len(total) == 0 or total.min() > SMALL:
+    total = (w[..., None, :] @ scored.scaled)[..., 0, :]
+    if total.size == 0 or total.min() > SMALL:
         return np.log(total) + scored.shift, MixtureTape(scored, w, total)
-    rows = np.flatnonzero(~(total > SMALL))
-    log_sums, exact = exact_mix(scored.logs[:, rows] + logs_of(w)[:, None])
-    total[rows] = 1.0
+    rows = np.flatnonzero(~(total.reshape(-1, total.shape[-1]).min(axis=0) > SMALL))
+    log_sums, exact = exact_mix(scored.logs[..., rows] + logs_of(w)[..., :, None])
+    total[..., rows] = 1.0
     log = np.log(total) + scored.shift
-    log[rows] = log_sums
+    log[..., rows] = log_sums
     return log, MixtureTape(scored, w, total, (rows, exact))
 
 
 def exact_mix(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log of the sum over the first axis of joint log densities `(K, n)`, and posteriors `(K, n)`, zero where there is no density."""
-    top = joint.max(axis=0)
+    """Log of the sum of joint log densities `(..., K, n)` over K, and posteriors of that shape, zero where there is no density."""
+    top = joint.max(axis=-2, keepdims=True)
     finite = np.where(top == -np.inf, 0.0, top)
     joint = np.exp(joint - finite)
-    sums = joint.sum(axis=0)
-    return logs_of(sums) + finite, joint / np.where(sums > 0, sums, 1.0)
+    sums = joint.sum(axis=-2, keepdims=True)
+    return (logs_of(sums) + finite)[..., 0, :], joint / np.where(sums > 0, sums, 1.0)
 
 
 class PosteriorMethods:
@@ -130,6 +131,15 @@ class MixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, MixtureTape]:
         return mixed(score.components(self.components, column), self.w)
+
+    @classmethod
+    def forward_many(cls, nodes: tuple[MixtureDistribution, ...], column: Any, score: Any) -> Any:
+        """`forward` of M mixtures of K components each, all components at once: `(M, n)` log densities."""
+        K = nodes[0].num_components
+        if any(node.num_components != K for node in nodes):
+            return None
+        logs, tapes = score.many(tuple(component for node in nodes for component in node.components), column)
+        return mixed(scaled_by_largest(logs.reshape(len(nodes), K, -1), tapes), np.array([node.w for node in nodes]))
 
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
         return [score(component, column)[0] for component in self.components]
@@ -203,6 +213,19 @@ class MixtureEstimator(CombinatorEstimator):
             return Node(own, send.components(self.estimators, tape.scored, tape.w, rows))
         shares = tape.posterior() * weights
         return Node(shares.sum(axis=1), send.many(self.estimators, tape.scored.tapes, shares))
+
+    @classmethod
+    def backward_many(cls, estimators: Any, tape: MixtureTape, weights: np.ndarray, send: Any) -> list[Node]:
+        """`backward` of M mixtures, from weights `(M, n)`."""
+        if tape.plain is None:
+            rows = weights / tape.total
+            own = tape.w * (tape.scored.scaled @ rows[..., None])[..., 0]
+            shares = kernels.weighted_rows(tape.scored.scaled, tape.w, rows)
+        else:
+            exact = tape.posterior() * weights[:, None]
+            own, shares = exact.sum(axis=-1), exact.reshape(-1, weights.shape[1])
+        nodes = iter(send.many(tuple(inner for e in estimators for inner in e.estimators), tape.scored.tapes, shares))
+        return [Node(counts, [next(nodes) for _ in counts]) for counts in own]
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> MixtureDistribution:
         w = self.fixed_weights if self.fixed_weights is not None else share(own, self.prior, previous and previous.w)

@@ -49,12 +49,8 @@ class MarkovChainDistribution(CombinatorDistribution):
         return logs_of(self.init_prob_map.values_array), logs_of(self.transition_map.pairs.values_array), default
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        length, length_tape = score(self.len_dist, column.lengths)
-        initial, pairs = self._tables(column)
-        log = kernels.gather_sum(pairs, column.pair_codes, column.offsets)
-        log += length
-        log[column.started] += initial[column.first]
-        return log, (column, length_tape)
+        logs, tape = self.forward_many((self,), column, score)
+        return logs[0], tape
 
     @classmethod
     def forward_many(cls, nodes: tuple[MarkovChainDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
@@ -151,14 +147,10 @@ class MarkovChainEstimator(CombinatorEstimator):
         return LabelSequence(self.label, self.len_estimator.layout)
 
     def open(self, column: Any, open: Any) -> Any:
-        return column, open(self.len_estimator, column.lengths)
+        return column, [open(self.len_estimator, column.lengths)]
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        column, length = tape
-        first = scatter(weights[column.started], column.first, len(column.labels))
-        pairs = kernels.scatter_rows(weights, column.pair_codes, column.offsets, len(column.pairs))
-        own = Sums(first=Counts(column.labels, first), pairs=Counts(column.pairs, pairs))
-        return Node(own, [send(self.len_estimator, length, weights)])
+        return self.backward_many((self,), tape, weights[None], send)[0]
 
     @classmethod
     def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:

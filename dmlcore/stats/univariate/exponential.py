@@ -60,7 +60,8 @@ class ExponentialDistribution(Distribution):
 
     def quantile(self, q: Any) -> Any:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return -self.beta * np.log1p(-np.asarray(q, dtype=np.float64)) + 0.0
+            q = np.asarray(q, dtype=np.float64)
+            return np.where(q >= 0, -self.beta * np.log1p(-q) + 0.0, np.nan)[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.exponential(self.beta, size)

@@ -14,7 +14,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import positive, real
 from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, log_gap, stirling_error
+from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
 from dmlcore.core.statistics import LogMoments
 from dmlcore.core.support import POSITIVE
 from dmlcore.data.layouts import Real
@@ -47,8 +47,7 @@ class GammaDistribution(Distribution):
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         log = np.log(x)
         if self.k >= LARGE:
-            mean = self.mean()
-            return self._constant - self.k * log_gap((x - mean) / mean) - log
+            return self._constant - deviance(self.k, x / self.theta) - log
         log *= self.k - 1.0
         log -= x * (1.0 / self.theta)
         log += self._constant

@@ -34,6 +34,12 @@ class GeometricDistribution(Distribution):
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         return special.xlog1py(x - 1.0, -self.p) + math.log(self.p)
 
+    @classmethod
+    def log_densities_many(cls, nodes: tuple[GeometricDistribution, ...], x: np.ndarray) -> np.ndarray:
+        """`log_densities` of several, `(K, n)`."""
+        p = np.array([[node.p] for node in nodes])
+        return special.xlog1py(x - 1.0, -p) + np.log(p)
+
     def mean(self) -> float:
         return 1.0 / self.p
 

@@ -75,7 +75,9 @@ class IntegerCategoricalDistribution(Distribution):
         return np.where(y < 0, 0.0, self._cumulated[np.clip(y, 0, self.num_vals - 1).astype(np.int64)])[()]
 
     def quantile(self, q: Any) -> Any:
-        return np.minimum(np.searchsorted(self._cumulated, q), self.num_vals - 1) + self.min_val
+        q = np.asarray(q, dtype=np.float64)
+        x = np.minimum(np.searchsorted(self._cumulated, q), self.num_vals - 1) + self.min_val
+        return np.where((q >= 0) & (q <= 1), x, np.nan)[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.choice(self.num_vals, size, p=self.p_vec) + self.min_val

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from dmlcore.core.declared import keys, name, setting
+from dmlcore.core.domains import frozen
 from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.statistics import Moments
@@ -60,20 +61,23 @@ def moments_log_likelihood(statistics: Any, mu: float, sigma2: float) -> float:
 
 
 def check_prior(estimator: Any) -> None:
-    """Raises `ParameterError` unless pseudo_count and suff_stat are pairs, the latter of a mean and a variance >= 0."""
+    """Raises `ParameterError` unless pseudo_count is one number or two and suff_stat a pair, of a mean and a variance >= 0; stores them."""
     who = type(estimator).__name__
     pseudo_counts(estimator.pseudo_count, 2, who)
     pair = (None, None) if estimator.suff_stat is None else estimator.suff_stat
     if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
         raise ParameterError(f"{who}: suff_stat must be a pair (mean, variance), each may be None, got {estimator.suff_stat!r}")
+    stored: list[Any] = []
     for what, part in zip(("mean", "variance"), pair, strict=True):
         try:
-            right = part is None or np.isfinite(np.asarray(part, dtype=np.float64)).all()
+            value = None if part is None else frozen(part)
         except (TypeError, ValueError):
-            right = False
-        least = 0.0 if part is None or not right or what == "mean" else float(np.min(np.diagonal(part) if np.ndim(part) == 2 else part))
-        if not right or least < 0:
+            value = np.array(np.nan)
+        own = np.diagonal(value) if value is not None and value.ndim == 2 else value
+        if value is not None and not (np.isfinite(value).all() and (what == "mean" or (own >= 0).all())):
             raise ParameterError(f"{who}: the {what} in suff_stat must be finite{' and >= 0' * (what == 'variance')}, got {part!r}")
+        stored.append(value.item() if value is not None and value.ndim == 0 else value)
+    estimator.derive(suff_stat=tuple(stored))
 
 
 def variance_of(statistics: Moments) -> Any:

@@ -41,6 +41,14 @@ class PoissonDistribution(Distribution):
         log = -deviance(least, self.lam) - stirling_error(least) - HALF_LOG_2PI - 0.5 * np.log(least)
         return np.where(x > 0, log, -self.lam)
 
+    @classmethod
+    def log_densities_many(cls, nodes: tuple[PoissonDistribution, ...], x: np.ndarray) -> np.ndarray:
+        """`log_densities` of several, `(K, n)`."""
+        lam = np.array([[node.lam] for node in nodes])
+        if lam.max() > LARGE or (len(x) and x.max() > LARGE):
+            return np.array([node.log_densities(x) for node in nodes])
+        return special.xlogy(x, lam) - lam - special.gammaln(x + 1.0)
+
     def mean(self) -> float:
         return self.lam
 
