@@ -156,7 +156,7 @@ def hierarchical(n: int, rng: np.random.Generator, keyed: bool) -> Workload:
         return Workload(rows, start, law("HierarchicalMixture", [law("Gaussian")] * K, M), 11)
     start = law("Mixture", [law("Sequence", law("Mixture", start_topics, tau)) for tau in start_taus], w)
     inner = law("Mixture", [law("Gaussian")] * K, keys=(None, "comps"))
-    return Workload(rows, start, law("Mixture", [law("Sequence", inner)] * M), 7)
+    return Workload(rows, start, law("Mixture", [law("Sequence", inner)] * M), 11)
 
 
 def joint(n: int, rng: np.random.Generator) -> Workload:

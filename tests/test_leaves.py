@@ -461,3 +461,10 @@ def test_inputs_of_any_dtype() -> None:
     law = stats.MultivariateGaussianDistribution([1.0, 2.0, 0.0], COVAR)
     for same in (np.asfortranarray(vectors), vectors[::1].tolist(), [tuple(v) for v in vectors], vectors.astype(np.float32)):
         np.testing.assert_allclose(law.seq_log_density(same), law.seq_log_density(vectors), rtol=1e-14)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=show)
+def test_what_a_fit_pins_is_no_setting(law: Any) -> None:
+    estimator = law.estimator(2.0)
+    assert estimator.resolve(law.expected_statistics(9.0)) == estimator
+    assert not {"floor", "prior", "labels", "unseen", "pooled", "pinned_range", "_pair"} & set(estimator.fields())

@@ -6,6 +6,7 @@ the order of a vocabulary: where a column uses that very vocabulary, a whole tab
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ def plain(label: Any) -> Any:
 class Vocabulary(Sequence[Hashable]):
     """Distinct labels in a fixed order, and the position of each. Labels equal in Python (1, 1.0, True) are one label."""
 
-    __slots__ = ("index", "labels", "seen")
+    __slots__ = ("__weakref__", "index", "labels", "seen")
 
     def __init__(self, labels: Iterable[Hashable]):
         self.labels: tuple[Hashable, ...] = tuple(dict.fromkeys(labels))
@@ -65,6 +66,18 @@ class Vocabulary(Sequence[Hashable]):
             return self
         return Vocabulary(self.labels + other.labels)
 
+_shared: weakref.WeakValueDictionary[Any, Vocabulary] = weakref.WeakValueDictionary()
+
+
+def shared_vocabulary(labels: tuple[Hashable, ...]) -> Vocabulary:
+    """The vocabulary of these distinct labels; the same object for the same labels, so that look-ups between tables are shared."""
+    key = labels, tuple(map(type, labels))
+    found = _shared.get(key)
+    if found is None:
+        found = _shared[key] = Vocabulary(labels)
+    return found
+
+
 class LabelMap(Mapping[Hashable, float]):
     """An immutable mapping from labels to floats, held as an array `(len(labels),)`."""
 
@@ -82,7 +95,7 @@ class LabelMap(Mapping[Hashable, float]):
         if isinstance(mapping, LabelMap):
             return mapping
         items = {plain(label): float(value) for label, value in mapping.items()}
-        return cls(Vocabulary(items), np.fromiter(items.values(), dtype=np.float64, count=len(items)))
+        return cls(shared_vocabulary(tuple(items)), np.fromiter(items.values(), dtype=np.float64, count=len(items)))
 
     def __getitem__(self, label: Any) -> float:
         return float(self.values_array[self.labels.index[label]])
@@ -109,4 +122,6 @@ class LabelMap(Mapping[Hashable, float]):
         positions = self.labels.positions(labels)
         if not len(table):
             return np.full(len(labels), default)
-        return np.where(positions >= 0, table[positions], default)
+        out = table[positions]
+        out[positions < 0] = default
+        return out

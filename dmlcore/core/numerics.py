@@ -19,16 +19,17 @@ def log_gap(u: Any, log: Any = None) -> np.ndarray:
 
     log: log(1 + u), where it is known better than u says (near -1).
     """
-    u = np.asarray(u, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        direct = u - (np.log1p(u) if log is None else log)
+    u = np.minimum(u, 1e300)  # of an infinite ratio too, instead of inf - inf
+    with np.errstate(divide="ignore", invalid="ignore"):
+        direct = np.where(u == np.inf, np.inf, u - (np.log1p(u) if log is None else log))
     small = np.abs(u) < 0.25
-    r = np.where(small, u / (2.0 + u), 0.0)
+    near = np.where(small, u, 0.0)
+    r = near / (2.0 + near)
     square = r * r
     tail = np.full(np.shape(u), _SERIES[-1])
     for coefficient in _SERIES[-2::-1]:
         tail = tail * square + coefficient
-    return np.where(small, u * r - 2.0 * r * square * tail, direct)
+    return np.where(small, near * r - 2.0 * r * square * tail, direct)
 
 
 def deviance(x: Any, mean: Any) -> np.ndarray:

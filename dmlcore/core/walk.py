@@ -110,7 +110,8 @@ class Score:
             table, tapes = self.tables.get(nodes, column.values, Score(self.repeated, Tables()).each)
             return gather_many(table, column.codes), Together(Coded(column.codes, len(column.values), tapes))
         family = type(nodes[0])
-        if all(type(node) is family and (tied or id(node) not in self.repeated) for node in nodes):
+        alike = len(set(map(type, nodes))) == 1
+        if alike and (tied or not self.repeated or self.repeated.isdisjoint(map(id, nodes))):
             together = family.forward_many(nodes, column, self) if hasattr(family, "forward_many") else None
             if together is not None:
                 return together[0], Together(together[1])
@@ -126,7 +127,7 @@ class Score:
     def components(self, nodes: tuple[Distribution, ...], column: Any) -> Components:
         """All of `nodes` on one column, scaled by the largest; computed once for nodes tied across places."""
         key: Any = None
-        if self.repeated.issuperset(map(id, nodes)):
+        if self.repeated and self.repeated.issuperset(map(id, nodes)):
             key = (*map(id, nodes), id(column))
             if key in self.memo:
                 found = self.memo[key][0]

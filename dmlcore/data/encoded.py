@@ -10,7 +10,7 @@ import numpy as np
 from dmlcore.core.collector import collector_held
 from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
 from dmlcore.data.columns import Column, blocks
-from dmlcore.data.layouts import Anything, Layout
+from dmlcore.data.layouts import Anything, Fields, Layout, Vector, plain_list
 
 MANY = 1000  # rows from which holding the garbage collector pays
 BLOCK_ROWS = 1 << 14  # rows whose block x components array stays in cache
@@ -35,6 +35,8 @@ class Encoded:
     @cached_property
     def blocks(self) -> list[tuple[int, int, Column]]:
         """`(start, stop, column)` of each block, cut by the data alone."""
+        if len(self) <= 1:
+            return [(0, len(self), self.column)]
         return [(a, b, self.column.slice(a, b)) for a, b in blocks(self.column, BLOCK_ROWS)]
 
 
@@ -50,10 +52,16 @@ def encode(data: Any, layout: Layout) -> Encoded:
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
         raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}")
     values: Any = data
-    if not isinstance(data, (list, tuple, np.ndarray)) and not hasattr(data, "columns"):
+    if hasattr(data, "columns") and isinstance(layout, Vector):
+        values = data.to_numpy()
+    elif hasattr(data, "columns") and not isinstance(layout, Fields):
+        values = list(zip(*(plain_list(data[name].to_numpy()) for name in data.columns), strict=True))
+    elif not isinstance(data, (list, tuple, np.ndarray)) and not hasattr(data, "columns"):
         values = data.to_numpy() if hasattr(data, "to_numpy") else list(data)
-    if isinstance(values, np.ndarray) and values.dtype.kind in "OUSM":
-        values = values.tolist()
+    if isinstance(values, np.ndarray) and values.ndim == 0:
+        raise DataError(f"data must have one entry per row, got the single value {shorten(values.item())}")
+    if isinstance(values, np.ndarray) and (values.dtype.kind in "OUSM" or isinstance(values, np.ma.MaskedArray)):
+        values = plain_list(values)
     try:
         if len(values) <= MANY:
             return Encoded(layout.encode(values), layout)

@@ -85,11 +85,12 @@ class Vector(Layout):
 
     def encode(self, values: Any) -> Column:
         try:
-            x = np.asfortranarray(values, dtype=np.float64)
+            x = np.asarray(values)
+            x = np.asfortranarray(x, dtype=np.float64) if x.dtype.kind in "fiub" else None
         except (TypeError, ValueError):
             x = None
         dim = self.dim
-        if x is None or x.ndim != 2 or (dim is not None and x.shape[1] != dim and len(x)):
+        if x is None or x.ndim != 2 or not x.shape[1] or (dim is not None and x.shape[1] != dim and len(x)):
             dim = dim or (len(values[0]) if len(values) and hasattr(values[0], "__len__") else None)
             index = _first(values, lambda v: not _is_vector(v, dim))
             if index is not None:
@@ -118,6 +119,8 @@ class Labels(Layout):
         except TypeError:
             index = _first(values, lambda v: not _is_hashable(v))
             raise self.bad(index, values[index], "hashable labels") from None
+        if any(isinstance(v, np.generic) for v in seen):  # some do not hash like the plain value they hold
+            values = [plain(v) for v in values]
         if any(v != v for v in seen):
             index = _first(values, lambda v: v != v)
             need = "labels that equal themselves (where values may be missing, wrap the estimator in OptionalEstimator)"
@@ -132,7 +135,11 @@ class Maybe(Layout):
     """An observation of `value`, or missing: None, NaN, a frame's NA, or `missing`."""
 
     value: Layout = field(default_factory=Layout)
-    missing: Any = field(default=None, compare=False)
+    missing: Any = None
+
+    def __post_init__(self) -> None:
+        if is_missing(self.missing):  # None and NaN are missing whatever `missing` is
+            object.__setattr__(self, "missing", None)
 
     def encode(self, values: Any) -> Column:
         there = self.present(values)
@@ -287,8 +294,7 @@ class Fields(Layout):
             try:
                 out.append(layout.encode(column))
             except BadValue as error:
-                error.path = f"field {j}{error.path}"
-                error.path = error.path if error.path.startswith("field") else f".{error.path}"
+                error.path = f".field {j}{error.path}"
                 raise
         return Record(n, tuple(out))
 
@@ -297,8 +303,12 @@ def coded(x: np.ndarray, always: bool = False) -> Any:
     """Whole numbers as `Distinct` where few values repeat, as `Values` otherwise (or `Distinct` whatever they are)."""
     n = len(x)
     limit = n if always else min(CODED_MAX_VALUES, n // 2)
-    if not always and n < CODED_MIN_ROWS:
-        return Values(x)
+    if n < CODED_MIN_ROWS:
+        if not always:
+            return Values(x)
+        numbers = x.tolist()
+        index = {v: i for i, v in enumerate(sorted(set(numbers)))}
+        return Distinct(np.array([index[v] for v in numbers], dtype=np.uint16), Values(np.array(list(index), dtype=np.int64)))
     low, high = (int(x.min()), int(x.max())) if n else (0, 0)
     if high - low < 1 << 16:
         seen = np.zeros(high - low + 1, dtype=bool)
@@ -371,8 +381,13 @@ def frame_columns(frame: Any) -> list[Any]:
     out = []
     for name in frame.columns:
         array = frame[name].to_numpy()
-        out.append(array if array.dtype.kind in "fiub" else array.tolist())
+        out.append(array if array.dtype.kind in "fiub" else plain_list(array))
     return out
+
+
+def plain_list(array: np.ndarray) -> list[Any]:
+    """An array as plain Python values; None for what is masked and for NaT, and dates for nanoseconds, where NumPy gives ints."""
+    return (array.astype("M8[us]") if array.dtype == "M8[ns]" else array).tolist()
 
 
 def is_missing(value: Any) -> bool:
@@ -460,7 +475,10 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _is_number(v: Any) -> bool:
-    return isinstance(v, (numbers.Real, np.bool_))
+    try:
+        return isinstance(v, (numbers.Real, np.bool_)) and float(v) is not None
+    except OverflowError:  # an int beyond 1e308
+        return False
 
 
 def _is_whole(v: Any) -> bool:
@@ -483,7 +501,8 @@ def _is_row(v: Any, k: int) -> bool:
 
 def _is_vector(v: Any, dim: int | None) -> bool:
     try:
-        array = np.asarray(v, dtype=np.float64)
+        array = np.asarray(v)
+        numeric = array.dtype.kind in "fiub" or (array.dtype.kind == "O" and all(map(_is_number, array)))
     except (TypeError, ValueError):
         return False
-    return array.ndim == 1 and (dim is None or len(array) == dim)
+    return numeric and array.ndim == 1 and len(array) == (dim or max(len(array), 1))

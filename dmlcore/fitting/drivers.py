@@ -31,7 +31,9 @@ def estimate(data: Any, estimator: Estimator, prev_estimate: Distribution | None
         return problem.maximise(problem.expect(problem.check(prev_estimate))[1], prev_estimate)
     if problem.latent:
         raise StructureError(f"{estimator.label} has latent parts: estimate() needs prev_estimate (see initialize), or use optimize()")
-    return problem.start(generator(0), 1.0)
+    model = problem.start(generator(0), 1.0)
+    problem.log_likelihood(model)  # names a row that no parameters could give positive density
+    return model
 
 
 def seq_encode(data: Any, encoder: Any = None, estimator: Any = None, model: Any = None, num_chunks: int = 1) -> Encoded:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator
 from dmlcore.fitting.problem import Problem, paired
+from dmlcore.fitting.saddle import better_point
 from dmlcore.fitting.stopping import Remaining, SmallGain, fell
 
 
@@ -25,6 +28,7 @@ class Fit:
     history: list[float] = field(repr=False)
     objective: list[float] = field(repr=False)
     seconds: float
+    events: list[str] = field(default_factory=list)
 
     @property
     def log_likelihood(self) -> float:
@@ -60,7 +64,7 @@ def fit(
     data: observations, or what `seq_encode` made of them. weights: one number >= 0 per row. start: a model to begin from; without
     one, a random start from `rng` and a fraction `init_p` of the rows (of `init_estimator`, if that is given). max_its: most steps.
     delta: stop when a step gains less than this; None: stop when what is left to gain is estimated below 1e-8
-    (`dmlcore.fitting.stopping`); 0 or less: never. threads: how many; results do not depend on it. callback: called after each step
+    (`dmlcore.fitting.stopping`) and the point is no saddle (`dmlcore.fitting.saddle`); 0 or less: never. threads: how many; results do not depend on it. callback: called after each step
     with (steps, log likelihood, model). Ctrl-C returns the best model so far.
 
     Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
@@ -71,7 +75,9 @@ def fit(
     problem = Problem(data, estimator, weights, threads)
     model = problem.check(start) if start is not None else first_model(problem, data, init_estimator, weights, generator(rng), init_p)
     rule = SmallGain(delta) if delta is not None else Remaining()
+    escape_rng = np.random.default_rng(0)
     history: list[float] = []
+    events: list[str] = []
     objective: list[float] = []
     best = model
     status, message = "iteration limit", f"stopped at the limit of {max_its} steps; more may be gained"
@@ -87,10 +93,17 @@ def fit(
             best = model
             if callback is not None:
                 callback(step, log_likelihood, model)
-            if step and rule.met(objective):
+            still = step > 0 and rule.met(objective)
+            beyond = None
+            if delta is None and step < max_its and (still or rule.stalled(objective)):
+                beyond = better_point(problem, model, value, escape_rng)
+            if beyond is not None:
+                events.append(f"step {step}: EM stood nearly still at a saddle; went on from a better point nearby")
+                model = beyond
+            elif still:
                 status, message = "converged", rule.message
                 break
-            if step < max_its:
+            elif step < max_its:
                 model = problem.maximise(statistics, model)
     except KeyboardInterrupt:
         if not history:
@@ -99,7 +112,7 @@ def fit(
     reasons = [f"{path}: {why}" for path, e, law in paired(problem.estimator, best) if (why := e.degenerate(law))]
     if reasons and status != "interrupted":
         status, message = "degenerate", f"{reasons[0]} (after {len(history) - 1} steps: {message})"
-    return Fit(best, status, message, history, objective, time.perf_counter() - began)
+    return Fit(best, status, message, history, objective, time.perf_counter() - began, events)
 
 
 def first_model(problem: Problem, data: Any, init_estimator: Any, weights: Any, rng: Any, p: float) -> Distribution:

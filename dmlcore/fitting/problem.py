@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import reduce
 from operator import add
 from typing import Any
@@ -12,12 +13,15 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.keys import Ties, flat, log_prior, maximise, resolve
+from dmlcore.core.labels import plain
 from dmlcore.core.random import spawn
 from dmlcore.core.walk import Open, Score, Send, Tables, scatter, settle
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded, encode, row_weights
+from dmlcore.data.layouts import frame_columns
 from dmlcore.engines.threads import map_in_order, thread_count
 
+SLICES = 8  # places from which a part of the data is taken
 FAINT = 0.01  # share of a random start that is spread evenly, so that every row has a density under every component
 
 
@@ -60,6 +64,17 @@ class Problem:
             node = send(estimator, open(estimator, column), weights if factors is None else weights * factors(stop - start))
             total = node if total is None else total + node
         return settle(estimator, total, send)
+
+    def part(self, rows: int) -> Problem:
+        """The same problem on about that many rows, whole blocks from all over the data; itself, if it has no more."""
+        if len(self.encoded) <= rows:
+            return self
+        size = max(1, rows // SLICES)
+        starts = np.linspace(0, len(self.encoded) - size, SLICES).astype(int)
+        out = copy.copy(self)
+        out.encoded = Encoded(self.encoded.column, self.encoded.layout)
+        out.encoded.__dict__["blocks"] = [(a, a + size, self.encoded.column.slice(a, a + size)) for a in starts.tolist()]
+        return out
 
     def start(self, rng: np.random.Generator, p: float) -> Distribution:
         """A random start: a fraction `p` of the rows, assigned at random wherever a component must be chosen.
@@ -134,9 +149,16 @@ class Problem:
         if not log.min() > -np.inf:
             row = start + int(np.argmin(log))
             row = int(np.argmax(self.codes == row)) if self.codes is not None else row
-            where = "" if isinstance(self.raw, Encoded) or hasattr(self.raw, "columns") else f" ({model.blame(self.raw[row])})"
+            where = "" if isinstance(self.raw, Encoded) else f" ({model.blame(raw_row(self.raw, row))})"
             raise SupportError(f"row {row} has density zero under every choice the model allows{where}; leave it out or model it")
         return float(weights @ log)
+
+
+def raw_row(data: Any, row: int) -> Any:
+    """One observation as the user holds it, of a list, an array, a series or a data frame."""
+    if hasattr(data, "columns"):
+        return tuple(plain(column[row]) for column in frame_columns(data))
+    return plain(data.iloc[row] if hasattr(data, "iloc") else data[row])
 
 
 class _Pair:

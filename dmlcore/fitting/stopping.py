@@ -26,6 +26,9 @@ class SmallGain:
         self.delta = delta
         self.message = f"the last step gained less than {delta:g}"
 
+    def stalled(self, objective: Sequence[float]) -> bool:
+        return False
+
     def met(self, objective: Sequence[float]) -> bool:
         return self.delta > 0 and objective[-1] - objective[-2] < self.delta
 
@@ -37,7 +40,11 @@ class Remaining:
     1994). A plateau, where gains stop shrinking before they grow again, has r near or above one, and does not stop the fit.
     """
 
+    PLATEAU_GAIN = 1e-2  # nats a step: slower than this, and not slowing down, is worth asking whether it is a saddle
+    PLATEAU_STEPS = 50  # steps between asking
+
     def __init__(self) -> None:
+        self.asked = 0
         self.message = f"less than {REMAINING:g} is left to gain, by Aitken's estimate"
         self.count = 0
 
@@ -53,3 +60,13 @@ class Remaining:
             small = 0 <= ratio < 1 and gain * ratio / (1 - ratio) < max(REMAINING, flat)
         self.count = self.count + 1 if small else 0
         return self.count >= IN_A_ROW
+
+    def stalled(self, objective: Sequence[float]) -> bool:
+        """Whether gains have been small without dying out for a while: a plateau, perhaps the foot of a saddle."""
+        if len(objective) - self.asked < self.PLATEAU_STEPS:
+            return False
+        gain, before = objective[-1] - objective[-2], objective[-2] - objective[-3]
+        slow = gain < self.PLATEAU_GAIN and gain > 0.97 * before
+        if slow:
+            self.asked = len(objective)
+        return slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -68,7 +68,11 @@ class BernoulliSetDistribution(CombinatorDistribution):
         return cut([labels[code] for code in codes.tolist()], np.bincount(rows, minlength=size))
 
     def log_likelihood(self, statistics: Any) -> float:
-        count, held = statistics.total, statistics.over(self.pmap.labels)
+        where, count = self.pmap.labels.positions(statistics.values), statistics.total
+        if (statistics.weights[where < 0] > 0).any():
+            return -np.inf
+        held = np.zeros(len(self.pmap))
+        held[where[where >= 0]] = statistics.weights[where >= 0]
         p = self.pmap.values_array
         inside, outside = np.maximum(p, self.min_prob), np.maximum(1 - p, self.min_prob)
         return float((special.xlogy(held, inside) + special.xlogy(count - held, outside)).sum())
@@ -96,7 +100,7 @@ class BernoulliSetEstimator(CombinatorEstimator):
     keys: str | None = keys()
 
     family = BernoulliSetDistribution
-    labels: Any = None
+    labels: ClassVar[Any] = None
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")

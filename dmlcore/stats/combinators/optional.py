@@ -14,7 +14,7 @@ from dmlcore.core.domains import Domain, probability
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout, Maybe, is_missing
-from dmlcore.stats.latent.weights import logs_of, share
+from dmlcore.stats.latent.weights import log_prior_of, share
 
 
 class _MaybeProbability(Domain):
@@ -147,4 +147,4 @@ class OptionalEstimator(CombinatorEstimator):
         return OptionalDistribution(children[0], p, self.missing_value, self.name, self.keys)
 
     def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else float(self.prior @ logs_of(np.array([distribution.p, 1 - distribution.p])))
+        return 0.0 if self.prior is None else log_prior_of(self.prior, np.array([distribution.p, 1 - distribution.p]))

@@ -18,7 +18,7 @@ from dmlcore.core.walk import SMALL, Components, scaled_by_largest
 from dmlcore.data.layouts import Layout, Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, exact_mix, mixed
-from dmlcore.stats.latent.weights import logs_of, share
+from dmlcore.stats.latent.weights import log_prior_of, logs_of, share
 from dmlcore.stats.sequences.sequence import SequenceDistribution, blame_element, drawn_lengths, fix_length
 
 
@@ -200,4 +200,4 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         if self.prior is None:
             return 0.0
         a, b = self.prior
-        return float((a * logs_of(distribution.w)).sum() + (b * logs_of(distribution.taus)).sum())
+        return log_prior_of(a, distribution.w) + log_prior_of(b, distribution.taus)

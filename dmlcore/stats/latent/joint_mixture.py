@@ -16,7 +16,7 @@ from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components
 from dmlcore.data.layouts import Fields, Layout
 from dmlcore.stats.latent.mixture import MixtureDistribution, blocks_to_score, exact_mix
-from dmlcore.stats.latent.weights import logs_of, share
+from dmlcore.stats.latent.weights import log_prior_of, logs_of, share
 
 
 class JointTape:
@@ -236,4 +236,4 @@ class JointMixtureEstimator(CombinatorEstimator):
         return JointMixtureDistribution(children[:K1], children[K1:], w1, None, taus12, None, self.keys, self.name)
 
     def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else float((self.prior * logs_of(distribution.pairs)).sum())
+        return 0.0 if self.prior is None else log_prior_of(self.prior, distribution.pairs)

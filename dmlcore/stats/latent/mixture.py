@@ -16,7 +16,7 @@ from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables, scaled_by_largest
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
-from dmlcore.stats.latent.weights import chosen, logs_of, share, weight_prior
+from dmlcore.stats.latent.weights import chosen, log_prior_of, logs_of, share, weight_prior
 
 
 class MixtureTape:
@@ -232,7 +232,7 @@ class MixtureEstimator(CombinatorEstimator):
         return self.family(children, w, self.name, self.keys)
 
     def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None or self.fixed_weights is not None else float(self.prior @ logs_of(distribution.w))
+        return 0.0 if self.prior is None or self.fixed_weights is not None else log_prior_of(self.prior, distribution.w)
 
 
 class HeterogeneousMixtureDistribution(MixtureDistribution):

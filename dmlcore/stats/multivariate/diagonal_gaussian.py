@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -118,7 +118,7 @@ class DiagonalGaussianEstimator(Estimator):
     keys: Any = parameter(SharedKeys("mean", "variance"), (None, None))
 
     family = DiagonalGaussianDistribution
-    floor: Any = 0.0
+    floor: ClassVar[Any] = 0.0
 
     def validate(self) -> None:
         check_prior(self)

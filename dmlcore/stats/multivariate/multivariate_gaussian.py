@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -123,7 +123,7 @@ class MultivariateGaussianEstimator(Estimator):
     keys: str | None = keys()
 
     family = MultivariateGaussianDistribution
-    pooled: np.ndarray | None = None  # the Cholesky factor of the covariance of all the data, and of the prior
+    pooled: ClassVar[np.ndarray | None] = None  # the Cholesky factor of the covariance of all the data, and of the prior
 
     def validate(self) -> None:
         check_prior(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -136,8 +136,8 @@ class MarkovChainEstimator(CombinatorEstimator):
     keys: str | None = keys()
 
     family = MarkovChainDistribution
-    labels: Any = None
-    pairs: Any = None
+    labels: ClassVar[Any] = None
+    pairs: ClassVar[Any] = None
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "MarkovChainEstimator")
@@ -193,5 +193,6 @@ class MarkovChainEstimator(CombinatorEstimator):
     def log_prior(self, distribution: Any) -> float:
         if self.prior is None:
             return 0.0
-        initial, pairs, _ = distribution._logs
-        return float(self.prior[0] @ initial + self.prior[1] @ pairs)
+        initial, pairs, default = distribution._logs
+        first = distribution.init_prob_map.lookup(self.labels, initial, default)
+        return float(self.prior[0] @ first + self.prior[1] @ distribution.transition_map.pairs.lookup(self.pairs, pairs, default))

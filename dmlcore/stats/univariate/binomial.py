@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -112,7 +112,7 @@ class BinomialEstimator(Estimator):
     keys: str | None = keys()
 
     family = BinomialDistribution
-    pinned_range: tuple[int, int] | None = None
+    pinned_range: ClassVar[tuple[int, int] | None] = None
 
     def validate(self) -> None:
         check_bounds(self)

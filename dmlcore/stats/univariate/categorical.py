@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -90,8 +90,8 @@ class CategoricalEstimator(Estimator):
     keys: str | None = keys()
 
     family = CategoricalDistribution
-    labels: Vocabulary | None = None
-    unseen: float | None = None
+    labels: ClassVar[Vocabulary | None] = None
+    unseen: ClassVar[float | None] = None
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "CategoricalEstimator")

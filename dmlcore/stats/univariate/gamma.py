@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -111,6 +111,7 @@ class GammaEstimator(Estimator):
 
     family = GammaDistribution
     floor = 0.0
+    _pair: ClassVar[Any] = (1.0, 0.0)
 
     def validate(self) -> None:
         a, b = pseudo_counts(self.pseudo_count, 2, "GammaEstimator")

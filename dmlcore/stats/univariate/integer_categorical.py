@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -113,7 +113,7 @@ class IntegerCategoricalEstimator(Estimator):
     keys: str | None = keys()
 
     family = IntegerCategoricalDistribution
-    pinned_range: tuple[int, int] | None = None
+    pinned_range: ClassVar[tuple[int, int] | None] = None
 
     def validate(self) -> None:
         check_bounds(self)

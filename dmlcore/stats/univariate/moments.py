@@ -53,7 +53,7 @@ class MomentsEstimator(Estimator):
         return floor_message(self.label, distribution.sigma2, self.floor)
 
 
-def moments_log_likelihood(statistics: Any, mu: float, sigma2: float) -> float:
+def moments_log_likelihood(statistics: Any, mu: Any, sigma2: Any) -> float:
     """Log likelihood of a mean and a variance, up to a constant; of data, or of the two halves of a prior."""
     about, spread = statistics if isinstance(statistics, tuple) else (statistics, statistics)
     misfit = about.count * (about.mean - mu) ** 2 + spread.m2
@@ -73,8 +73,8 @@ def check_prior(estimator: Any) -> None:
             value = None if part is None else frozen(part)
         except (TypeError, ValueError):
             value = np.array(np.nan)
-        own = np.diagonal(value) if value is not None and value.ndim == 2 else value
-        if value is not None and not (np.isfinite(value).all() and (what == "mean" or (own >= 0).all())):
+        variances: Any = np.diagonal(value) if value is not None and value.ndim == 2 else value
+        if value is not None and not (np.isfinite(value).all() and (what == "mean" or np.all(variances >= 0))):
             raise ParameterError(f"{who}: the {what} in suff_stat must be finite{' and >= 0' * (what == 'variance')}, got {part!r}")
         stored.append(value.item() if value is not None and value.ndim == 0 else value)
     estimator.derive(suff_stat=tuple(stored))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -131,7 +131,7 @@ class SpikeAndSlabEstimator(Estimator):
     keys: str | None = keys()
 
     family = SpikeAndSlabDistribution
-    pinned_range: tuple[int, int] | None = None
+    pinned_range: ClassVar[tuple[int, int] | None] = None
 
     def validate(self) -> None:
         check_bounds(self)

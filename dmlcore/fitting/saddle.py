@@ -1,0 +1,110 @@
+"""Is a point where EM stands still a maximum, or a saddle?
+
+Near a fixed point EM multiplies deviations by a matrix J whose eigenvalues are below one exactly where the objective is curved
+downwards (Dempster, Laird and Rubin 1977, section 3). A saddle (two components that are still alike, say) has an eigenvalue above
+one, and EM leaves it so slowly that its gains look like convergence. Here the largest eigenvalue is found by Arnoldi's method
+from a few EM steps at nearby points (Saad 1992, chapter 6), on a part of the rows if there are many; along its direction the
+objective is then searched for a better point.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.errors import DmlcoreError
+from dmlcore.core.flat import distinct_nodes, flatten, unflatten
+from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.stopping import noise
+
+ROWS = 20_000  # rows that suffice to tell a saddle from a maximum
+STEPS = 30  # most EM steps spent on the question
+NEARBY = 1e-4  # how far away they are taken, in units of the spread of random starts
+SURE = 1e-3  # an eigenvalue is above one if it is so by this much, or if the objective then rises
+
+
+def better_point(problem: Problem, model: Distribution, objective: float, rng: np.random.Generator) -> Distribution | None:
+    """A model of higher objective, if `model` is a saddle of the problem; None if it looks like a maximum."""
+    if not problem.latent:
+        return None
+    part = problem.part(ROWS)
+    try:
+        direction = rising_direction(part, model, rng)
+        return None if direction is None else _highest(problem, model, objective, direction)
+    except (DmlcoreError, np.linalg.LinAlgError, FloatingPointError):
+        return None  # a trial point fell out of the domain of a family; the question stays open
+
+
+def rising_direction(problem: Problem, model: Distribution, rng: np.random.Generator) -> np.ndarray | None:
+    """The direction in flat parameters in which EM moves away from `model`, or None."""
+    here = flatten(model)
+    if not len(here):
+        return None
+    scale = _scales(problem, model, rng)
+    base = _stepped(problem, model, here)
+    if base is None:
+        return None
+    basis = [_unit(rng.standard_normal(len(here)))]
+    hessenberg = np.zeros((STEPS + 1, STEPS))
+    before = -np.inf
+    for j in range(min(STEPS, len(here))):
+        there = _stepped(problem, model, here + NEARBY * scale * basis[j])
+        if there is None:
+            return None
+        moved = (there - base) / (NEARBY * scale)
+        for i, q in enumerate(basis):
+            hessenberg[i, j] = q @ moved
+            moved = moved - hessenberg[i, j] * q
+        hessenberg[j + 1, j] = np.linalg.norm(moved)
+        values, vectors = np.linalg.eig(hessenberg[: j + 1, : j + 1])
+        top = int(np.argmax(values.real))
+        value, mix = float(values[top].real), vectors[:, top].real
+        settled = abs(value - before) < 1e-4 * max(1.0, 1.0 - value) or hessenberg[j + 1, j] < 1e-8
+        if value > 1 + SURE and (settled or j + 1 >= 10) or (settled and j >= 5) or j + 1 == min(STEPS, len(here)):
+            direction = np.array(basis).T @ mix
+            return scale * direction / np.abs(direction).max() if value > 1 - SURE else None
+        before = value
+        basis.append(moved / hessenberg[j + 1, j])
+    return None
+
+
+def _stepped(problem: Problem, model: Distribution, vector: np.ndarray) -> np.ndarray | None:
+    """Flat parameters after an EM step; None if the step changed which parameters are free."""
+    moved = unflatten(vector, model)
+    out = flatten(problem.maximise(problem.expect(moved)[1], moved))
+    return out if len(out) == len(vector) and np.isfinite(out).all() else None
+
+
+def _scales(problem: Problem, model: Distribution, rng: np.random.Generator) -> np.ndarray:
+    """A natural unit for each flat parameter: how far random starts lie from the model; 1 where that cannot be said."""
+    total: Any = 0.0
+    for _ in range(4):
+        parts = []
+        for node, other in zip(distinct_nodes(model), distinct_nodes(problem.start(rng, 0.1)), strict=True):
+            for (_, domain, value), (_, _, theirs) in zip(node.parameters(), other.parameters(), strict=True):
+                one, two = domain.flatten(value), domain.flatten(theirs)
+                parts.append((one - two) ** 2 if len(one) == len(two) else np.ones(len(one)))
+        total = total + np.concatenate([np.zeros(0), *parts])
+    spread = np.sqrt(total / 4)
+    return np.where(spread > 0, spread, 1.0)
+
+
+def _highest(problem: Problem, model: Distribution, objective: float, direction: np.ndarray) -> Distribution | None:
+    """The best of points at doubling distances along a direction, both ways; None if none is better."""
+    here, best, height = flatten(model), None, objective + 100 * noise(objective)
+    for sign in (1.0, -1.0):
+        for power in range(-8, 3):
+            trial = unflatten(here + sign * 2.0**power * direction, model)
+            value = problem.log_likelihood(trial) + problem.log_prior(trial)
+            if not value > height:
+                if power > -4:
+                    break
+                continue
+            best, height = trial, value
+    return best
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
