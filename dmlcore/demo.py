@@ -54,7 +54,8 @@ def main(path: str = "penguins_model.png") -> None:
         fits[components], reached = best_fit(rows, components)
         record = fits[components]
         score = bic(record.log_likelihood, record.model, len(rows))
-        print(f"{components:10d}  {record.log_likelihood:14.3f}  {score:8.2f}   {reached:2d} of {STARTS if components > 1 else 1:2d}         {record.status}", flush=True)
+        tries = f"{reached:2d} of {STARTS if components > 1 else 1:2d}"
+        print(f"{components:10d}  {record.log_likelihood:14.3f}  {score:8.2f}   {tries:15s}  {record.status}", flush=True)
     scores = {k: bic(f.log_likelihood, f.model, len(rows)) for k, f in fits.items()}
     chosen = min(scores, key=lambda k: scores[k])
     model = fits[chosen].model

@@ -298,7 +298,7 @@ EXAMPLES = [
     ),
     example(
         "keyed mixture",
-        Mix([N(-2.0, 1.0, keys="k"), N(2.0, 1.0, keys="k")], [0.5, 0.5], keys=("w", None)),
+        Mix([N(0.5, 2.0, keys="k"), N(0.5, 2.0, keys="k")], [0.3, 0.7], keys=("w", None)),
         REAL,
         [inf],
         ["x"],

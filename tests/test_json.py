@@ -141,7 +141,7 @@ def test_nodes_come_back_equal(node: Any) -> None:
     [
         (1, 2.0, True, None),
         [1, [2.0, ()]],
-        {"a", 1},
+        pytest.param({"a", 1}, id="set"),
         {"a": (1, math.inf), 2: {None: -0.0}},
         math.nan,
         (GaussianDistribution(0.0, 1.0), None),

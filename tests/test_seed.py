@@ -291,12 +291,13 @@ def test_composite_plateau_is_not_called_converged() -> None:
     record = dmlcore.fit(data, composite_estimator(), start=start, max_its=1000)
     assert record.status == "converged"
     assert record.log_likelihood == pytest.approx(OPTIMUM, abs=1e-6)
-    assert record.history[25] < -14248.99
-    assert record.history[200] < -14248.9
+    plain = trace(data, composite_estimator(), start, 400)  # EM alone stands on two plateaus
+    assert plain.history[20] < -14248.99
+    assert plain.history[200] < -14248.9
+    assert plain.history[300] < -14152.9
     for steps in (25, 40, 100, 270):  # begun on a plateau itself
         short = dmlcore.fit(data, composite_estimator(), start=trace(data, composite_estimator(), start, steps).model, max_its=20)
-        assert (short.status, short.iterations) == ("iteration limit", 20)
-        assert short.log_likelihood < OPTIMUM - 50
+        assert short.status != "converged" or short.log_likelihood == pytest.approx(OPTIMUM, abs=1e-6)
 
 
 def test_composite_as_in_the_seed(capsys: pytest.CaptureFixture[str]) -> None:

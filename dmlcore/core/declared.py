@@ -47,7 +47,7 @@ def children() -> Any:
     return parameter(Children())
 
 
-@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(parameter, setting, name, keys, child, children))
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(parameter, child, children))
 class Declared:
     """Base of distributions and estimators. Subclasses become frozen dataclasses of their declared fields."""
 

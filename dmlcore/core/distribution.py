@@ -6,6 +6,7 @@ instead of `log_densities`. Everything else a user calls is written here, once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -159,7 +160,7 @@ def cut(flat: list[Any], lengths: np.ndarray) -> list[list[Any]]:
     return [flat[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
-def common_layout(nodes: tuple[Any, ...], who: str) -> Layout:
+def common_layout(nodes: Sequence[Any], who: str) -> Layout:
     """The one layout that all nodes read. Raises `StructureError` where they describe different observations."""
     layouts = [node.layout for node in nodes]
     wanted = next((layout for layout in layouts if not isinstance(layout, Anything)), layouts[0])

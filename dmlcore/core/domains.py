@@ -289,7 +289,9 @@ class TransitionMap(Mapping[Any, Mapping[Any, float]]):
     def nested(self) -> dict[Any, dict[Any, float]]:
         if self._nested is None:
             out: dict[Any, dict[Any, float]] = {}
-            for (label, to), p in self.pairs.items():  # type: ignore[misc]
+            pair: Any
+            for pair, p in self.pairs.items():
+                label, to = pair
                 out.setdefault(label, {})[to] = p
             self._nested = out
         return self._nested
@@ -297,8 +299,9 @@ class TransitionMap(Mapping[Any, Mapping[Any, float]]):
     def rows(self) -> dict[Any, np.ndarray]:
         """For each label, the positions of its pairs."""
         out: dict[Any, list[int]] = {}
-        for i, (label, _) in enumerate(self.pairs.labels):  # type: ignore[misc]
-            out.setdefault(label, []).append(i)
+        pair: Any
+        for i, pair in enumerate(self.pairs.labels):
+            out.setdefault(pair[0], []).append(i)
         return {label: np.array(where) for label, where in out.items()}
 
     def __getitem__(self, label: Any) -> Mapping[Any, float]:

@@ -21,11 +21,11 @@ def plain(label: Any) -> Any:
 class Vocabulary(Sequence[Hashable]):
     """Distinct labels in a fixed order, and the position of each. Labels equal in Python (1, 1.0, True) are one label."""
 
-    __slots__ = ("__weakref__", "index", "labels", "seen")
+    __slots__ = ("__weakref__", "labels", "place", "seen")
 
     def __init__(self, labels: Iterable[Hashable]):
         self.labels: tuple[Hashable, ...] = tuple(dict.fromkeys(labels))
-        self.index: dict[Hashable, int] = dict(zip(self.labels, range(len(self.labels)), strict=True))
+        self.place: dict[Hashable, int] = dict(zip(self.labels, range(len(self.labels)), strict=True))
         self.seen: tuple[Vocabulary, np.ndarray] | None = None  # the last vocabulary that was looked up, and where its labels are
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class Vocabulary(Sequence[Hashable]):
         return iter(self.labels)
 
     def __contains__(self, label: object) -> bool:
-        return label in self.index
+        return label in self.place
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Vocabulary) and self.labels == other.labels)
@@ -56,15 +56,16 @@ class Vocabulary(Sequence[Hashable]):
         """For each label of `other`, its position here, or -1. Shape `(len(other),)`."""
         seen = self.seen
         if seen is None or seen[0] is not other:
-            index = self.index
-            self.seen = seen = other, np.array([index.get(label, -1) for label in other.labels], dtype=np.intp)
+            place = self.place
+            self.seen = seen = other, np.array([place.get(label, -1) for label in other.labels], dtype=np.intp)
         return seen[1]
 
     def union(self, other: Vocabulary) -> Vocabulary:
         """The labels of both: this one's order first. `self` where nothing is added."""
-        if other is self or all(label in self.index for label in other.labels):
+        if other is self or all(label in self.place for label in other.labels):
             return self
         return Vocabulary(self.labels + other.labels)
+
 
 _shared: weakref.WeakValueDictionary[Any, Vocabulary] = weakref.WeakValueDictionary()
 
@@ -98,10 +99,10 @@ class LabelMap(Mapping[Hashable, float]):
         return cls(shared_vocabulary(tuple(items)), np.fromiter(items.values(), dtype=np.float64, count=len(items)))
 
     def __getitem__(self, label: Any) -> float:
-        return float(self.values_array[self.labels.index[label]])
+        return float(self.values_array[self.labels.place[label]])
 
     def __contains__(self, label: object) -> bool:
-        return label in self.labels.index
+        return label in self.labels.place
 
     def __iter__(self) -> Iterator[Hashable]:
         return iter(self.labels.labels)

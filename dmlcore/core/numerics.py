@@ -19,7 +19,7 @@ def log_gap(u: Any, log: Any = None) -> np.ndarray:
 
     log: log(1 + u), where it is known better than u says (near -1).
     """
-    u = np.minimum(u, 1e300)  # of an infinite ratio too, instead of inf - inf
+    u = np.asarray(u, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         direct = np.where(u == np.inf, np.inf, u - (np.log1p(u) if log is None else log))
     small = np.abs(u) < 0.25

@@ -22,9 +22,9 @@ class Support:
 
     def contains(self, x: np.ndarray) -> np.ndarray:
         """Which values (or rows of vectors) lie inside. Shape `(n,)`."""
-        inside = (x > self.low) if self.open_low or self.low == -np.inf else (x >= self.low)
+        inside: Any = (x > self.low) if self.open_low or self.low == -np.inf else (x >= self.low)
         inside &= (x < np.inf) if self.high == np.inf else (x <= self.high)
-        return inside if x.ndim == 1 else inside.all(axis=1)
+        return inside if x.ndim == 1 else np.all(inside, axis=1)
 
     def covers(self, column: Values) -> bool:
         """Whether every value of a column lies inside, from the column's own range."""

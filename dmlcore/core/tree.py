@@ -21,7 +21,7 @@ def tree(node: Declared) -> str:
 def _lines(node: Any) -> list[str]:
     out = [_title(node)]
     children = node.children()
-    weights = getattr(node, "w", None)
+    weights: Any = getattr(node, "w", None)
     weighted = weights is not None and len(weights) == len(children)
     names = [f"{weights[i]:.3f} " if weighted else f"{i}: " if _is_tuple(node) else "" for i in range(len(children))]
     shown = children[:MAX_CHILDREN]
@@ -42,7 +42,9 @@ def _is_tuple(node: Any) -> bool:
 def _title(node: Any) -> str:
     values = []
     for field, domain, value in node.parameters():
-        hidden = isinstance(domain, (Text, Keys)) or value is None or value is False or (field == "w" and len(value) == len(node.children()))
+        hidden = (
+            isinstance(domain, (Text, Keys)) or value is None or value is False or (field == "w" and len(value) == len(node.children()))
+        )
         if not hidden and field not in ("min_prob", "default_value", "missing_value"):
             values.append(f"{field}={_short(value)}")
     name = f" {node.name!r}" if node.name else ""

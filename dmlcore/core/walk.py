@@ -227,7 +227,7 @@ class Open:
 
     def components(self, estimators: tuple[Estimator, ...], column: Any) -> Components:
         shares = self.responsibilities(len(estimators), len(column))
-        return Components([self(e, column) for e in estimators], [], shares, np.zeros(len(column)))
+        return Components([self(e, column) for e in estimators], np.empty((0, 0)), shares, np.zeros(len(column)))
 
 
 def scaled_by_largest(logs: np.ndarray, tapes: Any) -> Components:

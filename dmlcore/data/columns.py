@@ -20,7 +20,6 @@ import numpy as np
 
 from dmlcore.core.labels import Vocabulary
 
-
 CHEAP = 8  # pairs of a chain that cost about as much as one row of reals
 
 

@@ -85,7 +85,7 @@ class Vector(Layout):
 
     def encode(self, values: Any) -> Column:
         try:
-            x = np.asarray(values)
+            x: Any = np.asarray(values)
             x = np.asfortranarray(x, dtype=np.float64) if x.dtype.kind in "fiub" else None
         except (TypeError, ValueError):
             x = None
@@ -127,7 +127,7 @@ class Labels(Layout):
             raise self.bad(index, values[index], need)
         vocabulary = Vocabulary(_sorted(plain(v) for v in seen))
         width = np.uint16 if len(vocabulary) <= 1 << 16 else np.int32
-        return np.fromiter(map(vocabulary.index.__getitem__, values), dtype=width, count=len(values)), vocabulary
+        return np.fromiter(map(vocabulary.place.__getitem__, values), dtype=width, count=len(values)), vocabulary
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Maybe(Layout):
         there = self.present(values)
         present = np.flatnonzero(there)
         if isinstance(values, np.ndarray):
-            inside = values[present]
+            inside: Any = values[present]
         else:
             inside = values if len(present) == len(values) else [values[i] for i in present.tolist()]
         try:
@@ -233,8 +233,8 @@ class LabelSequence(Layout):
         pair_offsets, elements = taken(pair_offsets, kept)
         begun = np.flatnonzero(begins[kept])
         first = (begins[kept][begun] - 1).astype(first.dtype)
-        lengths = self.length.encode(lengths[kept])
-        return Distinct(row_codes, Chain(begun, first, labels, pair_offsets, column.codes[elements], pairs, lengths))
+        kept_lengths = self.length.encode(lengths[kept])
+        return Distinct(row_codes, Chain(begun, first, labels, pair_offsets, column.codes[elements], pairs, kept_lengths))
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ class LabelSet(Layout):
             index = next(i for i, (s, v) in enumerate(zip(sets, values, strict=True)) if len(s) != len(v))
             raise self.bad(index, values[index], "collections whose elements are distinct")
         index_of = {s: i for i, s in enumerate(dict.fromkeys(sets))}
-        few = CODED_MIN_ROWS <= len(sets) and len(index_of) <= min(CODED_MAX_VALUES, len(sets) // 2)
+        few = len(sets) >= CODED_MIN_ROWS and len(index_of) <= min(CODED_MAX_VALUES, len(sets) // 2)
         kept = list(index_of) if few else sets
         lengths = np.fromiter(map(len, kept), dtype=np.int64, count=len(kept))
         offsets = np.concatenate([[0], np.cumsum(lengths)])

@@ -54,8 +54,8 @@ def seq_log_density_sum(enc_data: Any, estimate: Distribution, weights: Any = No
     log = seq_log_density(enc_data, estimate, threads)
     if weights is None:
         return float(len(log)), float(log.sum())
-    w = row_weights(weights, len(log))
-    return float(np.sum(w)), float(np.where(w > 0, log, 0.0) @ w)  # type: ignore[operator]
+    w: Any = row_weights(weights, len(log))
+    return float(w.sum()), float(np.where(w > 0, log, 0.0) @ w)
 
 
 def seq_initialize(enc_data: Any, estimator: Estimator, rng: Random = None, p: float = 0.1, weights: Any = None) -> Distribution:
@@ -127,7 +127,21 @@ def iterate(
 ) -> Any:
     """Exactly `max_its` EM steps, without a test of convergence."""
     return optimize(
-        data, estimator, max_its, 0.0, init_estimator, init_p, rng, prev_estimate, None, enc_data, None, out, print_iter, weights=weights, threads=threads
+        data,
+        estimator,
+        max_its,
+        0.0,
+        init_estimator,
+        init_p,
+        rng,
+        prev_estimate,
+        None,
+        enc_data,
+        None,
+        out,
+        print_iter,
+        weights=weights,
+        threads=threads,
     )
 
 
@@ -161,7 +175,17 @@ def best_of(
     for trial, stream in enumerate(spawn(generator(rng), trials), start=1):
         try:
             model = optimize(
-                training, est, max_its, delta, init_estimator, init_p, stream, out=out, print_iter=print_iter, weights=weights, threads=threads
+                training,
+                est,
+                max_its,
+                delta,
+                init_estimator,
+                init_p,
+                stream,
+                out=out,
+                print_iter=print_iter,
+                weights=weights,
+                threads=threads,
             )
         except (ValueError, np.linalg.LinAlgError) as error:
             first_error = first_error or error
@@ -197,7 +221,11 @@ class _Watch:
             _say(self.every, self.out, text)
 
     def end(self, record: Fit) -> None:
-        _say(self.every, self.out, f"Iteration {record.iterations}: log likelihood {record.log_likelihood:.6f}, {record.status}: {record.message}")
+        _say(
+            self.every,
+            self.out,
+            f"Iteration {record.iterations}: log likelihood {record.log_likelihood:.6f}, {record.status}: {record.message}",
+        )
 
 
 def _say(every: int | None, out: Any, text: str) -> None:

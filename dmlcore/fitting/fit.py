@@ -64,8 +64,8 @@ def fit(
     data: observations, or what `seq_encode` made of them. weights: one number >= 0 per row. start: a model to begin from; without
     one, a random start from `rng` and a fraction `init_p` of the rows (of `init_estimator`, if that is given). max_its: most steps.
     delta: stop when a step gains less than this; None: stop when what is left to gain is estimated below 1e-8
-    (`dmlcore.fitting.stopping`) and the point is no saddle (`dmlcore.fitting.saddle`); 0 or less: never. threads: how many; results do not depend on it. callback: called after each step
-    with (steps, log likelihood, model). Ctrl-C returns the best model so far.
+    (`dmlcore.fitting.stopping`) and the point is no saddle (`dmlcore.fitting.saddle`); 0 or less: never. threads: how many; results
+    do not depend on it. callback: called after each step with (steps, log likelihood, model). Ctrl-C returns the best model so far.
 
     Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
     """

@@ -135,7 +135,9 @@ class Problem:
         """A model of the estimator's shape, or `StructureError` naming the place where it is not."""
         for path, node, law in paired(self.estimator, model):
             if type(law) is not node.family or len(law.children()) != len(node.children()):
-                raise StructureError(f"the model does not fit the estimator: {path or 'at the top'} is {law!r}, expected a {node.family.__name__}")
+                raise StructureError(
+                    f"the model does not fit the estimator: {path or 'at the top'} is {law!r}, expected a {node.family.__name__}"
+                )
         return model
 
     def _total(self, model: Distribution, log: np.ndarray, weights: np.ndarray, start: int) -> float:
@@ -186,4 +188,3 @@ def places(node: Any) -> list[str]:
     for field, many in node._child_fields:
         out += [f"{field}[{i}]" for i in range(len(getattr(node, field)))] if many else [field]
     return out
-

@@ -4,6 +4,8 @@
 NaN and infinity do not occur.
 """
 
+# mypy: disable-error-code="no-untyped-def"
+
 from __future__ import annotations
 
 import numba

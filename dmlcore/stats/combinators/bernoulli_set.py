@@ -29,7 +29,7 @@ class BernoulliSetDistribution(CombinatorDistribution):
     """
 
     pmap: Any = parameter(LabelProbabilities(total=False))
-    min_prob: float = parameter(probability, 1e-128)
+    min_prob: float = parameter(probability, default=1e-128)
     name: str | None = name()
     keys: str | None = keys()
 
@@ -93,7 +93,7 @@ class BernoulliSetEstimator(CombinatorEstimator):
     `pseudo_count sum_a (s_a log p_a + (1 - s_a) log(1 - p_a))`. Labels of suff_stat are allowed for beside those in the data.
     """
 
-    min_prob: float = parameter(probability, 1e-128)
+    min_prob: float = parameter(probability, default=1e-128)
     pseudo_count: Any = setting()
     suff_stat: Any = setting()
     name: str | None = name()

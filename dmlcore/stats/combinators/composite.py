@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +21,7 @@ class CompositeDistribution(CombinatorDistribution):
     dists: one distribution per entry.
     """
 
-    dists: tuple[Distribution, ...] = children()
+    dists: Sequence[Distribution] = children()
     name: str | None = name()
     keys: str | None = keys()
 
@@ -39,7 +40,9 @@ class CompositeDistribution(CombinatorDistribution):
     @classmethod
     def forward_many(cls, nodes: tuple[CompositeDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
         """`forward` of several composites, field by field: `(K, n)` log densities."""
-        columns = [score.many(dists, field) for dists, field in zip(zip(*(node.dists for node in nodes), strict=True), column.fields, strict=True)]
+        columns = [
+            score.many(dists, field) for dists, field in zip(zip(*(node.dists for node in nodes), strict=True), column.fields, strict=True)
+        ]
         return sum_of([log for log, _ in columns]), [tapes for _, tapes in columns]
 
     def mean(self) -> tuple[Any, ...]:
@@ -71,7 +74,7 @@ def sum_of(logs: list[np.ndarray]) -> np.ndarray:
 class CompositeEstimator(CombinatorEstimator):
     """Estimates each field on its own. estimators: one per entry of the tuple."""
 
-    estimators: tuple[Estimator, ...] = children()
+    estimators: Sequence[Estimator] = children()
     keys: str | None = keys()
     name: str | None = name()
 

@@ -40,7 +40,7 @@ class OptionalDistribution(CombinatorDistribution):
     """
 
     dist: Distribution = child()
-    p: float | None = parameter(_MaybeProbability(), None)
+    p: float | None = parameter(_MaybeProbability(), default=None)
     missing_value: Any = setting()
     name: str | None = name()
     keys: str | None = keys()

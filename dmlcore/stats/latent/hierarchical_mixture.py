@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +28,9 @@ class HierarchicalTape:
 
     __slots__ = ("exact", "length", "offsets", "outer", "scored", "taus", "totals")
 
-    def __init__(self, scored: Components, taus: np.ndarray, totals: np.ndarray, outer: MixtureTape, offsets: np.ndarray, length: Any, exact: Any):
+    def __init__(
+        self, scored: Components, taus: np.ndarray, totals: np.ndarray, outer: MixtureTape, offsets: np.ndarray, length: Any, exact: Any
+    ):
         self.scored, self.taus, self.totals, self.outer = scored, taus, totals, outer
         self.offsets, self.length, self.exact = offsets, length, exact
 
@@ -43,10 +46,10 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     `(M, K)`, rows summing to one. len_dist: the law of the length (default: says nothing).
     """
 
-    topics: tuple[Distribution, ...] = children()
-    w: np.ndarray = parameter(simplex)
-    taus: np.ndarray = parameter(stochastic_matrix)
-    len_dist: Distribution = child(NullDistribution())
+    topics: Sequence[Distribution] = children()
+    w: Any = parameter(simplex)
+    taus: Any = parameter(stochastic_matrix)
+    len_dist: Distribution = child(default=NullDistribution())
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "topics")
 
@@ -131,9 +134,9 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
     keys: (weights, topics).
     """
 
-    estimators: tuple[Estimator, ...] = children()
+    estimators: Sequence[Estimator] = children()
     num_mixtures: int = setting()
-    len_estimator: Estimator = child(NullEstimator())
+    len_estimator: Estimator = child(default=NullEstimator())
     len_dist: Any = setting()
     suff_stat: Any = setting()
     pseudo_count: Any = setting()
@@ -165,7 +168,7 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
     def open(self, column: Any, open: Any) -> HierarchicalTape:
         scored = open.components(self.estimators, column.flat)
         M, N = self.num_mixtures, len(column.flat)
-        outer = Components([], [], open.responsibilities(M, len(column)), np.zeros(len(column)))
+        outer = Components([], np.empty((0, 0)), open.responsibilities(M, len(column)), np.zeros(len(column)))
         tape = MixtureTape(outer, np.ones(M), np.ones(len(column)))
         ones = np.ones((M, len(self.estimators)))
         return HierarchicalTape(scored, ones, np.ones((M, N)), tape, column.offsets, open(self.len_estimator, column.lengths), None)

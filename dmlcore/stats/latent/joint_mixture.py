@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -44,11 +45,11 @@ class JointMixtureDistribution(CombinatorDistribution):
     what is passed for them is replaced.
     """
 
-    components1: tuple[Distribution, ...] = children()
-    components2: tuple[Distribution, ...] = children()
-    w1: np.ndarray = parameter(simplex)
+    components1: Sequence[Distribution] = children()
+    components2: Sequence[Distribution] = children()
+    w1: Any = parameter(simplex)
     w2: Any = setting()
-    taus12: Any = parameter(stochastic_matrix, None)
+    taus12: Any = parameter(stochastic_matrix, default=None)
     taus21: Any = setting()
     keys: tuple[str | None, str | None, str | None] = keys("weights", "components1", "components2")
     name: str | None = name()
@@ -62,7 +63,12 @@ class JointMixtureDistribution(CombinatorDistribution):
         w2 = pairs.sum(axis=0)
         even = np.full(shape[::-1], 1 / shape[0])
         taus21 = np.where(w2[:, None] > 0, pairs.T / np.where(w2 > 0, w2, 1.0)[:, None], even)
-        self.derive(pairs=pairs, w2=simplex.check(w2), taus21=stochastic_matrix.check(taus21))
+        self.derive(_pairs=pairs, w2=simplex.check(w2), taus21=stochastic_matrix.check(taus21))
+
+    @property
+    def pairs(self) -> np.ndarray:
+        """Probabilities of the pairs of states, `(K1, K2)`."""
+        return self.__dict__["_pairs"]
 
     def fields(self) -> dict[str, Any]:
         return {**super().fields(), "w2": None, "taus21": None}
@@ -104,7 +110,9 @@ class JointMixtureDistribution(CombinatorDistribution):
         for start, stop, score, column in blocks_to_score(self, encoded):
             log, tape = score(self, column)
             if len(log) and log.min() == -np.inf:
-                raise SupportError(f"{self.label}: row {start + int(np.argmin(log))} has density zero under every pair of states, so no posterior")
+                raise SupportError(
+                    f"{self.label}: row {start + int(np.argmin(log))} has density zero under every pair of states, so no posterior"
+                )
             out[start:stop] = np.moveaxis(tape.tape.posterior()[..., tape.codes] if type(tape) is Coded else tape.posterior(), -1, 0)
         return out
 
@@ -177,8 +185,8 @@ class JointMixtureEstimator(CombinatorEstimator):
     to the objective. keys: (weights, components1, components2).
     """
 
-    estimators1: tuple[Estimator, ...] = children()
-    estimators2: tuple[Estimator, ...] = children()
+    estimators1: Sequence[Estimator] = children()
+    estimators2: Sequence[Estimator] = children()
     suff_stat: Any = setting()
     pseudo_count: Any = setting()
     keys: tuple[str | None, str | None, str | None] = keys("weights", "components1", "components2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,6 @@ def exact_mix(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class PosteriorMethods:
     """Posteriors and component scores of laws with one latent choice, whose tape has `posterior()` `(K, n)`."""
 
-    num_components: int
-
     def seq_posterior(self: Any, encoded: Any) -> np.ndarray:
         """Posterior probabilities of the components, `(n, K)`. Raises `SupportError` for a row that has no density."""
         encoded = self.seq_encode(encoded)
@@ -77,7 +76,9 @@ class PosteriorMethods:
         for start, stop, score, column in blocks_to_score(self, encoded):
             log, tape = score(self, column)
             if len(log) and log.min() == -np.inf:
-                raise SupportError(f"{self.label}: row {start + int(np.argmin(log))} has density zero under every component, so no posterior")
+                raise SupportError(
+                    f"{self.label}: row {start + int(np.argmin(log))} has density zero under every component, so no posterior"
+                )
             out[start:stop] = tape.tape.posterior()[:, tape.codes].T if type(tape) is Coded else tape.posterior().T
         return out
 
@@ -115,8 +116,8 @@ class MixtureDistribution(PosteriorMethods, CombinatorDistribution):
     normalised). Raises `ParameterError` on other weights, `StructureError` if components describe different observations.
     """
 
-    components: tuple[Distribution, ...] = children()
-    w: np.ndarray = parameter(simplex)
+    components: Sequence[Distribution] = children()
+    w: Any = parameter(simplex)
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "components")
 
@@ -144,19 +145,22 @@ class MixtureDistribution(PosteriorMethods, CombinatorDistribution):
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
         return [score(component, column)[0] for component in self.components]
 
+    def _each(self, method: str, *args: Any) -> list[Any]:
+        """A method of every component."""
+        return [getattr(component, method)(*args) for component in self.components]
+
     def mean(self) -> Any:
-        return sum(w * np.asarray(c.mean()) for w, c in zip(self.w, self.components, strict=True))
+        return sum(w * np.asarray(mean) for w, mean in zip(self.w, self._each("mean"), strict=True))
 
     def variance(self) -> Any:
-        means = [np.asarray(c.mean()) for c in self.components]
         centre = self.mean()
         if centre.ndim:
             raise StructureError(f"{self.label}: variance() is of numbers; these are vectors")
-        parts = zip(self.w, self.components, means, strict=True)
-        return sum(w * (c.variance() + (m - centre) ** 2) for w, c, m in parts)
+        parts = zip(self.w, self._each("mean"), self._each("variance"), strict=True)
+        return sum(w * (variance + (mean - centre) ** 2) for w, mean, variance in parts)
 
     def cdf(self, x: Any) -> Any:
-        return sum(w * c.cdf(x) for w, c in zip(self.w, self.components, strict=True))
+        return sum(w * below for w, below in zip(self.w, self._each("cdf", x), strict=True))
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         which, counts, order = chosen(self.w, size, rng)
@@ -180,7 +184,7 @@ class MixtureEstimator(CombinatorEstimator):
     keys: (weights, components).
     """
 
-    estimators: tuple[Estimator, ...] = children()
+    estimators: Sequence[Estimator] = children()
     fixed_weights: Any = setting()
     suff_stat: Any = setting()
     pseudo_count: Any = setting()

@@ -48,7 +48,7 @@ class DiagonalGaussianDistribution(Distribution):
     mu: np.ndarray = parameter(vector)
     covar: np.ndarray = parameter(positive_vector)
     name: str | None = name()
-    keys: Any = parameter(SharedKeys("mean", "variance"), (None, None))
+    keys: Any = parameter(SharedKeys("mean", "variance"), default=(None, None))
 
     kind = Vector
     support = REALS
@@ -111,11 +111,11 @@ class DiagonalGaussianEstimator(Estimator):
     `VARIANCE_FLOOR` times those of all the data. Raises `DegenerateError` naming the coordinates that are constant, without a prior.
     """
 
-    dim: int | None = parameter(Dimension(), None)
+    dim: int | None = parameter(Dimension(), default=None)
     pseudo_count: Any = setting((None, None))
     suff_stat: Any = setting((None, None))
     name: str | None = name()
-    keys: Any = parameter(SharedKeys("mean", "variance"), (None, None))
+    keys: Any = parameter(SharedKeys("mean", "variance"), default=(None, None))
 
     family = DiagonalGaussianDistribution
     floor: ClassVar[Any] = 0.0

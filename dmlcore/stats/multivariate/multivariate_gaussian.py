@@ -116,7 +116,7 @@ class MultivariateGaussianEstimator(Estimator):
     there is no prior on it, naming a coordinate that is constant or follows from those before it.
     """
 
-    dim: int | None = parameter(Dimension(), None)
+    dim: int | None = parameter(Dimension(), default=None)
     pseudo_count: Any = setting((None, None))
     suff_stat: Any = setting((None, None))
     name: str | None = name()

@@ -16,7 +16,7 @@ from dmlcore.core.errors import DegenerateError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.labels import LabelMap, Vocabulary
 from dmlcore.core.statistics import Counts, Node, Sums
-from dmlcore.core.walk import gather_many, scatter, scatter_many
+from dmlcore.core.walk import gather_many, scatter_many
 from dmlcore.data.layouts import LabelSequence, Layout
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.weights import logs_of
@@ -34,8 +34,8 @@ class MarkovChainDistribution(CombinatorDistribution):
 
     init_prob_map: Any = parameter(LabelProbabilities(total=True))
     transition_map: Any = parameter(Transitions())
-    len_dist: Distribution = child(NullDistribution())
-    default_value: float = parameter(probability, 0.0)
+    len_dist: Distribution = child(default=NullDistribution())
+    default_value: float = parameter(probability, default=0.0)
     name: str | None = name()
     keys: str | None = keys()
 
@@ -80,8 +80,8 @@ class MarkovChainDistribution(CombinatorDistribution):
         """Codes of all sequences end to end; those that reach a label without transitions are drawn again."""
         pairs = self.transition_map.pairs
         vocabulary = self.init_prob_map.labels.union(Vocabulary(label for pair in pairs.labels for label in pair))  # type: ignore[attr-defined]
-        source = np.array([vocabulary.index[a] for a, _ in pairs.labels], dtype=np.intp)  # type: ignore[misc]
-        target = np.array([vocabulary.index[b] for _, b in pairs.labels], dtype=np.intp)  # type: ignore[misc]
+        source = np.array([vocabulary.place[a] for a, _ in pairs.labels], dtype=np.intp)  # type: ignore[misc]
+        target = np.array([vocabulary.place[b] for _, b in pairs.labels], dtype=np.intp)  # type: ignore[misc]
         positive = pairs.values_array > 0
         order = np.flatnonzero(positive)[np.argsort(source[positive], kind="stable")]
         source, target, p = source[order], target[order], pairs.values_array[order]
@@ -131,13 +131,14 @@ class MarkovChainEstimator(CombinatorEstimator):
 
     pseudo_count: Any = setting()
     levels: Any = setting()
-    len_estimator: Estimator = child(NullEstimator())
+    len_estimator: Estimator = child(default=NullEstimator())
     name: str | None = name()
     keys: str | None = keys()
 
     family = MarkovChainDistribution
     labels: ClassVar[Any] = None
     pairs: ClassVar[Any] = None
+    row: ClassVar[Any] = None
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "MarkovChainEstimator")
@@ -160,7 +161,8 @@ class MarkovChainEstimator(CombinatorEstimator):
         pairs = kernels.scatter_rows_many(weights, column.pair_codes, column.offsets, len(column.pairs))
         inner = send.many(tuple(e.len_estimator for e in estimators), lengths, weights)
         return [
-            Node(Sums(first=Counts(column.labels, a), pairs=Counts(column.pairs, b)), [node]) for a, b, node in zip(first, pairs, inner, strict=True)
+            Node(Sums(first=Counts(column.labels, a), pairs=Counts(column.pairs, b)), [node])
+            for a, b, node in zip(first, pairs, inner, strict=True)
         ]
 
     def resolve(self, statistics: Any) -> Self:
@@ -172,7 +174,7 @@ class MarkovChainEstimator(CombinatorEstimator):
             pairs = pairs.union(Vocabulary((a, b) for a in labels for b in labels))
             size = len(labels)
             prior = (np.full(size, count / size), np.full(len(pairs), count / size))
-        row = np.array([labels.index[a] for a, _ in pairs], dtype=np.intp)
+        row = np.array([labels.place[a] for a, _ in pairs], dtype=np.intp)
         return self.pinned(labels=labels, pairs=pairs, row=row, prior=prior)
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> MarkovChainDistribution:
@@ -185,10 +187,14 @@ class MarkovChainEstimator(CombinatorEstimator):
             raise DegenerateError(f"{self.label}: all sequences are empty; a first label is needed to estimate from")
         leaving = np.bincount(self.row, pairs, minlength=len(self.labels))[self.row]
         ways = np.bincount(self.row, minlength=len(self.labels))[self.row]
-        before = 1.0 / ways if previous is None else previous.transition_map.pairs.lookup(self.pairs, previous.transition_map.pairs.values_array, 0.0)
+        before = (
+            1.0 / ways
+            if previous is None
+            else previous.transition_map.pairs.lookup(self.pairs, previous.transition_map.pairs.values_array, 0.0)
+        )
         p = np.where(leaving > 0, pairs / np.where(leaving > 0, leaving, 1.0), before)
         transitions = TransitionMap(LabelMap(self.pairs, p))
-        return MarkovChainDistribution(LabelMap(self.labels, first / first.sum()), transitions, *children, name=self.name, keys=self.keys)
+        return MarkovChainDistribution(LabelMap(self.labels, first / first.sum()), transitions, children[0], name=self.name, keys=self.keys)
 
     def log_prior(self, distribution: Any) -> float:
         if self.prior is None:

@@ -25,7 +25,7 @@ class SequenceDistribution(CombinatorDistribution):
     """
 
     dist: Distribution = child()
-    len_dist: Distribution = child(NullDistribution())
+    len_dist: Distribution = child(default=NullDistribution())
     len_normalized: bool = setting(False)
     name: str | None = name()
     keys: str | None = keys()
@@ -61,7 +61,7 @@ class SequenceEstimator(CombinatorEstimator):
     """
 
     estimator: Estimator = child()
-    len_estimator: Estimator = child(NullEstimator())
+    len_estimator: Estimator = child(default=NullEstimator())
     len_dist: Any = setting()
     len_normalized: bool = setting(False)
     name: str | None = name()
@@ -86,7 +86,7 @@ class SequenceEstimator(CombinatorEstimator):
         return Node(None, [send(self.estimator, inner, each), send(self.len_estimator, length, weights)])
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> SequenceDistribution:
-        return SequenceDistribution(*children, name=self.name, keys=self.keys)
+        return SequenceDistribution(children[0], children[1], name=self.name, keys=self.keys)
 
 
 def check_not_normalized(node: Any) -> None:

@@ -30,7 +30,7 @@ class BinomialDistribution(Distribution):
 
     p: float = parameter(probability)
     n: int = parameter(Whole(0))
-    min_val: int = parameter(Bound(), None)  # type: ignore[assignment]
+    min_val: int = parameter(Bound(), default=None)  # type: ignore[assignment]
     name: str | None = name()
     keys: str | None = keys()
 
@@ -104,8 +104,8 @@ class BinomialEstimator(Estimator):
     The log prior is `a n (p0 log p + (1 - p0) log(1 - p))`. Raises `ParameterError` if max_val < min_val.
     """
 
-    max_val: int | None = parameter(Bound(), None)
-    min_val: int | None = parameter(Bound(), 0)
+    max_val: int | None = parameter(Bound(), default=None)
+    min_val: int | None = parameter(Bound(), default=0)
     pseudo_count: Any = setting()
     suff_stat: Any = setting()
     name: str | None = name()

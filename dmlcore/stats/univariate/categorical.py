@@ -38,8 +38,8 @@ class CategoricalDistribution(Distribution):
     such labels are never drawn. Raises `ParameterError` outside these domains.
     """
 
-    pmap: LabelMap = parameter(LabelProbabilities(total=True))
-    default_value: float = parameter(Unseen(), 0.0)
+    pmap: Any = parameter(LabelProbabilities(total=True))
+    default_value: float = parameter(Unseen(), default=0.0)
     name: str | None = name()
     keys: str | None = keys()
 

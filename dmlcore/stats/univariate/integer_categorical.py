@@ -105,8 +105,8 @@ class IntegerCategoricalEstimator(Estimator):
     Raises `ParameterError` if max_val < min_val or suff_stat does not fit the range, `DataError` if the range is too large for a table.
     """
 
-    min_val: int | None = parameter(Bound(), None)
-    max_val: int | None = parameter(Bound(), None)
+    min_val: int | None = parameter(Bound(), default=None)
+    max_val: int | None = parameter(Bound(), default=None)
     pseudo_count: Any = setting()
     suff_stat: Any = setting()
     name: str | None = name()

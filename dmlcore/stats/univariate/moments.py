@@ -43,11 +43,12 @@ class MomentsEstimator(Estimator):
         return self.pinned(floor=VARIANCE_FLOOR * variance_of(statistics), prior=prior_moments(self, statistics))
 
     def estimate(self, statistics: Moments, previous: Any = None) -> Any:
+        family: Any = self.family
         mu, sigma2 = posterior_moments(self, statistics)
         sigma2 = max(sigma2, self.floor)
         if not sigma2 > 0:
             raise DegenerateError(f"{self.label}: all values equal {float(mu)!r}, so the variance has no maximum; {REMEDY}")
-        return self.family(mu, sigma2, self.name, self.keys)
+        return family(mu, sigma2, self.name, self.keys)
 
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.sigma2, self.floor)

@@ -30,7 +30,7 @@ class SpikeAndSlabDistribution(Distribution):
     k: int = parameter(Whole())
     num_vals: int = parameter(Whole(1))
     p: float = parameter(probability)
-    min_val: int = parameter(Whole(), 0)
+    min_val: int = parameter(Whole(), default=0)
     name: str | None = name()
     keys: str | None = keys()
 
@@ -123,8 +123,8 @@ class SpikeAndSlabEstimator(Estimator):
     pseudo-observations. Raises `ParameterError` if max_val < min_val, `DataError` if a prior is spread over too large a range.
     """
 
-    min_val: int | None = parameter(Bound(), None)
-    max_val: int | None = parameter(Bound(), None)
+    min_val: int | None = parameter(Bound(), default=None)
+    max_val: int | None = parameter(Bound(), default=None)
     pseudo_count: Any = setting()
     suff_stat: Any = setting()
     name: str | None = name()
