@@ -298,11 +298,11 @@ EXAMPLES = [
     ),
     example(
         "keyed mixture",
-        Mix([N(0.5, 2.0, keys="k"), N(0.5, 2.0, keys="k")], [0.3, 0.7], keys=("w", None)),
-        REAL,
-        [inf],
-        ["x"],
-        estimator=MixtureEstimator([GaussianEstimator(keys="k")] * 2, keys=("w", None)),
+        Mix([Tuple((N(1.0, 2.0, keys="k"), PoissonDistribution(lam))) for lam in (1.0, 7.0)], [0.4, 0.6], keys=("w", None)),
+        Pair(REAL, range(50)),
+        [(inf, 1), (0.0, -1)],
+        [("x", 1), (1.0, 2.5)],
+        estimator=MixtureEstimator([CompositeEstimator((GaussianEstimator(keys="k"), PoissonEstimator()))] * 2, keys=("w", None)),
     ),
     example(
         "keyed composite",

@@ -61,8 +61,10 @@ def rising_direction(problem: Problem, model: Distribution, rng: np.random.Gener
         values, vectors = np.linalg.eig(hessenberg[: j + 1, : j + 1])
         top = int(np.argmax(values.real))
         value, mix = float(values[top].real), vectors[:, top].real
-        settled = abs(value - before) < 1e-4 * max(1.0, 1.0 - value) or hessenberg[j + 1, j] < 1e-8
-        if (value > 1 + SURE and (settled or j + 1 >= 10)) or (settled and j >= 5) or j + 1 == min(STEPS, len(here)):
+        exhausted = hessenberg[j + 1, j] < 1e-8  # the basis spans all directions that EM mixes with the first
+        exhausted = hessenberg[j + 1, j] < 1e-8 or j + 1 == min(STEPS, len(here))
+        settled = abs(value - before) < 1e-4 * max(1.0, 1.0 - value)
+        if exhausted or (settled and j >= 5) or (value > 1 + SURE and j >= 9):
             direction = np.array(basis).T @ mix
             return scale * direction / np.abs(direction).max() if value > 1 - SURE else None
         before = value
