@@ -8,6 +8,7 @@ import pickle
 import random
 from collections import Counter
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -96,11 +97,11 @@ def by_hand(law: Distribution, x: Any) -> float:
         case stats.MixtureDistribution():
             return total(log(w) + by_hand(c, x) for w, c in zip(law.w, law.components, strict=True))
         case stats.HierarchicalMixtureDistribution():
-            rows = [
+            parts = [
                 log(w) + sum(total(log(p) + by_hand(t, v) for p, t in zip(tau, law.topics, strict=True)) for v in x)
                 for w, tau in zip(law.w, law.taus, strict=True)
             ]
-            return by_hand(law.len_dist, len(x)) + total(rows)
+            return by_hand(law.len_dist, len(x)) + total(parts)
         case stats.JointMixtureDistribution():
             left, right = ([by_hand(c, v) for c in side] for side, v in zip((law.components1, law.components2), x, strict=True))
             return total(log(law.w1[k] * law.taus12[k, j]) + left[k] + right[j] for k in range(len(left)) for j in range(len(right)))
@@ -115,7 +116,7 @@ def by_hand(law: Distribution, x: Any) -> float:
             return by_hand(law.len_dist, len(x)) + sum(by_hand(law.dist, v) for v in x)
         case stats.MarkovChainDistribution():
             p = [law.init_prob_map.get(v, law.default_value) for v in x[:1]]
-            p += [law.transition_map.get(a, {}).get(b, law.default_value) for a, b in zip(x[:-1], x[1:], strict=True)]
+            p += [law.transition_map.get(a, {}).get(b, law.default_value) for a, b in pairwise(x)]
             return by_hand(law.len_dist, len(x)) + sum(map(log, p))
         case stats.BernoulliSetDistribution():
             if not set(x) <= set(law.pmap):
@@ -148,8 +149,14 @@ def far_sequences() -> list[Distribution]:
         (stats.MixtureDistribution(far(100.0), [1.0, 0.0]), [0.0, 100.0, 50.0, -1e3, 1e9]),
         (stats.MixtureDistribution(far(40.0), [1.0 - 1e-300, 1e-300]), [0.0, 20.0, 40.0, 80.0]),
         (stats.MixtureDistribution(far_sequences(), [1.0, 0.0]), [[60.0], [0.0, 60.0], [], [60.0] * 5]),
-        (stats.HierarchicalMixtureDistribution(far(100.0), [0.5, 0.5], [[1.0, 0.0], [0.9, 0.1]], stats.PoissonDistribution(2.0)), [[100.0], [0.0, 50.0]]),
-        (stats.HierarchicalMixtureDistribution(far(100.0), [1.0], [[1.0, 0.0]], stats.PoissonDistribution(2.0)), [[100.0], [0.0, 100.0], []]),
+        (
+            stats.HierarchicalMixtureDistribution(far(100.0), [0.5, 0.5], [[1.0, 0.0], [0.9, 0.1]], stats.PoissonDistribution(2.0)),
+            [[100.0], [0.0, 50.0]],
+        ),
+        (
+            stats.HierarchicalMixtureDistribution(far(100.0), [1.0], [[1.0, 0.0]], stats.PoissonDistribution(2.0)),
+            [[100.0], [0.0, 100.0], []],
+        ),
         (stats.JointMixtureDistribution(far(100.0), far(100.0), [0.5, 0.5], None, np.eye(2)), [(0.0, 100.0), (100.0, 1.0), (1.0, 2.0)]),
     ],
     ids=lambda v: type(v).__name__,
@@ -176,7 +183,10 @@ def test_one_at_a_time_all_at_once_and_in_blocks(e: Example) -> None:
     np.testing.assert_array_equal(e.law.seq_log_density(encoded, threads=2), many)
 
 
-@some(lambda e: e.sampled and e.name in ("gaussian", "gamma", "mixture", "joint", "multivariate gaussian", "sequence of reals", "mixture of composites"))
+SMOOTH = ("gaussian", "gamma", "mixture", "joint", "multivariate gaussian", "sequence of reals", "mixture of composites")
+
+
+@some(lambda e: e.name in SMOOTH)
 def test_distinct_rows_across_a_block_border(e: Example) -> None:
     rows = e.data(BLOCK_ROWS + 200)
     here = slice(BLOCK_ROWS - 150, BLOCK_ROWS + 150)
@@ -207,6 +217,33 @@ def test_no_value_gives_nan_or_a_warning(e: Example) -> None:
     assert (one < inf).all()
     close(e.law.seq_log_density(rows), one)
     close(e.law.seq_log_density(rows * 300), np.tile(one, 300))
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-300])
+def test_the_smallest_scales_give_no_nan(scale: float) -> None:
+    laws = [stats.GaussianDistribution(0.0, scale), stats.ExponentialDistribution(scale), stats.DiagonalGaussianDistribution([0.0], [scale])]
+    laws += [stats.GammaDistribution(2.0, scale), stats.LogGaussianDistribution(0.0, scale), stats.PoissonDistribution(scale)]
+    for law in laws:
+        rows = np.array([0.0, 1.0, 2.0])
+        rows = rows[:, None] if isinstance(law.layout, Vector) else rows
+        for data in (rows, np.repeat(rows, 200, axis=0)):
+            assert not np.isnan(law.seq_log_density(data)).any()
+
+
+@pytest.mark.parametrize("length", [2000, 60_000])
+def test_long_sequences_do_not_underflow(length: int) -> None:
+    few = stats.IntegerCategoricalDistribution(length, [1.0])
+    topics = [stats.CategoricalDistribution({"a": p, "b": 1 - p}) for p in (0.1, 0.7)]
+    x = list("abbab" * (length // 5))
+    held = np.array([x.count("a"), x.count("b")])
+    law = stats.HierarchicalMixtureDistribution(topics, [0.5, 0.5], [[1.0, 0.0], [0.25, 0.75]], few)
+    p = np.array(law.taus) @ [[0.1, 0.9], [0.7, 0.3]]
+    expected = scipy.special.logsumexp(np.log(p) @ held + math.log(0.5))
+    close(law.log_density(x), expected, 1e-11)
+    close(law.to_mixture().log_density(x), expected, 1e-11)
+    close(law.seq_log_density([x, x, x]), [expected] * 3, 1e-11)
+    chain = stats.MarkovChainDistribution({"a": 1.0}, {"a": {"b": 1.0}, "b": {"b": 0.5, "a": 0.5}}, few)
+    close(chain.log_density(["a", *"bba" * ((length - 2) // 3), *"b" * (1 + (length - 2) % 3)]), -math.log(2) * (length - 1 - (length + 1) // 3))
 
 
 # -- cdf, quantile, moments --------------------------------------------------------------------------------------------
@@ -358,8 +395,8 @@ def same(a: Any, b: Any) -> bool:
 @sampled
 def test_same_state_same_draws_and_no_global_state(e: Example) -> None:
     law = e.law
-    np.random.seed(7)  # noqa: NPY002
-    before, others = np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    np.random.seed(7)
+    before, others = np.random.get_state()[1].copy(), random.getstate()
     for make in (lambda: 5, lambda: np.int64(5), lambda: np.random.default_rng(5), lambda: np.random.RandomState(5)):
         first = law.sample(30, rng=make())
         assert same(first, law.sample(30, rng=make()))
@@ -368,7 +405,7 @@ def test_same_state_same_draws_and_no_global_state(e: Example) -> None:
     law.sample(3)
     stream = law.sampler(5)
     assert len(set(map(repr, draws(e)))) == 1 or not same(stream.sample(60), stream.sample(60))
-    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == before).all()
     assert random.getstate() == others
 
 
@@ -419,14 +456,20 @@ def arrays(rows: Any, tmp_path: Any) -> dict[str, Any]:
     frozen.setflags(write=False)
     saved[:] = x
     both = np.stack([x, x])
-    out = {"array": x, "read-only": frozen, "memory-mapped": saved, "strided": np.concatenate([both, both])[::2][0], "tuple": tuple(x.tolist())}
+    out = {
+        "array": x,
+        "read-only": frozen,
+        "memory-mapped": saved,
+        "strided": np.concatenate([both, both])[::2][0],
+        "tuple": tuple(x.tolist()),
+    }
     out |= {"backwards": x[::-1].copy()[::-1], "objects": x.astype(object), "big-endian": x.astype(x.dtype.newbyteorder(">"))}
     out["Fortran"] = np.asfortranarray(x)
     if (np.float32(x) == x).all():
         out["float32"] = x.astype(np.float32)
     if (np.int64(x) == x).all():
         out |= {"int64": np.int64(x), "int32": np.int32(x), "float": np.float64(x), "ints": np.int64(x).tolist()}
-        if (x >= 0).all():
+        if (x >= 0).all() and (x < 256).all():
             out["uint8"] = x.astype(np.uint8)
     if np.isin(x, [0, 1]).all():
         out |= {"bool": x.astype(bool), "bools": x.astype(bool).tolist()}
@@ -461,7 +504,12 @@ def test_labels_and_missing_values_from_frames(e: Example) -> None:
     if len(set(map(type, rows))) == 1:
         forms += [np.array(rows), pd.Series(rows), *([pd.Series(rows, dtype="category")] if isinstance(rows[0], str) else [])]
     if isinstance(e.law.layout, Maybe) and set(map(type, rows)) == {float, type(None)}:
-        forms += [np.array(rows, dtype=float), pd.Series(rows, dtype=float), pd.array(rows, dtype="Float64"), [pd.NA if v is None else v for v in rows]]
+        forms += [
+            np.array(rows, dtype=float),
+            pd.Series(rows, dtype=float),
+            pd.array(rows, dtype="Float64"),
+            [pd.NA if v is None else v for v in rows],
+        ]
     for data in forms:
         np.testing.assert_array_equal(e.law.seq_log_density(data), expected)
 

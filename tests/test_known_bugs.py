@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.examples import EXAMPLES, Example
 
 from dmlcore import fit
 from dmlcore.core.distribution import CombinatorDistribution
@@ -53,6 +52,7 @@ from dmlcore.stats import (
     seq_estimate,
 )
 from dmlcore.utils.estimation import best_of, optimize
+from tests.examples import EXAMPLES, Example
 
 # -- the predecessor -----------------------------------------------------------------------------------------------------
 
@@ -135,7 +135,8 @@ def test_hierarchical_component_densities_agree_one_by_one_and_together() -> Non
     for x, row in zip(rows, together, strict=True):
         np.testing.assert_allclose(model.component_log_density(x), row, rtol=1e-12)
         by_hand = [
-            model.len_dist.log_density(len(x)) + sum(np.log(sum(t * topic.density(v) for t, topic in zip(tau, topics, strict=True))) for v in x)
+            model.len_dist.log_density(len(x))
+            + sum(np.log(sum(t * topic.density(v) for t, topic in zip(tau, topics, strict=True))) for v in x)
             for tau in model.taus
         ]
         np.testing.assert_allclose(row, by_hand, rtol=1e-12)
@@ -232,7 +233,11 @@ def test_unknown_elements_and_labels_have_density_zero() -> None:
     assert model.log_density(["a", "z"]) == -np.inf
     assert model.seq_log_density([["z"], ["a"]]).tolist() == [-np.inf, pytest.approx(np.log(0.25))]
     assert CategoricalDistribution({"a": 1.0}).log_density("z") == -np.inf
-    assert IntegerCategoricalDistribution(0, [0.5, 0.5]).seq_log_density([-1, 0, 2]).tolist() == [-np.inf, pytest.approx(np.log(0.5)), -np.inf]
+    assert IntegerCategoricalDistribution(0, [0.5, 0.5]).seq_log_density([-1, 0, 2]).tolist() == [
+        -np.inf,
+        pytest.approx(np.log(0.5)),
+        -np.inf,
+    ]
 
 
 def test_optimize_keeps_its_last_step() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.reference import build, composite_rows, load
 
 import dmlcore
 import dmlcore.utils.optsutil as ops
@@ -58,6 +57,7 @@ from dmlcore.stats import (
     seq_log_density_sum,
 )
 from dmlcore.utils.estimation import best_of, empirical_kl_divergence, iterate, optimize, partition_data
+from tests.reference import build, composite_rows, load
 
 
 def sum_of_logs(model: Any, data: Any) -> float:

@@ -20,6 +20,8 @@ from dmlcore.io import from_json, to_json
 from dmlcore.stats import (
     CompositeEstimator,
     GaussianEstimator,
+    HierarchicalMixtureDistribution,
+    HierarchicalMixtureEstimator,
     MixtureDistribution,
     MixtureEstimator,
     OptionalDistribution,
@@ -28,6 +30,7 @@ from dmlcore.stats import (
     PoissonEstimator,
     SequenceDistribution,
     SequenceEstimator,
+    initialize,
 )
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "add_a_distribution.md"
@@ -231,6 +234,18 @@ def test_keys_pool(page: Any) -> None:
     assert (model.dists[0].shape, model.dists[0].scale) == pytest.approx((pooled.shape, pooled.scale), rel=1e-12)
     loose = CompositeEstimator((page.WeibullEstimator(), page.WeibullEstimator()))
     assert dmlcore.fit(list(zip(one, two, strict=True)), loose).model.dists[1].shape == pytest.approx(2.5, rel=0.15)
+
+
+def test_topics_of_a_hierarchical_mixture(page: Any) -> None:
+    topics = [page.WeibullDistribution(*parameters) for parameters in ((1.2, 1.0), (6.0, 8.0))]
+    rows = HierarchicalMixtureDistribution(topics, [0.5, 0.5], [[0.8, 0.2], [0.1, 0.9]], PoissonDistribution(6.0)).sample(500, rng=1)
+    est = HierarchicalMixtureEstimator([page.WeibullEstimator()] * 2, 2)
+    keyed = MixtureEstimator([SequenceEstimator(MixtureEstimator([page.WeibullEstimator()] * 2, keys=(None, "topics")))] * 2)
+    start = initialize(rows, est, rng=1)
+    one = dmlcore.fit(rows, est, start=start, delta=0, max_its=10)
+    two = dmlcore.fit(rows, keyed, start=start.to_mixture(), delta=0, max_its=10)
+    assert monotone(one)
+    np.testing.assert_allclose(one.history, two.history, rtol=1e-10)
 
 
 def test_the_prior_is_the_pseudo_observations(page: Any) -> None:

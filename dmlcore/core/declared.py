@@ -128,7 +128,7 @@ class Declared:
         required = True
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            if f.default is not dataclasses.MISSING and _same(value, f.default):
+            if f.default is not dataclasses.MISSING and same(value, f.default):
                 required = False
                 continue
             text = _readable(value)
@@ -138,7 +138,7 @@ class Declared:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(_same(getattr(self, field), getattr(other, field)) for field, _ in self._fields)
+        return all(same(getattr(self, field), getattr(other, field)) for field, _ in self._fields)
 
     def __hash__(self) -> int:
         return hash((type(self), *(_hashable(getattr(self, field)) for field, _ in self._fields)))
@@ -172,13 +172,14 @@ def _readable(value: Any) -> str:
     return repr(value.item()) if isinstance(value, np.generic) else repr(value)
 
 
-def _same(a: Any, b: Any) -> bool:
+def same(a: Any, b: Any) -> bool:
+    """Equality of field values: arrays entry by entry, NaN equal to itself."""
     if a is b:
         return True
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.array_equal(a, b)
     if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(_same(u, v) for u, v in zip(a, b, strict=True))
+        return len(a) == len(b) and all(same(u, v) for u, v in zip(a, b, strict=True))
     return bool(a == b) or (isinstance(a, float) and isinstance(b, float) and a != a and b != b)
 
 

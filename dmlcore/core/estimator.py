@@ -76,6 +76,10 @@ class Estimator(Declared):
         """Why an estimate is no ordinary maximum (it lies on a floor), or None."""
         return None
 
+    def permits(self, distribution: Any) -> bool:
+        """Whether the node's own parameters that are not estimated are as the estimator has them."""
+        return True
+
     @property
     def has_prior(self) -> bool:
         """Whether `estimate` has an answer without data."""

@@ -78,6 +78,9 @@ def fit(
     escape_rng = np.random.default_rng(0)
     history: list[float] = []
     events: list[str] = []
+    if not problem.permits(model):
+        events.append("the start is not tied or fixed as the estimator is; the record begins one EM step from it")
+        model = problem.maximise(problem.expect(model)[1], model)
     objective: list[float] = []
     best = model
     status, message = "iteration limit", f"stopped at the limit of {max_its} steps; more may be gained"

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.core.declared import same
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.keys import Ties, flat, log_prior, maximise, resolve
+from dmlcore.core.keys import Ties, flat, log_prior, maximise, preorder, resolve
 from dmlcore.core.labels import plain
 from dmlcore.core.random import spawn
 from dmlcore.core.walk import Open, Score, Send, Tables, scatter, settle
@@ -139,6 +140,13 @@ class Problem:
                     f"the model does not fit the estimator: {path or 'at the top'} is {law!r}, expected a {node.family.__name__}"
                 )
         return model
+
+    def permits(self, model: Distribution) -> bool:
+        """Whether a model is one that a step could give: tied places are equal, fixed parts are as given. A start need not be."""
+        laws = list(preorder(model))
+        values = [tuple(v for f, _, v in law.parameters() if f not in ("name", "keys")) for law in laws]
+        tied = all(group is None or same(values[group], values[i]) for i, group in enumerate(self.ties.own))
+        return tied and all(e.permits(law) for e, law in zip(self.ties.nodes, laws, strict=True))
 
     def _total(self, model: Distribution, log: np.ndarray, weights: np.ndarray, start: int) -> float:
         with np.errstate(invalid="ignore"):  # a row of weight zero may have density zero

@@ -213,3 +213,34 @@ def scatter_rows_many(weights, codes, offsets, size):
                 part[j & 1, codes[j]] += w
         out[k] = part[0] + part[1]
     return out
+
+
+@kernel
+def segment_log_product(values, offsets):
+    """Logarithms of the products of `values[m, offsets[i]:offsets[i + 1]]`, all at least 1e-280, shape `(M, n)`."""
+    M, n = len(values), len(offsets) - 1
+    out = np.empty((M, n))
+    for m in range(M):
+        for i in range(n):
+            log, product = 0.0, 1.0
+            for j in range(offsets[i], offsets[i + 1]):
+                if product < 1e-20 or product > 1e20:
+                    log += np.log(product)
+                    product = 1.0
+                product *= values[m, j]
+            out[m, i] = log + np.log(product)
+    return out
+
+
+@kernel
+def spread_quotients(rows, totals, offsets):
+    """`rows[m, i] / totals[m, j]` for each element j of row i, shape `(M, N)`."""
+    M, n = rows.shape
+    out = np.empty(totals.shape)
+    for m in range(M):
+        for i in range(n):
+            for j in range(offsets[i], offsets[i + 1]):
+                out[m, j] = rows[m, i]
+        for j in range(totals.shape[1]):
+            out[m, j] /= totals[m, j]
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def arrow(ax: Any, start: Any, end: Any, colour: str, text: str = "", side: str 
     ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.5, "shrinkA": 0, "shrinkB": 0})
     if text:
         x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-        shift = -0.12 if side == "left" else 0.12
+        shift = -0.45 if side == "left" else 0.45
         ax.text(x + shift, y, text, color=colour, fontsize=8.5, ha="right" if side == "left" else "left", va="center")
 
 
@@ -54,20 +55,18 @@ def main() -> None:
     ax.text(0.15, 8.5, "score forward", color=FORWARD, fontsize=11, weight="bold")
     ax.text(0.15, 8.05, "send weights back", color=BACKWARD, fontsize=11, weight="bold")
 
-    box(ax, 5.0, 1.3, 3.0, "field 0: Values\n5.1  0.2  3.3  …", DATA, 0.85, "square")
-    box(ax, 10.3, 1.3, 4.6, "field 1: Distinct\ncodes 2 0 2 1 …  into  [0, 4, missing]", DATA, 0.85, "square")
-    for x in (2.0, 9.0):
-        arrow(ax, (5.0 + (0.25 if x > 5 else -0.25), 1.75), (x, 4.27), "0.55")
-    for x in (5.4, 12.4):
-        arrow(ax, (10.3 + (0.4 if x > 10 else -0.4), 1.75), (x, 2.67), "0.55")
-    ax.text(7.65, 0.52, "one block of about 16,000 rows, as columns", ha="center", fontsize=9, color="0.3")
-    ax.text(7.65, 2.35, "scored once\nper distinct value", ha="center", va="center", fontsize=8.5, color="0.35")
+    box(ax, 3.2, 1.35, 4.0, "field 0: Values\n5.1  0.2  3.3  …", DATA, 0.85, "square")
+    box(ax, 10.4, 1.35, 5.2, "field 1: Distinct\ncodes  2 0 2 1 …  into  [0, 4, missing]", DATA, 0.85, "square")
+    ax.text(3.2, 0.55, "read by gaussian 1 and 2, by one kernel", ha="center", va="center", fontsize=9, color="0.3")
+    shared = "read by optional 1 and 2, once per distinct value:\nlog densities are gathered, weights are summed by code"
+    ax.text(10.4, 0.45, shared, ha="center", va="center", fontsize=9, color="0.3")
+    ax.text(7.2, 2.1, "columns of one block, about 16,000 rows", ha="center", va="center", fontsize=9.5, color="0.3")
 
     steps = ["statistics\nof each leaf", "add blocks,\nin order", "pool\nby key", "estimate,\nassemble", "next\nmodel"]
     ys = [6.9, 5.6, 4.3, 3.0, 1.7]
     for step, y in zip(steps, ys, strict=True):
         box(ax, 14.6, y, 1.45, step, "#e8f2e4", 0.75)
-    for above, below in zip(ys, ys[1:], strict=False):
+    for above, below in pairwise(ys):
         arrow(ax, (14.6, above - 0.42), (14.6, below + 0.42), "0.35")
     ax.text(14.6, 7.65, "then", ha="center", fontsize=10, color="0.3")
 

@@ -67,6 +67,9 @@ class IgnoredEstimator(CombinatorEstimator):
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         return Node(None)
 
+    def permits(self, distribution: Any) -> bool:
+        return distribution.dist == self.dist
+
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> IgnoredDistribution:
         return IgnoredDistribution(self.dist, self.name, self.keys)
 

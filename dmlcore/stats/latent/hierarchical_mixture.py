@@ -84,14 +84,12 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
             sums, posterior = exact_mix(joint)
             exact = (elements, posterior)
             totals[:, elements] = 1.0
-        shift = kernels.segment_sum(scored.shift, column.offsets)
-        logs = []
-        for m in range(len(self.w)):
-            log = np.log(totals[m])
-            if exact is not None:
-                log[elements] = sums[m] - scored.shift[elements]
-            logs.append(kernels.segment_sum(log, column.offsets) + shift)
-        log, outer = mixed(scaled_by_largest(np.array(logs), []), self.w)
+        logs = kernels.segment_log_product(totals, column.offsets)
+        logs += kernels.segment_sum(scored.shift, column.offsets)
+        if exact is not None:
+            row = np.searchsorted(column.offsets, elements, side="right") - 1
+            np.add.at(logs, (slice(None), row), sums - scored.shift[elements])
+        log, outer = mixed(scaled_by_largest(logs, []), self.w)
         length, length_tape = score(self.len_dist, column.lengths)
         return log + length, HierarchicalTape(scored, self.taus, totals, outer, column.offsets, length_tape, exact)
 
@@ -175,14 +173,12 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
 
     def backward(self, tape: HierarchicalTape, weights: np.ndarray, send: Any) -> Node:
         outer = tape.posterior() * weights
-        lengths = np.diff(tape.offsets)
-        rows = np.array([np.repeat(row, lengths) for row in outer])
+        rows = kernels.spread_quotients(outer, tape.totals, tape.offsets)
         extra = None
-        if tape.exact is not None:
+        if tape.exact is not None:  # there, totals are one
             elements, posterior = tape.exact
             extra = posterior * rows[:, None, elements]
             rows[:, elements] = 0.0
-        rows /= tape.totals
         topic_weights = tape.taus.T @ rows
         topic_weights *= tape.scored.scaled
         taus = tape.taus * (rows @ tape.scored.scaled.T)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.core.declared import children, keys, name, parameter, setting
+from dmlcore.core.declared import children, keys, name, parameter, same, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
 from dmlcore.core.domains import simplex
 from dmlcore.core.errors import ParameterError, StructureError, SupportError
@@ -234,6 +234,9 @@ class MixtureEstimator(CombinatorEstimator):
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> MixtureDistribution:
         w = self.fixed_weights if self.fixed_weights is not None else share(own, self.prior, previous and previous.w)
         return self.family(children, w, self.name, self.keys)
+
+    def permits(self, distribution: Any) -> bool:
+        return self.fixed_weights is None or same(self.fixed_weights, distribution.w)
 
     def log_prior(self, distribution: Any) -> float:
         return 0.0 if self.prior is None or self.fixed_weights is not None else log_prior_of(self.prior, distribution.w)

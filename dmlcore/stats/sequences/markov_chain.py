@@ -185,14 +185,12 @@ class MarkovChainEstimator(CombinatorEstimator):
             if previous is not None:
                 return previous.replace(len_dist=children[0])
             raise DegenerateError(f"{self.label}: all sequences are empty; a first label is needed to estimate from")
-        leaving = np.bincount(self.row, pairs, minlength=len(self.labels))[self.row]
-        ways = np.bincount(self.row, minlength=len(self.labels))[self.row]
-        before = (
-            1.0 / ways
-            if previous is None
-            else previous.transition_map.pairs.lookup(self.pairs, previous.transition_map.pairs.values_array, 0.0)
-        )
-        p = np.where(leaving > 0, pairs / np.where(leaving > 0, leaving, 1.0), before)
+        before = None if previous is None else previous.transition_map.pairs
+        kept = pairs if before is None else before.lookup(self.pairs, before.values_array, 0.0)
+        p = np.ones(len(pairs))
+        for ways in (p, kept, pairs):  # a label that is left with no weight keeps its transitions; one that never was has even ones
+            leaving = np.bincount(self.row, ways, minlength=len(self.labels))[self.row]
+            p = np.where(leaving > 0, ways / np.where(leaving > 0, leaving, 1.0), p)
         transitions = TransitionMap(LabelMap(self.pairs, p))
         return MarkovChainDistribution(LabelMap(self.labels, first / first.sum()), transitions, children[0], name=self.name, keys=self.keys)
 

@@ -35,7 +35,7 @@ class ExponentialDistribution(Distribution):
 
     @cached_property
     def _constants(self) -> tuple[float, float]:
-        return -1.0 / self.beta, math.log(self.beta)
+        return max(-1.0 / self.beta, -1e308), math.log(self.beta)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         rate, constant = self._constants

@@ -39,7 +39,7 @@ class GaussianDistribution(Distribution):
 
     @cached_property
     def _constants(self) -> tuple[float, float, float]:
-        return self.mu, 0.5 / self.sigma2, -0.5 * (LOG_2PI + math.log(self.sigma2))
+        return self.mu, min(0.5 / self.sigma2, 1e308), -0.5 * (LOG_2PI + math.log(self.sigma2))
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         mu, scale, constant = self._constants

@@ -38,7 +38,7 @@ class LogGaussianDistribution(Distribution):
 
     @cached_property
     def _constants(self) -> tuple[float, float]:
-        return 0.5 / self.sigma2, -HALF_LOG_2PI - 0.5 * math.log(self.sigma2)
+        return min(0.5 / self.sigma2, 1e308), -HALF_LOG_2PI - 0.5 * math.log(self.sigma2)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         scale, constant = self._constants
