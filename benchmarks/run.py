@@ -287,16 +287,16 @@ def main() -> None:
         for row in bench.all(only):
             rows.append(row)
             print(f"{row.name} done", file=sys.stderr)
-        versions = ", ".join(f"{SYSTEMS[s]} {worker.hello['version']}" for s, worker in bench.workers.items())
+        versions = [worker.hello["versions"] for worker in bench.workers.values()]
         for worker in bench.workers.values():
             worker.stop()
-    print(
-        f"{versions}; {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} before; W: median CPU seconds per EM step, one thread"
-    )
-    print(table(rows, systems))
+    print("; ".join(versions))
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} before; W rows: median CPU seconds per EM step, one thread\n")
+    print(table(rows, systems), end="\n\n")
     print(remarks(rows, bench.missing))
     if given.json:
-        given.json.write_text(json.dumps({"versions": versions, "quick": given.quick, "rows": [vars(row) for row in rows]}, indent=1))
+        found = {"versions": versions, "load": load, "quick": given.quick, "rows": [vars(row) for row in rows]}
+        given.json.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import pickle
+import platform
 import sys
 import time
 from collections.abc import Callable
@@ -119,14 +120,20 @@ def brief(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:160]
 
 
+def versions(package: str) -> str:
+    """What a system runs on: its environment moves the numbers too."""
+    own = "this tree" if package == "dmlcore" else importlib.metadata.version(package)
+    below = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "scipy"))
+    return f"{package} {own} (python {platform.python_version()}, {below})"
+
+
 def main() -> None:
     """Answer commands until the input ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what systems print goes to stderr
     try:
         cpu, wall, module = spent(lambda: importlib.import_module(f"benchmarks.system_{sys.argv[1]}"))
-        version = importlib.metadata.version(module.PACKAGE) if module.PACKAGE != "dmlcore" else "this tree"
-        hello: dict[str, Any] = {"cpu": cpu, "wall": wall, "version": version}
+        hello: dict[str, Any] = {"cpu": cpu, "wall": wall, "versions": versions(module.PACKAGE)}
     except Exception as error:
         hello = {"error": brief(error)}
     print(json.dumps(hello), file=answers)

@@ -260,8 +260,12 @@ EXAMPLES = [
     example("mixture of geometrics", Mix([GeometricDistribution(p) for p in (0.9, 0.2)], [0.4, 0.6]), range(1, 200), [0], ODD_COUNTS),
     example("mixture of binomials", Mix([BinomialDistribution(p, 5) for p in (0.1, 0.7)], [0.4, 0.6]), range(6), [-1, 6], ODD_COUNTS),
     example("mixture of categoricals", Mix([ab, C({"b": 0.2, None: 0.8})], [0.4, 0.6]), ["a", "b", None], ["c"], [["a"]]),
-    example("mixture of diagonals", Mix([DiagonalGaussianDistribution([m, 1.0], [1.0, 2.0]) for m in (0.0, 2.0)], [0.5, 0.5]), Pair(REAL, REAL)),
-    example("mixture of like mixtures", Mix([Mix([N(m, 1.0), N(-m, 2.0)], [0.5, 0.5]) for m in (0.5, 2.0)], [0.8, 0.2]), REAL, [inf], ODD_REALS),
+    example(
+        "mixture of diagonals", Mix([DiagonalGaussianDistribution([m, 1.0], [1.0, 2.0]) for m in (0.0, 2.0)], [0.5, 0.5]), Pair(REAL, REAL)
+    ),
+    example(
+        "mixture of like mixtures", Mix([Mix([N(m, 1.0), N(-m, 2.0)], [0.5, 0.5]) for m in (0.5, 2.0)], [0.8, 0.2]), REAL, [inf], ODD_REALS
+    ),
     example(
         "mixture of unlike mixtures",
         Mix([Mix([N(2.0, 1.0)], [1.0]), Mix([E(1.0), N(-2.0, 2.0)], [0.5, 0.5])], [0.4, 0.6]),

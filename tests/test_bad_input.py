@@ -25,7 +25,8 @@ from dmlcore.core.errors import (
     SupportError,
     shorten,
 )
-from dmlcore.data.layouts import Anything, Count, Fields, Labels, LabelSequence, LabelSet, Maybe, Real, Repeated, Vector
+from dmlcore.data.layouts import Anything, Count, Fields, Labels, Maybe, Real, Vector
+from dmlcore.data.sequences import LabelSequence, LabelSet, Repeated
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
     BernoulliSetDistribution,

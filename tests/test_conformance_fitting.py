@@ -24,6 +24,9 @@ from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.statistics import Counts, Sums
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (
+    BernoulliSetEstimator,
+    BinomialEstimator,
+    CategoricalEstimator,
     CompositeDistribution,
     CompositeEstimator,
     DiagonalGaussianDistribution,
@@ -35,9 +38,13 @@ from dmlcore.stats import (
     GaussianDistribution,
     GaussianEstimator,
     HierarchicalMixtureDistribution,
+    IgnoredDistribution,
+    IgnoredEstimator,
+    IntegerCategoricalEstimator,
     JointMixtureDistribution,
     LogGaussianDistribution,
     LogGaussianEstimator,
+    MarkovChainEstimator,
     MixtureDistribution,
     MixtureEstimator,
     MultivariateGaussianDistribution,
@@ -45,6 +52,7 @@ from dmlcore.stats import (
     OptionalEstimator,
     PoissonEstimator,
     SequenceEstimator,
+    SpikeAndSlabEstimator,
     estimate,
     initialize,
 )
@@ -175,6 +183,26 @@ def test_an_impossible_row_of_weight_zero_takes_no_part(case: Case) -> None:
     assert_same(estimate(off, case.estimator, case.law, w), estimate(rows, case.estimator, case.law))
 
 
+@pytest.mark.parametrize("prior", [None, 2.0])
+@pytest.mark.parametrize(
+    ("family", "rows"),
+    [
+        (CategoricalEstimator, ["a", "b", "z"]),
+        (IntegerCategoricalEstimator, [0, 3, 9]),
+        (SpikeAndSlabEstimator, [0, 3, 9]),
+        (BinomialEstimator, [0, 3, 9]),
+        (BernoulliSetEstimator, [["a"], ["b", "a"], ["z"]]),
+        (MarkovChainEstimator, [["a", "b", "a"], ["b"], ["b", "z"]]),
+    ],
+)
+def test_values_of_weight_zero_leave_no_trace(family: Any, rows: Any, prior: float | None) -> None:
+    estimator = family(pseudo_count=prior)
+    assert_same(estimate(rows, estimator, weights=[2.0, 1.0, 0.0]), estimate([rows[0], *rows[:2]], estimator), 1e-12)
+    filled = [*rows * 40, *rows[:2] * 3]  # coded columns take another path
+    w = [2.0, 1.0, 0.0] * 40 + [0.0] * 6
+    assert_same(estimate(filled, estimator, weights=w), estimate([rows[0], *rows[:2]] * 40, estimator), 1e-12)
+
+
 # -- statistics (15, 16) -------------------------------------------------------------------------------------------------
 
 
@@ -301,6 +329,28 @@ def test_tied_components_of_one_mixture_are_one_law() -> None:
     assert found.status == "converged"
     assert_same(found.model.components[0], estimate(x, GaussianEstimator()))
     assert found.model.components[0] is found.model.components[1]
+
+
+def test_a_start_that_is_not_tied_or_fixed_as_the_estimator_is_begins_one_step_later() -> None:
+    """Otherwise the constraint would lower the objective at the first step, and the untied start would be returned."""
+    x = MixtureDistribution(GAUSSIANS, [0.5, 0.5]).sampler(1).sample(80)
+    free = fit(x, MixtureEstimator([GaussianEstimator()] * 2), rng=1).model
+    for estimator, start in (
+        (MixtureEstimator([GaussianEstimator(keys="k")] * 2), MixtureDistribution(GAUSSIANS, [0.4, 0.6])),
+        (MixtureEstimator([GaussianEstimator()] * 2, fixed_weights=[0.9, 0.1]), free),
+        (CompositeEstimator((IgnoredEstimator(GAUSSIANS[0]),)), CompositeDistribution((IgnoredDistribution(free),))),
+    ):
+        rows = [(v,) for v in x] if isinstance(estimator, CompositeEstimator) else x
+        record = fit(rows, estimator, start=start)
+        assert record.status == "converged", record.message
+        assert len(record.events) == 1
+        assert record.history[0] == pytest.approx(estimate(rows, estimator, start).seq_log_density(rows).sum())
+        again = fit(rows, estimator, start=record.model)
+        assert again.events == []
+        assert again.log_likelihood == pytest.approx(record.log_likelihood, abs=1e-6)
+    pair, start, x, y = two_mixtures(("w", None))
+    found = fit(list(zip(x, y, strict=True)), pair, start=start, max_its=30).model
+    assert found.dists[0].w.tolist() == found.dists[1].w.tolist()
 
 
 def test_a_prior_is_counted_once_per_key() -> None:
@@ -601,6 +651,16 @@ def test_a_degenerate_fit_is_named() -> None:
         fit([2.0] * 5, GaussianEstimator())
     held = fit(x, MixtureEstimator([GaussianEstimator((0.0, 0.5), (None, None))] * 2), start=start)
     assert held.status == "converged", held.message  # a prior on the variance prevents it
+
+
+def test_an_exponential_on_zeros_stands_at_its_floor() -> None:
+    x = np.concatenate([np.zeros(20), np.linspace(1.0, 5.0, 20)])
+    start = MixtureDistribution([ExponentialDistribution(3.0), ExponentialDistribution(1e-3)], [0.5, 0.5])
+    record = fit(x, start.estimator(), start=start)
+    assert record.status == "degenerate"
+    assert "components[1]: exponential sits on zeros" in record.message
+    assert record.model.components[1].beta == pytest.approx(1e-12 * x.mean())
+    assert np.diff(record.objective).min() >= -1e-9
 
 
 class WrongEstimator(GaussianEstimator):

@@ -164,16 +164,22 @@ class Counts:
         return Counts(values, self.over(values) + other.over(values), total)
 
     def over(self, values: Any) -> np.ndarray:
-        """Weights in the order of other values (of which these are a part), 0 where there is none."""
+        """Weights in the order of other values, 0 where there is none; labels that are not among those are left out."""
         if values is self.values:
             return self.weights
         out = np.zeros(len(values))
         if isinstance(values, Vocabulary):
             where = values.positions(self.values)
+            out[where[where >= 0]] = self.weights[where >= 0]
         else:
-            where = np.searchsorted(values, self.values)
-        out[where] = self.weights
+            out[np.searchsorted(values, self.values)] = self.weights
         return out
+
+    def weighty(self) -> Vocabulary:
+        """The labels that carry weight: a row of weight zero brings none."""
+        if (self.weights > 0).all():
+            return self.values
+        return Vocabulary(label for label, w in zip(self.values, self.weights, strict=True) if w > 0)
 
     def scaled(self, factor: float) -> Counts:
         return Counts(self.values, self.weights * factor, self.total * factor)

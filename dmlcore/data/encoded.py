@@ -10,7 +10,8 @@ import numpy as np
 from dmlcore.core.collector import collector_held
 from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
 from dmlcore.data.columns import Column, blocks
-from dmlcore.data.layouts import Anything, Fields, Layout, Vector, plain_list
+from dmlcore.data.layouts import Anything, Fields, Layout, Vector
+from dmlcore.data.values import plain_list
 
 MANY = 1000  # rows from which holding the garbage collector pays
 BLOCK_ROWS = 1 << 14  # rows whose block x components array stays in cache

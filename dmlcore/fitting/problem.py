@@ -19,7 +19,7 @@ from dmlcore.core.random import spawn
 from dmlcore.core.walk import Open, Score, Send, Tables, scatter, settle
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded, encode, row_weights
-from dmlcore.data.layouts import frame_columns
+from dmlcore.data.values import frame_columns
 from dmlcore.engines.threads import map_in_order, thread_count
 
 SLICES = 8  # places from which a part of the data is taken

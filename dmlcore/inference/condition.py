@@ -12,7 +12,7 @@ import numpy as np
 
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import StructureError, SupportError
-from dmlcore.data.layouts import is_missing
+from dmlcore.data.values import is_missing
 from dmlcore.stats.combinators.composite import CompositeDistribution
 from dmlcore.stats.combinators.ignored import IgnoredDistribution
 from dmlcore.stats.combinators.optional import OptionalDistribution

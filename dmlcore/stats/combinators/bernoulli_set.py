@@ -14,9 +14,9 @@ from dmlcore.core.distribution import CombinatorDistribution, cut
 from dmlcore.core.domains import LabelProbabilities, probability
 from dmlcore.core.errors import EmptyError
 from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
-from dmlcore.core.labels import LabelMap, Vocabulary
+from dmlcore.core.labels import LabelMap
 from dmlcore.core.statistics import Counts, Node
-from dmlcore.data.layouts import LabelSet
+from dmlcore.data.sequences import LabelSet
 from dmlcore.stats.latent.weights import logs_of
 
 
@@ -122,7 +122,7 @@ class BernoulliSetEstimator(CombinatorEstimator):
 
     def resolve(self, statistics: Counts) -> Self:
         (count,) = pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
-        labels: Vocabulary = statistics.values
+        labels = statistics.weighty()
         if self.suff_stat is not None:
             labels = labels.union(self.suff_stat.labels)
         half = np.full(len(labels), 0.5)

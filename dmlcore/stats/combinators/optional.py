@@ -13,7 +13,8 @@ from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_v
 from dmlcore.core.domains import Domain, probability
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.statistics import Node
-from dmlcore.data.layouts import Layout, Maybe, is_missing
+from dmlcore.data.layouts import Layout, Maybe
+from dmlcore.data.values import is_missing
 from dmlcore.stats.latent.weights import log_prior_of, share
 
 

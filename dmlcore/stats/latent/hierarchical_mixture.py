@@ -16,7 +16,8 @@ from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, scaled_by_largest
-from dmlcore.data.layouts import Layout, Repeated
+from dmlcore.data.layouts import Layout
+from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, exact_mix, mixed
 from dmlcore.stats.latent.weights import log_prior_of, logs_of, share
@@ -88,7 +89,8 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         logs += kernels.segment_sum(scored.shift, column.offsets)
         if exact is not None:
             row = np.searchsorted(column.offsets, elements, side="right") - 1
-            np.add.at(logs, (slice(None), row), sums - scored.shift[elements])
+            for log, part in zip(logs, sums - scored.shift[elements], strict=True):
+                np.add.at(log, row, part)
         log, outer = mixed(scaled_by_largest(logs, []), self.w)
         length, length_tape = score(self.len_dist, column.lengths)
         return log + length, HierarchicalTape(scored, self.taus, totals, outer, column.offsets, length_tape, exact)

@@ -67,7 +67,7 @@ class DiagonalGaussianDistribution(Distribution):
 
     @cached_property
     def _constants(self) -> tuple[np.ndarray, float]:
-        return -0.5 / self.covar, -self.dim * HALF_LOG_2PI - 0.5 * float(np.log(self.covar).sum())
+        return np.maximum(-0.5 / self.covar, -1e308), -self.dim * HALF_LOG_2PI - 0.5 * float(np.log(self.covar).sum())
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         scale, constant = self._constants

@@ -17,7 +17,8 @@ from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.labels import LabelMap, Vocabulary
 from dmlcore.core.statistics import Counts, Node, Sums
 from dmlcore.core.walk import gather_many, scatter_many
-from dmlcore.data.layouts import LabelSequence, Layout
+from dmlcore.data.layouts import Layout
+from dmlcore.data.sequences import LabelSequence
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.weights import logs_of
 from dmlcore.stats.sequences.sequence import drawn_lengths
@@ -167,7 +168,11 @@ class MarkovChainEstimator(CombinatorEstimator):
 
     def resolve(self, statistics: Any) -> Self:
         (count,) = pseudo_counts(self.pseudo_count, 1, "MarkovChainEstimator")
-        labels, pairs, prior = statistics.first.values, statistics.pairs.values, None
+        pairs, prior = statistics.pairs.weighty(), None
+        labels: Vocabulary = statistics.first.values
+        seen = set(statistics.first.weighty()).union(*pairs)  # type: ignore[arg-type]
+        if len(seen) < len(labels):
+            labels = Vocabulary(label for label in labels if label in seen)
         if self.levels is not None:
             labels = labels.union(Vocabulary(self.levels))
         if count > 0 and len(labels):

@@ -13,7 +13,8 @@ from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_v
 from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.statistics import Node
-from dmlcore.data.layouts import Layout, Repeated
+from dmlcore.data.layouts import Layout
+from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.ignored import IgnoredEstimator
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 

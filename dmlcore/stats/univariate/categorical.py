@@ -104,21 +104,10 @@ class CategoricalEstimator(Estimator):
             self.family({0: 1.0}, self.default_value)
 
     def statistics(self, x: Vocabulary, weights: np.ndarray) -> Counts:
-        return Counts(x, weights) if self.labels in (None, x) else Counts(self.labels, self._over(Counts(x, weights)))
-
-    def _over(self, statistics: Counts) -> np.ndarray:
-        """Weights in the order of the resolved labels; what carries no weight may be missing there."""
-        if statistics.values is self.labels:
-            return statistics.weights
-        positions = self.labels.positions(statistics.values)  # type: ignore[union-attr]
-        out = np.zeros(len(self.labels))  # type: ignore[arg-type]
-        out[positions[positions >= 0]] = statistics.weights[positions >= 0]
-        return out
+        return Counts(x, weights) if self.labels in (None, x) else Counts(self.labels, Counts(x, weights).over(self.labels))
 
     def resolve(self, statistics: Counts) -> Self:
-        labels = statistics.values
-        if not (statistics.weights > 0).all():
-            labels = Vocabulary(label for label, w in zip(labels, statistics.weights, strict=True) if w > 0)
+        labels = statistics.weighty()
         (count,) = pseudo_counts(self.pseudo_count, 1, "CategoricalEstimator")
         prior = None
         if count > 0 and self.suff_stat is not None:
@@ -130,7 +119,7 @@ class CategoricalEstimator(Estimator):
 
     def estimate(self, statistics: Counts, previous: Any = None) -> CategoricalDistribution:
         labels = statistics.values if self.labels is None else self.labels
-        weights = statistics.weights if self.labels is None else self._over(statistics)
+        weights = statistics.weights if self.labels is None else statistics.over(self.labels)
         weights = weights if self.prior is None else weights + self.prior.weights
         default = self.default_value
         if isinstance(default, bool):

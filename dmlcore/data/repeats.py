@@ -1,0 +1,69 @@
+"""What repeats is kept once: whole numbers as codes, and rows that hold the same codes as one row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.data.columns import Distinct, Values
+
+CODED_MIN_ROWS = 64  # below this, coding costs more than it saves
+CODED_MAX_VALUES = 1 << 14  # more distinct values than a block has rows: a table would outgrow the block
+
+
+def coded(x: np.ndarray, always: bool = False) -> Any:
+    """Whole numbers as `Distinct` where few values repeat, as `Values` otherwise (or `Distinct` whatever they are)."""
+    n = len(x)
+    limit = n if always else min(CODED_MAX_VALUES, n // 2)
+    if n < CODED_MIN_ROWS:
+        if not always:
+            return Values(x)
+        numbers = x.tolist()
+        index = {v: i for i, v in enumerate(sorted(set(numbers)))}
+        return Distinct(np.array([index[v] for v in numbers], dtype=np.uint16), Values(np.array(list(index), dtype=np.int64)))
+    low, high = (int(x.min()), int(x.max())) if n else (0, 0)
+    if high - low < 1 << 16:
+        seen = np.zeros(high - low + 1, dtype=bool)
+        seen[x - low] = True
+        values = np.flatnonzero(seen) + low
+        if n and len(values) <= limit:
+            table = np.zeros(len(seen), dtype=np.uint16)
+            table[values - low] = np.arange(len(values))
+            return Distinct(table[x - low], Values(values))
+        return Distinct(np.zeros(0, np.uint16), Values(x[:0])) if always else Values(x)
+    if not always and len(np.unique(x[:: max(1, n // 4096)])) > 2048:
+        return Values(x)
+    values, codes = np.unique(x, return_inverse=True)
+    if len(values) > limit:
+        return Values(x)
+    return Distinct(codes.astype(np.uint16 if len(values) <= 1 << 16 else np.int32), Values(values))
+
+
+def same_bags(offsets: np.ndarray, codes: np.ndarray, size: int, extra: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows that hold the same codes (below `size`), in whatever order, and the same `extra` whole number.
+
+    `(one row of each group, the group of each row)`, or None where too few rows repeat to keep them once. Rows are compared by two
+    independent 64-bit sums of random numbers, one number per code.
+    """
+    n = len(offsets) - 1
+    if n < CODED_MIN_ROWS:
+        return None
+    marks = np.random.default_rng(20261122).integers(0, 2**64, size=(2, size), dtype=np.uint64)
+    sums = []
+    for mark, odd in zip(marks, (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F), strict=True):
+        total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mark[codes], dtype=np.uint64)])
+        sums.append(total[offsets[1:]] - total[offsets[:-1]] + np.diff(offsets).astype(np.uint64) * np.uint64(odd))
+        if extra is not None:
+            sums[-1] ^= extra.astype(np.uint64) * np.uint64(odd >> 3 | 1)
+    _, kept, groups = np.unique(sums[0], return_index=True, return_inverse=True)
+    if len(kept) > min(CODED_MAX_VALUES, n // 2) or (sums[1] != sums[1][kept][groups]).any():
+        return None
+    return kept, groups.astype(np.uint16)
+
+
+def taken(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets of chosen rows laid end to end, and the positions of their elements."""
+    lengths = offsets[rows + 1] - offsets[rows]
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    return ends, np.arange(ends[-1]) + np.repeat(offsets[rows] - ends[:-1], lengths)

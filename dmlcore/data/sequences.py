@@ -1,0 +1,147 @@
+"""Layouts of sequences and sets. Rows that hold the same elements, so that a model cannot tell them apart, are kept once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import BadValue
+from dmlcore.core.labels import Vocabulary
+from dmlcore.data.columns import Chain, Column, Distinct, Ragged, Values
+from dmlcore.data.layouts import LIST_TYPES, Anything, Labels, Layout
+from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags, taken
+from dmlcore.data.values import first, is_hashable
+
+_TEXT = (str, bytes, bytearray)
+
+
+@dataclass(frozen=True)
+class Repeated(Layout):
+    """A sequence of observations of `value`: a list, a tuple or an array; its length is an observation of `length`."""
+
+    value: Layout = field(default_factory=Layout)
+    length: Layout = field(default_factory=Anything)
+
+    def encode(self, values: Any) -> Column:
+        flat, offsets, lengths = flattened(self, values)
+        try:
+            column = self.value.encode(flat)
+        except BadValue as error:
+            place_element(error, offsets)
+            error.path = f" ({self.label}){error.path}"
+            raise
+        if not isinstance(column, Distinct):
+            return Ragged(offsets, column, self.length.encode(lengths))
+        groups = same_bags(offsets, column.codes, len(column.values))
+        if groups is None:
+            return Ragged(offsets, column, self.length.encode(lengths))
+        kept, codes = groups
+        offsets, elements = taken(offsets, kept)
+        return Distinct(codes, Ragged(offsets, Distinct(column.codes[elements], column.values), self.length.encode(lengths[kept])))
+
+
+@dataclass(frozen=True)
+class LabelSequence(Layout):
+    """A sequence of labels, read as a Markov chain reads it; its length is an observation of `length`."""
+
+    length: Layout = field(default_factory=Anything)
+
+    def encode(self, values: Any) -> Column:
+        flat, offsets, lengths = flattened(self, values)
+        try:
+            codes, labels = Labels(self.label).number(flat)
+        except BadValue as error:
+            place_element(error, offsets)
+            raise
+        started = np.flatnonzero(lengths > 0)
+        inner = np.ones(max(len(codes) - 1, 0), dtype=bool)  # a pair, unless its second label starts a row
+        starts = offsets[1:-1]
+        inner[starts[(starts > 0) & (starts < len(codes))] - 1] = False
+        wide = codes.astype(np.int64)
+        both = (wide[:-1] * max(len(labels), 1) + wide[1:])[inner]
+        column = coded(both, always=True)
+        pairs = Vocabulary((labels[a], labels[b]) for a, b in zip(*divmod(column.values.x, max(len(labels), 1)), strict=True))
+        pair_offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths - 1, 0))])
+        opening = codes[offsets[started]]
+        begins = np.zeros(len(lengths), dtype=np.int64)
+        begins[started] = opening.astype(np.int64) + 1
+        groups = same_bags(pair_offsets, column.codes, len(pairs), begins)
+        if groups is None:
+            return Chain(started, opening, labels, pair_offsets, column.codes, pairs, self.length.encode(lengths))
+        kept, row_codes = groups
+        pair_offsets, elements = taken(pair_offsets, kept)
+        begun = np.flatnonzero(begins[kept])
+        opening = (begins[kept][begun] - 1).astype(opening.dtype)
+        kept_lengths = self.length.encode(lengths[kept])
+        return Distinct(row_codes, Chain(begun, opening, labels, pair_offsets, column.codes[elements], pairs, kept_lengths))
+
+
+@dataclass(frozen=True)
+class LabelSet(Layout):
+    """A collection of distinct labels, in no order."""
+
+    def encode(self, values: Any) -> Column:
+        values = values.tolist() if isinstance(values, np.ndarray) else values
+        _all_collections(self, values, sets=True)
+        try:
+            sets = list(map(frozenset, values))
+        except TypeError:
+            index = first(values, lambda v: not all(map(is_hashable, v)))
+            raise self.bad(index, values[index], "collections of hashable labels") from None
+        if list(map(len, sets)) != list(map(len, values)):
+            index = next(i for i, (s, v) in enumerate(zip(sets, values, strict=True)) if len(s) != len(v))
+            raise self.bad(index, values[index], "collections whose elements are distinct")
+        index_of = {s: i for i, s in enumerate(dict.fromkeys(sets))}
+        few = len(sets) >= CODED_MIN_ROWS and len(index_of) <= min(CODED_MAX_VALUES, len(sets) // 2)
+        kept = list(index_of) if few else sets
+        lengths = np.fromiter(map(len, kept), dtype=np.int64, count=len(kept))
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        flat = list(chain.from_iterable(kept))
+        try:
+            column = Ragged(offsets, Labels(self.label).encode(flat), Values(lengths))
+        except BadValue as error:
+            index = first(values, lambda v: any(e != e for e in v))
+            raise self.bad(index, values[index], error.need) from None
+        if not few:
+            return column
+        return Distinct(np.fromiter(map(index_of.__getitem__, sets), dtype=np.uint16, count=len(sets)), column)
+
+
+def flattened(layout: Layout, values: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+    """All elements in one list (or array), offsets `(n + 1,)` and lengths `(n,)` of a list of sequences."""
+    if isinstance(values, np.ndarray) and values.ndim >= 2:
+        lengths = np.full(len(values), values.shape[1], dtype=np.int64)
+        return values.reshape(-1, *values.shape[2:]), np.arange(len(values) + 1) * values.shape[1], lengths
+    types = _all_collections(layout, values, sets=False)
+    lengths = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    if types == {np.ndarray} and len({v.dtype for v in values}) == 1:
+        return np.concatenate(values), offsets, lengths
+    return list(chain.from_iterable(values)), offsets, lengths
+
+
+def place_element(error: BadValue, offsets: np.ndarray) -> None:
+    """Moves the position of a bad element from the flat column to its row."""
+    row = int(np.searchsorted(offsets, error.index, side="right")) - 1
+    error.within = f", element {error.index - int(offsets[row])}{error.within}"
+    error.index = row
+
+
+def _all_collections(layout: Layout, values: Any, sets: bool) -> set[type]:
+    """The types of `values`, all of them collections of the wanted sort."""
+    types = set(map(type, values))
+    allowed: Any = Collection if sets else Sequence
+    need = "collections of labels (set, list or tuple)" if sets else "sequences (list, tuple or array)"
+    for kind in types - LIST_TYPES:
+        right = issubclass(kind, (allowed, np.ndarray)) and not issubclass(kind, (*_TEXT, dict))
+        if not right:
+            index = first(values, lambda v, kind=kind: type(v) is kind)
+            raise layout.bad(index, values[index], need)
+        if kind is np.ndarray and any(v.ndim == 0 for v in values if type(v) is np.ndarray):
+            index = first(values, lambda v: getattr(v, "ndim", 1) == 0)
+            raise layout.bad(index, values[index], need)
+    return types

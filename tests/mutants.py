@@ -1,0 +1,369 @@
+"""Planted bugs, to show that the suite can fail: `python -m tests.mutants` plants each in a copy and runs the tests that must see it.
+
+Prints a table, and exits with 1 if a bug survives. `python -m tests.mutants NAME ..` plants some of them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DRAWS = "tests/test_conformance_distributions.py"
+BAD = "tests/test_bad_input.py"
+FITS = "tests/test_conformance_fitting.py"
+DRIVERS = "tests/test_drivers.py"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One planted bug: in `file`, `old` becomes `new`; `tests` (pytest arguments) must go red."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def mutant(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
+    return Mutant(name, f"dmlcore/{file}", old, new, tests)
+
+
+MUTANTS = [
+    mutant(
+        "a constant off by log 2 pi",
+        "stats/univariate/gaussian.py",
+        "-0.5 * (LOG_2PI + math.log(self.sigma2))",
+        "-0.5 * math.log(self.sigma2)",
+        DRAWS,
+        "-k",
+        "sums_to_one",
+    ),
+    mutant(
+        "log x! dropped",
+        "stats/univariate/poisson.py",
+        "return special.xlogy(x, self.lam) - self.lam - special.gammaln(x + 1.0)",
+        "return special.xlogy(x, self.lam) - self.lam",
+        DRAWS,
+        "-k",
+        "sums_to_one",
+    ),
+    mutant(
+        "the Jacobian of a logarithm dropped",
+        "stats/univariate/log_gaussian.py",
+        "return constant - scale * (log - self.mu) ** 2 - log",
+        "return constant - scale * (log - self.mu) ** 2",
+        DRAWS,
+        "-k",
+        "one_at_a_time",
+    ),
+    mutant(
+        "values off the support reach the formula",
+        "core/walk.py",
+        "if support is None or support.covers(column):\n            return leaf.log_densities",
+        "if True:\n            return leaf.log_densities",
+        DRAWS,
+        "-k",
+        "off_the_support or nan",
+    ),
+    mutant(
+        "the plain path of a mixture dropped",
+        "stats/latent/mixture.py",
+        "if total.size == 0 or total.min() > SMALL:",
+        "if True:",
+        DRAWS,
+        "-k",
+        "underflows",
+    ),
+    mutant(
+        "draws grouped by component",
+        "core/distribution.py",
+        "return np.concatenate(parts)[order]",
+        "return np.concatenate(parts)",
+        DRAWS,
+        "-k",
+        "exchangeable",
+    ),
+    mutant(
+        "structured draws grouped by component",
+        "core/distribution.py",
+        "return flat[order].tolist()",
+        "return flat.tolist()",
+        DRAWS,
+        "-k",
+        "exchangeable",
+    ),
+    mutant(
+        "a sampler that starts anew on each call",
+        "core/distribution.py",
+        "draws = self.distribution.draw(1 if size is None else size, self.rng)",
+        "draws = self.distribution.draw(1 if size is None else size, np.random.default_rng(0))",
+        DRAWS,
+        "-k",
+        "same_state",
+    ),
+    mutant(
+        "the missing mass kept",
+        "stats/combinators/optional.py",
+        "return math.log(self.p) if self.p > 0 else -math.inf, math.log1p(-self.p) if self.p < 1 else -math.inf",
+        "return math.log(self.p) if self.p > 0 else -math.inf, 0.0",
+        DRAWS,
+        "-k",
+        "sums_to_one or definition",
+    ),
+    mutant(
+        "missing rows counted as present",
+        "stats/combinators/optional.py",
+        "there, missing = np.ascontiguousarray(weights[:, present]), weights[:, gone].sum(axis=1)",
+        "there, missing = np.ascontiguousarray(weights[:, present]), 0 * weights[:, gone].sum(axis=1)",
+        BAD,
+        "-k",
+        "missing",
+    ),
+    mutant(
+        "an off-by-one lag: pairs reach into the next sequence",
+        "data/layouts.py",
+        "inner[starts[(starts > 0) & (starts < len(codes))] - 1] = False",
+        "inner[starts[(starts > 0) & (starts < len(codes))]] = False",
+        DRAWS,
+        "-k",
+        "markov",
+    ),
+    mutant(
+        "offsets of a block not moved",
+        "data/columns.py",
+        "return Ragged(offsets - offsets[0], flat",
+        "return Ragged(offsets, flat",
+        DRAWS,
+        "-k",
+        "block",
+    ),
+    mutant(
+        "an unseen label reads another's probability",
+        "core/labels.py",
+        "out[positions < 0] = default\n",
+        "\n",
+        BAD,
+        "-k",
+        "unseen",
+    ),
+    mutant(
+        "a dropped weight",
+        "stats/univariate/geometric.py",
+        "x=float(weights @ x.astype(np.float64))",
+        "x=float(x.sum())",
+        FITS,
+        "-k",
+        "weight",
+    ),
+    mutant(
+        "a wrong merge of second moments",
+        "core/statistics.py",
+        "self.m2 + other.m2 + self.square(shift) * (self.count * share))",
+        "self.m2 + other.m2 + self.square(shift) * share)",
+        FITS,
+        "-k",
+        "chunking or statistics_add",
+    ),
+    mutant(
+        "sums over blocks lose the last labels",
+        "core/statistics.py",
+        "values: Any = self.values.union(other.values)",
+        "values: Any = self.values",
+        FITS,
+        "-k",
+        "chunking or statistics_add",
+    ),
+    mutant(
+        "an unpooled key",
+        "core/keys.py",
+        "sums[group] = sums[group] + own if group in sums else own",
+        "sums[group] = own",
+        FITS,
+        "-k",
+        "tied or key",
+    ),
+    mutant(
+        "a prior counted once per node",
+        "core/keys.py",
+        "if ties.own[i] is None or ties.own[i] == i:",
+        "if True:",
+        FITS,
+        "-k",
+        "prior",
+    ),
+    mutant(
+        "an absolute floor",
+        "stats/univariate/moments.py",
+        "floor=VARIANCE_FLOOR * variance_of(statistics), prior",
+        "floor=1e-6, prior",
+        FITS,
+        "-k",
+        "scale",
+    ),
+    mutant(
+        "the last start returned instead of the best",
+        "fitting/drivers.py",
+        "if best is None or value > best[0]:",
+        "if True:",
+        DRIVERS,
+        "-k",
+        "restarts",
+    ),
+    mutant(
+        "the iteration limit called converged",
+        "fitting/fit.py",
+        'status, message = "iteration limit", f"stopped',
+        'status, message = "converged", f"stopped',
+        FITS,
+        "-k",
+        "honest",
+    ),
+    mutant(
+        "weights of a block read from the first rows",
+        "fitting/problem.py",
+        "self.weights[start:stop]",
+        "self.weights[: stop - start]",
+        FITS,
+        "-k",
+        "chunking or weight",
+    ),
+    mutant(
+        "joint states linked the wrong way round",
+        "stats/latent/joint_mixture.py",
+        "z // self.num_components2), (self.components2, z % self.num_components2)",
+        "z % self.num_components2), (self.components2, z // self.num_components2)",
+        DRAWS,
+        "-k",
+        "joint",
+    ),
+    mutant(
+        "lengths of a hierarchical mixture counted twice",
+        "stats/latent/hierarchical_mixture.py",
+        "return log + length, HierarchicalTape(",
+        "return log + 2 * length, HierarchicalTape(",
+        DRAWS,
+        "-k",
+        "hierarchical",
+    ),
+    mutant(
+        "absent members of a set not scored",
+        "stats/combinators/bernoulli_set.py",
+        "logs += np.array([[node._logs[2]] for node in nodes])",
+        "logs += 0.0",
+        DRAWS,
+        "-k",
+        "set",
+    ),
+    mutant(
+        "the wrong row named behind missing ones",
+        "data/layouts.py",
+        "error.index, error.path = int(present[error.index]), f",
+        "error.index, error.path = int(error.index), f",
+        BAD,
+        "-k",
+        "corrupt",
+    ),
+    mutant(
+        "a field path lost",
+        "data/layouts.py",
+        'error.path = f".field {j}{error.path}"',
+        'error.path = f".field {j}"',
+        BAD,
+        "-k",
+        "corrupt",
+    ),
+    mutant(
+        "NaN weights accepted",
+        "data/encoded.py",
+        "wrong = ~((w >= 0) & (w < np.inf))",
+        "wrong = (w < 0) | (w == np.inf)",
+        BAD,
+        "-k",
+        "weights",
+    ),
+    mutant(
+        "an impossible row passed over",
+        "fitting/problem.py",
+        "if not log.min() > -np.inf:",
+        "if False:",
+        BAD,
+        "-k",
+        "impossible",
+    ),
+    mutant(
+        "tuples saved as lists",
+        "io/json.py",
+        'return {"tuple": _encode_all(value, where)}',
+        "return _encode_all(value, where)",
+        "tests/test_json.py",
+    ),
+    mutant(
+        "threads that add in the order they finish",
+        "engines/threads.py",
+        "yield waiting.popleft().result()\n            while waiting:",
+        "yield waiting.pop().result()\n            while waiting:",
+        FITS,
+        "-k",
+        "threads",
+    ),
+]
+
+
+def copied(folder: Path) -> Path:
+    """The package and its tests in a folder of their own."""
+    for name in ("dmlcore", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def run(folder: Path, tests: tuple[str, ...]) -> tuple[int, str]:
+    """Exit status of pytest, and its last line."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.strip()] or [done.stderr[-100:]]
+    return done.returncode, next((line for line in lines if line.startswith("FAILED")), lines[-1])
+
+
+def survives(mutant: Mutant, folder: Path) -> tuple[bool, str]:
+    """Plants one bug, runs its tests, and takes it out again."""
+    path = folder / mutant.file
+    source = path.read_text("utf-8")
+    path.write_text(source.replace(mutant.old, mutant.new), "utf-8")
+    try:
+        status, line = run(folder, mutant.tests)
+    finally:
+        path.write_text(source, "utf-8")
+    return status != 1, line  # 1: tests failed; others: none was run, or pytest itself failed
+
+
+def main(names: list[str]) -> int:
+    chosen = [m for m in MUTANTS if not names or m.name in names]
+    with tempfile.TemporaryDirectory() as name:
+        folder = copied(Path(name))
+        for tests in dict.fromkeys(m.tests for m in chosen):
+            status, line = run(folder, tests)
+            if status != 0:
+                print(f"red without any bug: pytest {' '.join(tests)}: {line}")
+                return 2
+        alive = 0
+        for m in chosen:
+            began = time.perf_counter()
+            survived, line = survives(m, folder)
+            alive += survived
+            print(f"{'SURVIVED' if survived else 'killed':9} {time.perf_counter() - began:5.1f} s  {m.name:58} {line[:110]}", flush=True)
+    print(f"{len(chosen) - alive} of {len(chosen)} planted bugs were seen")
+    return int(alive > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
