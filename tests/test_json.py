@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import LabelProbabilities, Transitions, covariance, real
+from dmlcore.core.domains import covariance, real
 from dmlcore.core.errors import FormatError, ParameterError
+from dmlcore.core.label_domains import LabelProbabilities, Transitions
 from dmlcore.io import from_json, to_json
 from dmlcore.io.json import decode, encode, encode_label
 from dmlcore.stats.latent.mixture import HeterogeneousMixtureDistribution, MixtureDistribution, MixtureEstimator

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.errors import ParameterError, shorten
-from dmlcore.core.labels import LabelMap, plain
 
 SUM_TOLERANCE = 1e-6  # how far probabilities may miss one and still be normalised
 
@@ -157,14 +156,14 @@ class Covariance(Array):
         return factor @ factor.T
 
 
-def _log_ratios(p: np.ndarray) -> np.ndarray:
+def log_ratios(p: np.ndarray) -> np.ndarray:
     """Additive log ratios of the positive entries against the largest: shape `(positives - 1,)`."""
     logs = np.log(p[p > 0])
     largest = int(np.argmax(logs))
     return np.delete(logs - logs[largest], largest)
 
 
-def _from_log_ratios(vector: np.ndarray, like: np.ndarray) -> np.ndarray:
+def from_log_ratios(vector: np.ndarray, like: np.ndarray) -> np.ndarray:
     positive = np.flatnonzero(like > 0)
     logs = np.insert(vector, int(np.argmax(like[positive])), 0.0)
     weights = np.exp(logs - logs.max())
@@ -193,131 +192,15 @@ class Simplex(Domain):
         return normalised(p)
 
     def flatten(self, value: np.ndarray) -> np.ndarray:
-        return np.concatenate([_log_ratios(row) for row in np.atleast_2d(value)])
+        return np.concatenate([log_ratios(row) for row in np.atleast_2d(value)])
 
     def unflatten(self, vector: np.ndarray, like: np.ndarray) -> np.ndarray:
         rows, start = [], 0
         for row in np.atleast_2d(like):
             size = int((row > 0).sum()) - 1
-            rows.append(_from_log_ratios(vector[start : start + size], row))
+            rows.append(from_log_ratios(vector[start : start + size], row))
             start += size
         return np.array(rows).reshape(like.shape)
-
-
-class LabelProbabilities(Domain):
-    """A mapping from labels to probabilities; with `total`, they sum to one, otherwise each stands alone."""
-
-    def __init__(self, total: bool):
-        self.total = total
-        self.need = "a mapping from labels to probabilities" + (" that sum to one" if total else " in [0, 1]")
-
-    def check(self, value: Any) -> LabelMap:
-        if not isinstance(value, Mapping) or (self.total and not value):
-            raise self.fail(value)
-        try:
-            pmap = LabelMap.of(value)
-        except (TypeError, ValueError):
-            raise self.fail(value) from None
-        p = pmap.values_array
-        if not (p >= 0).all() or not (p <= 1 + SUM_TOLERANCE).all():
-            raise self.fail(value)
-        if not self.total:
-            return LabelMap(pmap.labels, np.minimum(p, 1.0))
-        if abs(p.sum() - 1.0) > SUM_TOLERANCE:
-            raise ParameterError(f"must be {self.need}, got {shorten(value)} with sum {float(p.sum())!r}")
-        return LabelMap(pmap.labels, normalised(p))
-
-    def flatten(self, value: LabelMap) -> np.ndarray:
-        p = value.values_array
-        if self.total:
-            return _log_ratios(p)
-        inside = p[(p > 0) & (p < 1)]
-        return np.log(inside) - np.log1p(-inside)
-
-    def unflatten(self, vector: np.ndarray, like: LabelMap) -> LabelMap:
-        p = like.values_array
-        if self.total:
-            return LabelMap(like.labels, _from_log_ratios(vector, p))
-        out = p.copy()
-        out[(p > 0) & (p < 1)] = 1.0 / (1.0 + np.exp(-vector))
-        return LabelMap(like.labels, out)
-
-
-class Transitions(Domain):
-    """A mapping from a label to the probabilities of the next label, stored as one map over pairs `(label, next)`."""
-
-    need = "a mapping from labels to mappings of next labels to probabilities that sum to one"
-
-    def check(self, value: Any) -> TransitionMap:
-        if isinstance(value, TransitionMap):
-            return value
-        if not isinstance(value, Mapping) or not all(isinstance(row, Mapping) for row in value.values()):
-            raise self.fail(value)
-        row_domain, pairs = LabelProbabilities(total=True), {}
-        for label, row in value.items():
-            try:
-                checked = row_domain.check(row)
-            except ParameterError as error:
-                raise ParameterError(f"row {plain(label)!r} {error}") from None
-            pairs.update({(plain(label), to): p for to, p in checked.items()})
-        return TransitionMap(LabelMap.of(pairs))
-
-    def flatten(self, value: TransitionMap) -> np.ndarray:
-        rows = [_log_ratios(value.pairs.values_array[where]) for where in value.rows().values()]
-        return np.concatenate(rows) if rows else np.zeros(0)
-
-    def unflatten(self, vector: np.ndarray, like: TransitionMap) -> TransitionMap:
-        p, start = like.pairs.values_array, 0
-        out = np.zeros(len(p))
-        for where in like.rows().values():
-            size = int((p[where] > 0).sum()) - 1
-            out[where] = _from_log_ratios(vector[start : start + size], p[where])
-            start += size
-        return TransitionMap(LabelMap(like.pairs.labels, out))
-
-
-class TransitionMap(Mapping[Any, Mapping[Any, float]]):
-    """An immutable `{label: {next: probability}}`, stored as one `LabelMap` over pairs `(label, next)`."""
-
-    __slots__ = ("_nested", "pairs")
-
-    def __init__(self, pairs: LabelMap):
-        self.pairs = pairs
-        self._nested: dict[Any, dict[Any, float]] | None = None
-
-    @property
-    def nested(self) -> dict[Any, dict[Any, float]]:
-        if self._nested is None:
-            out: dict[Any, dict[Any, float]] = {}
-            pair: Any
-            for pair, p in self.pairs.items():
-                label, to = pair
-                out.setdefault(label, {})[to] = p
-            self._nested = out
-        return self._nested
-
-    def rows(self) -> dict[Any, np.ndarray]:
-        """For each label, the positions of its pairs."""
-        out: dict[Any, list[int]] = {}
-        pair: Any
-        for i, pair in enumerate(self.pairs.labels):
-            out.setdefault(pair[0], []).append(i)
-        return {label: np.array(where) for label, where in out.items()}
-
-    def __getitem__(self, label: Any) -> Mapping[Any, float]:
-        return self.nested[label]
-
-    def __iter__(self) -> Any:
-        return iter(self.nested)
-
-    def __len__(self) -> int:
-        return len(self.nested)
-
-    def __repr__(self) -> str:
-        return repr(self.nested)
-
-    def __reduce__(self) -> Any:
-        return TransitionMap, (self.pairs,)
 
 
 class Child(Domain):

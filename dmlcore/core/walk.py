@@ -26,6 +26,7 @@ from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Column, Distinct
 from dmlcore.data.encoded import Encoded
 from dmlcore.engines.threads import map_in_order, thread_count
+from dmlcore.kernels.codes import gather, gather_many, scatter, scatter_many
 
 SMALL = 1e-280  # below this, a weighted sum of scaled densities has lost digits and is taken again in log space
 
@@ -237,28 +238,6 @@ def scaled_by_largest(logs: np.ndarray, tapes: Any) -> Components:
         raise LikelihoodError("a log density is NaN or +inf")
     np.exp(scaled, out=scaled)
     return Components(tapes, logs, scaled, shift) if logs.ndim == 3 else Components(tapes, logs, scaled[0], shift[0])
-
-
-def gather(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """`table[codes]`."""
-    return table[codes] if len(codes) < 256 else kernels.gather(table, codes)
-
-
-def gather_many(tables: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """`tables[:, codes]`, shape `(K, n)`."""
-    return tables[:, codes] if len(codes) < 256 else kernels.gather_many(tables, codes)
-
-
-def scatter(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
-    """Weights summed per code, shape `(size,)`."""
-    return np.bincount(codes, weights, minlength=size) if len(codes) < 256 else kernels.scatter(weights, codes, size)
-
-
-def scatter_many(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
-    """Each row of weights `(K, n)` summed per code, shape `(K, size)`."""
-    if len(codes) < 256:
-        return np.array([np.bincount(codes, row, minlength=size) for row in weights])
-    return kernels.scatter_many(weights, codes, size)
 
 
 def leaf_log_densities(leaf: Distribution, column: Any) -> np.ndarray:

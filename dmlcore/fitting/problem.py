@@ -16,11 +16,12 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.keys import Ties, flat, log_prior, maximise, preorder, resolve
 from dmlcore.core.labels import plain
 from dmlcore.core.random import spawn
-from dmlcore.core.walk import Open, Score, Send, Tables, scatter, settle
+from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import frame_columns
 from dmlcore.engines.threads import map_in_order, thread_count
+from dmlcore.kernels.codes import scatter
 
 SLICES = 8  # places from which a part of the data is taken
 FAINT = 0.01  # share of a random start that is spread evenly, so that every row has a density under every component

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.declared import Declared
-from dmlcore.core.domains import Array, Child, Children, Domain, Keys, LabelProbabilities, Simplex, Transitions
+from dmlcore.core.domains import Array, Child, Children, Domain, Keys, Simplex
 from dmlcore.core.errors import DmlcoreError, FormatError, shorten
+from dmlcore.core.label_domains import LabelProbabilities, Transitions
 from dmlcore.core.labels import plain
 
 SCHEMA = 1

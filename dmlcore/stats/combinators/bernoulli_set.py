@@ -11,9 +11,10 @@ from dmlcore import kernels
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, cut
-from dmlcore.core.domains import LabelProbabilities, probability
+from dmlcore.core.domains import probability
 from dmlcore.core.errors import EmptyError
 from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
+from dmlcore.core.label_domains import LabelProbabilities
 from dmlcore.core.labels import LabelMap
 from dmlcore.core.statistics import Counts, Node
 from dmlcore.data.sequences import LabelSet

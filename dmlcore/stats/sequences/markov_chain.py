@@ -11,14 +11,15 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, cut
-from dmlcore.core.domains import LabelProbabilities, TransitionMap, Transitions, probability
+from dmlcore.core.domains import probability
 from dmlcore.core.errors import DegenerateError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.label_domains import LabelProbabilities, TransitionMap, Transitions
 from dmlcore.core.labels import LabelMap, Vocabulary
 from dmlcore.core.statistics import Counts, Node, Sums
-from dmlcore.core.walk import gather_many, scatter_many
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import LabelSequence
+from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.weights import logs_of
 from dmlcore.stats.sequences.sequence import drawn_lengths

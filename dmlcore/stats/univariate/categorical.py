@@ -11,9 +11,10 @@ import numpy as np
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import LabelProbabilities, Scalar
+from dmlcore.core.domains import Scalar
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.label_domains import LabelProbabilities
 from dmlcore.core.labels import LabelMap, Vocabulary
 from dmlcore.core.numerics import logs
 from dmlcore.core.statistics import Counts
