@@ -14,7 +14,7 @@ import numpy as np
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import nonnegative
-from dmlcore.core.errors import ParameterError, StructureError
+from dmlcore.core.errors import ParameterError, StructureError, shorten
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 
@@ -72,6 +72,14 @@ class Estimator(Declared):
         """What the pseudo-observations add to the objective, up to a constant."""
         return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
 
+    def impossible(self, x: Any) -> str | None:
+        """Why one raw observation has density zero whatever the parameters, or None if it need not have."""
+        if self.support is None:
+            return None
+        column: Any = self.layout.encode([x])
+        inside = self.support.contains(getattr(column, "x", column))
+        return None if inside[0] else f"{self.label} is {shorten(x)}; it needs {self.support.need}"
+
     def degenerate(self, distribution: Any) -> str | None:
         """Why an estimate is no ordinary maximum (it lies on a floor), or None."""
         return None
@@ -107,6 +115,20 @@ class CombinatorEstimator(Estimator):
 
     def log_prior(self, distribution: Any) -> float:
         return 0.0
+
+    def impossible(self, x: Any) -> str | None:
+        return None
+
+
+def impossible_under_all(estimators: Any, x: Any) -> str | None:
+    """Why an observation is impossible under each of several estimators, as the first says it; or None."""
+    reasons = [e.impossible(x) for e in estimators]
+    return reasons[0] if all(reasons) else None
+
+
+def impossible_part(places: Any) -> str | None:
+    """The first reason among `(place, reason or None)`, with its place in front."""
+    return next((f"{place}.{why}" for place, why in places if why), None)
 
 
 def pseudo_counts(value: Any, parts: int, who: str) -> tuple[float, ...]:

@@ -85,11 +85,18 @@ class Count(Layout):
         return coded(x)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vector(Layout):
     """A vector of `dim` reals (any one length, if None). Stored column by column, so that one coordinate of all rows is contiguous."""
 
     dim: int | None = field(default=None, compare=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vector):
+            return NotImplemented
+        return self.dim is None or other.dim is None or self.dim == other.dim
+
+    __hash__ = Layout.__hash__
 
     def encode(self, values: Any) -> Column:
         try:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dmlcore.core.declared import same
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import LikelihoodError, StructureError, SupportError
+from dmlcore.core.errors import EmptyError, LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.keys import Ties, flat, log_prior, maximise, preorder, resolve
 from dmlcore.core.labels import plain
@@ -83,8 +83,22 @@ class Problem:
 
         A model without latent parts has nothing to choose, and starts at its maximum.
         """
-        if not self.latent:
-            return maximise(self.estimator, self._start_owns, self.ties)
+        try:
+            return self._random_start(rng, p) if self.latent else maximise(self.estimator, self._start_owns, self.ties)
+        except EmptyError:
+            self._name_impossible_rows()
+            raise
+
+    def _name_impossible_rows(self) -> None:
+        """Raises `SupportError` for the first row that no parameters could have produced."""
+        if isinstance(self.raw, Encoded):
+            return
+        for row in range(self.rows):
+            why = self.estimator.impossible(raw_row(self.raw, row))
+            if why is not None:
+                raise SupportError(f"row {row} has density zero under every choice the model allows ({why}); leave it out or model it")
+
+    def _random_start(self, rng: np.random.Generator, p: float) -> Distribution:
         shares_rng, rows_rng = spawn(rng, 2)
 
         def shares(K: int, n: int) -> np.ndarray:

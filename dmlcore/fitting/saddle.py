@@ -22,6 +22,7 @@ from dmlcore.fitting.stopping import noise
 ROWS = 20_000  # rows that suffice to tell a saddle from a maximum
 STEPS = 30  # most EM steps spent on the question
 NEARBY = 1e-4  # how far away they are taken, in units of the spread of random starts
+WORTH = 1e-5  # nats by which another point must be better: ridges, flat to rounding, are no saddles
 SURE = 1e-3  # an eigenvalue is above one if it is so by this much, or if the objective then rises
 
 
@@ -95,7 +96,7 @@ def _scales(problem: Problem, model: Distribution, rng: np.random.Generator) -> 
 
 def _highest(problem: Problem, model: Distribution, objective: float, direction: np.ndarray) -> Distribution | None:
     """The best of points at doubling distances along a direction, both ways; None if none is better."""
-    here, best, height = flatten(model), None, objective + 100 * noise(objective)
+    here, best, height = flatten(model), None, objective + max(WORTH, 100 * noise(objective))
     for sign in (1.0, -1.0):
         for power in range(-8, 3):
             trial = unflatten(here + sign * 2.0**power * direction, model)

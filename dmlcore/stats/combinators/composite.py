@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.core.declared import children, keys, name
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Fields, Layout
 
@@ -89,6 +89,9 @@ class CompositeEstimator(CombinatorEstimator):
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         return Node(None, [send(e, t, weights) for e, t in zip(self.estimators, tape, strict=True)])
+
+    def impossible(self, x: Any) -> str | None:
+        return impossible_part((f"field {j}", e.impossible(value)) for j, (e, value) in enumerate(zip(self.estimators, x, strict=True)))
 
     @classmethod
     def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:

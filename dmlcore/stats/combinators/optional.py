@@ -120,6 +120,10 @@ class OptionalEstimator(CombinatorEstimator):
     def layout(self) -> Layout:
         return Maybe(self.label, self.estimator.layout, self.missing_value)
 
+    def impossible(self, x: Any) -> str | None:
+        layout: Any = self.layout
+        return self.estimator.impossible(x) if layout.present([x])[0] else None
+
     def open(self, column: Any, open: Any) -> Any:
         return column.present, len(column), open(self.estimator, column.value)
 

@@ -13,7 +13,7 @@ from dmlcore.core.declared import child, children, keys, name, parameter, settin
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, cut, interleaved
 from dmlcore.core.domains import simplex, stochastic_matrix
 from dmlcore.core.errors import ParameterError
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, scaled_by_largest
 from dmlcore.data.layouts import Layout
@@ -164,6 +164,9 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         weights, topics = self.keys
         labels = () if topics is None else (topics,)
         return None, weights, (*(tuple((key, k) for key in labels) for k in range(len(self.estimators))), ())
+
+    def impossible(self, x: Any) -> str | None:
+        return impossible_part((f"element {i}", impossible_under_all(self.estimators, value)) for i, value in enumerate(x))
 
     def open(self, column: Any, open: Any) -> HierarchicalTape:
         scored = open.components(self.estimators, column.flat)

@@ -12,7 +12,7 @@ from dmlcore.core.declared import children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, common_layout, interleaved
 from dmlcore.core.domains import simplex, stochastic_matrix
 from dmlcore.core.errors import ParameterError, SupportError
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components
 from dmlcore.data.layouts import Fields, Layout
@@ -213,6 +213,10 @@ class JointMixtureEstimator(CombinatorEstimator):
         first = [() if one is None else ((one, k),) for k in range(len(self.estimators1))]
         second = [() if two is None else ((two, k),) for k in range(len(self.estimators2))]
         return None, weights, (*first, *second)
+
+    def impossible(self, x: Any) -> str | None:
+        sides = ((self.estimators1, x[0]), (self.estimators2, x[1]))
+        return impossible_part((f"field {j}", impossible_under_all(side, value)) for j, (side, value) in enumerate(sides))
 
     def open(self, column: Any, open: Any) -> JointTape:
         one, two = open.components(self.estimators1, column.fields[0]), open.components(self.estimators2, column.fields[1])

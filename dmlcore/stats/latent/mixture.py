@@ -12,7 +12,7 @@ from dmlcore.core.declared import children, keys, name, parameter, same, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
 from dmlcore.core.domains import simplex
 from dmlcore.core.errors import ParameterError, StructureError, SupportError
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables, scaled_by_largest
 from dmlcore.data.columns import Distinct
@@ -205,6 +205,9 @@ class MixtureEstimator(CombinatorEstimator):
         weights, components = self.keys
         labels = () if components is None else (components,)
         return None, weights, tuple(tuple((key, k) for key in labels) for k in range(len(self.estimators)))
+
+    def impossible(self, x: Any) -> str | None:
+        return impossible_under_all(self.estimators, x)
 
     def open(self, column: Any, open: Any) -> MixtureTape:
         scored = open.components(self.estimators, column)

@@ -11,7 +11,7 @@ from dmlcore import kernels
 from dmlcore.core.declared import child, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut
 from dmlcore.core.errors import ParameterError, StructureError
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
@@ -77,6 +77,9 @@ class SequenceEstimator(CombinatorEstimator):
     @cached_property
     def layout(self) -> Layout:
         return Repeated(self.label, self.estimator.layout, self.len_estimator.layout)
+
+    def impossible(self, x: Any) -> str | None:
+        return impossible_part((f"element {i}", self.estimator.impossible(value)) for i, value in enumerate(x))
 
     def open(self, column: Any, open: Any) -> Any:
         return column.offsets, open(self.estimator, column.flat), open(self.len_estimator, column.lengths)
