@@ -129,7 +129,7 @@ MUTANTS = [
     ),
     mutant(
         "an off-by-one lag: pairs reach into the next sequence",
-        "data/layouts.py",
+        "data/sequences.py",
         "inner[starts[(starts > 0) & (starts < len(codes))] - 1] = False",
         "inner[starts[(starts > 0) & (starts < len(codes))]] = False",
         DRAWS,
