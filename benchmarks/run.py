@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import pickle
 import platform
@@ -17,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.environments import Unavailable, python_of
-from benchmarks.table import DIGITS, SYSTEMS, Row, remarks, table
+from benchmarks.table import SYSTEMS, Row, against_dedicated, remarks, table
 from benchmarks.workloads import SIZES, TRUE_COMPOSITE_MIXTURE, make
 
 HERE = Path(__file__).resolve().parent
@@ -259,14 +258,6 @@ class Bench:
         for name, group in groups.items():
             if name in only:
                 yield from group()
-
-
-def against_dedicated(keyed: Row, dedicated: Row) -> None:
-    """The keyed form must cost at most twice the dedicated one, and reach its likelihood."""
-    if "dmlcore" in keyed.values and "dmlcore" in dedicated.values:
-        times = keyed.values["dmlcore"] / dedicated.values["dmlcore"]
-        same = math.isclose(keyed.check["dmlcore"], dedicated.check["dmlcore"], rel_tol=10.0**-DIGITS)
-        keyed.target, keyed.met = f"at most 2x W4 ({times:.2f}x)", same and times <= 2
 
 
 def main() -> None:

@@ -56,6 +56,14 @@ class Row:
         return ("yes" if good else "NO") + (" (in part)" if None in ratios.values() else "")
 
 
+def against_dedicated(keyed: Row, dedicated: Row) -> None:
+    """The keyed form must cost at most twice the dedicated one, and reach its likelihood."""
+    if "dmlcore" in keyed.values and "dmlcore" in dedicated.values:
+        times = keyed.values["dmlcore"] / dedicated.values["dmlcore"]
+        same = math.isclose(keyed.check["dmlcore"], dedicated.check["dmlcore"], rel_tol=10.0**-DIGITS)
+        keyed.target, keyed.met = f"at most 2x W4 ({times:.2f}x)", same and times <= 2
+
+
 def number(value: float) -> str:
     """Three digits."""
     if value >= 1000:
