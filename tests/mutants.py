@@ -76,7 +76,7 @@ MUTANTS = [
     mutant(
         "the plain path of a mixture dropped",
         "stats/latent/mixture.py",
-        "if total.size == 0 or total.min() > SMALL:",
+        "if least > SMALL:",
         "if True:",
         DRAWS,
         "-k",

@@ -191,20 +191,28 @@ class Send:
             return [Node(own) for own in family.statistics_many(estimators, tape.x, weights)]
         return [self(e, tape, row) for e, row in zip(estimators, weights, strict=True)]
 
-    def components(self, estimators: tuple[Estimator, ...], scored: Components, w: np.ndarray, rows: np.ndarray) -> Any:
-        """Sends `w[k] * scored[k] * rows` to each estimator k. Tied ones wait, and get the sum over all their places at once."""
+    def components(
+        self, estimators: tuple[Estimator, ...], scored: Components, w: np.ndarray, total: np.ndarray, weights: np.ndarray
+    ) -> Node:
+        """Sends `w[k] scored[k] weights / total` to each estimator k; a `Node` of what each gets in all, and their statistics.
+
+        Tied estimators wait, and get the sum over all their places at once.
+        """
         groups = tuple(self.tied.get(id(e)) for e in estimators) if scored.uses > 1 else (None,)
         if None in groups:
-            return self.many(estimators, scored.tapes, kernels.weighted_rows(scored.scaled[None], w[None], rows[None]))
+            shares, sums = kernels.shares_of(scored.scaled[None], w[None], total[None], weights[None])
+            return Node(sums[0], self.many(estimators, scored.tapes, shares))
+        rows = weights / total
+        own = w * (scored.scaled @ rows)
         key = (groups, id(scored))
         if key in self.waiting:
-            total = self.waiting[key][3]
+            sent = self.waiting[key][3]
             for k, share in enumerate(w):
-                total[k] += rows * share
-            return [NOTHING] * len(estimators)
+                sent[k] += rows * share
+            return Node(own, [NOTHING] * len(estimators))
         out: list[Any] = [NOTHING] * len(estimators)
         self.waiting[key] = (estimators, scored, out, np.multiply.outer(w, rows))
-        return out
+        return Node(own, out)
 
     def finish(self) -> None:
         """Sends what has been waiting."""
@@ -233,10 +241,9 @@ class Open:
 
 def scaled_by_largest(logs: np.ndarray, tapes: Any) -> Components:
     """Log densities `(K, n)` of K nodes, or `(M, K, n)`, as densities relative to the largest of each row."""
-    scaled, shift, odd = kernels.relative(logs if logs.ndim == 3 else logs[None])
+    scaled, shift, odd = kernels.scaled_densities(logs if logs.ndim == 3 else logs[None])
     if odd:
         raise LikelihoodError("a log density is NaN or +inf")
-    np.exp(scaled, out=scaled)
     return Components(tapes, logs, scaled, shift) if logs.ndim == 3 else Components(tapes, logs, scaled[0], shift[0])
 
 

@@ -172,7 +172,7 @@ def blocks(column: Column, rows: int) -> list[tuple[int, int]]:
     load = work + np.arange(len(work))
     cuts, start = [], 0
     while start < column.n:
-        stop = int(np.searchsorted(load, load[start] + 2 * rows, side="right")) - 1
+        stop = int(np.searchsorted(load, load[start] + rows, side="right")) - 1
         stop = min(max(stop, start + 1), start + rows, column.n)
         cuts.append((start, stop))
         start = stop

@@ -14,7 +14,7 @@ from dmlcore.data.layouts import Anything, Fields, Layout, Vector
 from dmlcore.data.values import plain_list
 
 MANY = 1000  # rows from which holding the garbage collector pays
-BLOCK_ROWS = 1 << 14  # rows whose block x components array stays in cache
+BLOCK_ROWS = 1 << 15  # rows, or elements, whose block x components arrays stay in the nearer caches
 
 
 class Encoded:

@@ -8,10 +8,20 @@ NaN and infinity do not occur.
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 
+exact_kernel = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy")
 kernel = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+
+TILE = 512  # numbers worked on at a time, so that several rows of them stay in the fastest cache
+NARROW = 256  # the same for vectors, of which all coordinates must fit
+LOG2_E = 1.4426950408889634
+LOG_2_HIGH, LOG_2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # log 2 in two parts, the first exact times any k
+ROUNDER = 6755399441055744.0  # 1.5 * 2^52: adding and taking it away rounds to a whole number
+F3, F4, F5, F6, F7, F8, F9, F10, F11, F12 = [1.0 / math.factorial(i) for i in range(3, 13)]
 
 
 @kernel
@@ -100,40 +110,109 @@ def moments(x, weights):
     return count, mean, m2
 
 
-@kernel
-def relative(logs):
-    """`logs - max` of `(M, K, n)` over the second axis, that maximum `(M, n)` (0 where it is -inf), and whether any is NaN or +inf."""
+@exact_kernel
+def exp_of(x, out, bits, powers):
+    """`exp(x)` of numbers <= 0 (0 below -708), to one unit in the last place, written so that it is vectorised.
+
+    `x = k log 2 + r` with whole k and |r| <= log(2) / 2 (Cody and Waite 1980); a Taylor polynomial of r, and 2^k by its bits.
+    """
+    for i in range(len(x)):
+        y = x[i] if x[i] > -708.0 else -708.0
+        k = (y * LOG2_E + ROUNDER) - ROUNDER
+        bits[i] = (np.int64(k) + 1023) << 52
+        r = (y - k * LOG_2_HIGH) - k * LOG_2_LOW
+        p = F12 * r + F11
+        p = p * r + F10
+        p = p * r + F9
+        p = p * r + F8
+        p = p * r + F7
+        p = p * r + F6
+        p = p * r + F5
+        p = p * r + F4
+        p = p * r + F3
+        p = p * r + 0.5
+        p = p * r + 1.0
+        out[i] = p * r + 1.0
+    for i in range(len(x)):
+        out[i] = out[i] * powers[i] if x[i] > -708.0 else 0.0
+
+
+@exact_kernel
+def scaled_densities(logs):
+    """`exp(logs - top)` of `(M, K, n)`, top `(M, n)`, the maximum over K (0 where it is -inf), and whether any is NaN or +inf."""
     M, K, n = logs.shape
     out = np.empty((M, K, n))
     shift = np.empty((M, n))
-    check = 0.0
+    apart = np.empty(TILE)
+    bits = np.empty(TILE, np.int64)
+    powers = bits.view(np.float64)
+    odd = 0
     for m in range(M):
-        top = shift[m]
-        top[:] = logs[m, 0]
-        for k in range(1, K):
-            for i in range(n):
-                top[i] = logs[m, k, i] if logs[m, k, i] > top[i] else top[i]
-        for i in range(n):
-            top[i] = 0.0 if top[i] == -np.inf else top[i]
-        for k in range(K):
-            for i in range(n):
-                d = logs[m, k, i] - top[i]
-                out[m, k, i] = d
-                check += 0.0 if d <= 0.0 else 1.0  # NaN, and +inf - +inf, are not <= 0
-    return out, shift, check > 0.0
+        for a in range(0, n, TILE):
+            size = min(TILE, n - a)
+            top = shift[m, a : a + size]
+            for i in range(size):
+                top[i] = logs[m, 0, a + i]
+            for k in range(1, K):
+                row = logs[m, k, a : a + size]
+                for i in range(size):
+                    top[i] = row[i] if row[i] > top[i] else top[i]
+            for i in range(size):
+                top[i] = 0.0 if top[i] == -np.inf else top[i]
+            for k in range(K):
+                row = logs[m, k, a : a + size]
+                for i in range(size):
+                    d = row[i] - top[i]
+                    apart[i] = d
+                    odd += 0 if d <= 0.0 else 1  # NaN, and +inf - +inf, are not <= 0
+                exp_of(apart[:size], out[m, k, a : a + size], bits, powers)
+    return out, shift, odd > 0
 
 
 @kernel
-def weighted_rows(scaled, w, rows):
-    """`w[m, k] * scaled[m, k] * rows[m]`, shape `(M * K, n)`."""
+def mixed_densities(scaled, w):
+    """`sum_k w[m, k] scaled[m, k]`, shape `(M, n)`, and the smallest of them (inf, if there are none)."""
+    M, K, n = scaled.shape
+    out = np.empty((M, n))
+    least = np.inf
+    for m in range(M):
+        for a in range(0, n, TILE):
+            sums = out[m, a : a + TILE]
+            sums[:] = 0.0
+            for k in range(K):
+                row = scaled[m, k, a : a + TILE]
+                for i in range(len(row)):
+                    sums[i] += w[m, k] * row[i]
+            low = np.inf
+            for i in range(len(sums)):
+                low = sums[i] if sums[i] < low else low
+            least = low if low < least else least
+    return out, least
+
+
+@kernel
+def shares_of(scaled, w, total, weights):
+    """`w[m, k] scaled[m, k] weights[m] / total[m]`, shape `(M * K, n)`, and their sums over n, shape `(M, K)`."""
     M, K, n = scaled.shape
     out = np.empty((M * K, n))
+    sums = np.zeros((M, K))
+    part = np.empty(TILE)
     for m in range(M):
-        for k in range(K):
-            share = w[m, k]
-            for i in range(n):
-                out[m * K + k, i] = scaled[m, k, i] * (rows[m, i] * share)
-    return out
+        for a in range(0, n, TILE):
+            size = min(TILE, n - a)
+            for i in range(size):
+                part[i] = weights[m, a + i] / total[m, a + i]
+            for k in range(K):
+                row = scaled[m, k, a : a + size]
+                share = out[m * K + k, a : a + size]
+                w_k = w[m, k]
+                for i in range(size):
+                    share[i] = row[i] * (part[i] * w_k)
+                add = 0.0  # not in the loop above: whether that one is vectorised depends on where its arrays lie, and so would the sum
+                for i in range(size):
+                    add += share[i]
+                sums[m, k] += add
+    return out, sums
 
 
 @kernel
@@ -243,4 +322,41 @@ def spread_quotients(rows, totals, offsets):
                 out[m, j] = rows[m, i]
         for j in range(totals.shape[1]):
             out[m, j] /= totals[m, j]
+    return out
+
+
+@kernel
+def whitened_squares(x, centres, whitenings, constants):
+    """`constants[k] - |whitenings[k] (x - centres[k])|^2 / 2` for each column of `x` `(d, n)` and lower triangular matrices, `(K, n)`."""
+    d, n = x.shape
+    K = len(centres)
+    out = np.empty((K, n))
+    apart = np.empty((d, NARROW))
+    white = np.empty(NARROW)
+    for a in range(0, n, NARROW):
+        size = min(NARROW, n - a)
+        for k in range(K):
+            log = out[k, a : a + size]
+            for i in range(size):
+                log[i] = constants[k]
+            for j in range(d):
+                from_j, to_j, centre = x[j, a : a + size], apart[j], centres[k, j]
+                for i in range(size):
+                    to_j[i] = from_j[i] - centre
+                for i in range(size):
+                    white[i] = 0.0
+                m = 0
+                while m + 3 <= j:  # four coordinates at a time: fewer loads and stores of the sum
+                    u0, u1, u2, u3 = whitenings[k, j, m], whitenings[k, j, m + 1], whitenings[k, j, m + 2], whitenings[k, j, m + 3]
+                    x0, x1, x2, x3 = apart[m], apart[m + 1], apart[m + 2], apart[m + 3]
+                    for i in range(size):
+                        white[i] += (u0 * x0[i] + u1 * x1[i]) + (u2 * x2[i] + u3 * x3[i])
+                    m += 4
+                while m <= j:
+                    u0, x0 = whitenings[k, j, m], apart[m]
+                    for i in range(size):
+                        white[i] += u0 * x0[i]
+                    m += 1
+                for i in range(size):
+                    log[i] -= 0.5 * (white[i] * white[i])
     return out

@@ -46,9 +46,13 @@ def mixed(scored: Components, w: np.ndarray) -> tuple[np.ndarray, MixtureTape]:
 
     Rows whose weighted sum underflows are taken in log space; rows without density get posterior zero.
     """
-    total = (w[..., None, :] @ scored.scaled)[..., 0, :]
-    if total.size == 0 or total.min() > SMALL:
-        return np.log(total) + scored.shift, MixtureTape(scored, w, total)
+    single = w.ndim == 1
+    total, least = kernels.mixed_densities(scored.scaled[None] if single else scored.scaled, w[None] if single else w)
+    total = total[0] if single else total
+    if least > SMALL:
+        log = np.log(total)
+        log += scored.shift
+        return log, MixtureTape(scored, w, total)
     rows = np.flatnonzero(~(total.reshape(-1, total.shape[-1]).min(axis=0) > SMALL))
     log_sums, exact = exact_mix(scored.logs[..., rows] + logs_of(w)[..., :, None])
     total[..., rows] = 1.0
@@ -215,9 +219,7 @@ class MixtureEstimator(CombinatorEstimator):
 
     def backward(self, tape: MixtureTape, weights: np.ndarray, send: Any) -> Node:
         if tape.plain is None:
-            rows = weights / tape.total
-            own = tape.w * (tape.scored.scaled @ rows)
-            return Node(own, send.components(self.estimators, tape.scored, tape.w, rows))
+            return send.components(self.estimators, tape.scored, tape.w, tape.total, weights)
         shares = tape.posterior() * weights
         return Node(shares.sum(axis=1), send.many(self.estimators, tape.scored.tapes, shares))
 
@@ -225,9 +227,7 @@ class MixtureEstimator(CombinatorEstimator):
     def backward_many(cls, estimators: Any, tape: MixtureTape, weights: np.ndarray, send: Any) -> list[Node]:
         """`backward` of M mixtures, from weights `(M, n)`."""
         if tape.plain is None:
-            rows = weights / tape.total
-            own = tape.w * (tape.scored.scaled @ rows[..., None])[..., 0]
-            shares = kernels.weighted_rows(tape.scored.scaled, tape.w, rows)
+            shares, own = kernels.shares_of(tape.scored.scaled, tape.w, tape.total, weights)
         else:
             exact = tape.posterior() * weights[:, None]
             own, shares = exact.sum(axis=-1), exact.reshape(-1, weights.shape[1])

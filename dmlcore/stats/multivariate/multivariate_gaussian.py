@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore import kernels
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import covariance, vector
@@ -16,7 +17,7 @@ from dmlcore.core.numerics import HALF_LOG_2PI
 from dmlcore.core.statistics import Scatter
 from dmlcore.core.support import REALS
 from dmlcore.data.layouts import Layout, Vector
-from dmlcore.stats.multivariate.vectors import Dimension, centred, deviations, lower_inverse, scratch
+from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, lower_inverse
 from dmlcore.stats.univariate.moments import ROUNDING, VARIANCE_FLOOR, check_prior, posterior_moments, prior_moments
 
 COLLINEAR = 1e-14  # times d: a share of a coordinate's variance, left by those before it, that is rounding
@@ -55,19 +56,25 @@ class MultivariateGaussianDistribution(Distribution):
         return np.linalg.cholesky(self.covar)
 
     @cached_property
-    def _constants(self) -> tuple[np.ndarray, np.ndarray, float]:
-        whitening = lower_inverse(self._factor)
-        half = np.full(self.dim, -0.5)
-        return whitening, half, -self.dim * HALF_LOG_2PI - float(np.log(np.diag(self._factor)).sum())
+    def _constants(self) -> tuple[np.ndarray, float]:
+        """The inverse of the Cholesky factor, and the log density at the mean."""
+        return lower_inverse(self._factor), -self.dim * HALF_LOG_2PI - float(np.log(np.diag(self._factor)).sum())
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        whitening, half, constant = self._constants
-        apart = deviations(x, self.mu, self.label)
-        white = np.matmul(whitening, apart, out=scratch("white", apart.shape))
-        np.multiply(white, white, out=white)
-        out = half @ white
-        out += constant
-        return out
+        if len(x) >= 256:
+            return self.log_densities_many((self,), x)[0]
+        check_dimension(x, self.dim, self.label)
+        whitening, constant = self._constants
+        white = whitening @ (x - self.mu).T
+        return constant - 0.5 * (white * white).sum(axis=0)
+
+    @classmethod
+    def log_densities_many(cls, nodes: tuple[MultivariateGaussianDistribution, ...], x: np.ndarray) -> np.ndarray:
+        """`log_densities` of several by one kernel, `(K, n)`."""
+        for node in nodes:
+            check_dimension(x, node.dim, node.label)
+        whitenings, constants = zip(*(node._constants for node in nodes), strict=True)
+        return kernels.whitened_squares(x.T, np.array([node.mu for node in nodes]), np.array(whitenings), np.array(constants))
 
     def mean(self) -> np.ndarray:
         return self.mu

@@ -34,10 +34,15 @@ def scratch(slot: str, shape: tuple[int, int]) -> np.ndarray:
     return kept[:size].reshape(shape)
 
 
+def check_dimension(x: np.ndarray, dim: int | None, who: str) -> None:
+    """Raises `DataError` if the vectors `(n, d)` are of another length."""
+    if dim is not None and len(x) and x.shape[1] != dim:
+        raise DataError(f"{who}: the observations are vectors of {x.shape[1]} numbers; need vectors of {dim}")
+
+
 def deviations(x: np.ndarray, centre: np.ndarray, who: str) -> np.ndarray:
-    """`x - centre` as `(d, n)`, in scratch. Raises `DataError` if the vectors are of another length."""
-    if x.shape[1] != len(centre):
-        raise DataError(f"{who}: the observations are vectors of {x.shape[1]} numbers; need vectors of {len(centre)}")
+    """`x - centre` as `(d, n)`, in scratch."""
+    check_dimension(x, len(centre), who)
     out = scratch("deviations", (x.shape[1], len(x)))
     return np.subtract(x.T, centre[:, None], out=out)
 
@@ -46,8 +51,7 @@ def centred(x: np.ndarray, weights: np.ndarray, dim: int | None, who: str) -> tu
     """Sum of weights, weighted mean `(d,)`, deviations from about there `(d, n)` in scratch, and their weighted mean, a rounding error."""
     count = float(weights.sum())
     mean = x.T @ weights / count if count > 0 else np.zeros(x.shape[1])
-    if dim is not None and len(x) and dim != len(mean):
-        raise DataError(f"{who}: the observations are vectors of {len(mean)} numbers; need vectors of {dim}")
+    check_dimension(x, dim, who)
     apart = deviations(x, mean, who)
     rest = apart @ weights / count if count > 0 else mean
     return count, mean + rest, apart, rest
