@@ -148,8 +148,8 @@ MUTANTS = [
     mutant(
         "an unseen label reads another's probability",
         "core/labels.py",
-        "out[positions < 0] = default\n",
-        "\n",
+        "return out if complete else np.where(positions >= 0, out, default)",
+        "return out",
         BAD,
         "-k",
         "unseen",

@@ -26,7 +26,7 @@ class Vocabulary(Sequence[Hashable]):
     def __init__(self, labels: Iterable[Hashable]):
         self.labels: tuple[Hashable, ...] = tuple(dict.fromkeys(labels))
         self.place: dict[Hashable, int] = dict(zip(self.labels, range(len(self.labels)), strict=True))
-        self.seen: tuple[Vocabulary, np.ndarray] | None = None  # the last vocabulary that was looked up, and where its labels are
+        self.seen: tuple[Vocabulary, np.ndarray, bool] | None = None  # the last vocabulary looked up, where its labels are, whether all
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,11 +54,25 @@ class Vocabulary(Sequence[Hashable]):
 
     def positions(self, other: Vocabulary) -> np.ndarray:
         """For each label of `other`, its position here, or -1. Shape `(len(other),)`."""
-        seen = self.seen
-        if seen is None or seen[0] is not other:
+        return self._found(other)[1]
+
+    def read(self, other: Vocabulary, tables: np.ndarray, default: Any) -> np.ndarray:
+        """`tables` `(.., len(self))` at the labels of `other`, `(.., len(other))`; `default` where a label is not here."""
+        if other is self:
+            return tables
+        _, positions, complete = self._found(other)
+        if not len(self):
+            return np.broadcast_to(default, (*tables.shape[:-1], len(other)))
+        out = tables[..., positions]
+        return out if complete else np.where(positions >= 0, out, default)
+
+    def _found(self, other: Vocabulary) -> tuple[Vocabulary, np.ndarray, bool]:
+        found = self.seen  # of the last other vocabulary; one read, as threads may replace it
+        if found is None or found[0] is not other:
             place = self.place
-            self.seen = seen = other, np.array([place.get(label, -1) for label in other.labels], dtype=np.intp)
-        return seen[1]
+            numbers = [place.get(label, -1) for label in other.labels]
+            self.seen = found = other, np.array(numbers, dtype=np.intp), -1 not in numbers
+        return found
 
     def union(self, other: Vocabulary) -> Vocabulary:
         """The labels of both: this one's order first. `self` where nothing is added."""
@@ -77,6 +91,15 @@ def shared_vocabulary(labels: tuple[Hashable, ...]) -> Vocabulary:
     if found is None:
         found = _shared[key] = Vocabulary(labels)
     return found
+
+
+def looked_up(maps: Sequence[LabelMap], labels: Vocabulary, tables: Sequence[np.ndarray], default: Any) -> np.ndarray:
+    """`lookup` of several maps, `(K, len(labels))`; once, if they share a vocabulary. default: a number, or `(K, 1)`."""
+    own = maps[0].labels
+    if any(m.labels is not own for m in maps):
+        defaults = np.broadcast_to(default, (len(maps), 1))[:, 0]
+        return np.array([m.lookup(labels, table, d) for m, table, d in zip(maps, tables, defaults, strict=True)])
+    return own.read(labels, np.array(tables), default)
 
 
 class LabelMap(Mapping[Hashable, float]):
@@ -118,11 +141,4 @@ class LabelMap(Mapping[Hashable, float]):
 
     def lookup(self, labels: Vocabulary, table: np.ndarray, default: float) -> np.ndarray:
         """`table` (one number per own label) read at `labels`; `default` where a label is not here. Shape `(len(labels),)`."""
-        if labels is self.labels:
-            return table
-        positions = self.labels.positions(labels)
-        if not len(table):
-            return np.full(len(labels), default)
-        out = table[positions]
-        out[positions < 0] = default
-        return out
+        return self.labels.read(labels, table, default)

@@ -164,6 +164,13 @@ class Blank(Column):
         return Blank(stop - start)
 
 
+def ends_of(lengths: np.ndarray) -> np.ndarray:
+    """Offsets `(n + 1,)` of rows of the given lengths laid end to end."""
+    out = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=out[1:])
+    return out
+
+
 def blocks(column: Column, rows: int) -> list[tuple[int, int]]:
     """Cuts rows into ranges of about `rows` rows or elements each, by the data alone, so that sums are the same for any engine."""
     work = column.work()

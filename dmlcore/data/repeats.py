@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.data.columns import Distinct, Values
+from dmlcore.data.columns import Distinct, Values, ends_of
 
 CODED_MIN_ROWS = 64  # below this, coding costs more than it saves
 CODED_MAX_VALUES = 1 << 14  # more distinct values than a block has rows: a table would outgrow the block
@@ -65,5 +65,5 @@ def same_bags(offsets: np.ndarray, codes: np.ndarray, size: int, extra: np.ndarr
 def taken(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Offsets of chosen rows laid end to end, and the positions of their elements."""
     lengths = offsets[rows + 1] - offsets[rows]
-    ends = np.concatenate([[0], np.cumsum(lengths)])
+    ends = ends_of(lengths)
     return ends, np.arange(ends[-1]) + np.repeat(offsets[rows] - ends[:-1], lengths)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 
 from dmlcore.core.errors import BadValue
 from dmlcore.core.labels import Vocabulary
-from dmlcore.data.columns import Chain, Column, Distinct, Ragged, Values
+from dmlcore.data.columns import Chain, Column, Distinct, Ragged, Values, ends_of
 from dmlcore.data.layouts import LIST_TYPES, Anything, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags, taken
 from dmlcore.data.values import first, is_hashable
 
+FEW = 256  # labels that are sooner gone through in Python than handed to NumPy
 _TEXT = (str, bytes, bytearray)
 
 
@@ -57,27 +58,21 @@ class LabelSequence(Layout):
         except BadValue as error:
             place_element(error, offsets)
             raise
-        started = np.flatnonzero(lengths > 0)
-        inner = np.ones(max(len(codes) - 1, 0), dtype=bool)  # a pair, unless its second label starts a row
-        starts = offsets[1:-1]
-        inner[starts[(starts > 0) & (starts < len(codes))] - 1] = False
-        wide = codes.astype(np.int64)
-        both = (wide[:-1] * max(len(labels), 1) + wide[1:])[inner]
-        column = coded(both, always=True)
-        pairs = Vocabulary((labels[a], labels[b]) for a, b in zip(*divmod(column.values.x, max(len(labels), 1)), strict=True))
-        pair_offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths - 1, 0))])
+        pair_codes, pairs = successive(codes, labels, offsets)
+        pair_offsets = ends_of(np.maximum(lengths - 1, 0))
+        started = np.flatnonzero(lengths)
         opening = codes[offsets[started]]
         begins = np.zeros(len(lengths), dtype=np.int64)
         begins[started] = opening.astype(np.int64) + 1
-        groups = same_bags(pair_offsets, column.codes, len(pairs), begins)
+        groups = same_bags(pair_offsets, pair_codes, len(pairs), begins)
         if groups is None:
-            return Chain(started, opening, labels, pair_offsets, column.codes, pairs, self.length.encode(lengths))
+            return Chain(started, opening, labels, pair_offsets, pair_codes, pairs, self.length.encode(lengths))
         kept, row_codes = groups
         pair_offsets, elements = taken(pair_offsets, kept)
         begun = np.flatnonzero(begins[kept])
         opening = (begins[kept][begun] - 1).astype(opening.dtype)
         kept_lengths = self.length.encode(lengths[kept])
-        return Distinct(row_codes, Chain(begun, opening, labels, pair_offsets, column.codes[elements], pairs, kept_lengths))
+        return Distinct(row_codes, Chain(begun, opening, labels, pair_offsets, pair_codes[elements], pairs, kept_lengths))
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ class LabelSet(Layout):
         few = len(sets) >= CODED_MIN_ROWS and len(index_of) <= min(CODED_MAX_VALUES, len(sets) // 2)
         kept = list(index_of) if few else sets
         lengths = np.fromiter(map(len, kept), dtype=np.int64, count=len(kept))
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        offsets = ends_of(lengths)
         flat = list(chain.from_iterable(kept))
         try:
             column = Ragged(offsets, Labels(self.label).encode(flat), Values(lengths))
@@ -111,6 +106,22 @@ class LabelSet(Layout):
         return Distinct(np.fromiter(map(index_of.__getitem__, sets), dtype=np.uint16, count=len(sets)), column)
 
 
+def successive(codes: np.ndarray, labels: Vocabulary, offsets: np.ndarray) -> tuple[np.ndarray, Vocabulary]:
+    """Codes of the pairs of successive labels within rows, and the vocabulary of pairs."""
+    if len(codes) < FEW:
+        row, ends = codes.tolist(), offsets.tolist()
+        both = [(row[i], row[i + 1]) for a, b in pairwise(ends) for i in range(a, b - 1)]
+        number = {pair: i for i, pair in enumerate(sorted(set(both)))}
+        return np.array([number[pair] for pair in both], dtype=np.uint16), Vocabulary([(labels[a], labels[b]) for a, b in number])
+    inner = np.ones(max(len(codes) - 1, 0), dtype=bool)  # a pair, unless its second label starts a row
+    starts = offsets[1:-1]
+    inner[starts[(starts > 0) & (starts < len(codes))] - 1] = False
+    size = max(len(labels), 1)
+    wide = codes.astype(np.int64)
+    column = coded((wide[:-1] * size + wide[1:])[inner], always=True)
+    return column.codes, Vocabulary([(labels[both // size], labels[both % size]) for both in column.values.x.tolist()])
+
+
 def flattened(layout: Layout, values: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """All elements in one list (or array), offsets `(n + 1,)` and lengths `(n,)` of a list of sequences."""
     if isinstance(values, np.ndarray) and values.ndim >= 2:
@@ -118,7 +129,7 @@ def flattened(layout: Layout, values: Any) -> tuple[Any, np.ndarray, np.ndarray]
         return values.reshape(-1, *values.shape[2:]), np.arange(len(values) + 1) * values.shape[1], lengths
     types = _all_collections(layout, values, sets=False)
     lengths = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    offsets = ends_of(lengths)
     if types == {np.ndarray} and len({v.dtype for v in values}) == 1:
         return np.concatenate(values), offsets, lengths
     return list(chain.from_iterable(values)), offsets, lengths

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any
 
@@ -51,7 +51,11 @@ class Problem:
         self._start_owns = owns
 
     def _block_weights(self, start: int, stop: int) -> np.ndarray:
-        return np.ones(stop - start) if self.weights is None else self.weights[start:stop]
+        return self._ones[: stop - start] if self.weights is None else self.weights[start:stop]
+
+    @cached_property
+    def _ones(self) -> np.ndarray:
+        return np.ones(max(stop - start for start, stop, _ in self.encoded.blocks))
 
     def _whole(self, K: int, n: int) -> np.ndarray:
         self.latent = True

@@ -17,6 +17,7 @@ exact_kernel = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, 
 kernel = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 
 TILE = 512  # numbers worked on at a time, so that several rows of them stay in the fastest cache
+SLIM = 128  # where all pairs of coordinates meet
 NARROW = 256  # the same for vectors, of which all coordinates must fit
 LOG2_E = 1.4426950408889634
 LOG_2_HIGH, LOG_2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # log 2 in two parts, the first exact times any k
@@ -360,3 +361,75 @@ def whitened_squares(x, centres, whitenings, constants):
                 for i in range(size):
                     log[i] -= 0.5 * (white[i] * white[i])
     return out
+
+
+@kernel
+def scatters(x, weights):
+    """For each row of weights `(K, n)` over the columns of `x` `(d, n)`: their sum, the weighted mean and the centred scatter matrix."""
+    d, n = x.shape
+    K = len(weights)
+    counts, means, scatter = np.zeros(K), np.zeros((K, d)), np.zeros((K, d, d))
+    for a in range(0, n, SLIM):
+        for k in range(K):
+            w = weights[k, a : a + SLIM]
+            total = 0.0
+            for i in range(len(w)):
+                total += w[i]
+            counts[k] += total
+            for j in range(d):
+                x_j = x[j, a : a + SLIM]
+                total = 0.0
+                for i in range(len(w)):
+                    total += w[i] * x_j[i]
+                means[k, j] += total
+    for k in range(K):
+        if counts[k] > 0.0:
+            means[k] /= counts[k]
+    apart, weighed, rest = np.empty((d, SLIM)), np.empty(SLIM), np.zeros((K, d))
+    for a in range(0, n, SLIM):
+        for k in range(K):
+            w = weights[k, a : a + SLIM]
+            size = len(w)
+            for j in range(d):
+                x_j, apart_j, mean = x[j, a : a + SLIM], apart[j], means[k, j]
+                for i in range(size):
+                    apart_j[i] = x_j[i] - mean
+            for j in range(d):
+                apart_j = apart[j]
+                for i in range(size):
+                    weighed[i] = w[i] * apart_j[i]
+                total = 0.0
+                for i in range(size):
+                    total += weighed[i]
+                rest[k, j] += total
+                m = 0
+                while m + 3 <= j:  # four coordinates at a time: fewer loads of the weights
+                    x0, x1, x2, x3 = apart[m], apart[m + 1], apart[m + 2], apart[m + 3]
+                    t0, t1, t2, t3 = 0.0, 0.0, 0.0, 0.0
+                    for i in range(size):
+                        t0 += weighed[i] * x0[i]
+                        t1 += weighed[i] * x1[i]
+                        t2 += weighed[i] * x2[i]
+                        t3 += weighed[i] * x3[i]
+                    scatter[k, j, m] += t0
+                    scatter[k, j, m + 1] += t1
+                    scatter[k, j, m + 2] += t2
+                    scatter[k, j, m + 3] += t3
+                    m += 4
+                while m <= j:
+                    x0 = apart[m]
+                    t0 = 0.0
+                    for i in range(size):
+                        t0 += weighed[i] * x0[i]
+                    scatter[k, j, m] += t0
+                    m += 1
+    for k in range(K):  # the mean was rounded: put right what that left in the deviations
+        for j in range(d):
+            for m in range(j + 1):
+                if counts[k] > 0.0:
+                    scatter[k, j, m] -= rest[k, j] * rest[k, m] / counts[k]
+                scatter[k, m, j] = scatter[k, j, m]
+        for j in range(d):
+            if counts[k] > 0.0:
+                means[k, j] += rest[k, j] / counts[k]
+    return counts, means, scatter

@@ -15,7 +15,7 @@ from dmlcore.core.domains import probability
 from dmlcore.core.errors import EmptyError
 from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
 from dmlcore.core.label_domains import LabelProbabilities
-from dmlcore.core.labels import LabelMap
+from dmlcore.core.labels import LabelMap, looked_up
 from dmlcore.core.statistics import Counts, Node
 from dmlcore.data.sequences import LabelSet
 from dmlcore.stats.latent.weights import logs_of
@@ -52,7 +52,7 @@ class BernoulliSetDistribution(CombinatorDistribution):
     def forward_many(cls, nodes: tuple[BernoulliSetDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
         """`forward` of several, reading the sets once: `(K, n)` log densities."""
         labels, codes = column.flat.values.x, column.flat.codes
-        odds = np.array([node.pmap.lookup(labels, node._logs[0], -np.inf) for node in nodes])
+        odds = looked_up([node.pmap for node in nodes], labels, [node._logs[0] for node in nodes], -np.inf)
         logs = kernels.gather_sum_many(odds, codes, column.offsets)
         logs += np.array([[node._logs[2]] for node in nodes])
         for node, log in zip(nodes, logs, strict=True):

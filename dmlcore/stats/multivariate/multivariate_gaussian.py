@@ -22,6 +22,8 @@ from dmlcore.stats.univariate.moments import ROUNDING, VARIANCE_FLOOR, check_pri
 
 COLLINEAR = 1e-14  # times d: a share of a coordinate's variance, left by those before it, that is rounding
 
+SHORT = 24  # coordinates up to which the compiled loop is as fast as BLAS
+
 
 class MultivariateGaussianDistribution(Distribution):
     """A vector of d reals with density `exp(-(x - mu)' covar^-1 (x - mu) / 2) / sqrt(det(2 pi covar))`.
@@ -149,6 +151,16 @@ class MultivariateGaussianEstimator(Estimator):
         count, mean, apart, rest = centred(x, weights, self.dim, self.label)
         apart *= np.sqrt(weights)
         return Scatter(count, mean, apart @ apart.T - np.outer(count * rest, rest))
+
+    @classmethod
+    def statistics_many(cls, estimators: Any, x: np.ndarray, weights: np.ndarray) -> list[Scatter]:
+        """`statistics` for several rows of weights `(K, n)`: by one kernel for short vectors, one by one (by BLAS) for long ones."""
+        if x.shape[1] > SHORT:
+            return [e.statistics(x, row) for e, row in zip(estimators, weights, strict=True)]
+        for e in estimators:
+            check_dimension(x, e.dim, e.label)
+        counts, means, scatter = kernels.scatters(x.T, weights)
+        return [Scatter(float(count), mean, m2) for count, mean, m2 in zip(counts, means, scatter, strict=True)]
 
     def resolve(self, statistics: Scatter) -> Self:
         out = self.pinned(prior=prior_moments(self, statistics))

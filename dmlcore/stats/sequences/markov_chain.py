@@ -15,7 +15,7 @@ from dmlcore.core.domains import probability
 from dmlcore.core.errors import DegenerateError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.label_domains import LabelProbabilities, TransitionMap, Transitions
-from dmlcore.core.labels import LabelMap, Vocabulary
+from dmlcore.core.labels import LabelMap, Vocabulary, looked_up
 from dmlcore.core.statistics import Counts, Node, Sums
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import LabelSequence
@@ -58,7 +58,10 @@ class MarkovChainDistribution(CombinatorDistribution):
     def forward_many(cls, nodes: tuple[MarkovChainDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
         """`forward` of several chains, reading the sequences once: `(K, n)` log densities."""
         length, length_tapes = score.many(tuple(node.len_dist for node in nodes), column.lengths)
-        initial, pairs = map(np.array, zip(*(node._tables(column) for node in nodes), strict=True))
+        logs = [node._logs for node in nodes]
+        default = np.array([[d] for _, _, d in logs])
+        initial = looked_up([node.init_prob_map for node in nodes], column.labels, [table for table, _, _ in logs], default)
+        pairs = looked_up([node.transition_map.pairs for node in nodes], column.pairs, [table for _, table, _ in logs], default)
         log = kernels.gather_sum_many(pairs, column.pair_codes, column.offsets)
         log += length
         first = gather_many(initial, column.first)
@@ -67,11 +70,6 @@ class MarkovChainDistribution(CombinatorDistribution):
         else:
             log[:, column.started] += first
         return log, (column, length_tapes)
-
-    def _tables(self, column: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Log probabilities of the column's labels as first ones, and of its pairs."""
-        initial, pairs, default = self._logs
-        return self.init_prob_map.lookup(column.labels, initial, default), self.transition_map.pairs.lookup(column.pairs, pairs, default)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         lengths = drawn_lengths(self, size, rng)
