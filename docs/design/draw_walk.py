@@ -60,7 +60,7 @@ def main() -> None:
     ax.text(3.2, 0.55, "read by gaussian 1 and 2, by one kernel", ha="center", va="center", fontsize=9, color="0.3")
     shared = "read by optional 1 and 2, once per distinct value:\nlog densities are gathered, weights are summed by code"
     ax.text(10.4, 0.45, shared, ha="center", va="center", fontsize=9, color="0.3")
-    ax.text(7.2, 2.1, "columns of one block, about 16,000 rows", ha="center", va="center", fontsize=9.5, color="0.3")
+    ax.text(7.2, 2.1, "columns of one block, about 32,000 rows", ha="center", va="center", fontsize=9.5, color="0.3")
 
     steps = ["statistics\nof each leaf", "add blocks,\nin order", "pool\nby key", "estimate,\nassemble", "next\nmodel"]
     ys = [6.9, 5.6, 4.3, 3.0, 1.7]
