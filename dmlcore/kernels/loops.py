@@ -24,16 +24,34 @@ LOG_2_HIGH, LOG_2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  
 ROUNDER = 6755399441055744.0  # 1.5 * 2^52: adding and taking it away rounds to a whole number
 F3, F4, F5, F6, F7, F8, F9, F10, F11, F12 = [1.0 / math.factorial(i) for i in range(3, 13)]
 
+# Kernels return fresh arrays of a block's size. glibc maps and unmaps arrays above a threshold one by one, and each then costs a page
+# fault per 4 KiB, in which threads wait for each other; the threshold rises to the size of the largest array freed so far, at most 32 MiB.
+np.empty(31 << 17)
+
 
 @kernel
 def segment_sum(values, offsets):
-    """Sums of `values[offsets[i]:offsets[i + 1]]`, shape `(n,)`."""
-    out = np.empty(len(offsets) - 1)
-    for i in range(len(out)):
-        total = 0.0
-        for j in range(offsets[i], offsets[i + 1]):
-            total += values[j]
-        out[i] = total
+    """Sums of `values[k, offsets[i]:offsets[i + 1]]`, shape `(K, n)`."""
+    K, n = len(values), len(offsets) - 1
+    out = np.empty((K, n))
+    for k in range(K):
+        for i in range(n):
+            total = 0.0
+            for j in range(offsets[i], offsets[i + 1]):
+                total += values[k, j]
+            out[k, i] = total
+    return out
+
+
+@kernel
+def spread(rows, offsets):
+    """`rows[k, i]` for each element of row i, shape `(K, N)`."""
+    K, n = rows.shape
+    out = np.empty((K, offsets[n]))
+    for k in range(K):
+        for i in range(n):
+            for j in range(offsets[i], offsets[i + 1]):
+                out[k, j] = rows[k, i]
     return out
 
 
@@ -302,13 +320,17 @@ def segment_log_product(values, offsets):
     out = np.empty((M, n))
     for m in range(M):
         for i in range(n):
-            log, product = 0.0, 1.0
-            for j in range(offsets[i], offsets[i + 1]):
-                if product < 1e-20 or product > 1e20:
-                    log += np.log(product)
-                    product = 1.0
-                product *= values[m, j]
-            out[m, i] = log + np.log(product)
+            log, one, two = 0.0, 1.0, 1.0  # two products, as each step of one waits for the step before
+            start, stop = offsets[i], offsets[i + 1]
+            for j in range(start, stop - 1, 2):
+                one *= values[m, j]
+                two *= values[m, j + 1]
+                if one < 1e-20 or one > 1e20 or two < 1e-20 or two > 1e20:
+                    log += np.log(one) + np.log(two)
+                    one, two = 1.0, 1.0
+            if (stop - start) % 2:
+                one *= values[m, stop - 1]
+            out[m, i] = log + np.log(one) + np.log(two) if one < 1e-20 or two < 1e-20 else log + np.log(one * two)
     return out
 
 

@@ -86,7 +86,7 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
             exact = (elements, posterior)
             totals[:, elements] = 1.0
         logs = kernels.segment_log_product(totals, column.offsets)
-        logs += kernels.segment_sum(scored.shift, column.offsets)
+        logs += kernels.segment_sum(scored.shift[None], column.offsets)
         if exact is not None:
             row = np.searchsorted(column.offsets, elements, side="right") - 1
             for log, part in zip(logs, sums - scored.shift[elements], strict=True):

@@ -141,9 +141,10 @@ class MixtureDistribution(PosteriorMethods, CombinatorDistribution):
     def forward_many(cls, nodes: tuple[MixtureDistribution, ...], column: Any, score: Any) -> Any:
         """`forward` of M mixtures of K components each, all components at once: `(M, n)` log densities."""
         K = nodes[0].num_components
-        if any(node.num_components != K for node in nodes):
-            return None
-        logs, tapes = score.many(tuple(component for node in nodes for component in node.components), column)
+        components = tuple(component for node in nodes for component in node.components)
+        if any(node.num_components != K for node in nodes) or not score.repeated.isdisjoint(map(id, components)):
+            return None  # components that are tied across mixtures are scored once, by `forward`
+        logs, tapes = score.many(components, column)
         return mixed(scaled_by_largest(logs.reshape(len(nodes), K, -1), tapes), np.array([node.w for node in nodes]))
 
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:

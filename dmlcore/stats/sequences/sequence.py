@@ -41,7 +41,16 @@ class SequenceDistribution(CombinatorDistribution):
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         flat, tape = score(self.dist, column.flat)
         length, length_tape = score(self.len_dist, column.lengths)
-        return kernels.segment_sum(flat, column.offsets) + length, (column.offsets, tape, length_tape)
+        return kernels.segment_sum(flat[None], column.offsets)[0] + length, (column.offsets, [tape], [length_tape])
+
+    @classmethod
+    def forward_many(cls, nodes: tuple[SequenceDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        """`forward` of several, all elements at once: `(K, n)` log densities."""
+        flat, tapes = score.many(tuple(node.dist for node in nodes), column.flat)
+        lengths, length_tapes = score.many(tuple(node.len_dist for node in nodes), column.lengths)
+        log = kernels.segment_sum(flat, column.offsets)
+        log += lengths
+        return log, (column.offsets, tapes, length_tapes)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         lengths = drawn_lengths(self, size, rng)
@@ -82,12 +91,18 @@ class SequenceEstimator(CombinatorEstimator):
         return impossible_part((f"element {i}", self.estimator.impossible(value)) for i, value in enumerate(x))
 
     def open(self, column: Any, open: Any) -> Any:
-        return column.offsets, open(self.estimator, column.flat), open(self.len_estimator, column.lengths)
+        return column.offsets, [open(self.estimator, column.flat)], [open(self.len_estimator, column.lengths)]
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        offsets, inner, length = tape
-        each = np.repeat(weights, np.diff(offsets))
-        return Node(None, [send(self.estimator, inner, each), send(self.len_estimator, length, weights)])
+        return self.backward_many((self,), tape, weights[None], send)[0]
+
+    @classmethod
+    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
+        """`backward` of several, from weights `(K, n)`."""
+        offsets, inner, lengths = tape
+        elements = send.many(tuple(e.estimator for e in estimators), inner, kernels.spread(weights, offsets))
+        each = send.many(tuple(e.len_estimator for e in estimators), lengths, weights)
+        return [Node(None, list(both)) for both in zip(elements, each, strict=True)]
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> SequenceDistribution:
         return SequenceDistribution(children[0], children[1], name=self.name, keys=self.keys)
