@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+ROOMS = ("sums", "mixing", "gaussians")
+
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    loops = import_module("dmlcore.kernels.loops")
-
-    kernel = getattr(loops, name)
-    globals()[name] = kernel
-    return kernel
+    for room in ROOMS if not name.startswith("__") else ():
+        kernel = getattr(import_module(f"dmlcore.kernels.{room}"), name, None)
+        if kernel is not None:
+            globals()[name] = kernel
+            return kernel
+    raise AttributeError(f"there is no kernel {name!r}")

@@ -1,0 +1,174 @@
+"""Sums over segments, tables read at codes, and weights summed per code."""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+
+from dmlcore.kernels.compiled import kernel
+
+LONG = 8  # elements in a row, on average, from which a loop over them is worth a vector
+
+
+@kernel
+def segment_sum(values, offsets):
+    """Sums of `values[k, offsets[i]:offsets[i + 1]]`, shape `(K, n)`."""
+    K, n = len(values), len(offsets) - 1
+    out = np.zeros((K, n))
+    if offsets[n] > LONG * n:
+        for k in range(K):
+            for i in range(n):
+                total = 0.0
+                for j in range(offsets[i], offsets[i + 1]):
+                    total += values[k, j]
+                out[k, i] = total
+        return out
+    sums = np.empty(K)
+    for i in range(n):  # rows are short: their ends are guessed wrongly once, not K times
+        sums[:] = 0.0
+        for j in range(offsets[i], offsets[i + 1]):
+            for k in range(K):
+                sums[k] += values[k, j]
+        for k in range(K):
+            out[k, i] = sums[k]
+    return out
+
+
+@kernel
+def spread(rows, offsets):
+    """`rows[k, i]` for each element of row i, shape `(K, N)`."""
+    K, n = rows.shape
+    out = np.empty((K, offsets[n]))
+    if offsets[n] > LONG * n:
+        for k in range(K):
+            for i in range(n):
+                for j in range(offsets[i], offsets[i + 1]):
+                    out[k, j] = rows[k, i]
+        return out
+    for i in range(n):
+        for j in range(offsets[i], offsets[i + 1]):
+            for k in range(K):
+                out[k, j] = rows[k, i]
+    return out
+
+
+@kernel
+def segment_log_product(values, offsets):
+    """Logarithms of the products of `values[m, offsets[i]:offsets[i + 1]]`, all at least 1e-280, shape `(M, n)`."""
+    M, n = len(values), len(offsets) - 1
+    out = np.empty((M, n))
+    for m in range(M):
+        for i in range(n):
+            log, one, two = 0.0, 1.0, 1.0  # two products, as each step of one waits for the step before
+            start, stop = offsets[i], offsets[i + 1]
+            for j in range(start, stop - 1, 2):
+                one *= values[m, j]
+                two *= values[m, j + 1]
+                if one < 1e-20 or one > 1e20 or two < 1e-20 or two > 1e20:
+                    log += np.log(one) + np.log(two)
+                    one, two = 1.0, 1.0
+            if (stop - start) % 2:
+                one *= values[m, stop - 1]
+            out[m, i] = log + np.log(one) + np.log(two) if one < 1e-20 or two < 1e-20 else log + np.log(one * two)
+    return out
+
+
+@kernel
+def spread_quotients(rows, totals, offsets):
+    """`rows[m, i] / totals[m, j]` for each element j of row i, shape `(M, N)`."""
+    M, n = rows.shape
+    out = np.empty(totals.shape)
+    for m in range(M):
+        for i in range(n):
+            for j in range(offsets[i], offsets[i + 1]):
+                out[m, j] = rows[m, i]
+        for j in range(totals.shape[1]):
+            out[m, j] /= totals[m, j]
+    return out
+
+
+@kernel
+def gather(table, codes):
+    """`table[codes]`."""
+    out = np.empty(len(codes))
+    for i in range(len(codes)):
+        out[i] = table[codes[i]]
+    return out
+
+
+@kernel
+def gather_many(tables, codes):
+    """`tables[:, codes]`."""
+    K, n = len(tables), len(codes)
+    out = np.empty((K, n))
+    for k in range(K):
+        for i in range(n):
+            out[k, i] = tables[k, codes[i]]
+    return out
+
+
+@kernel
+def gather_sum(table, codes, offsets):
+    """Sums of `table[codes[offsets[i]:offsets[i + 1]]]`, shape `(n,)`."""
+    out = np.empty(len(offsets) - 1)
+    for i in range(len(out)):
+        total = 0.0
+        for j in range(offsets[i], offsets[i + 1]):
+            total += table[codes[j]]
+        out[i] = total
+    return out
+
+
+@kernel
+def gather_sum_many(tables, codes, offsets):
+    """`gather_sum` for each row of tables `(K, size)`, shape `(K, n)`."""
+    K, n = len(tables), len(offsets) - 1
+    out = np.empty((K, n))
+    for i in range(n):
+        start, stop = offsets[i], offsets[i + 1]
+        for k in range(K):
+            total = 0.0
+            for j in range(start, stop):
+                total += tables[k, codes[j]]
+            out[k, i] = total
+    return out
+
+
+@kernel
+def scatter(weights, codes, size):
+    """For each code below `size`, the sum of its weights."""
+    out = np.zeros((4, size))
+    for i in range(len(codes)):
+        out[i & 3, codes[i]] += weights[i]
+    return out[0] + out[1] + out[2] + out[3]
+
+
+@kernel
+def scatter_many(weights, codes, size):
+    """For each row of weights and each code below `size`, the sum of its weights."""
+    K, n = weights.shape
+    out = np.zeros((K, size))
+    part = np.empty((4, size))
+    for k in range(K):
+        part[:] = 0.0
+        for i in range(n):
+            part[i & 3, codes[i]] += weights[k, i]
+        for j in range(size):
+            out[k, j] = part[0, j] + part[1, j] + part[2, j] + part[3, j]
+    return out
+
+
+@kernel
+def scatter_rows_many(weights, codes, offsets, size):
+    """`scatter_rows` for each row of weights `(K, n)`, shape `(K, size)`."""
+    K, n = weights.shape
+    out = np.zeros((K, size))
+    for k in range(K):
+        part = np.zeros((2, size))
+        for i in range(n):
+            w = weights[k, i]
+            for j in range(offsets[i], offsets[i + 1]):
+                part[j & 1, codes[j]] += w
+        out[k] = part[0] + part[1]
+    return out
