@@ -156,7 +156,7 @@ MUTANTS = [
     ),
     mutant(
         "a dropped weight",
-        "stats/univariate/geometric.py",
+        "stats/univariate/counting.py",
         "x=float(weights @ x.astype(np.float64))",
         "x=float(x.sum())",
         FITS,

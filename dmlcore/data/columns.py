@@ -13,6 +13,7 @@ A block is a slice of a column: a view, with offsets moved.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +24,7 @@ from dmlcore.core.labels import Vocabulary
 CHEAP = 8  # pairs of a chain that cost about as much as one row of reals
 
 
-class Column:
+class Column(ABC):
     """Base of the layouts. `len(column)` is the number of rows."""
 
     n: int
@@ -31,9 +32,9 @@ class Column:
     def __len__(self) -> int:
         return self.n
 
+    @abstractmethod
     def slice(self, start: int, stop: int) -> Any:
         """Rows `start` to `stop`, as a view."""
-        raise NotImplementedError
 
     def work(self) -> np.ndarray | None:
         """Elements before each row, shape `(n + 1,)`, where a row may hold many; None where a row is one element."""

@@ -6,6 +6,7 @@ Two nodes can share data exactly if their layouts are equal. `label` is only for
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,14 +36,14 @@ LIST_TYPES = {list, tuple}
 
 
 @dataclass(frozen=True)
-class Layout:
+class Layout(ABC):
     """Base: any observation. `label` names the node in messages and does not count in comparisons."""
 
     label: str = field(default="", compare=False)
 
+    @abstractmethod
     def encode(self, values: Any) -> Column:
         """The column of a list (or array) of observations. Raises `BadValue`."""
-        raise NotImplementedError
 
     def bad(self, index: int, value: Any, need: str) -> BadValue:
         return BadValue(int(index), plain(value), need, f".{self.label}")
@@ -149,7 +150,7 @@ class Labels(Layout):
 class Maybe(Layout):
     """An observation of `value`, or missing: None, NaN, a frame's NA, or `missing`."""
 
-    value: Layout = field(default_factory=Layout)
+    value: Layout = field(default_factory=lambda: Anything())
     missing: Any = None
 
     def __post_init__(self) -> None:

@@ -24,7 +24,7 @@ _TEXT = (str, bytes, bytearray)
 class Repeated(Layout):
     """A sequence of observations of `value`: a list, a tuple or an array; its length is an observation of `length`."""
 
-    value: Layout = field(default_factory=Layout)
+    value: Layout = field(default_factory=Anything)
     length: Layout = field(default_factory=Anything)
 
     def encode(self, values: Any) -> Column:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.domains import Whole
 from dmlcore.core.errors import DataError, ParameterError
-from dmlcore.core.statistics import Counts
+from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.statistics import Counts, Sums
+from dmlcore.core.support import Support, whole_range
 
 MAX_VALUES = 1 << 24  # a table of probabilities over more whole numbers than this is refused
 
@@ -26,6 +30,60 @@ class Bound(Whole):
 
     def check(self, value: Any) -> int | None:  # type: ignore[override]
         return None if value is None else super().check(value)
+
+
+class MeanEstimator(Estimator):
+    """An estimator of a law of counts that its mean determines: `estimate` reads `count` and `x`, the sum of weights and of counts.
+
+    pseudo_count=a with suff_stat, the parameter of the pseudo-observations (default: that of all the data): their expected
+    statistics are added to those of the data.
+    """
+
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    def validate(self) -> None:
+        pseudo_counts(self.pseudo_count, 1, type(self).__name__)
+        self._law()
+
+    def _law(self) -> Any:
+        family: Any = self.family
+        return None if self.suff_stat is None else family(self.suff_stat)
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
+        return Sums(count=float(weights.sum()), x=float(weights @ x.astype(np.float64)))
+
+    def resolve(self, statistics: Sums) -> Self:
+        return self.pinned(prior=pseudo_observations(self, statistics, self._law()))
+
+
+class RangeEstimator(Estimator):
+    """An estimator of a law on a range of whole numbers, from a weight per value.
+
+    min_val, max_val: the range; None takes that end from the data, pinned by `resolve` as `pinned_range`.
+    """
+
+    min_val: int | None = parameter(Bound(), default=None)
+    max_val: int | None = parameter(Bound(), default=None)
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    pinned_range: ClassVar[tuple[int, int] | None] = None
+
+    def validate(self) -> None:
+        check_bounds(self)
+        pseudo_counts(self.pseudo_count, 1, type(self).__name__)
+
+    @cached_property
+    def support(self) -> Support:
+        return whole_range(self.min_val, self.max_val)
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
+        return counts_of(x, weights)
 
 
 def check_bounds(estimator: Any) -> None:

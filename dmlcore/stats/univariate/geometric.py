@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from dmlcore.core import special
-from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import Scalar
-from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import TRIALS
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import whole_quantile
+from dmlcore.stats.univariate.counting import MeanEstimator, whole_quantile
 
 
 class GeometricDistribution(Distribution):
@@ -73,32 +72,14 @@ class GeometricDistribution(Distribution):
         return GeometricEstimator(pseudo_count, None if pseudo_count is None else self.p, self.name, self.keys)
 
 
-class GeometricEstimator(Estimator):
+class GeometricEstimator(MeanEstimator):
     """Maximum likelihood for a geometric: one over the weighted mean.
 
     pseudo_count=a with suff_stat=p0: a pseudo-observations with mean 1 / p0 (default: the mean of all the data). The log prior is
     `a (log p + (1 / p0 - 1) log(1 - p))`.
     """
 
-    pseudo_count: Any = setting()
-    suff_stat: Any = setting()
-    name: str | None = name()
-    keys: str | None = keys()
-
     family = GeometricDistribution
-
-    def validate(self) -> None:
-        pseudo_counts(self.pseudo_count, 1, "GeometricEstimator")
-        self._law()
-
-    def _law(self) -> Any:
-        return None if self.suff_stat is None else self.family(self.suff_stat)
-
-    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
-        return Sums(count=float(weights.sum()), x=float(weights @ x.astype(np.float64)))
-
-    def resolve(self, statistics: Sums) -> Self:
-        return self.pinned(prior=pseudo_observations(self, statistics, self._law()))
 
     def estimate(self, statistics: Sums, previous: Any = None) -> GeometricDistribution:
         both = statistics if self.prior is None else statistics + self.prior

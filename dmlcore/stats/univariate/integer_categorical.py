@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
 from dmlcore.core import special
-from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import Simplex, Whole, simplex
 from dmlcore.core.errors import ParameterError
-from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.numerics import logs
 from dmlcore.core.statistics import Counts
 from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import Bound, check_bounds, counts_of, value_range, weights_over
+from dmlcore.stats.univariate.counting import RangeEstimator, value_range, weights_over
 
 
 class IntegerCategoricalDistribution(Distribution):
@@ -97,7 +97,7 @@ class IntegerCategoricalDistribution(Distribution):
         return IntegerCategoricalEstimator(self.min_val, self.max_val, pseudo_count, own, self.name, self.keys)
 
 
-class IntegerCategoricalEstimator(Estimator):
+class IntegerCategoricalEstimator(RangeEstimator):
     """Maximum likelihood for a categorical over whole numbers: weighted shares of the values.
 
     min_val, max_val: the range; None takes that end from the data. pseudo_count=a with suff_stat: a pseudo-observations spread over
@@ -105,31 +105,15 @@ class IntegerCategoricalEstimator(Estimator):
     Raises `ParameterError` if max_val < min_val or suff_stat does not fit the range, `DataError` if the range is too large for a table.
     """
 
-    min_val: int | None = parameter(Bound(), default=None)
-    max_val: int | None = parameter(Bound(), default=None)
-    pseudo_count: Any = setting()
-    suff_stat: Any = setting()
-    name: str | None = name()
-    keys: str | None = keys()
-
     family = IntegerCategoricalDistribution
-    pinned_range: ClassVar[tuple[int, int] | None] = None
 
     def validate(self) -> None:
-        check_bounds(self)
-        pseudo_counts(self.pseudo_count, 1, "IntegerCategoricalEstimator")
+        super().validate()
         try:
             if self.suff_stat is not None:
                 self.derive(suff_stat=Simplex().check(self.suff_stat))
         except ParameterError as error:
             raise ParameterError(f"IntegerCategoricalEstimator: suff_stat {error}") from None
-
-    @cached_property
-    def support(self) -> Support:
-        return whole_range(self.min_val, self.max_val)
-
-    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
-        return counts_of(x, weights)
 
     def resolve(self, statistics: Counts) -> Self:
         ends = value_range(self, statistics)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from dmlcore.core import special
-from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import nonnegative
-from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
 from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import summed_entropy, whole_quantile
+from dmlcore.stats.univariate.counting import MeanEstimator, summed_entropy, whole_quantile
 
 
 class PoissonDistribution(Distribution):
@@ -82,32 +81,14 @@ class PoissonDistribution(Distribution):
         return PoissonEstimator(pseudo_count, None if pseudo_count is None else self.lam, self.name, self.keys)
 
 
-class PoissonEstimator(Estimator):
+class PoissonEstimator(MeanEstimator):
     """Maximum likelihood for a Poisson: the weighted mean.
 
     pseudo_count=a with suff_stat=m: a pseudo-observations with mean m (default: the mean of all the data). The log prior is
     `a (m log lam - lam)`.
     """
 
-    pseudo_count: Any = setting()
-    suff_stat: Any = setting()
-    name: str | None = name()
-    keys: str | None = keys()
-
     family = PoissonDistribution
-
-    def validate(self) -> None:
-        pseudo_counts(self.pseudo_count, 1, "PoissonEstimator")
-        self._law()
-
-    def _law(self) -> Any:
-        return None if self.suff_stat is None else self.family(self.suff_stat)
-
-    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
-        return Sums(count=float(weights.sum()), x=float(weights @ x.astype(np.float64)))
-
-    def resolve(self, statistics: Sums) -> Self:
-        return self.pinned(prior=pseudo_observations(self, statistics, self._law()))
 
     def estimate(self, statistics: Sums, previous: Any = None) -> PoissonDistribution:
         both = statistics if self.prior is None else statistics + self.prior

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
 from dmlcore.core import special
-from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import Whole, probability
 from dmlcore.core.errors import ParameterError
-from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.statistics import Counts
 from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import Bound, all_values, check_bounds, counts_of, value_range, whole_quantile
+from dmlcore.stats.univariate.counting import RangeEstimator, all_values, value_range, whole_quantile
 
 
 class SpikeAndSlabDistribution(Distribution):
@@ -115,7 +115,7 @@ class SpikeAndSlabDistribution(Distribution):
         return SpikeAndSlabEstimator(self.min_val, self.max_val, pseudo_count, own, self.name, self.keys)
 
 
-class SpikeAndSlabEstimator(Estimator):
+class SpikeAndSlabEstimator(RangeEstimator):
     """Maximum likelihood for a spike and slab: k is the value of greatest weight (the smallest of equal ones), p its share.
 
     min_val, max_val: the range; None takes that end from the data. pseudo_count=a with suff_stat=(k0, p0): a pseudo-observations
@@ -123,29 +123,13 @@ class SpikeAndSlabEstimator(Estimator):
     pseudo-observations. Raises `ParameterError` if max_val < min_val, `DataError` if a prior is spread over too large a range.
     """
 
-    min_val: int | None = parameter(Bound(), default=None)
-    max_val: int | None = parameter(Bound(), default=None)
-    pseudo_count: Any = setting()
-    suff_stat: Any = setting()
-    name: str | None = name()
-    keys: str | None = keys()
-
     family = SpikeAndSlabDistribution
-    pinned_range: ClassVar[tuple[int, int] | None] = None
 
     def validate(self) -> None:
-        check_bounds(self)
-        pseudo_counts(self.pseudo_count, 1, "SpikeAndSlabEstimator")
+        super().validate()
         pair = self.suff_stat
         if pair is not None and (not isinstance(pair, (tuple, list)) or len(pair) != 2):
             raise ParameterError(f"SpikeAndSlabEstimator: suff_stat must be a pair (k, p), got {pair!r}")
-
-    @cached_property
-    def support(self) -> Support:
-        return whole_range(self.min_val, self.max_val)
-
-    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
-        return counts_of(x, weights)
 
     def resolve(self, statistics: Counts) -> Self:
         ends = value_range(self, statistics)
