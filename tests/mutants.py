@@ -211,7 +211,7 @@ MUTANTS = [
     mutant(
         "the last start returned instead of the best",
         "fitting/drivers.py",
-        "if best is None or value > best[0]:",
+        "if best is None or found[:2] > best[:2]:",
         "if True:",
         DRIVERS,
         "-k",

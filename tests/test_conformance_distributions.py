@@ -556,15 +556,16 @@ def test_labels_equal_in_python_are_one_label() -> None:
 def test_posteriors_and_component_scores(e: Example) -> None:
     rows = e.data(30)
     each, posterior = e.law.seq_component_log_density(rows), e.law.seq_posterior(rows)  # type: ignore[attr-defined]
-    joint = each + np.where(e.law.w > 0, np.log(np.where(e.law.w > 0, e.law.w, 1.0)), -inf)  # type: ignore[attr-defined]
-    log = scipy.special.logsumexp(joint, axis=1)
+    w = e.law.pairs if isinstance(e.law, stats.JointMixtureDistribution) else e.law.w  # type: ignore[attr-defined]
+    joint = each + np.where(w > 0, np.log(np.where(w > 0, w, 1.0)), -inf)
+    log = scipy.special.logsumexp(joint.reshape(len(rows), -1), axis=1)
     close(e.law.seq_log_density(rows), log)
-    close(posterior, np.exp(joint - log[:, None]))
+    close(posterior, np.exp(joint - log.reshape(-1, *[1] * w.ndim)))
     close(e.law.posterior(rows[0]), posterior[0])  # type: ignore[attr-defined]
     close(e.law.component_log_density(rows[0]), each[0])  # type: ignore[attr-defined]
     many = rows * 700
-    close(e.law.seq_posterior(many), np.tile(posterior, (700, 1)))  # type: ignore[attr-defined]
-    close(e.law.seq_component_log_density(many), np.tile(each, (700, 1)))  # type: ignore[attr-defined]
+    close(e.law.seq_posterior(many), np.concatenate([posterior] * 700))  # type: ignore[attr-defined]
+    close(e.law.seq_component_log_density(many), np.concatenate([each] * 700))  # type: ignore[attr-defined]
     if isinstance(e.law, stats.MixtureDistribution):
         close(each, np.array([[by_hand(c, x) for c in e.law.components] for x in rows]))
 

@@ -12,8 +12,9 @@ import pytest
 import dmlcore
 import dmlcore.utils.optsutil as ops
 from dmlcore import fit, stats
-from dmlcore.core.errors import DataError, DegenerateError, EmptyError, ParameterError, StructureError, SupportError
+from dmlcore.core.errors import DataError, DegenerateError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.core.random import spawn
+from dmlcore.engines.threads import thread_count
 from dmlcore.fitting import drivers
 from dmlcore.stats import (
     CategoricalEstimator,
@@ -248,7 +249,7 @@ def test_without_validation_data_the_training_data_decide() -> None:
 
 
 def test_a_failing_start_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    out, real, calls = io.StringIO(), drivers.optimize, []
+    out, real, calls = io.StringIO(), drivers.fit, []
 
     def sometimes(*args: Any, **kwargs: Any) -> Any:
         calls.append(1)
@@ -256,12 +257,57 @@ def test_a_failing_start_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None
             raise DegenerateError(f"no luck with start {len(calls)}")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(drivers, "optimize", sometimes)
-    value, model = best_of(DATA, HELD_OUT, TWO, 3, 5, rng=1, out=out, print_iter=1)
+    monkeypatch.setattr(drivers, "fit", sometimes)
+    with pytest.warns(FitWarning, match="2 of 3 starts failed; the first: no luck with start 1"):
+        value, model = best_of(DATA, HELD_OUT, TWO, 3, 5, rng=1, out=out, print_iter=1)
     assert value == pytest.approx(sum_of_logs(model, HELD_OUT))
     assert "Trial 1: failed, no luck with start 1" in out.getvalue()
     with pytest.raises(DegenerateError, match="start 4"):  # none is left: the first error
         best_of(DATA, HELD_OUT, TWO, 3, 5, rng=1)
+
+
+def test_an_interruption_ends_the_restarts_with_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, records = drivers.fit, []
+
+    def interrupted_at_the_second(*args: Any, **kwargs: Any) -> Any:
+        if len(records) == 1:
+            watch = kwargs["callback"]
+
+            def callback(step: int, *rest: Any) -> None:
+                watch(step, *rest)
+                if step == 1:
+                    raise KeyboardInterrupt
+
+            kwargs["callback"] = callback
+        records.append(real(*args, **kwargs))
+        return records[-1]
+
+    monkeypatch.setattr(drivers, "fit", interrupted_at_the_second)
+    value, model = best_of(DATA, None, TWO, 5, 50, rng=1)
+    assert [record.status for record in records][1] == "interrupted"
+    assert len(records) == 2
+    assert (value, model) == (records[0].log_likelihood, records[0].model)
+
+
+def test_a_degenerate_fit_is_warned_of_and_taken_last() -> None:
+    with pytest.warns(FitWarning, match="degenerate"):
+        start = MixtureDistribution([GaussianDistribution(5.0, 1e-4), GaussianDistribution(1.5, 1.0)], [0.5, 0.5])
+        optimize([1.0, 2.0, 5.0, 5.0], MixtureEstimator([GaussianEstimator()] * 2), prev_estimate=start)
+    rows = [1.0, 2.0, 5.0, 5.0, 7.0, 9.0, 3.0, 4.0]
+    fits = [fit(rows, MixtureEstimator([GaussianEstimator()] * 2), rng=seed) for seed in range(20)]
+    assert {"degenerate", "converged"} <= {f.status for f in fits}
+    value, model = best_of(rows, None, MixtureEstimator([GaussianEstimator()] * 2), 20, rng=3)
+    assert min(component.sigma2 for component in model.components) > 1e-6
+    assert value < max(f.log_likelihood for f in fits if f.status == "degenerate")
+
+
+def test_threads_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DMLCORE_NUM_THREADS", "2")
+    assert thread_count(None) == 2
+    assert thread_count(3) == 3
+    monkeypatch.setenv("DMLCORE_NUM_THREADS", "many")
+    with pytest.raises(ParameterError, match="DMLCORE_NUM_THREADS must be a whole number >= 1, got 'many'"):
+        fit(DATA, TWO)
 
 
 def test_errors_that_no_other_start_would_avoid_are_raised() -> None:

@@ -45,6 +45,10 @@ class FormatError(DmlcoreError):
     """A model cannot be saved, or a text is no saved model that this version can read."""
 
 
+class FitWarning(UserWarning):
+    """A fit or one of several starts did not end as a maximum, and the caller can act: other data, a prior, other starts."""
+
+
 class BadValue(Exception):
     """Raised while encoding, by position; turned into a `DataError` with path and row at the top."""
 

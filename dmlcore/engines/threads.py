@@ -20,7 +20,8 @@ def thread_count(threads: int | None) -> int:
     except (TypeError, ValueError):
         count = 0
     if count < 1:
-        raise ParameterError(f"threads must be a whole number >= 1, got {given!r}")
+        source = "the environment variable DMLCORE_NUM_THREADS" if threads is None else "threads"
+        raise ParameterError(f"{source} must be a whole number >= 1, got {given!r}")
     return count
 
 

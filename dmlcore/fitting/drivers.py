@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
 
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import EmptyError, ParameterError, StructureError
+from dmlcore.core.errors import EmptyError, FitWarning, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator, spawn
 from dmlcore.core.walk import log_densities
@@ -16,12 +17,17 @@ from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.fitting.fit import Fit, fit
 from dmlcore.fitting.problem import Problem
 
+UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
+
 
 def initialize(data: Any, estimator: Estimator, rng: Random = None, p: float = 0.1, weights: Any = None) -> Distribution:
     """A random start: about a fraction `p` of the rows, assigned at random wherever a component must be chosen."""
     if not 0 < p <= 1:
         raise ParameterError(f"p must be in (0, 1], got {p!r}")
-    return Problem(data, estimator, weights).start(generator(rng), p)
+    problem = Problem(data, estimator, weights)
+    model = problem.start(generator(rng), p)
+    problem.log_likelihood(model)  # raises `SupportError` for a row that no start gives a density
+    return model
 
 
 def estimate(data: Any, estimator: Estimator, prev_estimate: Distribution | None = None, weights: Any = None) -> Distribution:
@@ -93,11 +99,42 @@ def optimize(
     or the current stdout; None prints nothing.
     """
     watch = _Watch(print_iter, out, _validation(vdata, enc_vdata))
-    record = fit(
+    record = _watched(
+        watch,
         _given(data, enc_data),
         estimator,
+        max_its,
+        delta,
+        init_estimator,
+        init_p,
+        rng,
+        prev_estimate,
         weights=weights,
-        start=prev_estimate,
+        threads=threads,
+    )
+    if record.status in UNSOUND:
+        warnings.warn(f"the fit is {record.status}: {record.message}", FitWarning, stacklevel=2)
+    return record.model if watch.best is None else watch.best
+
+
+def _watched(
+    watch: _Watch,
+    data: Any,
+    estimator: Estimator,
+    max_its: int,
+    delta: float | None,
+    init_estimator: Estimator | None,
+    init_p: float,
+    rng: Random,
+    start: Distribution | None,
+    weights: Any,
+    threads: int | None,
+) -> Fit:
+    record = fit(
+        data,
+        estimator,
+        weights=weights,
+        start=start,
         rng=rng,
         init_p=init_p,
         init_estimator=init_estimator,
@@ -107,7 +144,7 @@ def optimize(
         callback=watch,
     )
     watch.end(record)
-    return record.model if watch.best is None else watch.best
+    return record
 
 
 def iterate(
@@ -165,40 +202,44 @@ def best_of(
 ) -> tuple[float, Any]:
     """`(log likelihood of the validation data, model)` of the best of several fits from random starts.
 
-    Without validation data the training data decide. A start that fails is passed over; if all do, the first error is raised.
+    Without validation data the training data decide. A fit that ended degenerate is taken only if all did. A start that fails is
+    passed over with a `FitWarning`; if all do, the first error is raised. Ctrl-C returns the best so far.
     """
     if trials < 1:
         raise ParameterError(f"trials must be >= 1, got {trials}")
     training, validation = encode(_given(data, enc_data), est.layout), _validation(vdata, enc_vdata)
-    best: tuple[float, Any] | None = None
-    first_error: Exception | None = None
-    for trial, stream in enumerate(spawn(generator(rng), trials), start=1):
-        try:
-            model = optimize(
-                training,
-                est,
-                max_its,
-                delta,
-                init_estimator,
-                init_p,
-                stream,
-                out=out,
-                print_iter=print_iter,
-                weights=weights,
-                threads=threads,
-            )
-        except (ValueError, np.linalg.LinAlgError) as error:
-            first_error = first_error or error
-            _say(print_iter, out, f"Trial {trial}: failed, {error}")
-            continue
-        held_out = weights is not None and validation is None
-        _, value = seq_log_density_sum(training if validation is None else validation, model, weights if held_out else None, threads)
-        _say(print_iter, out, f"Trial {trial}: validation log likelihood {value:.6f}")
-        if best is None or value > best[0]:
-            best = (value, model)
+    held_out = validation is not None
+    best: tuple[bool, float, Fit] | None = None
+    failures: list[Exception] = []
+    try:
+        for trial, stream in enumerate(spawn(generator(rng), trials), start=1):
+            try:
+                watch = _Watch(print_iter, out, None)
+                record = _watched(watch, training, est, max_its, delta, init_estimator, init_p, stream, None, weights, threads)
+            except (ValueError, np.linalg.LinAlgError) as error:
+                failures.append(error)
+                _say(print_iter, out, f"Trial {trial}: failed, {error}")
+                continue
+            value = record.log_likelihood
+            if held_out:
+                _, value = seq_log_density_sum(validation, record.model, None, threads)
+            _say(print_iter, out, f"Trial {trial}: {'validation ' if held_out else ''}log likelihood {value:.6f}")
+            found = (record.status not in UNSOUND, value, record)
+            if best is None or found[:2] > best[:2]:
+                best = found
+            if record.status == "interrupted":
+                break
+    except KeyboardInterrupt:
+        if best is None:
+            raise
     if best is None:
-        raise first_error  # type: ignore[misc]
-    return best
+        raise failures[0]
+    if failures:
+        warnings.warn(f"{len(failures)} of {trials} starts failed; the first: {failures[0]}", FitWarning, stacklevel=2)
+    sound, value, record = best
+    if not sound:
+        warnings.warn(f"the best fit is {record.status}: {record.message}", FitWarning, stacklevel=2)
+    return value, record.model
 
 
 class _Watch:

@@ -18,9 +18,14 @@ from dmlcore.fitting.saddle import better_point
 from dmlcore.fitting.stopping import Remaining, SmallGain, fell
 
 
-@dataclass
+@dataclass(repr=False)
 class Fit:
-    """What a fit did. `history[i]` is the log likelihood after i steps, `objective[i]` the same with the log prior."""
+    """What a fit did.
+
+    model: the best distribution found. status: converged, iteration limit, decreased, degenerate or interrupted; message: why, in a
+    sentence. history: the log likelihood after i steps, i = 0, 1, ..; objective: the same with the log prior. seconds: wall time.
+    events: what else happened on the way, such as a saddle that was left.
+    """
 
     model: Any
     status: str  # converged, iteration limit, decreased, degenerate, interrupted
@@ -29,6 +34,10 @@ class Fit:
     objective: list[float] = field(repr=False)
     seconds: float
     events: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        head = f"status={self.status!r}, log_likelihood={self.log_likelihood!r}, iterations={self.iterations}, seconds={self.seconds:.3g}"
+        return f"Fit({head}, message={self.message!r}, events={self.events!r}, model={self.model!r})"
 
     @property
     def log_likelihood(self) -> float:
@@ -42,6 +51,7 @@ class Fit:
 
     @property
     def converged(self) -> bool:
+        """Whether the status is "converged"."""
         return self.status == "converged"
 
 
@@ -69,8 +79,10 @@ def fit(
 
     Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
     """
-    if max_its < 0:
-        raise ParameterError(f"max_its must be >= 0, got {max_its}")
+    if not isinstance(max_its, (int, np.integer)) or max_its < 0:
+        raise ParameterError(f"max_its must be a whole number >= 0, got {max_its!r}")
+    if delta is not None and not delta < np.inf:
+        raise ParameterError(f"delta must be a number or None, got {delta!r}")
     began = time.perf_counter()
     problem = Problem(data, estimator, weights, threads)
     model = problem.check(start) if start is not None else first_model(problem, data, init_estimator, weights, generator(rng), init_p)

@@ -15,6 +15,8 @@ from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 from dmlcore.stats.combinators.null import NullDistribution
 
+MOMENTS = ("mean", "variance", "mode", "cdf", "quantile", "entropy")  # what a fixed law passes on
+
 
 class IgnoredDistribution(CombinatorDistribution):
     """An observation of `dist`, a law that fits leave as it is. Its parameters are not counted as free."""
@@ -35,6 +37,11 @@ class IgnoredDistribution(CombinatorDistribution):
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         return self.dist.draw(size, rng)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in MOMENTS:
+            return getattr(self.dist, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def estimator(self, pseudo_count: Any = None) -> IgnoredEstimator:
         return IgnoredEstimator(self.dist, keys=self.keys, name=self.name)

@@ -15,6 +15,7 @@ from dmlcore.core.errors import ParameterError, SupportError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components
+from dmlcore.data.columns import Distinct
 from dmlcore.data.layouts import Fields, Layout
 from dmlcore.stats.latent.mixture import MixtureDistribution, blocks_to_score, exact_mix
 from dmlcore.stats.latent.weights import log_prior_of, logs_of, share
@@ -119,6 +120,21 @@ class JointMixtureDistribution(CombinatorDistribution):
     def posterior(self, x: Any) -> np.ndarray:
         """Posterior probabilities `(K1, K2)` of the states given one raw pair."""
         return self.seq_posterior([x])[0]
+
+    def seq_component_log_density(self, encoded: Any) -> np.ndarray:
+        """Log densities of each pair of components, `log components1[k](x) + log components2[l](y)`, `(n, K1, K2)`."""
+        encoded = self.seq_encode(encoded)
+        out = np.empty((len(encoded), *self.pairs.shape))
+        for start, stop, score, column in blocks_to_score(self, encoded):
+            inner: Any = column.values if type(column) is Distinct else column
+            one, two = score.each(self.components1, inner.fields[0])[0], score.each(self.components2, inner.fields[1])[0]
+            both = np.moveaxis(one[:, None] + two[None], -1, 0)
+            out[start:stop] = both[column.codes] if type(column) is Distinct else both
+        return out
+
+    def component_log_density(self, x: Any) -> np.ndarray:
+        """Log densities `(K1, K2)` of one raw pair under each pair of components."""
+        return self.seq_component_log_density([x])[0]
 
     @cached_property
     def marginal1(self) -> MixtureDistribution:
