@@ -290,8 +290,8 @@ def test_an_interruption_ends_the_restarts_with_the_best_so_far(monkeypatch: pyt
 
 
 def test_a_degenerate_fit_is_warned_of_and_taken_last() -> None:
+    start = MixtureDistribution([GaussianDistribution(5.0, 1e-4), GaussianDistribution(1.5, 1.0)], [0.5, 0.5])
     with pytest.warns(FitWarning, match="degenerate"):
-        start = MixtureDistribution([GaussianDistribution(5.0, 1e-4), GaussianDistribution(1.5, 1.0)], [0.5, 0.5])
         optimize([1.0, 2.0, 5.0, 5.0], MixtureEstimator([GaussianEstimator()] * 2), prev_estimate=start)
     rows = [1.0, 2.0, 5.0, 5.0, 7.0, 9.0, 3.0, 4.0]
     fits = [fit(rows, MixtureEstimator([GaussianEstimator()] * 2), rng=seed) for seed in range(20)]

@@ -78,7 +78,7 @@ class Estimator(Declared):
             return None
         column: Any = self.layout.encode([x])
         inside = self.support.contains(getattr(column, "x", column))
-        return None if inside[0] else f"{self.label} is {shorten(x)}; it needs {self.support.need}"
+        return None if inside[0] else f"{self.label}: {shorten(x)} has density zero; it needs {self.support.need}"
 
     def degenerate(self, distribution: Any) -> str | None:
         """Why an estimate is no ordinary maximum (it lies on a floor), or None."""

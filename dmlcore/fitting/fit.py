@@ -86,7 +86,7 @@ def fit(
     began = time.perf_counter()
     problem = Problem(data, estimator, weights, threads)
     model = problem.check(start) if start is not None else first_model(problem, data, init_estimator, weights, generator(rng), init_p)
-    rule = SmallGain(delta) if delta is not None else Remaining()
+    rule = SmallGain(delta) if delta is not None else Remaining(problem.unit)
     escape_rng = np.random.default_rng(0)
     history: list[float] = []
     events: list[str] = []
@@ -100,7 +100,7 @@ def fit(
         for step in range(max_its + 1):
             log_likelihood, statistics = problem.expect(model)
             value = log_likelihood + problem.log_prior(model)
-            if objective and fell(objective[-1], value):
+            if objective and fell(objective[-1], value, problem.unit):
                 status, message = "decreased", f"step {step} lowered the objective from {objective[-1]!r} to {value!r}"
                 break
             history.append(log_likelihood)
@@ -124,6 +124,9 @@ def fit(
         if not history:
             raise
         status, message = "interrupted", f"interrupted after {len(history) - 1} steps; the model is the best so far"
+    for path, _, law in paired(problem.estimator, best):
+        for k in np.flatnonzero(np.asarray(getattr(law, "w", ())) == 0):
+            events.append(f"{path or 'at the top'}: component {k} has no weight, and keeps the law it had")
     reasons = [f"{path}: {why}" for path, e, law in paired(problem.estimator, best) if (why := e.degenerate(law))]
     if reasons and status != "interrupted":
         status, message = "degenerate", f"{reasons[0]} (after {len(history) - 1} steps: {message})"

@@ -11,7 +11,7 @@ import numpy as np
 
 from dmlcore.core.declared import same
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import EmptyError, LikelihoodError, StructureError, SupportError
+from dmlcore.core.errors import DegenerateError, EmptyError, LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.keys import Ties, flat, log_prior, maximise, preorder, resolve
 from dmlcore.core.labels import plain
@@ -37,6 +37,7 @@ class Problem:
         w = row_weights(weights, len(encoded))
         self.threads = thread_count(threads)
         self.rows = len(encoded)
+        self.unit = 1.0 if w is None else float(w.sum() / np.count_nonzero(w))  # the mean weight of a row that has any
         self.raw, self.codes = data, None
         if type(encoded.column) is Distinct:  # rows that repeat are kept once, with their weight
             self.codes = encoded.column.codes
@@ -89,7 +90,7 @@ class Problem:
         """
         try:
             return self._random_start(rng, p) if self.latent else maximise(self.estimator, self._start_owns, self.ties)
-        except EmptyError:
+        except (EmptyError, DegenerateError):
             self._name_impossible_rows()
             raise
 
@@ -151,6 +152,10 @@ class Problem:
         """What priors add to the objective."""
         return log_prior(self.estimator, model, self.ties)
 
+    def objective(self, model: Distribution) -> float:
+        """What a fit maximises: the log likelihood and the log prior."""
+        return self.log_likelihood(model) + self.log_prior(model)
+
     def check(self, model: Any) -> Distribution:
         """A model of the estimator's shape, or `StructureError` naming the place where it is not."""
         for path, node, law in paired(self.estimator, model):
@@ -178,8 +183,14 @@ class Problem:
         if not log.min() > -np.inf:
             row = start + int(np.argmin(log))
             row = int(np.argmax(self.codes == row)) if self.codes is not None else row
-            where = "" if isinstance(self.raw, Encoded) else f" ({model.blame(raw_row(self.raw, row))})"
-            raise SupportError(f"row {row} has density zero under every choice the model allows{where}; leave it out or model it")
+            if isinstance(self.raw, Encoded):
+                raise SupportError(f"row {row} has density zero under the model; leave it out, model it, or begin from another start")
+            x = raw_row(self.raw, row)
+            if self.estimator.impossible(x) is None:
+                raise SupportError(f"row {row} has density zero under the start ({model.blame(x)}); begin from another, or leave it out")
+            raise SupportError(
+                f"row {row} has density zero under every choice the model allows ({model.blame(x)}); leave it out or model it"
+            )
         return float(weights @ log)
 
 

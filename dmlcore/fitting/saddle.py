@@ -23,6 +23,9 @@ ROWS = 20_000  # rows that suffice to tell a saddle from a maximum
 STEPS = 30  # most EM steps spent on the question
 NEARBY = 1e-4  # how far away they are taken, in units of the spread of random starts
 WORTH = 1e-5  # nats by which another point must be better: ridges, flat to rounding, are no saddles
+CLEAR = 1e-2  # nats by which it is better beyond doubt
+DISTANCES = (1.0, 4.0, 16.0, 64.0)  # how far along a direction to look, in the same units
+TRIAL_STEPS = 4  # EM steps from there
 SURE = 1e-3  # an eigenvalue is above one if it is so by this much, or if the objective then rises
 
 
@@ -33,7 +36,7 @@ def better_point(problem: Problem, model: Distribution, objective: float, rng: n
     part = problem.part(ROWS)
     try:
         direction = rising_direction(part, model, rng)
-        return None if direction is None else _highest(problem, model, objective, direction)
+        return None if direction is None else _beyond(problem, part, model, objective, direction)
     except (DmlcoreError, np.linalg.LinAlgError, FloatingPointError):
         return None  # a trial point fell out of the domain of a family; the question stays open
 
@@ -94,18 +97,29 @@ def _scales(problem: Problem, model: Distribution, rng: np.random.Generator) -> 
     return np.where(spread > 0, spread, 1.0)
 
 
-def _highest(problem: Problem, model: Distribution, objective: float, direction: np.ndarray) -> Distribution | None:
-    """The best of points at doubling distances along a direction, both ways; None if none is better."""
-    here, best, height = flatten(model), None, objective + max(WORTH, 100 * noise(objective))
-    for sign in (1.0, -1.0):
-        for power in range(-8, 3):
-            trial = unflatten(here + sign * 2.0**power * direction, model)
-            value = problem.log_likelihood(trial) + problem.log_prior(trial)
-            if not value > height:
-                if power > -4:
-                    break
-                continue
-            best, height = trial, value
+def _beyond(problem: Problem, part: Problem, model: Distribution, objective: float, direction: np.ndarray) -> Distribution | None:
+    """The best of the models that a few EM steps reach from points along a direction, both ways; None if none is better.
+
+    Steps are needed, as along a straight line the rest of the model does not follow: two like components moved apart need smaller
+    variances before they are worth more than one.
+    """
+    here, best = flatten(model), None
+    base = height = part.objective(model) + WORTH * problem.unit
+    for far in DISTANCES:
+        for distance in (far, -far):
+            try:
+                trial = unflatten(here + distance * direction, model)
+                for _ in range(TRIAL_STEPS):
+                    trial = part.maximise(part.expect(trial)[1], trial)
+                value = part.objective(trial)
+            except (DmlcoreError, np.linalg.LinAlgError, FloatingPointError):
+                continue  # the point lies outside the domain of a family
+            if value > height:
+                best, height = trial, value
+        if height > base + CLEAR * problem.unit:
+            break  # no further than needed: what lies beyond may be another hill
+    if best is None or not problem.objective(best) > objective + max(WORTH * problem.unit, 100 * noise(objective, problem.unit)):
+        return None
     return best
 
 

@@ -1,4 +1,7 @@
-"""When to stop: rules over the objective after each step."""
+"""When to stop: rules over the objective after each step.
+
+Thresholds are in nats for rows of weight one. `unit` is the mean row weight of a fit: scaling all weights changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ IN_A_ROW = 3  # steps for which that must hold
 ROUNDING = 1e-11  # of the objective: changes below this are rounding
 
 
-def noise(value: float) -> float:
+def noise(value: float, unit: float = 1.0) -> float:
     """How much of an objective of this size may be rounding."""
-    return ROUNDING * (1.0 + abs(value))
+    return ROUNDING * (unit + abs(value))
 
 
-def fell(before: float, after: float) -> bool:
+def fell(before: float, after: float, unit: float = 1.0) -> bool:
     """Whether the objective fell by more than rounding."""
-    return not after >= before - 10 * noise(before)
+    return not after >= before - 10 * noise(before, unit)
 
 
 class SmallGain:
@@ -43,8 +46,8 @@ class Remaining:
     PLATEAU_GAIN = 1e-2  # nats a step: slower than this, and not slowing down, is worth asking whether it is a saddle
     PLATEAU_STEPS = 50  # steps between asking
 
-    def __init__(self) -> None:
-        self.asked = 0
+    def __init__(self, unit: float = 1.0) -> None:
+        self.unit, self.asked = unit, 0
         self.message = f"less than {REMAINING:g} is left to gain, by Aitken's estimate"
         self.count = 0
 
@@ -52,12 +55,12 @@ class Remaining:
         if len(objective) < 3:
             return False
         gain, before = objective[-1] - objective[-2], objective[-2] - objective[-3]
-        flat = 0.01 * noise(objective[-1])
+        flat = 0.01 * noise(objective[-1], self.unit)
         if gain <= flat and before <= flat:
             small = True
         else:
             ratio = gain / before if before > 0 else 1.0
-            small = 0 <= ratio < 1 and gain * ratio / (1 - ratio) < max(REMAINING, flat)
+            small = 0 <= ratio < 1 and gain * ratio / (1 - ratio) < max(REMAINING * self.unit, flat)
         self.count = self.count + 1 if small else 0
         return self.count >= IN_A_ROW
 
@@ -66,7 +69,7 @@ class Remaining:
         if len(objective) - self.asked < self.PLATEAU_STEPS:
             return False
         gain, before = objective[-1] - objective[-2], objective[-2] - objective[-3]
-        slow = gain < self.PLATEAU_GAIN and gain > 0.97 * before
+        slow = gain < self.PLATEAU_GAIN * self.unit and gain > 0.97 * before
         if slow:
             self.asked = len(objective)
         return slow

@@ -76,7 +76,7 @@ def _given(model: Distribution, x: Any) -> tuple[float, list[Distribution]]:
         log, laws = _together([_given(model.dist, value) for value in x])
         return log + model.len_dist.log_density(len(x)), laws
     if _unknown_inside(x):
-        raise StructureError(f"{model.label}: no exact form for part of its value; draw from the model instead")
+        raise StructureError(f"{model.label}: conditioning on part of its value is not available; draw from the model instead")
     return model.log_density(x), []
 
 
@@ -105,6 +105,8 @@ def marginal(model: Distribution, fields: int | list[int]) -> Distribution:
     chosen = [fields] if isinstance(fields, int) else list(fields)
     if isinstance(model, MixtureDistribution):
         return MixtureDistribution([marginal(component, fields) for component in model.components], model.w)
+    if len(set(chosen)) < len(chosen):
+        raise StructureError(f"fields {chosen}: each may be asked for once")
     if not isinstance(model, CompositeDistribution) or not all(0 <= j < model.count for j in chosen):
         raise StructureError(f"{model.label}: has no fields {chosen}; marginals are of composites and mixtures of them")
     laws = [model.dists[j] for j in chosen]

@@ -151,7 +151,10 @@ class MixtureDistribution(PosteriorMethods, CombinatorDistribution):
         return [score(component, column)[0] for component in self.components]
 
     def _each(self, method: str, *args: Any) -> list[Any]:
-        """A method of every component."""
+        """A method of every component. Raises `StructureError` if one does not have it."""
+        for component in self.components:
+            if not hasattr(component, method):
+                raise StructureError(f"{self.label}: a {component.label} has no {method}()")
         return [getattr(component, method)(*args) for component in self.components]
 
     def mean(self) -> Any:

@@ -12,7 +12,7 @@ from dmlcore import kernels
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, cut
 from dmlcore.core.domains import probability
-from dmlcore.core.errors import DegenerateError
+from dmlcore.core.errors import DataError, DegenerateError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.label_domains import LabelProbabilities, TransitionMap, Transitions
 from dmlcore.core.labels import LabelMap, Vocabulary, looked_up
@@ -24,6 +24,7 @@ from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.weights import logs_of
 from dmlcore.stats.sequences.sequence import drawn_lengths
 
+MAX_PAIRS = 1 << 20  # a table of more pairs of labels is refused
 REDRAWS = 1000  # how often sequences that ran into a label without transitions are drawn again
 
 
@@ -174,6 +175,9 @@ class MarkovChainEstimator(CombinatorEstimator):
             labels = Vocabulary(label for label in labels if label in seen)
         if self.levels is not None:
             labels = labels.union(Vocabulary(self.levels))
+        if count > 0 and len(labels) ** 2 > MAX_PAIRS:
+            need = f"pseudo_count gives a probability to each of {len(labels)} x {len(labels)} pairs of labels, too many for a table"
+            raise DataError(f"{self.label}: {need}; leave it out, or group labels")
         if count > 0 and len(labels):
             pairs = pairs.union(Vocabulary((a, b) for a in labels for b in labels))
             size = len(labels)
