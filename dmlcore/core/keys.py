@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from dmlcore.core.declared import same
 from dmlcore.core.errors import EmptyError, KeyClashError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.statistics import Node
@@ -69,7 +70,7 @@ class Ties:
         if type(one) is not type(other) or len(one.children()) != len(other.children()):
             raise KeyClashError(f"key {key!r} ties a {one.label} to a {other.label}; only nodes of one family and shape can be tied")
         settings = [{f: v for f, _, v in e.parameters() if f not in ("name", "keys")} for e in (one, other)]
-        if repr(settings[0]) != repr(settings[1]):
+        if not all(same(value, settings[1][field]) for field, value in settings[0].items()):
             raise KeyClashError(f"key {key!r} ties {one!r} to {other!r}; tied nodes need equal settings")
 
     def pool(self, owns: list[Any]) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 REMAINING = 1e-8  # nats left to gain, by Aitken's estimate, below which a fit has converged
-IN_A_ROW = 3  # steps for which that must hold
+IN_A_ROW = 6  # steps for which that must hold: a faster rate may hide a slower one at first
 ROUNDING = 1e-11  # of the objective: changes below this are rounding
 
 
