@@ -43,7 +43,7 @@ class Remaining:
     1994). A plateau, where gains stop shrinking before they grow again, has r near or above one, and does not stop the fit.
     """
 
-    PLATEAU_GAIN = 1e-2  # nats a step: slower than this, and not slowing down, is worth asking whether it is a saddle
+    PLATEAU_GAIN = 1e-5  # nats a step: slower than this, and not slowing down, is worth asking whether it is a saddle
     PLATEAU_STEPS = 50  # steps between asking
 
     def __init__(self, unit: float = 1.0) -> None:
