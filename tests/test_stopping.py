@@ -95,3 +95,15 @@ def test_what_conditioning_refuses() -> None:
     labels = condition(MixtureDistribution([law, law], [0.5, 0.5]), (1.0, UNKNOWN))
     with pytest.raises(StructureError, match="a categorical has no mean"):
         labels.mean()
+
+
+def test_an_interrupt_inside_a_kernel_call_returns_the_best_so_far() -> None:
+    def callback(step: int, *_: object) -> None:
+        if step == 2:
+            raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+        if step > 2:
+            raise SystemError("not an interrupt")
+
+    assert fit(two_groups(200), TWO, rng=1, callback=callback).status == "interrupted"
+    with pytest.raises(SystemError, match="not an interrupt"):
+        fit(two_groups(200), TWO, rng=1, callback=lambda step, *_: callback(step + 3))

@@ -94,6 +94,7 @@ def optimize(
 ) -> Any:
     """Fits by EM and returns the distribution; `dmlcore.fit` returns the record of the same fit. Arguments as there.
 
+    With `delta` the fit stops at the first step that gains less, on a plateau too; without, it looks for a way on from saddles.
     prev_estimate: a model to begin from. enc_data: encoded data in place of `data`. vdata or enc_vdata: validation data; the model
     returned is the one, of those after each step, under which they are most likely. print_iter: print every so many steps, to `out`
     or the current stdout; None prints nothing.

@@ -120,8 +120,9 @@ def fit(
                 break
             elif step < max_its:
                 model = problem.maximise(statistics, model)
-    except KeyboardInterrupt:
-        if not history:
+    except (KeyboardInterrupt, SystemError) as error:
+        # Ctrl-C while numba reads its arguments arrives as a SystemError that the interrupt caused
+        if not history or not isinstance(error if isinstance(error, KeyboardInterrupt) else error.__cause__, KeyboardInterrupt):
             raise
         status, message = "interrupted", f"interrupted after {len(history) - 1} steps; the model is the best so far"
     for path, _, law in paired(problem.estimator, best):
