@@ -121,8 +121,7 @@ def fit(
             elif step < max_its:
                 model = problem.maximise(statistics, model)
     except (KeyboardInterrupt, SystemError) as error:
-        # Ctrl-C while numba reads its arguments arrives as a SystemError that the interrupt caused
-        if not history or not isinstance(error if isinstance(error, KeyboardInterrupt) else error.__cause__, KeyboardInterrupt):
+        if not history or not interrupted(error):
             raise
         status, message = "interrupted", f"interrupted after {len(history) - 1} steps; the model is the best so far"
     for path, _, law in paired(problem.estimator, best):
@@ -132,6 +131,13 @@ def fit(
     if reasons and status != "interrupted":
         status, message = "degenerate", f"{reasons[0]} (after {len(history) - 1} steps: {message})"
     return Fit(best, status, message, history, objective, time.perf_counter() - began, events)
+
+
+def interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: while numba reads its arguments it arrives as a SystemError, or several, that it caused."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def first_model(problem: Problem, data: Any, init_estimator: Any, weights: Any, rng: Any, p: float) -> Distribution:
