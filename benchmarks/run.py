@@ -37,9 +37,9 @@ OTHERS = ("encode", "sample", "posterior", "import", "threads", "memory")
 class Worker:
     """A system in a process of its own, with one thread."""
 
-    def __init__(self, system: str, python: str, **environment: str):
+    def __init__(self, system: str, python: str, module: str = "benchmarks.worker", **environment: str):
         self.process = subprocess.Popen(
-            [python, "-m", "benchmarks.worker", system],
+            [python, "-m", module, system],
             cwd=HERE.parent,
             env={**os.environ, **PINNED, **environment},
             stdin=subprocess.PIPE,

@@ -36,7 +36,7 @@ class Worker:
     """Answers commands about one workload at a time. Every public method is a command."""
 
     def __init__(self, module: Any):
-        self.module = module
+        self.module, self.package = module, module.PACKAGE
 
     def open(self, path: str) -> dict[str, Any]:
         """Load a workload, encode it, choose the fastest way to take a step, take the first step."""
@@ -127,17 +127,17 @@ def versions(package: str) -> str:
     return f"{package} {own} (python {platform.python_version()}, {below})"
 
 
-def main() -> None:
-    """Answer commands until the input ends."""
+def serve(load: Callable[[], Any]) -> None:
+    """Answer commands by the methods of what `load` gives, until the input ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what systems print goes to stderr
+    worker: Any = None
     try:
-        cpu, wall, module = spent(lambda: importlib.import_module(f"benchmarks.system_{sys.argv[1]}"))
-        hello: dict[str, Any] = {"cpu": cpu, "wall": wall, "versions": versions(module.PACKAGE)}
+        cpu, wall, worker = spent(load)
+        hello: dict[str, Any] = {"cpu": cpu, "wall": wall, "versions": versions(worker.package)}
     except Exception as error:
         hello = {"error": brief(error)}
     print(json.dumps(hello), file=answers)
-    worker = Worker(module) if "error" not in hello else None
     for line in sys.stdin:
         command = json.loads(line)
         try:
@@ -148,4 +148,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(lambda: Worker(importlib.import_module(f"benchmarks.system_{sys.argv[1]}")))
