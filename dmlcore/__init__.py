@@ -4,9 +4,46 @@ Nest estimators, fit them by EM, and get the same tree of distributions back. `d
 """
 
 from dmlcore.fitting.drivers import best_of, iterate, optimize
-from dmlcore.fitting.fit import Fit, fit
+from dmlcore.fitting.fit import fit
+from dmlcore.fitting.online import OnlineEM
+from dmlcore.fitting.record import Fit
+from dmlcore.inference.compare import compare
 from dmlcore.inference.condition import UNKNOWN, condition, marginal
+from dmlcore.inference.impute import impute
+from dmlcore.inference.missing import missing_at_random
+from dmlcore.inference.pooling import pool
+from dmlcore.inference.synthesise import synthesise
+from dmlcore.inference.uncertainty import profile_interval, standard_errors
+from dmlcore.io import from_json, load, save, to_json
+from dmlcore.selection import aic, bic, icl, likelihood_ratio_test, ordered, select
 
 __version__ = "0.1.0"
 
-__all__ = ["UNKNOWN", "Fit", "best_of", "condition", "fit", "iterate", "marginal", "optimize"]
+__all__ = [
+    "UNKNOWN",
+    "Fit",
+    "OnlineEM",
+    "aic",
+    "best_of",
+    "bic",
+    "compare",
+    "condition",
+    "fit",
+    "from_json",
+    "icl",
+    "impute",
+    "iterate",
+    "likelihood_ratio_test",
+    "load",
+    "marginal",
+    "missing_at_random",
+    "optimize",
+    "ordered",
+    "pool",
+    "profile_interval",
+    "save",
+    "select",
+    "standard_errors",
+    "synthesise",
+    "to_json",
+]

@@ -29,6 +29,8 @@ from dmlcore.stats import (
     DiagonalGaussianDistribution,
     ExponentialDistribution,
     GammaDistribution,
+    GammaRegressionDistribution,
+    GatedMixtureDistribution,
     GaussianDistribution,
     GaussianEstimator,
     GeometricDistribution,
@@ -37,15 +39,22 @@ from dmlcore.stats import (
     IgnoredDistribution,
     IntegerCategoricalDistribution,
     JointMixtureDistribution,
+    LinearRegressionDistribution,
     LogGaussianDistribution,
+    LogisticRegressionDistribution,
     MarkovChainDistribution,
     MixtureDistribution,
     MixtureEstimator,
+    MultinomialLogisticRegressionDistribution,
     MultivariateGaussianDistribution,
+    NegativeBinomialDistribution,
+    NegativeBinomialRegressionDistribution,
     NullDistribution,
     OptionalDistribution,
+    PartialGaussianDistribution,
     PoissonDistribution,
     PoissonEstimator,
+    PoissonRegressionDistribution,
     SequenceDistribution,
     SpikeAndSlabDistribution,
 )
@@ -160,6 +169,31 @@ def example(
     return Example(name, law, estimator or law.estimator(), over, tuple(off), tuple(wrong), tuple(rows), frozenset(tags))
 
 
+def regression(name: str, law: Any, over: Any, off: Any = None, wrong: Any = None) -> Example:
+    """An example of a law of y given two covariates. It cannot be drawn without them: its rows are drawn here, at random covariates,
+    with 5 trials and an offset of 0.3 where it has them."""
+    parts = law.components if isinstance(law, Mix) else (law,)
+    settings = {"trials": 5, "offset": 0.3}
+    given = {k: v for k, v in settings.items() if getattr(parts[0], k, False)}
+    x = np.random.default_rng(5).normal(size=(400, 2))
+    drawn = [as_values(part.sample_given(x, 7 + k, **given)) for k, part in enumerate(parts)]
+    which = np.random.default_rng(6).choice(len(parts), size=len(x), p=getattr(law, "w", None))
+    rows = [(at, drawn[k][i], *given.values()) for i, (at, k) in enumerate(zip(x, which, strict=True))]
+
+    def at_one_x(y: Any) -> tuple[Any, ...]:
+        return (x[3], y, *given.values())
+
+    return example(
+        name,
+        law,
+        Pair([x[3]], over, *([value] for value in given.values())),
+        [] if off is None else [at_one_x(off)],
+        [(x[3],)] if wrong is None else [at_one_x(wrong), (x[3][:1], *rows[0][1:]), (x[3],)],
+        "unsampled",
+        rows=rows,
+    )
+
+
 N = GaussianDistribution
 L = LogGaussianDistribution
 E = ExponentialDistribution
@@ -194,6 +228,8 @@ EXAMPLES = [
     example("poisson", PoissonDistribution(3.1), range(60), [-1, -(10**12)], ODD_COUNTS),
     example("poisson large", PoissonDistribution(1e5), range(90_000, 110_000), [-1], ODD_COUNTS),
     example("poisson zero", PoissonDistribution(0.0), range(3), [-1, 1], ODD_COUNTS),
+    example("negative binomial", NegativeBinomialDistribution(3.1, 0.4), range(400), [-1, -(10**12)], ODD_COUNTS),
+    example("negative binomial wide", NegativeBinomialDistribution(0.7, 3.0), range(700), [-1], ODD_COUNTS),
     example("geometric", GeometricDistribution(0.35), range(1, 120), [0, -1], ODD_COUNTS),
     example("geometric sure", GeometricDistribution(1.0), range(1, 4), [0, 2], ODD_COUNTS),
     example("binomial", BinomialDistribution(0.3, 7), range(8), [-1, 8], ODD_COUNTS),
@@ -214,6 +250,7 @@ EXAMPLES = [
         [[1.0], [1.0, 2.0, 3.0], 1.0, ["x", 1.0], [1.0, float("nan")], None],
     ),
     example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 2.0], [1.0, 3.0]), Pair(REAL, REAL), [[0.0, -inf]], [[1.0], 2.0]),
+    example("partial gaussian", PartialGaussianDistribution(vectors.mu, vectors.covar), None, [[inf, 0.0]], [[1.0], "x"], "loose"),
     example("bernoulli set", basket, subsets(["milk", "bread", 7]), [["eggs"]], ["milk", ["milk", "milk"], 3, [["milk"]], None]),
     example(
         "bernoulli set certain",
@@ -293,6 +330,35 @@ EXAMPLES = [
         Pair(REAL, "abc"),
         [(0.0, "d"), (inf, "a")],
         [(0.0,), 1.0, ("x", "a")],
+    ),
+    # regressions: laws of y given x, drawn at given covariates
+    regression("linear regression", LinearRegressionDistribution([1.5, -0.4], 0.5, 2.0), REAL, inf, "x"),
+    regression("linear regression through zero", LinearRegressionDistribution([1.5, -0.4], None, 2.0, offset=True), REAL, inf, "x"),
+    regression("poisson regression", PoissonRegressionDistribution([0.5, -0.2], 0.9), range(60), -1, 2.5),
+    regression("poisson regression with exposure", PoissonRegressionDistribution([0.5, -0.2], 0.9, offset=True), range(60), -1, "x"),
+    regression("logistic regression", LogisticRegressionDistribution([1.0, -0.5], 0.3), range(2), 2, 0.5),
+    regression("binomial regression", LogisticRegressionDistribution([1.0, -0.5], 0.3, trials=True, offset=True), range(6), 6, 0.5),
+    regression("gamma regression", GammaRegressionDistribution([0.5, -0.2], 0.4, 2.5), ABOVE, 0.0, "x"),
+    regression("negative binomial regression", NegativeBinomialRegressionDistribution([0.3, -0.2], 0.9, 0.4), range(200), -1, 2.5),
+    regression(
+        "multinomial logistic regression",
+        MultinomialLogisticRegressionDistribution([[1.0, -0.5], [0.3, 0.7]], [0.2, -0.3], ("a", "b", None)),
+        ["a", "b", None],
+        "c",
+        ["a"],
+    ),
+    regression(
+        "mixture of linear regressions", Mix([LinearRegressionDistribution([b, 0.5], b, 1.0) for b in (2.0, -1.0)], [0.6, 0.4]), REAL
+    ),
+    regression(
+        "mixture of poisson regressions", Mix([PoissonRegressionDistribution([b, 0.5], 1.0) for b in (1.0, -1.0)], [0.6, 0.4]), range(300)
+    ),
+    regression(
+        "gated mixture",
+        GatedMixtureDistribution([N(-2.0, 1.0), N(3.0, 2.0)], MultinomialLogisticRegressionDistribution([[1.0, -0.5]], [0.3], (0, 1))),
+        REAL,
+        inf,
+        "x",
     ),
     # nestings
     example("mixture of mixtures", Mix([Mix([N(-1.0, 1.0), N(1.0, 0.1)], [0.5, 0.5]), N(5.0, 2.0)], [0.8, 0.2]), REAL, [inf], ODD_REALS),

@@ -220,8 +220,8 @@ MUTANTS = [
     mutant(
         "the iteration limit called converged",
         "fitting/fit.py",
-        'status, message = "iteration limit", f"stopped',
-        'status, message = "converged", f"stopped',
+        'climb.status, climb.message = "iteration limit", f"stopped',
+        'climb.status, climb.message = "converged", f"stopped',
         FITS,
         "-k",
         "honest",
@@ -300,9 +300,9 @@ MUTANTS = [
     ),
     mutant(
         "tuples saved as lists",
-        "io/json.py",
-        'return {"tuple": _encode_all(value, where)}',
-        "return _encode_all(value, where)",
+        "io/writing.py",
+        'return {"tuple": self._all(value, where)}',
+        "return self._all(value, where)",
         "tests/test_json.py",
     ),
     mutant(

@@ -24,7 +24,7 @@ def test_the_example_fits(example: dict[str, Any]) -> None:
     fit, truth = example["fit"], example["truth"]
     assert fit.status == "converged"
     assert fit.log_likelihood > truth.seq_log_density(example["visits"]).sum()
-    assert fit.objective == sorted(fit.objective)
+    assert (np.diff(fit.objective) >= -1e-12 * abs(fit.objective[-1])).all()
     short, long = sorted(fit.model.components, key=lambda c: c.dists[0].mean())
     assert (short.dists[0].mean(), long.dists[0].mean()) == pytest.approx((12, 50), rel=0.05)
     assert (short.dists[1].p, long.dists[1].p) == pytest.approx((0.1, 0.3), abs=0.03)

@@ -251,11 +251,14 @@ def test_composite_traces(section: str, start: str) -> None:
     record = trace(data, composite_estimator(), build(case[start]), len(expected) - 1)
     np.testing.assert_allclose(record.history, expected, rtol=0, atol=1e-6)
     assert record.log_likelihood == pytest.approx(OPTIMUM, abs=1e-6)
+    plain = dmlcore.fit(data, composite_estimator(), start=build(case[start]), accelerate=False)
+    both = min(len(expected), len(plain.history))  # plain steps, until they have converged
+    np.testing.assert_allclose(plain.history[:both], expected[:both], rtol=0, atol=1e-6)
     default = dmlcore.fit(data, composite_estimator(), start=build(case[start]))
-    assert default.status == "converged"
-    assert default.log_likelihood == pytest.approx(OPTIMUM, abs=1e-6)
-    both = min(len(expected), len(default.history))  # the default takes plain steps where these still gain
-    np.testing.assert_allclose(default.history[:both], expected[:both], rtol=0, atol=1e-6)
+    for record in (plain, default):
+        assert record.status == "converged"
+        assert record.log_likelihood == pytest.approx(OPTIMUM, abs=1e-6)
+    assert default.iterations < plain.iterations
 
 
 def test_composite_step_and_optimum() -> None:
@@ -315,8 +318,8 @@ def test_composite_as_in_the_seed(capsys: pytest.CaptureFixture[str]) -> None:
 
     data, rng = composite_rows(), np.random.RandomState(1)
     dist_est = optimize(data, composite_estimator(), max_its=500, rng=rng, print_iter=50)
-    assert sum_of_logs(dist_est, data) >= -14300
-    assert "Iteration 50:" in capsys.readouterr().out
+    assert sum_of_logs(dist_est, data) == pytest.approx(OPTIMUM, abs=1e-6)  # the seed's 500 iterations end 186 nats short
+    assert "converged" in capsys.readouterr().out
     for u in dist_est.components:
         assert "MixtureDistribution" in str(u.dists[0])
         assert "BernoulliSetDistribution" in str(u.dists[-1])

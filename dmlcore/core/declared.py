@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
@@ -135,6 +135,17 @@ class Declared:
             shown.append(text if required else f"{f.name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    def summary(self) -> str:
+        """The tree as text, one line per node with its parameters; of bounded size."""
+        from dmlcore.core.tree import summary
+
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        from dmlcore.core.html import html
+
+        return html(self)
+
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
@@ -161,15 +172,21 @@ def _rebuild(cls: type[Declared], fields: dict[str, Any]) -> Declared:
 
 
 def _readable(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return repr(value.tolist())
-    if isinstance(value, tuple) and value and isinstance(value[0], Declared):
-        return f"[{', '.join(map(repr, value))}]"
-    if type(value) is tuple and any(isinstance(v, np.ndarray) for v in value):
-        return f"({', '.join(map(_readable, value))}{',' * (len(value) == 1)})"
+    """A `repr` that evaluates back, infinite and missing numbers too."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _readable(value.tolist()) if value.dtype.kind == "f" and not np.isfinite(value).all() else repr(value.tolist())
     if isinstance(value, float) and not np.isfinite(value):
         return f"float('{value}')"
-    return repr(value.item()) if isinstance(value, np.generic) else repr(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_readable(label)}: {_readable(v)}" for label, v in value.items()) + "}"
+    if type(value) is tuple and not (value and isinstance(value[0], Declared)):
+        return f"({', '.join(map(_readable, value))}{',' * (len(value) == 1)})"
+    if type(value) in (list, tuple):
+        return f"[{', '.join(map(_readable, value))}]"
+    if type(value) in (set, frozenset) and value:
+        inside = "{" + ", ".join(map(_readable, value)) + "}"
+        return inside if type(value) is set else f"frozenset({inside})"
+    return repr(value)
 
 
 def same(a: Any, b: Any) -> bool:

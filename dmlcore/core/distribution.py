@@ -14,13 +14,14 @@ import numpy as np
 
 from dmlcore.core.collector import collector_held
 from dmlcore.core.declared import Declared
-from dmlcore.core.errors import StructureError
+from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.random import Random, generator
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Anything, Layout
 
 if TYPE_CHECKING:
     from dmlcore.core.estimator import Estimator
+    from dmlcore.core.rowlaws import RowLaw
     from dmlcore.core.walk import Score
 
 
@@ -35,6 +36,9 @@ class Distribution(Declared):
 
     support: ClassVar[Any] = None
     """Where the density can be positive, a `Support`. Other values score -inf and never reach `log_densities`. None: anywhere."""
+
+    reads_some: ClassVar[bool] = False
+    """Whether `given` reads tuples whose entries are known in some of the rows only (`Some`); otherwise it gets rows of one pattern."""
 
     # -- what a leaf implements ----------------------------------------------------------------------------------------
 
@@ -107,6 +111,24 @@ class Distribution(Declared):
                 stack.extend(node.children())
         return frozenset(twice)
 
+    def given(self, x: Any, n: int) -> tuple[np.ndarray, RowLaw]:
+        """Of n rows that know the same parts: log density `(n,)` of what is known, and the law of what is not.
+
+        The hook of `condition` and `impute`. `x` is a `Parts` whose entries are each `Known`, `Parts`, UNKNOWN or MISSING, or itself
+        MISSING; values wholly known or wholly unknown do not come here (`dmlcore.core.partial.given` treats them). `known.encoded(layout)`
+        gives columns. The law is a `RowLaw` of the unknown values in order: `Fixed(law)` where it is the same in every row, `EachRow` or
+        an `Atom` of one's own where it differs from row to row (as that of y given x does in a regression), `Product` and `Mixed` of such.
+        """
+        raise StructureError(f"{self.label}: conditioning on part of its value is not available; draw from the model instead")
+
+    def interval(self, level: float = 0.9) -> Any:
+        """Equal-tailed interval `(low, high)` that holds a new value with at least the probability `level`."""
+        if not 0 < level < 1:
+            raise ParameterError(f"level must be a number between 0 and 1, got {level!r}")
+        if not hasattr(self, "quantile"):
+            raise StructureError(f"a {self.label} has no quantile(), so no interval")
+        return self.quantile((1 - level) / 2), self.quantile((1 + level) / 2)
+
     def blame(self, x: Any) -> str:
         """Which part of one observation has no density, for messages."""
         need = f"; {self.label} needs {self.support.need}" if self.support is not None else ""
@@ -137,6 +159,18 @@ class Sampler:
         if size is not None:
             return draws
         return draws[0].item() if isinstance(draws, np.ndarray) and draws.ndim == 1 else draws[0]
+
+
+def typical_of(law: Any) -> Any:
+    """A value that may stand for the law where one must: its `typical` value, or else its mode, or mean. Raises `StructureError`.
+
+    `typical` is what laws of lists and sets have, whose mode is hard to find or of no use (short lists have the highest densities):
+    the most probable elements at the most probable length, the labels that are more probably in than out.
+    """
+    for method in ("typical", "mode", "mean"):
+        if hasattr(law, method):
+            return getattr(law, method)()
+    raise StructureError(f"a {law.label} has no typical(), mode() or mean()")
 
 
 def as_values(draws: Any) -> list[Any]:

@@ -7,6 +7,7 @@ vector are what information criteria count. Zero probabilities are structural: t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ class Scalar(Domain):
     def check(self, value: Any) -> float:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self.fail(value) from None
         if isinstance(value, (str, bytes)) or not np.isfinite(number) or not self.low <= number <= self.high:
             raise self.fail(value)
@@ -114,7 +115,7 @@ class Array(Domain):
     def check(self, value: Any) -> np.ndarray:
         try:
             array = frozen(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self.fail(value) from None
         if array.ndim != self.ndim or not array.size or not np.isfinite(array).all() or (self.positive and (array <= 0).any()):
             raise self.fail(value)
@@ -135,9 +136,12 @@ class Covariance(Array):
 
     def check(self, value: Any) -> np.ndarray:
         array = super().check(value)
-        if array.shape[0] != array.shape[1] or not np.allclose(array, array.T, rtol=1e-8, atol=0.0):
+        if array.shape[0] != array.shape[1]:
             raise self.fail(value)
-        symmetric = frozen((array + array.T) / 2) if (array != array.T).any() else array
+        even = bool((array == array.T).all())
+        if not even and not np.allclose(array, array.T, rtol=1e-8, atol=0.0):
+            raise self.fail(value)
+        symmetric = array if even else frozen((array + array.T) / 2)
         try:
             np.linalg.cholesky(symmetric)
         except np.linalg.LinAlgError:
@@ -146,26 +150,39 @@ class Covariance(Array):
 
     def flatten(self, value: np.ndarray) -> np.ndarray:
         factor = np.linalg.cholesky(value)
-        factor[np.diag_indices(len(factor))] = np.log(np.diag(factor))
-        return factor[np.tril_indices(len(factor))]
+        np.fill_diagonal(factor, np.log(factor.diagonal()))
+        return factor[lower(len(factor))]
 
     def unflatten(self, vector: np.ndarray, like: np.ndarray) -> np.ndarray:
         factor = np.zeros(like.shape)
-        factor[np.tril_indices(len(like))] = vector
-        factor[np.diag_indices(len(like))] = np.exp(np.diag(factor))
+        factor[lower(len(like))] = vector
+        np.fill_diagonal(factor, np.exp(factor.diagonal()))
         return factor @ factor.T
 
 
+@cache
+def lower(d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the lower triangle of a d x d matrix is, with its diagonal, row by row."""
+    return np.tril_indices(d)
+
+
 def log_ratios(p: np.ndarray) -> np.ndarray:
-    """Additive log ratios of the positive entries against the largest: shape `(positives - 1,)`."""
+    """Isometric log ratios of the positive entries, shape `(positives - 1,)`: each against the geometric mean of those before it.
+
+    Coordinates of `log p`, less its mean, in an orthonormal basis (Egozcue et al. 2003); they do not depend on which entry is largest.
+    """
     logs = np.log(p[p > 0])
-    largest = int(np.argmax(logs))
-    return np.delete(logs - logs[largest], largest)
+    before = np.arange(1.0, len(logs))
+    return (np.cumsum(logs)[:-1] / before - logs[1:]) * np.sqrt(before / (before + 1))
 
 
 def from_log_ratios(vector: np.ndarray, like: np.ndarray) -> np.ndarray:
     positive = np.flatnonzero(like > 0)
-    logs = np.insert(vector, int(np.argmax(like[positive])), 0.0)
+    before = np.arange(1.0, len(positive))
+    parts = vector * np.sqrt(before / (before + 1))
+    logs = np.zeros(len(positive))
+    logs[1:] -= parts
+    logs[:-1] += np.cumsum((parts / before)[::-1])[::-1]
     weights = np.exp(logs - logs.max())
     out = np.zeros(like.shape)
     out[positive] = weights / weights.sum()
@@ -182,7 +199,7 @@ class Simplex(Domain):
     def check(self, value: Any) -> np.ndarray:
         try:
             p = np.array(value, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self.fail(value) from None
         if p.ndim != self.ndim or not p.size or not (p >= 0).all():
             raise self.fail(value)

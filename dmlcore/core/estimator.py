@@ -31,6 +31,12 @@ class Estimator(Declared):
     family: ClassVar[type[Distribution]]
     """The distribution it estimates."""
 
+    mixes: ClassVar[bool] = False
+    """Whether its children are the components of a mixture with weights `w`, each a law of the whole observation."""
+
+    exact: ClassVar[bool] = True
+    """Whether `estimate` maximises; False: it makes one step uphill, which a fit shortens if the objective falls."""
+
     prior: ClassVar[Any] = None
     """Pseudo-observations as statistics, set by `resolve` from `pseudo_count` and `suff_stat`. None: no prior."""
 
@@ -82,6 +88,10 @@ class Estimator(Declared):
 
     def degenerate(self, distribution: Any) -> str | None:
         """Why an estimate is no ordinary maximum (it lies on a floor), or None."""
+        return None
+
+    def spread(self, distribution: Any) -> float | None:
+        """The least variance of an estimate in any direction, of that of all the data; None where a law cannot collapse."""
         return None
 
     def permits(self, distribution: Any) -> bool:

@@ -22,13 +22,19 @@ def distinct_nodes(model: Any) -> Iterator[Any]:
 
 def n_parameters(model: Any) -> int:
     """The number of free parameters: what AIC and BIC count. Tied nodes count once, structural zeros not at all."""
-    return sum(domain.free(value) for node in distinct_nodes(model) for _, domain, value in node.parameters())
+    return len(flatten(model))
 
 
 def flatten(model: Any) -> np.ndarray:
     """Free parameters as unconstrained reals, shape `(n_parameters(model),)`."""
-    parts = [domain.flatten(value) for node in distinct_nodes(model) for _, domain, value in node.parameters()]
-    return np.concatenate([np.zeros(0), *parts])
+    return np.concatenate([np.zeros(0), *(part for node in distinct_nodes(model) for part in own_parts(node))])
+
+
+def own_parts(node: Any) -> list[np.ndarray]:
+    """The flat form of each parameter of one node, kept with it."""
+    if "flat_parts" not in node.__dict__:
+        node.derive(flat_parts=[domain.flatten(value) for _, domain, value in node.parameters()])
+    return node.__dict__["flat_parts"]  # type: ignore[no-any-return]
 
 
 def unflatten(vector: np.ndarray, like: Any) -> Any:
@@ -38,10 +44,11 @@ def unflatten(vector: np.ndarray, like: Any) -> Any:
     start = 0
     for node in distinct_nodes(like):
         values[id(node)] = {}
-        for field, domain, value in node.parameters():
-            size = domain.free(value)
-            values[id(node)][field] = domain.unflatten(np.asarray(vector[start : start + size], dtype=np.float64), value)
-            start += size
+        for (field, domain, value), before in zip(node.parameters(), own_parts(node), strict=True):
+            part = np.asarray(vector[start : start + len(before)], dtype=np.float64)
+            same = np.array_equal(part, before)  # what is fixed keeps its bits
+            values[id(node)][field] = value if same else domain.unflatten(part, value)
+            start += len(before)
     if start != len(vector):
         raise ValueError(f"the vector must have {start} entries, got {len(vector)}")
 

@@ -24,7 +24,7 @@ class LabelProbabilities(Domain):
             raise self.fail(value)
         try:
             pmap = LabelMap.of(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self.fail(value) from None
         p = pmap.values_array
         if not (p >= 0).all() or not (p <= 1 + SUM_TOLERANCE).all():

@@ -46,11 +46,15 @@ class Sums:
 
     def scaled(self, factor: float) -> Sums:
         """As if every weight had been multiplied."""
-        return Sums(**{k: v if k.startswith(("low", "high")) else v * factor for k, v in self._values.items()})
+        return Sums(**{k: v if k.startswith(("low", "high")) else _times(v, factor) for k, v in self._values.items()})
 
 
 def _sums(values: dict[str, Any]) -> Sums:
     return Sums(**values)
+
+
+def _times(value: Any, factor: float) -> Any:
+    return value.scaled(factor) if hasattr(value, "scaled") else value * factor
 
 
 def _joined(name: str, a: Any, b: Any) -> Any:

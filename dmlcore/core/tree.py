@@ -1,66 +1,164 @@
-"""A model as a readable tree of bounded size."""
+"""A model as a readable tree of bounded size: an outline of its nodes, which text, notebooks and plots show each in its way."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dmlcore.core.declared import Declared
-from dmlcore.core.domains import Keys, Text
+from dmlcore.core.declared import Declared, same
+from dmlcore.core.flat import distinct_nodes, n_parameters
 
-MAX_CHILDREN = 12
-MAX_ENTRIES = 6
+MAX_NODES = 150  # of one outline
+MAX_CHILDREN = 12  # of one node
+MAX_ENTRIES = 6  # of one table of labels
+MAX_NUMBERS = 36  # of one array
+WIDTH = 60  # of one label or setting
+
+
+@dataclass(frozen=True)
+class Outline:
+    """One node as it is shown: where it stands, what it is, its parameters as text, and what is below.
+
+    place: its weight in a mixture, its field in a record, or the name of the field that holds it. note: which object it is, where one
+    object stands at several places. more: children that are not shown.
+    """
+
+    place: str
+    family: str
+    parameters: tuple[tuple[str, str], ...]
+    note: str = ""
+    children: tuple[Outline, ...] = ()
+    more: int = 0
+
+
+def outline(node: Declared, max_nodes: int = MAX_NODES) -> Outline:
+    """The outline of a distribution or an estimator; fields at their defaults are left out. A node that stands at several places
+    is shown at the first."""
+    return _Outliner(node).of(node, "", max_nodes - 1)
 
 
 def tree(node: Declared) -> str:
     """One line per node: its family, its parameters to four digits, and its children below it, mixing weights in front."""
-    return "\n".join(_lines(node))
+    return "\n".join(_lines(outline(node)))
 
 
-def _lines(node: Any) -> list[str]:
-    out = [_title(node)]
-    children = node.children()
-    weights: Any = getattr(node, "w", None)
-    weighted = weights is not None and len(weights) == len(children)
-    names = [f"{weights[i]:.3f} " if weighted else f"{i}: " if _is_tuple(node) else "" for i in range(len(children))]
-    shown = children[:MAX_CHILDREN]
-    for i, child in enumerate(shown):
-        last = i == len(children) - 1
-        head, *rest = _lines(child)
-        out.append(("└─ " if last else "├─ ") + names[i] + head)
-        out.extend(("   " if last else "│  ") + line for line in rest)
-    if len(children) > len(shown):
-        out.append(f"└─ ... {len(children) - len(shown)} more")
+def summary(node: Declared) -> str:
+    """`tree` below a line that says what it is."""
+    return f"{headline(node)}\n{tree(node)}"
+
+
+def headline(node: Declared) -> str:
+    """The class of a node, and of a distribution the number of free parameters."""
+    if not hasattr(node, "log_density"):
+        return type(node).__name__
+    free = n_parameters(node)
+    return f"{type(node).__name__} with {free:,} free parameter{'s' * (free != 1)}"
+
+
+# -- outlines ----------------------------------------------------------------------------------------------------------
+
+
+class _Outliner:
+    def __init__(self, root: Any):
+        tied: frozenset[int] = getattr(root, "repeated", frozenset())
+        self.tied = {id(node) for node in distinct_nodes(root) if id(node) in tied and len(node._fields) > 1}
+        self.numbers: dict[int, int] = {}
+
+    def of(self, node: Any, place: str, room: int) -> Outline:
+        """The outline of a node with at most `room` nodes below it."""
+        seen = id(node) in self.numbers
+        note = ""
+        if id(node) in self.tied:
+            number = self.numbers.setdefault(id(node), len(self.numbers) + 1)
+            note = f"same as #{number}" if seen else f"#{number}"
+        family = node.family_name() + (f" {shown(node.name)}" if node.name else "")
+        if seen:
+            return Outline(place, family, (), note)
+        below = _children(node)
+        count = min(len(below), MAX_CHILDREN, max(room, 0))
+        each = (room - count) // count if count else 0
+        children = tuple(self.of(child, where, each) for where, child in below[:count])
+        return Outline(place, family, _parameters(node), note, children, len(below) - count)
+
+
+def _children(node: Any) -> list[tuple[str, Any]]:
+    """Nested nodes with their places; a `NullDistribution` that stands for "no law" is left out."""
+    out: list[tuple[str, Any]] = []
+    children = dict(node._child_fields)
+    weights = node.__dict__.get("w") if _is_mixture(node) else None
+    record = node.family_name() == "composite"
+    for field, value in node.fields().items():
+        if children.get(field):
+            for i, child in enumerate(value):
+                place = f"{weights[i]:.3f}" if weights is not None else f"field {i}" if record else f"{field}[{i}]"
+                out.append((place, child))
+        elif isinstance(value, Declared) and value.family_name() != "null":
+            out.append((field if field in children else f"{field} (fixed)", value))
     return out
 
 
-def _is_tuple(node: Any) -> bool:
-    return len(node.children()) > 1 and node.family_name() == "composite"
+def _is_mixture(node: Any) -> bool:
+    """Whether `w` holds one weight per child."""
+    weights = node.__dict__.get("w")
+    return [many for _, many in node._child_fields] == [True] and isinstance(weights, np.ndarray) and len(weights) == len(node.children())
 
 
-def _title(node: Any) -> str:
-    values = []
-    for field, domain, value in node.parameters():
-        hidden = (
-            isinstance(domain, (Text, Keys)) or value is None or value is False or (field == "w" and len(value) == len(node.children()))
-        )
-        if not hidden and field not in ("min_prob", "default_value", "missing_value"):
-            values.append(f"{field}={_short(value)}")
-    name = f" {node.name!r}" if node.name else ""
-    return f"{node.family_name()}{name}" + (f"  {', '.join(values)}" if values else "")
+def _parameters(node: Any) -> tuple[tuple[str, str], ...]:
+    defaults = {f.name: f.default for f in dataclasses.fields(node)}
+    children = dict(node._child_fields)
+    out = []
+    for field, value in node.fields().items():
+        hidden = field == "name" or field in children or isinstance(value, Declared) or (field == "w" and _is_mixture(node))
+        if not hidden and not same(value, defaults[field]):
+            out.append((field, shown(value)))
+    return tuple(out)
 
 
-def _short(value: Any) -> str:
-    if isinstance(value, Declared):
-        return _title(value)
-    if isinstance(value, float):
+def shown(value: Any) -> str:
+    """A value as short text."""
+    if isinstance(value, (float, np.floating)):
         return f"{value:.4g}"
-    if isinstance(value, np.ndarray):
-        body = np.array2string(value, precision=3, threshold=MAX_ENTRIES**2, edgeitems=2, separator=", ", suppress_small=True)
-        return body.replace("\n", "")
-    if hasattr(value, "items"):
-        entries = [f"{label!r}: {_short(v)}" for label, v in list(value.items())[:MAX_ENTRIES]]
-        more = [f"... {len(value) - MAX_ENTRIES} more"] if len(value) > MAX_ENTRIES else []
-        return "{" + ", ".join(entries + more) + "}"
-    return repr(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        digits: Any = {"float_kind": lambda number: f"{number:.4g}"}
+        text = np.array2string(value, threshold=MAX_NUMBERS, edgeitems=2, separator=", ", formatter=digits, max_line_width=10**6)
+        text = " ".join(text.split()).replace("[ ", "[")
+        return text if value.size <= MAX_NUMBERS else f"{text} of shape {value.shape}"
+    if isinstance(value, Mapping):
+        return _table(value)
+    return _cut(repr(value))
+
+
+def _table(table: Mapping[Any, Any]) -> str:
+    """Labels with their values, the largest first."""
+    entries = list(table.items())
+    if all(isinstance(value, float) for value in table.values()):
+        entries.sort(key=lambda entry: -entry[1])
+    texts = [f"{_cut(repr(label))}: {shown(value)}" for label, value in entries[:MAX_ENTRIES]]
+    if len(entries) > MAX_ENTRIES:
+        texts.append(f"... {len(entries) - MAX_ENTRIES} more")
+    return "{" + ", ".join(texts) + "}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
+
+
+# -- text --------------------------------------------------------------------------------------------------------------
+
+
+def _lines(node: Outline) -> list[str]:
+    values = ", ".join(f"{field}={text}" for field, text in node.parameters)
+    head = "  ".join(filter(None, (node.place, node.family, values, node.note and f"({node.note})")))
+    out = [head]
+    for i, child in enumerate(node.children):
+        last = i == len(node.children) - 1 and not node.more
+        first, *rest = _lines(child)
+        out.append(("└─ " if last else "├─ ") + first)
+        out.extend(("   " if last else "│  ") + line for line in rest)
+    if node.more:
+        out.append(f"└─ ... {node.more} more")
+    return out

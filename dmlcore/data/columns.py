@@ -36,6 +36,10 @@ class Column(ABC):
     def slice(self, start: int, stop: int) -> Any:
         """Rows `start` to `stop`, as a view."""
 
+    @abstractmethod
+    def take(self, rows: np.ndarray) -> Any:
+        """A copy of chosen rows, in the order given."""
+
     def work(self) -> np.ndarray | None:
         """Elements before each row, shape `(n + 1,)`, where a row may hold many; None where a row is one element."""
         return None
@@ -53,6 +57,9 @@ class Values(Column):
 
     def slice(self, start: int, stop: int) -> Values:
         return Values(self.x[start:stop])
+
+    def take(self, rows: np.ndarray) -> Values:
+        return Values(Vocabulary([self.x[i] for i in rows.tolist()]) if isinstance(self.x, Vocabulary) else self.x[rows])
 
     @cached_property
     def extent(self) -> tuple[float, float]:
@@ -73,6 +80,9 @@ class Distinct(Column):
     def slice(self, start: int, stop: int) -> Distinct:
         return Distinct(self.codes[start:stop], self.values)
 
+    def take(self, rows: np.ndarray) -> Distinct:
+        return Distinct(self.codes[rows], self.values)
+
 
 class Option(Column):
     """`present` holds the positions of the rows that are there, in order; `value` their column. The others are missing."""
@@ -83,6 +93,10 @@ class Option(Column):
     def slice(self, start: int, stop: int) -> Option:
         a, b = np.searchsorted(self.present, [start, stop])
         return Option(stop - start, self.present[a:b] - start, self.value.slice(int(a), int(b)))
+
+    def take(self, rows: np.ndarray) -> Option:
+        there, where = _among(self.present, rows)
+        return Option(len(rows), there, self.value.take(where))
 
     def work(self) -> np.ndarray | None:
         inner = self.value.work()
@@ -100,6 +114,10 @@ class Ragged(Column):
         flat = self.flat.slice(int(offsets[0]), int(offsets[-1]))
         return Ragged(offsets - offsets[0], flat, self.lengths.slice(start, stop))
 
+    def take(self, rows: np.ndarray) -> Ragged:
+        offsets, elements = taken(self.offsets, rows)
+        return Ragged(offsets, self.flat.take(elements), self.lengths.take(rows))
+
     def work(self) -> np.ndarray:
         inner = self.flat.work()
         return self.offsets if inner is None else inner[self.offsets]
@@ -113,6 +131,9 @@ class Record(Column):
 
     def slice(self, start: int, stop: int) -> Record:
         return Record(stop - start, tuple(field.slice(start, stop) for field in self.fields))
+
+    def take(self, rows: np.ndarray) -> Record:
+        return Record(len(rows), tuple(field.take(rows) for field in self.fields))
 
     def work(self) -> np.ndarray | None:
         each = [work for work in (field.work() for field in self.fields) if work is not None]
@@ -151,6 +172,11 @@ class Chain(Column):
         lengths = self.lengths.slice(start, stop)
         return Chain(self.started[a:b] - start, self.first[a:b], self.labels, offsets - offsets[0], codes, self.pairs, lengths)
 
+    def take(self, rows: np.ndarray) -> Chain:
+        there, where = _among(self.started, rows)
+        offsets, elements = taken(self.offsets, rows)
+        return Chain(there, self.first[where], self.labels, offsets, self.pair_codes[elements], self.pairs, self.lengths.take(rows))
+
     def work(self) -> np.ndarray:
         return self.offsets // CHEAP
 
@@ -164,12 +190,29 @@ class Blank(Column):
     def slice(self, start: int, stop: int) -> Blank:
         return Blank(stop - start)
 
+    def take(self, rows: np.ndarray) -> Blank:
+        return Blank(len(rows))
+
 
 def ends_of(lengths: np.ndarray) -> np.ndarray:
     """Offsets `(n + 1,)` of rows of the given lengths laid end to end."""
     out = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=out[1:])
     return out
+
+
+def taken(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets of chosen rows laid end to end, and the positions of their elements."""
+    lengths = offsets[rows + 1] - offsets[rows]
+    ends = ends_of(lengths)
+    return ends, np.arange(ends[-1]) + np.repeat(offsets[rows] - ends[:-1], lengths)
+
+
+def _among(present: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of chosen rows, which (as positions among them) are in the sorted `present`, and where there."""
+    where = np.searchsorted(present, rows)
+    there = np.flatnonzero(np.append(present, -1)[where] == rows)
+    return there, where[there]
 
 
 def blocks(column: Column, rows: int) -> list[tuple[int, int]]:

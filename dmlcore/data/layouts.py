@@ -59,7 +59,9 @@ class Anything(Layout):
 
 @dataclass(frozen=True)
 class Real(Layout):
-    """A real number."""
+    """A real number; with `finite`, no infinite one."""
+
+    finite: bool = field(default=False, compare=False)
 
     def encode(self, values: Any) -> Column:
         need = "a real number"
@@ -71,6 +73,9 @@ class Real(Layout):
         if missing.any():
             index = int(np.argmax(missing))
             raise self.bad(index, values[index], f"{need} (where values may be missing, wrap the estimator in OptionalEstimator)")
+        if self.finite and not np.isfinite(x).all():
+            index = int(np.argmax(~np.isfinite(x)))
+            raise self.bad(index, values[index], "a finite real number")
         return Values(x)
 
 
@@ -117,6 +122,25 @@ class Vector(Layout):
             index = int(np.argmax(missing))
             raise self.bad(index, x[index].tolist(), "vectors without NaN")
         return Values(x)
+
+
+@dataclass(frozen=True, eq=False)
+class Covariates(Vector):
+    """A vector of finite reals; where it has one entry, the bare number will do."""
+
+    def encode(self, values: Any) -> Column:
+        single = floats(values) if self.dim in (None, 1) and len(values) and not np.ndim(values[0]) else None
+        if not len(values) or (isinstance(values, np.ndarray) and values.ndim == 2 and not values.shape[1]) or self._are_empty(values):
+            return Values(np.zeros((len(values), self.dim or 0)))
+        column: Any = super().encode(values if single is None else single[:, None])
+        infinite = np.isinf(column.x).any(axis=1)
+        if infinite.any():
+            index = int(np.argmax(infinite))
+            raise self.bad(index, column.x[index].tolist(), "vectors of finite real numbers")
+        return column
+
+    def _are_empty(self, values: Any) -> bool:
+        return not self.dim and all(np.ndim(v) == 1 and not len(v) for v in values[:1]) and all(np.shape(v) == (0,) for v in values)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.data.columns import Distinct, Values, ends_of
+from dmlcore.data.columns import Distinct, Values
 
 CODED_MIN_ROWS = 64  # below this, coding costs more than it saves
 CODED_MAX_VALUES = 1 << 14  # more distinct values than a block has rows: a table would outgrow the block
@@ -60,10 +60,3 @@ def same_bags(offsets: np.ndarray, codes: np.ndarray, size: int, extra: np.ndarr
     if len(kept) > min(CODED_MAX_VALUES, n // 2) or (sums[1] != sums[1][kept][groups]).any():
         return None
     return kept, groups.astype(np.uint16)
-
-
-def taken(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets of chosen rows laid end to end, and the positions of their elements."""
-    lengths = offsets[rows + 1] - offsets[rows]
-    ends = ends_of(lengths)
-    return ends, np.arange(ends[-1]) + np.repeat(offsets[rows] - ends[:-1], lengths)

@@ -11,9 +11,9 @@ import numpy as np
 
 from dmlcore.core.errors import BadValue
 from dmlcore.core.labels import Vocabulary
-from dmlcore.data.columns import Chain, Column, Distinct, Ragged, Values, ends_of
+from dmlcore.data.columns import Chain, Column, Distinct, Ragged, Values, ends_of, taken
 from dmlcore.data.layouts import LIST_TYPES, Anything, Labels, Layout
-from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags, taken
+from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags
 from dmlcore.data.values import first, is_hashable
 
 FEW = 256  # labels that are sooner gone through in Python than handed to NumPy

@@ -14,8 +14,10 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator, spawn
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import Encoded, encode, row_weights
-from dmlcore.fitting.fit import Fit, fit
+from dmlcore.engines.threads import map_in_order, thread_count
+from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.record import Fit
 
 UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
 
@@ -35,6 +37,8 @@ def estimate(data: Any, estimator: Estimator, prev_estimate: Distribution | None
     problem = Problem(data, estimator, weights)
     if prev_estimate is not None:
         return problem.maximise(problem.expect(problem.check(prev_estimate))[1], prev_estimate)
+    if not problem.latent and not problem.exact:
+        return fit(data, estimator, weights=weights).model
     if problem.latent:
         raise StructureError(f"{estimator.label} has latent parts: estimate() needs prev_estimate (see initialize), or use optimize()")
     model = problem.start(generator(0), 1.0)
@@ -88,64 +92,39 @@ def optimize(
     enc_vdata: Any = None,
     out: Any = None,
     print_iter: int | None = None,
-    *,
-    weights: Any = None,
-    threads: int | None = None,
+    **options: Any,
 ) -> Any:
-    """Fits by EM and returns the distribution; `dmlcore.fit` returns the record of the same fit. Arguments as there.
+    """Fits by EM and returns the distribution; `dmlcore.fit` returns the record of the same fit, and says what the options mean.
 
-    With `delta` the fit stops at the first step that gains less, on a plateau too; without, it looks for a way on from saddles.
-    prev_estimate: a model to begin from. enc_data: encoded data in place of `data`. vdata or enc_vdata: validation data; the model
-    returned is the one, of those after each step, under which they are most likely. print_iter: print every so many steps, to `out`
-    or the current stdout; None prints nothing.
+    Without `delta` a good start is searched for and steps are accelerated; with it, plain EM goes on from one random start until a step
+    gains less, on a plateau too. prev_estimate: a model to begin from. enc_data: encoded data in place of `data`. vdata or enc_vdata:
+    validation data; the model returned is the one, of those after each step, under which they are most likely. print_iter: print every
+    so many steps, to `out` or the current stdout; None prints nothing. options: further keyword arguments of `dmlcore.fit`: weights,
+    threads, starts, accelerate, change, patience, time_limit, progress.
+
+    A `FitWarning` says where more starts, or another model, would help: a degenerate fit, or one best start among several asked for.
     """
-    watch = _Watch(print_iter, out, _validation(vdata, enc_vdata))
-    record = _watched(
-        watch,
+    held_out = _validation(vdata, enc_vdata)
+    record = fit(
         _given(data, enc_data),
         estimator,
-        max_its,
-        delta,
-        init_estimator,
-        init_p,
-        rng,
-        prev_estimate,
-        weights=weights,
-        threads=threads,
-    )
-    if record.status in UNSOUND:
-        warnings.warn(f"the fit is {record.status}: {record.message}", FitWarning, stacklevel=2)
-    return record.model if watch.best is None else watch.best
-
-
-def _watched(
-    watch: _Watch,
-    data: Any,
-    estimator: Estimator,
-    max_its: int,
-    delta: float | None,
-    init_estimator: Estimator | None,
-    init_p: float,
-    rng: Random,
-    start: Distribution | None,
-    weights: Any,
-    threads: int | None,
-) -> Fit:
-    record = fit(
-        data,
-        estimator,
-        weights=weights,
-        start=start,
+        start=prev_estimate,
         rng=rng,
         init_p=init_p,
         init_estimator=init_estimator,
         max_its=max_its,
         delta=delta,
-        threads=threads,
-        callback=watch,
+        vdata=held_out,
+        callback=_Printer(print_iter, out, held_out) if print_iter else None,
+        **options,
     )
-    watch.end(record)
-    return record
+    _tell_end(print_iter, out, record)
+    if record.status in UNSOUND:
+        warnings.warn(f"the fit is {record.status}: {record.message}", FitWarning, stacklevel=2)
+    elif (options.get("starts") or 1) > 1 and record.reached == 1:
+        starts = len(record.starts)
+        warnings.warn(f"only one of {starts} starts reached the best value; more starts may find a better one", FitWarning, stacklevel=2)
+    return record.model
 
 
 def iterate(
@@ -159,28 +138,11 @@ def iterate(
     enc_data: Any = None,
     out: Any = None,
     print_iter: int | None = None,
-    *,
-    weights: Any = None,
-    threads: int | None = None,
+    **options: Any,
 ) -> Any:
-    """Exactly `max_its` EM steps, without a test of convergence."""
-    return optimize(
-        data,
-        estimator,
-        max_its,
-        0.0,
-        init_estimator,
-        init_p,
-        rng,
-        prev_estimate,
-        None,
-        enc_data,
-        None,
-        out,
-        print_iter,
-        weights=weights,
-        threads=threads,
-    )
+    """Exactly `max_its` plain EM steps, without a test of convergence."""
+    places = (max_its, 0.0, init_estimator, init_p, rng, prev_estimate, None, enc_data, None, out, print_iter)
+    return optimize(data, estimator, *places, **options)
 
 
 def best_of(
@@ -197,38 +159,55 @@ def best_of(
     enc_vdata: Any = None,
     out: Any = None,
     print_iter: int | None = None,
-    *,
-    weights: Any = None,
-    threads: int | None = None,
+    **options: Any,
 ) -> tuple[float, Any]:
-    """`(log likelihood of the validation data, model)` of the best of several fits from random starts.
+    """`(log likelihood of the validation data, model)` of the best of several fits, each from one random start and to its end.
 
     Without validation data the training data decide. A fit that ended degenerate is taken only if all did. A start that fails is
-    passed over with a `FitWarning`; if all do, the first error is raised. Ctrl-C returns the best so far.
+    passed over with a `FitWarning`; if all do, the first error is raised. Ctrl-C returns the best so far. With several `threads`, fits
+    run side by side. `fit(starts=n)` gives up hopeless starts early, and keeps a record of all.
     """
     if trials < 1:
         raise ParameterError(f"trials must be >= 1, got {trials}")
     training, validation = encode(_given(data, enc_data), est.layout), _validation(vdata, enc_vdata)
-    held_out = validation is not None
+    threads = thread_count(options.pop("threads", None))
+    side_by_side = threads if print_iter is None else 1
+    options = {"starts": 1, "threads": threads if side_by_side == 1 else 1} | options
+
+    def one(stream: Any) -> Fit | Exception:
+        watch = _Printer(print_iter, out, None) if print_iter else None
+        try:
+            return fit(
+                training,
+                est,
+                rng=stream,
+                init_p=init_p,
+                init_estimator=init_estimator,
+                max_its=max_its,
+                delta=delta,
+                callback=watch,
+                **options,
+            )
+        except (ValueError, np.linalg.LinAlgError) as error:
+            return error
+
     best: tuple[bool, float, Fit] | None = None
     failures: list[Exception] = []
     try:
-        for trial, stream in enumerate(spawn(generator(rng), trials), start=1):
-            try:
-                watch = _Watch(print_iter, out, None)
-                record = _watched(watch, training, est, max_its, delta, init_estimator, init_p, stream, None, weights, threads)
-            except (ValueError, np.linalg.LinAlgError) as error:
-                failures.append(error)
-                _say(print_iter, out, f"Trial {trial}: failed, {error}")
+        for trial, ended in enumerate(map_in_order(one, spawn(generator(rng), trials), side_by_side), start=1):
+            if isinstance(ended, Exception):
+                failures.append(ended)
+                _say(print_iter, out, f"Trial {trial}: failed, {ended}")
                 continue
-            value = record.log_likelihood
-            if held_out:
-                _, value = seq_log_density_sum(validation, record.model, None, threads)
-            _say(print_iter, out, f"Trial {trial}: {'validation ' if held_out else ''}log likelihood {value:.6f}")
-            found = (record.status not in UNSOUND, value, record)
+            _tell_end(print_iter, out, ended)
+            value = ended.log_likelihood
+            if validation is not None:
+                _, value = seq_log_density_sum(validation, ended.model, None, threads)
+            _say(print_iter, out, f"Trial {trial}: {'validation ' if validation is not None else ''}log likelihood {value:.6f}")
+            found = (ended.status not in UNSOUND, value, ended)
             if best is None or found[:2] > best[:2]:
                 best = found
-            if record.status == "interrupted":
+            if ended.status == "interrupted":
                 break
     except KeyboardInterrupt:
         if best is None:
@@ -243,31 +222,25 @@ def best_of(
     return value, record.model
 
 
-class _Watch:
-    """Sees each step of a fit: prints, and keeps the model under which validation data are most likely."""
+class _Printer:
+    """Prints every so many steps of a fit, with the log likelihood of validation data if there are any."""
 
-    def __init__(self, every: int | None, out: Any, validation: Any):
+    def __init__(self, every: int, out: Any, validation: Any):
         self.every, self.out, self.validation = every, out, validation
-        self.best: Any = None
-        self.best_value, self.last = -np.inf, np.nan
+        self.last = np.nan
 
     def __call__(self, step: int, log_likelihood: float, model: Distribution) -> None:
-        text = f"Iteration {step}: log likelihood {log_likelihood:.6f}, gain {log_likelihood - self.last:.6e}"
-        if self.validation is not None:
-            _, value = seq_log_density_sum(self.validation, model)
-            text += f", validation {value:.6f}"
-            if self.best is None or value > self.best_value:
-                self.best, self.best_value = model, value
-        self.last = log_likelihood
-        if self.every and step and step % self.every == 0:
+        if step and step % self.every == 0:
+            text = f"Iteration {step}: log likelihood {log_likelihood:.6f}, gain {log_likelihood - self.last:.6e}"
+            if self.validation is not None:
+                text += f", validation {seq_log_density_sum(self.validation, model)[1]:.6f}"
             _say(self.every, self.out, text)
+        self.last = log_likelihood
 
-    def end(self, record: Fit) -> None:
-        _say(
-            self.every,
-            self.out,
-            f"Iteration {record.iterations}: log likelihood {record.log_likelihood:.6f}, {record.status}: {record.message}",
-        )
+
+def _tell_end(every: int | None, out: Any, record: Fit) -> None:
+    end = f"log likelihood {record.history[-1]:.6f}, {record.status}: {record.message}"
+    _say(every, out, f"Iteration {record.iterations}: {end}")
 
 
 def _say(every: int | None, out: Any, text: str) -> None:

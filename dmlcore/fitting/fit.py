@@ -1,58 +1,25 @@
-"""The one EM loop: expect, add, maximise, stop; it returns what happened."""
+"""A fit: where it starts, its ascent by EM, and how it ends."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator
+from dmlcore.core.walk import log_densities
+from dmlcore.data.encoded import encode
+from dmlcore.fitting.climb import Climb, interrupted, reasons
+from dmlcore.fitting.observe import Callback, observers
 from dmlcore.fitting.problem import Problem, paired
+from dmlcore.fitting.record import Fit, Start
 from dmlcore.fitting.saddle import better_point
-from dmlcore.fitting.stopping import Remaining, SmallGain, fell
-
-
-@dataclass(repr=False)
-class Fit:
-    """What a fit did.
-
-    model: the best distribution found. status: converged, iteration limit, decreased, degenerate or interrupted; message: why, in a
-    sentence. history: the log likelihood after i steps, i = 0, 1, ..; objective: the same with the log prior. seconds: wall time.
-    events: what else happened on the way, such as a saddle that was left.
-    """
-
-    model: Any
-    status: str  # converged, iteration limit, decreased, degenerate, interrupted
-    message: str
-    history: list[float] = field(repr=False)
-    objective: list[float] = field(repr=False)
-    seconds: float
-    events: list[str] = field(default_factory=list)
-
-    def __repr__(self) -> str:
-        head = f"status={self.status!r}, log_likelihood={self.log_likelihood!r}, iterations={self.iterations}, seconds={self.seconds:.3g}"
-        return f"Fit({head}, message={self.message!r}, events={self.events!r}, model={self.model!r})"
-
-    @property
-    def log_likelihood(self) -> float:
-        """Log likelihood of the data under `model`."""
-        return self.history[-1]
-
-    @property
-    def iterations(self) -> int:
-        """EM steps taken."""
-        return len(self.history) - 1
-
-    @property
-    def converged(self) -> bool:
-        """Whether the status is "converged"."""
-        return self.status == "converged"
+from dmlcore.fitting.search import search
+from dmlcore.fitting.starts import check_fraction, first_model, given_start
+from dmlcore.fitting.stopping import Remaining, SmallChange, SmallGain, Unimproved
 
 
 def fit(
@@ -60,90 +27,127 @@ def fit(
     estimator: Estimator,
     *,
     weights: Any = None,
-    start: Distribution | None = None,
+    start: Any = None,
     rng: Random = None,
     init_p: float = 0.1,
     init_estimator: Estimator | None = None,
     max_its: int = 1000,
     delta: float | None = None,
     threads: int | None = None,
-    callback: Callable[[int, float, Distribution], None] | None = None,
+    callback: Callback | None = None,
+    starts: int | None = None,
+    accelerate: bool | None = None,
+    change: float | None = None,
+    vdata: Any = None,
+    patience: int | None = None,
+    time_limit: float | None = None,
+    progress: bool = False,
 ) -> Fit:
     """Maximum likelihood (or maximum a posteriori, where estimators have pseudo-counts) by EM.
 
-    data: observations, or what `seq_encode` made of them. weights: one number >= 0 per row. start: a model to begin from; without
-    one, a random start from `rng` and a fraction `init_p` of the rows (of `init_estimator`, if that is given). max_its: most steps.
-    delta: stop when a step gains less than this; None: stop when what is left to gain is estimated below 1e-8
-    (`dmlcore.fitting.stopping`) and the point is no saddle (`dmlcore.fitting.saddle`); 0 or less: never. threads: how many; results
-    do not depend on it. callback: called after each step with (steps, log likelihood, model). Ctrl-C returns the best model so far.
+    data: observations, or what `seq_encode` made of them. weights: one number >= 0 per row.
+
+    Where it starts. start: a model to begin from; or, for a mixture, a component for each row `(n,)`, or shares of the components
+    `(n, K)`. Without one, a good start is searched for (`dmlcore.fitting.search`), from `starts` random ones. starts=1 takes one random
+    start as it is: about a fraction `init_p` of the rows, assigned to components at random (of `init_estimator`, if that is given).
+
+    When it stops. Where less than 1e-8 is estimated to be left to gain (`dmlcore.fitting.stopping`) and the point is no saddle
+    (`dmlcore.fitting.saddle`); after `max_its` steps from the start chosen, or `time_limit` seconds. delta: instead, where a step gains
+    less than this (0 or less: never), with plain EM steps from one random start, as DMLearn does. change: also where an EM step changes
+    no flat parameter by more than this. vdata: validation data; the model returned is the one, of those after each step, under which
+    they are most likely; patience: stop when they have become no more likely for so many steps. Ctrl-C returns the best model so far.
+
+    accelerate: steps longer than EM's where they rise higher (`dmlcore.fitting.acceleration`); by default unless `delta` is given.
+    threads: how many; results do not depend on it. callback: called after each step with (steps, log likelihood, model). progress: show
+    a bar (needs tqdm).
 
     Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
     """
+    _check(max_its, delta, starts, time_limit, patience)
+    check_fraction(init_p)
+    began = time.perf_counter()
+    deadline = np.inf if time_limit is None else began + time_limit
+    problem = Problem(data, estimator, weights, threads)
+    events: list[str] = []
+    tried: list[Start] = []
+    searched, cut_short = 0, False
+    if start is not None:
+        model = given_start(problem, start, generator(rng))
+    elif starts == 1 or not problem.latent or init_estimator is not None or (delta is not None and starts is None):
+        model = first_model(problem, data, init_estimator, weights, generator(rng), init_p)
+    else:
+        found = search(problem, generator(rng), init_p, starts, deadline)
+        model, tried, searched = found.model, found.starts, found.steps
+        events += found.events
+        cut_short = found.interrupted
+    if not problem.permits(model):
+        events.append("the start is not tied or fixed as the estimator is; the record begins one EM step from it")
+        model = problem.maximise(problem.expect(model)[1], model)
+    climb = Climb(problem, model, accelerate=delta is None if accelerate is None else accelerate)
+    rules: list[Any] = [SmallGain(delta) if delta is not None else Remaining(problem.unit)]
+    if change is not None:
+        rules.append(SmallChange(change))
+    watch = None
+    if vdata is not None:
+        held_out = encode(vdata, problem.estimator.layout)
+        watch = Unimproved(lambda law: float(log_densities(law, held_out, threads).sum()), patience)
+        rules.append(watch)
+    with observers(callback, progress, max_its) as tell:
+        _ascend(climb, rules, 0 if cut_short else max_its, deadline, tell, events)
+    if not climb.history:
+        raise KeyboardInterrupt
+    best = climb.model if watch is None or watch.best is None else watch.best
+    status, message = climb.status or "", climb.message
+    if cut_short:
+        status, message = "interrupted", "interrupted in the search for a start; the model is the best so far"
+    for path, _, law in paired(problem.estimator, best):
+        for k in np.flatnonzero(np.asarray(getattr(law, "w", ())) == 0):
+            events.append(f"{path or 'at the top'}: component {k} has no weight, and keeps the law it had")
+    if best is climb.model and problem.latent:
+        events += climb.thin
+    if (why := reasons(problem, best)) and status != "interrupted":
+        status, message = "degenerate", f"{why[0]} (after {climb.steps} steps: {message})"
+    return Fit(best, status, message, climb.history, climb.objective, time.perf_counter() - began, events, tried, searched)
+
+
+def _ascend(climb: Climb, rules: list[Any], max_its: int, deadline: float, tell: Callback, events: list[str]) -> None:
+    """Steps until a rule is met, a limit is reached, or Ctrl-C; saddles are left on the way."""
+    stop, escape_rng = rules[0], np.random.default_rng(0)
+    try:
+        while climb.status is None:
+            climb.step()
+            if climb.status is not None:
+                break
+            tell(climb.steps, climb.history[-1], climb.model)
+            settled, *others = [rule.met(climb) if climb.steps else None for rule in rules]
+            why = settled or next(filter(None, others), None)
+            if time.perf_counter() > deadline:
+                climb.status, climb.message = "time limit", f"stopped at the time limit after {climb.steps} steps; more may be gained"
+            elif climb.steps >= max_its and why is None:
+                climb.status, climb.message = "iteration limit", f"stopped at the limit of {max_its} steps; more may be gained"
+            elif isinstance(stop, Remaining) and climb.steps < max_its and (settled or stop.stalled(climb)):
+                beyond = better_point(climb.problem, climb.model, climb.objective[-1], escape_rng)
+                if beyond is not None:
+                    events.append(f"step {climb.steps}: EM stood nearly still at a saddle; went on from a better point nearby")
+                    climb.move_to(beyond)
+                    continue
+            if climb.status is None and why is not None:
+                climb.settle()
+                climb.status, climb.message = "converged", why
+    except (KeyboardInterrupt, SystemError) as error:
+        if not climb.history or not interrupted(error):
+            raise
+        climb.status, climb.message = "interrupted", f"interrupted after {climb.steps} steps; the model is the best so far"
+
+
+def _check(max_its: Any, delta: Any, starts: Any, time_limit: Any, patience: Any) -> None:
     if not isinstance(max_its, (int, np.integer)) or max_its < 0:
         raise ParameterError(f"max_its must be a whole number >= 0, got {max_its!r}")
     if delta is not None and not delta < np.inf:
         raise ParameterError(f"delta must be a number or None, got {delta!r}")
-    began = time.perf_counter()
-    problem = Problem(data, estimator, weights, threads)
-    model = problem.check(start) if start is not None else first_model(problem, data, init_estimator, weights, generator(rng), init_p)
-    rule = SmallGain(delta) if delta is not None else Remaining(problem.unit)
-    escape_rng = np.random.default_rng(0)
-    history: list[float] = []
-    events: list[str] = []
-    if not problem.permits(model):
-        events.append("the start is not tied or fixed as the estimator is; the record begins one EM step from it")
-        model = problem.maximise(problem.expect(model)[1], model)
-    objective: list[float] = []
-    best = model
-    status, message = "iteration limit", f"stopped at the limit of {max_its} steps; more may be gained"
-    try:
-        for step in range(max_its + 1):
-            log_likelihood, statistics = problem.expect(model)
-            value = log_likelihood + problem.log_prior(model)
-            if objective and fell(objective[-1], value, problem.unit):
-                status, message = "decreased", f"step {step} lowered the objective from {objective[-1]!r} to {value!r}"
-                break
-            history.append(log_likelihood)
-            objective.append(value)
-            best = model
-            if callback is not None:
-                callback(step, log_likelihood, model)
-            still = step > 0 and rule.met(objective)
-            beyond = None
-            if delta is None and step < max_its and (still or rule.stalled(objective)):
-                beyond = better_point(problem, model, value, escape_rng)
-            if beyond is not None:
-                events.append(f"step {step}: EM stood nearly still at a saddle; went on from a better point nearby")
-                model = beyond
-            elif still:
-                status, message = "converged", rule.message
-                break
-            elif step < max_its:
-                model = problem.maximise(statistics, model)
-    except (KeyboardInterrupt, SystemError) as error:
-        if not history or not interrupted(error):
-            raise
-        status, message = "interrupted", f"interrupted after {len(history) - 1} steps; the model is the best so far"
-    for path, _, law in paired(problem.estimator, best):
-        for k in np.flatnonzero(np.asarray(getattr(law, "w", ())) == 0):
-            events.append(f"{path or 'at the top'}: component {k} has no weight, and keeps the law it had")
-    reasons = [f"{path}: {why}" for path, e, law in paired(problem.estimator, best) if (why := e.degenerate(law))]
-    if reasons and status != "interrupted":
-        status, message = "degenerate", f"{reasons[0]} (after {len(history) - 1} steps: {message})"
-    return Fit(best, status, message, history, objective, time.perf_counter() - began, events)
-
-
-def interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an error: while numba reads its arguments it arrives as a SystemError, or several, that it caused."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
-def first_model(problem: Problem, data: Any, init_estimator: Any, weights: Any, rng: Any, p: float) -> Distribution:
-    """A random start of the problem's estimator, or of another of the same shape."""
-    if not 0 < p <= 1:
-        raise ParameterError(f"init_p must be in (0, 1], got {p!r}")
-    if init_estimator is None:
-        return problem.start(rng, p)
-    return problem.check(Problem(data, init_estimator, weights, problem.threads).start(rng, p))
+    if starts is not None and (not isinstance(starts, (int, np.integer)) or starts < 1):
+        raise ParameterError(f"starts must be a whole number >= 1 or None, got {starts!r}")
+    if time_limit is not None and not time_limit > 0:
+        raise ParameterError(f"time_limit must be seconds > 0 or None, got {time_limit!r}")
+    if patience is not None and not patience >= 1:
+        raise ParameterError(f"patience must be a number of steps >= 1 or None, got {patience!r}")

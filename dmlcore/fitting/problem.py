@@ -23,7 +23,6 @@ from dmlcore.data.values import frame_columns
 from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.kernels.codes import scatter
 
-SLICES = 8  # places from which a part of the data is taken
 FAINT = 0.01  # share of a random start that is spread evenly, so that every row has a density under every component
 
 
@@ -33,9 +32,21 @@ class Problem:
     def __init__(self, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None):
         if not isinstance(estimator, Estimator):
             raise StructureError(f"the second argument must be an estimator, got {type(estimator).__name__}")
-        encoded = encode(data, estimator.layout)
-        w = row_weights(weights, len(encoded))
+        self.estimator = estimator
         self.threads = thread_count(threads)
+        self.share = 1.0  # of the rows that the estimator was resolved on
+        self._hold(data, weights)
+        self.latent = False
+        ties = Ties(estimator)
+        owns = ties.pool(flat(estimator, self._opened(estimator, Ties(estimator), self._whole)))
+        self.estimator = resolve(estimator, owns)
+        self.ties = Ties(self.estimator)
+        self._start_owns = owns
+        self.exact = all(node.exact for node in self.ties.nodes)
+
+    def _hold(self, data: Any, weights: Any) -> None:
+        encoded = encode(data, self.estimator.layout)
+        w = row_weights(weights, len(encoded))
         self.rows = len(encoded)
         self.unit = 1.0 if w is None else float(w.sum() / np.count_nonzero(w))  # the mean weight of a row that has any
         self.raw, self.codes = data, None
@@ -44,12 +55,11 @@ class Problem:
             w = scatter(np.ones(len(encoded)) if w is None else w, self.codes, len(encoded.column.values))
             encoded = Encoded(encoded.column.values, encoded.layout)
         self.encoded, self.weights = encoded, w
-        self.latent = False
-        ties = Ties(estimator)
-        owns = ties.pool(flat(estimator, self._opened(estimator, Ties(estimator), self._whole)))
-        self.estimator = resolve(estimator, owns)
-        self.ties = Ties(self.estimator)
-        self._start_owns = owns
+
+    @property
+    def row_weights(self) -> np.ndarray:
+        """The weight of each encoded row `(n,)`."""
+        return np.ones(len(self.encoded)) if self.weights is None else self.weights
 
     def _block_weights(self, start: int, stop: int) -> np.ndarray:
         return self._ones[: stop - start] if self.weights is None else self.weights[start:stop]
@@ -72,16 +82,31 @@ class Problem:
             total = node if total is None else total + node
         return settle(estimator, total, send)
 
-    def part(self, rows: int) -> Problem:
-        """The same problem on about that many rows, whole blocks from all over the data; itself, if it has no more."""
+    def sample(self, rows: int, rng: np.random.Generator) -> Problem:
+        """The same problem on that many rows, chosen at random; itself, if it has no more."""
         if len(self.encoded) <= rows:
             return self
-        size = max(1, rows // SLICES)
-        starts = np.linspace(0, len(self.encoded) - size, SLICES).astype(int)
+        chosen = np.sort(rng.choice(len(self.encoded), rows, replace=False))
         out = copy.copy(self)
-        out.encoded = Encoded(self.encoded.column, self.encoded.layout)
-        out.encoded.__dict__["blocks"] = [(a, a + size, self.encoded.column.slice(a, a + size)) for a in starts.tolist()]
+        out.encoded = Encoded(self.encoded.column.take(chosen), self.encoded.layout)
+        out.weights = None if self.weights is None else self.weights[chosen]
+        out.threads, out.share = 1, rows / len(self.encoded)
         return out
+
+    def on(self, data: Any, weights: Any = None) -> Problem:
+        """The same resolved estimator on other rows."""
+        out = copy.copy(self)
+        out.__dict__.pop("_ones", None)
+        out._hold(data, weights)
+        return out
+
+    def faintly(self, owns: list[Any], share: float) -> list[Any]:
+        """Statistics, and a faint share of those of all rows under every choice: what they give has a density for every row."""
+        if all(map(can_be_scaled, self._start_owns)):
+            rest = [own if own is None else faint(own, share) for own in self._start_owns]
+        else:
+            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, lambda n: np.full(n, share))))
+        return [own if own is None else own + other for own, other in zip(owns, rest, strict=True)]
 
     def start(self, rng: np.random.Generator, p: float) -> Distribution:
         """A random start: a fraction `p` of the rows, assigned at random wherever a component must be chosen.
@@ -106,15 +131,27 @@ class Problem:
     def _random_start(self, rng: np.random.Generator, p: float) -> Distribution:
         shares_rng, rows_rng = spawn(rng, 2)
 
-        def shares(K: int, n: int) -> np.ndarray:
-            out = np.full((K, n), FAINT / K)
-            out[shares_rng.integers(K, size=n), np.arange(n)] += 1 - FAINT
-            return out
-
         def kept(n: int) -> np.ndarray:
             return np.where(rows_rng.random(n) < p, 1.0, FAINT * p)
 
-        owns = flat(self.estimator, self._opened(self.estimator, self.ties, shares, kept))
+        owns = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, random_shares(shares_rng), kept)))
+        if self.share < 1 and all(map(can_be_scaled, owns)):
+            owns = self.faintly(owns, FAINT * p * self.share)
+        return maximise(self.estimator, owns, self.ties)
+
+    def start_from(self, shares: np.ndarray, rng: np.random.Generator) -> Distribution:
+        """The model that follows from shares `(K, n)` of the components of a mixture; what else is latent starts at random."""
+        if self.codes is not None:  # rows that repeat are kept once: their mean share
+            counts = np.bincount(self.codes, minlength=len(self.encoded))
+            shares = np.array([np.bincount(self.codes, row, len(self.encoded)) / np.maximum(counts, 1) for row in shares])
+        shares = FAINT / len(shares) + (1 - FAINT) * shares
+        inner = random_shares(rng)
+        node, send, tables = None, Send(self.ties.by_id), Tables()
+        for start, stop, column in self.encoded.blocks:
+            tape = Open(_first(shares[:, start:stop], inner), tables)(self.estimator, column)
+            part = send(self.estimator, tape, self._block_weights(start, stop))
+            node = part if node is None else node + part
+        owns = flat(self.estimator, settle(self.estimator, node, send))
         return maximise(self.estimator, self.ties.pool(owns), self.ties)
 
     def expect(self, model: Distribution) -> tuple[float, list[Any]]:
@@ -199,6 +236,33 @@ def raw_row(data: Any, row: int) -> Any:
     if hasattr(data, "columns"):
         return tuple(plain(column[row]) for column in frame_columns(data))
     return plain(data.iloc[row] if hasattr(data, "iloc") else data[row])
+
+
+def can_be_scaled(own: Any) -> bool:
+    """Whether statistics can be multiplied: a user's need not be."""
+    return own is None or isinstance(own, np.ndarray) or hasattr(own, "scaled")
+
+
+def random_shares(rng: np.random.Generator) -> Any:
+    """Responsibilities that assign each row to one component at random, all but a faint share."""
+
+    def shares(K: int, n: int) -> np.ndarray:
+        out = np.full((K, n), FAINT / K)
+        out[rng.integers(K, size=n), np.arange(n)] += 1 - FAINT
+        return out
+
+    return shares
+
+
+def _first(given: np.ndarray, then: Any) -> Any:
+    """Responsibilities that are given for the outermost latent node, which asks first, and come from `then` for those inside."""
+    waiting = [given]
+    return lambda K, n: waiting.pop() if waiting else then(K, n)
+
+
+def faint(own: Any, share: float) -> Any:
+    """Statistics as if every weight had been multiplied by a small share."""
+    return own.scaled(share) if hasattr(own, "scaled") else own * share
 
 
 class _Pair:

@@ -33,7 +33,7 @@ def better_point(problem: Problem, model: Distribution, objective: float, rng: n
     """A model of higher objective, if `model` is a saddle of the problem; None if it looks like a maximum."""
     if not problem.latent:
         return None
-    part = problem.part(ROWS)
+    part = problem.sample(ROWS, rng)
     try:
         direction = rising_direction(part, model, rng)
         return None if direction is None else _beyond(problem, part, model, objective, direction)
@@ -65,8 +65,8 @@ def rising_direction(problem: Problem, model: Distribution, rng: np.random.Gener
         values, vectors = np.linalg.eig(hessenberg[: j + 1, : j + 1])
         top = int(np.argmax(values.real))
         value, mix = float(values[top].real), vectors[:, top].real
-        exhausted = hessenberg[j + 1, j] < 1e-8  # the basis spans all directions that EM mixes with the first
-        exhausted = hessenberg[j + 1, j] < 1e-8 or j + 1 == min(STEPS, len(here))
+        spanned = hessenberg[j + 1, j] < 1e-8  # all directions that EM mixes with the first
+        exhausted = spanned or j + 1 == min(STEPS, len(here))
         settled = abs(value - before) < 1e-4 * max(1.0, 1.0 - value)
         if exhausted or (settled and j >= 5) or (value > 1 + SURE and j >= 9):
             direction = np.array(basis).T @ mix

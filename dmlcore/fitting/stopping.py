@@ -1,13 +1,19 @@
-"""When to stop: rules over the objective after each step.
+"""When to stop: rules that look at an ascent after each step.
 
 Thresholds are in nats for rows of weight one. `unit` is the mean row weight of a fit: scaling all weights changes nothing.
+A rule's `met` says why the ascent should end, or None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-REMAINING = 1e-8  # nats left to gain, by Aitken's estimate, below which a fit has converged
+import numpy as np
+
+if TYPE_CHECKING:
+    from dmlcore.fitting.climb import Climb
+
+REMAINING = 1e-8  # nats left to gain below which a fit has converged
 IN_A_ROW = 6  # steps for which that must hold: a faster rate may hide a slower one at first
 ROUNDING = 1e-11  # of the objective: changes below this are rounding
 
@@ -27,13 +33,38 @@ class SmallGain:
 
     def __init__(self, delta: float):
         self.delta = delta
-        self.message = f"the last step gained less than {delta:g}"
 
-    def stalled(self, objective: Sequence[float]) -> bool:
-        return False
+    def met(self, climb: Climb) -> str | None:
+        small = self.delta > 0 and climb.objective[-1] - climb.objective[-2] < self.delta
+        return f"the last step gained less than {self.delta:g}" if small else None
 
-    def met(self, objective: Sequence[float]) -> bool:
-        return self.delta > 0 and objective[-1] - objective[-2] < self.delta
+
+class SmallChange:
+    """Stop when an EM step changes no flat parameter by more than `change`."""
+
+    def __init__(self, change: float):
+        self.change = change
+
+    def met(self, climb: Climb) -> str | None:
+        return f"an EM step changes no parameter by more than {self.change:g}" if climb.change() <= self.change else None
+
+
+class Unimproved:
+    """Stop when validation data have become no more likely for `patience` steps; keeps the model under which they were most likely."""
+
+    def __init__(self, score: Any, patience: int | None):
+        self.score, self.patience = score, patience
+        self.best: Any = None
+        self.value, self.since = -np.inf, 0
+
+    def met(self, climb: Climb) -> str | None:
+        value = self.score(climb.model)
+        self.since += 1
+        if self.best is None or value > self.value:
+            self.best, self.value, self.since = climb.model, value, 0
+        if self.patience is None or self.since < self.patience:
+            return None
+        return f"the validation data have become no more likely for {self.patience} steps"
 
 
 class Remaining:
@@ -41,6 +72,7 @@ class Remaining:
 
     EM converges linearly: successive gains shrink by a ratio r, and the gains to come sum to g r / (1 - r) (Aitken; Boehning et al.
     1994). A plateau, where gains stop shrinking before they grow again, has r near or above one, and does not stop the fit.
+    Extrapolated steps already go as far as their rates say: there the gain itself must be that small, with no direction cut short.
     """
 
     PLATEAU_GAIN = 1e-5  # nats a step: slower than this, and not slowing down, is worth asking whether it is a saddle
@@ -48,24 +80,28 @@ class Remaining:
 
     def __init__(self, unit: float = 1.0) -> None:
         self.unit, self.asked = unit, 0
-        self.message = f"less than {REMAINING:g} is left to gain, by Aitken's estimate"
         self.count = 0
 
-    def met(self, objective: Sequence[float]) -> bool:
+    def met(self, climb: Climb) -> str | None:
+        objective = climb.objective
         if len(objective) < 3:
-            return False
+            return None
         gain, before = objective[-1] - objective[-2], objective[-2] - objective[-3]
         flat = 0.01 * noise(objective[-1], self.unit)
-        if gain <= flat and before <= flat:
+        enough = max(REMAINING * self.unit, flat)
+        if climb.refused:
+            small = climb.shortfall <= enough
+        elif (climb.bold and gain <= enough and not climb.limited) or (gain <= flat and before <= flat):
             small = True
         else:
             ratio = gain / before if before > 0 else 1.0
-            small = 0 <= ratio < 1 and gain * ratio / (1 - ratio) < max(REMAINING * self.unit, flat)
+            small = 0 <= ratio < 1 and gain * ratio / (1 - ratio) < enough
         self.count = self.count + 1 if small else 0
-        return self.count >= IN_A_ROW
+        return f"less than {REMAINING:g} is estimated to be left to gain" if self.count >= IN_A_ROW else None
 
-    def stalled(self, objective: Sequence[float]) -> bool:
+    def stalled(self, climb: Climb) -> bool:
         """Whether gains have been small without dying out for a while: a plateau, perhaps the foot of a saddle."""
+        objective = climb.objective
         if len(objective) - self.asked < self.PLATEAU_STEPS:
             return False
         gain, before = objective[-1] - objective[-2], objective[-2] - objective[-3]

@@ -1,113 +1,107 @@
-"""Conditioning: the law of what is unknown in an observation, given the rest. Exact, by walking the tree.
+"""Conditioning and marginals: the law of what is unknown in an observation, given the rest. Exact, by walking the tree.
 
-Each rule returns the log density of what was observed and the laws of the unknowns, in order. A mixture's rule is Bayes':
-components are reweighted by how well they explain what was observed.
+Each node says of a partly known observation how probable the known part is, and what law the unknown part then has
+(`Distribution.given`). A mixture's answer is Bayes' rule: components are reweighted by how well they explain what is known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import StructureError, SupportError
-from dmlcore.data.values import is_missing
+from dmlcore.core.errors import StructureError, SupportError, shorten
+from dmlcore.core.partial import UNKNOWN, Known, Parts, field_position, given, partial, unknown_inside
+from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
+from dmlcore.data.layouts import Fields
 from dmlcore.stats.combinators.composite import CompositeDistribution
 from dmlcore.stats.combinators.ignored import IgnoredDistribution
 from dmlcore.stats.combinators.optional import OptionalDistribution
-from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution
-from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution
 from dmlcore.stats.latent.mixture import MixtureDistribution
-from dmlcore.stats.latent.weights import logs_of
-from dmlcore.stats.sequences.sequence import SequenceDistribution
+
+__all__ = ["UNKNOWN", "condition", "log_evidence", "marginal"]
 
 
-class _Unknown:
-    """What is not known in an observation."""
+def condition(model: Distribution, observed: Any, values: bool = False) -> Distribution:
+    """The law of what is unknown in `observed`: an observation of the model with `UNKNOWN` in places, at any depth.
 
-    def __repr__(self) -> str:
-        return "UNKNOWN"
+    Fields of tuples may also be given by position or name in a mapping; those left out are unknown. Of one unknown the result is the
+    law of that value; of several, a law of tuples in their order. Unknown coordinates of one vector stay together as one vector.
 
-    def __reduce__(self) -> str:
-        return "UNKNOWN"
+    None (or NaN) in an Optional field says the value was seen to be missing: that informs the posterior, and the result is the law
+    of the value it would have had. UNKNOWN there says nothing was seen, and the result keeps both possibilities; with `values`, it
+    is that of the value whether or not it would be missing.
 
-
-UNKNOWN = _Unknown()
-
-
-def condition(model: Distribution, observed: Any) -> Distribution:
-    """The law of what is unknown in `observed`, an observation of the model with `UNKNOWN` in places: a distribution.
-
-    Of one unknown it is the law of that value; of several, a law of tuples in their order. None (or NaN) in an Optional field says
-    the value was seen to be missing: that informs the posterior, and the result is the law of the value it would have had. UNKNOWN
-    there says nothing was seen, and the result keeps both possibilities. Raises `SupportError` if what was observed is impossible,
-    `StructureError` if nothing is unknown or no exact form exists.
+    Raises `SupportError` if what was observed has density zero, `DataError` if it is of the wrong kind, and `StructureError` if
+    nothing is unknown, if the shape does not fit, or if no exact form exists.
     """
-    evidence, laws = _given(model, observed)
-    if not laws:
+    log, law = _given(model, observed)
+    if not law.slots:
         raise StructureError("nothing is unknown in the observation; put UNKNOWN where a value is wanted")
-    if evidence == -np.inf:
-        raise SupportError(f"{model.label}: the observed part has density zero, so nothing follows from it")
-    return laws[0] if len(laws) == 1 else CompositeDistribution(laws)
+    if log == -np.inf:
+        raise SupportError(f"{model.label}: the observed part {shorten(observed)} has density zero, so nothing follows from it")
+    return distribution_of(values_alone(law) if values else law)
 
 
-def _given(model: Distribution, x: Any) -> tuple[float, list[Distribution]]:
-    if x is UNKNOWN:
-        return 0.0, [model]
-    if isinstance(model, OptionalDistribution):
-        missing, there = model._logs
-        if is_missing(x) or (not is_missing(model.missing_value) and x == model.missing_value):
-            return missing, [model.dist]
-        log, laws = _given(model.dist, x)
-        return there + log, laws
-    if isinstance(model, IgnoredDistribution):
-        return _given(model.dist, x)
-    if isinstance(model, HierarchicalMixtureDistribution):
-        return _given(model.to_mixture(), x)
-    if isinstance(model, JointMixtureDistribution):
-        pairs = [CompositeDistribution((one, two)) for one in model.components1 for two in model.components2]
-        return _given(MixtureDistribution(pairs, model.pairs.ravel()), x)
-    if isinstance(model, MixtureDistribution):
-        return _mixture(model, x)
-    if isinstance(model, CompositeDistribution) and isinstance(x, (tuple, list)) and len(x) == model.count:
-        return _together([_given(dist, value) for dist, value in zip(model.dists, x, strict=True)])
-    if isinstance(model, SequenceDistribution) and isinstance(x, (tuple, list)) and _unknown_inside(x):
-        log, laws = _together([_given(model.dist, value) for value in x])
-        return log + model.len_dist.log_density(len(x)), laws
-    if _unknown_inside(x):
-        raise StructureError(f"{model.label}: conditioning on part of its value is not available; draw from the model instead")
-    return model.log_density(x), []
+def log_evidence(model: Distribution, observed: Any) -> float:
+    """Log density of what is known in `observed`, whatever the unknowns are. Arguments and errors as for `condition`."""
+    return _given(model, observed)[0]
 
 
-def _together(parts: list[tuple[float, list[Distribution]]]) -> tuple[float, list[Distribution]]:
-    return sum(log for log, _ in parts), [law for _, laws in parts for law in laws]
+def _given(model: Distribution, observed: Any) -> tuple[float, RowLaw]:
+    x = partial(model.layout, observed)
+    if isinstance(x, Known) and unknown_inside(observed):
+        raise StructureError(f"{model.label}: the observation {shorten(observed)} does not have the shape of the model")
+    log, law = given(model, x, 1)
+    return float(log[0]), law
 
 
-def _mixture(model: MixtureDistribution, x: Any) -> tuple[float, list[Distribution]]:
-    parts = [_given(component, x) for component in model.components]
-    joint = np.array([log for log, _ in parts]) + logs_of(model.w)
-    top = joint.max()
-    if top == -np.inf or not parts[0][1]:
-        return float(np.logaddexp.reduce(joint)), parts[0][1]
-    posterior = np.exp(joint - top)
-    posterior /= posterior.sum()
-    laws = [CompositeDistribution(own) if len(own) > 1 else own[0] for _, own in parts]
-    return float(np.logaddexp.reduce(joint)), [MixtureDistribution(laws, posterior)]
+def distribution_of(law: RowLaw, row: int = 0) -> Distribution:
+    """The law of one row's unknowns as a distribution: a product where they are independent, a mixture of products otherwise."""
+    w, each = zip(*law.cases(row), strict=True)
+    laws = [laws[0] if len(laws) == 1 else CompositeDistribution(laws) for laws in each]
+    return laws[0] if len(laws) == 1 else MixtureDistribution(laws, w)
 
 
-def _unknown_inside(x: Any) -> bool:
-    return isinstance(x, (tuple, list)) and any(value is UNKNOWN or _unknown_inside(value) for value in x)
+def marginal(model: Distribution, fields: int | str | Sequence[int | str]) -> Distribution:
+    """The law of chosen fields of a tuple, or coordinates of a vector: that of one alone, or of several together, a tuple (or vector).
 
-
-def marginal(model: Distribution, fields: int | list[int]) -> Distribution:
-    """The law of chosen fields of a law of tuples (a composite, or a mixture of such): one field's own law, or that of a tuple."""
-    chosen = [fields] if isinstance(fields, int) else list(fields)
-    if isinstance(model, MixtureDistribution):
-        return MixtureDistribution([marginal(component, fields) for component in model.components], model.w)
+    fields: a position or a name (that of the node which reads the field), or a list of them in the order of the fields. Exact for
+    every model that reads tuples or vectors: composites, Gaussian vectors, and mixtures of all kinds of them.
+    Raises `StructureError` for a field that is not there or named twice.
+    """
+    several = isinstance(fields, (list, tuple, np.ndarray))
+    chosen = [field_position(model.layout, field) for field in (fields if several else [fields])]  # type: ignore[union-attr]
     if len(set(chosen)) < len(chosen):
-        raise StructureError(f"fields {chosen}: each may be asked for once")
-    if not isinstance(model, CompositeDistribution) or not all(0 <= j < model.count for j in chosen):
-        raise StructureError(f"{model.label}: has no fields {chosen}; marginals are of composites and mixtures of them")
-    laws = [model.dists[j] for j in chosen]
-    return laws[0] if isinstance(fields, int) else CompositeDistribution(laws)
+        raise StructureError(f"fields {fields}: each may be asked for once")
+    layout: Any = model.layout
+    count = len(layout.values) if hasattr(layout, "values") else layout.dim
+    law = given(model, Parts([UNKNOWN] * count), 1)[1]
+    out = distribution_of(law.keep(chosen))
+    return CompositeDistribution((out,)) if several and len(chosen) == 1 and isinstance(layout, Fields) else out
+
+
+def values_alone(law: RowLaw) -> RowLaw:
+    """The same with every Optional in it replaced by the law of its values."""
+    if isinstance(law, Product):
+        return Product([values_alone(part) for part in law.parts])
+    if isinstance(law, Mixed):
+        return Mixed(law.weights, [values_alone(part) for part in law.parts], law.family)
+    return Fixed(always_there(law.law)) if isinstance(law, Fixed) else law
+
+
+def always_there(law: Distribution) -> Distribution:
+    """A law with every Optional in it replaced by the law of its values."""
+    if isinstance(law, OptionalDistribution):
+        return always_there(law.dist)
+    if isinstance(law, IgnoredDistribution):
+        return law.replace(dist=always_there(law.dist))
+    new = tuple(always_there(child) for child in law.children())
+    if all(a is b for a, b in zip(new, law.children(), strict=True)):
+        return law
+    rest, fields = iter(new), law.fields()
+    for field, many in law._child_fields:
+        fields[field] = tuple(next(rest) for _ in fields[field]) if many else next(rest)
+    return type(law)(**fields)

@@ -1,5 +1,26 @@
-"""Choosing among models: information criteria."""
+"""Choosing among models: criteria, sweeps, tests; and the order of components."""
 
-from dmlcore.selection.criteria import aic, bic
+from dmlcore.selection.assignments import entropy, most_probable, responsibilities, uncertainty
+from dmlcore.selection.criteria import aic, bic, free_parameters, icl
+from dmlcore.selection.cross_validation import held_out
+from dmlcore.selection.likelihood_ratio import LikelihoodRatio, likelihood_ratio_test
+from dmlcore.selection.order import aligned, ordered
+from dmlcore.selection.sweep import Selection, select
 
-__all__ = ["aic", "bic"]
+__all__ = [
+    "LikelihoodRatio",
+    "Selection",
+    "aic",
+    "aligned",
+    "bic",
+    "entropy",
+    "free_parameters",
+    "held_out",
+    "icl",
+    "likelihood_ratio_test",
+    "most_probable",
+    "ordered",
+    "responsibilities",
+    "select",
+    "uncertainty",
+]

@@ -1,18 +1,55 @@
-"""Information criteria; smaller is better."""
+"""Information criteria; smaller is better. n is the sum of the row weights, p the number of free parameters."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import numpy as np
+
 from dmlcore.core.flat import n_parameters
+from dmlcore.data.encoded import encode, row_weights
+from dmlcore.inference.uncertainty.parameters import blocks, fixed_fields
+from dmlcore.selection.assignments import entropy, responsibilities
 
 
-def bic(log_likelihood: float, model: Any, rows: float) -> float:
+def free_parameters(model: Any, estimator: Any = None) -> int:
+    """The number of free parameters. Tied nodes count once, structural zeros not at all; nor, with `estimator`, what it holds fixed."""
+    if estimator is None:
+        return n_parameters(model)
+    fixed = fixed_fields(estimator, model)
+    return n_parameters(model) - sum(part.size for part in blocks(model) if (part.path, part.field) in fixed)
+
+
+def bic(log_likelihood: float, model: Any, rows: float, estimator: Any = None) -> float:
     """Bayesian information criterion, `-2 log L + p log n` (Schwarz 1978)."""
-    return -2 * log_likelihood + n_parameters(model) * math.log(rows)
+    return -2 * log_likelihood + free_parameters(model, estimator) * math.log(rows)
 
 
-def aic(log_likelihood: float, model: Any) -> float:
+def aic(log_likelihood: float, model: Any, estimator: Any = None) -> float:
     """Akaike's information criterion, `-2 log L + 2 p` (Akaike 1974)."""
-    return -2 * log_likelihood + 2 * n_parameters(model)
+    return -2 * log_likelihood + 2 * free_parameters(model, estimator)
+
+
+def icl(model: Any, data: Any, *, weights: Any = None, hard: bool = False, estimator: Any = None, threads: int | None = None) -> float:
+    """Integrated completed likelihood: BIC and what the data leave open about which component each row is of.
+
+    Entropy form (default): `BIC + 2 sum_i H_i`, with H the entropy of a row's posterior (Biernacki, Celeux and Govaert 2000; McLachlan
+    and Peel 2000, section 6.10.3). hard: `BIC - 2 sum_i log max_k posterior_ik`, every row given to its most probable component;
+    what flexmix and mclust report. A model without components has nothing open, and its ICL is its BIC.
+    """
+    encoded = encode(data, model.layout)
+    w: Any = row_weights(weights, len(encoded))
+    w = np.ones(len(encoded)) if w is None else w
+    there = w > 0
+    log_likelihood = float(w[there] @ model.seq_log_density(encoded, threads)[there])
+    return bic(log_likelihood, model, float(w.sum()), estimator) + 2 * undecided(model, encoded, w, hard)
+
+
+def undecided(model: Any, data: Any, weights: np.ndarray, hard: bool) -> float:
+    """Weighted sum over rows of the entropy of the posterior, or (hard) of minus the log of its largest entry; 0 without components."""
+    if not hasattr(model, "seq_posterior"):
+        return 0.0
+    posterior = responsibilities(model, data)
+    each = -np.log(posterior.reshape(len(posterior), -1).max(axis=1)) if hard else entropy(posterior)
+    return float(weights @ each)

@@ -14,6 +14,7 @@ from dmlcore.stats.combinators.composite import CompositeDistribution, Composite
 from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstimator
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
+from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
 from dmlcore.stats.latent.mixture import (
@@ -24,6 +25,13 @@ from dmlcore.stats.latent.mixture import (
 )
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
+from dmlcore.stats.multivariate.partial_gaussian import PartialGaussianDistribution, PartialGaussianEstimator
+from dmlcore.stats.regression.gamma import GammaRegressionDistribution, GammaRegressionEstimator
+from dmlcore.stats.regression.linear import LinearRegressionDistribution, LinearRegressionEstimator
+from dmlcore.stats.regression.logistic import LogisticRegressionDistribution, LogisticRegressionEstimator
+from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionDistribution, MultinomialLogisticRegressionEstimator
+from dmlcore.stats.regression.negative_binomial import NegativeBinomialRegressionDistribution, NegativeBinomialRegressionEstimator
+from dmlcore.stats.regression.poisson import PoissonRegressionDistribution, PoissonRegressionEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
 from dmlcore.stats.sequences.sequence import SequenceDistribution, SequenceEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution, BinomialEstimator
@@ -34,6 +42,7 @@ from dmlcore.stats.univariate.gaussian import GaussianDistribution, GaussianEsti
 from dmlcore.stats.univariate.geometric import GeometricDistribution, GeometricEstimator
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution, IntegerCategoricalEstimator
 from dmlcore.stats.univariate.log_gaussian import LogGaussianDistribution, LogGaussianEstimator
+from dmlcore.stats.univariate.negative_binomial import NegativeBinomialDistribution, NegativeBinomialEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
 
@@ -52,6 +61,10 @@ __all__ = [
     "ExponentialEstimator",
     "GammaDistribution",
     "GammaEstimator",
+    "GammaRegressionDistribution",
+    "GammaRegressionEstimator",
+    "GatedMixtureDistribution",
+    "GatedMixtureEstimator",
     "GaussianDistribution",
     "GaussianEstimator",
     "GeometricDistribution",
@@ -66,20 +79,34 @@ __all__ = [
     "IntegerCategoricalEstimator",
     "JointMixtureDistribution",
     "JointMixtureEstimator",
+    "LinearRegressionDistribution",
+    "LinearRegressionEstimator",
     "LogGaussianDistribution",
     "LogGaussianEstimator",
+    "LogisticRegressionDistribution",
+    "LogisticRegressionEstimator",
     "MarkovChainDistribution",
     "MarkovChainEstimator",
     "MixtureDistribution",
     "MixtureEstimator",
+    "MultinomialLogisticRegressionDistribution",
+    "MultinomialLogisticRegressionEstimator",
     "MultivariateGaussianDistribution",
     "MultivariateGaussianEstimator",
+    "NegativeBinomialDistribution",
+    "NegativeBinomialEstimator",
+    "NegativeBinomialRegressionDistribution",
+    "NegativeBinomialRegressionEstimator",
     "NullDistribution",
     "NullEstimator",
     "OptionalDistribution",
     "OptionalEstimator",
+    "PartialGaussianDistribution",
+    "PartialGaussianEstimator",
     "PoissonDistribution",
     "PoissonEstimator",
+    "PoissonRegressionDistribution",
+    "PoissonRegressionEstimator",
     "SequenceDistribution",
     "SequenceEstimator",
     "SpikeAndSlabDistribution",

@@ -62,6 +62,9 @@ class BernoulliSetDistribution(CombinatorDistribution):
                 log[held < sure.sum()] = -np.inf
         return logs, column
 
+    def typical(self) -> list[Any]:
+        return [label for label, p in self.pmap.items() if p > 0.5]
+
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         labels, p = self.pmap.labels.labels, self.pmap.values_array
         inside = rng.random((size, len(labels))) < p

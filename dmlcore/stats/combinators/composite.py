@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.declared import children, keys, name
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
+from dmlcore.core.errors import StructureError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
+from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Fields, Layout
 
@@ -24,6 +26,8 @@ class CompositeDistribution(CombinatorDistribution):
     dists: Sequence[Distribution] = children()
     name: str | None = name()
     keys: str | None = keys()
+
+    reads_some = True
 
     @cached_property
     def layout(self) -> Layout:
@@ -45,8 +49,26 @@ class CompositeDistribution(CombinatorDistribution):
         ]
         return sum_of([log for log, _ in columns]), [tapes for _, tapes in columns]
 
+    def given(self, x: Any, n: int) -> Any:
+        return independent(list(zip(self.dists, x.entries, strict=True)), n)
+
     def mean(self) -> tuple[Any, ...]:
-        return tuple(dist.mean() for dist in self.dists)  # type: ignore[attr-defined]
+        return each_of(self, "mean")
+
+    def variance(self) -> tuple[Any, ...]:
+        return each_of(self, "variance")
+
+    def mode(self) -> tuple[Any, ...]:
+        return each_of(self, "mode")
+
+    def quantile(self, q: Any) -> tuple[Any, ...]:
+        return each_of(self, "quantile", q)
+
+    def typical(self) -> tuple[Any, ...]:
+        return tuple(map(typical_of, self.dists))
+
+    def interval(self, level: float = 0.9) -> tuple[Any, ...]:
+        return each_of(self, "interval", level)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[tuple[Any, ...]]:
         return list(zip(*(as_values(dist.draw(size, rng)) for dist in self.dists), strict=True))
@@ -69,6 +91,14 @@ def sum_of(logs: list[np.ndarray]) -> np.ndarray:
     for log in logs[2:]:
         total += log
     return total
+
+
+def each_of(node: Any, method: str, *args: Any) -> tuple[Any, ...]:
+    """A method of every child. Raises `StructureError` if one does not have it."""
+    for child in node.children():
+        if not hasattr(child, method):
+            raise StructureError(f"{node.label}: a {child.label} has no {method}()")
+    return tuple(getattr(child, method)(*args) for child in node.children())
 
 
 class CompositeEstimator(CombinatorEstimator):

@@ -11,11 +11,12 @@ from dmlcore.core.declared import keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import CombinatorEstimator
+from dmlcore.core.partial import given
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 from dmlcore.stats.combinators.null import NullDistribution
 
-MOMENTS = ("mean", "variance", "mode", "cdf", "quantile", "entropy")  # what a fixed law passes on
+MOMENTS = ("mean", "variance", "mode", "cdf", "quantile", "entropy", "probabilities", "typical")  # what a fixed law passes on
 
 
 class IgnoredDistribution(CombinatorDistribution):
@@ -24,6 +25,8 @@ class IgnoredDistribution(CombinatorDistribution):
     dist: Distribution = setting()
     name: str | None = name()
     keys: str | None = keys()
+
+    reads_some = True
 
     def validate(self) -> None:
         check_fixed(self)
@@ -37,6 +40,9 @@ class IgnoredDistribution(CombinatorDistribution):
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         return self.dist.draw(size, rng)
+
+    def given(self, x: Any, n: int) -> Any:
+        return given(self.dist, x, n)
 
     def __getattr__(self, name: str) -> Any:
         if name in MOMENTS:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.declared import child, keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
 from dmlcore.core.domains import Domain, probability
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.partial import MISSING, Some, given
+from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout, Maybe
 from dmlcore.data.values import is_missing
@@ -77,6 +79,28 @@ class OptionalDistribution(CombinatorDistribution):
             log[:] = missing[:, None]
             log[:, column.present] = inside
         return log, (column.present, len(column), tapes)
+
+    def given(self, x: Any, n: int) -> Any:
+        missing, there = self._logs
+        if x is MISSING:  # the law of the value it would have had
+            return np.full(n, missing), Fixed(self.dist)
+        if isinstance(x, Some):
+            log = x.log_densities(self.dist, n)
+            log[x.known] += there
+            log[x.missing] = missing
+            return log, Fixed(self.dist)
+        log, law = given(self.dist, x, n)
+        return log + there, law
+
+    def typical(self) -> Any:
+        return typical_of(self.dist)
+
+    def probabilities(self) -> dict[Any, float]:
+        """Of missing and of each label."""
+        table: dict[Any, float] = Fixed(self.dist).ask("probabilities")
+        p = self.p or 0.0
+        out = {label: (1.0 - p) * share for label, share in table.items()}
+        return {**out, self.missing_value: out.get(self.missing_value, 0.0) + p}
 
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
         present = np.flatnonzero(rng.random(size) >= (self.p or 0.0))

@@ -104,6 +104,12 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         parts = [SequenceDistribution(MixtureDistribution(self.topics, tau), self.len_dist) for tau in self.taus]
         return MixtureDistribution(parts, self.w, self.name)
 
+    def given(self, x: Any, n: int) -> Any:
+        return self.to_mixture().given(x, n)
+
+    def typical(self) -> list[Any]:
+        return self.to_mixture().typical()
+
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         lengths = drawn_lengths(self, size, rng)
         outer = np.repeat(rng.choice(len(self.w), size=size, p=self.w), lengths)

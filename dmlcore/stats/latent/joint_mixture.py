@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.declared import children, keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, common_layout, interleaved
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, common_layout, interleaved, typical_of
 from dmlcore.core.domains import simplex, stochastic_matrix
 from dmlcore.core.errors import ParameterError, SupportError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
+from dmlcore.core.partial import given
+from dmlcore.core.rowlaws import Product
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components
 from dmlcore.data.columns import Distinct
 from dmlcore.data.layouts import Fields, Layout
-from dmlcore.stats.latent.mixture import MixtureDistribution, blocks_to_score, exact_mix
+from dmlcore.stats.latent.mixture import MixtureDistribution, blocks_to_score, exact_mix, given_components
 from dmlcore.stats.latent.weights import log_prior_of, logs_of, share
 
 
@@ -54,6 +56,8 @@ class JointMixtureDistribution(CombinatorDistribution):
     taus21: Any = setting()
     keys: tuple[str | None, str | None, str | None] = keys("weights", "components1", "components2")
     name: str | None = name()
+
+    reads_some = True
 
     def validate(self) -> None:
         shape = (len(self.components1), len(self.components2))
@@ -169,6 +173,25 @@ class JointMixtureDistribution(CombinatorDistribution):
     def given2(self, y: Any) -> MixtureDistribution:
         """The law of x given y."""
         return MixtureDistribution(self.components1, self.posterior1_given2(y))
+
+    def given(self, x: Any, n: int) -> Any:
+        one, two = ([given(component, side, n) for component in part] for part, side in zip(self._sides, x.entries, strict=True))
+        logs2, laws2 = np.array([log for log, _ in two]), [law for _, law in two]
+        if not one[0][1].slots:  # only y has unknowns: a mixture over the states of y
+            pairs = np.array([log for log, _ in one])[:, None] + logs_of(self.pairs)[:, :, None]
+            return given_components(logs2 + np.logaddexp.reduce(pairs, axis=0), laws2)
+        rest = [given_components(logs2 + logs_of(taus)[:, None], laws2) for taus in self.taus12]
+        logs1 = np.array([log + log2 for (log, _), (log2, _) in zip(one, rest, strict=True)])
+        laws = [Product([law, law2]) for (_, law), (_, law2) in zip(one, rest, strict=True)]
+        return given_components(logs1 + logs_of(self.w1)[:, None], laws)
+
+    def typical(self) -> tuple[Any, Any]:
+        k, l = map(int, np.unravel_index(int(np.argmax(self.pairs)), self.pairs.shape))
+        return typical_of(self.components1[k]), typical_of(self.components2[l])
+
+    @property
+    def _sides(self) -> tuple[Sequence[Distribution], Sequence[Distribution]]:
+        return self.components1, self.components2
 
     def draw(self, size: int, rng: np.random.Generator) -> list[tuple[Any, Any]]:
         z = rng.choice(self.pairs.size, size=size, p=self.pairs.ravel())

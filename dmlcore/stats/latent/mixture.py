@@ -11,12 +11,15 @@ from dmlcore import kernels
 from dmlcore.core.declared import children, keys, name, parameter, same, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
 from dmlcore.core.domains import simplex
-from dmlcore.core.errors import ParameterError, StructureError, SupportError
+from dmlcore.core.errors import ParameterError, SupportError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
+from dmlcore.core.partial import given
+from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables, scaled_by_largest
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
+from dmlcore.stats.latent.summaries import MixtureSummaries
 from dmlcore.stats.latent.weights import chosen, log_prior_of, logs_of, share, weight_prior
 
 
@@ -113,7 +116,7 @@ def blocks_to_score(model: Distribution, encoded: Encoded) -> Any:
         yield start, stop, Score(model.repeated, tables), column
 
 
-class MixtureDistribution(PosteriorMethods, CombinatorDistribution):
+class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribution):
     """An observation with density `sum_k w[k] components[k](x)`.
 
     components: K distributions of one kind of observation. w: mixing weights `(K,)`, >= 0, summing to one (within 1e-6, then
@@ -124,6 +127,8 @@ class MixtureDistribution(PosteriorMethods, CombinatorDistribution):
     w: Any = parameter(simplex)
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "components")
+
+    reads_some = True
 
     def validate(self) -> None:
         if len(self.w) != len(self.components):
@@ -150,25 +155,9 @@ class MixtureDistribution(PosteriorMethods, CombinatorDistribution):
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
         return [score(component, column)[0] for component in self.components]
 
-    def _each(self, method: str, *args: Any) -> list[Any]:
-        """A method of every component. Raises `StructureError` if one does not have it."""
-        for component in self.components:
-            if not hasattr(component, method):
-                raise StructureError(f"{self.label}: a {component.label} has no {method}()")
-        return [getattr(component, method)(*args) for component in self.components]
-
-    def mean(self) -> Any:
-        return sum(w * np.asarray(mean) for w, mean in zip(self.w, self._each("mean"), strict=True))
-
-    def variance(self) -> Any:
-        centre = self.mean()
-        if centre.ndim:
-            raise StructureError(f"{self.label}: variance() is of numbers; these are vectors")
-        parts = zip(self.w, self._each("mean"), self._each("variance"), strict=True)
-        return sum(w * (variance + (mean - centre) ** 2) for w, mean, variance in parts)
-
-    def cdf(self, x: Any) -> Any:
-        return sum(w * below for w, below in zip(self.w, self._each("cdf", x), strict=True))
+    def given(self, x: Any, n: int) -> Any:
+        logs, laws = zip(*(given(component, x, n) for component in self.components), strict=True)
+        return given_components(np.array(logs) + logs_of(self.w)[:, None], laws)
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         which, counts, order = chosen(self.w, size, rng)
@@ -182,6 +171,17 @@ class MixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     def blame(self, x: Any) -> str:
         return self.components[int(np.argmax(self.w))].blame(x)
+
+
+def given_components(joint: np.ndarray, laws: Sequence[RowLaw]) -> tuple[np.ndarray, RowLaw]:
+    """`given` of a mixture, from log weight and log density of each component `(K, n)`: Bayes' rule, row by row."""
+    log, posterior = exact_mix(joint)
+    if not laws[0].slots:
+        return log, Product([])
+    none = log == -np.inf
+    if none.any():  # such rows are refused, or get no weight, above
+        posterior[:, none] = 1.0 / len(posterior)
+    return log, Mixed(posterior, laws, MixtureDistribution)
 
 
 class MixtureEstimator(CombinatorEstimator):
@@ -200,6 +200,7 @@ class MixtureEstimator(CombinatorEstimator):
     keys: tuple[str | None, str | None] = keys("weights", "components")
 
     family = MixtureDistribution
+    mixes = True
 
     def validate(self) -> None:
         who = type(self).__name__

@@ -47,7 +47,7 @@ def weight_prior(estimator: Any, shape: Any, who: str) -> np.ndarray | None:
     if count == 0:
         return None
     spread = np.full(shape, 1.0) if estimator.suff_stat is None else np.asarray(estimator.suff_stat, dtype=np.float64)
-    if spread.shape != np.full(shape, 1.0).shape or not (spread >= 0).all() or not spread.sum() > 0:
+    if spread.shape != np.full(shape, 1.0).shape or not (spread >= 0).all() or not 0 < spread.sum() < np.inf:
         raise ParameterError(f"{who}: suff_stat must be {shape} numbers >= 0, one per component, got {estimator.suff_stat!r}")
     return count * spread / spread.sum()
 

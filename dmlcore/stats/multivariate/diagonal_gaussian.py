@@ -16,11 +16,13 @@ from dmlcore.core.numerics import HALF_LOG_2PI
 from dmlcore.core.statistics import Moments
 from dmlcore.core.support import REALS
 from dmlcore.data.layouts import Layout, Vector
+from dmlcore.stats.multivariate.normals import given_coordinates
 from dmlcore.stats.multivariate.vectors import Dimension, centred, deviations
 from dmlcore.stats.univariate.moments import (
     VARIANCE_FLOOR,
     check_prior,
     floor_message,
+    least_spread,
     moments_log_likelihood,
     posterior_moments,
     prior_moments,
@@ -75,6 +77,9 @@ class DiagonalGaussianDistribution(Distribution):
         np.multiply(apart, apart, out=apart)
         return scale @ apart + constant
 
+    def given(self, x: Any, n: int) -> Any:
+        return given_coordinates(self, np.diag(self.covar), _with_diagonal, x, n)
+
     def mean(self) -> np.ndarray:
         return self.mu
 
@@ -101,6 +106,10 @@ class DiagonalGaussianDistribution(Distribution):
             return DiagonalGaussianEstimator(self.dim, name=self.name, keys=self.keys)
         counts = pseudo_counts(pseudo_count, 2, "DiagonalGaussianDistribution")
         return DiagonalGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
+
+
+def _with_diagonal(mu: np.ndarray, covar: np.ndarray) -> DiagonalGaussianDistribution:
+    return DiagonalGaussianDistribution(mu, np.diag(covar))
 
 
 class DiagonalGaussianEstimator(Estimator):
@@ -152,3 +161,6 @@ class DiagonalGaussianEstimator(Estimator):
 
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.covar, self.floor)
+
+    def spread(self, distribution: Any) -> float:
+        return least_spread(distribution.covar, self.floor)

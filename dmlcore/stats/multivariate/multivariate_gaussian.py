@@ -17,6 +17,7 @@ from dmlcore.core.numerics import HALF_LOG_2PI
 from dmlcore.core.statistics import Scatter
 from dmlcore.core.support import REALS
 from dmlcore.data.layouts import Layout, Vector
+from dmlcore.stats.multivariate.normals import given_coordinates
 from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, lower_inverse
 from dmlcore.stats.univariate.moments import ROUNDING, VARIANCE_FLOOR, check_prior, posterior_moments, prior_moments
 
@@ -77,6 +78,9 @@ class MultivariateGaussianDistribution(Distribution):
             check_dimension(x, node.dim, node.label)
         whitenings, constants = zip(*(node._constants for node in nodes), strict=True)
         return kernels.whitened_squares(x.T, np.array([node.mu for node in nodes]), np.array(whitenings), np.array(constants))
+
+    def given(self, x: Any, n: int) -> Any:
+        return given_coordinates(self, self.covar, MultivariateGaussianDistribution, x, n)
 
     def mean(self) -> np.ndarray:
         return self.mu
@@ -194,8 +198,11 @@ class MultivariateGaussianEstimator(Estimator):
         out = (basis * np.maximum(values, VARIANCE_FLOOR)) @ basis.T
         return (out + out.T) / 2
 
+    def spread(self, distribution: Any) -> float:
+        return 1.0 if self.pooled is None else float(np.linalg.eigvalsh(self._relative(distribution.covar))[0])
+
     def degenerate(self, distribution: Any) -> str | None:
-        if self.pooled is None or np.linalg.eigvalsh(self._relative(distribution.covar))[0] > VARIANCE_FLOOR * 1.01:
+        if self.spread(distribution) > VARIANCE_FLOOR * 1.01:
             return None
         return f"{self.label} sits in a plane (an eigenvalue of its covariance is at its floor); its density there is unbounded"
 

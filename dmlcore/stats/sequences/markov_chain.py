@@ -22,7 +22,8 @@ from dmlcore.data.sequences import LabelSequence
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.weights import logs_of
-from dmlcore.stats.sequences.sequence import drawn_lengths
+from dmlcore.stats.sequences.chain_runs import given_elements, likeliest_path
+from dmlcore.stats.sequences.sequence import drawn_lengths, typical_length
 
 MAX_PAIRS = 1 << 20  # a table of more pairs of labels is refused
 REDRAWS = 1000  # how often sequences that ran into a label without transitions are drawn again
@@ -71,6 +72,12 @@ class MarkovChainDistribution(CombinatorDistribution):
         else:
             log[:, column.started] += first
         return log, (column, length_tapes)
+
+    def typical(self) -> list[Any]:
+        return likeliest_path(self, typical_length(self))
+
+    def given(self, x: Any, n: int) -> Any:
+        return given_elements(self, x, n)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         lengths = drawn_lengths(self, size, rng)

@@ -9,9 +9,10 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.core.declared import child, keys, name, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut, typical_of
 from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
+from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
@@ -51,6 +52,13 @@ class SequenceDistribution(CombinatorDistribution):
         log = kernels.segment_sum(flat, column.offsets)
         log += lengths
         return log, (column.offsets, tapes, length_tapes)
+
+    def given(self, x: Any, n: int) -> Any:
+        log, law = independent([(self.dist, entry) for entry in x.entries], n)
+        return log + self.len_dist.log_density(len(x.entries)), law
+
+    def typical(self) -> list[Any]:
+        return [typical_of(self.dist)] * typical_length(self)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         lengths = drawn_lengths(self, size, rng)
@@ -131,6 +139,13 @@ def drawn_lengths(node: Any, size: int, rng: np.random.Generator) -> np.ndarray:
     if lengths.dtype.kind not in "iu" or (len(lengths) and lengths.min() < 0):
         raise StructureError(f"{node.label}: len_dist must draw whole numbers >= 0")
     return lengths
+
+
+def typical_length(node: Any) -> int:
+    """The most probable length. Raises `StructureError` where there is no law of it."""
+    if isinstance(node.len_dist, NullDistribution):
+        raise StructureError(f"{node.label}: has no len_dist, so no length is typical; give it one")
+    return round(float(typical_of(node.len_dist)))
 
 
 def blame_element(node: Any, x: Any, dist: Distribution) -> str:

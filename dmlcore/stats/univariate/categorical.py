@@ -56,6 +56,10 @@ class CategoricalDistribution(Distribution):
     def mode(self) -> Any:
         return self.pmap.labels[int(np.argmax(self.pmap.values_array))]
 
+    def probabilities(self) -> dict[Any, float]:
+        """Of each label."""
+        return dict(self.pmap)
+
     def entropy(self) -> float:
         return float(special.entr(self.pmap.values_array).sum())
 

@@ -62,6 +62,10 @@ class IntegerCategoricalDistribution(Distribution):
     def mode(self) -> int:
         return self.min_val + int(np.argmax(self.p_vec))
 
+    def probabilities(self) -> dict[Any, float]:
+        """Of each value."""
+        return dict(zip(range(self.min_val, self.max_val + 1), self.p_vec.tolist(), strict=True))
+
     def entropy(self) -> float:
         return float(special.entr(self.p_vec).sum())
 

@@ -53,6 +53,9 @@ class MomentsEstimator(Estimator):
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.sigma2, self.floor)
 
+    def spread(self, distribution: Any) -> float:
+        return least_spread(distribution.sigma2, self.floor)
+
 
 def moments_log_likelihood(statistics: Any, mu: Any, sigma2: Any) -> float:
     """Log likelihood of a mean and a variance, up to a constant; of data, or of the two halves of a prior."""
@@ -111,6 +114,13 @@ def posterior_moments(estimator: Any, statistics: Moments) -> tuple[Any, Any]:
     both = statistics + about
     count = statistics.count + spread.count
     return both.mean, (both.m2 + spread.m2) / count if count > 0 else 0.0 * both.m2
+
+
+def least_spread(variance: Any, floor: Any) -> float:
+    """The least of some variances, relative to those of all the data; 1 where that cannot be said."""
+    floor = np.asarray(floor)
+    relative = np.divide(variance, floor / VARIANCE_FLOOR, out=np.ones(floor.shape), where=floor > 0)
+    return float(np.min(relative))
 
 
 def floor_message(label: str, variance: Any, floor: Any) -> str | None:

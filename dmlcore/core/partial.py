@@ -1,0 +1,179 @@
+"""Observations of which part is unknown, for many rows that know the same parts: what `given` of a distribution reads.
+
+`UNKNOWN`: nothing is known. `MISSING`: seen to be missing, where a value may be (an Optional reads it). `Known`: the values, one per
+row. `Some`: values of some rows; others are unknown, or seen to be missing. `Parts`: entry by entry, the fields of a tuple, the
+coordinates of a vector or the elements of a sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import StructureError, shorten
+from dmlcore.core.rowlaws import Fixed, Product, RowLaw
+from dmlcore.data.encoded import Encoded, encode
+from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
+from dmlcore.data.sequences import LabelSequence, Repeated
+from dmlcore.data.values import is_missing
+
+
+class _Sign:
+    """A value of its own, equal only to itself."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def __copy__(self) -> _Sign:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> _Sign:
+        return self
+
+
+UNKNOWN: Any = _Sign("UNKNOWN")
+MISSING: Any = _Sign("MISSING")
+
+
+class Known:
+    """Values, one per row, encoded once per layout that reads them."""
+
+    __slots__ = ("done", "values")
+
+    def __init__(self, values: Any, encoded: Encoded | None = None):
+        self.values = values
+        self.done = [] if encoded is None else [(encoded.layout, encoded)]
+
+    def encoded(self, layout: Layout) -> Encoded:
+        for other, encoded in self.done:
+            if other is layout or (type(other) is type(layout) and other == layout):
+                return encoded
+        if self.values is None:
+            return encode(self.done[0][1], layout)
+        self.done.append((layout, encode(self.values, layout)))
+        return self.done[-1][1]
+
+
+class Some:
+    """Values of the rows `known`, as a column of their own; the rows `missing` were seen to be so (None: of a value that is always there).
+
+    Nothing is known of the other rows. Where values may be missing, `encoded` is by the layout of the values.
+    """
+
+    __slots__ = ("encoded", "known", "missing")
+
+    def __init__(self, known: np.ndarray, encoded: Encoded, missing: np.ndarray | None = None):
+        self.known, self.encoded, self.missing = known, encoded, missing
+
+    def log_densities(self, node: Any, n: int) -> np.ndarray:
+        """Log densities `(n,)` under `node` where values are known, 0 elsewhere."""
+        log = np.zeros(n)
+        if len(self.known):
+            log[self.known] = node.seq_log_density(self.encoded)
+        return log
+
+
+class Parts:
+    """Entries of a tuple, a vector or a sequence, each `Known`, `Some`, `Parts`, UNKNOWN or MISSING."""
+
+    __slots__ = ("entries",)
+
+    def __init__(self, entries: Sequence[Any]):
+        self.entries = tuple(entries)
+
+
+def given(node: Any, x: Any, n: int) -> tuple[np.ndarray, RowLaw]:
+    """Log density `(n,)` of what is known of n rows, and the law of what is not."""
+    if x is UNKNOWN:
+        return np.zeros(n), Fixed(node)
+    if isinstance(x, Known):
+        return node.seq_log_density(x.encoded(node.layout)), Product([])
+    if isinstance(x, Some) and x.missing is None:
+        return x.log_densities(node, n), Fixed(node)
+    return node.given(x, n)
+
+
+def independent(pairs: Sequence[tuple[Any, Any]], n: int) -> tuple[np.ndarray, RowLaw]:
+    """`given` of independent parts, `(distribution, what is known of its value)`: log densities add, laws stand side by side."""
+    log, laws = np.zeros(n), []
+    for node, x in pairs:
+        own, law = given(node, x, n)
+        log = log + own
+        laws.append(law)
+    return log, Product(laws)
+
+
+def partial(layout: Layout, x: Any) -> Any:
+    """One raw observation with UNKNOWN in places, as `given` reads it (one row).
+
+    A missing value where the layout allows for one is MISSING; an unknown, missing or NaN coordinate of a vector is UNKNOWN.
+    Raises `StructureError` where UNKNOWN stands inside a value that has no parts of that layout.
+    """
+    if x is UNKNOWN:
+        return UNKNOWN
+    entries: list[Any] | None = None
+    if isinstance(layout, Maybe):
+        if not layout.present([x])[0]:
+            return MISSING
+        inner = partial(layout.value, x)
+        return Known([x]) if isinstance(inner, Known) else inner
+    if isinstance(layout, Fields):
+        x = named_fields(layout, x) if isinstance(x, dict) else x
+        if is_listed(x) and len(x) == len(layout.values):
+            entries = [partial(part, value) for part, value in zip(layout.values, x, strict=True)]
+    elif isinstance(layout, Vector) and is_listed(x) and len(x) == (layout.dim or len(x)):
+        entries = [UNKNOWN if v is UNKNOWN or is_missing(v) else Known([v]) for v in x]
+    elif isinstance(layout, LabelSequence) and is_listed(x):
+        entries = [UNKNOWN if v is UNKNOWN else Known([v]) for v in x]
+    elif isinstance(layout, Repeated) and is_listed(x):
+        entries = [partial(layout.value, v) for v in x]
+    elif unknown_inside(x):
+        raise StructureError(f"{layout.label}: UNKNOWN stands inside {shorten(x)}, which has no parts here; put it in place of the value")
+    if entries is None or all(isinstance(entry, Known) for entry in entries):
+        return Known([x])
+    return Parts(entries)
+
+
+def named_fields(layout: Fields, x: dict[Any, Any]) -> tuple[Any, ...]:
+    """A tuple of the values that a mapping gives by position or by name; UNKNOWN in the other fields."""
+    out = [UNKNOWN] * len(layout.values)
+    for key, value in x.items():
+        out[field_position(layout, key)] = value
+    return tuple(out)
+
+
+def field_position(layout: Any, key: Any) -> int:
+    """Which field a position or a name means. Names are those of the nodes that read the fields. Raises `StructureError`."""
+    labels = [name for part in layout.values for name in [_name(part)]] if isinstance(layout, Fields) else []
+    count = len(labels) if isinstance(layout, Fields) else getattr(layout, "dim", None)
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and count is not None and 0 <= key < count:
+        return int(key)
+    if labels.count(key) == 1:
+        return labels.index(key)
+    raise StructureError(f"{layout.label}: has no field {key!r}; it has {count or 'no'} fields{': ' if labels else ''}{', '.join(labels)}")
+
+
+def _name(layout: Layout) -> str:
+    inner = layout.value if isinstance(layout, Maybe) and layout.label == "optional" else layout
+    return inner.label
+
+
+def is_listed(x: Any) -> bool:
+    return isinstance(x, (tuple, list)) or (isinstance(x, np.ndarray) and x.ndim > 0)
+
+
+def unknown_inside(x: Any) -> bool:
+    """Whether UNKNOWN stands anywhere in a raw observation."""
+    if isinstance(x, dict):
+        return any(map(unknown_inside, x.values()))
+    if isinstance(x, np.ndarray) and x.dtype != object:
+        return False
+    return x is UNKNOWN or (isinstance(x, (tuple, list, set, frozenset, np.ndarray)) and any(map(unknown_inside, x)))

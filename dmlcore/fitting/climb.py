@@ -1,0 +1,188 @@
+"""One ascent by EM: expect, add, maximise; steps beyond EM's own where they rise higher; never down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.errors import DmlcoreError
+from dmlcore.core.flat import flatten, own_parts, unflatten
+from dmlcore.fitting.acceleration import Extrapolation
+from dmlcore.fitting.problem import Problem, paired
+from dmlcore.fitting.stopping import Remaining, fell
+
+THIN = 1.5  # values for each free number of a law that could collapse, below which it may follow chance
+NARROW, FEW = 1e-3, 4.0  # the same for a law that is this narrow, against the variance of all the data
+HALVINGS = 30  # how often a step of an estimator that is not exact is halved until the objective rises
+OFF_THE_MAP = (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, OverflowError)  # what a point outside a domain raises
+
+
+class Climb:
+    """An ascent from a model. `step` takes one EM step; `model` is where it stands.
+
+    history: the log likelihood after i steps; objective: the same with the log prior. A step that would have gone down is refused
+    and repeats the last value. bold: whether the last step went beyond EM's. refused: whether it was refused, by `shortfall` nats.
+    limited: whether the step that comes was cut short. status: None while it goes on, then how it ended, and `message` why.
+    """
+
+    def __init__(self, problem: Problem, model: Distribution, accelerate: bool = True):
+        self.problem, self.model = problem, model
+        self.history: list[float] = []
+        self.objective: list[float] = []
+        self.status: str | None = None
+        self.message = ""
+        self.bold = self.refused = False
+        self.shortfall = 0.0
+        self._extrapolation = Extrapolation() if accelerate else None
+        self._halvings = 0
+        self._statistics: list[Any] = []
+        self.move_to(model)
+
+    @property
+    def steps(self) -> int:
+        """EM steps taken."""
+        return len(self.history) - 1
+
+    @property
+    def limited(self) -> bool:
+        """Whether the last extrapolation was cut short, so that more may lie beyond."""
+        return self._extrapolation is not None and self._extrapolation.limited
+
+    @property
+    def sound(self) -> bool:
+        """Whether the model lies on no floor."""
+        return self.status != "decreased" and not reasons(self.problem, self.model)
+
+    @property
+    def thin(self) -> list[str]:
+        """Places whose law rests on so few values that it may follow chance, as messages."""
+        return thin_places(self.problem, self.model, self._statistics)
+
+    @property
+    def rank(self) -> tuple[bool, bool, float]:
+        """What makes one ascent better than another: sound, resting on enough values, high."""
+        return self.sound, not self.thin, self.objective[-1]
+
+    def move_to(self, model: Distribution) -> None:
+        """Goes on from another model."""
+        self._next, self._plain, self._bold = model, model, False
+        if self._extrapolation is not None:
+            self._extrapolation.forget()
+
+    def change(self) -> float:
+        """The largest change of a flat parameter in the EM step from where the ascent stands; infinite if its shape changes."""
+        here, there = flatten(self.model), flatten(self._plain)
+        return float(np.abs(here - there).max(initial=0.0)) if len(here) == len(there) else np.inf
+
+    def step(self) -> None:
+        """Scores the next model and finds the one after it."""
+        there, self.bold = self._next, self._bold
+        try:
+            log_likelihood, statistics = self.problem.expect(there)
+            value = log_likelihood + self.problem.log_prior(there)
+        except OFF_THE_MAP:
+            if not self.bold:
+                raise
+            value = -np.inf
+        if self.objective and self._down(value):
+            self._refuse(there, value)
+            return
+        if self.bold and self._extrapolation is not None:
+            self._extrapolation.succeeded()
+        self.refused, self._halvings = False, 0
+        self.model = there
+        self.history.append(log_likelihood)
+        self.objective.append(value)
+        self._plan(statistics)
+
+    def settle(self) -> None:
+        """Ends on a model that EM gives: one that an extrapolation gave is tied and fixed only to rounding."""
+        if self.bold and self.status is None and not self.refused:
+            self._next, self._bold = self._plain, False
+            self.step()
+
+    def _down(self, value: float) -> bool:
+        last, unit = self.objective[-1], self.problem.unit
+        return not value >= last if self.bold else fell(last, value, unit)
+
+    def _refuse(self, there: Distribution, value: float) -> None:
+        self.refused, self.shortfall = True, self.objective[-1] - value
+        if self.bold and self._extrapolation is not None:
+            self._extrapolation.failed()
+            self._next, self._bold = self._plain, False
+        elif not self.problem.exact and self._halvings < HALVINGS:
+            self._halvings += 1
+            self._next = self._halfway(there)
+        else:
+            step, last = len(self.history), self.objective[-1]
+            self.status, self.message = "decreased", f"step {step} lowered the objective from {last!r} to {value!r}"
+            return
+        self.history.append(self.history[-1])
+        self.objective.append(self.objective[-1])
+
+    def _halfway(self, there: Distribution) -> Distribution:
+        here, far = flatten(self.model), flatten(there)
+        return unflatten((here + far) / 2, there) if len(here) == len(far) else self.model
+
+    def _plan(self, statistics: list[Any]) -> None:
+        self._statistics = statistics
+        self._next = self._plain = self.problem.maximise(statistics, self.model)
+        self._bold = False
+        if self._extrapolation is None:
+            return
+        here, there = flatten(self.model), flatten(self._plain)
+        if len(here) != len(there) or not len(here) or reasons(self.problem, self._plain):
+            self._extrapolation.forget()
+            return
+        self._extrapolation.add(here, there)
+        beyond = self._extrapolation.propose()
+        if beyond is None:
+            return
+        try:
+            with np.errstate(all="ignore"):
+                trial = unflatten(beyond, self._plain)
+            if not reasons(self.problem, trial):
+                self._next, self._bold = trial, True
+                return
+        except OFF_THE_MAP:
+            pass  # outside a domain: as a step that failed
+        self._extrapolation.failed()
+
+
+def follow(climb: Climb, rule: Remaining, steps: int) -> Climb:
+    """An ascent carried on until it has taken so many steps or its rule is met."""
+    while climb.status is None and climb.steps < steps:
+        climb.step()
+        if climb.status is None and climb.steps and (why := rule.met(climb)):
+            climb.status, climb.message = "converged", why
+    return climb
+
+
+def interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: while numba reads its arguments it arrives as a SystemError, or several, that it caused."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def reasons(problem: Problem, model: Distribution) -> list[str]:
+    """Why a model is no ordinary maximum: the places that lie on a floor."""
+    return [f"{path}: {why}" for path, e, law in paired(problem.estimator, model) if (why := e.degenerate(law))]
+
+
+def thin_places(problem: Problem, model: Distribution, statistics: list[Any]) -> list[str]:
+    """The places whose law rests on few values for its free numbers, fewer than `THIN` each, or `FEW` if it is narrow as well.
+
+    Such maxima are many and high where a likelihood is unbounded, and tell little (McLachlan and Peel 2000, section 3.10).
+    """
+    out = []
+    for (path, e, law), own in zip(paired(problem.estimator, model), statistics, strict=True):
+        spread = e.spread(law)
+        if spread is None:
+            continue
+        values, needed = own.count / problem.unit, (FEW if spread < NARROW else THIN) * sum(map(len, own_parts(law)))
+        if values < needed:
+            out.append(f"{path or 'at the top'}: the {e.label} rests on about {values:.3g} values; fewer than {needed:g} may follow chance")
+    return out

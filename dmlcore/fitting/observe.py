@@ -1,0 +1,39 @@
+"""Who watches a fit: the user's callback, and a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.errors import ParameterError
+
+Callback = Callable[[int, float, Distribution], None]
+
+
+@contextmanager
+def observers(callback: Callback | None, progress: bool, most: int) -> Iterator[Callback]:
+    """What to call after each step: the callback, and the bar if one is asked for."""
+    bar = _bar(most) if progress else None
+
+    def tell(step: int, log_likelihood: float, model: Distribution) -> None:
+        if bar is not None:
+            bar.set_postfix_str(f"log likelihood {log_likelihood:.6f}", refresh=False)
+            bar.update(step - bar.n)
+        if callback is not None:
+            callback(step, log_likelihood, model)
+
+    try:
+        yield tell
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _bar(most: int) -> Any:
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise ParameterError("progress=True needs tqdm; install it (pip install tqdm), or use print_iter or a callback") from None
+    return tqdm(total=most, unit="step", desc="EM")

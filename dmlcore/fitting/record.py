@@ -1,0 +1,80 @@
+"""What a fit leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SAME = 1e-6  # of the objective: nearer than this, two ascents ended at one optimum
+
+
+@dataclass
+class Start:
+    """How one start of a search went.
+
+    objective: log likelihood and log prior where it ended, on the rows that were searched. status: converged, given up (others were
+    better), failed, degenerate, ... message: why. steps: EM steps taken.
+    """
+
+    objective: float
+    status: str
+    steps: int
+    message: str = ""
+
+
+@dataclass(repr=False)
+class Fit:
+    """What a fit did.
+
+    model: the best distribution found. status: converged, iteration limit, time limit, decreased, degenerate or interrupted; message:
+    why, in a sentence. history: the log likelihood after i steps, i = 0, 1, .., which repeats where a step was refused because it would
+    have gone down; objective: the same with the log prior. seconds: wall time. events: what else happened on the way, such as a saddle
+    that was left. starts: how each start of a search went.
+    """
+
+    model: Any
+    status: str
+    message: str
+    history: list[float] = field(repr=False)
+    objective: list[float] = field(repr=False)
+    seconds: float
+    events: list[str] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
+    searched: int = 0  # EM steps of the search for a start
+
+    def __repr__(self) -> str:
+        head = f"status={self.status!r}, log_likelihood={self.log_likelihood!r}, iterations={self.iterations}, seconds={self.seconds:.3g}"
+        if self.starts:
+            head += f", starts={len(self.starts)}, reached={self.reached}"
+        return f"Fit({head}, message={self.message!r}, events={self.events!r}, model={self.model!r})"
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log likelihood of the data under `model`."""
+        return self.history[-1]
+
+    @property
+    def iterations(self) -> int:
+        """EM steps taken from the start that was chosen."""
+        return len(self.history) - 1
+
+    @property
+    def reached(self) -> int:
+        """How many starts of the search ended at the best value that any of them reached."""
+        return reached(self.starts)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the status is "converged"."""
+        return self.status == "converged"
+
+
+def reached(starts: list[Start]) -> int:
+    """How many starts converged to the best value that any of them reached."""
+    ended = [start.objective for start in starts if start.status == "converged"]
+    return sum(alike(value, max(ended)) for value in ended)
+
+
+def alike(one: float, other: float) -> bool:
+    """Whether two objectives are those of one optimum."""
+    return abs(one - other) <= SAME * (1 + abs(other))

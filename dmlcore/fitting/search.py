@@ -1,0 +1,155 @@
+"""From many starts to one good optimum: short ascents from random starts, the better half each time carried on, the best rearranged.
+
+Short runs of EM from random starts (Biernacki, Celeux and Govaert 2003), by successive halving; then, for mixtures, components are merged
+and split where that promises more (`dmlcore.fitting.rearrange`). Where the ascents of a round do not agree, there are more rounds.
+Many rows are searched through a sample of them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from operator import methodcaller
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.random import spawn
+from dmlcore.engines.threads import map_in_order
+from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow, interrupted
+from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.rearrange import Rearranging
+from dmlcore.fitting.record import Start, alike
+from dmlcore.fitting.stopping import Remaining
+
+ROWS = 4000  # rows of the sample in which optima are sought
+STARTS = 8  # random starts of a round
+FIRST = 12  # EM steps of each before the worse half is given up; each time that doubles
+FINALISTS = 2  # ascents of a round that are followed to their end
+ROUNDS = 6  # most rounds
+AGREED = 3  # ascents that must end at the best optimum, where not all do
+BUDGET = 60_000  # EM steps of a search, times the places of the model's tree, after which it starts nothing new
+MOST = 400  # EM steps of one ascent
+FAINT = 1e-6  # share of all rows added to the statistics of a sample, so that every row has a density
+
+
+@dataclass
+class Search:
+    """Where a search ended: a model for all rows, each start's record, and all EM steps taken."""
+
+    model: Distribution
+    starts: list[Start]
+    events: list[str]
+    steps: int
+    interrupted: bool
+
+
+@dataclass
+class Ascent:
+    """One start and how far it has come."""
+
+    problem: Problem
+    rng: np.random.Generator
+    p: float
+    rule: Remaining = field(init=False)
+    climb: Climb | None = None
+    error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.rule = Remaining(self.problem.unit)
+
+    def run(self, steps: int) -> None:
+        """Carried on until it has taken so many steps; a start that fails keeps its error."""
+        try:
+            if self.climb is None:
+                self.climb = Climb(self.problem, self.problem.start(self.rng, self.p))
+            follow(self.climb, self.rule, steps)
+        except OFF_THE_MAP as error:
+            self.error = error
+
+    @property
+    def record(self) -> Start:
+        steps = 0 if self.climb is None else self.climb.steps
+        if self.error is not None:
+            return Start(-np.inf, "failed", steps, str(self.error))
+        if self.climb is None or not self.climb.history:
+            return Start(-np.inf, "given up", 0)
+        if not self.climb.sound:
+            return Start(self.climb.objective[-1], "degenerate", steps, self.climb.message)
+        return Start(self.climb.objective[-1], self.climb.status or "given up", steps, self.climb.message)
+
+
+def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | None, deadline: float) -> Search:
+    """The best model found from random starts: `starts` of them, or rounds of `STARTS` until they agree. Raises as they do if all fail."""
+    sample_rng, *round_rngs = spawn(rng, 1 + ROUNDS)
+    small = problem.sample(ROWS, sample_rng)
+    budget = BUDGET // len(problem.ties.nodes)
+    rearranging = Rearranging(small, FIRST, MOST, budget)
+    ascents: list[Ascent] = []
+    ended: list[Climb] = []
+    steps = 0
+    stopped = False
+    try:
+        for round_rng in round_rngs[: 1 if starts else None]:
+            streams = spawn(round_rng, 1 + (starts or STARTS))
+            fresh = [Ascent(small, stream, p) for stream in streams[1:]]
+            ascents += fresh
+            best = _best_of(fresh, problem.threads, deadline)
+            found = [rearranging.improved(climb, streams[0], problem.threads, deadline) for climb in best]
+            ended += found
+            steps = rearranging.steps + sum(a.record.steps for a in ascents)
+            settled = len(found) > 1 and all(a is b for a, b in zip(best, found, strict=True)) and _reached(ended) == len(ended)
+            if settled or _reached(ended) >= AGREED or steps > budget or time.perf_counter() > deadline:
+                break
+    except (KeyboardInterrupt, SystemError) as error:
+        ended += [a.climb for a in ascents if a.climb is not None and a.climb.history]
+        if not ended or not interrupted(error):
+            raise
+        stopped = True
+    if not ended:
+        problem.log_likelihood(problem.start(np.random.default_rng(0), p))  # fails as the starts did, and names the row
+        raise next(a.error for a in ascents if a.error is not None)
+    climb = max(ended, key=lambda c: c.rank)
+    model = climb.model
+    if small is not problem:
+        model = problem.maximise(problem.faintly(small.expect(model)[1], FAINT * small.share), model)
+    return Search(model, [a.record for a in ascents], _events(ascents, ended, rearranging), steps, stopped)
+
+
+def _best_of(ascents: list[Ascent], workers: int, deadline: float) -> list[Climb]:
+    """The few best ends, by successive halving."""
+    alive, steps = ascents, FIRST
+    while True:
+        late = time.perf_counter() > deadline
+        last = len(alive) <= FINALISTS or late
+        for _ in map_in_order(methodcaller("run", MOST if last and not late else steps), alive, workers):
+            pass
+        alive = sorted((a for a in alive if a.error is None and a.climb is not None), key=_rank, reverse=True)
+        if last:
+            return [a.climb for a in alive if a.climb is not None]
+        alive, steps = alive[: max(FINALISTS, len(alive) // 2)], 2 * steps
+
+
+def _rank(ascent: Ascent) -> Any:
+    assert ascent.climb is not None
+    return ascent.climb.rank
+
+
+def _reached(ended: list[Climb]) -> int:
+    """How many ascents ended at the best of their optima."""
+    best = max(ended, key=lambda climb: climb.rank).objective[-1] if ended else 0.0
+    return sum(alike(climb.objective[-1], best) for climb in ended)
+
+
+def _events(ascents: list[Ascent], ended: list[Climb], rearranging: Rearranging) -> list[str]:
+    records = [a.record for a in ascents]
+    out = []
+    failed = [r for r in records if r.status == "failed"]
+    if failed:
+        out.append(f"{len(failed)} of {len(records)} starts failed; the first: {failed[0].message}")
+    if rearranging.gains:
+        out.append(f"components were merged and split {len(rearranging.gains)} times, each time for the better")
+    if len(ended) > 1 and _reached(ended) == 1:
+        out.append(f"only one of {len(ended)} ascents reached the best value found; more starts may find a better one")
+    return out

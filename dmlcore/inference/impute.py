@@ -1,0 +1,212 @@
+"""Imputation: missing cells filled from their law given the cells that are there, with how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.distribution import Distribution, typical_of
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.labels import plain
+from dmlcore.core.partial import given
+from dmlcore.core.random import Random, generator
+from dmlcore.core.rowlaws import RowLaw, spread
+from dmlcore.inference.cells import Cell, Grid, refilled, whole
+from dmlcore.inference.condition import distribution_of, values_alone
+from dmlcore.inference.tables import Table
+from dmlcore.stats.latent.summaries import mean_of, mode_of, probabilities_of, quantile_of, variance_of
+
+HOW = ("mean", "mode", "median", "sample", "distribution")
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The filled cells of one column. rows: where they are `(m,)`. values: what they were filled with (in the first copy).
+
+    uncertainty `(m,)`: of numbers the standard deviation of the law they were filled from, of anything else the probability of
+    the value (or of the most probable one, where values were drawn).
+    """
+
+    rows: np.ndarray
+    values: Any
+    uncertainty: np.ndarray
+    measure: str
+
+
+@dataclass(frozen=True)
+class Imputation:
+    """data: the completed table, of the kind that was given. copies: all of them, where several were drawn. cells: by column name."""
+
+    data: Any
+    copies: tuple[Any, ...]
+    cells: dict[str, Filled]
+
+    def __repr__(self) -> str:
+        filled = ", ".join(f"{len(cell.rows)} of {name!r}" for name, cell in self.cells.items())
+        return f"Imputation({filled or 'nothing was missing'}; {len(self.copies)} copies)"
+
+
+def impute(
+    model: Distribution,
+    data: Any,
+    how: str | None = None,
+    draws: int | None = None,
+    rng: Random = None,
+    columns: Sequence[str] | None = None,
+) -> Imputation:
+    """Fills every missing cell of a table from its law given the other cells of its row.
+
+    data: rows (tuples, vectors or single values), an array, or a data frame of pandas or polars, whose column names, dtypes and index
+    are kept. columns: which columns of a frame the fields of the model read, in order (default: all); the others pass through.
+    A cell is missing if it is None, NaN, NA or `UNKNOWN`. In an Optional field, all but UNKNOWN say that the value was seen to be
+    missing, which informs the posterior; either way it is filled with the value it would have had.
+
+    how: "mean" (the default), "median" or "mode" of each cell's law (columns of whole numbers get the nearest one; labels their most
+    probable, lists and sets a typical value of the most probable component); "sample", a joint draw for the cells of a row;
+    "distribution", the law itself. draws=m: m completed copies from draws, for multiple imputation (see `pool`).
+
+    Raises `DataError` where columns or values do not fit the model, `SupportError` naming column, row and value for what has
+    density zero, and `StructureError` where a law lacks what is asked.
+    """
+    how = ("mean" if draws is None else "sample") if how is None else how
+    if how not in HOW:
+        raise ParameterError(f"how must be one of {', '.join(HOW)}, got {how!r}")
+    if draws is not None and (how != "sample" or not isinstance(draws, (int, np.integer)) or draws < 1):
+        raise ParameterError(f'draws must be a whole number >= 1, with how="sample", got {draws!r} with how={how!r}')
+    table = Table(data, model.layout, columns)
+    grid, random = Grid(model, table.names), generator(rng)
+    grid.read(table.columns)
+    filled = {cell: Gathered(cell, draws or 1) for cell in grid.cells}
+    for rows, x, opened in grid.groups():
+        log, law = given(model, x, len(rows))
+        if log.min() == -np.inf:
+            raise grid.blame(int(rows[np.argmin(log)]))
+        fill(filled, rows, values_alone(law), opened, how, random)
+    copies = tuple(completed(table, grid.tree, filled, i, how) for i in range(draws or 1))
+    return Imputation(copies[0], copies, {cell.name: g.result() for cell, g in filled.items() if g.rows})
+
+
+class Gathered:
+    """What a cell is filled with, group by group."""
+
+    def __init__(self, cell: Cell, draws: int):
+        self.cell = cell
+        self.rows: list[np.ndarray] = []
+        self.uncertainty: list[np.ndarray] = []
+        self.values: list[list[Any]] = [[] for _ in range(draws)]
+
+    def result(self) -> Filled:
+        rows = np.concatenate(self.rows)
+        order = np.argsort(rows, kind="stable")
+        values = joined(self.values[0])
+        values = values[order] if isinstance(values, np.ndarray) else [values[i] for i in order.tolist()]
+        measure = "standard deviation" if self.cell.kind in ("real", "count") else "probability"
+        return Filled(rows[order], values, np.concatenate(self.uncertainty)[order], measure)
+
+
+def joined(parts: list[Any]) -> Any:
+    """Columns end to end: an array if all are arrays, otherwise a list."""
+    if all(isinstance(part, np.ndarray) and part.dtype != object for part in parts):
+        return np.concatenate(parts)
+    return [v for part in parts for v in (part.tolist() if isinstance(part, np.ndarray) else part)]
+
+
+def fill(filled: dict[Cell, Gathered], rows: np.ndarray, law: RowLaw, opened: list[tuple[Cell, int]], how: str, rng: Any) -> None:
+    """Fills the open cells of one group of rows."""
+    every = np.arange(len(rows))
+    copies = [law.draw(every, rng) for _ in next(iter(filled.values())).values] if how == "sample" else []
+    slot = 0
+    for cell, count in opened:
+        mine = np.flatnonzero(~whole(cell)[rows])
+        if count and len(mine):
+            keep, out = law.keep(list(range(slot, slot + count))), filled[cell]
+            if cell.partly is not None and cell.partly[rows[0]]:
+                fill_inside(
+                    out, int(rows[0]), [law.keep([j]) for j in range(slot, slot + count)], how, [c[slot : slot + count] for c in copies]
+                )
+            else:
+                out.rows.append(rows[mine])
+                atoms = [(w if np.ndim(w) == 0 else w[mine], atom.at(mine)) for w, atom in keep.atoms()]
+                values, sure = summary(cell, atoms, len(mine), how)
+                out.uncertainty.append(sure)
+                for i, part in enumerate(out.values):
+                    drawn = copies[i][slot] if how == "sample" else values
+                    taken = (
+                        drawn if how != "sample" else drawn[mine] if isinstance(drawn, np.ndarray) else [drawn[j] for j in mine.tolist()]
+                    )
+                    part.append([distribution_of(keep, int(j)) for j in mine] if how == "distribution" else taken)
+        slot += count
+
+
+def fill_inside(out: Gathered, row: int, laws: list[RowLaw], how: str, copies: list[list[Any]]) -> None:
+    """Fills the unknown elements of one list. How sure: of the least sure element, the probability or standard deviation."""
+    cell = out.cell
+    parts = [distribution_of(law) for law in laws]
+    cells = [Cell(cell.name, (), part.layout, False, False) for part in parts]
+    best = [summary(part, law.atoms(), 1, "mode" if how == "sample" else how) for part, law in zip(cells, laws, strict=True)]
+    out.rows.append(np.array([row]))
+    out.uncertainty.append(np.array([min(float(sure[0]) for _, sure in best)]))
+    for i, values in enumerate(out.values):
+        drawn = [column[0] for column in copies[i]] if copies else parts if how == "distribution" else [value[0] for value, _ in best]
+        values.append([refilled(cell.values[row], cell.layout, map(plain, drawn))])
+
+
+def summary(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any, np.ndarray]:
+    """Values `(n,)` and their uncertainty `(n,)` from the laws of one cell."""
+    if cell.kind in ("real", "count"):
+        sure = np.sqrt(np.broadcast_to(variance_of(atoms), n))
+        if how == "median":
+            return quantile_of(atoms, 0.5, n, cell.kind == "count"), sure
+        if how == "mode":
+            return mode_of(atoms, n, cell.kind == "count"), sure
+        return np.broadcast_to(mean_of(atoms), n).astype(np.float64), sure
+    if cell.kind == "label":
+        labels, p = probabilities_of(atoms, n)
+        best = np.argmax(p, axis=0)
+        return [labels[i] for i in best.tolist()], p[best, np.arange(n)]
+    weights = np.array([np.broadcast_to(w, n) for w, _ in atoms])
+    laws = [atom.law for _, atom in atoms]
+    values = [typical_of(law) for law in laws]
+    p = np.exp([[law.log_density(value) for law in laws] for value in values])
+    best = np.argmax(weights, axis=0)
+    out: Any = None
+    for k in np.unique(best).tolist():
+        where = np.flatnonzero(best == k)
+        out = spread(out, [values[k]] * len(where), where, n)
+    return list(out), (p[best].T * weights).sum(axis=0)
+
+
+def completed(table: Table, tree: Any, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:
+    """The table with its cells filled."""
+    tops = [tree] if isinstance(tree, Cell) else tree
+    columns = {j: column for j, node in enumerate(tops) for column in [written(node, filled, copy, table.columns[j])] if column is not None}
+    return table.rebuilt(columns, how != "distribution")
+
+
+def written(node: Any, filled: dict[Cell, Gathered], copy: int, old: Any) -> Any:
+    """A column with its gaps filled, or None if it has none."""
+    if isinstance(node, Cell):
+        return written_cell(filled[node], copy) if filled[node].rows else None
+    entries = [[row[j] if isinstance(row, (tuple, list, np.ndarray)) else None for row in old] for j in range(len(node))]
+    parts = [written(part, filled, copy, column) for part, column in zip(node, entries, strict=True)]
+    if all(part is None for part in parts):
+        return None
+    each = [column if part is None else part for column, part in zip(entries, parts, strict=True)]
+    tuples = zip(*(c.tolist() if isinstance(c, np.ndarray) else c for c in each), strict=True)
+    kind: Any = next((type(row) for row in old if isinstance(row, (list, np.ndarray))), tuple)
+    return list(tuples) if kind is tuple else list(map(list if kind is list else np.array, tuples))
+
+
+def written_cell(gathered: Gathered, copy: int) -> Any:
+    values, rows, old = joined(gathered.values[copy]), np.concatenate(gathered.rows), gathered.cell.values
+    if isinstance(old, np.ndarray) and old.dtype.kind == "f" and isinstance(values, np.ndarray):
+        out = old.astype(np.float64)
+        out[rows] = values
+        return out
+    listed = list(old)
+    for i, value in zip(rows.tolist(), values.tolist() if isinstance(values, np.ndarray) else values, strict=True):
+        listed[i] = value
+    return listed

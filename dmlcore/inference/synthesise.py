@@ -1,0 +1,216 @@
+"""Synthetic data: rows drawn from a model, in the form of the data it was fitted to, some of their fields given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.distribution import Distribution, as_values
+from dmlcore.core.errors import DataError, ParameterError, StructureError, SupportError, shorten
+from dmlcore.core.labels import plain
+from dmlcore.core.partial import UNKNOWN, Known, Parts, field_position
+from dmlcore.core.partial import given as given_known
+from dmlcore.core.random import Random, generator
+from dmlcore.core.rowlaws import Fixed
+from dmlcore.data.layouts import Count, Fields, Labels, Layout, Maybe, Real, Vector
+from dmlcore.data.values import is_missing
+from dmlcore.inference.condition import values_alone
+from dmlcore.inference.tables import Table, check_categories, is_frame, is_polars
+from dmlcore.stats.combinators.optional import OptionalDistribution
+from dmlcore.stats.latent.summaries import draw_within
+
+MAX_DECIMALS = 8
+
+
+def synthesise(
+    model: Distribution,
+    n: int | None = None,
+    rng: Random = None,
+    like: Any = None,
+    given: Mapping[Any, Any] | None = None,
+    columns: Sequence[str] | None = None,
+) -> Any:
+    """Draws n rows from a model.
+
+    like: a data frame (pandas or polars), such as the model was fitted to. The result is then a frame with its column names and
+    dtypes. Numbers stay within the range of its columns (a draw beyond is replaced by one from its law given the rest of the row and
+    that it lies within) and keep their decimals; where the model does not say how values go missing, they do so as in a row of
+    `like` chosen at random. columns: which of its columns the fields of the model read (default: all, in order).
+
+    given: values of some fields by position or name, one for all rows or a list with one for each; n may then be left out. The others
+    are drawn from their law given these: exact, no row is rejected. Raises `SupportError` for given values of density zero,
+    `StructureError` for fields that are not there, `DataError` for values or frames that do not fit.
+    """
+    random = generator(rng)
+    layout = model.layout
+    template = None if like is None else Table(_checked(like), layout, columns)
+    known = _known(layout, given or {}, template.names if template is not None else None)
+    n = _size(n, known)
+    drawn = _drawn(model, n, known, random)
+    if template is None:
+        return _as_rows(layout, drawn, n)
+    parts = _parts(layout)
+    for j, (column, part) in enumerate(zip(template.columns, parts, strict=True)):
+        if j not in known and isinstance(_inner(part), (Real, Count)):
+            drawn[j] = _shaped(model, drawn, j, column, random)
+    _hide(template, drawn, known, parts, random)
+    return _as_frame(template, drawn)
+
+
+def _checked(like: Any) -> Any:
+    if not is_frame(like):
+        raise ParameterError(f"like must be a data frame of pandas or polars, got {shorten(like)}")
+    return like
+
+
+def _parts(layout: Layout) -> tuple[Layout, ...]:
+    """What each column holds."""
+    if isinstance(layout, Fields):
+        return layout.values
+    return (Real(layout.label),) * (layout.dim or 0) if isinstance(layout, Vector) else (layout,)
+
+
+def _inner(layout: Layout) -> Layout:
+    return layout.value if isinstance(layout, Maybe) else layout
+
+
+def _known(layout: Layout, given: Mapping[Any, Any], names: list[str] | None) -> dict[int, Any]:
+    """Given values by position."""
+    if given and not isinstance(layout, (Fields, Vector)):
+        raise StructureError(f"{layout.label}: rows of this model have no fields that could be given")
+    out: dict[int, Any] = {}
+    for key, value in given.items():
+        j = names.index(key) if names is not None and key in names else field_position(layout, key)
+        if j in out:
+            raise StructureError(f"field {key!r} is given twice")
+        out[j] = value
+    return out
+
+
+def _size(n: Any, known: dict[int, Any]) -> int:
+    """How many rows; given values become lists of that many."""
+    lengths = {len(v) for v in known.values() if _is_list(v)}
+    if len(lengths) > 1 or (n is not None and lengths and lengths != {n}):
+        raise DataError(f"given: the lists must have one value for each row, got lengths {sorted(lengths)}{f' for n={n}' if n else ''}")
+    size = n if n is not None else lengths.pop() if lengths else None
+    if not isinstance(size, (int, np.integer)) or size < 0:
+        raise ParameterError(f"n must be a whole number >= 0, or follow from lists of given values, got {n!r}")
+    for j, value in known.items():
+        known[j] = list(map(plain, value)) if _is_list(value) else [value] * int(size)
+    return int(size)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, np.ndarray)) or hasattr(value, "to_numpy")
+
+
+def _drawn(model: Any, n: int, known: dict[int, Any], rng: np.random.Generator) -> list[Any]:
+    """All columns: those given, and draws of the others."""
+    layout = model.layout
+    if not isinstance(layout, (Fields, Vector)):
+        return [model.draw(n, rng)]
+    if not known or not n:
+        rows = model.draw(n, rng)
+        return list(rows.T) if isinstance(rows, np.ndarray) else list(map(list, zip(*rows, strict=True))) or [[] for _ in _parts(layout)]
+    count = len(_parts(layout))
+    log, law = given_known(model, Parts([Known(known[j]) if j in known else UNKNOWN for j in range(count)]), n)
+    if log.min() == -np.inf:
+        row = int(np.argmin(log))
+        raise SupportError(f"given: row {row}, {shorten({j: known[j][row] for j in known})}, has density zero under the model")
+    rest = iter(law.draw(np.arange(n), rng))
+    return [known[j] if j in known else next(rest) for j in range(count)]
+
+
+def _as_rows(layout: Layout, drawn: list[Any], n: int) -> Any:
+    if isinstance(layout, Vector):
+        return np.array([np.asarray(column, dtype=np.float64) for column in drawn]).T.reshape(n, len(drawn))
+    if not isinstance(layout, Fields):
+        return drawn[0]
+    return list(zip(*map(as_values, drawn), strict=True))
+
+
+# -- as the training frame ---------------------------------------------------------------------------------------------
+
+
+def _shaped(model: Any, drawn: list[Any], j: int, column: Any, rng: np.random.Generator) -> np.ndarray:
+    """A column of numbers within the range of the training column, with its decimals; NaN where it is missing."""
+    values = np.array([np.nan if is_missing(v) else v for v in as_values(drawn[j])], dtype=np.float64)
+    real = np.array([v for v in as_values(column) if not is_missing(v)], dtype=np.float64)
+    if not len(real):
+        return values
+    low, high = float(real.min()), float(real.max())
+    rows = np.flatnonzero((values < low) | (values > high))
+    if len(rows):
+        values[rows] = _within(model, drawn, j, rows, low, high, rng)
+    single = isinstance(column, np.ndarray) and column.dtype == np.float32
+    return np.clip(np.round(values, decimals(real, 1e-6 if single else 1e-12)), low, high)
+
+
+def _within(model: Any, drawn: list[Any], j: int, rows: np.ndarray, low: float, high: float, rng: np.random.Generator) -> np.ndarray:
+    """Draws of field j of some rows from its law given the other fields, and that it is there and lies between two bounds."""
+    others = [Known([as_values(c)[i] for i in rows.tolist()]) if i_ != j else UNKNOWN for i_, c in enumerate(drawn)]
+    alone = not isinstance(model.layout, (Fields, Vector))
+    law = Fixed(model) if alone else given_known(model, Parts(others), len(rows))[1]
+    atoms = []
+    for w, atom in law.atoms():
+        there = 1.0 - (atom.law.p or 0.0) if isinstance(atom, Fixed) and isinstance(atom.law, OptionalDistribution) else 1.0
+        atoms.append((w * there, values_alone(atom)))
+    whole = isinstance(_inner(_parts(model.layout)[j]), Count)
+    return draw_within(atoms, len(rows), low, high, whole, rng)
+
+
+def decimals(values: np.ndarray, rounding: float = 1e-12) -> int:
+    """The least number of decimals that keeps all values up to rounding, at most `MAX_DECIMALS`; 16 beyond, which keeps any value."""
+    for places in range(MAX_DECIMALS + 1):
+        if (np.abs(np.round(values, places) - values) <= rounding * np.abs(values)).all():
+            return places
+    return 16
+
+
+def _hide(template: Table, drawn: list[Any], known: dict[int, Any], parts: Any, rng: np.random.Generator) -> None:
+    """Makes values missing, as in rows of the training frame drawn at random, in columns of which the model never draws a missing one."""
+    n = len(drawn[0])
+    chosen = rng.integers(len(template), size=n) if len(template) else np.zeros(0, dtype=np.intp)
+    for j, column in enumerate(template.columns):
+        absent = np.array([is_missing(v) for v in as_values(column)], dtype=bool)
+        if j in known or not absent.any() or any(map(is_missing, as_values(drawn[j]))):
+            continue
+        if isinstance(parts[j], Labels) and None in as_values(drawn[j]):
+            continue
+        values = as_values(drawn[j])
+        drawn[j] = [None if gone else v for v, gone in zip(values, absent[chosen].tolist(), strict=True)]
+
+
+def _as_frame(template: Table, drawn: list[Any]) -> Any:
+    pairs = zip(template.names, map(as_values, drawn), strict=True)
+    clean = {name: [None if is_missing(v) else v for v in values] for name, values in pairs}
+    return _polars_frame(template.data, clean) if is_polars(template.data) else _pandas_frame(template.data, clean)
+
+
+def _pandas_frame(like: Any, columns: dict[str, list[Any]]) -> Any:
+    import pandas as pd
+
+    out = {}
+    for name, values in columns.items():
+        dtype: Any = like[name].dtype
+        numeric = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+        if None in values and dtype.kind in "iub" and not pd.api.types.is_extension_array_dtype(dtype):
+            dtype = "boolean" if dtype.kind == "b" else "Int64"  # there is no missing value in the plain dtype
+        if numeric and pd.api.types.is_integer_dtype(dtype):
+            values = [None if v is None else round(v) for v in values]
+        check_categories(name, values, dtype)
+        out[name] = pd.Series(values, dtype=dtype)
+    return pd.DataFrame(out)
+
+
+def _polars_frame(like: Any, columns: dict[str, list[Any]]) -> Any:
+    import polars as pl
+
+    out = []
+    for name, values in columns.items():
+        dtype = like[name].dtype
+        values = [None if v is None else round(v) for v in values] if dtype.is_integer() else values
+        out.append(pl.Series(name, values, dtype=dtype))
+    return pl.DataFrame(out)

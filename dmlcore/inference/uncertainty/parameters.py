@@ -1,0 +1,173 @@
+"""The parameters of a model by name, in the units their users know, and the coordinates of the flat vector they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.domains import Covariance, Domain
+from dmlcore.core.errors import DmlcoreError
+from dmlcore.core.label_domains import TransitionMap
+from dmlcore.core.labels import LabelMap
+from dmlcore.fitting.problem import paired, places
+
+REAL, POSITIVE, PROBABILITY = "real", "positive", "probability"
+ON_BOUND = "on its bound"
+FIXED = "not estimated"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One declared parameter of one node. Its coordinates are `start` to `start + size` of the flat vector.
+
+    path: the node's place, such as `components[1].dists[0]`. names: of its `m` numbers, such as `components[1].dists[0].mu`.
+    scales: what each number is: real, positive, or a probability. bounded `(size,)`: which coordinates are logarithms or log odds.
+    """
+
+    path: str
+    field: str
+    domain: Domain
+    value: Any
+    start: int
+    size: int
+    names: tuple[str, ...]
+    scales: tuple[str, ...]
+    bounded: np.ndarray
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.size
+
+    def numbers(self, flat: np.ndarray | None = None) -> np.ndarray:
+        """The numbers `(m,)` of the value, or of the value at other coordinates `(size,)`."""
+        return numbers(self.domain, self.value if flat is None else self.domain.unflatten(flat, self.value))
+
+    def jacobian(self, steps: np.ndarray) -> np.ndarray:
+        """Derivatives `(m, size)` of the numbers by the coordinates: central differences of fourth order with these steps."""
+        here = self.domain.flatten(self.value)
+        out = np.zeros((len(self.names), self.size))
+        for i, step in enumerate(steps):
+            quotients = []
+            least = max(step, 1e3 * np.spacing(abs(here[i])))
+            for reach in (least, 2 * least):
+                up, down = here.copy(), here.copy()
+                up[i] += reach
+                down[i] -= reach
+                with np.errstate(over="ignore"):
+                    quotients.append((self.numbers(up) - self.numbers(down)) / (up[i] - down[i]))
+            out[:, i] = (4 * quotients[0] - quotients[1]) / 3
+        return out
+
+    def on_bound(self) -> np.ndarray:
+        """Which numbers sit exactly on a bound of their domain, and so have no coordinate, `(m,)`."""
+        values = self.numbers()
+        if self.size == 0 and len(values) == 1:
+            return np.ones(1, dtype=bool)
+        inside = np.array([scale == PROBABILITY for scale in self.scales])
+        return inside & (len(values) > 1) & ((values == 0) | (values == 1))
+
+
+def numbers(domain: Domain, value: Any) -> np.ndarray:
+    """The numbers of a parameter's value, `(m,)`; of a covariance, the lower triangle."""
+    if isinstance(domain, Covariance):
+        return value[np.tril_indices(len(value))]
+    if isinstance(value, LabelMap):
+        return value.values_array
+    if isinstance(value, TransitionMap):
+        return value.pairs.values_array
+    if isinstance(value, np.ndarray):
+        return value.ravel()
+    return np.array([value], dtype=np.float64) if isinstance(value, (float, int)) else domain.flatten(value)
+
+
+def _suffixes(domain: Domain, value: Any) -> list[str]:
+    if isinstance(domain, Covariance):
+        return [f"[{i}, {j}]" for i, j in zip(*np.tril_indices(len(value)), strict=True)]
+    if isinstance(value, TransitionMap):
+        pairs: Any = value.pairs.labels
+        return [f"[{label!r}][{to!r}]" for label, to in pairs]
+    if isinstance(value, Mapping):
+        return [f"[{label!r}]" for label in value]
+    if isinstance(value, np.ndarray):
+        return [f"[{', '.join(map(str, at))}]" for at in np.ndindex(value.shape)]
+    return [""] if isinstance(value, (float, int)) else [f"[{i}]" for i in range(domain.free(value))]
+
+
+def _scales(domain: Domain, value: Any) -> list[str]:
+    """How each number answers when coordinates move says what it is: a doubled number is positive, doubled odds a probability."""
+    here, own = domain.flatten(value), numbers(domain, value)
+    if isinstance(domain, Covariance):
+        return [POSITIVE if i == j else REAL for i, j in zip(*np.tril_indices(len(value)), strict=True)]
+    if len(here) < len(own):
+        return [PROBABILITY if len(own) > 1 or (here.size and 0 < own[0] < 1) else REAL] * len(own)
+    out = []
+    moved = [(factor, numbers(domain, domain.unflatten(here + np.log(factor), value))) for factor in (2.0, 3.0)]
+    for i, v in enumerate(own):
+        inside = 0 < v < 1 and all(np.isclose(to[i] * (1 - v), factor * v * (1 - to[i]), rtol=1e-9) for factor, to in moved)
+        positive = v > 0 and all(np.isclose(to[i], factor * v, rtol=1e-9) for factor, to in moved)
+        out.append(PROBABILITY if inside else POSITIVE if positive else REAL)
+    return out
+
+
+def blocks(model: Any) -> list[Block]:
+    """Every parameter of a model in the order of its flat vector; of tied nodes the first."""
+    with np.errstate(over="ignore"):  # of probabilities that are zero but for rounding
+        return list(_blocks(model))
+
+
+def _blocks(model: Any) -> Iterator[Block]:
+    seen: set[int] = set()
+    stack = [("", model)]
+    start = 0
+    while stack:
+        path, node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        for field, domain, value in node.parameters():
+            size = domain.free(value)
+            if size or _may_be_free(domain, value):
+                name = f"{path}.{field}".lstrip(".")
+                scales = _scales(domain, value)
+                bounded = np.full(size, scales[0] != REAL)
+                if isinstance(domain, Covariance):
+                    bounded = np.array([scale == POSITIVE for scale in scales])
+                names = tuple(name + suffix for suffix in _suffixes(domain, value))
+                yield Block(path, field, domain, value, start, size, names, tuple(scales), bounded)
+            start += size
+        stack.extend(reversed([(f"{path}.{place}".lstrip("."), c) for place, c in zip(places(node), node.children(), strict=True)]))
+
+
+def _may_be_free(domain: Domain, value: Any) -> bool:
+    """Whether a parameter without coordinates would have some at another value: it sits on a bound."""
+    if type(domain).flatten is Domain.flatten:
+        return False
+    if isinstance(value, (np.ndarray, Mapping)):
+        return len(numbers(domain, value)) > 1
+    if not isinstance(value, float):
+        return False
+    try:
+        return domain.free(0.5) > 0
+    except (DmlcoreError, TypeError):
+        return False
+
+
+def fixed_fields(estimator: Any, model: Any) -> set[tuple[str, str]]:
+    """`(path, field)` of parameters that the estimator does not estimate: it refuses any other value, as for fixed weights."""
+    out = set()
+    for path, e, node in paired(estimator, model):
+        for field, domain, value in node.parameters():
+            if domain.free(value):
+                with np.errstate(over="ignore"):
+                    other = node.replace(**{field: domain.unflatten(domain.flatten(value) + 0.1, value)})
+                if e.permits(node) and not e.permits(other):
+                    out.add((path, field))
+    return out
+
+
+def named_numbers(model: Any) -> dict[str, float]:
+    """Every parameter of a model by name."""
+    return {name: float(v) for block in blocks(model) for name, v in zip(block.names, block.numbers(), strict=True)}

@@ -1,0 +1,155 @@
+"""Parameters with their standard errors: a table, intervals, and the error of anything computed from the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core import special
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.errors import DmlcoreError, ParameterError
+from dmlcore.core.flat import flatten, unflatten
+from dmlcore.inference.uncertainty.parameters import POSITIVE, PROBABILITY
+from dmlcore.inference.uncertainty.tables import as_html, as_text
+
+STEP = 0.01  # standard errors: steps of derivatives of what is computed from a model
+
+
+@dataclass(frozen=True, repr=False)
+class StandardErrors:
+    """Every parameter of a fitted model with its standard error.
+
+    names `(m,)`: where each number stands in the model, such as `components[1].dists[0].mu`. scales: what it is: real, positive or a
+    probability. estimates, errors `(m,)`; covariance `(m, m)`: NaN for what has none; notes says why, by name. kind: "observed",
+    "sandwich" or "bootstrap". root `(d, r)`: `root root'` is the covariance of the flat parameters. models: the replicates of a bootstrap,
+    components in the order of `model`; replicates `(B, m)`: their numbers.
+    """
+
+    model: Distribution
+    kind: str
+    names: tuple[str, ...]
+    scales: tuple[str, ...]
+    estimates: np.ndarray
+    errors: np.ndarray
+    covariance: np.ndarray
+    notes: dict[str, str]
+    root: np.ndarray
+    models: tuple[Distribution, ...] = ()
+    replicates: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    @property
+    def z(self) -> np.ndarray:
+        """Estimates in units of their standard errors, `(m,)`."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.estimates / self.errors
+
+    @property
+    def p(self) -> np.ndarray:
+        """Two-sided p-values `(m,)` of each number being zero, by the normal law. Of use for numbers that may be zero."""
+        return 2 * special.ndtr(-np.abs(self.z))
+
+    def interval(self, level: float = 0.95, method: str | None = None) -> np.ndarray:
+        """Confidence intervals `(m, 2)`.
+
+        method "wald" (default without replicates): symmetric on the scale of the logarithm for positive numbers and of the log odds
+        for probabilities, so that they stay inside their domain. "percentile" (default of a bootstrap): quantiles of the replicates.
+        """
+        check_level(level)
+        method = method or ("percentile" if self.kind == "bootstrap" else "wald")
+        if method == "percentile" and self.kind == "bootstrap":
+            tail = (1 - level) / 2
+            out = np.quantile(self.replicates, [tail, 1 - tail], axis=0).T
+            out[np.isnan(self.errors)] = np.nan
+            return out
+        if method != "wald":
+            raise ParameterError(f"method must be 'wald', or 'percentile' of a bootstrap, got {method!r} of a {self.kind!r}")
+        reach = special.ndtri((1 + level) / 2) * self.errors
+        out = np.stack([self.estimates - reach, self.estimates + reach], axis=1)
+        for i, (scale, v, r) in enumerate(zip(self.scales, self.estimates, reach, strict=True)):
+            if scale == POSITIVE and v > 0 and np.isfinite(r):
+                out[i] = v * np.exp(-min(r / v, 700)), v * np.exp(min(r / v, 700))
+            elif scale == PROBABILITY and 0 < v < 1 and np.isfinite(r):
+                out[i] = [1 / (1 + (1 - v) / v * math.exp(-s * min(r / (v * (1 - v)), 700))) for s in (-1, 1)]
+        return out
+
+    def of(self, function: Callable[[Distribution], Any]) -> tuple[Any, Any]:
+        """The value of any function of the model (a number or an array) and its standard error.
+
+        Such as `errors.of(lambda model: model.mean())`, or the mean of a field given the others. By the delta method, or from the
+        replicates of a bootstrap.
+        """
+        value = np.asarray(function(self.model), dtype=np.float64)
+        if self.kind == "bootstrap":
+            spread = np.std([np.asarray(function(model), dtype=np.float64) for model in self.models], axis=0, ddof=1)
+        else:
+            centre, slopes = flatten(self.model), []
+            for axis in self.root.T:
+                up, down = (np.asarray(function(unflatten(centre + s * STEP * axis, self.model)), np.float64) for s in (1, -1))
+                slopes.append((up - down).ravel() / (2 * STEP))
+            spread = lengths(np.array(slopes).reshape(-1, value.size).T).reshape(value.shape)
+        return (float(value), float(spread)) if value.ndim == 0 else (value, spread)
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        """The row of one parameter."""
+        if name not in self.names:
+            raise ParameterError(f"there is no parameter {name!r}; there are {', '.join(self.names[:6])}{', ...' * (len(self.names) > 6)}")
+        return self.rows()[self.names.index(name)]
+
+    def rows(self, level: float = 0.95) -> list[dict[str, Any]]:
+        """One dictionary per parameter: parameter, estimate, error, z, p, low, high, note."""
+        columns = zip(self.names, self.estimates, self.errors, self.z, self.p, self.interval(level), strict=True)
+        return [
+            {
+                "parameter": name,
+                "estimate": float(v),
+                "error": float(e),
+                "z": float(z),
+                "p": float(p),
+                "low": float(low),
+                "high": float(high),
+                "note": self.notes.get(name, ""),
+            }
+            for name, v, e, z, p, (low, high) in columns
+        ]
+
+    def table(self, level: float = 0.95) -> str:
+        """The rows as text."""
+        return as_text(self._shown(level))
+
+    def __repr__(self) -> str:
+        return f"Standard errors ({self.kind})\n{self.table()}"
+
+    def _repr_html_(self) -> str:
+        return as_html(self._shown(0.95), f"Standard errors ({self.kind})")
+
+    def _shown(self, level: float) -> list[dict[str, Any]]:
+        rows = self.rows(level)
+        if not self.notes:
+            rows = [{k: v for k, v in row.items() if k != "note"} for row in rows]
+        return rows
+
+
+def lengths(rows: np.ndarray) -> np.ndarray:
+    """Euclidean lengths of rows `(m, r)` whose squares may overflow or vanish."""
+    largest = np.abs(rows).max(axis=1, initial=0.0)
+    unit = np.where(largest > 0, largest, 1.0)
+    return unit * np.sqrt(((rows / unit[:, None]) ** 2).sum(axis=1))
+
+
+def check_level(level: Any) -> None:
+    """A level of confidence lies between 0 and 1."""
+    try:
+        right = 0 < float(level) < 1
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        raise ParameterError(f"level must be between 0 and 1, got {level!r}")
+
+
+def failure(error: BaseException) -> bool:
+    """Whether a fit failed because of its data, and not by a mistake in the program."""
+    return isinstance(error, (DmlcoreError, np.linalg.LinAlgError, ArithmeticError))

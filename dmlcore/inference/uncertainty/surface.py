@@ -1,0 +1,199 @@
+"""The log likelihood around a model, as a function of its flat parameters, and its curvature there.
+
+Everything is differenced row by row from the log densities under the model itself, so that sums of small differences are not
+lost in a large log likelihood. Steps are taken in coordinates in which the curvature is about one, found by iteration: first one
+scale per coordinate, then, where coordinates are strongly dependent (an intercept and the slope of a covariate far from zero),
+rotated by the eigenvectors of the last estimate. In such coordinates a step of h standard errors costs h^2 / 2 nats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.errors import DmlcoreError
+from dmlcore.core.flat import flatten, unflatten
+from dmlcore.core.walk import Score, Tables
+from dmlcore.engines.threads import map_in_order
+from dmlcore.fitting.problem import Problem
+
+OFF = -1e300  # the gain of a point outside the domain of a family
+TARGET = 1e-3  # nats by which a trial step in one coordinate, both ways, should lower the objective
+TRIALS = 120  # most of them
+FARTHEST = 300.0  # beyond which a logarithm that costs nothing is not determined
+FAINT = 20.0  # standard error of a logarithm beyond which fewer than 0.0025 observations speak of it
+LARGEST_STEP = 0.3  # standard errors
+WELL = 1e3  # how far from one a curvature may lie for differences to lose nothing that matters
+PASSES = 5  # most rotations
+FLOOR = 1e-6  # least curvature that one pass resolves, where others are about one
+CLEAR = 1e-5  # an upward curvature beyond this is no rounding
+REACHES = (0.3, 1.0, 3.0)  # how far to look along directions that do not fall
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The objective around a model: `-z'z / 2` at flat parameters `centre + root z`, so that `root root'` is the inverse information.
+
+    root `(d, m)`. loose `(d, r)`: directions in which the objective does not fall, in units of the scales of single coordinates. step:
+    of the differences, in standard errors. left: nats by which the objective could still rise, by Newton's method or along `loose`.
+    """
+
+    root: np.ndarray
+    loose: np.ndarray
+    step: float
+    left: float
+
+
+class Surface:
+    """The objective (log likelihood, and log prior) of a problem near a model."""
+
+    def __init__(self, problem: Problem, model: Distribution):
+        self.problem, self.model = problem, model
+        self.centre = flatten(model)
+        problem.log_likelihood(model)  # names a row that has density zero
+        self.prior = problem.log_prior(model)
+        tables = Tables()
+        self.base = [Score(model.repeated, tables)(model, column)[0] for _, _, column in problem.encoded.blocks]
+        weights = problem.weights
+        self.count = float(problem.rows if weights is None else weights.sum())
+
+    def moved(self, shift: np.ndarray) -> Distribution:
+        """The model with its flat parameters moved."""
+        return unflatten(self.centre + shift, self.model)
+
+    def gain(self, shift: np.ndarray) -> float:
+        """By how much the objective at flat parameters `centre + shift` exceeds that at the centre; `OFF` outside the domain."""
+        with np.errstate(all="ignore"):
+            try:
+                model = self.moved(shift)
+                total = self.problem.log_prior(model) - self.prior
+                for weights, rows in self._rows(model, Tables()):
+                    total += float(rows.sum() if weights is None else weights @ np.where(weights > 0, rows, 0.0))
+            except (DmlcoreError, ArithmeticError, np.linalg.LinAlgError):
+                return OFF
+        return total if total > OFF else OFF
+
+    def gains(self, shifts: Sequence[np.ndarray]) -> np.ndarray:
+        """`gain` of several shifts, by all threads of the problem."""
+        return np.array(list(map_in_order(self.gain, shifts, self.problem.threads)))
+
+    def _rows(self, model: Distribution, tables: Tables) -> Any:
+        """Weights (or None) and differences of log densities from the centre, block by block."""
+        for (start, stop, column), base in zip(self.problem.encoded.blocks, self.base, strict=True):
+            log = Score(model.repeated, tables)(model, column)[0]
+            yield None if self.problem.weights is None else self.problem.weights[start:stop], log - base
+
+    # -- scales and steps ------------------------------------------------------------------------------------------------
+
+    def scale(self, i: int, bounded: bool) -> float:
+        """How far coordinate i alone must move to cost half a nat, by the curvature at the centre; inf if it never does."""
+        axis = np.zeros(len(self.centre))
+        step, fall = 1e-4 * (1.0 if bounded else max(1.0, abs(self.centre[i]))), 0.0
+        for _ in range(TRIALS):
+            axis[i] = step
+            fall = abs(self.gain(axis) + self.gain(-axis))
+            if TARGET / 4 <= fall <= 4 * TARGET:
+                break
+            if fall > -0.1 * OFF:
+                step *= 0.03
+            elif fall > 1e-2 * TARGET:
+                step *= float(np.clip(np.sqrt(TARGET / fall), 1e-200, 10.0))
+            else:
+                step *= 30.0
+            if step > (FARTHEST if bounded else 1e200):
+                return np.inf
+        return step / np.sqrt(fall) if 0 < fall < -0.1 * OFF else np.inf
+
+    def scales(self, free: np.ndarray, bounded: np.ndarray) -> np.ndarray:
+        """`scale` of the free coordinates, `(d,)`; zero for the others. bounded: which are logarithms or log odds."""
+        out = np.zeros(len(self.centre))
+        out[free] = list(map_in_order(lambda i: self.scale(i, bounded[i]), free.tolist(), self.problem.threads))
+        return out
+
+    def step(self, scales: np.ndarray) -> float:
+        """A step, in standard errors, that balances rounding (of the objective, and of the parameters) against higher derivatives.
+
+        The rounding of the objective is read off its third differences at points so near that it does not change otherwise (Hamming
+        1971, section 6.4; More and Wild 2011); the fourth derivative, in units of standard errors, is of the order of 1 / n.
+        """
+        direction = np.random.default_rng(0).standard_normal(len(scales)) * scales * 1e-7
+        thirds = np.diff(self.gains([k * direction for k in range(10)]), 3)
+        rounding = max(float(np.sqrt((thirds**2).mean() / 20)), 1e-16 * self.count)
+        moved = scales > 0
+        coarse = float((np.spacing(np.abs(self.centre[moved])) / scales[moved]).max(initial=0.0))
+        return float(min(max((48 * rounding * self.count) ** 0.25, (12 * coarse * self.count) ** (1 / 3)), LARGEST_STEP))
+
+    # -- curvature -------------------------------------------------------------------------------------------------------
+
+    def curvature(self, axes: np.ndarray, h: float) -> tuple[np.ndarray, np.ndarray]:
+        """The slope `(m,)` of the objective and minus its second derivatives `(m, m)` along the columns of `axes` `(d, m)`.
+
+        By steps h, from `f(a + b) + f(-a - b) - f(a) - f(-a) - f(b) - f(-b) = 2 a'Hb + O(h^4)`, which is free of odd derivatives.
+        """
+        m = axes.shape[1]
+        pairs = [(k, l) for k in range(m) for l in range(k)]
+        points = [h * axes[:, k] for k in range(m)] + [h * (axes[:, k] + axes[:, l]) for k, l in pairs]
+        up, down = np.maximum(self.gains([*points, *(-p for p in points)]), -1e3).reshape(2, -1)
+        both = up + down
+        out = np.diag(-both[:m])
+        for (k, l), value in zip(pairs, both[m:], strict=True):
+            out[k, l] = out[l, k] = (both[k] + both[l] - value) / 2
+        return (up - down)[:m] / (2 * h), out / h**2
+
+    def principal(self, axes: np.ndarray, h: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The principal axes of the curvature along `axes`, the curvatures and slopes `(m,)` along them, and which are near one."""
+        slope, information = self.curvature(axes, h)
+        values, vectors = np.linalg.eigh(information)
+        return axes @ vectors, values, slope @ vectors, (values > 1 / WELL) & (values < WELL)
+
+    def whitened(self, scales: np.ndarray, bounded: np.ndarray) -> Curvature:
+        """The curvature, taken where it is close to one in every direction that the data determine.
+
+        scales: as `scales` gives them; coordinates of scale 0 are held fixed. bounded: which coordinates are logarithms or log odds.
+        """
+        free = np.flatnonzero(scales)
+        axes = np.zeros((len(self.centre), len(free)))
+        axes[free, np.arange(len(free))] = scales[free]
+        h = self.step(scales)
+        for left in reversed(range(PASSES)):
+            axes, values, slope, good = self.principal(axes, h)
+            if good.all() or not left or values[0] < -CLEAR:
+                break
+            axes = axes / np.sqrt(np.maximum(values, FLOOR))
+        loose = axes[:, ~good]
+        if len(good) > good.sum():  # long steps along loose directions have spoilt what was seen of the others
+            axes, values, slope, good = self.principal(axes[:, good] / np.sqrt(values[good]), h)
+            loose = np.concatenate([loose, axes[:, ~good]], axis=1)
+        root = axes[:, good] / np.sqrt(values[good])
+        gain = float((slope[good] ** 2 / values[good]).sum()) / 2
+        _, spreads, turn = np.linalg.svd(root[bounded])
+        faint = np.zeros(root.shape[1], dtype=bool)
+        faint[: len(spreads)] = spreads > FAINT
+        root, loose = (root @ turn.T)[:, ~faint], np.concatenate([loose, (root @ turn.T)[:, faint]], axis=1)
+        loose = loose / np.sqrt(((loose[free] / scales[free, None]) ** 2).sum(axis=0))
+        ahead = [reach * direction for direction in loose.T for reach in REACHES]
+        return Curvature(root, loose, h, max(gain, self.gains([0 * scales, *ahead, *(-a for a in ahead)]).max()))
+
+    def scores(self, axes: np.ndarray, h: float) -> np.ndarray:
+        """The sum over rows of products of scores `(m, m)`: derivatives of each row's log density along the columns of `axes`."""
+        ends = [(self.moved(h * axis), self.moved(-h * axis)) for axis in axes.T]
+        tables = [(Tables(), Tables()) for _ in ends]
+
+        def work(block: tuple[int, int, Any]) -> np.ndarray:
+            start, stop, column = block
+            rows = np.empty((len(ends), stop - start))
+            for k, (models, own) in enumerate(zip(ends, tables, strict=True)):
+                up, down = (Score(model.repeated, t)(model, column)[0] for model, t in zip(models, own, strict=True))
+                with np.errstate(invalid="ignore"):  # a row of weight zero may have density zero
+                    rows[k] = (up - down) / (2 * h)
+            if self.problem.weights is None:
+                return rows @ rows.T
+            weights = self.problem.weights[start:stop]
+            rows[:, weights == 0] = 0.0
+            return (rows * weights) @ rows.T
+
+        return sum(map_in_order(work, self.problem.encoded.blocks, self.problem.threads), np.zeros((len(ends), len(ends))))

@@ -1,0 +1,53 @@
+"""Model files."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from dmlcore.core.errors import FormatError
+from dmlcore.io.json import read, to_json
+
+MAX_BYTES = 256 * 2**20
+
+
+def save(model: Any, path: str | os.PathLike[str]) -> None:
+    """Writes a distribution or an estimator to a JSON file that `load` and people can read; see `dmlcore.io.json` for its form.
+
+    The file is replaced whole or not at all: what was there stays until the new text is on disk. Raises `FormatError` for what
+    JSON cannot hold exactly, `OSError` where the file cannot be written.
+    """
+    text = to_json(model) + "\n"
+    target = Path(os.path.realpath(path))  # a link stays a link
+    draft = target.with_name(f".{target.name[:60]}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(draft, "x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, draft)
+        os.replace(draft, target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def load(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Any:
+    """The distribution or estimator in a file that `save` wrote. Families of your own must be defined (imported) before.
+
+    The file may come from anywhere: nothing in it is run or imported. Raises `FormatError`, naming the file and the place in it,
+    if it is no saved model (damaged, cut short, of an unknown schema, larger than `max_bytes`), `OSError` where it cannot be read.
+    """
+    path = Path(path)
+    who = f"load {path}"
+    if path.exists() and not path.is_file():
+        raise FormatError(f"{who}: not a file")
+    with open(path, "rb") as file:
+        text = file.read(max_bytes + 1)
+    if len(text) > max_bytes:
+        raise FormatError(f"{who}: larger than {max_bytes:,} bytes; give max_bytes if it is a model all the same")
+    return read(text, who)

@@ -1,0 +1,111 @@
+"""What the plots share: axes to draw on, colours, legends, and the names of things."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import StructureError
+from dmlcore.core.flat import distinct_nodes
+from dmlcore.data.values import frame_columns
+from dmlcore.stats.latent.mixture import MixtureDistribution
+
+MAX_LEGEND = 8  # components that a legend names one by one
+GREY = "0.82"
+
+
+def axes_or_new(ax: Any, size: tuple[float, float] | None = None) -> Any:
+    """The axes given, or those of a new figure. Raises `ImportError` with the remedy where matplotlib is missing."""
+    if ax is not None:
+        return ax
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("plots need matplotlib: pip install 'dmlcore[plot]'") from error
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def plain_axes(ax: Any) -> Any:
+    """Without the frame's right and upper lines."""
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def whole_numbers(ax: Any) -> None:
+    """Marks only whole numbers along x."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def colours(count: int) -> list[Any]:
+    """As many colours that can be told apart as there are."""
+    import matplotlib
+
+    if count <= 10:
+        return [f"C{k}" for k in range(count)]
+    return list(matplotlib.colormaps["turbo"](np.linspace(0.05, 0.95, count)))
+
+
+def legend(ax: Any, title: str | None = None) -> None:
+    """A legend above the axes, where it hides nothing, in as many columns as fit; data first and totals last."""
+    handles, names = ax.get_legend_handles_labels()
+    if not names:
+        return
+    order = sorted(range(len(names)), key=lambda i: (names[i] != "data", names[i].startswith("total")))
+    points = ax.get_window_extent().width * 72 / ax.figure.dpi
+    columns = max(1, int(points / (4.4 * max(map(len, names)) + 30)))
+    ax.legend(
+        [handles[i] for i in order],
+        [names[i] for i in order],
+        title=title,
+        ncols=min(columns, len(names)),
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        frameon=False,
+        fontsize="small",
+        title_fontsize="small",
+        alignment="left",
+        columnspacing=1.2,
+        handlelength=1.4,
+        borderaxespad=0.3,
+    )
+
+
+def component_names(components: Any, w: Any = None) -> list[str]:
+    """What legends call the components of a mixture: their own names if all differ, otherwise their numbers; and their weights, if any."""
+    own = [component.name for component in components]
+    names = own if None not in own and len(set(own)) == len(own) else [f"component {k}" for k in range(len(own))]
+    weights = ["" if w is None else f" ({weight:.0%})" for weight in (names if w is None else w)]
+    return [as_written(name) + weight for name, weight in zip(names, weights, strict=True)]
+
+
+def as_written(text: str) -> str:
+    """Text whose dollar signs are no mathematics."""
+    return text.replace("$", r"\$")
+
+
+def common_name(law: Any) -> str | None:
+    """The one name that nodes of a law carry, such as that of a field; None if there are several or none."""
+    names = {node.name for node in distinct_nodes(law) if node.name}
+    return as_written(names.pop()) if len(names) == 1 else None
+
+
+def posteriors(model: Any, data: Any) -> np.ndarray:
+    """Posterior probabilities `(n, K)` of the components. Raises `StructureError` for a model without components."""
+    if not hasattr(model, "seq_posterior"):
+        raise StructureError(f"{model.label}: has no components, so there are no posteriors to show; need a mixture")
+    posterior = np.asarray(model.seq_posterior(data))
+    return posterior.reshape(len(posterior), -1)
+
+
+def column(data: Any, field: int | None) -> list[Any]:
+    """The values of one field of records (rows, or a data frame), or the data themselves."""
+    if hasattr(data, "columns") and field is not None:
+        return list(frame_columns(data)[field])
+    return list(data) if field is None else [row[field] for row in data]
+
+
+def is_mixture(law: Any) -> bool:
+    return isinstance(law, MixtureDistribution)

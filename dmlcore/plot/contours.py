@@ -1,0 +1,109 @@
+"""Two coordinates of Gaussian vectors, or of records with Gaussian fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import StructureError
+from dmlcore.data.values import is_missing
+from dmlcore.plot.axes import (
+    GREY,
+    MAX_LEGEND,
+    as_written,
+    axes_or_new,
+    colours,
+    column,
+    common_name,
+    component_names,
+    is_mixture,
+    legend,
+    plain_axes,
+)
+from dmlcore.stats.combinators.composite import CompositeDistribution
+from dmlcore.stats.combinators.optional import OptionalDistribution
+from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution
+from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution
+from dmlcore.stats.univariate.gaussian import GaussianDistribution
+
+
+def contours(
+    model: Any,
+    data: Any = None,
+    *,
+    fields: tuple[int, int] = (0, 1),
+    levels: tuple[float, ...] = (0.5, 0.95),
+    labels: tuple[str, str] | None = None,
+    ax: Any = None,
+) -> Any:
+    """Ellipses that hold shares `levels` of the mass of a Gaussian, or of each component of a mixture, in the plane of two coordinates.
+
+    model: a law of Gaussian vectors, of records whose two fields are Gaussian (or may be missing), or a mixture of such. data:
+    observations, each coloured by its most probable component. labels: what the axes say, with units. Returns the axes. Raises
+    `StructureError` for other laws.
+    """
+    parts = list(model.components) if is_mixture(model) else [model]
+    w = model.w if is_mixture(model) else [1.0]
+    planes = [_plane(part, fields) for part in parts]
+    ax = plain_axes(axes_or_new(ax, (5.6, 4.8)))
+    palette = colours(len(parts))
+    if data is not None:
+        _scatter(ax, model, data, fields, palette)
+    names = component_names(parts, w) if len(parts) > 1 else [as_written(model.name or model.family_name())]
+    circle = np.array([np.cos(turn := np.linspace(0, 2 * np.pi, 181)), np.sin(turn)])
+    for (mean, covar), name, colour, weight in zip(planes, names, palette, w, strict=True):
+        if weight == 0:
+            continue
+        values, vectors = np.linalg.eigh(covar)
+        axes = vectors * np.sqrt(np.maximum(values, 0.0))
+        for i, share in enumerate(sorted(levels)):
+            x, y = mean[:, None] + np.sqrt(-2 * np.log1p(-share)) * axes @ circle
+            first = name if i == 0 and len(parts) <= MAX_LEGEND else None
+            ax.plot(x, y, color=colour, linewidth=1.6, alpha=1 - 0.45 * i / len(levels), label=first)
+        ax.plot(*mean, marker="+", color=colour, markersize=9, markeredgewidth=2)
+    found = labels or tuple(_axis_name(model, j) for j in fields)
+    shares = " and ".join(f"{share:.0%}" for share in sorted(levels))
+    ax.set(xlabel=found[0], ylabel=found[1])
+    legend(ax, f"ellipses hold {shares} of {'each component' if len(parts) > 1 else 'the mass'}")
+    return ax
+
+
+def _plane(law: Any, fields: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean `(2,)` and covariance `(2, 2)` of two coordinates."""
+    i, j = fields
+    if isinstance(law, MultivariateGaussianDistribution):
+        return law.mu[[i, j]], law.covar[np.ix_([i, j], [i, j])]
+    if isinstance(law, DiagonalGaussianDistribution):
+        return law.mu[[i, j]], np.diag(law.covar[[i, j]])
+    if isinstance(law, CompositeDistribution):
+        sides = [_value(law.dists[k]) for k in fields]
+        if all(isinstance(side, GaussianDistribution) for side in sides):
+            return np.array([side.mu for side in sides]), np.diag([side.sigma2 for side in sides])
+    raise StructureError(f"{law.label}: contours() is of Gaussian vectors, or of records with two Gaussian fields")
+
+
+def _value(law: Any) -> Any:
+    return _value(law.dist) if isinstance(law, OptionalDistribution) else law
+
+
+def _scatter(ax: Any, model: Any, data: Any, fields: tuple[int, int], palette: list[Any]) -> None:
+    """The rows whose two coordinates are there."""
+    xs, ys = (column(data, j) for j in fields)
+    there = [k for k, pair in enumerate(zip(xs, ys, strict=True)) if not any(map(is_missing, pair))]
+    if not there:
+        return
+    colour: Any = GREY
+    if is_mixture(model):
+        which = model.seq_posterior(data)[there].argmax(axis=1)
+        colour = [palette[k] for k in which]
+    style = {"s": max(4.0, min(22.0, 4000 / len(there))), "alpha": 0.45, "linewidths": 0}
+    ax.scatter([float(xs[k]) for k in there], [float(ys[k]) for k in there], c=colour, **style)
+
+
+def _axis_name(model: Any, j: int) -> str:
+    """The name of a field, where the model's nodes have one."""
+    parts = model.components if is_mixture(model) else [model]
+    names = {common_name(part.dists[j]) for part in parts if isinstance(part, CompositeDistribution)}
+    only = names.pop() if len(names) == 1 else None
+    return only or (f"field {j}" if isinstance(parts[0], CompositeDistribution) else f"coordinate {j}")

@@ -1,0 +1,195 @@
+"""Mixtures whose weights depend on covariates: concomitant variables, a mixture of experts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore import kernels
+from dmlcore.core.declared import child, children, keys, name
+from dmlcore.core.distribution import CombinatorDistribution, Distribution, Sampler, common_layout, interleaved
+from dmlcore.core.errors import ParameterError, StructureError
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
+from dmlcore.core.labels import Vocabulary
+from dmlcore.core.random import Random, generator
+from dmlcore.core.statistics import Node
+from dmlcore.core.walk import scaled_by_largest
+from dmlcore.data.layouts import Covariates, Fields, Layout
+from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, mixed
+from dmlcore.stats.regression.labels import Design, LabelTape, chosen_rows, share_sums
+from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionDistribution, MultinomialLogisticRegressionEstimator
+
+
+class GatedTape(MixtureTape):
+    """The tape of a mixture whose weights are in the scores already, and that of its gate."""
+
+    __slots__ = ("gate",)
+
+    def __init__(self, mixture: MixtureTape, gate: LabelTape):
+        super().__init__(mixture.scored, mixture.w, mixture.total, mixture.plain)
+        self.gate = gate
+
+
+class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
+    """An observation (z, x), where x given z has density `sum_k w_k(z) components[k](x)` and `w(z)` is multinomial logistic in z.
+
+    components: K distributions of one kind of observation. gate: a `MultinomialLogisticRegressionDistribution` over the labels
+    0, ..., K - 1; component 0 is its reference. z and x may share covariates: each reads its own. Raises `ParameterError` where the
+    gate has other labels, `StructureError` if components describe different observations.
+    """
+
+    components: Sequence[Distribution] = children()
+    gate: Distribution = child()
+    name: str | None = name()
+    keys: tuple[str | None, str | None] = keys("gate", "components")
+
+    def validate(self) -> None:
+        labels = getattr(self.gate, "labels", None)
+        if not isinstance(self.gate, MultinomialLogisticRegressionDistribution) or labels != tuple(range(len(self.components))):
+            raise ParameterError(
+                f"{type(self).__name__}: gate must be a MultinomialLogisticRegressionDistribution over the labels "
+                f"0 to {len(self.components) - 1}, got {self.gate!r}"
+            )
+        self.derive(layout=gated_layout(self, self.components, self.gate.dim))
+
+    @property
+    def num_components(self) -> int:
+        return len(self.components)
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, GatedTape]:
+        covariates, inner = column.fields
+        gate: Any = self.gate
+        design = Design(covariates.x)
+        log_w = gate.log_probabilities(design)
+        logs, tapes = score.many(self.components, inner)
+        log, tape = mixed(scaled_by_largest(logs + log_w, tapes), np.ones(len(log_w)))
+        return log, GatedTape(tape, LabelTape(design, np.exp(log_w, out=log_w), gate.vocabulary))
+
+    def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
+        return [score(component, column.fields[1])[0] for component in self.components]
+
+    def weights_given(self, z: Any) -> np.ndarray:
+        """Mixing weights `(n, K)` at gate covariates `(n, d)`."""
+        gate: Any = self.gate
+        return gate.mean_given(z)
+
+    def law_given(self, z: Any) -> MixtureDistribution:
+        """The mixture of x at one z `(d,)`."""
+        return MixtureDistribution(self.components, self.weights_given([z])[0])
+
+    def mean_given(self, z: Any, x: Any, offset: Any = None) -> np.ndarray:
+        """Of gated regressions: the mean response `(n,)` at gate covariates z and covariates x."""
+        means = [component.mean_given(x, offset) for component in self._regressions()]
+        return np.einsum("nk,kn->n", self.weights_given(z), np.array(means))
+
+    def sample_given(self, z: Any, rng: Random = None, x: Any = None, **given: Any) -> Any:
+        """One draw of what the components describe for each z `(n, d)`; of regressions, of the response at covariates x `(n, p)`, with
+        `offset` and `trials` as they need them."""
+        rng = generator(rng)
+        which = chosen_rows(self.weights_given(z), rng)
+        rows = [np.flatnonzero(which == k) for k in range(self.num_components)]
+        order = np.empty(len(which), dtype=np.intp)
+        order[np.concatenate(rows)] = np.arange(len(which))
+        if x is None:
+            return interleaved([c.draw(len(own), rng) for c, own in zip(self.components, rows, strict=True)], order)
+        wide = {field: np.broadcast_to(value, len(which)) for field, value in given.items() if value is not None}
+        parts = [
+            component.sample_given([x[i] for i in own.tolist()], rng, **{field: value[own] for field, value in wide.items()})
+            for component, own in zip(self._regressions(), rows, strict=True)
+            if len(own)
+        ]
+        return interleaved(parts, order)
+
+    def _regressions(self) -> Any:
+        for component in self.components:
+            if not hasattr(component, "mean_given"):
+                raise StructureError(f"{self.label}: a {component.label} is no regression, so it takes no covariates x")
+        return self.components
+
+    def sampler(self, seed: Random = None) -> GatedSampler:
+        return GatedSampler(self, generator(seed))
+
+    def draw(self, size: int, rng: np.random.Generator) -> Any:
+        raise StructureError(
+            f"{self.label}: a gated mixture cannot be sampled without its covariates; use sample_given(z), or condition on z"
+        )
+
+    def estimator(self, pseudo_count: Any = None) -> GatedMixtureEstimator:
+        parts = tuple(component.estimator(pseudo_count) for component in self.components)
+        return GatedMixtureEstimator(parts, self.gate.estimator(pseudo_count), self.name, self.keys)
+
+    def blame(self, x: Any) -> str:
+        return self.components[int(np.argmax(self.weights_given([x[0]])[0]))].blame(x[1])
+
+
+class GatedSampler(Sampler):
+    """Draws at given covariates; successive calls continue one random stream."""
+
+    def sample_given(self, z: Any, x: Any = None, **given: Any) -> Any:
+        """One draw for each z `(n, d)`; of regressions, of the response at covariates x."""
+        law: Any = self.distribution
+        return law.sample_given(z, self.rng, x, **given)
+
+
+def gated_layout(node: Any, parts: Any, dim: int | None) -> Layout:
+    """The layout of (z, x)."""
+    return Fields(node.label, (Covariates(f"{node.label} gate", dim), common_layout(parts, type(node).__name__)))
+
+
+class GatedMixtureEstimator(CombinatorEstimator):
+    """Maximum likelihood for a gated mixture by EM: components are fitted to their shares of the rows, and the gate takes one Fisher
+    scoring step towards the posteriors in each step of EM.
+
+    estimators: one per component. gate: a `MultinomialLogisticRegressionEstimator` (its ridge, intercept, names); None is the plain
+    one. keys: (gate, components).
+    """
+
+    estimators: Sequence[Estimator] = children()
+    gate: Estimator = child(None)
+    name: str | None = name()
+    keys: tuple[str | None, str | None] = keys("gate", "components")
+
+    family = GatedMixtureDistribution
+
+    def validate(self) -> None:
+        labels = tuple(range(len(self.estimators)))
+        gate = MultinomialLogisticRegressionEstimator() if self.gate is None else self.gate
+        if not isinstance(gate, MultinomialLogisticRegressionEstimator) or gate.labels not in (None, labels):
+            raise ParameterError(f"{type(self).__name__}: gate must be a MultinomialLogisticRegressionEstimator, got {gate!r}")
+        dim = None if gate.names is None else len(gate.names)
+        self.derive(gate=gate.replace(labels=labels), layout=gated_layout(self, self.estimators, dim))
+
+    @property
+    def num_components(self) -> int:
+        return len(self.estimators)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(range(len(self.estimators)))
+
+    def ties(self) -> Any:
+        gate, components = self.keys
+        of_components = [() if components is None else ((components, k),) for k in range(len(self.estimators))]
+        return None, None, (*of_components, () if gate is None else ((gate, "gate"),))
+
+    def impossible(self, x: Any) -> str | None:
+        return impossible_under_all(self.estimators, x[1])
+
+    def open(self, column: Any, open: Any) -> GatedTape:
+        covariates, inner = column.fields
+        tape = MixtureTape(open.components(self.estimators, inner), np.ones(len(self.estimators)), np.ones(len(column)))
+        return GatedTape(tape, LabelTape(Design(covariates.x), None, self.vocabulary))
+
+    def backward(self, tape: GatedTape, weights: np.ndarray, send: Any) -> Node:
+        if tape.plain is None:
+            shares = kernels.shares_of(tape.scored.scaled[None], tape.w[None], tape.total[None], weights[None])[0]
+        else:
+            shares = tape.posterior() * weights
+        nodes = send.many(tuple(self.estimators), tape.scored.tapes, shares)
+        return Node(None, [*nodes, Node(share_sums(tape.gate, shares))])
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> GatedMixtureDistribution:
+        return GatedMixtureDistribution(children[:-1], children[-1], self.name, self.keys)

@@ -1,0 +1,75 @@
+"""Unknown coordinates of Gaussian vectors, given the known ones."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core import special
+from dmlcore.core.errors import StructureError
+from dmlcore.core.numerics import HALF_LOG_2PI
+from dmlcore.core.partial import Known, Parts
+from dmlcore.core.rowlaws import Atom, Product, RowLaw
+from dmlcore.data.layouts import Real
+from dmlcore.stats.multivariate.vectors import lower_inverse
+from dmlcore.stats.univariate.gaussian import GaussianDistribution
+
+
+class Normals(Atom):
+    """Gaussian vectors with means `(n, d)` and one covariance `(d, d)`; `family` is the law of such a vector, of mean and covariance."""
+
+    def __init__(self, means: np.ndarray, covar: np.ndarray, family: Any):
+        self.means, self.covar, self.family, self.slots = means, covar, family, len(covar)
+
+    def keep(self, slots: list[int]) -> Normals:
+        return Normals(self.means[:, slots], self.covar[np.ix_(slots, slots)], self.family)
+
+    def at(self, rows: np.ndarray) -> Normals:
+        return Normals(self.means[rows], self.covar, self.family)
+
+    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
+        if self.slots == 1:
+            return [(1.0, (GaussianDistribution(self.means[row, 0], self.covar[0, 0]),))]
+        return [(1.0, (self.family(self.means[row], self.covar),))]
+
+    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
+        factor = np.linalg.cholesky(self.covar)
+        return list((rng.standard_normal((len(rows), self.slots)) @ factor.T + self.means[rows]).T)
+
+    def ask(self, what: str, *args: Any) -> Any:
+        mean, scale = self.means[:, 0], math.sqrt(self.covar[0, 0])
+        if what in ("mean", "mode"):
+            return mean
+        if what == "variance":
+            return self.covar[0, 0]
+        if what == "cdf":
+            return special.ndtr((args[0] - mean) / scale)
+        if what == "quantile":
+            return mean + scale * special.ndtri(args[0])
+        raise StructureError(f"a coordinate of a Gaussian vector has no {what}()")
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        return -HALF_LOG_2PI - 0.5 * math.log(self.covar[0, 0]) - 0.5 * (x - self.means[:, 0]) ** 2 / self.covar[0, 0]
+
+
+def given_coordinates(law: Any, covar: np.ndarray, family: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:
+    """Log density `(n,)` of the known coordinates of a Gaussian vector, and the law of the others.
+
+    From the Cholesky factor of the covariance with the known coordinates first: its last block is the factor of the conditional
+    covariance, which so stays positive definite.
+    """
+    known = [j for j, entry in enumerate(x.entries) if isinstance(entry, Known)]
+    rest = [j for j in range(len(x.entries)) if j not in known]
+    order, k = known + rest, len(known)
+    log, means, left = np.zeros(n), np.tile(law.mu[rest], (n, 1)), covar
+    if k:
+        factor = np.linalg.cholesky(covar[np.ix_(order, order)])
+        left = factor[k:, k:] @ factor[k:, k:].T
+        values: Any = [x.entries[j].encoded(Real(f"{law.label}, coordinate {j}")).column for j in known]
+        white = lower_inverse(factor[:k, :k]) @ (np.array([column.x for column in values]) - law.mu[known][:, None])
+        log = -k * HALF_LOG_2PI - np.log(np.diag(factor)[:k]).sum() - 0.5 * (white * white).sum(axis=0)
+        log = np.where(np.isnan(log), -np.inf, log)
+        means = means + (factor[k:, :k] @ white).T
+    return log, Normals(means, left, family) if rest else Product([])

@@ -1,0 +1,142 @@
+"""What laws of a response given covariates share: the linear predictor, means, laws and samples at given covariates.
+
+The intercept is stated here, once: distributions hold `intercept` (a number, or None for none) and `coef` apart, estimators have the
+setting `intercept`.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from dmlcore.core.declared import parameter
+from dmlcore.core.distribution import CombinatorDistribution, Sampler
+from dmlcore.core.errors import DataError, StructureError, shorten
+from dmlcore.core.random import Random, generator
+from dmlcore.data.encoded import encode
+from dmlcore.data.layouts import Covariates, Layout, Real
+from dmlcore.stats.multivariate.vectors import check_dimension
+from dmlcore.stats.regression.domains import Coefficients, MaybeReal
+from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, predictors, row_layout
+
+HIGHEST = 700.0  # linear predictors of log links beyond this are cut, so that means stay finite
+
+
+class RegressionDistribution(CombinatorDistribution):
+    """Base: the law of a response y given covariates x, through `eta = intercept + coef . x (+ offset)`."""
+
+    coef: np.ndarray = parameter(Coefficients())
+    intercept: float | None = parameter(MaybeReal())
+
+    response: ClassVar[type[Layout]] = Real
+    undetermined: ClassVar[tuple[int, ...]] = ()  # columns a fit could not determine: a fact its record reports, not a parameter
+    offset = False
+
+    @cached_property
+    def layout(self) -> Layout:
+        return row_layout(self, Covariates(self.label, len(self.coef)), self.response(self.label))
+
+    @property
+    def dim(self) -> int:
+        """The number of covariates."""
+        return len(self.coef)
+
+    @property
+    def has_trials(self) -> bool:
+        """Whether observations hold a number of trials."""
+        return False
+
+    def replace(self, **changes: Any) -> Self:
+        out = super().replace(**changes)
+        return out.pinned(undetermined=self.undetermined) if self.undetermined else out
+
+    # -- what a family implements --------------------------------------------------------------------------------------
+
+    @classmethod
+    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Log densities `(K, n)` at linear predictors `(K, n)`, which may be written over, and what `slopes` needs."""
+        raise StructureError(f"{cls.__name__} has no scores(nodes, rows, eta)")
+
+    def mean_of(self, eta: np.ndarray) -> np.ndarray:
+        """The mean response (of one trial) at linear predictors `(n,)`."""
+        raise StructureError(f"{type(self).__name__} has no mean_of(eta)")
+
+    def law_of(self, mean: float, trials: int) -> Any:
+        """The law of y, a distribution of the library, where its mean (in one trial) is `mean`."""
+        raise StructureError(f"{type(self).__name__} has no law_of(mean, trials)")
+
+    def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
+        """One response for each mean `(n,)`."""
+        raise StructureError(f"{type(self).__name__} has no draw_of(mean, trials, rng)")
+
+    # -- what the engine asks ------------------------------------------------------------------------------------------
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Tape]:
+        logs, tape = self.forward_many((self,), column, score)
+        return logs[0], tape
+
+    @classmethod
+    def forward_many(cls, nodes: Any, column: Any, score: Any) -> tuple[np.ndarray, Tape]:
+        """`forward` of several, `(K, n)` log densities."""
+        rows = Rows(nodes[0], column)
+        if not rows.n:
+            return np.zeros((len(nodes), 0)), Tape(rows)
+        with np.errstate(over="ignore"):
+            logs, made = cls.scores(nodes, rows, predictors(nodes, rows))
+        return rows.bar(logs), Tape(rows, nodes, made)
+
+    def draw(self, size: int, rng: np.random.Generator) -> Any:
+        raise StructureError(f"{self.label}: a regression cannot be sampled without covariates; use sample_given(x), or condition on x")
+
+    # -- what users call -----------------------------------------------------------------------------------------------
+
+    def predictor_given(self, x: Any, offset: Any = None) -> np.ndarray:
+        """Linear predictors `(n,)` at covariates `(n, p)`. Raises `DataError` for other shapes, missing and infinite cells."""
+        column: Any = encode(x, Covariates(self.label, self.dim)).column
+        values = column.x
+        check_dimension(values, self.dim, self.label)
+        if (offset is not None) != bool(self.offset):
+            raise DataError(f"{self.label}: {'needs an offset' if self.offset else 'has no offset'}, got {shorten(offset)}")
+        eta = values @ self.coef + (self.intercept or 0.0)
+        return eta if offset is None else eta + np.broadcast_to(np.asarray(offset, dtype=np.float64), eta.shape)
+
+    def mean_given(self, x: Any, offset: Any = None) -> np.ndarray:
+        """The mean response `(n,)` (of one trial) at covariates `(n, p)`, with offsets `(n,)` or one number where the law has them."""
+        return self.mean_of(self.predictor_given(x, offset))
+
+    def law_given(self, x: Any, offset: Any = None, trials: int | None = None) -> Any:
+        """The law of y at one x `(p,)`: a distribution of the library."""
+        if (trials is not None) != bool(self.has_trials):
+            raise DataError(f"{self.label}: {'needs trials' if self.has_trials else 'has no trials'}, got {trials!r}")
+        return self.law_of(float(self.mean_given([x], offset)[0]), 1 if trials is None else trials)
+
+    def sample_given(self, x: Any, rng: Random = None, offset: Any = None, trials: Any = None) -> np.ndarray:
+        """One draw of y for each row of covariates `(n, p)`, `(n,)`."""
+        mean = self.mean_given(x, offset)
+        if (trials is not None) != bool(self.has_trials):
+            raise DataError(f"{self.label}: {'needs trials' if self.has_trials else 'has no trials'}, got {shorten(trials)}")
+        return self.draw_of(mean, trials, generator(rng))
+
+    def sampler(self, seed: Random = None) -> GivenSampler:
+        return GivenSampler(self, generator(seed))
+
+    def estimator(self, pseudo_count: Any = None) -> Any:
+        """The estimator of this shape; `pseudo_count` becomes its `ridge`."""
+        ridge = 0.0 if pseudo_count is None else float(np.ravel(pseudo_count)[0] or 0.0)
+        settings = {field: getattr(self, field) for field, _ in self._fields if field in ("offset", "trials", "name", "keys")}
+        return self.estimator_family(intercept=self.intercept is not None, ridge=ridge, **settings)
+
+    def blame(self, x: Any) -> str:
+        why = impossible_response(self, x)
+        return why or f"{self.label}: {shorten(x)} has density zero"
+
+
+class GivenSampler(Sampler):
+    """Draws of responses at given covariates; successive calls continue one random stream."""
+
+    def sample_given(self, x: Any, offset: Any = None, trials: Any = None) -> np.ndarray:
+        """One draw of y for each row of covariates `(n, p)`, `(n,)`."""
+        law: Any = self.distribution
+        return law.sample_given(x, self.rng, offset, trials)

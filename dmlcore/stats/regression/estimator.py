@@ -1,0 +1,153 @@
+"""What estimators of regressions share: the Fisher scoring step of each step of EM."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from dmlcore.core.declared import parameter, setting
+from dmlcore.core.domains import nonnegative
+from dmlcore.core.errors import EmptyError, ParameterError, StructureError
+from dmlcore.core.estimator import CombinatorEstimator
+from dmlcore.core.statistics import Node
+from dmlcore.data.layouts import Covariates, Layout
+from dmlcore.stats.regression.domains import ColumnNames
+from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, row_layout
+from dmlcore.stats.regression.scoring import LEVEL_FLOOR, SHAPE_FLOOR, Frame, Scoring, level_of, scorings
+
+
+class RegressionEstimator(CombinatorEstimator):
+    """Base of estimators of regressions.
+
+    intercept: whether there is one. ridge: the prior, which adds `-ridge/2 |coef|^2` to the objective (the intercept is not
+    penalised); a number >= 0 in units of information, so standardise covariates of unlike units. offset: whether observations end
+    with an offset. names: of the covariates, for messages.
+
+    One step of EM takes one Fisher scoring step, at most `STRIDE` long. Raises `DegenerateError` at the start of a fit if, over all
+    the rows, a column is constant or follows from others and there is no ridge. In a component whose rows say nothing about some
+    direction (information below `SHAPE_FLOOR` of that of all the data), the parameters keep their value in that direction, and the
+    record of the fit says so.
+    """
+
+    intercept: bool = setting(True)
+    ridge: float = parameter(nonnegative, default=0.0)
+    offset: Any = setting(False)
+    names: Any = parameter(ColumnNames(), default=None)
+
+    exact: ClassVar[bool] = False
+    frame: ClassVar[Frame | None] = None
+    shape_floor: ClassVar[float] = SHAPE_FLOOR
+    level_floor: ClassVar[float] = LEVEL_FLOOR
+    runaway: ClassVar[str] = "they would run off without end"
+
+    def validate(self) -> None:
+        for field in ("intercept", "offset"):
+            if not isinstance(getattr(self, field), (bool, np.bool_)):
+                raise ParameterError(f"{type(self).__name__}: {field} must be True or False, got {getattr(self, field)!r}")
+
+    @cached_property
+    def layout(self) -> Layout:
+        family: Any = self.family
+        return row_layout(self, Covariates(self.label, None if self.names is None else len(self.names)), family.response(self.label))
+
+    @property
+    def has_trials(self) -> bool:
+        return False
+
+    # -- what a family implements --------------------------------------------------------------------------------------
+
+    @classmethod
+    def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes and curvatures `(K, n)` of log densities in the linear predictor, or `(1, n)` where no law has been scored yet: of
+        a first working response (McCullagh and Nelder 1989, section 2.5.1) at coefficients zero."""
+        raise StructureError(f"{cls.__name__} has no slopes(tape)")
+
+    @classmethod
+    def further(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
+        """Other sums that `dispersion` needs, one per law; they add."""
+        return [None] * len(weights)
+
+    def dispersion(self, statistics: Any, previous: Any, intercept: float | None, coef: np.ndarray) -> dict[str, Any]:
+        """The other parameters of the law with these new coefficients, by name."""
+        return {}
+
+    # -- what the engine asks ------------------------------------------------------------------------------------------
+
+    def open(self, column: Any, open: Any) -> Tape:
+        return Tape(Rows(self, column))
+
+    def backward(self, tape: Tape, weights: np.ndarray, send: Any) -> Node:
+        return self.backward_many((self,), tape, weights[None], send)[0]
+
+    @classmethod
+    def backward_many(cls, estimators: Any, tape: Tape, weights: np.ndarray, send: Any) -> list[Node]:
+        """`backward` of several, from weights `(K, n)`."""
+        return [Node(own) for own in cls.sums(tape, tape.rows.admit(weights))]
+
+    @classmethod
+    def sums(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
+        """Statistics of several laws, from weights `(K, n)`."""
+        if not tape.rows.n:
+            p = tape.rows.x.shape[1]
+            return [Scoring(0.0, np.zeros(p), np.zeros((1, p + 1)), np.zeros((1, p + 1, 1, p + 1)))] * len(weights)
+        slopes, curves = cls.slopes(tape)
+        out = scorings(tape.rows, weights, weights * slopes, weights * curves)
+        more = cls.further(tape, weights)
+        return [Scoring(s.count, s.centre, s.score, s.information, m) for s, m in zip(out, more, strict=True)]
+
+    def resolve(self, statistics: Any) -> Self:
+        scoring = self.scoring(statistics, None)
+        if not level_of(scoring) > 0:
+            return self
+        return self.pinned(frame=Frame(scoring, self.intercept, self.ridge, self.label, self.names))
+
+    def scoring(self, statistics: Any, previous: Any) -> Scoring:
+        """The statistics as scores and informations at the previous law."""
+        return statistics
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
+        if own is None or not own.count > 0:
+            if previous is None:
+                raise EmptyError(f"{self.label}: no row gives it any weight; it cannot be estimated")
+            return previous  # a component that lost its weight keeps its law
+        return self.estimate(own, previous)
+
+    def estimate(self, statistics: Any, previous: Any = None) -> Any:
+        intercept, coef, undetermined = self._moved(statistics, previous)
+        family: Any = self.family
+        rest = {field: getattr(self, field) for field, _ in self.family._fields if field in ("offset", "trials", "name", "keys")}
+        law = family(coef, intercept, **self.dispersion(statistics, previous, intercept, coef), **rest)
+        return law.pinned(undetermined=undetermined) if undetermined else law
+
+    def _moved(self, statistics: Any, previous: Any) -> tuple[float | None, np.ndarray, tuple[int, ...]]:
+        """Intercept and coefficients after the step, and what they did not learn."""
+        scoring = self.scoring(statistics, previous)
+        frame = self.frame or Frame(scoring, self.intercept, self.ridge, self.label, self.names)
+        coef = np.zeros(len(scoring.centre)) if previous is None else previous.coef
+        stride = None if previous is None or self.exact else frame.stride
+        step = frame.step(scoring, coef[None], self.shape_floor, self.level_floor, stride)
+        before = 0.0 if previous is None or previous.intercept is None else previous.intercept
+        return (before + float(step.intercept[0]) if self.intercept else None), coef + step.coef[0], step.undetermined
+
+    def log_prior(self, distribution: Any) -> float:
+        return -0.5 * self.ridge * float(np.sum(distribution.coef**2))
+
+    def impossible(self, x: Any) -> str | None:
+        return impossible_response(self, x)
+
+    def permits(self, distribution: Any) -> bool:
+        return (distribution.intercept is not None) == self.intercept
+
+    def degenerate(self, distribution: Any) -> str | None:
+        return undetermined_message(self, distribution)
+
+
+def undetermined_message(estimator: Any, distribution: Any) -> str | None:
+    """A sentence on the columns whose coefficients the rows do not determine, or None."""
+    if not distribution.undetermined or estimator.frame is None:
+        return None
+    columns = distribution.undetermined
+    named = ", ".join(f"the coefficient of {estimator.frame.column(j)}" if j >= 0 else "the intercept" for j in columns)
+    return f"{estimator.label}: its rows do not determine {named} ({estimator.runaway}); ridge would"

@@ -1,0 +1,98 @@
+"""Gamma regression: positive numbers with a mean that is log-linear in the covariates."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.domains import positive
+from dmlcore.core.errors import DegenerateError
+from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, log_gap, stirling_error
+from dmlcore.core.statistics import LogMoments, Sums
+from dmlcore.core.support import POSITIVE
+from dmlcore.stats.regression.distribution import HIGHEST, RegressionDistribution
+from dmlcore.stats.regression.estimator import RegressionEstimator
+from dmlcore.stats.regression.rows import Rows, Tape
+from dmlcore.stats.regression.scoring import Scoring
+from dmlcore.stats.univariate.gamma import GAP_FLOOR, GammaDistribution, shape_of
+
+
+class GammaRegressionDistribution(RegressionDistribution):
+    """A number y > 0 given x: gamma with mean `mu = exp(intercept + coef . x (+ offset))` and shape a, of density
+    `(a / mu)^a y^(a - 1) exp(-a y / mu) / Gamma(a)`.
+
+    coef: `(p,)`, log units per unit of x. intercept: the log mean at x = 0, or None. shape: positive, a pure number; the variance is
+    mu^2 / shape. offset: whether observations are `(x, y, offset)`. Raises `ParameterError` outside these domains.
+    """
+
+    shape: float = parameter(positive)
+    offset: bool = setting(False)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    support = POSITIVE
+
+    @classmethod
+    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+        shape = np.array([[node.shape] for node in nodes])
+        logs = np.log(rows.y)
+        apart = np.clip(logs - eta, -HIGHEST, HIGHEST)
+        ratio = np.exp(apart)
+        gap = log_gap(ratio - 1.0, apart) if shape.max() >= LARGE else ratio - 1.0 - apart
+        constant = 0.5 * np.log(shape) - HALF_LOG_2PI - stirling_error(shape)
+        return constant - shape * gap - logs, (ratio, gap)
+
+    def mean_of(self, eta: np.ndarray) -> np.ndarray:
+        return np.exp(np.minimum(eta, HIGHEST))
+
+    def law_of(self, mean: float, trials: int) -> GammaDistribution:
+        return GammaDistribution(self.shape, mean / self.shape)
+
+    def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
+        return np.maximum(rng.gamma(self.shape, mean / self.shape), np.finfo(float).tiny)
+
+
+class GammaRegressionEstimator(RegressionEstimator):
+    """Maximum likelihood for a gamma regression; arguments as for `RegressionEstimator`.
+
+    The shape solves `log a - psi(a) = mean of y / mu - 1 - log(y / mu)` at the means before the step. It is capped where the
+    right-hand side reaches `GAP_FLOOR` times that of all the responses about their one mean. Raises `DegenerateError` where they are equal.
+    """
+
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = GammaRegressionDistribution
+    level_floor = 0.0
+    runaway = "covariates of its rows lie in a plane"
+    floor: ClassVar[float] = 0.0
+
+    @classmethod
+    def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
+        if tape.nodes is None:
+            return (np.log(tape.rows.y) - tape.rows.offset)[None], np.ones((1, tape.rows.n))
+        shape = np.array([[node.shape] for node in tape.nodes])
+        return shape * (tape.made[0] - 1.0), shape * tape.made[0]
+
+    @classmethod
+    def further(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
+        if tape.nodes is None:
+            return [LogMoments.of(tape.rows.y * np.exp(-tape.rows.offset), w) for w in weights]
+        return [Sums(gap=float(w @ gap)) for w, gap in zip(weights, tape.made[1], strict=True)]
+
+    def resolve(self, statistics: Scoring) -> Self:
+        out = super().resolve(statistics)
+        return out.pinned(floor=GAP_FLOOR * statistics.more.gap / statistics.count) if statistics.count > 0 else out
+
+    def dispersion(self, statistics: Scoring, previous: Any, intercept: float | None, coef: np.ndarray) -> dict[str, Any]:
+        gap = max(statistics.more.gap / statistics.count, self.floor)
+        if not gap > 0:
+            raise DegenerateError(f"{self.label}: all responses are equal, so the shape has no maximum; leave it out")
+        return {"shape": shape_of(gap)}
+
+    def degenerate(self, distribution: Any) -> str | None:
+        if self.floor > 0 and distribution.shape > shape_of(self.floor) * (1 - 1e-9):
+            return f"{self.label} sits on its fitted values (shape at its cap, {distribution.shape:.3g}); its density there is unbounded"
+        return super().degenerate(distribution)

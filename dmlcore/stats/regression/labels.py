@@ -1,0 +1,99 @@
+"""Labels as a linear predictor each: the block's covariates, and the statistics of labels given covariates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.labels import Vocabulary
+from dmlcore.stats.regression.scoring import Scoring, moments_about, scatters
+
+
+class Design:
+    """Covariates of one block, and about their mean."""
+
+    def __init__(self, x: np.ndarray):
+        self.x, self.n = x, len(x)
+        self.centre = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+        self.apart = x.T - self.centre[:, None]
+
+
+class LabelTape:
+    """What the way back needs of one block: its covariates, label probabilities `(C, n)` (None: no law yet), each row's label as a
+    position in `labels` (-1: not there; None: shares are given)."""
+
+    __slots__ = ("design", "labels", "probabilities", "where")
+
+    def __init__(self, design: Design, probabilities: Any, labels: Vocabulary, where: Any = None):
+        self.design, self.probabilities, self.labels, self.where = design, probabilities, labels, where
+
+
+@dataclass(frozen=True)
+class LabelStart:
+    """Sums before there is a law: `sums.score` `(C, q)` holds those of z over the rows of each label, `information` `(1, q, 1, q)` that
+    of z z' over all rows. Carries its labels with it."""
+
+    labels: Vocabulary
+    sums: Scoring
+
+    @property
+    def count(self) -> float:
+        return self.sums.count
+
+    def __add__(self, other: LabelStart) -> LabelStart:
+        labels = self.labels.union(other.labels)
+        return LabelStart(labels, self.over(labels) + other.over(labels))
+
+    def over(self, labels: Vocabulary) -> Scoring:
+        """The sums with one row of scores for each of these labels."""
+        if labels is self.labels:
+            return self.sums
+        score = np.zeros((len(labels), self.sums.score.shape[1]))
+        where = labels.positions(self.labels)
+        score[where[where >= 0]] = self.sums.score[where >= 0]
+        return Scoring(self.sums.count, self.sums.centre, score, self.sums.information)
+
+
+def share_sums(tape: LabelTape, shares: np.ndarray) -> Any:
+    """Statistics from a weight `(C, n)` for each label in each row."""
+    design, total = tape.design, shares.sum(axis=0)
+    count = float(total.sum())
+    shift = design.apart @ total / count if count > 0 else np.zeros(len(design.centre))
+    centre = design.centre + shift
+    if tape.probabilities is None:
+        V, m, S = scatters(design.apart, total[None])
+        square = moments_about(V[0], m[0], S[0], shift)
+        return LabelStart(tape.labels, Scoring(count, centre, tilted(shares, design.apart, shift), square[None, :, None, :]))
+    p = tape.probabilities[1:]
+    pairs = np.array([(c, d) for c in range(len(p)) for d in range(c + 1)], dtype=np.intp).reshape(-1, 2)
+    curves = p[pairs[:, 0]] * np.where((pairs[:, 0] == pairs[:, 1])[:, None], 1.0 - p[pairs[:, 0]], p[pairs[:, 1]]) * total
+    V, m, S = scatters(design.apart, curves)
+    q = len(centre) + 1
+    information = np.zeros((len(p), q, len(p), q))
+    for i, (c, d) in enumerate(pairs.tolist()):
+        information[c, :, d] = moments_about(V[i], m[i], S[i], shift) * (1 if c == d else -1)
+        information[d, :, c] = information[c, :, d]
+    return Scoring(count, centre, tilted(shares[1:] - p * total, design.apart, shift), information)
+
+
+def tilted(slopes: np.ndarray, apart: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Sums of slopes `(C, n)` times (1, x - centre - shift), `(C, q)`."""
+    totals = slopes.sum(axis=1, keepdims=True)
+    return np.hstack([totals, slopes @ apart.T - totals * shift])
+
+
+def chosen_rows(p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One column for each row of probabilities `(n, C)`, drawn with them."""
+    reached = np.cumsum(p, axis=1)
+    return np.minimum((reached <= rng.random(len(p))[:, None] * reached[:, -1:]).sum(axis=1), p.shape[1] - 1)
+
+
+def distinct_labels(labels: Any, who: str) -> tuple[Any, ...]:
+    """Labels as a tuple. Raises `ParameterError` unless they are distinct, and at least one."""
+    out = tuple(labels) if hasattr(labels, "__iter__") and not isinstance(labels, (str, bytes)) else ()
+    if not out or len(set(out)) < len(out):
+        raise ParameterError(f"{who}: labels must be distinct, and at least one, got {labels!r}")
+    return out

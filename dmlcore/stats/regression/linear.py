@@ -1,0 +1,141 @@
+"""Linear regression: a Gaussian response."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.domains import nonnegative, positive
+from dmlcore.core.errors import DegenerateError, ParameterError
+from dmlcore.core.estimator import REMEDY, pseudo_counts
+from dmlcore.core.numerics import HALF_LOG_2PI
+from dmlcore.core.statistics import Scatter
+from dmlcore.core.support import REALS
+from dmlcore.stats.regression.distribution import RegressionDistribution
+from dmlcore.stats.regression.estimator import RegressionEstimator
+from dmlcore.stats.regression.rows import Rows, Tape
+from dmlcore.stats.regression.scoring import Scoring, scatters
+from dmlcore.stats.univariate.gaussian import GaussianDistribution
+from dmlcore.stats.univariate.moments import VARIANCE_FLOOR, floor_message, least_spread, variance_of
+
+EXACT_FLOOR = 1e-12  # spread in a direction, relative to that of all the data, below which a coefficient stays where it is
+
+
+class LinearRegressionDistribution(RegressionDistribution):
+    """A real response y given x: Gaussian with mean `intercept + coef . x (+ offset)` and variance sigma2.
+
+    coef: `(p,)`, units of y per unit of x. intercept: in units of y, or None. sigma2: the variance about the line, positive.
+    offset: whether observations are `(x, y, offset)`. Raises `ParameterError` outside these domains.
+    """
+
+    sigma2: float = parameter(positive)
+    offset: bool = setting(False)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    support = REALS
+
+    @classmethod
+    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+        sigma2 = np.array([[node.sigma2] for node in nodes])
+        np.subtract(rows.y, eta, out=eta)
+        np.square(eta, out=eta)
+        eta *= -np.minimum(0.5 / sigma2, 1e308)
+        eta -= 0.5 * np.log(sigma2) + HALF_LOG_2PI
+        return eta, None
+
+    def mean_of(self, eta: np.ndarray) -> np.ndarray:
+        return eta
+
+    def law_of(self, mean: float, trials: int) -> GaussianDistribution:
+        return GaussianDistribution(mean, self.sigma2)
+
+    def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
+        return rng.normal(mean, math.sqrt(self.sigma2))
+
+
+class LinearRegressionEstimator(RegressionEstimator):
+    """Maximum likelihood for a linear regression: weighted least squares, and the weighted mean square of the residuals.
+
+    Arguments as for `RegressionEstimator`, but the ridge's log prior is `-ridge |coef|^2 / (2 sigma2)`, so that `coef` minimises
+    the residual sum of squares plus `ridge |coef|^2`. pseudo_count=c with suff_stat=v: c pseudo-observations say the variance is v
+    (default: that about the one line through all the data); the log prior is `-c/2 (log sigma2 + v / sigma2)`. The variance is held
+    above `VARIANCE_FLOOR` times that of all responses. Raises `DegenerateError` where all responses are equal and there is no
+    pseudo_count, and for columns that are constant or follow from others, without a ridge.
+    """
+
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = LinearRegressionDistribution
+    exact: ClassVar[bool] = True
+    shape_floor = EXACT_FLOOR
+    level_floor = 0.0
+    runaway = "covariates of its rows lie in a plane"
+    floor: ClassVar[float] = 0.0
+
+    def validate(self) -> None:
+        super().validate()
+        pseudo_counts(self.pseudo_count, 1, "LinearRegressionEstimator")
+        if self.suff_stat is not None:
+            try:
+                nonnegative.check(self.suff_stat)
+            except ParameterError as error:
+                raise ParameterError(f"LinearRegressionEstimator: suff_stat {error}") from None
+
+    @classmethod
+    def sums(cls, tape: Tape, weights: np.ndarray) -> list[Scatter]:
+        rows = tape.rows
+        counts, means, matrices = scatters(np.vstack([rows.x.T, rows.y - rows.offset]), weights)
+        return [Scatter(count, mean, m2) for count, mean, m2 in zip(counts.tolist(), means, matrices, strict=True)]
+
+    def scoring(self, statistics: Scatter, previous: Any) -> Scoring:
+        p = len(statistics.mean) - 1
+        intercept, coef = (0.0, np.zeros(p)) if previous is None else (previous.intercept or 0.0, previous.coef)
+        return Scoring.of_least_squares(statistics, intercept, coef)
+
+    def resolve(self, statistics: Scatter) -> Self:
+        if not statistics.count > 0:
+            return self
+        out = super().resolve(statistics)
+        response = Scatter(statistics.count, statistics.mean[-1], statistics.m2[-1, -1])
+        (count,) = pseudo_counts(self.pseudo_count, 1, "LinearRegressionEstimator")
+        prior = None
+        if count > 0:
+            intercept, coef, _ = out._moved(statistics, None)
+            prior = count, self.suff_stat if self.suff_stat is not None else squares(statistics, intercept, coef) / statistics.count
+        return out.pinned(floor=VARIANCE_FLOOR * variance_of(response), prior=prior)
+
+    def dispersion(self, statistics: Scatter, previous: Any, intercept: float | None, coef: np.ndarray) -> dict[str, Any]:
+        total = squares(statistics, intercept, coef) + self.ridge * float(coef @ coef)
+        count, variance = (0.0, 0.0) if self.prior is None else self.prior
+        sigma2 = max((total + count * variance) / (statistics.count + count), self.floor)
+        if not sigma2 > 0:
+            raise DegenerateError(f"{self.label}: all responses lie on the line, so the variance has no maximum; {REMEDY}")
+        return {"sigma2": sigma2}
+
+    def log_prior(self, distribution: Any) -> float:
+        sigma2 = distribution.sigma2
+        count, variance = (0.0, 0.0) if self.prior is None else self.prior
+        ridge = self.ridge * float(np.sum(distribution.coef**2)) / sigma2
+        return -0.5 * (ridge + count * (math.log(sigma2) + variance / sigma2))
+
+    def degenerate(self, distribution: Any) -> str | None:
+        return floor_message(self.label, distribution.sigma2, self.floor) or super().degenerate(distribution)
+
+    def spread(self, distribution: Any) -> float:
+        return least_spread(distribution.sigma2, self.floor)
+
+
+def squares(statistics: Scatter, intercept: float | None, coef: np.ndarray) -> float:
+    """The weighted residual sum of squares, from the moments of (x, y) about their mean."""
+    p = len(coef)
+    mean, m2 = statistics.mean, statistics.m2
+    about_mean = m2[p, p] - 2 * coef @ m2[:p, p] + coef @ m2[:p, :p] @ coef
+    apart = mean[p] - (intercept or 0.0) - coef @ mean[:p]
+    return max(float(about_mean), 0.0) + statistics.count * float(apart) ** 2

@@ -1,0 +1,98 @@
+"""Logistic regression: successes whose log odds are linear in the covariates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core import special
+from dmlcore.core.declared import keys, name, setting
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.support import whole_range
+from dmlcore.data.layouts import Count
+from dmlcore.stats.regression.distribution import RegressionDistribution
+from dmlcore.stats.regression.estimator import RegressionEstimator
+from dmlcore.stats.regression.rows import Rows, Tape
+from dmlcore.stats.univariate.binomial import BinomialDistribution
+
+BINARY, SUCCESSES = whole_range(0, 1), whole_range(0, None)
+
+
+class _Trials:
+    """What the law and its estimator say about trials."""
+
+    trials: Any
+
+    @property
+    def has_trials(self) -> bool:
+        return self.trials
+
+    @property
+    def support(self) -> Any:
+        return SUCCESSES if self.trials else BINARY
+
+
+class LogisticRegressionDistribution(_Trials, RegressionDistribution):
+    """A response y given x: 1 with probability `p = 1 / (1 + exp(-(intercept + coef . x (+ offset))))` and 0 otherwise; with trials, the
+    number of successes in as many trials, of probability `C(trials, y) p^y (1 - p)^(trials - y)`.
+
+    coef: `(p,)`, log odds per unit of x. intercept: the log odds at x = 0, or None. trials: whether observations are `(x, y, trials)`;
+    offset: whether they end with an offset. Raises `ParameterError` outside these domains.
+    """
+
+    trials: bool = setting(False)
+    offset: bool = setting(False)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    response = Count
+
+    @classmethod
+    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+        shrunk = np.exp(-np.abs(eta))
+        p = np.where(eta >= 0, 1.0, shrunk) / (1.0 + shrunk)
+        logs = rows.y * eta - rows.trials * (np.maximum(eta, 0.0) + np.log1p(shrunk))
+        if nodes[0].trials:
+            n, y = rows.trials, rows.y
+            logs += special.gammaln(n + 1.0) - special.gammaln(y + 1.0) - special.gammaln(n - y + 1.0)
+        return logs, (p, np.where(eta >= 0, shrunk, 1.0) / (1.0 + shrunk))
+
+    def mean_of(self, eta: np.ndarray) -> np.ndarray:
+        return special.expit(eta)
+
+    def law_of(self, mean: float, trials: int) -> BinomialDistribution:
+        return BinomialDistribution(mean, trials)
+
+    def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
+        return rng.binomial(1 if trials is None else np.asarray(trials), mean)
+
+
+class LogisticRegressionEstimator(_Trials, RegressionEstimator):
+    """Maximum likelihood for a logistic regression; arguments as for `RegressionEstimator`. trials: as for the distribution.
+
+    Where covariates separate successes from failures (in some direction) there is no maximum: coefficients run off, until the
+    information falls below `LEVEL_FLOOR` per row or, in that direction, below `SHAPE_FLOOR` of that of all the data. There they are
+    held, fitted probabilities are 0 and 1 to seven digits, and the record of the fit says so. A ridge prevents it.
+    """
+
+    trials: bool = setting(False)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = LogisticRegressionDistribution
+    runaway = "covariates separate successes from failures"
+
+    def validate(self) -> None:
+        super().validate()
+        if not isinstance(self.trials, (bool, np.bool_)):
+            raise ParameterError(f"LogisticRegressionEstimator: trials must be True or False, got {self.trials!r}")
+
+    @classmethod
+    def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
+        rows = tape.rows
+        if tape.nodes is None:
+            p = np.atleast_1d(special.expit(rows.offset))[None]
+            return rows.y - rows.trials * p, np.broadcast_to(rows.trials * p * (1 - p), (1, rows.n))
+        p, q = tape.made
+        return rows.y * q - (rows.trials - rows.y) * p, rows.trials * p * q

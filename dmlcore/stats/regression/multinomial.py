@@ -1,0 +1,198 @@
+"""Multinomial logistic regression: labels whose log odds are linear in the covariates. Also the gate of a gated mixture."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.domains import Domain
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.labels import LabelMap, Vocabulary
+from dmlcore.core.random import Random, generator
+from dmlcore.core.statistics import Node
+from dmlcore.data.encoded import encode
+from dmlcore.data.layouts import Covariates, Fields, Labels
+from dmlcore.stats.multivariate.vectors import check_dimension
+from dmlcore.stats.regression.distribution import RegressionDistribution
+from dmlcore.stats.regression.domains import Coefficients, MaybeVector
+from dmlcore.stats.regression.estimator import RegressionEstimator
+from dmlcore.stats.regression.labels import Design, LabelStart, LabelTape, chosen_rows, distinct_labels, share_sums
+from dmlcore.stats.regression.rows import at_centre
+from dmlcore.stats.regression.scoring import Frame, Scoring, level_of
+from dmlcore.stats.univariate.categorical import CategoricalDistribution
+
+
+class MultinomialLogisticRegressionDistribution(RegressionDistribution):
+    """A label y given x, with `log p(labels[c] | x) = eta_c - log sum_d exp(eta_d)`, `eta_c = intercept[c - 1] + coef[c - 1] . x`,
+    and eta_0 = 0: the first label is the reference.
+
+    coef: `(C - 1, p)`, log odds against the first label per unit of x. intercept: `(C - 1,)`, log odds at x = 0, or None. labels: the
+    C labels, any hashables. Other labels have probability zero. Raises `ParameterError` outside these domains.
+    """
+
+    coef: np.ndarray = parameter(Coefficients(2))
+    intercept: Any = parameter(MaybeVector())
+    labels: Any = parameter(Domain())
+    name: str | None = name()
+    keys: str | None = keys()
+
+    response = Labels
+
+    def validate(self) -> None:
+        self.derive(labels=distinct_labels(self.labels, type(self).__name__))
+        short = len(self.labels) - 1
+        if len(self.coef) != short or (self.intercept is not None and len(self.intercept) != short):
+            who = type(self).__name__
+            raise ParameterError(
+                f"{who}: coef and intercept must have {short} rows, one for each label but the first, got {self.coef.shape}"
+            )
+
+    @property
+    def dim(self) -> int:
+        return self.coef.shape[1]
+
+    @cached_property
+    def layout(self) -> Any:
+        return type(self).layout_of(self, self.dim)
+
+    @staticmethod
+    def layout_of(node: Any, dim: int | None) -> Any:
+        return Fields(node.label, (Covariates(node.label, dim), Labels(node.label)))
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.labels)
+
+    def log_probabilities(self, design: Design) -> np.ndarray:
+        """Log probabilities of the labels, `(C, n)`."""
+        check_dimension(design.x, self.dim, self.label)
+        eta = np.zeros((len(self.labels), design.n))
+        if design.n:
+            intercept = np.zeros(len(self.coef)) if self.intercept is None else self.intercept
+            np.matmul(self.coef, design.apart, out=eta[1:])
+            eta[1:] += at_centre(self.coef, intercept, design.centre)[:, None]
+            eta -= eta.max(axis=0)
+            eta -= np.log(np.exp(eta).sum(axis=0))
+        return eta
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        covariates, response = column.fields
+        design = Design(covariates.x)
+        logs = self.log_probabilities(design)
+        where = self.vocabulary.positions(response.values.x)[response.codes]
+        out = np.where(where >= 0, logs[where, np.arange(design.n)], -np.inf)
+        return out, LabelTape(design, np.exp(logs, out=logs), self.vocabulary, where)
+
+    @classmethod
+    def forward_many(cls, nodes: Any, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        scored = [node.forward(column, score) for node in nodes]
+        return np.array([log for log, _ in scored]), [tape for _, tape in scored]
+
+    def mean_given(self, x: Any, offset: Any = None) -> np.ndarray:
+        """Probabilities of the labels, `(n, C)`, at covariates `(n, p)`."""
+        column: Any = encode(x, Covariates(self.label, self.dim)).column
+        return np.exp(self.log_probabilities(Design(column.x))).T
+
+    def law_given(self, x: Any, offset: Any = None, trials: int | None = None) -> CategoricalDistribution:
+        p = self.mean_given([x])[0]
+        return CategoricalDistribution(LabelMap(self.vocabulary, p / p.sum()))
+
+    def sample_given(self, x: Any, rng: Random = None, offset: Any = None, trials: Any = None) -> Any:
+        """One label for each row of covariates `(n, p)`: a list."""
+        return [self.labels[c] for c in chosen_rows(self.mean_given(x), generator(rng)).tolist()]
+
+    def estimator(self, pseudo_count: Any = None) -> Any:
+        ridge = 0.0 if pseudo_count is None else float(np.ravel(pseudo_count)[0] or 0.0)
+        return MultinomialLogisticRegressionEstimator(self.intercept is not None, ridge, labels=self.labels, name=self.name, keys=self.keys)
+
+    def blame(self, x: Any) -> str:
+        return f"{self.label}: the label {x[1]!r} has probability zero; it needs one of {list(self.labels)!r}"
+
+
+class MultinomialLogisticRegressionEstimator(RegressionEstimator):
+    """Maximum likelihood for a multinomial logistic regression; arguments as for `RegressionEstimator`, without offset.
+
+    labels: the labels, the first of which is the reference; None takes those of all the data that carry weight, in sorted order.
+    Where covariates separate labels there is no maximum; what is said of `LogisticRegressionEstimator` holds here.
+    """
+
+    labels: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = MultinomialLogisticRegressionDistribution
+    runaway = "covariates separate labels"
+    pinned_labels: ClassVar[Vocabulary | None] = None
+
+    def validate(self) -> None:
+        super().validate()
+        if self.offset:
+            raise ParameterError(f"{type(self).__name__}: there is no offset in a multinomial logistic regression")
+        if self.labels is not None:
+            self.derive(labels=distinct_labels(self.labels, type(self).__name__))
+
+    @cached_property
+    def layout(self) -> Any:
+        return self.family.layout_of(self, None if self.names is None else len(self.names))
+
+    def open(self, column: Any, open: Any) -> Any:
+        covariates, response = column.fields
+        return LabelTape(Design(covariates.x), None, response.values.x, response.codes)
+
+    @classmethod
+    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
+        if type(tape) is LabelTape:
+            tape = [tape]
+        return [e.backward(t, row, send) for e, t, row in zip(estimators, tape, weights, strict=True)]
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        shares = np.zeros((len(tape.labels), tape.design.n))
+        there = np.flatnonzero(tape.where >= 0)
+        shares[tape.where[there], there] = weights[there]
+        return Node(share_sums(tape, shares))
+
+    def scoring(self, statistics: Any, previous: Any) -> Scoring:
+        if isinstance(statistics, Scoring):
+            return statistics
+        sums = statistics.over(self._vocabulary(statistics))
+        C = len(sums.score)
+        information = np.multiply.outer(np.eye(C)[1:, 1:] / C - 1.0 / C**2, sums.information[0, :, 0]).transpose(0, 2, 1, 3)
+        return Scoring(sums.count, sums.centre, sums.score[1:] - sums.score.sum(axis=0) / C, information)
+
+    def _vocabulary(self, statistics: LabelStart) -> Vocabulary:
+        if self.labels is not None:
+            return Vocabulary(self.labels)
+        if self.pinned_labels is not None:
+            return self.pinned_labels
+        return Vocabulary(label for label, w in zip(statistics.labels, statistics.sums.score[:, 0], strict=True) if w > 0)
+
+    def resolve(self, statistics: Any) -> Self:
+        if not statistics.count > 0:
+            return self
+        out = self.pinned(pinned_labels=self._vocabulary(statistics))
+        scoring = out.scoring(statistics, None)
+        if not level_of(scoring) > 0:  # one label alone
+            return out
+        return out.pinned(frame=Frame(scoring, self.intercept, self.ridge, self.label, self.names))
+
+    def estimate(self, statistics: Any, previous: Any = None) -> MultinomialLogisticRegressionDistribution:
+        labels = tuple(self._vocabulary(statistics)) if previous is None else previous.labels
+        short, p = len(labels) - 1, len(self.scoring(statistics, previous).centre)
+        before = np.zeros(short) if previous is None or previous.intercept is None else previous.intercept
+        coef = np.zeros((short, p)) if previous is None else previous.coef
+        undetermined: tuple[int, ...] = ()
+        if short:
+            scoring = self.scoring(statistics, previous)
+            frame = self.frame or Frame(scoring, self.intercept, self.ridge, self.label, self.names)
+            step = frame.step(scoring, coef, self.shape_floor, self.level_floor, frame.stride)
+            before, coef, undetermined = before + step.intercept, coef + step.coef, step.undetermined
+        law = self.family(coef, before if self.intercept else None, labels, self.name, self.keys)
+        return law.pinned(undetermined=undetermined) if undetermined else law
+
+    def impossible(self, x: Any) -> str | None:
+        if self.labels is None or x[1] in self.labels:
+            return None
+        return f"{self.label}: the label {x[1]!r} has probability zero; it needs one of {list(self.labels)!r}"

@@ -1,0 +1,81 @@
+"""Poisson regression: counts with a mean that is log-linear in the covariates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core import special
+from dmlcore.core.declared import keys, name, setting
+from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
+from dmlcore.core.support import COUNTS
+from dmlcore.data.layouts import Count
+from dmlcore.stats.regression.distribution import HIGHEST, RegressionDistribution
+from dmlcore.stats.regression.estimator import RegressionEstimator
+from dmlcore.stats.regression.rows import Rows, Tape
+from dmlcore.stats.univariate.poisson import PoissonDistribution
+
+STARTING = 0.1  # added to a count to give its first mean
+
+
+class PoissonRegressionDistribution(RegressionDistribution):
+    """A count y in 0, 1, 2, ... given x: Poisson with mean `exp(intercept + coef . x (+ offset))`.
+
+    coef: `(p,)`, log units per unit of x. intercept: the log mean at x = 0, or None. offset: whether observations are
+    `(x, y, offset)`; the offset is the logarithm of the exposure. Raises `ParameterError` outside these domains.
+    """
+
+    offset: bool = setting(False)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    response = Count
+    support = COUNTS
+
+    @classmethod
+    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+        np.minimum(eta, HIGHEST, out=eta)
+        mean = np.exp(eta)
+        if len(rows.values) and rows.values.max() > LARGE:  # the saddle-point form (Loader 2000) keeps all digits
+            least = np.maximum(rows.values, 1.0)
+            constant = rows.of(stirling_error(least) + HALF_LOG_2PI + 0.5 * np.log(least))
+            return np.where(rows.y > 0, -deviance(rows.of(least), mean) - constant, -mean), mean
+        eta *= rows.y
+        eta -= mean
+        eta -= rows.of(special.gammaln(rows.values + 1.0))
+        return eta, mean
+
+    def mean_of(self, eta: np.ndarray) -> np.ndarray:
+        return np.exp(np.minimum(eta, HIGHEST))
+
+    def law_of(self, mean: float, trials: int) -> PoissonDistribution:
+        return PoissonDistribution(mean)
+
+    def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
+        return rng.poisson(mean)
+
+
+class PoissonRegressionEstimator(RegressionEstimator):
+    """Maximum likelihood for a Poisson regression; arguments as for `RegressionEstimator`.
+
+    A component all of whose counts are zero (or are, for some direction of x) has no maximum: coefficients that run off are held where
+    the mean falls below `LEVEL_FLOOR`, or the information below `SHAPE_FLOOR`, and the record of the fit says so.
+    """
+
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = PoissonRegressionDistribution
+
+    @classmethod
+    def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
+        if tape.nodes is not None:
+            return tape.rows.y - tape.made, tape.made
+        return first_log_link(tape.rows)
+
+
+def first_log_link(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes and curvatures `(1, n)` of the first working response of a log link: means are the responses, moved off zero."""
+    mean = rows.y + STARTING
+    return (mean * (np.log(mean) - rows.offset) - STARTING)[None], mean[None]

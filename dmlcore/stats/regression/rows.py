@@ -1,0 +1,132 @@
+"""One block as a regression reads it: covariates, response, trials, offset; and the linear predictor.
+
+One observation is `(x, y)`, x a vector of p covariates (the bare number will do where p = 1) and y the response; with `trials` it is
+`(x, y, trials)`, and with `offset` the known part of the linear predictor comes last.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore.data.columns import Distinct
+from dmlcore.data.layouts import Count, Fields, Layout, Real
+from dmlcore.kernels.codes import gather
+from dmlcore.stats.multivariate.vectors import check_dimension
+
+
+class Rows:
+    """One block as a regression reads it: `x` `(n, p)`, the response's distinct `values` and the `codes` of rows into them (None: as
+    they are), `offset` and `trials` (0 and 1 without), and which rows the response's law can have produced (`inside`; None: all)."""
+
+    def __init__(self, node: Any, column: Any):
+        x, response, *rest = column.fields
+        self.n, self.x = len(column), x.x
+        table: Any = response.values if type(response) is Distinct else response
+        self.codes: Any = response.codes if type(response) is Distinct else None
+        self.values: Any = table.x
+        self.offset: Any = rest[-1].x if node.offset else 0.0
+        self.trials: Any = numbers(rest[0]) if node.has_trials else 1.0
+        self.inside: np.ndarray | None = None
+        if isinstance(self.values, np.ndarray):
+            self.values = self.values.astype(np.float64)
+            self._fence(node.support, table)
+
+    def _fence(self, support: Any, table: Any) -> None:
+        """Puts a harmless value where the response is impossible."""
+        inside = None
+        if not support.covers(table):
+            inside = support.contains(table.x)
+            self.values = np.where(inside, self.values, 1.0)
+            inside = inside if self.codes is None else inside[self.codes]
+        if isinstance(self.trials, np.ndarray) and self.n:
+            y = self.of(self.values)
+            possible = y <= self.trials
+            if not possible.all():
+                inside = possible if inside is None else inside & possible
+                self.values, self.codes = np.where(possible, y, 0.0), None
+                self.trials = np.maximum(self.trials, 0.0)
+        self.inside = inside
+
+    def of(self, table: np.ndarray) -> np.ndarray:
+        """Numbers of the distinct values, per row: `(n,)`, or `(K, n)` from `(K, values)`."""
+        if self.codes is None:
+            return table
+        return gather(table, self.codes) if table.ndim == 1 else table[:, self.codes]
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """The response `(n,)`."""
+        return self.of(self.values)
+
+    @cached_property
+    def centre(self) -> np.ndarray:
+        """A point amid the covariates, about which sums are taken."""
+        return self.x.mean(axis=0) if self.n else np.zeros(self.x.shape[1])
+
+    @cached_property
+    def apart(self) -> np.ndarray:
+        """Covariates about `centre`, `(p, n)`."""
+        return self.x.T - self.centre[:, None]
+
+    def bar(self, logs: np.ndarray) -> np.ndarray:
+        """Log densities `(K, n)` with -inf where the response is impossible."""
+        if self.inside is not None:
+            logs[:, ~self.inside] = -np.inf
+        return logs
+
+    def admit(self, weights: np.ndarray) -> np.ndarray:
+        """Weights `(K, n)` with 0 where the response is impossible."""
+        return weights if self.inside is None else weights * self.inside
+
+
+def numbers(column: Any) -> np.ndarray:
+    """A column of numbers, row by row, as floats."""
+    if type(column) is Distinct:
+        table: Any = column.values
+        return gather(table.x.astype(np.float64), column.codes)
+    return column.x.astype(np.float64)
+
+
+class Tape:
+    """What the way back needs of one block: its rows, the laws that were scored (None: none yet), and what these made of the rows."""
+
+    __slots__ = ("made", "nodes", "rows")
+
+    def __init__(self, rows: Rows, nodes: Any = None, made: Any = None):
+        self.rows, self.nodes, self.made = rows, nodes, made
+
+
+def row_layout(node: Any, covariates: Layout, response: Layout) -> Fields:
+    """The layout of `(x, y)`, `(x, y, offset)`, `(x, y, trials)` or `(x, y, trials, offset)`."""
+    more = ((Count(node.label),) if node.has_trials else ()) + ((Real(node.label, finite=True),) if node.offset else ())
+    return Fields(node.label, (covariates, response, *more))
+
+
+def predictors(nodes: Any, rows: Rows) -> np.ndarray:
+    """Linear predictors `(K, n)`; summed about the block's centre, so that covariates far from zero lose no digits."""
+    for node in nodes:
+        check_dimension(rows.x, len(node.coef), node.label)
+    coef = np.array([node.coef for node in nodes])
+    eta = coef @ rows.apart
+    eta += at_centre(coef, [node.intercept or 0.0 for node in nodes], rows.centre)[:, None]
+    if nodes[0].offset:
+        eta += rows.offset
+    return eta
+
+
+def at_centre(coef: np.ndarray, intercepts: Any, centre: np.ndarray) -> np.ndarray:
+    """`intercepts + coef @ centre`, `(K,)`, in extended precision: its terms may be large and cancel."""
+    return (np.longdouble(intercepts) + (coef * centre.astype(np.longdouble)).sum(axis=1)).astype(np.float64)
+
+
+def impossible_response(node: Any, x: Any) -> str | None:
+    """Why one raw observation has density zero whatever the parameters, or None."""
+    column: Any = node.layout.encode([x])
+    rows = Rows(node, column)
+    if rows.inside is None or rows.inside[0]:
+        return None
+    need = node.support.need if not node.has_trials else "whole numbers from 0 to the number of trials"
+    return f"{node.label}: the response {x[1]!r} has density zero; it needs {need}"

@@ -1,0 +1,227 @@
+"""Fisher scoring from statistics that add: scores and informations of linear predictors, and the steps that follow from them.
+
+A linear predictor is `eta = intercept + coef . x (+ offset)`. Of a law of y given eta, a row contributes the slope
+`u = d log p / d eta` and the curvature `v = -d^2 log p / d eta^2 >= 0` at the current parameters; the step solves
+`information step = score` (McCullagh and Nelder 1989, section 2.5; with canonical links the curvature is the expected one).
+Covariates are taken about their weighted mean, so that offsets and units do no harm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dmlcore import kernels
+from dmlcore.core.errors import DegenerateError
+from dmlcore.core.statistics import Scatter
+from dmlcore.stats.multivariate.vectors import lower_inverse
+
+COLLINEAR = 1e-13  # times the number of columns: a share of a column's spread, left by those before it, that is rounding
+CONSTANT = 2.0**-46  # relative to its mean: a column's standard deviation below this is rounding
+SHAPE_FLOOR = 1e-7  # information in a direction, relative to that of all the data, below which parameters stay where they are
+LEVEL_FLOOR = 1e-7  # information per row on the linear predictor itself, below which fitted values have run off
+STRIDE = 2.0  # how far one step may change linear predictors, root mean square over rows weighted by information
+SHORT = 24  # columns up to which the compiled loop is as fast as BLAS
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Sums over rows for C linear predictors, with z = (1, x - centre): `score` `(C, q)` of slopes times z, `information`
+    `(C, q, C, q)` of curvatures times z z'; `centre` `(p,)` is the weighted mean of x, q = p + 1. `more`: further sums, or None.
+    """
+
+    count: float
+    centre: np.ndarray
+    score: np.ndarray
+    information: np.ndarray
+    more: Any = None
+
+    def __add__(self, other: Scoring) -> Scoring:
+        if other.count == 0:
+            return self
+        if self.count == 0:
+            return other
+        count = self.count + other.count
+        centre = self.centre + (other.centre - self.centre) * (other.count / count)
+        one, two = self.about(centre), other.about(centre)
+        more = None if self.more is None else self.more + other.more
+        return Scoring(count, centre, one.score + two.score, one.information + two.information, more)
+
+    def about(self, centre: np.ndarray) -> Scoring:
+        """The same sums with covariates taken about another point."""
+        move = np.eye(len(centre) + 1)
+        move[1:, 0] = self.centre - centre
+        information = np.einsum("ij,cjdk,lk->cidl", move, self.information, move, optimize=len(self.score) > 4)
+        return Scoring(self.count, centre, self.score @ move.T, information, self.more)
+
+    @classmethod
+    def of_least_squares(cls, moments: Scatter, intercept: float, coef: np.ndarray) -> Scoring:
+        """Least squares of the last coordinate of `moments` on the others, at the given parameters, with unit variance."""
+        p = len(coef)
+        information = np.zeros((p + 1, p + 1))
+        information[0, 0] = moments.count
+        information[1:, 1:] = moments.m2[:p, :p]
+        apart = moments.mean[p] - intercept - coef @ moments.mean[:p]
+        score = np.concatenate([[moments.count * apart], moments.m2[:p, p] - moments.m2[:p, :p] @ coef])
+        return cls(moments.count, moments.mean[:p], score[None], information[None, :, None, :])
+
+
+def scatters(x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each row of weights `(K, n)` over the columns of `x` `(p, n)`: their sum, the weighted mean, the centred scatter matrix."""
+    p = len(x)
+    if p <= SHORT:
+        return kernels.scatters(x, weights)
+    counts, means, matrices = np.zeros(len(weights)), np.zeros((len(weights), p)), np.zeros((len(weights), p, p))
+    for k, w in enumerate(weights):
+        counts[k] = w.sum()
+        if counts[k] > 0:
+            mean = x @ w / counts[k]
+            apart = x - mean[:, None]
+            weighed = apart * w
+            rest = weighed.sum(axis=1) / counts[k]  # the rounding error of the mean
+            means[k], matrices[k] = mean + rest, weighed @ apart.T - np.outer(counts[k] * rest, rest)
+    return counts, means, matrices
+
+
+def scorings(rows: Any, weights: np.ndarray, slopes: np.ndarray, curves: np.ndarray) -> list[Scoring]:
+    """`Scoring` of K laws with one linear predictor each, from weights `(K, n)`, slopes and curvatures `(K, n)` (weights included)."""
+    counts = weights.sum(axis=1)
+    V, m, S = scatters(rows.apart, curves)
+    shift = weights @ rows.apart.T / np.where(counts > 0, counts, 1.0)[:, None]
+    totals, tilted = slopes.sum(axis=1), slopes @ rows.apart.T
+    out = []
+    for k, count in enumerate(counts.tolist()):
+        score = np.concatenate([totals[k : k + 1], tilted[k] - totals[k] * shift[k]])
+        out.append(Scoring(count, rows.centre + shift[k], score[None], moments_about(V[k], m[k], S[k], shift[k])[None, :, None, :]))
+    return out
+
+
+def moments_about(V: float, m: np.ndarray, S: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """Second moments `(q, q)` of (1, x - point), from the sum of weights, the mean and the centred scatter."""
+    q = len(m) + 1
+    apart = m - point
+    out = np.empty((q, q))
+    out[0, 0] = V
+    out[0, 1:] = out[1:, 0] = V * apart
+    out[1:, 1:] = S + V * np.outer(apart, apart)
+    return out
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change of parameters: of intercepts `(C,)` (zeros without one) and of coefficients `(C, p)`.
+
+    undetermined: the columns (-1 for the intercept) in whose direction the data say nothing at the current parameters.
+    """
+
+    intercept: np.ndarray
+    coef: np.ndarray
+    undetermined: tuple[int, ...] = ()
+
+
+class Frame:
+    """Coordinates of the linear predictor in which the information of all the data, per unit, is the identity."""
+
+    stride: ClassVar[float] = STRIDE
+
+    def __init__(self, statistics: Scoring, intercept: bool, ridge: float, who: str, names: Any = None):
+        """Raises `DegenerateError` naming columns that are constant or follow from others, unless there is a ridge."""
+        self.intercept, self.ridge = intercept, ridge
+        self.centre = statistics.centre if intercept else np.zeros(len(statistics.centre))
+        self.names = names
+        level = level_of(statistics)
+        matrix = np.einsum("cicj->ij", self._inside(statistics)[1]) / level
+        matrix[self._slopes, self._slopes] += ridge / level * np.eye(len(self.centre))
+        scale = np.sqrt(np.diag(matrix))
+        trouble = "" if ridge else dependence(matrix, scale, self.centre, intercept, names)
+        if trouble:
+            few = statistics.count if statistics.count <= len(scale) else None
+            rows = f" (the rows weigh {few:g} in all, for {len(scale)} coefficients)" if few is not None else ""
+            raise DegenerateError(f"{who}: {trouble}{rows}; leave it out, or give ridge")
+        self.scale = scale
+        self.whiten = lower_inverse(np.linalg.cholesky(matrix / scale[:, None] / scale)) / scale
+
+    @property
+    def _slopes(self) -> slice:
+        return slice(1 if self.intercept else 0, None)
+
+    def _inside(self, statistics: Scoring) -> tuple[np.ndarray, np.ndarray]:
+        """Score `(C, q)` and information `(C, q, C, q)` in the coordinates that are estimated."""
+        moved = statistics.about(self.centre)
+        return (moved.score, moved.information) if self.intercept else (moved.score[:, 1:], moved.information[:, 1:, :, 1:])
+
+    def step(self, statistics: Scoring, coef: np.ndarray, shape_floor: float, level_floor: float, stride: float | None) -> Step:
+        """The Fisher scoring step from coefficients `coef` `(C, p)`, at most `stride` long.
+
+        Directions whose information is below the floors are left where they are, and named.
+        """
+        score, information = self._inside(statistics)
+        C, q = score.shape
+        level = level_of(statistics)
+        if not level > level_floor * statistics.count:
+            return Step(np.zeros(C), np.zeros(coef.shape), (-1,))
+        matrix = information.reshape(C * q, C * q).copy()
+        gradient = score.ravel().copy()
+        if self.ridge:
+            place = np.arange(C * q).reshape(C, q)[:, self._slopes].ravel()
+            matrix[place, place] += self.ridge
+            gradient[place] -= self.ridge * coef.ravel()
+        whiten = np.kron(np.eye(C), self.whiten)
+        relative = whiten @ matrix @ whiten.T / level
+        values, vectors = np.linalg.eigh((relative + relative.T) / 2)
+        free = values > shape_floor
+        basis = whiten.T @ vectors[:, free] / np.sqrt(values[free] * level)
+        step = basis @ (basis.T @ gradient)
+        step += basis @ (basis.T @ (gradient - matrix @ step))  # puts right what rounding left
+        if stride is not None:
+            length = float(np.sqrt(max(step @ matrix @ step, 0.0) / level))
+            step *= min(1.0, stride / length) if length > 0 else 1.0
+        change = step.reshape(C, q)
+        slopes = change[:, self._slopes]
+        intercepts = change[:, 0] - slopes @ self.centre if self.intercept else np.zeros(C)
+        return Step(intercepts, slopes, self._named(whiten.T @ vectors[:, ~free], C, q))
+
+    def _named(self, directions: np.ndarray, C: int, q: int) -> tuple[int, ...]:
+        """For each direction, the coefficient that moves most in units of all the data (the intercept, if hardly any does)."""
+        found = set()
+        for direction in directions.T:
+            moved = np.abs(direction.reshape(C, q) * self.scale).max(axis=0)
+            slopes = moved[self._slopes]
+            found.add(int(np.argmax(slopes)) if len(slopes) and slopes.max() > 0.05 * moved.max() else -1)
+        return tuple(sorted(found))
+
+    def column(self, j: int) -> str:
+        """How messages call a column."""
+        return column_name(j, self.names)
+
+
+def level_of(statistics: Scoring) -> float:
+    """The information on the linear predictors themselves, summed over rows."""
+    return float(np.einsum("cc->", statistics.information[:, 0, :, 0]))
+
+
+def column_name(j: int, names: Any) -> str:
+    """`the intercept`, `column 2`, or `column 'age'`."""
+    return "the intercept" if j < 0 else f"column {j}" if names is None else f"column {names[j]!r}"
+
+
+def dependence(matrix: np.ndarray, scale: np.ndarray, centre: np.ndarray, intercept: bool, names: Any) -> str:
+    """Which column of a design with these second moments is constant, or follows from those before it, and how; or nothing."""
+    first = 1 if intercept else 0
+    q = len(scale)
+    for j in range(first, q):
+        if not scale[j] > (CONSTANT * abs(centre[j - first]) if intercept else 0.0):
+            word = "zero in all rows" if not intercept or centre[j - first] == 0 else f"constant ({centre[j - first]:.6g})"
+            return f"{column_name(j - first, names)} is {word}" + (", which the intercept already says" if intercept else "")
+    correlation = matrix / scale[:, None] / scale
+    for j in range(first, q):
+        before = correlation[:j, :j]
+        share = np.linalg.lstsq(before, correlation[:j, j], rcond=None)[0] if j else np.zeros(0)
+        left = 1.0 - 2 * share @ correlation[:j, j] + share @ before @ share
+        if left <= COLLINEAR * q:
+            terms = [(i, share[i] * scale[j] / scale[i]) for i in range(first, j) if abs(share[i]) > 1e-6]
+            how = " + ".join(f"{value:.6g} {column_name(i - first, names)}" for i, value in terms) or "the intercept"
+            return f"{column_name(j - first, names)} follows from those before it: it is {how}" + (" + a constant" if intercept else "")
+    return ""

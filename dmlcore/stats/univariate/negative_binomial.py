@@ -1,0 +1,178 @@
+"""The negative binomial law of a count: a Poisson whose mean is gamma distributed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.core import special
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import nonnegative, positive
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.numerics import log_gap, stirling_error
+from dmlcore.core.statistics import Counts
+from dmlcore.core.support import COUNTS
+from dmlcore.data.layouts import Count
+from dmlcore.stats.univariate.counting import counts_of, summed_entropy, whole_quantile
+
+LEAST, MOST = 1e-8, 1e8  # bounds of an estimated dispersion
+MANY = 20.0  # from here, gamma functions by their asymptotic series (Abramowitz and Stegun 6.1.40, 6.3.18, 6.4.12)
+
+
+class NegativeBinomialDistribution(Distribution):
+    """A count x in 0, 1, 2, ... with probability `Gamma(x + t) / (Gamma(t) x!) (t / (t + mu))^t (mu / (t + mu))^x`, t = 1 / dispersion.
+
+    mu: the mean, >= 0, in counts; 0 puts all mass at 0. dispersion: positive, a pure number; the variance is `mu + dispersion mu^2`, and
+    towards 0 the law is Poisson. Raises `ParameterError` outside these domains.
+    """
+
+    mu: float = parameter(nonnegative)
+    dispersion: float = parameter(positive)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = Count
+    support = COUNTS
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        x, t = x.astype(np.float64), 1.0 / self.dispersion
+        rest = math.log1p(self.mu / t)
+        return special.xlogy(x, self.mu) - x * rest - t * rest + log_ways(x, t)
+
+    def mean(self) -> float:
+        return self.mu
+
+    def variance(self) -> float:
+        return self.mu + self.dispersion * self.mu**2
+
+    def mode(self) -> int:
+        return max(math.floor(self.mu * (1.0 - self.dispersion)), 0)
+
+    def entropy(self) -> float:
+        return summed_entropy(self, 0, math.inf)
+
+    def cdf(self, x: Any) -> Any:
+        x, t = np.floor(x), 1.0 / self.dispersion
+        below = special.betaincc(np.clip(x, 0.0, 1e300) + 1.0, t, self.mu / (t + self.mu))
+        return np.where(x >= 0, np.where(x == np.inf, 1.0, below), 0.0)[()]
+
+    def quantile(self, q: Any) -> Any:
+        q, spread = np.asarray(q, dtype=np.float64), self.dispersion * self.mu
+        gamma = special.gammaincinv(1.0 / self.dispersion, np.where(q < 1, q, 0.5))  # of the mean of the Poisson
+        low, high = np.zeros(q.shape), np.ceil(gamma * spread * 2 + 40 * math.sqrt(self.variance()) + 40)
+        while (short := (self.cdf(high) < q) & (q < 1)).any():
+            high = np.where(short, 2 * high, high)
+        while ((high - low) > 1).any():
+            middle = np.floor((low + high) / 2)
+            low, high = np.where(self.cdf(middle) < q, middle, low), np.where(self.cdf(middle) < q, high, middle)
+        return np.where(q == 1, np.inf if self.mu > 0 else 0.0, whole_quantile(self.cdf, q, low + 2, 0))[()]
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.poisson(rng.gamma(1.0 / self.dispersion, self.mu * self.dispersion, size))
+
+    def expected_statistics(self, count: float) -> Counts:
+        values = np.arange(int(self.quantile(1 - 1e-15)) + 60 * math.ceil(1 + self.dispersion * self.mu))
+        return Counts(values, count * np.exp(self.log_densities(values)), count)
+
+    def log_likelihood(self, statistics: Any) -> float:
+        there = statistics.weights > 0
+        return float(statistics.weights[there] @ self.log_densities(statistics.values[there]))
+
+    def estimator(self, pseudo_count: Any = None) -> NegativeBinomialEstimator:
+        own = None if pseudo_count is None else (self.mu, self.dispersion)
+        return NegativeBinomialEstimator(pseudo_count, own, self.name, self.keys)
+
+
+class NegativeBinomialEstimator(Estimator):
+    """Maximum likelihood for a negative binomial: the weighted mean, and the dispersion between 1e-8 and 1e8 that goes with it.
+
+    Counts that spread no wider than Poisson ones send the dispersion to its lower bound, where the law is Poisson. pseudo_count=a with
+    suff_stat=(m, d): a pseudo-observations as a negative binomial of mean m and dispersion d gives on average (default: like all the
+    data); the log prior is a times the mean of their log density.
+    """
+
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = NegativeBinomialDistribution
+
+    def validate(self) -> None:
+        pseudo_counts(self.pseudo_count, 1, "NegativeBinomialEstimator")
+        self._law()
+
+    def _law(self) -> Any:
+        if self.suff_stat is None:
+            return None
+        if not isinstance(self.suff_stat, (tuple, list, np.ndarray)) or len(self.suff_stat) != 2:
+            raise ParameterError(f"NegativeBinomialEstimator: suff_stat must be a pair (mu, dispersion), got {self.suff_stat!r}")
+        return self.family(*self.suff_stat)
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
+        return counts_of(x, weights)
+
+    def resolve(self, statistics: Counts) -> Self:
+        return self.pinned(prior=pseudo_observations(self, statistics, self._law()))
+
+    def estimate(self, statistics: Counts, previous: Any = None) -> NegativeBinomialDistribution:
+        both = statistics if self.prior is None else statistics + self.prior
+        y, w = both.values.astype(np.float64), both.weights / both.weights.sum()
+        mu = float(w @ y)
+        if not mu > 0:
+            return self.family(0.0, 1.0 if previous is None else previous.dispersion, self.name, self.keys)
+        low, high = -math.log(MOST), -math.log(LEAST)  # of log t, t = 1 / dispersion; the slope falls through zero once, or nowhere
+        excess = float(w @ (y - mu) ** 2) - mu
+        log_t = min(max(math.log(mu**2 / excess), low), high) if excess > 0 else high
+        for _ in range(200):
+            first, second = (float(w @ part) for part in dispersion_slopes(y, mu, math.exp(log_t)))
+            low, high = (log_t, high) if first > 0 else (low, log_t)
+            step = -first / second if second < 0 else math.copysign(1.0, first)
+            before, log_t = log_t, log_t + step
+            log_t = log_t if low <= log_t <= high else (low + high) / 2
+            if abs(log_t - before) <= 4e-16 * max(1.0, abs(log_t)) or high - low <= 1e-15:
+                break
+        return self.family(mu, math.exp(-log_t), self.name, self.keys)
+
+
+def log_ways(y: np.ndarray, t: Any) -> np.ndarray:
+    """`log Gamma(y + t) - log Gamma(t) - y log t - log y!`, without cancellation for large t."""
+    large = np.maximum(t, MANY)
+    by_series = (y + large - 0.5) * np.log1p(y / large) - y + stirling_error(y + large) - stirling_error(large)
+    small = np.minimum(t, MANY)
+    direct = special.gammaln(y + small) - special.gammaln(small) - y * np.log(small)
+    return np.where(t < MANY, direct, by_series) - special.gammaln(y + 1.0)
+
+
+def dispersion_slopes(values: np.ndarray, mu: Any, t: Any, of: Callable[[np.ndarray], np.ndarray] = np.asarray) -> tuple[Any, Any]:
+    """First and second derivatives of the log probability in log t, without cancellation for large t.
+
+    values: counts, of which `of` makes one for each mean. What depends on the count alone is computed before that.
+    """
+    y, above = of(values), values + t
+    u = (y - mu) / (t + mu)
+    first = of(t * (digamma_gap(t) - digamma_gap(above))) - t * log_gap(u)
+    return first, first + of(t * t * (trigamma_gap(above) - trigamma_gap(t))) + t * t * (u * u / (y + t))
+
+
+def digamma_gap(k: Any) -> np.ndarray:
+    """`log k - psi(k)`."""
+    r = 1.0 / np.maximum(k, MANY)
+    s = r * r
+    series = 0.5 * r + s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s / 240)))
+    small = np.minimum(k, MANY)
+    return np.where(k < MANY, np.log(small) - special.psi(small), series)
+
+
+def trigamma_gap(k: Any) -> np.ndarray:
+    """`psi'(k) - 1 / k`."""
+    r = 1.0 / np.maximum(k, MANY)
+    s = r * r
+    series = s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
+    small = np.minimum(k, MANY)
+    return np.where(k < MANY, special.zeta(2, small) - 1.0 / small, series)

@@ -1,0 +1,263 @@
+"""What the files under tests/golden hold. Later versions must read every one of them as exactly these models.
+
+Files are never changed and entries never edited: a new family, or a new way of writing, adds an entry. `python -m tests.golden_models`
+writes the files that are missing, and nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmlcore.io import save
+from dmlcore.stats import (
+    BernoulliSetDistribution,
+    BernoulliSetEstimator,
+    BinomialDistribution,
+    BinomialEstimator,
+    CategoricalDistribution,
+    CategoricalEstimator,
+    CompositeDistribution,
+    CompositeEstimator,
+    DiagonalGaussianDistribution,
+    DiagonalGaussianEstimator,
+    ExponentialDistribution,
+    ExponentialEstimator,
+    GammaDistribution,
+    GammaEstimator,
+    GammaRegressionDistribution,
+    GammaRegressionEstimator,
+    GatedMixtureDistribution,
+    GatedMixtureEstimator,
+    GaussianDistribution,
+    GaussianEstimator,
+    GeometricDistribution,
+    GeometricEstimator,
+    HeterogeneousMixtureDistribution,
+    HeterogeneousMixtureEstimator,
+    HierarchicalMixtureDistribution,
+    HierarchicalMixtureEstimator,
+    IgnoredDistribution,
+    IgnoredEstimator,
+    IntegerCategoricalDistribution,
+    IntegerCategoricalEstimator,
+    JointMixtureDistribution,
+    JointMixtureEstimator,
+    LinearRegressionDistribution,
+    LinearRegressionEstimator,
+    LogGaussianDistribution,
+    LogGaussianEstimator,
+    LogisticRegressionDistribution,
+    LogisticRegressionEstimator,
+    MarkovChainDistribution,
+    MarkovChainEstimator,
+    MixtureDistribution,
+    MixtureEstimator,
+    MultinomialLogisticRegressionDistribution,
+    MultinomialLogisticRegressionEstimator,
+    MultivariateGaussianDistribution,
+    MultivariateGaussianEstimator,
+    NegativeBinomialDistribution,
+    NegativeBinomialEstimator,
+    NegativeBinomialRegressionDistribution,
+    NegativeBinomialRegressionEstimator,
+    NullDistribution,
+    NullEstimator,
+    OptionalDistribution,
+    OptionalEstimator,
+    PartialGaussianDistribution,
+    PartialGaussianEstimator,
+    PoissonDistribution,
+    PoissonEstimator,
+    PoissonRegressionDistribution,
+    PoissonRegressionEstimator,
+    SequenceDistribution,
+    SequenceEstimator,
+    SpikeAndSlabDistribution,
+    SpikeAndSlabEstimator,
+)
+
+FOLDER = Path(__file__).resolve().parent / "golden"
+
+
+def numbers() -> Any:
+    """Leaves of numbers and counts, at awkward values."""
+    leaves = [
+        GaussianDistribution(-0.0, 5e-324, "né\u2028", "k"),
+        GaussianDistribution(1 / 3, 1.7976931348623157e308),
+        LogGaussianDistribution(0.1 + 0.2, 2.5),
+        ExponentialDistribution(1e-300),
+        GammaDistribution(2.3, math.pi),
+        PoissonDistribution(0.0),
+        GeometricDistribution(1.0),
+        BinomialDistribution(0.3, 10**15, -2),
+        IntegerCategoricalDistribution(-1, [0.1, 0.0, 0.2, 0.7]),
+        SpikeAndSlabDistribution(5, 6, 0.4, 3),
+    ]
+    return CompositeDistribution(leaves, "numbers")
+
+
+def vectors() -> Any:
+    one = MultivariateGaussianDistribution([1.0, -2.0, 0.1], [[2.0, 0.6, 0.1], [0.6, 0.5, -0.1], [0.1, -0.1, 1 / 3]], keys="v")
+    return CompositeDistribution([one, DiagonalGaussianDistribution([0.0, 2.0], [1.0, 1e-9])])
+
+
+def labels() -> Any:
+    """Every kind of label."""
+    kinds = ["a", "é\ud800\n", b"\x00\xff", True, 2, -(10**40), 2.5, -0.0, math.inf, None, (), (1, ("b", None)), frozenset({"x", 3})]
+    dates = [datetime.date(2020, 1, 31), datetime.datetime(2020, 1, 31, 12, 0, 0, 5)]
+    zoned = datetime.datetime(2020, 1, 31, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=-3)))
+    every = [*kinds, *dates, zoned]
+    pmap = {label: (i + 1) / 136 for i, label in enumerate(every)}
+    return CompositeDistribution(
+        [
+            CategoricalDistribution(pmap, 1e-9),
+            BernoulliSetDistribution({"milk": 0.3, "bread": 1.0, 7: 0.0}, min_prob=0.0),
+            MarkovChainDistribution(
+                {"a": 0.7, None: 0.3}, {"a": {"a": 0.25, (1,): 0.75}, (1,): {"a": 1.0}}, PoissonDistribution(3.0), 1e-3
+            ),
+        ]
+    )
+
+
+def combinators() -> Any:
+    return CompositeDistribution(
+        [
+            OptionalDistribution(GaussianDistribution(2.0, 3.0), 0.3, -999.0),
+            OptionalDistribution(GeometricDistribution(0.4), missing_value=math.nan),
+            SequenceDistribution(CompositeDistribution([PoissonDistribution(2.0)]), BinomialDistribution(0.5, 4)),
+            SequenceDistribution(ExponentialDistribution(2.0)),
+            IgnoredDistribution(GaussianDistribution(1.0, 2.0)),
+            NullDistribution("anything"),
+        ]
+    )
+
+
+def mixtures() -> Any:
+    ab, bc = CategoricalDistribution({"a": 0.35, "b": 0.65}), CategoricalDistribution({"b": 0.1, "c": 0.9})
+    return CompositeDistribution(
+        [
+            MixtureDistribution([GaussianDistribution(-2.0, 1.0), GaussianDistribution(3.0, 0.5)], [1 / 3, 2 / 3], keys=("w", None)),
+            HeterogeneousMixtureDistribution([ExponentialDistribution(1.0), GammaDistribution(9.0, 0.5)], [1.0, 0.0]),
+            HierarchicalMixtureDistribution([ab, bc], [0.4, 0.6], [[0.7, 0.3], [0.1, 0.9]], PoissonDistribution(4.0)),
+            JointMixtureDistribution(
+                [PoissonDistribution(1.0), PoissonDistribution(9.0)], [ab, bc], [0.3, 0.7], None, [[0.9, 0.1], [0.2, 0.8]]
+            ),
+        ]
+    )
+
+
+def shared() -> Any:
+    """Tied nodes: one object at several places, also below another that is shared."""
+    leaf = GaussianDistribution(1.0, 2.0, keys="k")
+    pair = CompositeDistribution([leaf, PoissonDistribution(3.0)])
+    return CompositeDistribution([MixtureDistribution([pair, pair], [0.5, 0.5]), leaf, SequenceDistribution(pair)])
+
+
+def leaf_estimators() -> Any:
+    return CompositeEstimator(
+        [
+            GaussianEstimator((1, None), (0.5, -0.0), "named", "k"),
+            LogGaussianEstimator(),
+            ExponentialEstimator(2.0, 1.5),
+            GammaEstimator((2.0, 2.0), (1.5, 0.25), 1e-10),
+            PoissonEstimator(1.0, 3.0),
+            GeometricEstimator(0.5),
+            BinomialEstimator(7, -1),
+            IntegerCategoricalEstimator(0, 3, 1.0, np.array([0.1, 0.2, 0.3, 0.4])),
+            SpikeAndSlabEstimator(0, 9),
+            CategoricalEstimator(1.0, {"a": 0.5, None: 0.5}, True),
+            BernoulliSetEstimator(1e-9, 1.0, {"milk": 0.5}),
+            MultivariateGaussianEstimator(2, (1.0, 1.0), ([0.0, 1.0], [[1.0, 0.0], [0.0, 1.0]])),
+            DiagonalGaussianEstimator(2, (1.0, None), (np.array([0.0, 1.0]), None)),
+            MarkovChainEstimator(1.0, ["a", "b"], PoissonEstimator()),
+            NullEstimator(),
+            IgnoredEstimator(GaussianDistribution(0.0, 1.0)),
+        ]
+    )
+
+
+def combinator_estimators() -> Any:
+    one = GaussianEstimator()
+    return CompositeEstimator(
+        [
+            OptionalEstimator(one, -1, True, 2.0),
+            SequenceEstimator(OptionalEstimator(PoissonEstimator()), GeometricEstimator()),
+            MixtureEstimator([one] * 3, fixed_weights=np.array([0.1, 0.2, 0.7]), keys=(None, "c")),
+            HeterogeneousMixtureEstimator([ExponentialEstimator(), GammaEstimator()], suff_stat=[0.5, 0.5], pseudo_count=1.0),
+            HierarchicalMixtureEstimator([CategoricalEstimator(keys="t")] * 2, 3, PoissonEstimator()),
+            JointMixtureEstimator(
+                [one, one], [PoissonEstimator(), PoissonEstimator()], pseudo_count=(1.0, 2.0, 3.0), keys=("a", None, "b")
+            ),
+        ],
+        name="combined",
+    )
+
+
+def regressions() -> Any:
+    """Laws of y given x, and a mixture whose weights depend on x."""
+    gate = MultinomialLogisticRegressionDistribution([[1.0, -0.5], [0.3, 0.1]], [0.2, -0.0], ("a", None, 3), name="gate")
+    parts = [
+        LinearRegressionDistribution([1.5, -0.4], 0.5, 1e-9, name="linear"),
+        LinearRegressionDistribution([1 / 3], None, 2.0, offset=True, keys="k"),
+        PoissonRegressionDistribution([0.5], 0.9),
+        LogisticRegressionDistribution([1.0, -0.5], 0.3, trials=True, offset=True),
+        GammaRegressionDistribution([0.5, -0.2], 0.4, 2.5),
+        NegativeBinomialRegressionDistribution([0.3, -0.2], 0.9, 0.4),
+        gate,
+        NegativeBinomialDistribution(2.5, 1 / 3),
+        PartialGaussianDistribution([0.5, -1.0], [[2.0, 0.3], [0.3, 1.0]]),
+        GatedMixtureDistribution(
+            [GaussianDistribution(-2.0, 1.0), GaussianDistribution(3.0, 2.0)],
+            MultinomialLogisticRegressionDistribution([[1.0, -0.5]], [0.3], (0, 1)),
+        ),
+    ]
+    return CompositeDistribution(parts)
+
+
+def regression_estimators() -> Any:
+    parts = [
+        LinearRegressionEstimator(False, 0.5, keys="k"),
+        PoissonRegressionEstimator(offset=True),
+        LogisticRegressionEstimator(trials=True),
+        GammaRegressionEstimator(),
+        NegativeBinomialRegressionEstimator(ridge=1.0),
+        NegativeBinomialEstimator(),
+        PartialGaussianEstimator(2),
+        MultinomialLogisticRegressionEstimator(labels=("a", None, 3)),
+        GatedMixtureEstimator([GaussianEstimator()] * 2, MultinomialLogisticRegressionEstimator(ridge=0.1)),
+    ]
+    return CompositeEstimator(parts)
+
+
+MODELS = {
+    model.__name__: model
+    for model in (
+        numbers,
+        vectors,
+        labels,
+        combinators,
+        mixtures,
+        shared,
+        leaf_estimators,
+        combinator_estimators,
+        regressions,
+        regression_estimators,
+    )
+}
+
+
+def main() -> None:
+    for name, model in MODELS.items():
+        path = FOLDER / f"{name}.json"
+        if not path.exists():
+            save(model(), path)
+            print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The code on the pages of docs/ runs from top to bottom, each page as one program in an empty folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ELSEWHERE = {"add_a_distribution.md"}  # test_user_leaf.py runs it and looks at what it does
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page.name not in ELSEWHERE and BLOCK.search(page.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text("utf-8")
+    names = {"__name__": page.stem}
+    try:
+        for found in BLOCK.finditer(text):
+            above = "\n" * (text.count("\n", 0, found.start()) + 1)  # so that errors name the line of the page
+            exec(compile(above + found[1], str(page), "exec"), names)
+    finally:
+        plt.close("all")
+
+
+def test_the_summary_on_the_page_is_the_one_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = DOCS / "keeping_and_seeing.md"
+    test_the_code_of_a_page_runs(page, tmp_path, monkeypatch)
+    shown = re.search(r"\n\n((?:    .*\n)+)", page.read_text("utf-8"))
+    assert shown
+    *lines, dots = [re.sub(r"[0-9.]+\b", "#", line[4:]) for line in shown[1].splitlines()]
+    printed = re.sub(r"[0-9.]+\b", "#", capsys.readouterr().out).splitlines()
+    assert printed[: len(lines)] == lines  # numbers apart, which may change with the way of fitting
+    assert dots == "..."

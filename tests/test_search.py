@@ -1,0 +1,396 @@
+"""Starts, acceleration and restarts: where a default fit ends, and what its record says of the way."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dmlcore.fitting.climb as climbing
+import dmlcore.fitting.search as searching
+from dmlcore import OnlineEM, fit, optimize
+from dmlcore.core.errors import DataError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.core.flat import flatten
+from dmlcore.fitting.acceleration import Extrapolation
+from dmlcore.fitting.climb import Climb
+from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.search import search
+from dmlcore.stats import (
+    CategoricalDistribution,
+    CategoricalEstimator,
+    CompositeEstimator,
+    GaussianDistribution,
+    GaussianEstimator,
+    MarkovChainEstimator,
+    MixtureDistribution,
+    MixtureEstimator,
+    MultivariateGaussianEstimator,
+    OptionalEstimator,
+    PoissonEstimator,
+    SequenceEstimator,
+    seq_encode,
+)
+from tests.reference import load
+
+TWO = MixtureEstimator([GaussianEstimator()] * 2)
+FIVE = MixtureEstimator([GaussianEstimator()] * 5)
+TRUTH = MixtureDistribution([GaussianDistribution(m, v) for m, v in ((0, 1), (3, 0.5), (5, 2), (9, 0.3), (10, 1))], [0.2] * 5)
+
+
+@pytest.fixture(scope="module")
+def five() -> np.ndarray:
+    return TRUTH.sample(3000, rng=3)
+
+
+# -- where it ends -------------------------------------------------------------------------------------------------------
+
+
+def test_faithful_with_three_components_from_any_seed() -> None:
+    """The best optimum is found by one random start in ten; scikit-learn's 20 starts end at -1119.2140."""
+    x = np.array(load("sklearn_gmm_faithful")["X"])
+    for seed in range(4):
+        record = fit(x, MixtureEstimator([MultivariateGaussianEstimator(dim=2)] * 3), rng=seed)
+        assert record.log_likelihood == pytest.approx(-1114.4398729, abs=1e-5)
+        assert record.converged
+
+
+def test_a_poor_optimum_is_left_by_merging_and_splitting(five: np.ndarray) -> None:
+    single = [fit(five, FIVE, rng=seed, starts=1).log_likelihood for seed in range(6)]
+    searched = fit(five, FIVE, rng=0)
+    assert searched.log_likelihood == pytest.approx(-7473.8077, abs=1e-3)
+    assert sum(value < searched.log_likelihood - 1 for value in single) >= 3  # random starts alone end lower
+    assert any("merged and split" in event for event in searched.events)
+
+
+def test_many_rows_are_searched_through_a_sample() -> None:
+    law = MixtureDistribution([CategoricalDistribution({"a": 0.9, "b": 0.1}), CategoricalDistribution({"a": 0.2, "b": 0.8})], [0.5, 0.5])
+    rows = [(x, y) for x, y in zip(law.sample(20_000, rng=1), law.sample(20_000, rng=1), strict=True)]
+    rows[17] = ("rare", "a")  # a label that a sample of the rows lacks
+    estimator = MixtureEstimator([CompositeEstimator((CategoricalEstimator(), CategoricalEstimator()))] * 2)
+    problem = Problem(rows, estimator)
+    small = problem.sample(500, np.random.default_rng(0))
+    assert len(small.encoded) == 500
+    record = fit(rows, estimator, rng=2)
+    assert record.converged
+    assert record.model.log_density(("rare", "a")) > -np.inf
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_search_gives_the_same_bits_for_any_number_of_workers(threads: int) -> None:
+    x = TRUTH.sample(300, rng=5)
+    three = MixtureEstimator([GaussianEstimator()] * 3)
+    one, other = fit(x, three, rng=1, threads=1, starts=6), fit(x, three, rng=1, threads=threads, starts=6)
+    assert one.model == other.model
+    assert one.history == other.history
+    assert [s.objective for s in one.starts] == [s.objective for s in other.starts]
+
+
+# -- the record ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_record_tells_every_start() -> None:
+    record = fit(TRUTH.sample(500, rng=1), TWO, rng=0, starts=6)
+    assert len(record.starts) == 6
+    assert {start.status for start in record.starts} == {"converged", "given up"}
+    ended = [start for start in record.starts if start.status == "converged"]
+    best = max(start.objective for start in ended)
+    assert record.reached == sum(abs(start.objective - best) < 1e-6 * (1 + abs(best)) for start in ended) >= 1
+    assert record.searched >= sum(start.steps for start in record.starts) > 0
+    assert f"starts=6, reached={record.reached}" in repr(record)
+
+
+def test_a_start_that_fails_is_recorded_and_not_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, made = Problem.start, []
+
+    def start(self: Problem, rng: Any, p: float) -> Any:
+        made.append(1)
+        if len(made) == 2:
+            raise ParameterError("this one cannot start")
+        return real(self, rng, p)
+
+    monkeypatch.setattr(Problem, "start", start)
+    record = fit(TRUTH.sample(200, rng=1), TWO, rng=0, starts=4)
+    assert [s.status for s in record.starts].count("failed") == 1
+    assert any("1 of 4 starts failed; the first: this one cannot start" in event for event in record.events)
+
+
+def test_where_only_one_start_reached_the_best_the_user_is_told() -> None:
+    """Few starts on a bumpy likelihood: of several ends, one is best."""
+    x = TRUTH.sample(300, rng=8)
+    told = 0
+    for seed in range(6):
+        record = fit(x, FIVE, rng=seed, starts=2, max_its=1)
+        if record.reached == 1 and len([s for s in record.starts if s.status == "converged"]) == 2:
+            with pytest.warns(FitWarning, match="only one of 2 starts"):
+                optimize(x, FIVE, rng=seed, starts=2, max_its=1)
+            told += 1
+            break
+    assert told
+
+
+def test_all_rows_impossible_names_the_row() -> None:
+    with pytest.raises(SupportError, match="row 2"):
+        fit([1.0, 2.0, np.inf, 4.0], TWO, rng=1)
+
+
+# -- starts that are given -----------------------------------------------------------------------------------------------
+
+
+def test_labels_and_shares_as_starts(five: np.ndarray) -> None:
+    labels = np.digitize(five, [1.5, 4.0, 7.0, 9.6])
+    record = fit(five, FIVE, start=labels)
+    assert record.log_likelihood == pytest.approx(-7473.8077, abs=1e-3)
+    shares = np.eye(5)[labels] * 3.0  # rows need not sum to one
+    assert fit(five, FIVE, start=shares).history == record.history
+    first = fit(five, FIVE, start=labels, max_its=0, accelerate=False).model
+    means = [five[labels == k].mean() for k in range(5)]
+    np.testing.assert_allclose([c.mu for c in first.components], means, atol=0.1)
+    discrete = [0, 0, 1, 9, 9, 8] * 20  # rows that repeat are kept once
+    given = np.array([0, 0, 0, 1, 1, 1] * 20)
+    poissons = MixtureEstimator([PoissonEstimator()] * 2)
+    assert fit(discrete, poissons, start=given, max_its=0).model.components[1].lam == pytest.approx(26 / 3, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("start", "error", "text"),
+    [
+        ([0, 1, 2], DataError, "row 2 is 2; need a component, 0 to 1"),
+        ([0, 1], DataError, r"shape \(3,\) or \(3, 2\)"),
+        ([[0.5, 0.5], [0.0, 0.0], [1.0, 0.0]], DataError, "row 1"),
+        ("labels", DataError, "start must be a model"),
+    ],
+)
+def test_bad_starts_are_named(start: Any, error: type, text: str) -> None:
+    with pytest.raises(error, match=text):
+        fit([1.0, 2.0, 3.0], TWO, start=start)
+
+
+def test_labels_are_for_mixtures() -> None:
+    with pytest.raises(StructureError, match="is no mixture"):
+        fit([1.0, 2.0], GaussianEstimator(), start=[0, 1])
+
+
+# -- acceleration --------------------------------------------------------------------------------------------------------
+
+
+def test_extrapolation_solves_a_linear_map() -> None:
+    """On x -> J x + b the fixed point is found once the differences span the space."""
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    J = basis @ np.diag([0.999, 0.9, 0.5, 0.1]) @ basis.T
+    fixed = rng.standard_normal(4)
+    x, extrapolation = np.zeros(4), Extrapolation()
+    extrapolation.limit = 1e9
+    for _ in range(12):
+        step = fixed + J @ (x - fixed)
+        extrapolation.add(x, step)
+        proposed = extrapolation.propose()
+        x = step if proposed is None else proposed
+    np.testing.assert_allclose(x, fixed, atol=1e-6)
+
+
+def test_extrapolation_leaves_a_saddle_forward() -> None:
+    """EM moves away along the first axis, by 1.05 a step; the fixed point is behind, and the proposal is ahead."""
+    J, extrapolation, x = np.diag([1.05, 0.5]), Extrapolation(), np.array([1e-3, 1e-3])
+    for _ in range(3):
+        extrapolation.add(x, J @ x)
+        proposed = extrapolation.propose()
+        x = J @ x
+    assert proposed is not None
+    assert proposed[0] > x[0]
+    assert extrapolation.limited
+
+
+CASES: dict[str, Any] = {
+    "faithful": lambda: (np.array(load("sklearn_gmm_faithful")["X"]), MixtureEstimator([MultivariateGaussianEstimator(dim=2)] * 3)),
+    "five": lambda: (TRUTH.sample(1000, rng=3), FIVE),
+    "chains": lambda: (
+        [list(row) for row in np.random.default_rng(0).choice(list("ab"), (200, 6))],
+        MixtureEstimator([MarkovChainEstimator(len_estimator=PoissonEstimator())] * 2),
+    ),
+    "keyed": lambda: (
+        TRUTH.sample(1200, rng=4).reshape(-1, 4).tolist(),
+        MixtureEstimator([SequenceEstimator(MixtureEstimator([GaussianEstimator()] * 3, keys=(None, "c")))] * 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_accelerated_is_monotone_tied_and_ends_where_plain_em_ends_or_higher(name: str) -> None:
+    rows, estimator = CASES[name]()
+    start = Problem(rows, estimator).start(np.random.default_rng(3), 0.3)
+    plain = fit(rows, estimator, start=start, accelerate=False, max_its=4000)
+    fast = fit(rows, estimator, start=start)
+    assert np.diff(fast.objective).min() >= -1e-12 * abs(fast.objective[-1])
+    assert fast.status in ("converged", "iteration limit")
+    assert fast.log_likelihood >= plain.log_likelihood - 1e-6
+    problem = Problem(rows, estimator)
+    assert problem.permits(fast.model)
+    assert problem.log_likelihood(fast.model) == pytest.approx(fast.log_likelihood, rel=1e-12)
+    assert fast.iterations <= plain.iterations
+
+
+def test_fixed_weights_keep_their_bits_under_acceleration() -> None:
+    third = np.array([1 / 3, 2 / 3])
+    record = fit(TRUTH.sample(400, rng=1), MixtureEstimator([GaussianEstimator()] * 2, fixed_weights=third), rng=1)
+    assert record.iterations > 5
+    np.testing.assert_array_equal(record.model.w, third)
+
+
+def test_a_step_down_is_refused_and_the_plain_step_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = TRUTH.sample(400, rng=1)
+    monkeypatch.setattr(Extrapolation, "propose", lambda self: self.points[-1] + 7.0)  # always wrong
+    problem = Problem(x, TWO)
+    climb, plain = (Climb(problem, problem.start(np.random.default_rng(1), 0.5), accelerate=a) for a in (True, False))
+    for _ in range(21):
+        climb.step()
+    for _ in range(11):
+        plain.step()
+    assert climb.objective[::2] == plain.objective  # every other step is refused, and repeats
+    np.testing.assert_array_equal(flatten(climb.model), flatten(plain.model))
+
+
+def test_the_slow_heterogeneous_fit_converges_ten_times_sooner() -> None:
+    from dmlcore.stats import (
+        ExponentialDistribution,
+        ExponentialEstimator,
+        HeterogeneousMixtureDistribution,
+        HeterogeneousMixtureEstimator,
+        LogGaussianDistribution,
+        LogGaussianEstimator,
+    )
+
+    parts = [ExponentialDistribution(5.0), ExponentialDistribution(10.0), LogGaussianDistribution(0.5, 1.0)]
+    x = HeterogeneousMixtureDistribution(parts, [0.1, 0.3, 0.6]).sample(5000, rng=1)
+    estimator = HeterogeneousMixtureEstimator([ExponentialEstimator()] * 2 + [LogGaussianEstimator()])
+    start = Problem(x, estimator).start(np.random.default_rng(0), 0.1)
+    fast = fit(x, estimator, start=start)
+    plain = fit(x, estimator, start=start, accelerate=False, max_its=10 * fast.iterations)
+    assert fast.converged
+    assert fast.log_likelihood > plain.log_likelihood + 1e-4  # ten times the steps do not get there
+
+
+# -- stopping ------------------------------------------------------------------------------------------------------------
+
+
+def test_time_limit() -> None:
+    began = time.perf_counter()
+    record = fit(TRUTH.sample(20_000, rng=1), FIVE, rng=1, time_limit=0.05)
+    assert record.status == "time limit"
+    assert "time limit" in record.message
+    assert time.perf_counter() - began < 30
+
+
+def test_change_of_parameters() -> None:
+    x = TRUTH.sample(1000, rng=1)
+    record = fit(x, TWO, rng=1, change=1e-2)
+    assert record.converged
+    assert "changes no parameter by more than 0.01" in record.message
+    problem = Problem(x, TWO)
+    moved = flatten(problem.maximise(problem.expect(record.model)[1], record.model))
+    assert np.abs(moved - flatten(record.model)).max() <= 1e-2
+
+
+def test_validation_data_stop_a_fit() -> None:
+    x, held_out = TRUTH.sample(60, rng=1), TRUTH.sample(200, rng=2)
+    values: list[float] = []
+
+    def see(step: int, log_likelihood: float, model: Any) -> None:
+        values.append(float(model.seq_log_density(held_out).sum()))
+
+    record = fit(x, FIVE, rng=3, starts=1, vdata=held_out, patience=4, accelerate=False, callback=see)
+    assert "no more likely for 4 steps" in record.message
+    assert float(record.model.seq_log_density(held_out).sum()) == max(values)
+    assert values[-5] == max(values)
+
+
+def test_thin_components_are_named() -> None:
+    x = np.concatenate([np.random.default_rng(0).normal(0, 1, 100), [30.0, 30.5]])
+    record = fit(x, TWO, start=np.array([0] * 100 + [1] * 2))
+    assert any("components[1]: the gaussian rests on about 2 values" in event for event in record.events)
+
+
+def test_progress_needs_tqdm_and_shows_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tqdm")
+    fit(TRUTH.sample(200, rng=1), TWO, rng=1, progress=True)
+    assert "log likelihood" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [{"starts": 0}, {"time_limit": 0}, {"patience": 0}, {"starts": 1.5}])
+def test_bad_options_are_named(options: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match=next(iter(options))):
+        fit([1.0, 2.0], TWO, **options)
+
+
+def test_an_interrupted_search_returns_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = Climb.step, []
+
+    def step(self: Climb) -> None:
+        calls.append(1)
+        if len(calls) == 40:
+            raise KeyboardInterrupt
+        real(self)
+
+    monkeypatch.setattr(Climb, "step", step)
+    record = fit(TRUTH.sample(200, rng=1), TWO, rng=1)
+    assert record.status == "interrupted"
+    assert record.log_likelihood > -np.inf
+
+
+def test_scales_change_nothing_but_units() -> None:
+    x = TRUTH.sample(300, rng=2)
+    three = MixtureEstimator([GaussianEstimator()] * 3)
+    plain = fit(x, three, rng=1, starts=4)
+    for scale in (1e-150, 1e150):
+        scaled = fit(x * scale, three, rng=1, starts=4)
+        assert scaled.log_likelihood + len(x) * np.log(scale) == pytest.approx(plain.log_likelihood, abs=1e-6)
+
+
+# -- streams -------------------------------------------------------------------------------------------------------------
+
+
+def test_online_with_equal_steps_is_the_fit_of_all_rows() -> None:
+    x = np.random.default_rng(0).normal(5, 2, 600)
+    rows = list(zip(x.tolist(), ["ab"[i % 3 == 0] for i in range(600)], strict=True))
+    estimator = CompositeEstimator((GaussianEstimator(), OptionalEstimator(CategoricalEstimator(), est_prob=True)))
+    online = OnlineEM(estimator, decay=1.0)
+    for start in range(0, 600, 100):
+        online.partial_fit(rows[start : start + 100])
+    whole = fit(rows, estimator).model
+    np.testing.assert_allclose(flatten(online.model), flatten(whole), rtol=1e-10)
+    assert (online.batches, online.rows) == (6, 600)
+
+
+def test_online_em_follows_a_mixture() -> None:
+    law = MixtureDistribution([GaussianDistribution(0.0, 1.0), GaussianDistribution(4.0, 2.0)], [0.3, 0.7])
+    x = law.sample(40_000, rng=1)
+    online = OnlineEM(TWO, rng=1)
+    for batch in x.reshape(80, 500):
+        online.partial_fit(batch)
+    whole = fit(x, TWO, rng=1)
+    gap = whole.log_likelihood - float(online.model.seq_log_density(seq_encode(x, estimator=TWO)).sum())
+    assert 0 <= gap < 20  # 40,000 rows: within sampling error of the maximum
+    first = fit(x[:500], TWO, rng=1).model
+    assert gap < 0.2 * (whole.log_likelihood - float(first.seq_log_density(x).sum()))
+
+
+def test_online_bad_input() -> None:
+    online = OnlineEM(CategoricalEstimator())
+    with pytest.raises(EmptyError, match="first batch"):
+        _ = online.model
+    online.partial_fit(["a", "b"])
+    with pytest.raises(SupportError, match="row 1"):
+        online.partial_fit(["a", "new"])
+    with pytest.raises(ParameterError, match="decay"):
+        OnlineEM(TWO, decay=0.4)
+
+
+def test_searching_uses_nothing_at_random_but_its_generator() -> None:
+    problem = Problem(TRUTH.sample(200, rng=1), TWO)
+    one, two = (search(problem, np.random.default_rng(4), 0.1, None, np.inf) for _ in range(2))
+    assert one.model == two.model
+    assert one.steps == two.steps
+    assert len(one.starts) == searching.STARTS or len(one.starts) % searching.STARTS == 0
+    assert climbing.THIN > 1

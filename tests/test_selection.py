@@ -1,0 +1,374 @@
+"""Choosing among models: criteria by hand, sweeps on data of known make, tests of known size, and the order of components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from dmlcore import fit
+from dmlcore.core.errors import EmptyError, ParameterError, StructureError, SupportError
+from dmlcore.data.partition import k_fold_split_index
+from dmlcore.selection import (
+    aic,
+    aligned,
+    bic,
+    entropy,
+    free_parameters,
+    held_out,
+    icl,
+    likelihood_ratio_test,
+    most_probable,
+    ordered,
+    responsibilities,
+    select,
+    uncertainty,
+)
+from dmlcore.selection.order import exchanges, permuted
+from dmlcore.stats import (
+    CategoricalDistribution,
+    CategoricalEstimator,
+    CompositeDistribution,
+    CompositeEstimator,
+    GatedMixtureDistribution,
+    GaussianDistribution,
+    GaussianEstimator,
+    HierarchicalMixtureDistribution,
+    JointMixtureDistribution,
+    MixtureDistribution,
+    MixtureEstimator,
+    MultinomialLogisticRegressionDistribution,
+    PoissonDistribution,
+    PoissonEstimator,
+    SequenceDistribution,
+)
+from tests.examples import BY_NAME, EXAMPLES
+from tests.reference import load
+
+N, C = GaussianDistribution, CategoricalDistribution
+TWO = MixtureDistribution([N(-2.0, 1.0), N(3.0, 1.0)], [0.4, 0.6])
+DATA = TWO.sampler(1).sample(300)
+
+
+def gaussians(k: int) -> MixtureEstimator:
+    return MixtureEstimator([GaussianEstimator()] * k)
+
+
+# -- criteria --------------------------------------------------------------------------------------------------------------
+
+
+def test_criteria_by_hand() -> None:
+    law = fit(DATA, gaussians(2), rng=1).model
+    joint = np.array([w * scipy.stats.norm.pdf(DATA, c.mu, np.sqrt(c.sigma2)) for w, c in zip(law.w, law.components, strict=True)])
+    log_likelihood = np.log(joint.sum(axis=0)).sum()
+    posterior = joint / joint.sum(axis=0)
+    expected = -2 * log_likelihood + 5 * np.log(300)
+    assert aic(log_likelihood, law) == pytest.approx(-2 * log_likelihood + 10)
+    assert bic(log_likelihood, law, 300) == pytest.approx(expected)
+    assert icl(law, DATA) == pytest.approx(expected - 2 * (posterior * np.log(posterior)).sum(), rel=1e-10)
+    complete = np.log(joint.max(axis=0)).sum()  # every row given to its most probable component
+    assert icl(law, DATA, hard=True) == pytest.approx(-2 * complete + 5 * np.log(300), rel=1e-10)
+
+
+def test_icl_is_that_of_flexmix() -> None:
+    """flexmix's ICL is of the hard kind: its BIC and its posteriors give it."""
+    found = load("flexmix_standard_errors")["flexmix_fit"]
+    posterior = np.array(found["posterior"])
+    assert found["BIC"] - 2 * np.log(1 - uncertainty(posterior)).sum() == pytest.approx(found["ICL"], rel=1e-10)
+
+
+def test_icl_without_components_is_bic_and_weights_count_as_rows() -> None:
+    law = fit(DATA, GaussianEstimator()).model
+    total = law.seq_log_density(DATA).sum()
+    assert icl(law, DATA) == pytest.approx(bic(total, law, 300))
+    weights = np.arange(300) % 3
+    mixture = fit(DATA, gaussians(2), rng=1, weights=weights).model
+    assert icl(mixture, DATA, weights=weights) == pytest.approx(icl(mixture, np.repeat(DATA, weights)), rel=1e-10)
+
+
+def test_fixed_parameters_do_not_count() -> None:
+    estimator = MixtureEstimator([GaussianEstimator(), GaussianEstimator()], fixed_weights=[0.4, 0.6])
+    law = fit(DATA, estimator, rng=1).model
+    assert free_parameters(law) == 5
+    assert free_parameters(law, estimator) == 4
+    assert bic(-1.0, law, 10, estimator) == pytest.approx(2 + 4 * np.log(10))
+    tied = CompositeEstimator((PoissonEstimator(keys="k"), PoissonEstimator(keys="k")))
+    assert free_parameters(fit([(1, 2), (3, 1)], tied).model, tied) == 1
+
+
+# -- assignments -----------------------------------------------------------------------------------------------------------
+
+
+def test_assignments() -> None:
+    posterior = responsibilities(TWO, DATA)
+    np.testing.assert_allclose(posterior.sum(axis=1), 1.0)
+    assert most_probable(posterior).tolist() == [int(p[1] > p[0]) for p in posterior]
+    sure = np.array([[1.0, 0.0], [0.5, 0.5]])
+    np.testing.assert_allclose(entropy(sure), [0.0, np.log(2)])
+    np.testing.assert_allclose(uncertainty(sure), [0.0, 0.5])
+    pairs = responsibilities(BY_NAME["joint"].law, [(-2.0, "a"), (2.0, "c")])
+    assert most_probable(pairs).tolist() == [[0, 0], [1, 1]]
+    assert entropy(pairs).shape == (2,)
+    with pytest.raises(StructureError, match="no posterior"):
+        responsibilities(N(0.0, 1.0), DATA)
+    with pytest.raises(SupportError, match="row 1"):
+        responsibilities(MixtureDistribution([PoissonDistribution(1.0)] * 2, [0.5, 0.5]), [1, -1])
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        MixtureDistribution([N(-1.0, 1.0), N(0.5, 4.0), N(2.0, 1.0)], [0.2, 0.5, 0.3]),
+        MixtureDistribution(
+            [CompositeDistribution((PoissonDistribution(m), C({"a": p, "b": 1 - p}))) for m, p in ((2, 0.3), (4, 0.6))], [0.7, 0.3]
+        ),
+    ],
+    ids=["reals", "records"],
+)
+def test_posteriors_are_calibrated(law: MixtureDistribution) -> None:
+    """Components drawn, then rows: the place of the true component in its posterior is uniform (Talts et al. 2018), and of all rows
+    given a component with probability about p, a share of about p is of it."""
+    rng = np.random.default_rng(5)
+    z = rng.choice(law.num_components, size=4000, p=law.w)
+    rows: list[Any] = [None] * 4000
+    for k, component in enumerate(law.components):
+        at = np.flatnonzero(z == k)
+        draws = component.sampler(k).sample(len(at))
+        for i, draw in zip(at.tolist(), draws, strict=True):
+            rows[i] = draw
+    posterior = responsibilities(law, rows)
+    below = np.cumsum(posterior, axis=1)[np.arange(4000), z] - posterior[np.arange(4000), z]
+    place = below + rng.random(4000) * posterior[np.arange(4000), z]
+    assert scipy.stats.kstest(place, "uniform").pvalue > 1e-3
+    for low in (0.1, 0.2, 0.3, 0.4):
+        inside = (posterior[:, 0] > low) & (posterior[:, 0] <= low + 0.1)
+        error = np.sqrt((posterior[inside, 0] * (1 - posterior[inside, 0])).sum())
+        assert abs((z[inside] == 0).sum() - posterior[inside, 0].sum()) <= 4 * error
+
+
+# -- sweeps ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("criterion", ["bic", "icl", "icl_hard", "held_out"])
+def test_the_number_of_components_is_found(criterion: str) -> None:
+    found = select(gaussians, range(1, 4), DATA, criterion, starts=3, rng=1, folds=3)
+    assert found.value == 2
+    assert found.model == found.fits[1].model
+    assert [row["value"] for row in found.rows] == [1, 2, 3]
+    assert [row["parameters"] for row in found.rows] == [2, 5, 8]
+    for row, record in zip(found.rows, found.fits, strict=True):
+        assert row["log_likelihood"] == record.log_likelihood
+        assert row["bic"] == pytest.approx(bic(record.log_likelihood, record.model, 300))
+        assert row["icl"] == pytest.approx(icl(record.model, DATA))
+        assert row["icl_hard"] == pytest.approx(icl(record.model, DATA, hard=True))
+    assert all(row["log_likelihood"] >= found.rows[0]["log_likelihood"] for row in found.rows)
+
+
+def test_patience_stops_past_the_minimum() -> None:
+    tried: list[int] = []
+
+    def estimator_for(k: int) -> MixtureEstimator:
+        tried.append(k)
+        return gaussians(k)
+
+    found = select(estimator_for, range(1, 20), DATA, starts=1, rng=1, patience=2, max_its=50)
+    assert tried == [1, 2, 3, 4]
+    assert found.value == 2
+    assert found.values == (1, 2, 3, 4)
+
+
+def test_threads_do_not_change_a_sweep_and_seeds_do() -> None:
+    one, two = (select(gaussians, [2, 3], DATA, starts=3, rng=4, threads=threads, max_its=30) for threads in (1, 2))
+    assert [f.model for f in one.fits] == [f.model for f in two.fits]
+    other = select(gaussians, [2, 3], DATA, starts=3, rng=5, max_its=30)
+    assert [f.history for f in one.fits] != [f.history for f in other.fits]
+
+
+def test_any_candidates_of_any_layout() -> None:
+    counts = PoissonDistribution(4.0).sampler(1).sample(200)
+    families = {"poisson": PoissonEstimator(), "gaussian": GaussianEstimator(), "labels": CategoricalEstimator()}
+    found = select(families.__getitem__, families, counts, "aic", starts=1)
+    assert found.value == "poisson"
+    assert {row["status"] for row in found.rows} == {"converged"}
+
+
+def test_a_degenerate_fit_is_not_chosen() -> None:
+    data = [0.0] * 12 + np.linspace(4.0, 6.0, 40).tolist()
+    found = select(gaussians, [1, 2], data, starts=4, rng=1)
+    assert found.rows[1]["status"] == "degenerate"
+    assert found.rows[1]["bic"] < found.rows[0]["bic"]
+    assert found.value == 1
+
+
+def test_candidates_that_cannot_be_fitted() -> None:
+    def estimator_for(name: str) -> Any:
+        return {"poisson": PoissonEstimator(), "gaussian": GaussianEstimator()}[name]
+
+    found = select(estimator_for, ["poisson", "gaussian"], [-1, 2, 3], starts=1)
+    assert found.values == ("gaussian",)
+    assert found.failures[0][0] == "poisson"
+    assert "left out 'poisson': row 0" in repr(found)
+    with pytest.raises(SupportError, match="row 0"):
+        select(estimator_for, ["poisson"], [-1, 2, 3], starts=1)
+
+
+def test_table_html_and_plot() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    found = select(gaussians, [1, 2], DATA, starts=1, rng=1)
+    lines = found.table().splitlines()
+    assert len(lines) == 3
+    assert lines[2].startswith("*")
+    assert "icl_hard" in lines[0]
+    assert "<table>" in found._repr_html_()
+    assert repr(found).startswith("Selection by bic: 2")
+    axes = found.plot(criteria=["bic", "icl"])
+    assert isinstance(axes, matplotlib.axes.Axes)
+    assert [line.get_ydata()[0] for line in axes.lines if len(line.get_xdata()) == 2] == [found.rows[0]["bic"], found.rows[0]["icl"]]
+    assert found.plot(axes) is axes
+    with pytest.raises(ParameterError, match="no criterion 'dic'"):
+        found.plot(criteria=["dic"])
+
+
+def test_bad_sweeps() -> None:
+    with pytest.raises(ParameterError, match="criterion must be one of bic"):
+        select(gaussians, [1], DATA, "dic")
+    with pytest.raises(ParameterError, match="starts"):
+        select(gaussians, [1], DATA, starts=0)
+    with pytest.raises(ParameterError, match="patience"):
+        select(gaussians, [1], DATA, patience=0)
+    with pytest.raises(EmptyError, match="no candidates"):
+        select(gaussians, [], DATA)
+    with pytest.raises(ParameterError, match="folds"):
+        held_out(DATA, GaussianEstimator(), folds=1)
+
+
+# -- held out, and the test of the number of components ----------------------------------------------------------------------
+
+
+def test_held_out_by_hand() -> None:
+    mean, error = held_out(DATA, GaussianEstimator(), folds=4, starts=1, rng=7)
+    from dmlcore.core.random import spawn
+
+    fold = k_fold_split_index(300, 4, spawn(np.random.default_rng(7), 5)[0])
+    logs = np.empty(300)
+    for j in range(4):
+        rest = DATA[fold != j]
+        logs[fold == j] = scipy.stats.norm.logpdf(DATA[fold == j], rest.mean(), rest.std())
+    assert mean == pytest.approx(logs.mean(), rel=1e-10)
+    assert error == pytest.approx(logs.std() / np.sqrt(300), rel=1e-10)
+
+
+def test_held_out_of_a_label_seen_once_is_minus_infinity() -> None:
+    data = ["a"] * 20 + ["b"]
+    assert held_out(data, CategoricalEstimator(), folds=3, starts=1, rng=1)[0] == -np.inf
+    assert np.isfinite(held_out(data, CategoricalEstimator(default_value=True), folds=3, starts=1, rng=1)[0])
+
+
+def test_likelihood_ratio_finds_two_components_and_does_not_find_them_in_one() -> None:
+    options: dict[str, Any] = {"replicates": 19, "starts": 2, "rng": 1, "delta": 1e-3}
+    found = likelihood_ratio_test(DATA[:100], GaussianEstimator(), gaussians(2), **options)
+    assert found.p_value == 1 / 20
+    assert found.statistic > found.simulated.max()
+    assert found.statistic == 2 * (found.alternative.log_likelihood - found.null.log_likelihood)
+    one = likelihood_ratio_test(N(0.0, 1.0).sampler(3).sample(100), GaussianEstimator(), gaussians(2), **options)
+    assert one.p_value > 0.1
+    assert len(one.simulated) == 19
+    again = likelihood_ratio_test(DATA[:100], GaussianEstimator(), gaussians(2), **{**options, "threads": 2, "replicates": 3})
+    np.testing.assert_array_equal(again.simulated, found.simulated[:3])
+    with pytest.raises(ParameterError, match="replicates"):
+        likelihood_ratio_test(DATA, GaussianEstimator(), gaussians(2), replicates=0)
+
+
+# -- order of components -----------------------------------------------------------------------------------------------------
+
+
+def every_latent_node(model: Any) -> list[Any]:
+    return [node for node in [model, *(n for child in model.children() for n in every_latent_node(child))] if exchanges(node)]
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.sampled], ids=repr)
+def test_ordering_leaves_the_law_as_it_is(example: Any) -> None:
+    rows = example.data(40)
+    law = ordered(example.law)
+    np.testing.assert_allclose(law.seq_log_density(rows), example.law.seq_log_density(rows), rtol=1e-10)
+    assert ordered(law) == law
+    for node in every_latent_node(law):
+        for exchange in exchanges(node):
+            shared = exchange.children and not law.repeated.isdisjoint(map(id, getattr(node, exchange.children)))
+            weights = np.asarray(exchange.weights(node))
+            assert shared or (np.diff(weights) <= 1e-15).all()
+
+
+def test_ordering_by_a_key() -> None:
+    law = MixtureDistribution([N(3.0, 1.0), N(-1.0, 1.0), N(0.0, 1.0)], [0.2, 0.5, 0.3])
+    assert [c.mu for c in ordered(law).components] == [-1.0, 0.0, 3.0]
+    found = ordered(law, key=lambda c: -c.mean())
+    assert [c.mu for c in found.components] == [3.0, 0.0, -1.0]
+    assert found.w.tolist() == [0.2, 0.3, 0.5]
+    equal = MixtureDistribution([N(3.0, 1.0), N(-1.0, 1.0)], [0.5, 0.5])
+    assert ordered(equal) == equal
+    assert ordered(N(0.0, 1.0)) == N(0.0, 1.0)
+
+
+def test_everything_is_permuted_at_once() -> None:
+    law = JointMixtureDistribution(
+        [N(0.0, 1.0), N(5.0, 1.0)], [PoissonDistribution(m) for m in (1.0, 9.0)], [0.3, 0.7], None, [[0.9, 0.1], [0.6, 0.4]]
+    )
+    found = ordered(law, key=lambda c: -c.mean())
+    assert [c.mu for c in found.components1] == [5.0, 0.0]
+    assert found.w1.tolist() == [0.7, 0.3]
+    assert found.taus12.tolist() == [[0.4, 0.6], [0.1, 0.9]]
+    np.testing.assert_allclose(found.w2, law.w2[::-1])
+    topics = [C({"a": 0.9, "b": 0.1}), C({"a": 0.2, "b": 0.8})]
+    two = HierarchicalMixtureDistribution(topics, [0.3, 0.7], [[0.9, 0.1], [0.2, 0.8]], PoissonDistribution(3.0))
+    found = ordered(two)
+    assert found.topics == (topics[1], topics[0])
+    assert found.w.tolist() == [0.7, 0.3]
+    assert found.taus.tolist() == [[0.8, 0.2], [0.1, 0.9]]
+
+
+def test_a_gate_is_permuted_with_its_components() -> None:
+    law = BY_NAME["gated mixture"].law
+    rows = [([z, 1.0 - z], x) for z in (-1.0, 0.5, 2.0) for x in (-2.0, 3.0, 4.0)]
+    three = GatedMixtureDistribution(
+        [*law.components, N(9.0, 1.0)], MultinomialLogisticRegressionDistribution([[1.0, -0.5], [0.2, 2.0]], [0.3, -1.0], (0, 1, 2))
+    )
+    for gated in (law, three):
+        found = ordered(gated, key=lambda c: -c.mu)
+        assert [c.mu for c in found.components] == sorted((c.mu for c in gated.components), reverse=True)
+        np.testing.assert_allclose(found.seq_log_density(rows), gated.seq_log_density(rows), rtol=1e-10)
+        assert ordered(gated) == gated
+
+
+def test_components_shared_between_mixtures_keep_their_places() -> None:
+    shared = [C({"a": 0.9, "b": 0.1}), C({"a": 0.2, "b": 0.8})]
+    law = MixtureDistribution([SequenceDistribution(MixtureDistribution(shared, w)) for w in ([0.3, 0.7], [0.8, 0.2])], [0.4, 0.6])
+    found = ordered(law)
+    assert found.w.tolist() == [0.6, 0.4]
+    inner = [component.dist for component in found.components]
+    assert [mixture.w.tolist() for mixture in inner] == [[0.8, 0.2], [0.3, 0.7]]
+    assert inner[0].components[0] is inner[1].components[0]
+
+
+@pytest.mark.parametrize("name", ["mixture", "hierarchical", "joint", "mixture of mixtures", "mixture of composites", "heterogeneous"])
+def test_aligning_undoes_any_permutation(name: str) -> None:
+    law, rng = BY_NAME[name].law, np.random.default_rng(1)
+
+    def shuffled(node: Any) -> Any:
+        node = node.with_children(tuple(shuffled(child) for child in node.children()))
+        for exchange in exchanges(node):
+            node = permuted(node, exchange, rng.permutation(len(exchange.weights(node))))
+        return node
+
+    for _ in range(6):
+        found = aligned(shuffled(law), law)
+        assert found == law
+
+
+def test_aligning_unlike_models_is_refused() -> None:
+    with pytest.raises(StructureError, match="cannot be aligned"):
+        aligned(TWO, N(0.0, 1.0))
+    with pytest.raises(StructureError, match="cannot be aligned"):
+        aligned(TWO, MixtureDistribution([*TWO.components, N(0.0, 1.0)], [0.3, 0.3, 0.4]))

@@ -1,0 +1,190 @@
+"""Models as text and as HTML: what is there is shown, in bounded space, and nothing in a name or a label is markup."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dmlcore import stats
+from dmlcore.core.declared import name, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.html import html
+from dmlcore.core.tree import outline, shown, tree
+from dmlcore.stats import (
+    CategoricalDistribution,
+    CompositeDistribution,
+    CompositeEstimator,
+    GaussianDistribution,
+    GaussianEstimator,
+    HierarchicalMixtureDistribution,
+    IgnoredDistribution,
+    MixtureDistribution,
+    MultivariateGaussianDistribution,
+    NullDistribution,
+    OptionalDistribution,
+    PoissonDistribution,
+    PoissonEstimator,
+    SequenceDistribution,
+)
+from tests.examples import EXAMPLES, Example
+
+every = pytest.mark.parametrize("e", EXAMPLES, ids=lambda e: e.name.replace(" ", "_"))
+ab = CategoricalDistribution({"a": 0.9, "b": 0.1})
+record = CompositeDistribution([GaussianDistribution(0.0, 1.0, name="size"), OptionalDistribution(PoissonDistribution(2.0), 0.25)])
+
+
+class Reader(HTMLParser):
+    """Text and tags of HTML; fails where tags do not match."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.text = ""
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.open.append(tag)
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_tree_of_a_mixture() -> None:
+    other = record.replace(dists=[GaussianDistribution(3.0, 1e-7), OptionalDistribution(PoissonDistribution(8.0))])
+    model = MixtureDistribution([record, other], [0.25, 0.75], name="visits", keys=("w", None))
+    expected = """\
+MixtureDistribution with 8 free parameters
+mixture 'visits'  keys=('w', None)
+├─ 0.250  composite
+│  ├─ field 0  gaussian 'size'  mu=0, sigma2=1
+│  └─ field 1  optional  p=0.25
+│     └─ dist  poisson  lam=2
+└─ 0.750  composite
+   ├─ field 0  gaussian  mu=3, sigma2=1e-07
+   └─ field 1  optional
+      └─ dist  poisson  lam=8"""
+    assert model.summary() == expected
+    assert expected.partition("\n")[2] == tree(model)
+
+
+def test_the_tree_of_an_estimator_leaves_defaults_out() -> None:
+    estimator = CompositeEstimator([GaussianEstimator(), GaussianEstimator((1.0, None), keys="k"), PoissonEstimator()])
+    expected = """\
+CompositeEstimator
+composite
+├─ field 0  gaussian
+├─ field 1  gaussian  pseudo_count=(1.0, None), keys='k'
+└─ field 2  poisson"""
+    assert estimator.summary() == expected
+
+
+def test_weights_stand_only_before_what_they_weigh() -> None:
+    """A hierarchical mixture has as many weights here as nodes below it, of which one is the law of lengths."""
+    model = HierarchicalMixtureDistribution([ab], [0.4, 0.6], [[1.0], [1.0]], PoissonDistribution(3.0))
+    assert "w=[0.4, 0.6]" in tree(model)
+    assert "├─ topics[0]  categorical" in tree(model)
+    assert "└─ len_dist  poisson  lam=3" in tree(model)
+
+
+def test_fixed_laws_are_shown_and_absent_ones_are_not() -> None:
+    model = CompositeDistribution([IgnoredDistribution(PoissonDistribution(2.0)), SequenceDistribution(ab), NullDistribution()])
+    assert "dist (fixed)  poisson  lam=2" in tree(model)
+    assert tree(model).count("null") == 1
+
+
+def test_an_object_at_several_places_is_shown_once() -> None:
+    model = CompositeDistribution([MixtureDistribution([record, record], [0.5, 0.5]), record, record.dists[0]])
+    text = tree(model)
+    assert "0.500  composite  (#1)" in text
+    assert "0.500  composite  (same as #1)" in text
+    assert "field 1  composite  (same as #1)" in text
+    assert "field 0  gaussian 'size'  mu=0, sigma2=1  (#2)" in text
+    assert "field 2  gaussian 'size'  (same as #2)" in text
+    assert text.count("poisson") == 1
+
+
+def test_values_are_short() -> None:
+    assert shown(np.array([1e-5, 20000.0, 1 / 3])) == "[1e-05, 2e+04, 0.3333]"
+    assert shown(np.arange(100.0)) == "[0, 1, ..., 98, 99] of shape (100,)"
+    assert shown({f"label {i}": i / 10 for i in range(5)}).startswith("{'label 4': 0.4, 'label 3': 0.3")
+    many = CategoricalDistribution({f"label {i}" * 100: 1 / 1000 for i in range(1000)})
+    assert len(tree(many)) < 600
+    assert "... 994 more" in tree(many)
+    assert len(tree(OptionalDistribution(ab, 0.5, missing_value="x" * 10**6))) < 300
+
+
+def test_large_models_are_shown_in_bounded_space() -> None:
+    wide = CompositeDistribution([MultivariateGaussianDistribution(np.arange(50.0), np.eye(50)) for _ in range(100)])
+    model: Any = MixtureDistribution([wide, *(wide.replace() for _ in range(99))], np.full(100, 0.01))
+    deep: Any = ab
+    for _ in range(90):
+        deep = CompositeDistribution([deep])
+    for node in (model, CompositeDistribution([model] * 50), deep):
+        assert len(tree(node).splitlines()) < 320
+        assert len(tree(node)) < 60_000
+        assert len(html(node)) < 120_000
+    assert tree(model).endswith("└─ ... 88 more")
+    assert "└─ ... 1 more" in tree(CompositeDistribution([deep, deep.replace()]))
+
+
+@every
+def test_every_model_is_shown(e: Example) -> None:
+    for node in (e.law, e.estimator):
+        assert node.summary().startswith(type(node).__name__)
+        page = Reader(node._repr_html_())
+        for field, text in outline(node).parameters:
+            assert f"{field} = {text}" in page.text
+        assert page.tags <= {"div", "details", "summary", "b", "span", "i"}
+
+
+def test_html_opens_and_closes_and_says_what_text_says() -> None:
+    model = MixtureDistribution([record, record.replace(name="other")], [0.25, 0.75])
+    page = Reader(model._repr_html_())
+    assert page.tags == {"div", "details", "summary", "b", "span", "i"}
+    for word in ("MixtureDistribution with 5 free parameters", "0.250", "0.750", "composite 'other'", "mu = 0, sigma2 = 1", "same as #1"):
+        assert word in page.text
+    assert model._repr_html_().count("<details open") == 4
+
+
+HOSTILE = "<script>alert('x')</script>"
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        CategoricalDistribution({HOSTILE: 0.5, ("&amp;", HOSTILE): 0.5}),
+        GaussianDistribution(0.0, 1.0, name=HOSTILE),
+        GaussianDistribution(0.0, 1.0, keys=HOSTILE),
+        OptionalDistribution(ab, 0.5, missing_value=HOSTILE),
+        stats.CategoricalEstimator(suff_stat={HOSTILE: 1.0}, pseudo_count=1.0),
+    ],
+    ids=["label", "name", "key", "value", "setting"],
+)
+def test_nothing_in_a_model_is_markup(node: Any) -> None:
+    wrapped = CompositeDistribution([node, ab]) if hasattr(node, "log_density") else node
+    page = Reader(wrapped._repr_html_())
+    assert "script" not in page.tags
+    assert "<script>alert(" in page.text
+
+
+def test_names_of_fields_and_families_are_escaped_too() -> None:
+    odd: Any = type(
+        "A<b>Distribution", (Distribution,), {"__annotations__": {"name": "str | None", "x": Any}, "name": name(), "x": setting(1)}
+    )
+    page = Reader(html(odd(x=2)))
+    assert "a<b>" in page.text
+
+
+def test_lines_break_only_between_nodes() -> None:
+    assert len(tree(CategoricalDistribution({"a\nb": 0.5, "c\u2028d": 0.5})).splitlines()) == 1
+    assert len(tree(GaussianDistribution(0.0, 1.0, name="a\nb")).splitlines()) == 1
