@@ -28,6 +28,7 @@ STARTS = 8  # random starts of a round
 FIRST = 12  # EM steps of each before the worse half is given up; each time that doubles
 FINALISTS = 2  # ascents of a round that are followed to their end
 ROUNDS = 6  # most rounds
+UNARRANGED = 4  # ascents that must all agree to settle a search where components cannot be rearranged
 AGREED = 3  # ascents that must end at the best optimum, where not all do
 BUDGET = 60_000  # EM steps of a search, times the places of the model's tree, after which it starts nothing new
 MOST = 400  # EM steps of one ascent
@@ -99,7 +100,8 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
             found = [rearranging.improved(climb, streams[0], problem.threads, deadline) for climb in best]
             ended += found
             steps = rearranging.steps + sum(a.record.steps for a in ascents)
-            settled = len(found) > 1 and all(a is b for a, b in zip(best, found, strict=True)) and _reached(ended) == len(ended)
+            unmoved = all(a is b for a, b in zip(best, found, strict=True))
+            settled = unmoved and _reached(ended) == len(ended) >= (FINALISTS if rearranging.possible else UNARRANGED)
             if settled or _reached(ended) >= AGREED or steps > budget or time.perf_counter() > deadline:
                 break
     except (KeyboardInterrupt, SystemError) as error:

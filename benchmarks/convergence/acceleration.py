@@ -1,0 +1,75 @@
+"""EM steps with and without acceleration, started alike: `python -m benchmarks.convergence.acceleration`.
+
+Over the problems of this benchmark (three random starts each) and every latent example of the tests' registry. Steps are counted until the
+objective is within 1e-6 nats of where it ends, refused steps included; runs that end at different optima are counted apart.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from benchmarks.convergence.problems import PROBLEMS
+from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow
+from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.stopping import Remaining
+
+NEAR = 1e-6  # nats
+MOST = 5000  # EM steps of a run
+
+
+def tasks() -> Iterator[tuple[str, Problem, Any]]:
+    """`(name, problem, start)`."""
+    for name, problem in PROBLEMS.items():
+        ours = Problem(problem.rows, problem.estimator(), threads=1)
+        for seed in range(3):
+            yield f"{name}, start {seed}", ours, ours.start(np.random.default_rng(seed), 0.1)
+    from tests.examples import EXAMPLES
+
+    for example in EXAMPLES:
+        if example.tags & {"deaf", "fixed"}:
+            continue
+        for kind, estimator in (("plain", example.estimator), ("prior", example.law.estimator(1.5))):
+            ours = Problem(example.data(300, 1), estimator, threads=1)
+            if ours.latent:
+                yield f"{example.name}, {kind}", ours, ours.start(np.random.default_rng(0), 0.3)
+
+
+def ascent(problem: Problem, start: Any, accelerate: bool) -> tuple[float, int, bool]:
+    """`(objective at the end, steps to within NEAR of it, whether it converged to a sound model)`."""
+    climb = follow(Climb(problem, start, accelerate), Remaining(problem.unit), MOST)
+    steps = next(i for i, value in enumerate(climb.objective) if value >= climb.objective[-1] - NEAR)
+    return climb.objective[-1], steps, climb.sound and climb.status == "converged"
+
+
+def main() -> None:
+    """Prints a line per start, then the medians."""
+    same, slow, lower, higher, unended, apart = [], [], [], [], [], []
+    for name, problem, start in tasks():
+        try:
+            (plain, n, sound), (fast, m, also) = (ascent(problem, start, accelerate) for accelerate in (False, True))
+        except OFF_THE_MAP as error:
+            print(f"{name}: {error}")
+            continue
+        print(f"{name}: {n} -> {m} steps, objective {plain:.9f} -> {fast:.9f}{'' if sound and also else ' (not both converged)'}")
+        if not (sound and also):
+            unended.append(name)
+        elif abs(fast - plain) > NEAR * (1 + abs(plain)):
+            (higher if fast > plain else lower).append(name)
+        elif n >= 3:
+            same.append(n / max(m, 1))
+            apart.append(abs(fast - plain))
+            if n >= 500:
+                slow.append(n / max(m, 1))
+    print(f"\nsame optimum: {len(same)} starts, ratio of steps: median {np.median(same):.2f}, least {min(same):.2f}, greatest {max(same):.0f}")
+    print(f"of those, slow (500 plain steps or more): {len(slow)}, median {np.median(slow):.1f}")
+    print(f"objectives apart: median {np.median(apart):.1e}, at most {max(apart):.1e}")
+    print(f"another optimum: {len(higher)} higher, {len(lower)} lower ({', '.join(lower)}); not both converged: {len(unended)}")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    main()
