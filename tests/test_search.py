@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 import pytest
 
-import dmlcore.fitting.climb as climbing
 import dmlcore.fitting.search as searching
 from dmlcore import OnlineEM, fit, optimize
 from dmlcore.core.errors import DataError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
@@ -16,6 +14,7 @@ from dmlcore.core.flat import flatten
 from dmlcore.fitting.acceleration import Extrapolation
 from dmlcore.fitting.climb import Climb
 from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.rearrange import Rearranging
 from dmlcore.fitting.search import search
 from dmlcore.stats import (
     CategoricalDistribution,
@@ -96,9 +95,10 @@ def test_the_record_tells_every_start() -> None:
     assert {start.status for start in record.starts} == {"converged", "given up"}
     ended = [start for start in record.starts if start.status == "converged"]
     best = max(start.objective for start in ended)
-    assert record.reached == sum(abs(start.objective - best) < 1e-6 * (1 + abs(best)) for start in ended) >= 1
+    assert record.ended == 2 <= len(ended)
+    assert 1 <= record.reached <= sum(abs(start.objective - best) < 1e-5 for start in ended)
     assert record.searched >= sum(start.steps for start in record.starts) > 0
-    assert f"starts=6, reached={record.reached}" in repr(record)
+    assert f"starts=6, reached='{record.reached} of 2'" in repr(record)
 
 
 def test_a_start_that_fails_is_recorded_and_not_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,8 +122,8 @@ def test_where_only_one_start_reached_the_best_the_user_is_told() -> None:
     told = 0
     for seed in range(6):
         record = fit(x, FIVE, rng=seed, starts=2, max_its=1)
-        if record.reached == 1 and len([s for s in record.starts if s.status == "converged"]) == 2:
-            with pytest.warns(FitWarning, match="only one of 2 starts"):
+        if record.reached == 1 and record.ended == 2:
+            with pytest.warns(FitWarning, match="only one of 2 ascents"):
                 optimize(x, FIVE, rng=seed, starts=2, max_its=1)
             told += 1
             break
@@ -276,11 +276,11 @@ def test_the_slow_heterogeneous_fit_converges_ten_times_sooner() -> None:
 
 
 def test_time_limit() -> None:
-    began = time.perf_counter()
     record = fit(TRUTH.sample(20_000, rng=1), FIVE, rng=1, time_limit=0.05)
     assert record.status == "time limit"
     assert "time limit" in record.message
-    assert time.perf_counter() - began < 30
+    assert record.iterations == 0
+    assert record.searched < 100
 
 
 def test_change_of_parameters() -> None:
@@ -303,6 +303,7 @@ def test_validation_data_stop_a_fit() -> None:
     record = fit(x, FIVE, rng=3, starts=1, vdata=held_out, patience=4, accelerate=False, callback=see)
     assert "no more likely for 4 steps" in record.message
     assert float(record.model.seq_log_density(held_out).sum()) == max(values)
+    assert record.log_likelihood == pytest.approx(float(record.model.seq_log_density(x).sum()), rel=1e-12)
     assert values[-5] == max(values)
 
 
@@ -318,7 +319,7 @@ def test_progress_needs_tqdm_and_shows_steps(capsys: pytest.CaptureFixture[str])
     assert "log likelihood" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [{"starts": 0}, {"time_limit": 0}, {"patience": 0}, {"starts": 1.5}])
+@pytest.mark.parametrize("options", [{"starts": 0}, {"time_limit": 0}, {"patience": 0}, {"patience": 3}, {"starts": 1.5}, {"change": "a"}])
 def test_bad_options_are_named(options: dict[str, Any]) -> None:
     with pytest.raises(ParameterError, match=next(iter(options))):
         fit([1.0, 2.0], TWO, **options)
@@ -346,6 +347,73 @@ def test_scales_change_nothing_but_units() -> None:
     for scale in (1e-150, 1e150):
         scaled = fit(x * scale, three, rng=1, starts=4)
         assert scaled.log_likelihood + len(x) * np.log(scale) == pytest.approx(plain.log_likelihood, abs=1e-6)
+
+
+# -- what a search must not trip over ------------------------------------------------------------------------------------
+
+
+def test_threads_within_threads_do_not_wait_for_each_other() -> None:
+    """Few rows of many elements: several blocks in a problem that is searched whole."""
+    rows = np.random.default_rng(0).normal(size=(1500, 100)) + np.repeat([0.0, 3.0], 750)[:, None]
+    estimator = MixtureEstimator([SequenceEstimator(GaussianEstimator())] * 2)
+    one, two = (fit(rows.tolist(), estimator, rng=0, threads=threads) for threads in (1, 2))
+    assert len(Problem(rows.tolist(), estimator).encoded.blocks) > 1
+    assert one.history == two.history
+
+
+def test_a_sample_follows_the_weights() -> None:
+    x = np.concatenate([TRUTH.sample(1000, rng=1), np.full(20_000, 1e6)])
+    w = np.concatenate([np.ones(1000), np.zeros(20_000)])
+    small = Problem(x, TWO, w).sample(500, np.random.default_rng(0))
+    assert small.encoded.column.x.max() < 1e3
+    assert small.row_weights.sum() == 500
+    assert fit(x, TWO, weights=w, rng=1).log_likelihood == pytest.approx(fit(x[:1000], TWO, rng=1).log_likelihood, abs=1e-6)
+
+
+def test_label_starts_follow_the_weights() -> None:
+    rows, labels = [0, 1, 8, 9] * 2000, np.array([0, 0, 1, 1] * 1000 + [1, 1, 0, 0] * 1000)
+    w = np.repeat([1.0, 0.0], 4000)
+    model = fit(rows, MixtureEstimator([PoissonEstimator()] * 2), start=labels, weights=w, max_its=0).model
+    assert [c.lam for c in model.components] == pytest.approx([0.5, 8.5], abs=0.1)
+
+
+def test_a_refused_step_is_not_a_small_gain() -> None:
+    x = TRUTH.sample(1000, rng=3)
+    start = Problem(x, FIVE).start(np.random.default_rng(2), 0.1)
+    record = fit(x, FIVE, start=start, delta=1e-6, accelerate=True)
+    assert record.objective[-1] - record.objective[-2] < 1e-6
+    assert record.objective[-2] > record.objective[-3] or record.objective[-1] > record.objective[-2]
+
+
+def test_fixed_weights_at_the_step_limit_and_rearranged() -> None:
+    third = np.ones(3) / 3
+    estimator = MixtureEstimator([GaussianEstimator()] * 3, fixed_weights=third)
+    record = fit(TRUTH.sample(300, rng=1), estimator, rng=1, starts=1, max_its=8)
+    np.testing.assert_array_equal(record.model.w, third)
+    problem = Problem(TRUTH.sample(500, rng=1), MixtureEstimator([GaussianEstimator()] * 4, fixed_weights=np.ones(4) / 4))
+    climb = Climb(problem, problem.start(np.random.default_rng(0), 0.3))
+    for _ in range(30):
+        climb.step()
+    rearranging = Rearranging(problem, 12, 100, 1000)
+    trials = [rearranging._tried(climb, model) for model in rearranging._arrangements(climb.model, np.random.default_rng(1))]
+    assert len(trials) > 3
+    assert all(trial is not None and trial.status != "decreased" and trial.steps >= 12 for trial in trials)
+
+
+def test_dead_components_that_are_one_object_do_not_stop_a_fit() -> None:
+    far = GaussianDistribution(1e6, 1.0)
+    start = MixtureDistribution([GaussianDistribution(4.0, 9.0), far, far], [0.4, 0.3, 0.3])
+    record = fit(TRUTH.sample(200, rng=1), MixtureEstimator([GaussianEstimator()] * 3), start=start)
+    assert any("no weight" in event for event in record.events)
+
+
+def test_callbacks_see_the_last_step_and_the_limit_holds() -> None:
+    x, seen = TRUTH.sample(500, rng=1), []
+    record = fit(x, TWO, rng=2, callback=lambda step, value, model: seen.append((step, model)))
+    assert seen[-1][0] == record.iterations
+    assert seen[-1][1] is record.model
+    limited = fit(x, TWO, rng=2, max_its=record.iterations - 1)
+    assert limited.iterations <= record.iterations - 1
 
 
 # -- streams -------------------------------------------------------------------------------------------------------------
@@ -392,5 +460,4 @@ def test_searching_uses_nothing_at_random_but_its_generator() -> None:
     one, two = (search(problem, np.random.default_rng(4), 0.1, None, np.inf) for _ in range(2))
     assert one.model == two.model
     assert one.steps == two.steps
-    assert len(one.starts) == searching.STARTS or len(one.starts) % searching.STARTS == 0
-    assert climbing.THIN > 1
+    assert len(one.starts) % searching.STARTS == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +26,16 @@ def thread_count(threads: int | None) -> int:
     return count
 
 
+_here = threading.local()
+
+
+def _begin_worker() -> None:
+    _here.is_worker = True
+
+
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="dmlcore")
+    return ThreadPoolExecutor(threads, thread_name_prefix="dmlcore", initializer=_begin_worker)
 
 
 @cache
@@ -38,7 +46,8 @@ def _blas() -> Any:
 
 
 def map_in_order(work: Callable[[Any], Any], items: Sequence[Any], threads: int) -> Iterator[Any]:
-    """Yields `work(item)` for each item, in order, with BLAS held to one thread."""
+    """Yields `work(item)` for each item, in order, with BLAS held to one thread. Work that maps itself does so on its own thread."""
+    threads = 1 if getattr(_here, "is_worker", False) else threads
     if len(items) == 1 and threads == 1:
         yield work(items[0])
         return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
 
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DmlcoreError
+from dmlcore.core.errors import DegenerateError, DmlcoreError
 from dmlcore.core.flat import flatten, own_parts, unflatten
 from dmlcore.fitting.acceleration import Extrapolation
 from dmlcore.fitting.problem import Problem, paired
@@ -22,9 +23,10 @@ OFF_THE_MAP = (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, Overflow
 class Climb:
     """An ascent from a model. `step` takes one EM step; `model` is where it stands.
 
-    history: the log likelihood after i steps; objective: the same with the log prior. A step that would have gone down is refused
-    and repeats the last value. bold: whether the last step went beyond EM's. refused: whether it was refused, by `shortfall` nats.
-    limited: whether the step that comes was cut short. status: None while it goes on, then how it ended, and `message` why.
+    history: the log likelihood after i steps; objective: the same with the log prior. A step that would have gone down, by more than
+    rounding, is refused and repeats the last value. bold: whether the last step went beyond EM's. refused: whether it was refused, by
+    `shortfall` nats. limited: whether the step that comes was cut short. status: None while it goes on, then how it ended, and
+    `message` why.
     """
 
     def __init__(self, problem: Problem, model: Distribution, accelerate: bool = True):
@@ -53,7 +55,7 @@ class Climb:
     @property
     def sound(self) -> bool:
         """Whether the model lies on no floor."""
-        return self.status != "decreased" and not reasons(self.problem, self.model)
+        return self.status not in ("decreased", "degenerate") and not reasons(self.problem, self.model)
 
     @property
     def thin(self) -> list[str]:
@@ -83,7 +85,7 @@ class Climb:
             log_likelihood, statistics = self.problem.expect(there)
             value = log_likelihood + self.problem.log_prior(there)
         except OFF_THE_MAP:
-            if not self.bold:
+            if not self.bold and (self.problem.exact or not self.objective):
                 raise
             value = -np.inf
         if self.objective and self._down(value):
@@ -128,8 +130,12 @@ class Climb:
 
     def _plan(self, statistics: list[Any]) -> None:
         self._statistics = statistics
-        self._next = self._plain = self.problem.maximise(statistics, self.model)
         self._bold = False
+        try:
+            self._next = self._plain = self.problem.maximise(statistics, self.model)
+        except DegenerateError as error:
+            self.status, self.message = "degenerate", str(error)
+            return
         if self._extrapolation is None:
             return
         here, there = flatten(self.model), flatten(self._plain)
@@ -140,6 +146,7 @@ class Climb:
         beyond = self._extrapolation.propose()
         if beyond is None:
             return
+        beyond = np.where(here == there, there, beyond)  # what EM leaves alone, fixed weights say, keeps its bits
         try:
             with np.errstate(all="ignore"):
                 trial = unflatten(beyond, self._plain)
@@ -151,9 +158,9 @@ class Climb:
         self._extrapolation.failed()
 
 
-def follow(climb: Climb, rule: Remaining, steps: int) -> Climb:
-    """An ascent carried on until it has taken so many steps or its rule is met."""
-    while climb.status is None and climb.steps < steps:
+def follow(climb: Climb, rule: Remaining, steps: int, deadline: float = np.inf) -> Climb:
+    """An ascent carried on until it has taken so many steps, its rule is met, or it is late."""
+    while climb.status is None and climb.steps < steps and (climb.steps < 0 or time.perf_counter() < deadline):
         climb.step()
         if climb.status is None and climb.steps and (why := rule.met(climb)):
             climb.status, climb.message = "converged", why

@@ -97,10 +97,10 @@ def optimize(
     """Fits by EM and returns the distribution; `dmlcore.fit` returns the record of the same fit, and says what the options mean.
 
     Without `delta` a good start is searched for and steps are accelerated; with it, plain EM goes on from one random start until a step
-    gains less, on a plateau too. prev_estimate: a model to begin from. enc_data: encoded data in place of `data`. vdata or enc_vdata:
-    validation data; the model returned is the one, of those after each step, under which they are most likely. print_iter: print every
-    so many steps, to `out` or the current stdout; None prints nothing. options: further keyword arguments of `dmlcore.fit`: weights,
-    threads, starts, accelerate, change, patience, time_limit, progress.
+    gains less, on a plateau too. prev_estimate: a model, labels or shares to begin from. enc_data: encoded data in place of `data`.
+    vdata or enc_vdata: validation data; the model returned is the one, of those after each step, under which they are most likely.
+    print_iter: print every so many steps, to `out` or the current stdout; None prints nothing. options: further keyword arguments of
+    `dmlcore.fit`: weights, threads, starts, accelerate, change, patience, time_limit, progress.
 
     A `FitWarning` says where more starts, or another model, would help: a degenerate fit, or one best start among several asked for.
     """
@@ -121,9 +121,10 @@ def optimize(
     _tell_end(print_iter, out, record)
     if record.status in UNSOUND:
         warnings.warn(f"the fit is {record.status}: {record.message}", FitWarning, stacklevel=2)
-    elif (options.get("starts") or 1) > 1 and record.reached == 1:
-        starts = len(record.starts)
-        warnings.warn(f"only one of {starts} starts reached the best value; more starts may find a better one", FitWarning, stacklevel=2)
+    elif (options.get("starts") or 1) > 1 and record.reached == 1 < record.ended:
+        warnings.warn(
+            f"only one of {record.ended} ascents reached the best value; more starts may find a better one", FitWarning, stacklevel=2
+        )
     return record.model
 
 

@@ -63,21 +63,25 @@ def fit(
 
     Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
     """
-    _check(max_its, delta, starts, time_limit, patience)
+    _check(max_its, delta, starts, time_limit, change)
+    if starts is not None and starts > 1 and (start is not None or init_estimator is not None):
+        raise ParameterError("starts is for random starts: leave it out, or leave out start and init_estimator")
+    if patience is not None and (vdata is None or not patience >= 1):
+        raise ParameterError(f"patience must be a number of steps >= 1, and needs vdata; got {patience!r}")
     check_fraction(init_p)
     began = time.perf_counter()
     deadline = np.inf if time_limit is None else began + time_limit
     problem = Problem(data, estimator, weights, threads)
     events: list[str] = []
     tried: list[Start] = []
-    searched, cut_short = 0, False
+    searched, ended, reached, cut_short = 0, 0, 0, False
     if start is not None:
         model = given_start(problem, start, generator(rng))
     elif starts == 1 or not problem.latent or init_estimator is not None or (delta is not None and starts is None):
         model = first_model(problem, data, init_estimator, weights, generator(rng), init_p)
     else:
         found = search(problem, generator(rng), init_p, starts, deadline)
-        model, tried, searched = found.model, found.starts, found.steps
+        model, tried, searched, ended, reached = found.model, found.starts, found.steps, found.ended, found.reached
         events += found.events
         cut_short = found.interrupted
     if not problem.permits(model):
@@ -96,7 +100,10 @@ def fit(
         _ascend(climb, rules, 0 if cut_short else max_its, deadline, tell, events)
     if not climb.history:
         raise KeyboardInterrupt
-    best = climb.model if watch is None or watch.best is None else watch.best
+    best, history, objective = climb.model, climb.history, climb.objective
+    if watch is not None and watch.best is not None:
+        events.append(f"of {climb.steps} steps, the validation data chose the model after step {watch.step}")
+        best, history, objective = watch.best, history[: watch.step + 1], objective[: watch.step + 1]
     status, message = climb.status or "", climb.message
     if cut_short:
         status, message = "interrupted", "interrupted in the search for a start; the model is the best so far"
@@ -107,7 +114,8 @@ def fit(
         events += climb.thin
     if (why := reasons(problem, best)) and status != "interrupted":
         status, message = "degenerate", f"{why[0]} (after {climb.steps} steps: {message})"
-    return Fit(best, status, message, climb.history, climb.objective, time.perf_counter() - began, events, tried, searched)
+    seconds = time.perf_counter() - began
+    return Fit(best, status, message, history, objective, seconds, events, tried, searched, ended, reached)
 
 
 def _ascend(climb: Climb, rules: list[Any], max_its: int, deadline: float, tell: Callback, events: list[str]) -> None:
@@ -132,15 +140,20 @@ def _ascend(climb: Climb, rules: list[Any], max_its: int, deadline: float, tell:
                     climb.move_to(beyond)
                     continue
             if climb.status is None and why is not None:
-                climb.settle()
-                climb.status, climb.message = "converged", why
+                before = climb.steps
+                if climb.steps < max_its:
+                    climb.settle()
+                if climb.steps > before:
+                    tell(climb.steps, climb.history[-1], climb.model)
+                if climb.status is None:
+                    climb.status, climb.message = "converged", why
     except (KeyboardInterrupt, SystemError) as error:
         if not climb.history or not interrupted(error):
             raise
         climb.status, climb.message = "interrupted", f"interrupted after {climb.steps} steps; the model is the best so far"
 
 
-def _check(max_its: Any, delta: Any, starts: Any, time_limit: Any, patience: Any) -> None:
+def _check(max_its: Any, delta: Any, starts: Any, time_limit: Any, change: Any) -> None:
     if not isinstance(max_its, (int, np.integer)) or max_its < 0:
         raise ParameterError(f"max_its must be a whole number >= 0, got {max_its!r}")
     if delta is not None and not delta < np.inf:
@@ -149,5 +162,5 @@ def _check(max_its: Any, delta: Any, starts: Any, time_limit: Any, patience: Any
         raise ParameterError(f"starts must be a whole number >= 1 or None, got {starts!r}")
     if time_limit is not None and not time_limit > 0:
         raise ParameterError(f"time_limit must be seconds > 0 or None, got {time_limit!r}")
-    if patience is not None and not patience >= 1:
-        raise ParameterError(f"patience must be a number of steps >= 1 or None, got {patience!r}")
+    if change is not None and not (isinstance(change, (int, float, np.number)) and change >= 0):
+        raise ParameterError(f"change must be a number >= 0 or None, got {change!r}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import EmptyError, ParameterError
+from dmlcore.core.errors import EmptyError, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem, faint
+from dmlcore.fitting.record import Fit
 
 
 class OnlineEM:
@@ -31,6 +32,7 @@ class OnlineEM:
         self.estimator, self.decay, self.rng, self.threads = estimator, decay, rng, threads
         self.batches = 0
         self.rows = 0.0
+        self.first: Fit | None = None  # the record of the first batch's fit
         self._model: Distribution | None = None
         self._problem: Problem | None = None
         self._mean: list[Any] = []
@@ -45,8 +47,11 @@ class OnlineEM:
     def partial_fit(self, data: Any, weights: Any = None) -> OnlineEM:
         """Takes in one batch of observations, with one weight per row if they count differently; returns itself."""
         if self._problem is None or self._model is None:
-            problem = self._problem = Problem(data, self.estimator, weights, self.threads)
-            self._model = fit(data, self.estimator, weights=weights, rng=self.rng, threads=self.threads).model
+            problem = Problem(data, self.estimator, weights, self.threads)
+            if not problem.scalable:
+                raise StructureError("online EM needs statistics that can be scaled: give them a method scaled(factor)")
+            self.first = fit(data, self.estimator, weights=weights, rng=self.rng, threads=self.threads)
+            self._problem, self._model = problem, self.first.model
         else:
             problem = self._problem.on(data, weights)
         size = float(problem.row_weights.sum())

@@ -50,6 +50,7 @@ class Problem:
         self.rows = len(encoded)
         self.unit = 1.0 if w is None else float(w.sum() / np.count_nonzero(w))  # the mean weight of a row that has any
         self.raw, self.codes = data, None
+        self.given_weights = np.ones(1) if w is None else w
         if type(encoded.column) is Distinct:  # rows that repeat are kept once, with their weight
             self.codes = encoded.column.codes
             w = scatter(np.ones(len(encoded)) if w is None else w, self.codes, len(encoded.column.values))
@@ -60,6 +61,11 @@ class Problem:
     def row_weights(self) -> np.ndarray:
         """The weight of each encoded row `(n,)`."""
         return np.ones(len(self.encoded)) if self.weights is None else self.weights
+
+    @property
+    def scalable(self) -> bool:
+        """Whether statistics can be multiplied: a user's need not be."""
+        return all(own is None or isinstance(own, np.ndarray) or hasattr(own, "scaled") for own in self._start_owns)
 
     def _block_weights(self, start: int, stop: int) -> np.ndarray:
         return self._ones[: stop - start] if self.weights is None else self.weights[start:stop]
@@ -83,14 +89,19 @@ class Problem:
         return settle(estimator, total, send)
 
     def sample(self, rows: int, rng: np.random.Generator) -> Problem:
-        """The same problem on that many rows, chosen at random; itself, if it has no more."""
+        """The same problem on that many rows, chosen at random by weight; itself, if it has no more."""
         if len(self.encoded) <= rows:
             return self
-        chosen = np.sort(rng.choice(len(self.encoded), rows, replace=False))
         out = copy.copy(self)
+        out.__dict__.pop("_ones", None)
+        if self.weights is None:
+            chosen, out.weights = np.sort(rng.choice(len(self.encoded), rows, replace=False)), None
+        else:  # in proportion to weight; one that is drawn several times counts as often
+            counts = rng.multinomial(rows, self.weights / self.weights.sum())
+            chosen = np.flatnonzero(counts)
+            out.weights = counts[chosen] * self.unit
         out.encoded = Encoded(self.encoded.column.take(chosen), self.encoded.layout)
-        out.weights = None if self.weights is None else self.weights[chosen]
-        out.threads, out.share = 1, rows / len(self.encoded)
+        out.threads, out.share = 1, float(out.row_weights.sum() / self.row_weights.sum())
         return out
 
     def on(self, data: Any, weights: Any = None) -> Problem:
@@ -102,7 +113,7 @@ class Problem:
 
     def faintly(self, owns: list[Any], share: float) -> list[Any]:
         """Statistics, and a faint share of those of all rows under every choice: what they give has a density for every row."""
-        if all(map(can_be_scaled, self._start_owns)):
+        if self.scalable:
             rest = [own if own is None else faint(own, share) for own in self._start_owns]
         else:
             rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, lambda n: np.full(n, share))))
@@ -135,15 +146,16 @@ class Problem:
             return np.where(rows_rng.random(n) < p, 1.0, FAINT * p)
 
         owns = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, random_shares(shares_rng), kept)))
-        if self.share < 1 and all(map(can_be_scaled, owns)):
+        if self.share < 1 and self.scalable:
             owns = self.faintly(owns, FAINT * p * self.share)
         return maximise(self.estimator, owns, self.ties)
 
     def start_from(self, shares: np.ndarray, rng: np.random.Generator) -> Distribution:
         """The model that follows from shares `(K, n)` of the components of a mixture; what else is latent starts at random."""
-        if self.codes is not None:  # rows that repeat are kept once: their mean share
-            counts = np.bincount(self.codes, minlength=len(self.encoded))
-            shares = np.array([np.bincount(self.codes, row, len(self.encoded)) / np.maximum(counts, 1) for row in shares])
+        if self.codes is not None:  # rows that repeat are kept once: their mean share, by weight
+            sums = np.array([np.bincount(self.codes, row * self.given_weights, len(self.encoded)) for row in shares])
+            whole = sums.sum(axis=0)
+            shares = np.where(whole > 0, sums / np.where(whole > 0, whole, 1.0), 1 / len(shares))
         shares = FAINT / len(shares) + (1 - FAINT) * shares
         inner = random_shares(rng)
         node, send, tables = None, Send(self.ties.by_id), Tables()
@@ -236,11 +248,6 @@ def raw_row(data: Any, row: int) -> Any:
     if hasattr(data, "columns"):
         return tuple(plain(column[row]) for column in frame_columns(data))
     return plain(data.iloc[row] if hasattr(data, "iloc") else data[row])
-
-
-def can_be_scaled(own: Any) -> bool:
-    """Whether statistics can be multiplied: a user's need not be."""
-    return own is None or isinstance(own, np.ndarray) or hasattr(own, "scaled")
 
 
 def random_shares(rng: np.random.Generator) -> Any:

@@ -52,9 +52,11 @@ class Rearranging:
         self.possible = problem.estimator.mixes and len(self.estimators) > 2
         self.steps = 0
         self.gains: list[float] = []
+        self.deadline = np.inf
 
     def improved(self, climb: Climb, rng: np.random.Generator, workers: int, deadline: float) -> Climb:
         """The ascent, or a better one by other arrangements of its components."""
+        self.deadline = deadline
         for _ in range(MOVES if self.possible else 0):
             if self.steps > self.budget or time.perf_counter() > deadline:
                 break
@@ -69,17 +71,19 @@ class Rearranging:
         return climb
 
     def _tried(self, climb: Climb, model: Distribution) -> Climb | None:
-        trial, rule, unit = Climb(self.problem, model), Remaining(self.problem.unit), self.problem.unit
+        rule, unit, late = Remaining(self.problem.unit), self.problem.unit, self.deadline
         goal = climb.objective[-1] + BETTER * unit
         try:
-            follow(trial, rule, self.first)
+            if not self.problem.permits(model):  # fixed weights, ties within components
+                model = self.problem.maximise(self.problem.expect(model)[1], model)
+            trial = follow(Climb(self.problem, model), rule, self.first, late)
             if trial.objective[-1] > goal - NEARER * unit:
-                follow(trial, rule, 3 * self.first)
-            while trial.status is None and trial.steps < self.most:
+                follow(trial, rule, 3 * self.first, late)
+            while trial.status is None and trial.steps < self.most and time.perf_counter() < late:
                 now = trial.objective[-1]
                 if now + HOPE * (now - trial.objective[-self.first]) < goal:
                     break
-                follow(trial, rule, trial.steps + self.first)
+                follow(trial, rule, trial.steps + self.first, late)
         except OFF_THE_MAP:
             return None
         return trial
@@ -119,7 +123,7 @@ class Rearranging:
         found = []
         try:
             mixture: Any = type(self.problem.estimator)
-            both = Problem(self.problem.encoded, mixture([estimator, estimator]), weights)
+            both = Problem(self.problem.encoded, mixture([estimator, estimator]), weights, threads=1)
             starts = [both.start(rng, (0.3, 1.0)[i % 2]) for i in range(SPLITS)]
         except OFF_THE_MAP:
             return None
@@ -133,7 +137,7 @@ class Rearranging:
     def _merged(self, i: int, model: Any, weights: np.ndarray, logs: np.ndarray) -> Parts | None:
         """One component fitted to the rows of two."""
         try:
-            one = Problem(self.problem.encoded, self.estimators[i], weights)
+            one = Problem(self.problem.encoded, self.estimators[i], weights, threads=1)
             closed = one.exact and not one.latent
             climb = self._short(one, one.start(np.random.default_rng(0), 1.0) if closed else model.components[i], 0 if closed else 4)
         except OFF_THE_MAP:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-SAME = 1e-6  # of the objective: nearer than this, two ascents ended at one optimum
+from dmlcore.fitting.stopping import noise
+
+SAME = 1e-5  # nats, for rows of weight one: nearer than this, two ascents ended at one optimum
 
 
 @dataclass
@@ -41,11 +43,13 @@ class Fit:
     events: list[str] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
     searched: int = 0  # EM steps of the search for a start
+    ended: int = 0  # ascents of the search that were followed to their end, and improved by rearrangement
+    reached: int = 0  # of those, how many reached the best optimum found
 
     def __repr__(self) -> str:
         head = f"status={self.status!r}, log_likelihood={self.log_likelihood!r}, iterations={self.iterations}, seconds={self.seconds:.3g}"
         if self.starts:
-            head += f", starts={len(self.starts)}, reached={self.reached}"
+            head += f", starts={len(self.starts)}, reached='{self.reached} of {self.ended}'"
         return f"Fit({head}, message={self.message!r}, events={self.events!r}, model={self.model!r})"
 
     @property
@@ -59,22 +63,11 @@ class Fit:
         return len(self.history) - 1
 
     @property
-    def reached(self) -> int:
-        """How many starts of the search ended at the best value that any of them reached."""
-        return reached(self.starts)
-
-    @property
     def converged(self) -> bool:
         """Whether the status is "converged"."""
         return self.status == "converged"
 
 
-def reached(starts: list[Start]) -> int:
-    """How many starts converged to the best value that any of them reached."""
-    ended = [start.objective for start in starts if start.status == "converged"]
-    return sum(alike(value, max(ended)) for value in ended)
-
-
-def alike(one: float, other: float) -> bool:
-    """Whether two objectives are those of one optimum."""
-    return abs(one - other) <= SAME * (1 + abs(other))
+def alike(one: float, other: float, unit: float = 1.0) -> bool:
+    """Whether two objectives are those of one optimum; `unit` is the mean row weight."""
+    return abs(one - other) <= SAME * unit + noise(other, unit)

@@ -78,7 +78,8 @@ def rising_direction(problem: Problem, model: Distribution, rng: np.random.Gener
 
 def _stepped(problem: Problem, model: Distribution, vector: np.ndarray) -> np.ndarray | None:
     """Flat parameters after an EM step; None if the step changed which parameters are free."""
-    moved = unflatten(vector, model)
+    with np.errstate(all="ignore"):
+        moved = unflatten(vector, model)
     out = flatten(problem.maximise(problem.expect(moved)[1], moved))
     return out if len(out) == len(vector) and np.isfinite(out).all() else None
 
@@ -86,6 +87,8 @@ def _stepped(problem: Problem, model: Distribution, vector: np.ndarray) -> np.nd
 def _scales(problem: Problem, model: Distribution, rng: np.random.Generator) -> np.ndarray:
     """A natural unit for each flat parameter: how far random starts lie from the model; 1 where that cannot be said."""
     total: Any = 0.0
+    if len(list(distinct_nodes(model))) != len(list(distinct_nodes(problem.start(rng, 0.1)))):
+        return np.ones(len(flatten(model)))  # components that died at one law are one object
     for _ in range(4):
         parts = []
         for node, other in zip(distinct_nodes(model), distinct_nodes(problem.start(rng, 0.1)), strict=True):
@@ -108,7 +111,8 @@ def _beyond(problem: Problem, part: Problem, model: Distribution, objective: flo
     for far in DISTANCES:
         for distance in (far, -far):
             try:
-                trial = unflatten(here + distance * direction, model)
+                with np.errstate(all="ignore"):
+                    trial = unflatten(here + distance * direction, model)
                 for _ in range(TRIAL_STEPS):
                     trial = part.maximise(part.expect(trial)[1], trial)
                 value = part.objective(trial)

@@ -44,6 +44,8 @@ class Search:
     events: list[str]
     steps: int
     interrupted: bool
+    ended: int  # ascents that were followed to their end, and improved by rearrangement
+    reached: int  # of those, how many reached the best optimum
 
 
 @dataclass
@@ -60,12 +62,12 @@ class Ascent:
     def __post_init__(self) -> None:
         self.rule = Remaining(self.problem.unit)
 
-    def run(self, steps: int) -> None:
+    def run(self, steps: int, deadline: float) -> None:
         """Carried on until it has taken so many steps; a start that fails keeps its error."""
         try:
             if self.climb is None:
                 self.climb = Climb(self.problem, self.problem.start(self.rng, self.p))
-            follow(self.climb, self.rule, steps)
+            follow(self.climb, self.rule, steps, deadline)
         except OFF_THE_MAP as error:
             self.error = error
 
@@ -116,7 +118,8 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     model = climb.model
     if small is not problem:
         model = problem.maximise(problem.faintly(small.expect(model)[1], FAINT * small.share), model)
-    return Search(model, [a.record for a in ascents], _events(ascents, ended, rearranging), steps, stopped)
+    events = [] if stopped else _events(ascents, ended, rearranging)
+    return Search(model, [a.record for a in ascents], events, steps, stopped, len(ended), _reached(ended))
 
 
 def _best_of(ascents: list[Ascent], workers: int, deadline: float) -> list[Climb]:
@@ -125,7 +128,7 @@ def _best_of(ascents: list[Ascent], workers: int, deadline: float) -> list[Climb
     while True:
         late = time.perf_counter() > deadline
         last = len(alive) <= FINALISTS or late
-        for _ in map_in_order(methodcaller("run", MOST if last and not late else steps), alive, workers):
+        for _ in map_in_order(methodcaller("run", MOST if last and not late else steps, deadline), alive, workers):
             pass
         alive = sorted((a for a in alive if a.error is None and a.climb is not None), key=_rank, reverse=True)
         if last:
@@ -140,8 +143,10 @@ def _rank(ascent: Ascent) -> Any:
 
 def _reached(ended: list[Climb]) -> int:
     """How many ascents ended at the best of their optima."""
-    best = max(ended, key=lambda climb: climb.rank).objective[-1] if ended else 0.0
-    return sum(alike(climb.objective[-1], best) for climb in ended)
+    if not ended:
+        return 0
+    best = max(ended, key=lambda climb: climb.rank)
+    return sum(alike(climb.objective[-1], best.objective[-1], best.problem.unit) for climb in ended)
 
 
 def _events(ascents: list[Ascent], ended: list[Climb], rearranging: Rearranging) -> list[str]:

@@ -35,7 +35,7 @@ class SmallGain:
         self.delta = delta
 
     def met(self, climb: Climb) -> str | None:
-        small = self.delta > 0 and climb.objective[-1] - climb.objective[-2] < self.delta
+        small = self.delta > 0 and not climb.refused and climb.objective[-1] - climb.objective[-2] < self.delta
         return f"the last step gained less than {self.delta:g}" if small else None
 
 
@@ -55,13 +55,15 @@ class Unimproved:
     def __init__(self, score: Any, patience: int | None):
         self.score, self.patience = score, patience
         self.best: Any = None
-        self.value, self.since = -np.inf, 0
+        self.value, self.since, self.step = -np.inf, 0, 0
 
     def met(self, climb: Climb) -> str | None:
+        if climb.refused:
+            return None
         value = self.score(climb.model)
         self.since += 1
         if self.best is None or value > self.value:
-            self.best, self.value, self.since = climb.model, value, 0
+            self.best, self.value, self.since, self.step = climb.model, value, 0, climb.steps
         if self.patience is None or self.since < self.patience:
             return None
         return f"the validation data have become no more likely for {self.patience} steps"
