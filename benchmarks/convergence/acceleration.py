@@ -64,7 +64,8 @@ def main() -> None:
             apart.append(abs(fast - plain))
             if n >= 500:
                 slow.append(n / max(m, 1))
-    print(f"\nsame optimum: {len(same)} starts, ratio of steps: median {np.median(same):.2f}, least {min(same):.2f}, greatest {max(same):.0f}")
+    ratios = f"median {np.median(same):.2f}, least {min(same):.2f}, greatest {max(same):.0f}"
+    print(f"\nsame optimum: {len(same)} starts, ratio of steps: {ratios}")
     print(f"of those, slow (500 plain steps or more): {len(slow)}, median {np.median(slow):.1f}")
     print(f"objectives apart: median {np.median(apart):.1e}, at most {max(apart):.1e}")
     print(f"another optimum: {len(higher)} higher, {len(lower)} lower ({', '.join(lower)}); not both converged: {len(unended)}")
