@@ -14,11 +14,13 @@ from dmlcore.core.distribution import CombinatorDistribution, Distribution, Samp
 from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
 from dmlcore.core.labels import Vocabulary
+from dmlcore.core.partial import given
 from dmlcore.core.random import Random, generator
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import scaled_by_largest
 from dmlcore.data.layouts import Covariates, Fields, Layout
-from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, mixed
+from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, given_components, mixed
+from dmlcore.stats.regression.distribution import known_values
 from dmlcore.stats.regression.labels import Design, LabelTape, chosen_rows, share_sums
 from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionDistribution, MultinomialLogisticRegressionEstimator
 
@@ -70,6 +72,14 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
         return [score(component, column.fields[1])[0] for component in self.components]
+
+    def given(self, x: Any, n: int) -> Any:
+        z, inner = x.entries
+        layout: Any = self.layout
+        gate: Any = self.gate
+        log_w = gate.log_probabilities(Design(known_values(self, z, layout.values[0])))
+        logs, laws = zip(*(given(component, inner, n) for component in self.components), strict=True)
+        return given_components(np.array(logs) + log_w, laws)
 
     def weights_given(self, z: Any) -> np.ndarray:
         """Mixing weights `(n, K)` at gate covariates `(n, d)`."""

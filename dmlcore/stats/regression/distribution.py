@@ -14,12 +14,14 @@ import numpy as np
 from dmlcore.core.declared import parameter
 from dmlcore.core.distribution import CombinatorDistribution, Sampler
 from dmlcore.core.errors import DataError, StructureError, shorten
+from dmlcore.core.partial import Known
 from dmlcore.core.random import Random, generator
+from dmlcore.core.rowlaws import Atom, EachRow, RowLaw
 from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Covariates, Layout, Real
 from dmlcore.stats.multivariate.vectors import check_dimension
 from dmlcore.stats.regression.domains import Coefficients, MaybeReal
-from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, predictors, row_layout
+from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, numbers, predictors, row_layout
 
 HIGHEST = 700.0  # linear predictors of log links beyond this are cut, so that means stay finite
 
@@ -128,9 +130,32 @@ class RegressionDistribution(CombinatorDistribution):
         settings = {field: getattr(self, field) for field, _ in self._fields if field in ("offset", "trials", "name", "keys")}
         return self.estimator_family(intercept=self.intercept is not None, ridge=ridge, **settings)
 
+    def given(self, x: Any, n: int) -> tuple[np.ndarray, RowLaw]:
+        layout: Any = self.layout
+        entries = [pair for j, pair in enumerate(zip(x.entries, layout.values, strict=True)) if j != 1]  # all but the response
+        covariates, *rest = [known_values(self, entry, part) for entry, part in entries]
+        offset = rest[-1] if self.offset else None
+        trials = rest[0] if self.has_trials else None
+        return np.zeros(n), self.laws_given(covariates, offset, trials)
+
+    def laws_given(self, x: np.ndarray, offset: Any = None, trials: Any = None) -> Atom:
+        """The laws of y at each row of covariates `(n, p)`."""
+        each = [1] * len(x) if trials is None else np.asarray(trials).astype(np.int64).tolist()
+        return EachRow([self.law_of(mean, n) for mean, n in zip(self.mean_given(x, offset).tolist(), each, strict=True)])
+
     def blame(self, x: Any) -> str:
         why = impossible_response(self, x)
         return why or f"{self.label}: {shorten(x)} has density zero"
+
+
+def known_values(node: Any, entry: Any, layout: Layout) -> np.ndarray:
+    """Covariates, numbers of trials or offsets, row by row. Raises `StructureError` where they are unknown."""
+    if not isinstance(entry, Known):
+        raise StructureError(
+            f"{node.label}: covariates have no law (nor have trials, or an offset), so only a response can be unknown; give them"
+        )
+    column: Any = entry.encoded(layout).column
+    return column.x if isinstance(layout, Covariates) else numbers(column)
 
 
 class GivenSampler(Sampler):

@@ -14,6 +14,7 @@ from dmlcore.core.estimator import REMEDY, pseudo_counts
 from dmlcore.core.numerics import HALF_LOG_2PI
 from dmlcore.core.statistics import Scatter
 from dmlcore.core.support import REALS
+from dmlcore.stats.multivariate.normals import Normals
 from dmlcore.stats.regression.distribution import RegressionDistribution
 from dmlcore.stats.regression.estimator import RegressionEstimator
 from dmlcore.stats.regression.rows import Rows, Tape
@@ -52,6 +53,9 @@ class LinearRegressionDistribution(RegressionDistribution):
 
     def law_of(self, mean: float, trials: int) -> GaussianDistribution:
         return GaussianDistribution(mean, self.sigma2)
+
+    def laws_given(self, x: np.ndarray, offset: Any = None, trials: Any = None) -> Normals:
+        return Normals(self.mean_given(x, offset)[:, None], np.array([[self.sigma2]]), GaussianDistribution)
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
         return rng.normal(mean, math.sqrt(self.sigma2))

@@ -22,6 +22,7 @@ from dmlcore.stats.regression.estimator import RegressionEstimator
 from dmlcore.stats.regression.labels import Design, LabelStart, LabelTape, chosen_rows, distinct_labels, share_sums
 from dmlcore.stats.regression.rows import at_centre
 from dmlcore.stats.regression.scoring import Frame, Scoring, level_of
+from dmlcore.stats.sequences.chain_runs import RowLabels
 from dmlcore.stats.univariate.categorical import CategoricalDistribution
 
 
@@ -99,6 +100,10 @@ class MultinomialLogisticRegressionDistribution(RegressionDistribution):
     def law_given(self, x: Any, offset: Any = None, trials: int | None = None) -> CategoricalDistribution:
         p = self.mean_given([x])[0]
         return CategoricalDistribution(LabelMap(self.vocabulary, p / p.sum()))
+
+    def laws_given(self, x: np.ndarray, offset: Any = None, trials: Any = None) -> RowLabels:
+        p = self.mean_given(x).T
+        return RowLabels(self.vocabulary, p / p.sum(axis=0))
 
     def sample_given(self, x: Any, rng: Random = None, offset: Any = None, trials: Any = None) -> Any:
         """One label for each row of covariates `(n, p)`: a list."""

@@ -1,0 +1,15 @@
+"""Finite mixtures of regressions for practitioners: fit, choose the number of components, simulate."""
+
+from dmlcore.regression.model import MixtureRegression
+from dmlcore.regression.simulate import SimulatedRegression, simulate_regression_mixture
+from dmlcore.regression.summary import Summary
+from dmlcore.regression.sweep import ComponentSelection, select_components
+
+__all__ = [
+    "ComponentSelection",
+    "MixtureRegression",
+    "SimulatedRegression",
+    "Summary",
+    "select_components",
+    "simulate_regression_mixture",
+]

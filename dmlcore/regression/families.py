@@ -1,0 +1,93 @@
+"""The families of responses that `MixtureRegression` knows by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import DataError, ParameterError, shorten
+from dmlcore.stats.regression.gamma import GammaRegressionEstimator
+from dmlcore.stats.regression.linear import LinearRegressionEstimator
+from dmlcore.stats.regression.logistic import LogisticRegressionEstimator
+from dmlcore.stats.regression.negative_binomial import NegativeBinomialRegressionEstimator
+from dmlcore.stats.regression.poisson import PoissonRegressionEstimator
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family. need: what responses must be, and `allows` says which are, `(n,)`. field: the law's parameter behind the scale.
+
+    scale: the scale from that parameter, and slope its derivative; scale_name: its name in tables. whole: whether responses are counts.
+    """
+
+    estimator: type
+    need: str
+    allows: Callable[[np.ndarray], np.ndarray]
+    field: str | None = None
+    scale_name: str = "scale"
+    scale: Callable[[float], float] = lambda value: value
+    slope: Callable[[float], float] = lambda value: 1.0
+    whole: bool = False
+
+
+def _whole(y: np.ndarray) -> np.ndarray:
+    return (y >= 0) & (y == np.floor(y)) & (y < 2.0**63)
+
+
+FAMILIES = {
+    "gaussian": Family(
+        LinearRegressionEstimator,
+        "a finite real number",
+        np.isfinite,
+        "sigma2",
+        "standard deviation",
+        lambda sigma2: sigma2**0.5,
+        lambda sigma2: 0.5 / sigma2**0.5,
+    ),
+    "poisson": Family(PoissonRegressionEstimator, "a whole number >= 0", _whole, whole=True),
+    "binomial": Family(LogisticRegressionEstimator, "0 or 1 (or give trials)", lambda y: (y == 0) | (y == 1), whole=True),
+    "gamma": Family(
+        GammaRegressionEstimator,
+        "a finite number > 0",
+        lambda y: (y > 0) & np.isfinite(y),
+        "shape",
+        "dispersion",
+        lambda shape: 1.0 / shape,
+        lambda shape: -1.0 / shape**2,
+    ),
+    "negative_binomial": Family(NegativeBinomialRegressionEstimator, "a whole number >= 0", _whole, "dispersion", "dispersion", whole=True),
+}
+
+
+def family_named(name: Any) -> Family:
+    """The family of this name. Raises `ParameterError` for other names."""
+    if not isinstance(name, str) or name not in FAMILIES:
+        raise ParameterError(f"family must be one of {', '.join(FAMILIES)}, got {name!r}")
+    return FAMILIES[name]
+
+
+def checked_response(family: Family, y: np.ndarray, trials: np.ndarray | None, name: str) -> np.ndarray:
+    """The response `(n,)`, as whole numbers where the family has counts. Raises `DataError` naming column and row."""
+    if trials is None:
+        right, need = family.allows(y), family.need
+    else:
+        right, need = _whole(y) & (y <= trials), "a whole number from 0 to the trials of its row"
+    if not right.all():
+        row = int(np.argmin(right))
+        of = "" if trials is None else f" of {trials[row]:g} trials"
+        raise DataError(f"column {name!r}: row {row} is {shorten(float(y[row]))}{of}; need {need}")
+    return y.astype(np.int64) if family.whole else y
+
+
+def checked_trials(family: Family, trials: np.ndarray, name: str) -> np.ndarray:
+    """Numbers of trials `(n,)`. Raises `DataError` for other than whole numbers, `ParameterError` where the family has none."""
+    if family.estimator is not LogisticRegressionEstimator:
+        raise ParameterError("trials are of the binomial family only")
+    right = _whole(trials)
+    if not right.all():
+        row = int(np.argmin(right))
+        raise DataError(f"column {name!r}: row {row} is {shorten(float(trials[row]))}; need a whole number >= 0")
+    return trials.astype(np.int64)

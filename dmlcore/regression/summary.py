@@ -1,0 +1,115 @@
+"""The summary of a mixture of regressions: tables of coefficients with standard errors, and how the fit went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from dmlcore.inference.uncertainty.result import StandardErrors
+from dmlcore.inference.uncertainty.tables import as_html, as_text
+from dmlcore.regression.families import FAMILIES, Family
+from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
+from dmlcore.stats.sequences.sequence import SequenceDistribution
+
+INTERCEPT = "(intercept)"
+
+
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """Printed as text, in a notebook as HTML.
+
+    rows: one dictionary per number: part ("component 0", ..., "gate 1", ...), term, estimate, error, z, p, note. head, foot: lines above
+    and below. titles: the line above the coefficients of each part.
+    """
+
+    head: str
+    rows: tuple[dict[str, Any], ...]
+    titles: dict[str, str]
+    foot: tuple[str, ...]
+
+    def __str__(self) -> str:
+        blocks = [self.head]
+        for part, title in self.titles.items():
+            own = self._of(part)
+            blocks.append(f"{title}\n{as_text(own)}" if own else title)
+        return "\n\n".join([*blocks, "\n".join(self.foot)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        tables = [as_html(own, title) if (own := self._of(part)) else f"<p>{escape(title)}</p>" for part, title in self.titles.items()]
+        return "".join([f"<p>{escape(self.head)}</p>", *tables, *(f"<p>{escape(line)}</p>" for line in self.foot)])
+
+    def _of(self, part: str) -> list[dict[str, Any]]:
+        """The rows of one part that are coefficients, without columns that say nothing."""
+        own = [row for row in self.rows if row["part"] == part and row["z"] is not None]
+        shown = ("term", "estimate", "error", "z", "p") + (("note",) if any(row["note"] for row in own) else ())
+        return [{key: row[key] for key in shown} for row in own]
+
+
+def summarised(fitted: Any, errors: StandardErrors) -> Summary:
+    """The summary of a fitted `MixtureRegression`."""
+    model, family = fitted.model_, FAMILIES[fitted.family]
+    numbers = {row["parameter"]: row for row in errors.rows()}
+    rows, titles = [], {}
+    gated = isinstance(model, GatedMixtureDistribution)
+    K = len(fitted.weights_)
+    for k in range(K):
+        part = f"component {k}"
+        path = f"components[{k}]" + (".dist" if isinstance(model.components[k], SequenceDistribution) else "")
+        weight = _number(part, "weight", fitted.weights_[k], None if gated else numbers.get(f"w[{k}]"))
+        own = [weight] + ([] if family.field is None else [_scale(part, family, numbers[f"{path}.{family.field}"])])
+        titles[part] = f"{part}: " + ", ".join(map(_said, own))
+        rows += own + _coefficients(part, numbers, path, "", fitted.feature_names_in_)
+    for c in range(1, K if gated else 1):
+        part = f"gate {c}"
+        titles[part] = f"{part}: log odds of component {c} against component 0"
+        rows += _coefficients(part, numbers, "gate", f"{c - 1}", fitted.gate_names_)
+    count, unit = fitted.n_rows_
+    head = f"Mixture of {K} {fitted.family} regression{'s' * (K > 1)} of {count:g} {unit}"
+    return Summary(head, tuple(rows), titles, _foot(fitted, errors))
+
+
+def _foot(fitted: Any, errors: StandardErrors) -> tuple[str, ...]:
+    record = fitted.fit_
+    lines = [
+        f"log likelihood {record.log_likelihood:.4f}, BIC {fitted.bic():.4f}, AIC {fitted.aic():.4f}, ICL {fitted.icl():.4f}",
+        f"status: {record.status} ({record.message})",
+    ]
+    if record.starts:
+        lines.append(f"starts: {len(record.starts)}, of which {record.reached} reached the best value found")
+    if errors.kind != "observed":
+        lines.append(f"standard errors: {errors.kind}")
+    return tuple(lines + [f"note: {event}" for event in record.events])
+
+
+def _coefficients(part: str, numbers: dict[str, Any], path: str, row: str, names: Any) -> list[dict[str, Any]]:
+    """The intercept and the coefficients under a path; `row`: which row of a matrix of them."""
+    found = [(INTERCEPT, f"{path}.intercept[{row}]" if row else f"{path}.intercept")]
+    found += [(str(name), f"{path}.coef[{row}, {j}]" if row else f"{path}.coef[{j}]") for j, name in enumerate(names)]
+    return [_row(part, term, numbers[place], z=True) for term, place in found if place in numbers]
+
+
+def _row(part: str, term: str, number: dict[str, Any], z: bool) -> dict[str, Any]:
+    tests = {"z": number["z"], "p": number["p"]} if z else {"z": None, "p": None}
+    return {"part": part, "term": term, "estimate": number["estimate"], "error": number["error"], **tests, "note": number["note"]}
+
+
+def _number(part: str, term: str, value: float, number: dict[str, Any] | None) -> dict[str, Any]:
+    return _row(part, term, {"estimate": float(value), "error": np.nan, "note": ""} | (number or {}), z=False)
+
+
+def _scale(part: str, family: Family, number: dict[str, Any]) -> dict[str, Any]:
+    """The scale, its error by the delta method."""
+    value = number["estimate"]
+    moved = number | {"estimate": family.scale(value), "error": abs(family.slope(value)) * number["error"]}
+    return _row(part, family.scale_name, moved, z=False)
+
+
+def _said(row: dict[str, Any]) -> str:
+    error = "" if np.isnan(row["error"]) else f" (error {row['error']:.3g})"
+    note = f" [{row['note']}]" if row["note"] else ""
+    return f"{row['term']} {row['estimate']:.6g}{error}{note}"
