@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import dmlcore.fitting.search as searching
-from dmlcore import OnlineEM, fit, optimize
+from dmlcore import OnlineEM, best_of, fit, optimize
 from dmlcore.core.errors import DataError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten
+from dmlcore.engines.threads import map_in_order
+from dmlcore.fitting import drivers
 from dmlcore.fitting.acceleration import Extrapolation
 from dmlcore.fitting.climb import Climb
 from dmlcore.fitting.problem import Problem
@@ -359,6 +361,20 @@ def test_threads_within_threads_do_not_wait_for_each_other() -> None:
     one, two = (fit(rows.tolist(), estimator, rng=0, threads=threads) for threads in (1, 2))
     assert len(Problem(rows.tolist(), estimator).encoded.blocks) > 1
     assert one.history == two.history
+
+
+def test_mapping_within_a_mapping_runs_on_its_own_thread() -> None:
+    sums = map_in_order(lambda i: sum(map_in_order(lambda j: i * j, range(4), 2)), range(8), 2)
+    assert list(sums) == [6 * i for i in range(8)]
+
+
+def test_restarts_side_by_side_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = TRUTH.sample(400, rng=2)
+    alone, found = best_of(x, None, FIVE, 4, 30, rng=1, threads=2), fit(x, FIVE, rng=1, starts=3, threads=2)
+    for module in (searching, drivers):
+        monkeypatch.setattr(module, "APART", 0)
+    assert best_of(x, None, FIVE, 4, 30, rng=1, threads=2) == alone
+    assert fit(x, FIVE, rng=1, starts=3, threads=2).history == found.history
 
 
 def test_a_sample_follows_the_weights() -> None:

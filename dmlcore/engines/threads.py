@@ -26,6 +26,7 @@ def thread_count(threads: int | None) -> int:
     return count
 
 
+APART = 8 << 20  # bytes of encoded data from which fits side by side gain by threads; smaller ones wait for each other's interpreter lock
 _here = threading.local()
 
 

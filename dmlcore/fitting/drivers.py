@@ -14,7 +14,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator, spawn
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import Encoded, encode, row_weights
-from dmlcore.engines.threads import map_in_order, thread_count
+from dmlcore.engines.threads import APART, map_in_order, thread_count
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit
@@ -165,14 +165,14 @@ def best_of(
     """`(log likelihood of the validation data, model)` of the best of several fits, each from one random start and to its end.
 
     Without validation data the training data decide. A fit that ended degenerate is taken only if all did. A start that fails is
-    passed over with a `FitWarning`; if all do, the first error is raised. Ctrl-C returns the best so far. With several `threads`, fits
-    run side by side. `fit(starts=n)` gives up hopeless starts early, and keeps a record of all.
+    passed over with a `FitWarning`; if all do, the first error is raised. Ctrl-C returns the best so far. With several `threads`, fits of
+    large data run side by side. `fit(starts=n)` gives up hopeless starts early, and keeps a record of all.
     """
     if trials < 1:
         raise ParameterError(f"trials must be >= 1, got {trials}")
     training, validation = encode(_given(data, enc_data), est.layout), _validation(vdata, enc_vdata)
     threads = thread_count(options.pop("threads", None))
-    side_by_side = threads if print_iter is None else 1
+    side_by_side = threads if print_iter is None and training.nbytes >= APART else 1
     options = {"starts": 1, "threads": threads if side_by_side == 1 else 1} | options
 
     def one(stream: Any) -> Fit | Exception:

@@ -16,7 +16,7 @@ import numpy as np
 
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.random import spawn
-from dmlcore.engines.threads import map_in_order
+from dmlcore.engines.threads import APART, map_in_order
 from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow, interrupted
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.rearrange import Rearranging
@@ -88,6 +88,7 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     sample_rng, *round_rngs = spawn(rng, 1 + ROUNDS)
     small = problem.sample(ROWS, sample_rng)
     budget = BUDGET // len(problem.ties.nodes)
+    workers = problem.threads if small.encoded.nbytes >= APART else 1
     rearranging = Rearranging(small, FIRST, MOST, budget)
     ascents: list[Ascent] = []
     ended: list[Climb] = []
@@ -98,8 +99,8 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
             streams = spawn(round_rng, 1 + (starts or STARTS))
             fresh = [Ascent(small, stream, p) for stream in streams[1:]]
             ascents += fresh
-            best = _best_of(fresh, problem.threads, deadline)
-            found = [rearranging.improved(climb, streams[0], problem.threads, deadline) for climb in best]
+            best = _best_of(fresh, workers, deadline)
+            found = [rearranging.improved(climb, streams[0], workers, deadline) for climb in best]
             ended += found
             steps = rearranging.steps + sum(a.record.steps for a in ascents)
             unmoved = all(a is b for a, b in zip(best, found, strict=True))
