@@ -38,7 +38,7 @@ sampled = some(lambda e: e.sampled)
 integrable = some(lambda e: e.over is not None)
 
 
-def close(actual: Any, expected: Any, tolerance: float = 1e-12) -> None:
+def assert_close(actual: Any, expected: Any, tolerance: float = 1e-12) -> None:
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
 
@@ -80,7 +80,7 @@ def draws(e: Example, n: int = 4000) -> list[Any]:
 @integrable
 def test_density_sums_to_one(e: Example) -> None:
     assert "loose" not in e.tags
-    close(scored(e)[2].sum(), 1.0, 1e-8)
+    assert_close(scored(e)[2].sum(), 1.0, 1e-8)
 
 
 def by_hand(law: Distribution, x: Any) -> float:
@@ -132,7 +132,7 @@ def by_hand(law: Distribution, x: Any) -> float:
 @every
 def test_log_density_is_its_definition(e: Example) -> None:
     rows = e.data(40) + list(e.off)
-    close(e.law.seq_log_density(rows), [by_hand(e.law, x) for x in rows])
+    assert_close(e.law.seq_log_density(rows), [by_hand(e.law, x) for x in rows])
 
 
 def far(shift: float) -> list[Distribution]:
@@ -163,10 +163,10 @@ def far_sequences() -> list[Distribution]:
 )
 def test_rows_whose_weighted_sum_underflows_keep_their_density(law: Distribution, rows: Any) -> None:
     expected = np.array([by_hand(law, x) for x in rows])
-    close(law.seq_log_density(rows), expected)
-    close(law.seq_log_density(rows * 200), np.tile(expected, 200))
+    assert_close(law.seq_log_density(rows), expected)
+    assert_close(law.seq_log_density(rows * 200), np.tile(expected, 200))
     posterior = law.seq_posterior(rows)  # type: ignore[attr-defined]
-    close(posterior.reshape(len(rows), -1).sum(axis=1), 1.0)
+    assert_close(posterior.reshape(len(rows), -1).sum(axis=1), 1.0)
 
 
 @every
@@ -174,12 +174,12 @@ def test_one_at_a_time_all_at_once_and_in_blocks(e: Example) -> None:
     rows = e.data(50) + list(e.off)
     one = np.array([e.law.log_density(x) for x in rows])
     assert not np.isnan(one).any()
-    close([e.law.density(x) for x in rows], np.exp(one))
-    close(e.law.seq_log_density(rows), one)
+    assert_close([e.law.density(x) for x in rows], np.exp(one))
+    assert_close(e.law.seq_log_density(rows), one)
     order = np.random.default_rng(0).integers(len(rows), size=BLOCK_ROWS + 3000)
     encoded = e.law.seq_encode([rows[i] for i in order])
     many = e.law.seq_log_density(encoded)
-    close(many, one[order])
+    assert_close(many, one[order])
     np.testing.assert_array_equal(e.law.seq_log_density(encoded, threads=2), many)
 
 
@@ -190,7 +190,7 @@ SMOOTH = ("gaussian", "gamma", "mixture", "joint", "multivariate gaussian", "seq
 def test_distinct_rows_across_a_block_border(e: Example) -> None:
     rows = e.data(BLOCK_ROWS + 200)
     here = slice(BLOCK_ROWS - 150, BLOCK_ROWS + 150)
-    close(e.law.seq_log_density(rows)[here], e.law.seq_log_density(rows[here]))
+    assert_close(e.law.seq_log_density(rows)[here], e.law.seq_log_density(rows[here]))
 
 
 @every
@@ -215,8 +215,8 @@ def test_no_value_gives_nan_or_a_warning(e: Example) -> None:
     one = np.array([e.law.log_density(x) for x in rows])
     assert not np.isnan(one).any()
     assert (one < inf).all()
-    close(e.law.seq_log_density(rows), one)
-    close(e.law.seq_log_density(rows * 300), np.tile(one, 300))
+    assert_close(e.law.seq_log_density(rows), one)
+    assert_close(e.law.seq_log_density(rows * 300), np.tile(one, 300))
 
 
 @pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-300])
@@ -243,11 +243,11 @@ def test_long_sequences_do_not_underflow(length: int) -> None:
     law = stats.HierarchicalMixtureDistribution(topics, [0.5, 0.5], [[1.0, 0.0], [0.25, 0.75]], few)
     p = np.array(law.taus) @ [[0.1, 0.9], [0.7, 0.3]]
     expected = scipy.special.logsumexp(np.log(p) @ held + math.log(0.5))
-    close(law.log_density(x), expected, 1e-11)
-    close(law.to_mixture().log_density(x), expected, 1e-11)
-    close(law.seq_log_density([x, x, x]), [expected] * 3, 1e-11)
+    assert_close(law.log_density(x), expected, 1e-11)
+    assert_close(law.to_mixture().log_density(x), expected, 1e-11)
+    assert_close(law.seq_log_density([x, x, x]), [expected] * 3, 1e-11)
     chain = stats.MarkovChainDistribution({"a": 1.0}, {"a": {"b": 1.0}, "b": {"b": 0.5, "a": 0.5}}, few)
-    close(
+    assert_close(
         chain.log_density(["a", *"bba" * ((length - 2) // 3), *"b" * (1 + (length - 2) % 3)]),
         -math.log(2) * (length - 1 - (length + 1) // 3),
     )
@@ -265,8 +265,8 @@ def test_cdf_adds_up_the_density(e: Example) -> None:
     cdf = e.law.cdf
     if discrete(e):
         values, _, p = scored(e)
-        close(cdf(np.array(values)), np.cumsum(p), 1e-10)
-        close(cdf(np.array(values) + 0.5), cdf(np.array(values)))
+        assert_close(cdf(np.array(values)), np.cumsum(p), 1e-10)
+        assert_close(cdf(np.array(values) + 0.5), cdf(np.array(values)))
     else:
         ends = np.quantile(draws(e), np.linspace(0.02, 1, 30))
         ends = np.unique(np.append(ends, np.clip(0.0, ends[0], ends[-1])))  # densities may jump at zero
@@ -274,8 +274,8 @@ def test_cdf_adds_up_the_density(e: Example) -> None:
         half = np.diff(ends) / 2
         x = (ends[:-1] + half)[:, None] + half[:, None] * node
         mass = (np.exp(e.law.seq_log_density(x.ravel())).reshape(x.shape) @ weight) * half
-        close(np.diff(cdf(ends)), mass, 1e-9)
-    close(cdf(np.array([-inf, inf])), [0.0, 1.0])
+        assert_close(np.diff(cdf(ends)), mass, 1e-9)
+    assert_close(cdf(np.array([-inf, inf])), [0.0, 1.0])
     assert np.ndim(cdf(1.0)) == 0
 
 
@@ -287,7 +287,7 @@ def test_quantile_inverts_cdf(e: Example) -> None:
         assert (e.law.cdf(x - 1) < Q).all()
         assert np.isin(x, np.array(e.over)).all()
     else:
-        close(e.law.cdf(x), Q, 1e-10)
+        assert_close(e.law.cdf(x), Q, 1e-10)
         np.testing.assert_allclose(e.law.quantile(e.law.cdf(x[:-1])), x[:-1], rtol=1e-8)
     values = [v for v, log in zip(*scored(e)[:2], strict=True) if log > -inf]
     assert e.law.quantile(1.0) >= max(v for v, p in zip(values, np.exp(e.law.seq_log_density(values)), strict=True) if p > 1e-3)
@@ -304,15 +304,15 @@ def test_mean_and_variance_of_draws(e: Example) -> None:
     assert abs(got.mean() - mean) <= 5 * math.sqrt(variance / len(got)) + 1e-12
     assert abs(got.var() - variance) <= 5 * math.sqrt(max(fourth - variance**2, 0.0) / len(got)) + 1e-3 * variance + 1e-12
     if hasattr(e.law, "mean"):
-        close(e.law.mean(), mean, 1e-8)
+        assert_close(e.law.mean(), mean, 1e-8)
     if hasattr(e.law, "variance"):
-        close(e.law.variance(), variance, 1e-7)
+        assert_close(e.law.variance(), variance, 1e-7)
 
 
 @some(lambda e: hasattr(e.law, "entropy") and e.over is not None)
 def test_entropy(e: Example) -> None:
     _, log, p = scored(e)
-    close(e.law.entropy(), -(p[p > 0] @ log[p > 0]), 1e-8)  # type: ignore[attr-defined]
+    assert_close(e.law.entropy(), -(p[p > 0] @ log[p > 0]), 1e-8)  # type: ignore[attr-defined]
 
 
 def has_mode(e: Example) -> bool:
@@ -568,15 +568,15 @@ def test_posteriors_and_component_scores(e: Example) -> None:
         w = e.law.pairs if isinstance(e.law, stats.JointMixtureDistribution) else e.law.w  # type: ignore[attr-defined]
     joint = each + np.where(w > 0, np.log(np.where(w > 0, w, 1.0)), -inf)
     log = scipy.special.logsumexp(joint.reshape(len(rows), -1), axis=1)
-    close(e.law.seq_log_density(rows), log)
-    close(posterior, np.exp(joint - log.reshape(-1, *[1] * (joint.ndim - 1))))
-    close(e.law.posterior(rows[0]), posterior[0])  # type: ignore[attr-defined]
-    close(e.law.component_log_density(rows[0]), each[0])  # type: ignore[attr-defined]
+    assert_close(e.law.seq_log_density(rows), log)
+    assert_close(posterior, np.exp(joint - log.reshape(-1, *[1] * (joint.ndim - 1))))
+    assert_close(e.law.posterior(rows[0]), posterior[0])  # type: ignore[attr-defined]
+    assert_close(e.law.component_log_density(rows[0]), each[0])  # type: ignore[attr-defined]
     many = rows * 700
-    close(e.law.seq_posterior(many), np.concatenate([posterior] * 700))  # type: ignore[attr-defined]
-    close(e.law.seq_component_log_density(many), np.concatenate([each] * 700))  # type: ignore[attr-defined]
+    assert_close(e.law.seq_posterior(many), np.concatenate([posterior] * 700))  # type: ignore[attr-defined]
+    assert_close(e.law.seq_component_log_density(many), np.concatenate([each] * 700))  # type: ignore[attr-defined]
     if isinstance(e.law, stats.MixtureDistribution):
-        close(each, np.array([[by_hand(c, x) for c in e.law.components] for x in rows]))
+        assert_close(each, np.array([[by_hand(c, x) for c in e.law.components] for x in rows]))
 
 
 @some(lambda e: hasattr(e.law, "posterior") and e.off)
@@ -590,9 +590,9 @@ def test_hierarchical_mixture_is_its_expansion(e: Example) -> None:
     rows = e.data(300) + list(e.off)
     expanded = e.law.to_mixture()  # type: ignore[attr-defined]
     assert isinstance(expanded, stats.MixtureDistribution)
-    close(e.law.seq_log_density(rows), expanded.seq_log_density(rows))
+    assert_close(e.law.seq_log_density(rows), expanded.seq_log_density(rows))
     good = e.data(300)
-    close(e.law.seq_posterior(good), expanded.seq_posterior(good))  # type: ignore[attr-defined]
+    assert_close(e.law.seq_posterior(good), expanded.seq_posterior(good))  # type: ignore[attr-defined]
 
 
 @some(lambda e: isinstance(e.law, stats.JointMixtureDistribution))
@@ -601,9 +601,9 @@ def test_joint_mixture_conditionals(e: Example) -> None:
     for x, y in e.data(20):
         pair = np.array([[by_hand(a, x) + by_hand(b, y) for b in law.components2] for a in law.components1])
         pair = np.exp(pair) * law.w1[:, None] * law.taus12
-        close(law.posterior((x, y)), pair / pair.sum())
-        close(law.log_density((x, y)), law.marginal1.log_density(x) + law.given1(x).log_density(y))
-        close(law.log_density((x, y)), law.marginal2.log_density(y) + law.given2(y).log_density(x))
+        assert_close(law.posterior((x, y)), pair / pair.sum())
+        assert_close(law.log_density((x, y)), law.marginal1.log_density(x) + law.given1(x).log_density(y))
+        assert_close(law.log_density((x, y)), law.marginal2.log_density(y) + law.given2(y).log_density(x))
 
 
 def test_the_registry_holds_every_family() -> None:

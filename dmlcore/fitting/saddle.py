@@ -87,11 +87,13 @@ def _stepped(problem: Problem, model: Distribution, vector: np.ndarray) -> np.nd
 def _scales(problem: Problem, model: Distribution, rng: np.random.Generator) -> np.ndarray:
     """A natural unit for each flat parameter: how far random starts lie from the model; 1 where that cannot be said."""
     total: Any = 0.0
-    if len(list(distinct_nodes(model))) != len(list(distinct_nodes(problem.start(rng, 0.1)))):
-        return np.ones(len(flatten(model)))  # components that died at one law are one object
+    nodes = list(distinct_nodes(model))
     for _ in range(4):
         parts = []
-        for node, other in zip(distinct_nodes(model), distinct_nodes(problem.start(rng, 0.1)), strict=True):
+        others = list(distinct_nodes(problem.start(rng, 0.1)))
+        if len(others) != len(nodes):  # components that died at one law are one object
+            return np.ones(len(flatten(model)))
+        for node, other in zip(nodes, others, strict=True):
             for (_, domain, value), (_, _, theirs) in zip(node.parameters(), other.parameters(), strict=True):
                 one, two = domain.flatten(value), domain.flatten(theirs)
                 parts.append((one - two) ** 2 if len(one) == len(two) else np.ones(len(one)))
