@@ -24,6 +24,7 @@ from dmlcore.stats import (
     BernoulliSetDistribution,
     BinomialDistribution,
     CategoricalDistribution,
+    CommonParametersDistribution,
     CompositeDistribution,
     CompositeEstimator,
     DiagonalGaussianDistribution,
@@ -194,6 +195,7 @@ def regression(name: str, law: Any, over: Any, off: Any = None, wrong: Any = Non
     )
 
 
+SHARED = CommonParametersDistribution({"slope": 0.5}, {"noise": 1.5})
 N = GaussianDistribution
 L = LogGaussianDistribution
 E = ExponentialDistribution
@@ -352,6 +354,17 @@ EXAMPLES = [
     ),
     regression(
         "mixture of poisson regressions", Mix([PoissonRegressionDistribution([b, 0.5], 1.0) for b in (1.0, -1.0)], [0.6, 0.4]), range(300)
+    ),
+    regression(
+        "mixture of regressions that share",
+        Mix(
+            [
+                LinearRegressionDistribution([b, 0.0], b, 1.0, tied={1: "slope", "sigma2": "noise"}, held={0: b}, common=SHARED)
+                for b in (2.0, -1.0)
+            ],
+            [0.6, 0.4],
+        ),
+        REAL,
     ),
     regression(
         "gated mixture",

@@ -21,6 +21,8 @@ from dmlcore.stats import (
     BinomialEstimator,
     CategoricalDistribution,
     CategoricalEstimator,
+    CommonParametersDistribution,
+    CommonParametersEstimator,
     CompositeDistribution,
     CompositeEstimator,
     DiagonalGaussianDistribution,
@@ -234,6 +236,23 @@ def regression_estimators() -> Any:
     return CompositeEstimator(parts)
 
 
+def shared_parameters() -> Any:
+    """Regressions that share a coefficient and a scale, and hold another."""
+    common = CommonParametersDistribution({"fixed": 0.1 + 0.2}, {"s": 1 / 3})
+    tied = {0: "fixed", "sigma2": "s"}
+    laws = [LinearRegressionDistribution([0.0, 2.0], level, 1.0, tied=tied, held={1: level}, common=common) for level in (0.5, -1.5)]
+    return MixtureDistribution(laws, [0.25, 0.75])
+
+
+def shared_parameter_estimators() -> Any:
+    parts = [
+        LinearRegressionEstimator(names=("x", "z"), tied={"x": "fixed", "sigma2": "s"}, held={"z": 0.0}),
+        GammaRegressionEstimator(tied={0: "g", "intercept": "level"}, held={"shape": 2.0}),
+        CommonParametersEstimator(),
+    ]
+    return CompositeEstimator(parts)
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -247,6 +266,8 @@ MODELS = {
         combinator_estimators,
         regressions,
         regression_estimators,
+        shared_parameters,
+        shared_parameter_estimators,
     )
 }
 

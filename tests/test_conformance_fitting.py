@@ -56,6 +56,7 @@ from dmlcore.stats import (
     estimate,
     initialize,
 )
+from dmlcore.stats.regression.common import Shares
 from tests.examples import BY_NAME, EXAMPLES, Example, points
 
 
@@ -125,6 +126,9 @@ def assert_same(one: Any, other: Any, rtol: float = 1e-9, atol: float = 1e-12) -
         assert_same(one.count, other.count, rtol, atol)
         np.testing.assert_allclose(one.mean, other.mean, rtol=rtol, atol=max(rtol * spread, atol))
         np.testing.assert_allclose(one.m2, other.m2, rtol=rtol, atol=max(rtol * np.max(other.m2), atol))
+    elif isinstance(one, Shares):  # places have names of each fit's own
+        for a, b in zip(one.by_place.values(), other.by_place.values(), strict=True):
+            assert_same(a.statistics, b.statistics, rtol, atol)
     elif dataclasses.is_dataclass(one):
         assert_same(vars(one), vars(other), rtol, atol)
     elif isinstance(one, Mapping):
@@ -696,7 +700,7 @@ def test_a_component_without_weight_keeps_its_law(case: Case) -> None:
     record = fit(tuples, MixtureEstimator([part, part]), start=start, max_its=3, delta=0.0)
     assert record.status in ("iteration limit", "degenerate"), record.message
     assert record.model.w.tolist() == [1.0, 0.0]
-    if case.kind == "plain":
+    if case.kind == "plain" and "share" not in case.example.name:
         assert_same(record.model.components[1].dists["keyed" in case.example.name :], gone.dists["keyed" in case.example.name :])
 
 

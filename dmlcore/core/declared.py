@@ -17,9 +17,9 @@ from dmlcore.core.domains import Child, Children, Domain, Keys, Text
 from dmlcore.core.errors import ParameterError
 
 
-def parameter(domain: Domain, default: Any = dataclasses.MISSING) -> Any:
-    """Declares a field of a family: its domain, and its default if it has one."""
-    return dataclasses.field(default=default, metadata={"domain": domain})
+def parameter(domain: Domain, default: Any = dataclasses.MISSING, kw_only: bool = False) -> Any:
+    """Declares a field of a family: its domain, its default if it has one, and whether it is given by name only."""
+    return dataclasses.field(default=default, metadata={"domain": domain}, kw_only=kw_only)
 
 
 def setting(default: Any = None) -> Any:
@@ -37,9 +37,9 @@ def keys(*parts: str) -> Any:
     return parameter(Keys(*parts), (None,) * len(parts)) if parts else parameter(Text(), None)
 
 
-def child(default: Any = dataclasses.MISSING) -> Any:
-    """Declares one nested distribution or estimator."""
-    return parameter(Child(), default)
+def child(default: Any = dataclasses.MISSING, kw_only: bool = False) -> Any:
+    """Declares one nested distribution or estimator; with the default None there may be none."""
+    return parameter(Child(), default, kw_only)
 
 
 def children() -> Any:
@@ -102,15 +102,28 @@ class Declared:
         out: list[Any] = []
         for field, many in self._child_fields:
             value = getattr(self, field)
-            out.extend(value) if many else out.append(value)
+            out.extend(value if many else () if value is None else (value,))
         return tuple(out)
+
+    def places(self) -> list[str]:
+        """How each child is reached: `components[1]`, `dist`."""
+        out: list[str] = []
+        for field, many in self._child_fields:
+            value = getattr(self, field)
+            out += [f"{field}[{i}]" for i in range(len(value))] if many else [] if value is None else [field]
+        return out
 
     def with_children(self, new: tuple[Any, ...]) -> Self:
         """A copy with its nested distributions or estimators exchanged one for one."""
+        return self.pinned(**self.child_values(new))
+
+    def child_values(self, new: tuple[Any, ...]) -> dict[str, Any]:
+        """The values of the fields that hold nested distributions or estimators, if these stood there."""
         out, rest = {}, iter(new)
         for field, many in self._child_fields:
-            out[field] = tuple(next(rest) for _ in getattr(self, field)) if many else next(rest)
-        return self.pinned(**out)
+            value = getattr(self, field)
+            out[field] = tuple(next(rest) for _ in value) if many else None if value is None else next(rest)
+        return out
 
     @classmethod
     def family_name(cls) -> str:
@@ -126,13 +139,13 @@ class Declared:
     def __repr__(self) -> str:
         shown = []
         required = True
-        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+        for f in sorted(dataclasses.fields(self), key=lambda f: bool(f.kw_only)):  # type: ignore[arg-type]
             value = getattr(self, f.name)
             if f.default is not dataclasses.MISSING and same(value, f.default):
                 required = False
                 continue
             text = _readable(value)
-            shown.append(text if required else f"{f.name}={text}")
+            shown.append(text if required and not f.kw_only else f"{f.name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def summary(self) -> str:

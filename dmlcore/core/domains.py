@@ -220,6 +220,23 @@ class Simplex(Domain):
         return np.array(rows).reshape(like.shape)
 
 
+class Some(Domain):
+    """A vector of which only some entries `(p,)` are free: the others are taken from elsewhere."""
+
+    need = "a vector of finite reals"
+
+    def __init__(self, free: np.ndarray):
+        self.where = np.flatnonzero(free)
+
+    def flatten(self, value: np.ndarray) -> np.ndarray:
+        return value[self.where]
+
+    def unflatten(self, vector: np.ndarray, like: np.ndarray) -> np.ndarray:
+        out = like.copy()
+        out[self.where] = vector
+        return out
+
+
 class Child(Domain):
     """A distribution (or an estimator) nested in this one."""
 

@@ -37,6 +37,12 @@ class Estimator(Declared):
     exact: ClassVar[bool] = True
     """Whether `estimate` maximises; False: it makes one step uphill, which a fit shortens if the objective falls."""
 
+    entangled: ClassVar[bool] = False
+    """Whether its estimate depends on the statistics of each of the places that share it, not on their sum alone."""
+
+    place: ClassVar[int | None] = None
+    """Which node of its tree it is, in preorder (of tied ones the first), once a fit has told it."""
+
     prior: ClassVar[Any] = None
     """Pseudo-observations as statistics, set by `resolve` from `pseudo_count` and `suff_stat`. None: no prior."""
 

@@ -92,15 +92,15 @@ def flat(estimator: Estimator, statistics: Any) -> list[Any]:
     return out
 
 
-def resolve(estimator: Estimator, owns: list[Any]) -> Estimator:
-    """The estimator with what depends on the data fixed, every place a node of its own. `owns` as from `pool`."""
-    rest = iter(owns)
+def resolve(estimator: Estimator, owns: list[Any], ties: Ties) -> Estimator:
+    """The estimator with what depends on the data fixed, every place a node of its own that knows it. `owns` as from `pool`."""
+    rest = enumerate(zip(owns, ties.whole, strict=True))
 
     def visit(node: Estimator) -> Estimator:
-        own = next(rest)
+        i, (own, group) = next(rest)
         children = tuple(visit(child) for child in node.children())
         fresh = node.with_children(children) if children else node
-        return fresh.resolve(own).pinned()
+        return fresh.resolve(own).pinned(place=i if group is None else group)
 
     return visit(estimator)
 

@@ -52,3 +52,9 @@ def logs(p: np.ndarray) -> np.ndarray:
     """Logarithms; -inf at zero, without a warning."""
     with np.errstate(divide="ignore"):
         return np.log(p)
+
+
+def logs_of(p: np.ndarray) -> np.ndarray:
+    """Logarithms, -inf at zero, without a warning."""
+    out = np.full(np.shape(p), -np.inf)
+    return np.log(p, out=out, where=np.asarray(p) > 0)

@@ -22,6 +22,7 @@ from dmlcore import kernels
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
 from dmlcore.core.errors import LikelihoodError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.mixing import Drawn, exact_mix
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Column, Distinct
 from dmlcore.data.encoded import Encoded
@@ -82,13 +83,15 @@ class Tables:
 class Score:
     """Scores nodes on the columns of one block: `score(node, column)` gives `(log densities (n,), tape)`, never to be written over."""
 
-    def __init__(self, repeated: frozenset[int], tables: Tables):
-        self.repeated, self.tables = repeated, tables
+    def __init__(self, repeated: frozenset[int], tables: Tables, mix: Any = exact_mix):
+        self.repeated, self.tables, self.mix = repeated, tables, mix  # how latent nodes weigh their classes
         self.memo: dict[Any, Any] = {}
 
     def __call__(self, node: Distribution, column: Any) -> tuple[np.ndarray, Any]:
         if type(column) is Distinct:
-            table, tape = self.tables.get(node, column.values, Score(self.repeated, Tables()))
+            if self._apart(node):
+                return self(node, column.values.take(column.codes))
+            table, tape = self.tables.get(node, column.values, Score(self.repeated, Tables(), self.mix))
             return gather(table, column.codes), Coded(column.codes, len(column.values), tape)
         if id(node) not in self.repeated:
             return self.fresh(node, column)
@@ -96,6 +99,9 @@ class Score:
         if key not in self.memo:
             self.memo[key] = (*self.fresh(node, column), column)  # keeps the column, and so its id, alive
         return self.memo[key][:2]
+
+    def _apart(self, *nodes: Distribution) -> bool:  # rows that are alike are scored apart where their classes are drawn
+        return type(self.mix) is Drawn and any(isinstance(node, CombinatorDistribution) for node in nodes)
 
     def fresh(self, node: Distribution, column: Any) -> tuple[np.ndarray, Any]:
         if isinstance(node, CombinatorDistribution):
@@ -108,7 +114,9 @@ class Score:
         Nodes that stand at several places are scored one by one and remembered, unless `tied` says that all of them are kept at once.
         """
         if type(column) is Distinct:
-            table, tapes = self.tables.get(nodes, column.values, Score(self.repeated, Tables()).each)
+            if self._apart(*nodes):
+                return self.many(nodes, column.values.take(column.codes), tied)
+            table, tapes = self.tables.get(nodes, column.values, Score(self.repeated, Tables(), self.mix).each)
             return gather_many(table, column.codes), Together(Coded(column.codes, len(column.values), tapes))
         family = type(nodes[0])
         alike = len(set(map(type, nodes))) == 1

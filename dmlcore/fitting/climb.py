@@ -23,19 +23,21 @@ OFF_THE_MAP = (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, Overflow
 class Climb:
     """An ascent from a model. `step` takes one EM step; `model` is where it stands.
 
-    history: the log likelihood after i steps; objective: the same with the log prior. A step that would have gone down, by more than
-    rounding, is refused and repeats the last value. bold: whether the last step went beyond EM's. refused: whether it was refused, by
-    `shortfall` nats. limited: whether the step that comes was cut short. status: None while it goes on, then how it ended, and
-    `message` why.
+    history: the log likelihood after i steps; objective: what is maximised, the same with the log prior, or the classification log
+    likelihood with it where rows are assigned hard. A step that would have gone down, by more than rounding, is refused and repeats
+    the last value, but for stochastic EM and where a component was removed: `anew` says whether that was so at the last step. bold:
+    whether the last step went beyond EM's. refused: whether it was refused, by `shortfall` nats. limited: whether the step that comes
+    was cut short. status: None while it goes on, then how it ended, and `message` why.
     """
 
     def __init__(self, problem: Problem, model: Distribution, accelerate: bool = True):
-        self.problem, self.model = problem, model
+        self.problem = self._coming = problem
+        self.model = model
         self.history: list[float] = []
         self.objective: list[float] = []
         self.status: str | None = None
         self.message = ""
-        self.bold = self.refused = False
+        self.bold = self.refused = self.anew = False
         self.shortfall = 0.0
         self._extrapolation = Extrapolation() if accelerate else None
         self._halvings = 0
@@ -67,9 +69,22 @@ class Climb:
         """What makes one ascent better than another: sound, resting on enough values, high."""
         return self.sound, not self.thin, self.objective[-1]
 
-    def move_to(self, model: Distribution) -> None:
-        """Goes on from another model."""
+    @property
+    def shares(self) -> np.ndarray:
+        """What part of the row weights each component of the mixture held at the last step, `(K,)`."""
+        held = self._statistics[0]
+        return np.asarray(held / held.sum())
+
+    @property
+    def plain(self) -> Any:
+        """Where the EM step from here leads."""
+        return self._plain
+
+    def move_to(self, model: Distribution, problem: Problem | None = None) -> None:
+        """Goes on from another model; of another problem, from the next step on, even if it is lower."""
         self._next, self._plain, self._bold = model, model, False
+        if problem is not None:
+            self._coming = problem
         if self._extrapolation is not None:
             self._extrapolation.forget()
 
@@ -80,10 +95,11 @@ class Climb:
 
     def step(self) -> None:
         """Scores the next model and finds the one after it."""
-        there, self.bold = self._next, self._bold
+        there, self.bold, problem = self._next, self._bold, self._coming
         try:
-            log_likelihood, statistics = self.problem.expect(there)
-            value = log_likelihood + self.problem.log_prior(there)
+            value, statistics = problem.expect(there)
+            log_likelihood = problem.log_likelihood(there) if problem.assign == "hard" else value
+            value += problem.log_prior(there)
         except OFF_THE_MAP:
             if not self.bold and (self.problem.exact or not self.objective):
                 raise
@@ -94,6 +110,7 @@ class Climb:
         if self.bold and self._extrapolation is not None:
             self._extrapolation.succeeded()
         self.refused, self._halvings = False, 0
+        self.anew, self.problem = problem is not self.problem, problem
         self.model = there
         self.history.append(log_likelihood)
         self.objective.append(value)
@@ -107,6 +124,8 @@ class Climb:
 
     def _down(self, value: float) -> bool:
         last, unit = self.objective[-1], self.problem.unit
+        if self._coming is not self.problem or self.problem.assign == "stochastic":
+            return value == -np.inf
         return not value >= last if self.bold else fell(last, value, unit)
 
     def _refuse(self, there: Distribution, value: float) -> None:
@@ -191,5 +210,7 @@ def thin_places(problem: Problem, model: Distribution, statistics: list[Any]) ->
             continue
         values, needed = own.count / problem.unit, (FEW if spread < NARROW else THIN) * sum(map(len, own_parts(law)))
         if values < needed:
-            out.append(f"{path or 'at the top'}: the {e.label} rests on about {values:.3g} values; fewer than {needed:g} may follow chance")
+            narrow = f", with {spread:.2g} of the variance of all" if spread < NARROW else ""
+            rests = f"the {e.label} rests on about {values:.3g} values{narrow}"
+            out.append(f"{path or 'at the top'}: {rests}; near degenerate: fewer than {needed:g} may follow chance")
     return out

@@ -100,7 +100,7 @@ def optimize(
     gains less, on a plateau too. prev_estimate: a model, labels or shares to begin from. enc_data: encoded data in place of `data`.
     vdata or enc_vdata: validation data; the model returned is the one, of those after each step, under which they are most likely.
     print_iter: print every so many steps, to `out` or the current stdout; None prints nothing. options: further keyword arguments of
-    `dmlcore.fit`: weights, threads, starts, accelerate, change, patience, time_limit, progress.
+    `dmlcore.fit`: weights, threads, starts, accelerate, change, patience, time_limit, progress, assign, min_share.
 
     A `FitWarning` says where more starts, or another model, would help: a degenerate fit, or one best start among several asked for.
     """

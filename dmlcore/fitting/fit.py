@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
+from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.climb import Climb, interrupted, reasons
 from dmlcore.fitting.observe import Callback, observers
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.record import Fit, Start
+from dmlcore.fitting.removal import Removal
 from dmlcore.fitting.saddle import better_point
 from dmlcore.fitting.search import search
 from dmlcore.fitting.starts import check_fraction, first_model, given_start
@@ -42,6 +45,8 @@ def fit(
     patience: int | None = None,
     time_limit: float | None = None,
     progress: bool = False,
+    assign: str = "soft",
+    min_share: float | None = None,
 ) -> Fit:
     """Maximum likelihood (or maximum a posteriori, where estimators have pseudo-counts) by EM.
 
@@ -57,52 +62,65 @@ def fit(
     no flat parameter by more than this. vdata: validation data; the model returned is the one, of those after each step, under which
     they are most likely; patience: stop when they have become no more likely for so many steps. Ctrl-C returns the best model so far.
 
-    accelerate: steps longer than EM's where they rise higher (`dmlcore.fitting.acceleration`); by default unless `delta` is given.
-    threads: how many; results do not depend on it. callback: called after each step with (steps, log likelihood, model). progress: show
-    a bar (needs tqdm).
+    assign: how each step gives rows to latent classes. "soft": in parts, by posteriors; EM. "hard": to the most probable class, over all
+    latent levels at once; classification EM, which maximises the classification log likelihood `sum_i weights_i max_z log p(x_i, z)`
+    (k-means, where components differ in their means alone). "stochastic": to a class drawn with its posterior probability; the model
+    returned is the best of those after each step, by log likelihood, and the fit stops after `max_its` steps, or when none of `patience`
+    steps was better. Both take plain steps from where the search, which is soft, ends. min_share: components of the mixture that hold less
+    than this share of the row weights are removed on the way, the lightest first (`Fit.events`, `Fit.removed`, `Fit.estimator`).
+
+    accelerate: steps longer than EM's where they rise higher (`dmlcore.fitting.acceleration`); by default unless `delta` is given, or
+    assign is not "soft". threads: how many; results do not depend on it. callback: called after each step with (steps, log likelihood,
+    model). progress: show a bar (needs tqdm).
 
     Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
     """
     _check(max_its, delta, starts, time_limit, change)
     if starts is not None and starts > 1 and (start is not None or init_estimator is not None):
         raise ParameterError("starts is for random starts: leave it out, or leave out start and init_estimator")
-    if patience is not None and (vdata is None or not patience >= 1):
-        raise ParameterError(f"patience must be a number of steps >= 1, and needs vdata; got {patience!r}")
+    if patience is not None and ((vdata is None and assign != "stochastic") or not patience >= 1):
+        raise ParameterError(f"patience must be a number of steps >= 1, and needs vdata or assign='stochastic'; got {patience!r}")
     check_fraction(init_p)
+    check_rule(assign, accelerate, delta, change)
     began = time.perf_counter()
     deadline = np.inf if time_limit is None else began + time_limit
     problem = Problem(data, estimator, weights, threads)
+    removal = None if min_share is None else Removal(problem, estimator, min_share)
+    rng = generator(rng)
     events: list[str] = []
     tried: list[Start] = []
     searched, ended, reached, cut_short = 0, 0, 0, False
     if start is not None:
-        model = given_start(problem, start, generator(rng))
+        model = given_start(problem, start, rng)
     elif starts == 1 or not problem.latent or init_estimator is not None or (delta is not None and starts is None):
-        model = first_model(problem, data, init_estimator, weights, generator(rng), init_p)
+        model = first_model(problem, data, init_estimator, weights, rng, init_p)
     else:
-        found = search(problem, generator(rng), init_p, starts, deadline)
+        found = search(problem, rng, init_p, starts, deadline)
         model, tried, searched, ended, reached = found.model, found.starts, found.steps, found.ended, found.reached
         events += found.events
         cut_short = found.interrupted
+    problem = problem.assigned(assign, rng)
     if not problem.permits(model):
         events.append("the start is not tied or fixed as the estimator is; the record begins one EM step from it")
         model = problem.maximise(problem.expect(model)[1], model)
-    climb = Climb(problem, model, accelerate=delta is None if accelerate is None else accelerate)
-    rules: list[Any] = [SmallGain(delta) if delta is not None else Remaining(problem.unit)]
-    if change is not None:
-        rules.append(SmallChange(change))
+    climb = Climb(problem, model, accelerate=delta is None and assign == "soft" if accelerate is None else accelerate)
+    rules = _rules(problem, assign, delta, change)
     watch = None
     if vdata is not None:
         held_out = encode(vdata, problem.estimator.layout)
-        watch = Unimproved(lambda law: float(log_densities(law, held_out, threads).sum()), patience)
+        watch = Unimproved(lambda climb: float(log_densities(climb.model, held_out, threads).sum()), patience, "the validation data")
+    elif assign == "stochastic":
+        watch = Unimproved(attrgetter("rank"), patience, "the data")
+    if watch is not None:
         rules.append(watch)
     with observers(callback, progress, max_its) as tell:
-        _ascend(climb, rules, 0 if cut_short else max_its, deadline, tell, events)
+        _ascend(climb, rules, removal, 0 if cut_short else max_its, deadline, tell, events)
     if not climb.history:
         raise KeyboardInterrupt
+    problem = climb.problem
     best, history, objective = climb.model, climb.history, climb.objective
     if watch is not None and watch.best is not None:
-        events.append(f"of {climb.steps} steps, the validation data chose the model after step {watch.step}")
+        events.append(f"of {climb.steps} steps, {watch.what} chose the model after step {watch.step}")
         best, history, objective = watch.best, history[: watch.step + 1], objective[: watch.step + 1]
     status, message = climb.status or "", climb.message
     if cut_short:
@@ -114,26 +132,44 @@ def fit(
         events += climb.thin
     if (why := reasons(problem, best)) and status != "interrupted":
         status, message = "degenerate", f"{why[0]} (after {climb.steps} steps: {message})"
+    if assign == "hard":
+        message += "; what it maximised is the classification log likelihood"
     seconds = time.perf_counter() - began
-    return Fit(best, status, message, history, objective, seconds, events, tried, searched, ended, reached)
+    kept = estimator if removal is None else removal.estimator_of(best)
+    removed = len(estimator.children()) - len(kept.children())
+    return Fit(best, status, message, history, objective, seconds, events, tried, searched, ended, reached, assign, kept, removed)
 
 
-def _ascend(climb: Climb, rules: list[Any], max_its: int, deadline: float, tell: Callback, events: list[str]) -> None:
-    """Steps until a rule is met, a limit is reached, or Ctrl-C; saddles are left on the way."""
-    stop, escape_rng = rules[0], np.random.default_rng(0)
+def _rules(problem: Problem, assign: str, delta: float | None, change: float | None) -> list[Any]:
+    rules: list[Any] = [] if change is None else [SmallChange(change)]
+    if assign == "stochastic":
+        return rules
+    return [SmallGain(delta) if delta is not None else Remaining(problem.unit), *rules]
+
+
+def _ascend(
+    climb: Climb, rules: list[Any], removal: Removal | None, max_its: int, deadline: float, tell: Callback, events: list[str]
+) -> None:
+    """Steps until a rule is met, a limit is reached, or Ctrl-C; saddles are left, and light components removed, on the way."""
+    escape_rng = np.random.default_rng(0)
+    stop = next((rule for rule in rules if isinstance(rule, Remaining) and climb.problem.assign == "soft"), None)
     try:
         while climb.status is None:
             climb.step()
             if climb.status is not None:
                 break
+            if removal is not None and climb.anew:
+                events.append(removal.event)
             tell(climb.steps, climb.history[-1], climb.model)
-            settled, *others = [rule.met(climb) if climb.steps else None for rule in rules]
-            why = settled or next(filter(None, others), None)
+            if removal is not None and climb.steps < max_its and time.perf_counter() <= deadline and removal.applies(climb):
+                continue
+            reasons_to_end = [rule.met(climb) if climb.steps else None for rule in rules]
+            why = next(filter(None, reasons_to_end), None)
             if time.perf_counter() > deadline:
                 climb.status, climb.message = "time limit", f"stopped at the time limit after {climb.steps} steps; more may be gained"
             elif climb.steps >= max_its and why is None:
                 climb.status, climb.message = "iteration limit", f"stopped at the limit of {max_its} steps; more may be gained"
-            elif isinstance(stop, Remaining) and climb.steps < max_its and (settled or stop.stalled(climb)):
+            elif stop is not None and climb.steps < max_its and (reasons_to_end[0] or stop.stalled(climb)):
                 beyond = better_point(climb.problem, climb.model, climb.objective[-1], escape_rng)
                 if beyond is not None:
                     events.append(f"step {climb.steps}: EM stood nearly still at a saddle; went on from a better point nearby")

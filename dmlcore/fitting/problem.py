@@ -21,9 +21,8 @@ from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import frame_columns
 from dmlcore.engines.threads import map_in_order, thread_count
+from dmlcore.fitting.assignment import FAINT, random_shares, rule_of, shares_first
 from dmlcore.kernels.codes import scatter
-
-FAINT = 0.01  # share of a random start that is spread evenly, so that every row has a density under every component
 
 
 class Problem:
@@ -35,14 +34,22 @@ class Problem:
         self.estimator = estimator
         self.threads = thread_count(threads)
         self.share = 1.0  # of the rows that the estimator was resolved on
+        self.assign = "soft"
+        self._draws: np.random.Generator | None = None
         self._hold(data, weights)
-        self.latent = False
+        self._learn(estimator)
+
+    def _learn(self, estimator: Estimator) -> None:
+        """Resolves an estimator on the rows."""
+        self.estimator, self.latent = estimator, False
         ties = Ties(estimator)
         owns = ties.pool(flat(estimator, self._opened(estimator, Ties(estimator), self._whole)))
-        self.estimator = resolve(estimator, owns)
+        self.estimator = resolve(estimator, owns, ties)
         self.ties = Ties(self.estimator)
         self._start_owns = owns
         self.exact = all(node.exact for node in self.ties.nodes)
+        if any(node.entangled for node in self.ties.nodes):  # places must be told apart, which only now are nodes of their own
+            self._start_owns = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole)))
 
     def _hold(self, data: Any, weights: Any) -> None:
         encoded = encode(data, self.estimator.layout)
@@ -111,6 +118,21 @@ class Problem:
         out._hold(data, weights)
         return out
 
+    def of(self, estimator: Estimator) -> Problem:
+        """The same rows, and another estimator of them."""
+        out = copy.copy(self)
+        out._learn(estimator)
+        return out
+
+    def assigned(self, assign: str, rng: np.random.Generator) -> Problem:
+        """The same problem, in which `expect` gives rows to classes by one of the `RULES`; what is drawn comes from `rng`."""
+        out = copy.copy(self)
+        out.assign, out._draws = assign, rng if assign == "stochastic" else None
+        if out._draws is not None and self.codes is not None:  # rows that are alike are drawn apart
+            out.encoded = Encoded(Distinct(self.codes, self.encoded.column), self.encoded.layout)
+            out.weights, out.codes = np.broadcast_to(self.given_weights, self.rows), None
+        return out
+
     def faintly(self, owns: list[Any], share: float) -> list[Any]:
         """Statistics, and a faint share of those of all rows under every choice: what they give has a density for every row."""
         if self.scalable:
@@ -160,20 +182,23 @@ class Problem:
         inner = random_shares(rng)
         node, send, tables = None, Send(self.ties.by_id), Tables()
         for start, stop, column in self.encoded.blocks:
-            tape = Open(_first(shares[:, start:stop], inner), tables)(self.estimator, column)
+            tape = Open(shares_first(shares[:, start:stop], inner), tables)(self.estimator, column)
             part = send(self.estimator, tape, self._block_weights(start, stop))
             node = part if node is None else node + part
         owns = flat(self.estimator, settle(self.estimator, node, send))
         return maximise(self.estimator, self.ties.pool(owns), self.ties)
 
     def expect(self, model: Distribution) -> tuple[float, list[Any]]:
-        """Log likelihood of the model, and the expected statistics in preorder, pooled by key."""
-        tables = Tables()
+        """Log likelihood of the model, and the expected statistics in preorder, pooled by key.
+
+        Where rows are assigned hard, the classification log likelihood: `sum_i weights_i max_z log p(x_i, z)` over all latent classes z.
+        """
+        tables, rule = Tables(), rule_of(self.assign, self._draws)
 
         def work(block: tuple[int, int, Any]) -> tuple[float, Any]:
             start, stop, column = block
             weights = self._block_weights(start, stop)
-            log, tape = Score(model.repeated, tables)(model, column)
+            log, tape = Score(model.repeated, tables, rule(start))(model, column)
             send = Send(self.ties.by_id)
             node = send(self.estimator, tape, weights)
             send.finish()
@@ -250,23 +275,6 @@ def raw_row(data: Any, row: int) -> Any:
     return plain(data.iloc[row] if hasattr(data, "iloc") else data[row])
 
 
-def random_shares(rng: np.random.Generator) -> Any:
-    """Responsibilities that assign each row to one component at random, all but a faint share."""
-
-    def shares(K: int, n: int) -> np.ndarray:
-        out = np.full((K, n), FAINT / K)
-        out[rng.integers(K, size=n), np.arange(n)] += 1 - FAINT
-        return out
-
-    return shares
-
-
-def _first(given: np.ndarray, then: Any) -> Any:
-    """Responsibilities that are given for the outermost latent node, which asks first, and come from `then` for those inside."""
-    waiting = [given]
-    return lambda K, n: waiting.pop() if waiting else then(K, n)
-
-
 def faint(own: Any, share: float) -> Any:
     """Statistics as if every weight had been multiplied by a small share."""
     return own.scaled(share) if hasattr(own, "scaled") else own * share
@@ -287,13 +295,5 @@ def paired(estimator: Estimator, model: Any, path: str = "") -> Any:
     yield path, estimator, model
     if len(estimator.children()) != len(getattr(model, "children", tuple)()):
         return
-    for place, e, d in zip(places(model), estimator.children(), model.children(), strict=True):
+    for place, e, d in zip(model.places(), estimator.children(), model.children(), strict=True):
         yield from paired(e, d, f"{path}.{place}".lstrip("."))
-
-
-def places(node: Any) -> list[str]:
-    """How each child is reached from a node: `components[1]`, `dist`."""
-    out = []
-    for field, many in node._child_fields:
-        out += [f"{field}[{i}]" for i in range(len(getattr(node, field)))] if many else [field]
-    return out

@@ -30,8 +30,10 @@ class Fit:
 
     model: the best distribution found. status: converged, iteration limit, time limit, decreased, degenerate or interrupted; message:
     why, in a sentence. history: the log likelihood after i steps, i = 0, 1, .., which repeats where a step was refused because it would
-    have gone down; objective: the same with the log prior. seconds: wall time. events: what else happened on the way, such as a saddle
-    that was left. starts: how each start of a search went.
+    have gone down; objective: what was maximised, which is the same with the log prior, or, where assign is "hard", the classification
+    log likelihood with the log prior. It falls where a component was removed, and where classes are drawn. seconds: wall time. events:
+    what else happened on the way, such as a saddle that was left. starts: how each start of a search went. assign: how rows were given
+    to classes. estimator: the one that was given, without the components removed for `min_share`; removed: how many these are.
     """
 
     model: Any
@@ -45,11 +47,16 @@ class Fit:
     searched: int = 0  # EM steps of the search for a start
     ended: int = 0  # ascents of the search that were followed to their end, and improved by rearrangement
     reached: int = 0  # of those, how many reached the best optimum found
+    assign: str = "soft"
+    estimator: Any = field(default=None, repr=False)
+    removed: int = 0
 
     def __repr__(self) -> str:
         head = f"status={self.status!r}, log_likelihood={self.log_likelihood!r}, iterations={self.iterations}, seconds={self.seconds:.3g}"
         if self.starts:
             head += f", starts={len(self.starts)}, reached='{self.reached} of {self.ended}'"
+        if self.assign != "soft":
+            head += f", assign={self.assign!r}"
         return f"Fit({head}, message={self.message!r}, events={self.events!r}, model={self.model!r})"
 
     @property

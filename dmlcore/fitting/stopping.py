@@ -6,9 +6,8 @@ A rule's `met` says why the ascent should end, or None.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 if TYPE_CHECKING:
     from dmlcore.fitting.climb import Climb
@@ -35,7 +34,7 @@ class SmallGain:
         self.delta = delta
 
     def met(self, climb: Climb) -> str | None:
-        small = self.delta > 0 and not climb.refused and climb.objective[-1] - climb.objective[-2] < self.delta
+        small = self.delta > 0 and not climb.refused and not climb.anew and climb.objective[-1] - climb.objective[-2] < self.delta
         return f"the last step gained less than {self.delta:g}" if small else None
 
 
@@ -50,23 +49,27 @@ class SmallChange:
 
 
 class Unimproved:
-    """Stop when validation data have become no more likely for `patience` steps; keeps the model under which they were most likely."""
+    """Stop when a score of the ascent has become no higher for `patience` steps; keeps the model at which it was highest.
 
-    def __init__(self, score: Any, patience: int | None):
-        self.score, self.patience = score, patience
+    what: of which data, for messages. Where a component was removed, only later models count.
+    """
+
+    def __init__(self, score: Callable[[Climb], Any], patience: int | None, what: str):
+        self.score, self.patience, self.what = score, patience, what
         self.best: Any = None
-        self.value, self.since, self.step = -np.inf, 0, 0
+        self.value: Any = None
+        self.since = self.step = 0
 
     def met(self, climb: Climb) -> str | None:
         if climb.refused:
             return None
-        value = self.score(climb.model)
+        value = self.score(climb)
         self.since += 1
-        if self.best is None or value > self.value:
+        if self.best is None or value > self.value or climb.anew:
             self.best, self.value, self.since, self.step = climb.model, value, 0, climb.steps
         if self.patience is None or self.since < self.patience:
             return None
-        return f"the validation data have become no more likely for {self.patience} steps"
+        return f"{self.what} have become no more likely for {self.patience} steps"
 
 
 class Remaining:

@@ -101,7 +101,4 @@ def always_there(law: Distribution) -> Distribution:
     new = tuple(always_there(child) for child in law.children())
     if all(a is b for a, b in zip(new, law.children(), strict=True)):
         return law
-    rest, fields = iter(new), law.fields()
-    for field, many in law._child_fields:
-        fields[field] = tuple(next(rest) for _ in fields[field]) if many else next(rest)
-    return type(law)(**fields)
+    return law.replace(**law.child_values(new))

@@ -21,7 +21,7 @@ def history(fit: Any, *, remaining: bool = False, ax: Any = None) -> Any:
     values, objective = np.asarray(fit.history), np.asarray(fit.objective)
     lines = [("log likelihood", values, "C0")]
     if not np.array_equal(values, objective):
-        lines.append(("with the log prior", objective, "C1"))
+        lines.append(("objective" if fit.assign == "hard" else "with the log prior", objective, "C1"))
     for name, line, colour in lines:
         shown = np.where(line < line.max(), line.max() - line, np.nan) if remaining else line
         ax.plot(np.arange(len(line)), shown, "o-" if len(line) <= 40 else "-", color=colour, markersize=3.5, linewidth=1.4, label=name)

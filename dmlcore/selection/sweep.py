@@ -137,7 +137,7 @@ def select(
             if encoded is None or encoded.layout != estimator.layout:
                 encoded = encode(data, estimator.layout)
             found = fit(encoded, estimator, starts=starts, rng=fit_rng, weights=weights, threads=threads, **options)
-            row = _row(value, found, estimator, encoded, weights)
+            row = _row(value, found, found.estimator, encoded, weights)
             if criterion == "held_out":
                 row["held_out"], row["held_out_error"] = held_out(
                     encoded, estimator, folds=folds, starts=starts, weights=weights, rng=fold_rng, threads=threads, **options

@@ -26,6 +26,7 @@ from dmlcore.stats.latent.mixture import (
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
 from dmlcore.stats.multivariate.partial_gaussian import PartialGaussianDistribution, PartialGaussianEstimator
+from dmlcore.stats.regression.common import CommonParametersDistribution, CommonParametersEstimator
 from dmlcore.stats.regression.gamma import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.linear import LinearRegressionDistribution, LinearRegressionEstimator
 from dmlcore.stats.regression.logistic import LogisticRegressionDistribution, LogisticRegressionEstimator
@@ -53,6 +54,8 @@ __all__ = [
     "BinomialEstimator",
     "CategoricalDistribution",
     "CategoricalEstimator",
+    "CommonParametersDistribution",
+    "CommonParametersEstimator",
     "CompositeDistribution",
     "CompositeEstimator",
     "DiagonalGaussianDistribution",

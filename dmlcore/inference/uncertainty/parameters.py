@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import Covariance, Domain
+from dmlcore.core.domains import Covariance, Domain, Some
 from dmlcore.core.errors import DmlcoreError
 from dmlcore.core.label_domains import TransitionMap
 from dmlcore.core.labels import LabelMap
-from dmlcore.fitting.problem import paired, places
+from dmlcore.fitting.problem import paired
 
 REAL, POSITIVE, PROBABILITY = "real", "positive", "probability"
 ON_BOUND = "on its bound"
@@ -71,9 +71,11 @@ class Block:
 
 
 def numbers(domain: Domain, value: Any) -> np.ndarray:
-    """The numbers of a parameter's value, `(m,)`; of a covariance, the lower triangle."""
+    """The numbers of a parameter's value, `(m,)`; of a covariance, the lower triangle; of a vector, those not taken from elsewhere."""
     if isinstance(domain, Covariance):
         return value[np.tril_indices(len(value))]
+    if isinstance(domain, Some):
+        return value[domain.where]
     if isinstance(value, LabelMap):
         return value.values_array
     if isinstance(value, TransitionMap):
@@ -86,6 +88,8 @@ def numbers(domain: Domain, value: Any) -> np.ndarray:
 def _suffixes(domain: Domain, value: Any) -> list[str]:
     if isinstance(domain, Covariance):
         return [f"[{i}, {j}]" for i, j in zip(*np.tril_indices(len(value)), strict=True)]
+    if isinstance(domain, Some):
+        return [f"[{i}]" for i in domain.where.tolist()]
     if isinstance(value, TransitionMap):
         pairs: Any = value.pairs.labels
         return [f"[{label!r}][{to!r}]" for label, to in pairs]
@@ -138,7 +142,7 @@ def _blocks(model: Any) -> Iterator[Block]:
                 names = tuple(name + suffix for suffix in _suffixes(domain, value))
                 yield Block(path, field, domain, value, start, size, names, tuple(scales), bounded)
             start += size
-        stack.extend(reversed([(f"{path}.{place}".lstrip("."), c) for place, c in zip(places(node), node.children(), strict=True)]))
+        stack.extend(reversed([(f"{path}.{place}".lstrip("."), c) for place, c in zip(node.places(), node.children(), strict=True)]))
 
 
 def _may_be_free(domain: Domain, value: Any) -> bool:

@@ -16,9 +16,9 @@ from dmlcore.core.errors import EmptyError
 from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
 from dmlcore.core.label_domains import LabelProbabilities
 from dmlcore.core.labels import LabelMap, looked_up
+from dmlcore.core.numerics import logs_of
 from dmlcore.core.statistics import Counts, Node
 from dmlcore.data.sequences import LabelSet
-from dmlcore.stats.latent.weights import logs_of
 
 
 class BernoulliSetDistribution(CombinatorDistribution):

@@ -19,7 +19,7 @@ from dmlcore.core.random import Random, generator
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import scaled_by_largest
 from dmlcore.data.layouts import Covariates, Fields, Layout
-from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, given_components, mixed
+from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, but, given_components, mixed
 from dmlcore.stats.regression.distribution import known_values
 from dmlcore.stats.regression.labels import Design, LabelTape, chosen_rows, share_sums
 from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionDistribution, MultinomialLogisticRegressionEstimator
@@ -67,7 +67,7 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         design = Design(covariates.x)
         log_w = gate.log_probabilities(design)
         logs, tapes = score.many(self.components, inner)
-        log, tape = mixed(scaled_by_largest(logs + log_w, tapes), np.ones(len(log_w)))
+        log, tape = mixed(scaled_by_largest(logs + log_w, tapes), np.ones(len(log_w)), score.mix)
         return log, GatedTape(tape, LabelTape(design, np.exp(log_w, out=log_w), gate.vocabulary))
 
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
@@ -80,6 +80,13 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         log_w = gate.log_probabilities(Design(known_values(self, z, layout.values[0])))
         logs, laws = zip(*(given(component, inner, n) for component in self.components), strict=True)
         return given_components(np.array(logs) + log_w, laws)
+
+    def without(self, k: int) -> Any:
+        """The mixture of the other components, whose weights keep their proportions at every z."""
+        law: Any = self.gate
+        labels = range(self.num_components - 1)
+        coef, intercept = (None if v is None else others_odds(v, k) for v in (law.coef, law.intercept))
+        return self.replace(components=but(self.components, k), gate=law.replace(coef=coef, intercept=intercept, labels=labels))
 
     def weights_given(self, z: Any) -> np.ndarray:
         """Mixing weights `(n, K)` at gate covariates `(n, d)`."""
@@ -135,6 +142,12 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         return self.components[int(np.argmax(self.weights_given([x[0]])[0]))].blame(x[1])
 
 
+def others_odds(odds: np.ndarray, k: int) -> np.ndarray:
+    """Log odds against the first of C labels, without label k, against the first that is left: from `(C - 1, ..)` to `(C - 2, ..)`."""
+    left = np.delete(np.concatenate([np.zeros_like(odds[:1]), odds]), k, axis=0)
+    return left[1:] - left[0]
+
+
 class GatedSampler(Sampler):
     """Draws at given covariates; successive calls continue one random stream."""
 
@@ -180,6 +193,10 @@ class GatedMixtureEstimator(CombinatorEstimator):
     def vocabulary(self) -> Vocabulary:
         return Vocabulary(range(len(self.estimators)))
 
+    def without(self, k: int) -> Any:
+        """The estimator of the other components."""
+        return self.replace(estimators=but(self.estimators, k), gate=self.gate.replace(labels=None))
+
     def ties(self) -> Any:
         gate, components = self.keys
         of_components = [() if components is None else ((components, k),) for k in range(len(self.estimators))]
@@ -195,11 +212,12 @@ class GatedMixtureEstimator(CombinatorEstimator):
 
     def backward(self, tape: GatedTape, weights: np.ndarray, send: Any) -> Node:
         if tape.plain is None:
-            shares = kernels.shares_of(tape.scored.scaled[None], tape.w[None], tape.total[None], weights[None])[0]
+            shares, own = kernels.shares_of(tape.scored.scaled[None], tape.w[None], tape.total[None], weights[None])
         else:
             shares = tape.posterior() * weights
+            own = shares.sum(axis=1)[None]
         nodes = send.many(tuple(self.estimators), tape.scored.tapes, shares)
-        return Node(None, [*nodes, Node(share_sums(tape.gate, shares))])
+        return Node(own[0], [*nodes, Node(share_sums(tape.gate, shares))])
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> GatedMixtureDistribution:
         return GatedMixtureDistribution(children[:-1], children[-1], self.name, self.keys)

@@ -14,13 +14,15 @@ from dmlcore.core.distribution import CombinatorDistribution, Distribution, comm
 from dmlcore.core.domains import simplex, stochastic_matrix
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
+from dmlcore.core.mixing import exact_mix
+from dmlcore.core.numerics import logs_of
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, scaled_by_largest
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
-from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, exact_mix, mixed
-from dmlcore.stats.latent.weights import log_prior_of, logs_of, share
+from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, mixed
+from dmlcore.stats.latent.weights import log_prior_of, share
 from dmlcore.stats.sequences.sequence import SequenceDistribution, blame_element, drawn_lengths, fix_length
 
 
@@ -79,10 +81,11 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         scored = score.components(self.topics, column.flat)
         totals = self.taus @ scored.scaled
         exact = None
-        if totals.size and not totals.min() > SMALL:
-            elements = np.flatnonzero(~(totals.min(axis=0) > SMALL))
+        chooses = score.mix is not exact_mix
+        if chooses or (totals.size and not totals.min() > SMALL):
+            elements = np.flatnonzero(chooses | ~(totals.min(axis=0) > SMALL))
             joint = scored.logs[None, :, elements] + logs_of(self.taus)[:, :, None]
-            sums, posterior = exact_mix(joint)
+            sums, posterior = score.mix(joint)
             exact = (elements, posterior)
             totals[:, elements] = 1.0
         logs = kernels.segment_log_product(totals, column.offsets)
@@ -91,7 +94,7 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
             row = np.searchsorted(column.offsets, elements, side="right") - 1
             for log, part in zip(logs, sums - scored.shift[elements], strict=True):
                 np.add.at(log, row, part)
-        log, outer = mixed(scaled_by_largest(logs, []), self.w)
+        log, outer = mixed(scaled_by_largest(logs, []), self.w, score.mix)
         length, length_tape = score(self.len_dist, column.lengths)
         return log + length, HierarchicalTape(scored, self.taus, totals, outer, column.offsets, length_tape, exact)
 

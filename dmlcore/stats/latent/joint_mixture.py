@@ -13,14 +13,16 @@ from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_v
 from dmlcore.core.domains import simplex, stochastic_matrix
 from dmlcore.core.errors import ParameterError, SupportError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
+from dmlcore.core.mixing import exact_mix
+from dmlcore.core.numerics import logs_of
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Product
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components
 from dmlcore.data.columns import Distinct
 from dmlcore.data.layouts import Fields, Layout
-from dmlcore.stats.latent.mixture import MixtureDistribution, blocks_to_score, exact_mix, given_components
-from dmlcore.stats.latent.weights import log_prior_of, logs_of, share
+from dmlcore.stats.latent.mixture import MixtureDistribution, blocks_to_score, given_components
+from dmlcore.stats.latent.weights import log_prior_of, share
 
 
 class JointTape:
@@ -96,11 +98,12 @@ class JointMixtureDistribution(CombinatorDistribution):
         inner = self.pairs @ two.scaled
         total = np.einsum("kn,kn->n", one.scaled, inner)
         exact = None
-        if len(total) and not total.min() > SMALL:
-            rows = np.flatnonzero(~(total > SMALL))
+        chooses = score.mix is not exact_mix
+        if chooses or (len(total) and not total.min() > SMALL):
+            rows = np.flatnonzero(chooses | ~(total > SMALL))
             left, right = (side.logs[:, rows] for side in (one, two))
             joint = left[:, None] + right[None] + logs_of(self.pairs)[:, :, None]
-            sums, posterior = exact_mix(joint.reshape(-1, len(rows)))
+            sums, posterior = score.mix(joint.reshape(-1, len(rows)))
             exact = (rows, posterior.reshape(joint.shape))
             total[rows] = 1.0
         log = np.log(total) + one.shift + two.shift

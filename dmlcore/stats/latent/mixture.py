@@ -13,6 +13,8 @@ from dmlcore.core.distribution import CombinatorDistribution, Distribution, comm
 from dmlcore.core.domains import simplex
 from dmlcore.core.errors import ParameterError, SupportError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
+from dmlcore.core.mixing import exact_mix
+from dmlcore.core.numerics import logs_of
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.statistics import Node
@@ -20,13 +22,20 @@ from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables, scaled_by
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
 from dmlcore.stats.latent.summaries import MixtureSummaries
-from dmlcore.stats.latent.weights import chosen, log_prior_of, logs_of, share, weight_prior
+from dmlcore.stats.latent.weights import chosen, log_prior_of, share, weight_prior
+
+EVERY = slice(None)
+
+
+def but(parts: Sequence[Any], k: int) -> tuple[Any, ...]:
+    """All but one."""
+    return tuple(part for i, part in enumerate(parts) if i != k)
 
 
 class MixtureTape:
     """Scores of the components, mixing weights `(K,)`, and `total = w @ scaled` `(n,)`; of M mixtures, with an axis M in front.
 
-    Where `total` lost its digits, `plain` holds `(rows, posteriors (K, rows))` taken in log space.
+    Where `total` lost its digits, `plain` holds `(rows, posteriors (K, rows))` taken in log space; `EVERY` row where a class is chosen.
     """
 
     __slots__ = ("plain", "scored", "total", "w")
@@ -36,19 +45,24 @@ class MixtureTape:
 
     def posterior(self) -> np.ndarray:
         """Posterior probabilities `(K, n)`."""
-        out = self.scored.scaled * self.w[..., :, None]
+        rows, exact = self.plain or (np.zeros(0, np.intp), np.zeros(0))
+        if rows is EVERY:
+            return exact
+        out: np.ndarray = self.scored.scaled * self.w[..., :, None]
         out /= self.total[..., None, :]
-        if self.plain is not None:
-            rows, exact = self.plain
+        if len(rows):
             out[..., rows] = exact
         return out
 
 
-def mixed(scored: Components, w: np.ndarray) -> tuple[np.ndarray, MixtureTape]:
+def mixed(scored: Components, w: np.ndarray, mix: Any = exact_mix) -> tuple[np.ndarray, MixtureTape]:
     """Log densities `(n,)` of components mixed with weights `(K,)`, and the tape; or of M mixtures, with an axis M in front.
 
-    Rows whose weighted sum underflows are taken in log space; rows without density get posterior zero.
+    Rows whose weighted sum underflows are taken in log space; rows without density get posterior zero. mix: another rule than EM's.
     """
+    if mix is not exact_mix:
+        log, chosen = mix(scored.logs + logs_of(w)[..., :, None])
+        return log, MixtureTape(scored, w, log, (EVERY, chosen))
     single = w.ndim == 1
     total, least = kernels.mixed_densities(scored.scaled[None] if single else scored.scaled, w[None] if single else w)
     total = total[0] if single else total
@@ -62,15 +76,6 @@ def mixed(scored: Components, w: np.ndarray) -> tuple[np.ndarray, MixtureTape]:
     log = np.log(total) + scored.shift
     log[..., rows] = log_sums
     return log, MixtureTape(scored, w, total, (rows, exact))
-
-
-def exact_mix(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log of the sum of joint log densities `(..., K, n)` over K, and posteriors of that shape, zero where there is no density."""
-    top = joint.max(axis=-2, keepdims=True)
-    finite = np.where(top == -np.inf, 0.0, top)
-    joint = np.exp(joint - finite)
-    sums = joint.sum(axis=-2, keepdims=True)
-    return (logs_of(sums) + finite)[..., 0, :], joint / np.where(sums > 0, sums, 1.0)
 
 
 class PosteriorMethods:
@@ -140,7 +145,7 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
         return len(self.components)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, MixtureTape]:
-        return mixed(score.components(self.components, column), self.w)
+        return mixed(score.components(self.components, column), self.w, score.mix)
 
     @classmethod
     def forward_many(cls, nodes: tuple[MixtureDistribution, ...], column: Any, score: Any) -> Any:
@@ -150,10 +155,15 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
         if any(node.num_components != K for node in nodes) or not score.repeated.isdisjoint(map(id, components)):
             return None  # components that are tied across mixtures are scored once, by `forward`
         logs, tapes = score.many(components, column)
-        return mixed(scaled_by_largest(logs.reshape(len(nodes), K, -1), tapes), np.array([node.w for node in nodes]))
+        return mixed(scaled_by_largest(logs.reshape(len(nodes), K, -1), tapes), np.array([node.w for node in nodes]), score.mix)
 
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
         return [score(component, column)[0] for component in self.components]
+
+    def without(self, k: int) -> Any:
+        """The mixture of the other components, in the same proportions."""
+        components, w = but(self.components, k), np.delete(self.w, k)
+        return self.replace(components=components, w=w / w.sum() if w.sum() > 0 else np.full(len(w), 1 / len(w)))
 
     def given(self, x: Any, n: int) -> Any:
         logs, laws = zip(*(given(component, x, n) for component in self.components), strict=True)
@@ -214,6 +224,11 @@ class MixtureEstimator(CombinatorEstimator):
         weights, components = self.keys
         labels = () if components is None else (components,)
         return None, weights, tuple(tuple((key, k) for key in labels) for k in range(len(self.estimators)))
+
+    def without(self, k: int) -> Any:
+        """The estimator of the other components; pseudo-observations keep their number."""
+        spread = None if self.suff_stat is None else np.delete(np.asarray(self.suff_stat), k)
+        return self.replace(estimators=but(self.estimators, k), suff_stat=spread)
 
     def impossible(self, x: Any) -> str | None:
         return impossible_under_all(self.estimators, x)

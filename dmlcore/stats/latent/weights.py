@@ -12,12 +12,6 @@ from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
 
 
-def logs_of(p: np.ndarray) -> np.ndarray:
-    """Logarithms, -inf at zero, without a warning."""
-    out = np.full(np.shape(p), -np.inf)
-    return np.log(p, out=out, where=np.asarray(p) > 0)
-
-
 def log_prior_of(prior: Any, p: np.ndarray) -> float:
     """`sum prior log p`: what pseudo-observations add to the objective; none of them at probability zero add nothing."""
     return float(special.xlogy(prior, p).sum())

@@ -1,12 +1,16 @@
-"""Domains of regressions' parameters: coefficients, of which there may be none, and intercepts, which there may not be."""
+"""Domains of regressions' parameters: coefficients, of which there may be none, intercepts, which there may not be, and which of them
+are shared or held."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from dmlcore.core.domains import Array, Domain, real
+from dmlcore.core.errors import ParameterError, shorten
+from dmlcore.core.labels import LabelMap
 
 
 class Coefficients(Array):
@@ -75,3 +79,46 @@ class ColumnNames(Domain):
         if isinstance(value, str) or not all(isinstance(name, str) for name in value):
             raise self.fail(value)
         return tuple(value)
+
+
+class Named(Domain):
+    """Numbers by name: all of them in one domain of numbers."""
+
+    def __init__(self, number: Domain):
+        self.number, self.need = number, f"a mapping from names to numbers, each {number.need}"
+
+    def check(self, value: Any) -> LabelMap:
+        value = {} if value is None else value
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise self.fail(value)
+        return LabelMap.of({key: self.number.check(number) for key, number in value.items()})
+
+    def flatten(self, value: LabelMap) -> np.ndarray:
+        return np.concatenate([np.zeros(0), *(self.number.flatten(number) for number in value.values_array.tolist())])
+
+    def unflatten(self, vector: np.ndarray, like: LabelMap) -> LabelMap:
+        return LabelMap(like.labels, np.array([self.number.unflatten(part, 1.0) for part in np.reshape(vector, (-1, 1))]))
+
+
+class Places(Domain):
+    """Parameters by place, each with a value: pairs `(place, value)`. A place is a column's number, "intercept", or the name of the
+    law's scale. value: "key" for strings, or "number"."""
+
+    def __init__(self, kind: type[str] | type[float]):
+        what = "a key (a string)" if kind is str else "a finite real number"
+        self.kind, self.need = kind, f"a mapping from columns (or 'intercept', or the name of the scale) to {what}"
+
+    def check(self, value: Any) -> tuple[tuple[int | str, Any], ...]:
+        try:
+            pairs = [(place, given) for place, given in (value.items() if isinstance(value, Mapping) else value or ())]
+        except (TypeError, ValueError):
+            raise self.fail(value) from None
+        out = []
+        for place, given in pairs:
+            whole = isinstance(place, (int, np.integer)) and not isinstance(place, bool)
+            if not (whole or isinstance(place, str)) or (self.kind is str and not isinstance(given, str)):
+                raise self.fail({place: given})
+            out.append((int(place) if whole else place, given if self.kind is str else real.check(given)))
+        if len({place for place, _ in out}) < len(out):
+            raise ParameterError(f"must name each place once, got {shorten(value)}")
+        return tuple(sorted(out, key=lambda pair: (isinstance(pair[0], str), pair[0])))

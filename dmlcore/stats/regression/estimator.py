@@ -66,12 +66,16 @@ class RegressionEstimator(CombinatorEstimator):
 
     @classmethod
     def further(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
-        """Other sums that `dispersion` needs, one per law; they add."""
+        """Other sums that `scale` needs, one per law; they add."""
         return [None] * len(weights)
 
-    def dispersion(self, statistics: Any, previous: Any, intercept: float | None, coef: np.ndarray) -> dict[str, Any]:
+    def scale(self, statistics: Any, previous: Any, intercept: float | None, coef: np.ndarray) -> dict[str, Any]:
         """The other parameters of the law with these new coefficients, by name."""
         return {}
+
+    def changes(self, law: Any) -> np.ndarray | None:
+        """By how much coordinates that are not its own to estimate change in a step, `(q,)`; None where all are."""
+        return None
 
     # -- what the engine asks ------------------------------------------------------------------------------------------
 
@@ -98,10 +102,11 @@ class RegressionEstimator(CombinatorEstimator):
         return [Scoring(s.count, s.centre, s.score, s.information, m) for s, m in zip(out, more, strict=True)]
 
     def resolve(self, statistics: Any) -> Self:
-        scoring = self.scoring(statistics, None)
-        if not level_of(scoring) > 0:
-            return self
-        return self.pinned(frame=Frame(scoring, self.intercept, self.ridge, self.label, self.names))
+        return self.pinned(frame=self.frame_of(statistics)) if level_of(self.scoring(statistics, None)) > 0 else self
+
+    def frame_of(self, statistics: Any) -> Frame:
+        """The coordinates of the step, from statistics of all rows. Raises `DegenerateError` as the class says."""
+        return Frame(self.scoring(statistics, None), self.intercept, self.ridge, self.label, self.names)
 
     def scoring(self, statistics: Any, previous: Any) -> Scoring:
         """The statistics as scores and informations at the previous law."""
@@ -115,19 +120,24 @@ class RegressionEstimator(CombinatorEstimator):
         return self.estimate(own, previous)
 
     def estimate(self, statistics: Any, previous: Any = None) -> Any:
-        intercept, coef, undetermined = self._moved(statistics, previous)
+        if self.frame is None:
+            self = self.pinned(frame=self.frame_of(statistics))
+        intercept, coef, undetermined = self.moved(statistics, previous)
         family: Any = self.family
-        rest = {field: getattr(self, field) for field, _ in self.family._fields if field in ("offset", "trials", "name", "keys")}
-        law = family(coef, intercept, **self.dispersion(statistics, previous, intercept, coef), **rest)
+        law = family(coef, intercept, **self.scale(statistics, previous, intercept, coef), **self.passed_on())
         return law.pinned(undetermined=undetermined) if undetermined else law
 
-    def _moved(self, statistics: Any, previous: Any) -> tuple[float | None, np.ndarray, tuple[int, ...]]:
+    def passed_on(self) -> dict[str, Any]:
+        """The law's fields that are the estimator's own."""
+        return {field: getattr(self, field) for field, _ in self.family._fields if field in ("offset", "trials", "name", "keys")}
+
+    def moved(self, statistics: Any, previous: Any) -> tuple[float | None, np.ndarray, tuple[int, ...]]:
         """Intercept and coefficients after the step, and what they did not learn."""
         scoring = self.scoring(statistics, previous)
-        frame = self.frame or Frame(scoring, self.intercept, self.ridge, self.label, self.names)
+        assert self.frame is not None
         coef = np.zeros(len(scoring.centre)) if previous is None else previous.coef
-        stride = None if previous is None or self.exact else frame.stride
-        step = frame.step(scoring, coef[None], self.shape_floor, self.level_floor, stride)
+        stride = None if previous is None or self.exact else self.frame.stride
+        step = self.frame.step(scoring, coef[None], self.shape_floor, self.level_floor, stride, self.changes(previous))
         before = 0.0 if previous is None or previous.intercept is None else previous.intercept
         return (before + float(step.intercept[0]) if self.intercept else None), coef + step.coef[0], step.undetermined
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,14 +12,14 @@ from dmlcore.core.errors import DegenerateError
 from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, log_gap, stirling_error
 from dmlcore.core.statistics import LogMoments, Sums
 from dmlcore.core.support import POSITIVE
-from dmlcore.stats.regression.distribution import HIGHEST, RegressionDistribution
-from dmlcore.stats.regression.estimator import RegressionEstimator
+from dmlcore.stats.regression.distribution import HIGHEST
 from dmlcore.stats.regression.rows import Rows, Tape
 from dmlcore.stats.regression.scoring import Scoring
+from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.gamma import GAP_FLOOR, GammaDistribution, shape_of
 
 
-class GammaRegressionDistribution(RegressionDistribution):
+class GammaRegressionDistribution(SharingDistribution):
     """A number y > 0 given x: gamma with mean `mu = exp(intercept + coef . x (+ offset))` and shape a, of density
     `(a / mu)^a y^(a - 1) exp(-a y / mu) / Gamma(a)`.
 
@@ -33,6 +33,7 @@ class GammaRegressionDistribution(RegressionDistribution):
     keys: str | None = keys()
 
     support = POSITIVE
+    scale_field = "shape"
 
     @classmethod
     def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -54,7 +55,7 @@ class GammaRegressionDistribution(RegressionDistribution):
         return np.maximum(rng.gamma(self.shape, mean / self.shape), np.finfo(float).tiny)
 
 
-class GammaRegressionEstimator(RegressionEstimator):
+class GammaRegressionEstimator(SharingEstimator):
     """Maximum likelihood for a gamma regression; arguments as for `RegressionEstimator`.
 
     The shape solves `log a - psi(a) = mean of y / mu - 1 - log(y / mu)` at the means before the step. It is capped where the
@@ -67,7 +68,6 @@ class GammaRegressionEstimator(RegressionEstimator):
     family = GammaRegressionDistribution
     level_floor = 0.0
     runaway = "covariates of its rows lie in a plane"
-    floor: ClassVar[float] = 0.0
 
     @classmethod
     def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
@@ -86,11 +86,14 @@ class GammaRegressionEstimator(RegressionEstimator):
         out = super().resolve(statistics)
         return out.pinned(floor=GAP_FLOOR * statistics.more.gap / statistics.count) if statistics.count > 0 else out
 
-    def dispersion(self, statistics: Scoring, previous: Any, intercept: float | None, coef: np.ndarray) -> dict[str, Any]:
-        gap = max(statistics.more.gap / statistics.count, self.floor)
+    def scale_sums(self, statistics: Scoring, intercept: float | None, coef: np.ndarray) -> Sums:
+        return Sums(count=statistics.count, gap=statistics.more.gap)
+
+    def scale_from(self, sums: Sums, previous: Any) -> float:
+        gap = max(sums.gap / sums.count, self.floor)
         if not gap > 0:
             raise DegenerateError(f"{self.label}: all responses are equal, so the shape has no maximum; leave it out")
-        return {"shape": shape_of(gap)}
+        return shape_of(gap)
 
     def degenerate(self, distribution: Any) -> str | None:
         if self.floor > 0 and distribution.shape > shape_of(self.floor) * (1 - 1e-9):

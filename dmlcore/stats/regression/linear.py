@@ -12,20 +12,19 @@ from dmlcore.core.domains import nonnegative, positive
 from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, pseudo_counts
 from dmlcore.core.numerics import HALF_LOG_2PI
-from dmlcore.core.statistics import Scatter
+from dmlcore.core.statistics import Scatter, Sums
 from dmlcore.core.support import REALS
 from dmlcore.stats.multivariate.normals import Normals
-from dmlcore.stats.regression.distribution import RegressionDistribution
-from dmlcore.stats.regression.estimator import RegressionEstimator
 from dmlcore.stats.regression.rows import Rows, Tape
 from dmlcore.stats.regression.scoring import Scoring, scatters
+from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.gaussian import GaussianDistribution
 from dmlcore.stats.univariate.moments import VARIANCE_FLOOR, floor_message, least_spread, variance_of
 
 EXACT_FLOOR = 1e-12  # spread in a direction, relative to that of all the data, below which a coefficient stays where it is
 
 
-class LinearRegressionDistribution(RegressionDistribution):
+class LinearRegressionDistribution(SharingDistribution):
     """A real response y given x: Gaussian with mean `intercept + coef . x (+ offset)` and variance sigma2.
 
     coef: `(p,)`, units of y per unit of x. intercept: in units of y, or None. sigma2: the variance about the line, positive.
@@ -38,6 +37,7 @@ class LinearRegressionDistribution(RegressionDistribution):
     keys: str | None = keys()
 
     support = REALS
+    scale_field = "sigma2"
 
     @classmethod
     def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -61,7 +61,7 @@ class LinearRegressionDistribution(RegressionDistribution):
         return rng.normal(mean, math.sqrt(self.sigma2))
 
 
-class LinearRegressionEstimator(RegressionEstimator):
+class LinearRegressionEstimator(SharingEstimator):
     """Maximum likelihood for a linear regression: weighted least squares, and the weighted mean square of the residuals.
 
     Arguments as for `RegressionEstimator`, but the ridge's log prior is `-ridge |coef|^2 / (2 sigma2)`, so that `coef` minimises
@@ -81,7 +81,6 @@ class LinearRegressionEstimator(RegressionEstimator):
     shape_floor = EXACT_FLOOR
     level_floor = 0.0
     runaway = "covariates of its rows lie in a plane"
-    floor: ClassVar[float] = 0.0
 
     def validate(self) -> None:
         super().validate()
@@ -111,17 +110,27 @@ class LinearRegressionEstimator(RegressionEstimator):
         (count,) = pseudo_counts(self.pseudo_count, 1, "LinearRegressionEstimator")
         prior = None
         if count > 0:
-            intercept, coef, _ = out._moved(statistics, None)
-            prior = count, self.suff_stat if self.suff_stat is not None else squares(statistics, intercept, coef) / statistics.count
+            prior = count, self.suff_stat if self.suff_stat is not None else self._one_line(statistics)
         return out.pinned(floor=VARIANCE_FLOOR * variance_of(response), prior=prior)
 
-    def dispersion(self, statistics: Scatter, previous: Any, intercept: float | None, coef: np.ndarray) -> dict[str, Any]:
-        total = squares(statistics, intercept, coef) + self.ridge * float(coef @ coef)
+    def _one_line(self, statistics: Scatter) -> float:
+        """The variance about one line through all the data, none of its parameters shared or held."""
+        plain: Any = self.replace(tied=(), held=(), common=None, pseudo_count=None).resolve(statistics)
+        return squares(statistics, *plain.moved(statistics, None)[:2]) / statistics.count
+
+    def precision(self, law: Any) -> float:
+        return 1.0 if law is None else 1.0 / law.sigma2
+
+    def scale_sums(self, statistics: Scatter, intercept: float | None, coef: np.ndarray) -> Sums:
         count, variance = (0.0, 0.0) if self.prior is None else self.prior
-        sigma2 = max((total + count * variance) / (statistics.count + count), self.floor)
+        total = squares(statistics, intercept, coef) + self.ridge * float(coef @ coef)
+        return Sums(count=statistics.count + count, squares=total + count * variance)
+
+    def scale_from(self, sums: Sums, previous: Any) -> float:
+        sigma2 = max(sums.squares / sums.count, self.floor)
         if not sigma2 > 0:
             raise DegenerateError(f"{self.label}: all responses lie on the line, so the variance has no maximum; {REMEDY}")
-        return {"sigma2": sigma2}
+        return sigma2
 
     def log_prior(self, distribution: Any) -> float:
         sigma2 = distribution.sigma2

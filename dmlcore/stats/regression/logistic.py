@@ -11,9 +11,8 @@ from dmlcore.core.declared import keys, name, setting
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.support import whole_range
 from dmlcore.data.layouts import Count
-from dmlcore.stats.regression.distribution import RegressionDistribution
-from dmlcore.stats.regression.estimator import RegressionEstimator
 from dmlcore.stats.regression.rows import Rows, Tape
+from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution
 
 BINARY, SUCCESSES = whole_range(0, 1), whole_range(0, None)
@@ -33,7 +32,7 @@ class _Trials:
         return SUCCESSES if self.trials else BINARY
 
 
-class LogisticRegressionDistribution(_Trials, RegressionDistribution):
+class LogisticRegressionDistribution(_Trials, SharingDistribution):
     """A response y given x: 1 with probability `p = 1 / (1 + exp(-(intercept + coef . x (+ offset))))` and 0 otherwise; with trials, the
     number of successes in as many trials, of probability `C(trials, y) p^y (1 - p)^(trials - y)`.
 
@@ -68,7 +67,7 @@ class LogisticRegressionDistribution(_Trials, RegressionDistribution):
         return rng.binomial(1 if trials is None else np.asarray(trials), mean)
 
 
-class LogisticRegressionEstimator(_Trials, RegressionEstimator):
+class LogisticRegressionEstimator(_Trials, SharingEstimator):
     """Maximum likelihood for a logistic regression; arguments as for `RegressionEstimator`. trials: as for the distribution.
 
     Where covariates separate successes from failures (in some direction) there is no maximum: coefficients run off, until the

@@ -12,18 +12,18 @@ from dmlcore.core.domains import positive
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
-from dmlcore.stats.regression.distribution import HIGHEST, RegressionDistribution
-from dmlcore.stats.regression.estimator import RegressionEstimator
+from dmlcore.stats.regression.distribution import HIGHEST
 from dmlcore.stats.regression.poisson import first_log_link
 from dmlcore.stats.regression.rows import Rows, Tape
 from dmlcore.stats.regression.scoring import Scoring
+from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.negative_binomial import LEAST, MOST, NegativeBinomialDistribution, dispersion_slopes, log_ways
 
 STARTING_DISPERSION = 0.5
 REACH = 1.5  # how far one step may change its logarithm
 
 
-class NegativeBinomialRegressionDistribution(RegressionDistribution):
+class NegativeBinomialRegressionDistribution(SharingDistribution):
     """A count y in 0, 1, 2, ... given x: negative binomial with mean `mu = exp(intercept + coef . x (+ offset))` and variance
     `mu + dispersion mu^2`. With t = 1 / dispersion, the probability is `Gamma(y + t) / (Gamma(t) y!) (t / (t + mu))^t (mu / (t + mu))^y`.
 
@@ -38,6 +38,7 @@ class NegativeBinomialRegressionDistribution(RegressionDistribution):
 
     response = Count
     support = COUNTS
+    scale_field = "dispersion"
 
     @classmethod
     def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -57,7 +58,7 @@ class NegativeBinomialRegressionDistribution(RegressionDistribution):
         return rng.poisson(rng.gamma(1.0 / self.dispersion, mean * self.dispersion))
 
 
-class NegativeBinomialRegressionEstimator(RegressionEstimator):
+class NegativeBinomialRegressionEstimator(SharingEstimator):
     """Maximum likelihood for a negative binomial regression; arguments as for `RegressionEstimator`.
 
     The logarithm of the dispersion takes one guarded Newton step at the means before the step, within the bounds 1e-8 and 1e8.
@@ -82,15 +83,17 @@ class NegativeBinomialRegressionEstimator(RegressionEstimator):
     def further(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
         """First and second derivatives of the log likelihood in log t, t = 1 / dispersion."""
         if tape.nodes is None:
-            return [None] * len(weights)
+            return [Sums(first=0.0, second=0.0)] * len(weights)
         t = 1.0 / np.array([[node.dispersion] for node in tape.nodes])
         first, second = dispersion_slopes(tape.rows.values, tape.made, t, tape.rows.of)
         return [Sums(first=float(w @ a), second=float(w @ b)) for w, a, b in zip(weights, first, second, strict=True)]
 
-    def dispersion(self, statistics: Scoring, previous: Any, intercept: float | None, coef: np.ndarray) -> dict[str, Any]:
+    def scale_sums(self, statistics: Scoring, intercept: float | None, coef: np.ndarray) -> Any:
+        return statistics.more
+
+    def scale_from(self, sums: Any, previous: Any) -> float:
         if previous is None:
-            return {"dispersion": STARTING_DISPERSION}
-        first, second = statistics.more.first, statistics.more.second
-        step = -first / second if second < 0 else math.copysign(REACH, first)
+            return STARTING_DISPERSION
+        step = -sums.first / sums.second if sums.second < 0 else math.copysign(REACH, sums.first)
         log_t = min(max(step, -REACH), REACH) - math.log(previous.dispersion)
-        return {"dispersion": min(max(math.exp(-log_t), LEAST), MOST)}
+        return min(max(math.exp(-log_t), LEAST), MOST)

@@ -11,15 +11,15 @@ from dmlcore.core.declared import keys, name, setting
 from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
 from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
-from dmlcore.stats.regression.distribution import HIGHEST, RegressionDistribution
-from dmlcore.stats.regression.estimator import RegressionEstimator
+from dmlcore.stats.regression.distribution import HIGHEST
 from dmlcore.stats.regression.rows import Rows, Tape
+from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution
 
 STARTING = 0.1  # added to a count to give its first mean
 
 
-class PoissonRegressionDistribution(RegressionDistribution):
+class PoissonRegressionDistribution(SharingDistribution):
     """A count y in 0, 1, 2, ... given x: Poisson with mean `exp(intercept + coef . x (+ offset))`.
 
     coef: `(p,)`, log units per unit of x. intercept: the log mean at x = 0, or None. offset: whether observations are
@@ -56,7 +56,7 @@ class PoissonRegressionDistribution(RegressionDistribution):
         return rng.poisson(mean)
 
 
-class PoissonRegressionEstimator(RegressionEstimator):
+class PoissonRegressionEstimator(SharingEstimator):
     """Maximum likelihood for a Poisson regression; arguments as for `RegressionEstimator`.
 
     A component all of whose counts are zero (or are, for some direction of x) has no maximum: coefficients that run off are held where

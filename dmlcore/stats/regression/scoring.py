@@ -122,79 +122,146 @@ class Step:
 
 
 class Frame:
-    """Coordinates of the linear predictor in which the information of all the data, per unit, is the identity."""
+    """Coordinates of the linear predictor in which the information of all the data, per unit, is the identity.
+
+    Of the coordinates (the intercept first, if there is one) `own` are those that a step estimates, by default all; `others` are
+    those among the rest that are estimated elsewhere. Covariates are taken about their mean where the intercept absorbs that.
+    """
 
     stride: ClassVar[float] = STRIDE
 
-    def __init__(self, statistics: Scoring, intercept: bool, ridge: float, who: str, names: Any = None):
+    def __init__(
+        self,
+        statistics: Scoring,
+        intercept: bool,
+        ridge: float,
+        who: str,
+        names: Any = None,
+        own: np.ndarray | None = None,
+        others: Any = (),
+    ):
         """Raises `DegenerateError` naming columns that are constant or follow from others, unless there is a ridge."""
         self.intercept, self.ridge = intercept, ridge
-        self.centre = statistics.centre if intercept else np.zeros(len(statistics.centre))
+        size = len(statistics.centre) + intercept
+        self.own = np.arange(size) if own is None else own
+        self.others = np.array(others, dtype=np.intp)
+        self.centre = statistics.centre if intercept and 0 in self.own else np.zeros(len(statistics.centre))
         self.names = names
         level = level_of(statistics)
         matrix = np.einsum("cicj->ij", self._inside(statistics)[1]) / level
         matrix[self._slopes, self._slopes] += ridge / level * np.eye(len(self.centre))
-        scale = np.sqrt(np.diag(matrix))
-        trouble = "" if ridge else dependence(matrix, scale, self.centre, intercept, names)
+        used = np.sort(np.concatenate([self.own, self.others]))
+        trouble = "" if ridge else dependence(matrix[np.ix_(used, used)], self.centre, used - intercept, names)
         if trouble:
-            few = statistics.count if statistics.count <= len(scale) else None
-            rows = f" (the rows weigh {few:g} in all, for {len(scale)} coefficients)" if few is not None else ""
+            few = statistics.count if statistics.count <= len(used) else None
+            rows = f" (the rows weigh {few:g} in all, for {len(used)} coefficients)" if few is not None else ""
             raise DegenerateError(f"{who}: {trouble}{rows}; leave it out, or give ridge")
-        self.scale = scale
-        self.whiten = lower_inverse(np.linalg.cholesky(matrix / scale[:, None] / scale)) / scale
+        self.scale = np.sqrt(np.diag(matrix))
+        self.relative = matrix
+        self.whiten = whitening(matrix[np.ix_(self.own, self.own)])
 
     @property
     def _slopes(self) -> slice:
         return slice(1 if self.intercept else 0, None)
 
     def _inside(self, statistics: Scoring) -> tuple[np.ndarray, np.ndarray]:
-        """Score `(C, q)` and information `(C, q, C, q)` in the coordinates that are estimated."""
+        """Score `(C, q)` and information `(C, q, C, q)` in the coordinates there are."""
         moved = statistics.about(self.centre)
         return (moved.score, moved.information) if self.intercept else (moved.score[:, 1:], moved.information[:, 1:, :, 1:])
 
-    def step(self, statistics: Scoring, coef: np.ndarray, shape_floor: float, level_floor: float, stride: float | None) -> Step:
-        """The Fisher scoring step from coefficients `coef` `(C, p)`, at most `stride` long.
-
-        Directions whose information is below the floors are left where they are, and named.
-        """
+    def quadratic(self, statistics: Scoring, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Information `(C q, C q)` and score `(C q,)` of likelihood and ridge, at coefficients `(C, p)`."""
         score, information = self._inside(statistics)
         C, q = score.shape
-        level = level_of(statistics)
-        if not level > level_floor * statistics.count:
-            return Step(np.zeros(C), np.zeros(coef.shape), (-1,))
         matrix = information.reshape(C * q, C * q).copy()
         gradient = score.ravel().copy()
         if self.ridge:
             place = np.arange(C * q).reshape(C, q)[:, self._slopes].ravel()
             matrix[place, place] += self.ridge
             gradient[place] -= self.ridge * coef.ravel()
-        whiten = np.kron(np.eye(C), self.whiten)
-        relative = whiten @ matrix @ whiten.T / level
-        values, vectors = np.linalg.eigh((relative + relative.T) / 2)
-        free = values > shape_floor
-        basis = whiten.T @ vectors[:, free] / np.sqrt(values[free] * level)
-        step = basis @ (basis.T @ gradient)
-        step += basis @ (basis.T @ (gradient - matrix @ step))  # puts right what rounding left
-        if stride is not None:
-            length = float(np.sqrt(max(step @ matrix @ step, 0.0) / level))
-            step *= min(1.0, stride / length) if length > 0 else 1.0
-        change = step.reshape(C, q)
+        return matrix, gradient
+
+    def step(
+        self,
+        statistics: Scoring,
+        coef: np.ndarray,
+        shape_floor: float,
+        level_floor: float,
+        stride: float | None,
+        known: np.ndarray | None = None,
+    ) -> Step:
+        """The Fisher scoring step from coefficients `coef` `(C, p)`, at most `stride` long; `known` `(q,)` are the changes of the
+        coordinates that are not its own (covariates are then not centred, or the intercept is its own).
+
+        Directions whose information is below the floors are left where they are, and named.
+        """
+        C, p = coef.shape
+        q = p + self.intercept
+        level = level_of(statistics)
+        change, undetermined = np.zeros((C, q)) if known is None else known[None].copy(), (-1,) * (len(self.own) > 0)
+        if level > level_floor * statistics.count:
+            matrix, gradient = self.quadratic(statistics, coef)
+            if known is not None:
+                gradient -= matrix @ known
+            own = (np.arange(C)[:, None] * q + self.own).ravel()
+            matrix, gradient = matrix[np.ix_(own, own)], gradient[own]
+            step, missed = pseudo_solved(matrix, gradient, np.kron(np.eye(C), self.whiten), level, shape_floor)
+            step *= shortened(step, matrix, level, stride)
+            change[:, self.own] = step.reshape(C, -1)
+            undetermined = self._named(missed, C)
         slopes = change[:, self._slopes]
         intercepts = change[:, 0] - slopes @ self.centre if self.intercept else np.zeros(C)
-        return Step(intercepts, slopes, self._named(whiten.T @ vectors[:, ~free], C, q))
+        return Step(intercepts, slopes, undetermined)
 
-    def _named(self, directions: np.ndarray, C: int, q: int) -> tuple[int, ...]:
+    def eliminated(self, statistics: Scoring, coef: np.ndarray, shape_floor: float, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Information and score of the coordinates `others` when its own follow them to their best (a Schur complement); `fixed`
+        `(q,)` are the changes of those that are neither."""
+        matrix, gradient = self.quadratic(statistics, coef[None])
+        gradient -= matrix @ fixed
+        across = matrix[np.ix_(self.own, self.others)]
+        right = np.column_stack([across, gradient[self.own]])
+        level = level_of(statistics)
+        follows, _ = pseudo_solved(matrix[np.ix_(self.own, self.own)], right, self.whiten, level, shape_floor)
+        left = matrix[np.ix_(self.others, self.others)] - across.T @ follows[:, :-1]
+        return (left + left.T) / 2, gradient[self.others] - across.T @ follows[:, -1]
+
+    def _named(self, directions: np.ndarray, C: int) -> tuple[int, ...]:
         """For each direction, the coefficient that moves most in units of all the data (the intercept, if hardly any does)."""
         found = set()
+        columns = self.own - self.intercept  # -1 for the intercept
         for direction in directions.T:
-            moved = np.abs(direction.reshape(C, q) * self.scale).max(axis=0)
-            slopes = moved[self._slopes]
-            found.add(int(np.argmax(slopes)) if len(slopes) and slopes.max() > 0.05 * moved.max() else -1)
+            moved = np.abs(direction.reshape(C, -1) * self.scale[self.own]).max(axis=0)
+            slopes = np.where(columns >= 0, moved, 0.0)
+            found.add(int(columns[np.argmax(slopes)]) if slopes.max() > 0.05 * moved.max() else -1)
         return tuple(sorted(found))
 
     def column(self, j: int) -> str:
         """How messages call a column."""
         return column_name(j, self.names)
+
+
+def whitening(matrix: np.ndarray) -> np.ndarray:
+    """W with `W matrix W' = 1`, for a positive definite matrix whose coordinates may have unlike units."""
+    scale = np.sqrt(np.diag(matrix))
+    return lower_inverse(np.linalg.cholesky(matrix / scale[:, None] / scale)) / scale if len(scale) else matrix
+
+
+def pseudo_solved(matrix: np.ndarray, right: np.ndarray, whiten: np.ndarray, level: float, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """The solution of `matrix x = right` in the directions whose information, whitened and per unit of `level`, is above the floor;
+    and the other directions, as columns."""
+    relative = whiten @ matrix @ whiten.T / level
+    values, vectors = np.linalg.eigh((relative + relative.T) / 2)
+    free = values > floor
+    basis = whiten.T @ vectors[:, free] / np.sqrt(values[free] * level)
+    x = basis @ (basis.T @ right)
+    x += basis @ (basis.T @ (right - matrix @ x))  # puts right what rounding left
+    return x, whiten.T @ vectors[:, ~free]
+
+
+def shortened(step: np.ndarray, matrix: np.ndarray, level: float, stride: float | None) -> float:
+    """The factor that makes a step at most `stride` long, as the root mean square change of linear predictors."""
+    length = 0.0 if stride is None else float(np.sqrt(max(step @ matrix @ step, 0.0) / level))
+    return 1.0 if stride is None or length <= stride else stride / length
 
 
 def level_of(statistics: Scoring) -> float:
@@ -207,14 +274,17 @@ def column_name(j: int, names: Any) -> str:
     return "the intercept" if j < 0 else f"column {j}" if names is None else f"column {names[j]!r}"
 
 
-def dependence(matrix: np.ndarray, scale: np.ndarray, centre: np.ndarray, intercept: bool, names: Any) -> str:
-    """Which column of a design with these second moments is constant, or follows from those before it, and how; or nothing."""
-    first = 1 if intercept else 0
-    q = len(scale)
+def dependence(matrix: np.ndarray, centre: np.ndarray, columns: np.ndarray, names: Any) -> str:
+    """Which of these columns (-1: the intercept, first if there is one), with these second moments, is constant or follows from those
+    before it, and how; or nothing."""
+    q, first = len(columns), int((columns[:1] == -1).sum())
+    middle, scale = centre[columns[first:]], np.sqrt(np.diag(matrix))
+    called = [column_name(int(j), names) for j in columns]
     for j in range(first, q):
-        if not scale[j] > (CONSTANT * abs(centre[j - first]) if intercept else 0.0):
-            word = "zero in all rows" if not intercept or centre[j - first] == 0 else f"constant ({centre[j - first]:.6g})"
-            return f"{column_name(j - first, names)} is {word}" + (", which the intercept already says" if intercept else "")
+        at = middle[j - first] if first else 0.0
+        if not scale[j] > CONSTANT * abs(at):
+            word = "zero in all rows" if at == 0 else f"constant ({at:.6g})"
+            return f"{called[j]} is {word}" + (", which the intercept already says" if first else "")
     correlation = matrix / scale[:, None] / scale
     for j in range(first, q):
         before = correlation[:j, :j]
@@ -222,6 +292,6 @@ def dependence(matrix: np.ndarray, scale: np.ndarray, centre: np.ndarray, interc
         left = 1.0 - 2 * share @ correlation[:j, j] + share @ before @ share
         if left <= COLLINEAR * q:
             terms = [(i, share[i] * scale[j] / scale[i]) for i in range(first, j) if abs(share[i]) > 1e-6]
-            how = " + ".join(f"{value:.6g} {column_name(i - first, names)}" for i, value in terms) or "the intercept"
-            return f"{column_name(j - first, names)} follows from those before it: it is {how}" + (" + a constant" if intercept else "")
+            how = " + ".join(f"{value:.6g} {called[i]}" for i, value in terms) or "the intercept"
+            return f"{called[j]} follows from those before it: it is {how}" + (" + a constant" if first else "")
     return ""

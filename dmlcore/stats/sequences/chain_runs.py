@@ -8,10 +8,10 @@ import numpy as np
 
 from dmlcore.core.errors import StructureError
 from dmlcore.core.labels import LabelMap, Vocabulary
+from dmlcore.core.numerics import logs_of
 from dmlcore.core.partial import UNKNOWN, Known, Parts
 from dmlcore.core.rowlaws import Atom, Product, RowLaw, check_cases
 from dmlcore.data.layouts import Labels
-from dmlcore.stats.latent.weights import logs_of
 from dmlcore.stats.univariate.categorical import CategoricalDistribution
 
 

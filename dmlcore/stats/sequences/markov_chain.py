@@ -16,12 +16,12 @@ from dmlcore.core.errors import DataError, DegenerateError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.label_domains import LabelProbabilities, TransitionMap, Transitions
 from dmlcore.core.labels import LabelMap, Vocabulary, looked_up
+from dmlcore.core.numerics import logs_of
 from dmlcore.core.statistics import Counts, Node, Sums
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import LabelSequence
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
-from dmlcore.stats.latent.weights import logs_of
 from dmlcore.stats.sequences.chain_runs import given_elements, likeliest_path
 from dmlcore.stats.sequences.sequence import drawn_lengths, typical_length
 

@@ -1,0 +1,50 @@
+"""How rows are given to latent classes: at random or as given for a start, and by posteriors in each step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import ParameterError
+from dmlcore.core.mixing import Drawn, exact_mix, largest
+
+FAINT = 0.01  # share of a random start that is spread evenly, so that every row has a density under every component
+
+RULES = ("soft", "hard", "stochastic")  # rows are shared out by posteriors; given to the most probable class; to one that is drawn
+
+
+def check_rule(assign: Any, accelerate: Any, delta: Any, change: Any) -> None:
+    """Raises `ParameterError` for a rule that there is not, or that does not go with other options of a fit."""
+    if assign not in RULES:
+        raise ParameterError(f"assign must be one of {', '.join(map(repr, RULES))}, got {assign!r}")
+    if assign != "soft" and accelerate:
+        raise ParameterError(f"accelerate=True needs assign='soft': steps of assign={assign!r} do not follow a smooth path")
+    if assign == "stochastic" and ((delta is not None and delta > 0) or change is not None):
+        raise ParameterError("with assign='stochastic' gains and changes are chance: stop by max_its or patience, not by delta or change")
+
+
+def rule_of(assign: str, draws: np.random.Generator | None) -> Any:
+    """Of one pass over the rows: what gives the rule of the block that begins at a row, the same for any number of threads."""
+    if draws is None:
+        mix = largest if assign == "hard" else exact_mix
+        return lambda start: mix
+    seed = int(draws.integers(1 << 62))
+    return lambda start: Drawn((seed, start))
+
+
+def random_shares(rng: np.random.Generator) -> Any:
+    """Responsibilities that assign each row to one component at random, all but a faint share."""
+
+    def shares(K: int, n: int) -> np.ndarray:
+        out = np.full((K, n), FAINT / K)
+        out[rng.integers(K, size=n), np.arange(n)] += 1 - FAINT
+        return out
+
+    return shares
+
+
+def shares_first(given: np.ndarray, then: Any) -> Any:
+    """Responsibilities that are given for the outermost latent node, which asks first, and come from `then` for those inside."""
+    waiting = [given]
+    return lambda K, n: waiting.pop() if waiting else then(K, n)

@@ -1,0 +1,158 @@
+"""Parameters that several regressions share: a node of its own below each of them, and how it is estimated.
+
+Regressions name what they share by keys (`tied`). Each sends this node its statistics beside its own; the places are kept apart,
+as the best shared values depend on what each regression can still choose for itself. A step solves for all at once: what is a
+regression's own is eliminated (a Schur complement), what is shared is solved for, and each regression then takes its own step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from dmlcore.core.declared import name, parameter
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.domains import positive, real
+from dmlcore.core.errors import KeyClashError, StructureError
+from dmlcore.core.estimator import Estimator
+from dmlcore.data.layouts import Anything
+from dmlcore.stats.regression.domains import Named
+from dmlcore.stats.regression.scoring import STRIDE, pseudo_solved, shortened, whitening
+
+
+class CommonParametersDistribution(Distribution):
+    """Numbers that several regressions share, by key; no law of any observation.
+
+    coef: shared intercepts and coefficients, reals. scale: shared variances, shapes or dispersions, positive. Raises `ParameterError`
+    outside these domains.
+    """
+
+    coef: Any = parameter(Named(real), default=None)
+    scale: Any = parameter(Named(positive), default=None)
+    name: str | None = name()
+
+    kind = Anything
+
+    def estimator(self, pseudo_count: Any = None) -> CommonParametersEstimator:
+        return CommonParametersEstimator(self.name)
+
+    def draw(self, size: int, rng: np.random.Generator) -> Any:
+        raise StructureError(f"{self.label}: shared parameters are no law; sample the regressions that share them")
+
+
+class Share(NamedTuple):
+    """What one regression adds: its statistics, its estimator, and the law they were taken at (None: none yet)."""
+
+    statistics: Any
+    estimator: Any
+    law: Any
+
+    def __add__(self, other: Any) -> Share:
+        return Share(self.statistics + other.statistics, self.estimator, self.law)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Statistics of the regressions that share parameters, each in its place."""
+
+    by_place: dict[Any, Share]
+
+    @property
+    def count(self) -> float:
+        return float(sum(share.statistics.count for share in self.by_place.values()))
+
+    def __add__(self, other: Shares) -> Shares:
+        places = dict(self.by_place)
+        for place, share in other.by_place.items():
+            places[place] = places[place] + share if place in places else share
+        return Shares(places)
+
+    def __iter__(self) -> Iterator[Share]:
+        return (share for share in self.by_place.values() if share.statistics.count > 0)
+
+
+class CommonParametersEstimator(Estimator):
+    """Maximum likelihood for what regressions share. It has no settings: the regressions' `tied` say what is shared."""
+
+    name: str | None = name()
+
+    family = CommonParametersDistribution
+    exact: ClassVar[bool] = False
+    entangled: ClassVar[bool] = True
+    whiten: ClassVar[Any] = None
+    undetermined: ClassVar[tuple[str, ...]] = ()
+
+    def resolve(self, statistics: Shares) -> Self:
+        families: dict[str, type] = {}
+        for share in statistics:
+            family = families.setdefault(share.estimator.scale_key, type(share.estimator))
+            if share.estimator.scale_key is not None and family is not type(share.estimator):
+                raise KeyClashError(
+                    f"key {share.estimator.scale_key!r} ties a scale of {family.__name__} to one of {type(share.estimator).__name__}"
+                )
+        keys = shared_keys(statistics)
+        if not keys or not statistics.count > 0:
+            return self
+        matrix = np.zeros((len(keys), len(keys)))
+        for share in statistics:
+            frame, chosen = share.estimator.frame_of(share.statistics), share.estimator.chosen(keys)
+            matrix += chosen.T @ frame.relative[np.ix_(frame.others, frame.others)] @ chosen
+        return self.pinned(whiten=whitening(matrix))
+
+    def estimate(self, statistics: Shares, previous: Any = None) -> CommonParametersDistribution:
+        keys = shared_keys(statistics)
+        coef = dict.fromkeys(keys, 0.0) if previous is None else dict(previous.coef)
+        undetermined: tuple[str, ...] = ()
+        if keys:
+            base = CommonParametersDistribution(coef)
+            change, undetermined = self._step(statistics, keys, base, previous is None)
+            coef = {key: coef[key] + float(change[j]) for j, key in enumerate(keys)}
+        law = CommonParametersDistribution(coef, self._scales(statistics, coef, previous), self.name)
+        return law.pinned(undetermined=undetermined) if undetermined else law
+
+    def _step(self, statistics: Shares, keys: list[str], base: Any, first: bool) -> tuple[np.ndarray, tuple[str, ...]]:
+        m = len(keys)
+        matrix, gradient, level, floor, exact = np.zeros((m, m)), np.zeros(m), 0.0, 0.0, True
+        for share in statistics:
+            e = share.estimator
+            chosen, floor, exact = e.chosen(keys), max(floor, e.shape_floor), exact and e.exact
+            equations = e.pinned(shared=base).equations(share.statistics, share.law)
+            if equations is not None:
+                matrix += chosen.T @ equations[0] @ chosen
+                gradient += chosen.T @ equations[1]
+                level += equations[2]
+        if not level > 0:
+            return np.zeros(m), tuple(keys)
+        change, missed = pseudo_solved(matrix, gradient, self.whiten, level, floor)
+        change *= shortened(change, matrix, level, None if first or exact else STRIDE)
+        return change, tuple(sorted({keys[int(np.argmax(np.abs(direction)))] for direction in missed.T}))
+
+    def _scales(self, statistics: Shares, coef: dict[str, float], previous: Any) -> dict[str, float]:
+        now = CommonParametersDistribution(coef)
+        sums: dict[str, Any] = {}
+        sharing: dict[str, list[Share]] = {}
+        for share in statistics:
+            key = share.estimator.scale_key
+            if key is not None:
+                moved = share.estimator.pinned(shared=now).moved(share.statistics, share.law)
+                own = share.estimator.scale_sums(share.statistics, *moved[:2])
+                sums[key] = sums[key] + own if key in sums else own
+                sharing.setdefault(key, []).append(share)
+        scales = {} if previous is None else dict(previous.scale)
+        for key, shares in sharing.items():
+            widest = max(shares, key=lambda share: share.estimator.floor)
+            scales[key] = widest.estimator.scale_from(sums[key], widest.law)
+        return scales
+
+    def degenerate(self, distribution: Any) -> str | None:
+        if not getattr(distribution, "undetermined", ()):
+            return None
+        return f"{self.label}: the rows do not determine {', '.join(map(repr, distribution.undetermined))}; ridge would"
+
+
+def shared_keys(statistics: Shares) -> list[str]:
+    """The keys of shared coefficients, in order."""
+    return sorted({key for share in statistics.by_place.values() for key in share.estimator.coef_keys})
