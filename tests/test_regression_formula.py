@@ -53,6 +53,48 @@ def test_gate_groups_and_no_intercept() -> None:
     np.testing.assert_allclose(by_formula.predict_proba(data), by_matrix.predict_proba(data, "y"), rtol=1e-9)
 
 
+@pytest.mark.parametrize(("case", "gate"), [("joint_gaussian_poisson", None), ("joint_concomitant", "~ yb")])
+def test_flexmix_responses_with_covariates_of_their_own(case: str, gate: Any) -> None:
+    reference = load("flexmix_npreg")
+    data, expected = pd.DataFrame(reference["data"]), reference["maxima"][case]
+    formulas, families = ["yn ~ x + I(x**2)", "yp ~ x"], ["gaussian", "poisson"]
+    model = MixtureRegression.from_formula(formulas, data, 2, families, gate=gate, random_state=0)
+    assert model.log_likelihood_ == pytest.approx(expected["loglik"], rel=1e-8)
+    assert list(model.feature_names_in_) == ["x", "I(x ** 2)"]
+    assert (model.coef_[:, 1, 1] == 0).all()  # no quadratic term in the second formula
+    params, errors = expected["params"], expected["se"]
+    firsts = np.array([params[f"r0.c{c}.coef.(Intercept)"] for c in range(2)])
+    order = np.abs(model.intercept_[:, 0] - firsts[:, None]).argmin(axis=1)  # our component for each of the reference's
+    rows = model.summary().rows
+    for c, k in enumerate(order.tolist()):
+        for r, (response, coefficients) in enumerate((("yn", [*model.coef_[k, 0]]), ("yp", [model.coef_[k, 1, 0]]))):
+            found = [model.intercept_[k, r], *coefficients]
+            names = [f"r{r}.c{c}.coef.{name}" for name in ("(Intercept)", "x", "I(x^2)")[: len(found)]]
+            np.testing.assert_allclose(found, [params[name] for name in names], rtol=1e-5, atol=1e-5)
+            own = [row["error"] for row in rows if row["part"] == f"component {k}, {response}" and row["z"] is not None]
+            np.testing.assert_allclose(own, [errors[name] for name in names], rtol=0.01)
+        assert model.scale_[k, 0] == pytest.approx(np.exp(params[f"r0.c{c}.log_sigma"]), rel=1e-5)
+    assert model.predict(data, per_component=True).shape == (200, 2, 2)
+    assert model.score(data) * 200 == pytest.approx(model.log_likelihood_, rel=1e-10)
+
+
+def test_several_responses_in_one_formula() -> None:
+    rng = np.random.default_rng(1)
+    data = pl.DataFrame({"x": rng.normal(size=80), "hours": rng.uniform(1, 3, size=80)})
+    data = data.with_columns(a=pl.col("x") + rng.normal(size=80), b=pl.Series(rng.poisson(data["hours"] * np.exp(0.5 * data["x"]))))
+    made = data.with_columns(log_hours=pl.col("hours").log())
+    by_formula = MixtureRegression.from_formula("exp(a) + b ~ 0 + x", made, 1, ["gamma", "poisson"], offset={"b": "log_hours"})
+    y = made.select(pl.col("a").exp(), "b")
+    model = MixtureRegression(1, ["gamma", "poisson"], fit_intercept=False).fit(made[["x"]], y, offset={"b": made["log_hours"]})
+    assert by_formula.log_likelihood_ == pytest.approx(model.log_likelihood_, rel=1e-12)
+    assert by_formula.response_names_ == ("exp(a)", "b")
+    np.testing.assert_allclose(by_formula.predict(made[:5]), model.predict(made[:5, ["x"]], offset={"b": made["log_hours"][:5]}), rtol=1e-9)
+    mixed = MixtureRegression.from_formula(["a ~ x", "b ~ 0 + x"], made, 1, ["gaussian", "poisson"])
+    assert mixed.fit_intercept == [True, False]
+    assert mixed.intercept_[0, 0] != 0.0
+    assert mixed.intercept_[0, 1] == 0.0
+
+
 @pytest.mark.parametrize(
     ("formula", "more", "match"),
     [

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError, ParameterError, shorten
+from dmlcore.core.errors import ParameterError, shorten
+from dmlcore.regression.tables import check_cells
 from dmlcore.stats.regression.gamma import GammaRegressionEstimator
 from dmlcore.stats.regression.linear import LinearRegressionEstimator
 from dmlcore.stats.regression.logistic import LogisticRegressionEstimator
@@ -69,16 +70,23 @@ def family_named(name: Any) -> Family:
     return FAMILIES[name]
 
 
+def families_of(given: Any, names: Sequence[str]) -> list[str]:
+    """The name of the family of each response. given: one name for all, or a list of them. Raises `ParameterError`."""
+    each = [given] * len(names) if isinstance(given, str) or not isinstance(given, (list, tuple)) else list(given)
+    for name in each:
+        family_named(name)
+    if len(each) != len(names):
+        raise ParameterError(f"family must be one name, or one for each of the responses {shorten(list(names))}; got {shorten(given)}")
+    return each
+
+
 def checked_response(family: Family, y: np.ndarray, trials: np.ndarray | None, name: str) -> np.ndarray:
     """The response `(n,)`, as whole numbers where the family has counts. Raises `DataError` naming column and row."""
     if trials is None:
-        right, need = family.allows(y), family.need
+        check_cells(y, family.allows(y), name, family.need)
     else:
-        right, need = _whole(y) & (y <= trials), "a whole number from 0 to the trials of its row"
-    if not right.all():
-        row = int(np.argmin(right))
-        of = "" if trials is None else f" of {trials[row]:g} trials"
-        raise DataError(f"column {name!r}: row {row} is {shorten(float(y[row]))}{of}; need {need}")
+        right = _whole(y) & (y <= trials)
+        check_cells(y, right, name, "a whole number from 0 to the trials of its row", f" of {trials[np.argmin(right)]:g} trials")
     return y.astype(np.int64) if family.whole else y
 
 
@@ -86,8 +94,5 @@ def checked_trials(family: Family, trials: np.ndarray, name: str) -> np.ndarray:
     """Numbers of trials `(n,)`. Raises `DataError` for other than whole numbers, `ParameterError` where the family has none."""
     if family.estimator is not LogisticRegressionEstimator:
         raise ParameterError("trials are of the binomial family only")
-    right = _whole(trials)
-    if not right.all():
-        row = int(np.argmin(right))
-        raise DataError(f"column {name!r}: row {row} is {shorten(float(trials[row]))}; need a whole number >= 0")
+    check_cells(trials, _whole(trials), name, "a whole number >= 0")
     return trials.astype(np.int64)

@@ -10,10 +10,10 @@ import numpy as np
 
 from dmlcore.core.errors import DataError, ParameterError, shorten
 from dmlcore.data.values import first, is_missing
+from dmlcore.regression.schema import OF_EACH, OPTIONAL, Term
 from dmlcore.regression.tables import numbers, raw
 
 INTERCEPT = "Intercept"
-OPTIONAL = ("sample_weight", "groups")
 
 
 def as_frame(data: Any) -> Any:
@@ -44,22 +44,42 @@ class Design:
         self.formula = formula
         self._check(frame, names)
         self.names = names
-        for name in names:
-            column = raw(frame[name])
-            if isinstance(column, list) and len(set(column)) == 1:
-                raise DataError(f"column {name!r} has one level only, {shorten(column[0])}; leave it out of the formula")
         self.spec: Any = self._made(lambda: formulaic.model_matrix(formula, frame, context={}, na_action="ignore")).model_spec
+        for factor, levels in self.levels.items():
+            if len(levels) == 1:
+                raise DataError(f"column {factor!r} has one level only, {shorten(levels[0])}; leave it out of the formula")
 
     def of(self, frame: Any) -> Any:
         """The columns, a pandas frame, without the intercept. Raises `DataError` naming column and row, and for levels that are new."""
         self._check(frame, self.names)
+        for factor, levels in self.levels.items():
+            name = factor.removeprefix("C(").split(",")[0].removesuffix(")")  # C(name), C(name, contr.sum)
+            column = frame[name].tolist() if name in frame.columns else []
+            if (row := first(column, lambda v, known=set(levels): v not in known)) is not None:
+                raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need a level of the fit, {shorten(levels)}")
         made = self._made(lambda: self.spec.get_model_matrix(frame, context={}))
-        return made.loc[:, [name for name in made.columns if name != INTERCEPT]].reset_index(drop=True)
+        return made.loc[:, list(self.columns)].reset_index(drop=True)
 
     @property
     def intercept(self) -> bool:
         """Whether the formula has an intercept."""
         return INTERCEPT in self.spec.column_names
+
+    @property
+    def levels(self) -> dict[str, list[Any]]:
+        """The levels of each factor."""
+        states = {factor: list(state.get("categories", ())) for factor, (_, state) in self.spec.encoder_state.items()}
+        return {factor: levels for factor, levels in states.items() if levels}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that it makes, without the intercept."""
+        return tuple(str(name) for name in self.spec.column_names if name != INTERCEPT)
+
+    @property
+    def parts(self) -> list[str]:
+        """Its terms, one by one."""
+        return [str(term) for term in self.spec.terms]
 
     def _check(self, frame: Any, names: list[str]) -> None:
         for name in names:
@@ -83,42 +103,72 @@ class Design:
 
 @dataclass(frozen=True)
 class Formula:
-    """What `from_formula` was given, to read later frames by. columns: names of columns by what they are."""
+    """What `from_formula` was given, to read later frames by. responses: of each its left and its right side. columns: names of columns
+    by what they are; of the offset and the trials also by response."""
 
-    response: Design
-    covariates: Design
+    responses: tuple[tuple[Design, Design], ...]
     gate: Design | None
-    columns: dict[str, str]
+    columns: dict[str, Any]
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What each response depends on."""
+        return tuple(Term(right.columns, right.intercept) for _, right in self.responses)
 
     def read(self, data: Any, roles: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """Covariates, and what else a call needs and is not given."""
+        """Covariates of all responses, and what else a call needs and is not given."""
+        import pandas as pd
+
         frame, out = as_frame(data), dict(roles)
-        for role, name in self.columns.items():
-            if role in out and out[role] is None and (role not in OPTIONAL or name in frame.columns):
-                if name not in frame.columns:
-                    raise DataError(f"there is no column {name!r}; there are {shorten(list(frame.columns))}")
-                out[role] = frame[name]
+        for role, named in self.columns.items():
+            if role in out and out[role] is None and (role not in OPTIONAL or named in frame.columns):
+                out[role] = {name: _column(frame, own) for name, own in named.items()} if isinstance(named, dict) else _column(frame, named)
         if self.gate is not None and "gate" in out and out["gate"] is None:
             out["gate"] = self.gate.of(frame)
         if "y" in out and out["y"] is None:
-            out["y"] = self.response.of(frame).iloc[:, 0]
-        return self.covariates.of(frame), out
+            out["y"] = pd.concat([left.of(frame) for left, _ in self.responses], axis=1)
+        rights = {right.formula: right for _, right in self.responses}
+        made = pd.concat([right.of(frame) for right in rights.values()], axis=1)
+        return made.loc[:, ~made.columns.duplicated()], out
 
 
-def formula_of(formula: str, data: Any, given: dict[str, Any]) -> tuple[Formula, dict[str, Any]]:
-    """The formula, and what is given as arrays. given: a name of a column, or an array; the gate also a formula "~ z"."""
-    left, tilde, right = formula.partition("~")
-    if not tilde or not left.strip() or not right.strip():
-        raise ParameterError(f"formula must be a response and covariates, such as 'y ~ x', got {formula!r}")
+def formula_of(formula: Any, data: Any, given: dict[str, Any]) -> tuple[Formula, dict[str, Any]]:
+    """The formula, or formulas, and what is given as arrays. given: a name of a column, or an array; the gate also a formula "~ z"."""
     frame, rest = as_frame(data), dict(given)
     gate = None
     if isinstance(rest.get("gate"), str):
         said = rest.pop("gate").strip()
         gate = Design(said.removeprefix("~").strip() if said.startswith("~") else f"`{said}`", frame)
         rest["gate"] = None
-    columns = {role: value for role, value in rest.items() if isinstance(value, str)}
-    response = Design(f"0 + {left.strip()}", frame)
-    if len(response.spec.column_names) != 1:
-        raise DataError(f"the response {left.strip()!r} makes {len(response.spec.column_names)} columns; need one column of numbers")
-    made = Formula(response, Design(right.strip(), frame), gate, columns)
+    columns: dict[str, Any] = {}
+    for role, value in rest.items():
+        if isinstance(value, str):
+            columns[role] = value
+        elif isinstance(value, dict) and role in OF_EACH:
+            columns[role], rest[role] = value, None
+    formulas = [formula] if isinstance(formula, str) or not isinstance(formula, (list, tuple)) else formula
+    responses = [pair for one in formulas for pair in _sides(one, frame)]
+    made = Formula(tuple(responses), gate, columns)
     return made, {role: None if role in columns else value for role, value in rest.items()}
+
+
+def _sides(formula: Any, frame: Any) -> list[tuple[Design, Design]]:
+    """The responses of a formula `"y1 + y2 ~ x"`, each with the covariates."""
+    left, tilde, right = formula.partition("~") if isinstance(formula, str) else ("", "", "")
+    if not tilde or not left.strip() or not right.strip():
+        raise ParameterError(f"formula must be a response and covariates, such as 'y ~ x', got {formula!r}")
+    covariates = Design(right.strip(), frame)
+    responses = [Design(f"0 + {term}", frame) for term in Design(f"0 + {left.strip()}", frame).parts]
+    for design in responses:
+        if len(design.columns) != 1:
+            said = design.formula.removeprefix("0 + ")
+            raise DataError(f"the response {said!r} makes {len(design.columns)} columns; need one column of numbers")
+    return [(response, covariates) for response in responses]
+
+
+def _column(frame: Any, name: Any) -> Any:
+    if not isinstance(name, str):
+        return name  # an array
+    if name not in frame.columns:
+        raise DataError(f"there is no column {name!r}; there are {shorten(list(frame.columns))}")
+    return frame[name]

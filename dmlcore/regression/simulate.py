@@ -72,7 +72,9 @@ def simulate_regression_mixture(
         raise ParameterError(f"weights must be {K} probabilities, and noise a positive number or {K} of them: {error}") from None
     if len(w) != K:
         raise ParameterError(f"weights must have one entry for each of {K} components, got {len(w)}")
-    X = rng.normal(size=(n_samples, p))
     component = rng.choice(K, size=n_samples, p=w)
-    y = B[component, 0] + (X * B[component, 1:]).sum(axis=1) + rng.normal(size=n_samples) * sd[component]
+    X = rng.normal(size=(n_samples, p))
+    apart = np.empty(n_samples)
+    apart[np.argsort(component, kind="stable")] = rng.normal(size=n_samples)  # drawn component by component
+    y = B[component, 0] + (X * B[component, 1:]).sum(axis=1) + apart * sd[component]
     return SimulatedRegression(X, y, component, B, w, sd)

@@ -15,6 +15,7 @@ from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
 from dmlcore.stats.sequences.sequence import SequenceDistribution
 
 INTERCEPT = "(intercept)"
+TINY_P = "<2e-16"  # p-values below this are not told apart
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,30 +48,41 @@ class Summary:
         """The rows of one part that are coefficients, without columns that say nothing."""
         own = [row for row in self.rows if row["part"] == part and row["z"] is not None]
         shown = ("term", "estimate", "error", "z", "p") + (("note",) if any(row["note"] for row in own) else ())
-        return [{key: row[key] for key in shown} for row in own]
+        return [{key: row[key] for key in shown} | {"p": TINY_P if row["p"] < float(TINY_P[1:]) else row["p"]} for row in own]
 
 
 def summarised(fitted: Any, errors: StandardErrors) -> Summary:
-    """The summary of a fitted `MixtureRegression`."""
-    model, family = fitted.model_, FAMILIES[fitted.family]
+    """The summary of a fitted `MixtureRegression`. Of several responses each has a part of its own, such as "component 0, y1"."""
+    model, schema = fitted.model_, fitted._schema
     numbers = {row["parameter"]: row for row in errors.rows()}
-    rows, titles = [], {}
+    rows: list[dict[str, Any]] = []
+    titles: dict[str, str] = {}
     gated = isinstance(model, GatedMixtureDistribution)
+    several = len(schema.responses) > 1
     K = len(fitted.weights_)
     for k in range(K):
-        part = f"component {k}"
-        path = f"components[{k}]" + (".dist" if isinstance(model.components[k], SequenceDistribution) else "")
-        weight = _number(part, "weight", fitted.weights_[k], None if gated else numbers.get(f"w[{k}]"))
-        own = [weight] + ([] if family.field is None else [_scale(part, family, numbers[f"{path}.{family.field}"])])
-        titles[part] = f"{part}: " + ", ".join(map(_said, own))
-        rows += own + _coefficients(part, numbers, path, "", fitted.feature_names_in_)
+        whole, path = f"component {k}", f"components[{k}]" + (".dist" if isinstance(model.components[k], SequenceDistribution) else "")
+        head = [_number(whole, "weight", fitted.weights_[k], None if gated else numbers.get(f"w[{k}]"))]
+        if several:  # the weight has a line of its own
+            titles[whole], rows, head = _title(whole, head), rows + head, []
+        for j, response in enumerate(schema.responses):
+            part, place = (f"{whole}, {response.name}", f"{path}.dists[{j}]") if several else (whole, path)
+            family = FAMILIES[response.family]
+            own = head + ([] if family.field is None else [_scale(part, family, numbers[f"{place}.{family.field}"])])
+            titles[part] = _title(part, own)
+            rows += own + _coefficients(part, numbers, place, "", schema.names_of(response))
     for c in range(1, K if gated else 1):
         part = f"gate {c}"
         titles[part] = f"{part}: log odds of component {c} against component 0"
         rows += _coefficients(part, numbers, "gate", f"{c - 1}", fitted.gate_names_)
     count, unit = fitted.n_rows_
-    head = f"Mixture of {K} {fitted.family} regression{'s' * (K > 1)} of {count:g} {unit}"
-    return Summary(head, tuple(rows), titles, _foot(fitted, errors))
+    families = " and ".join(dict.fromkeys(response.family for response in schema.responses))
+    said = f"Mixture of {K} {families} regression{'s' * (K > 1)} of {count:g} {unit}"
+    return Summary(said, tuple(rows), titles, _foot(fitted, errors))
+
+
+def _title(part: str, rows: list[dict[str, Any]]) -> str:
+    return f"{part}: " + ", ".join(map(_said, rows)) if rows else part
 
 
 def _foot(fitted: Any, errors: StandardErrors) -> tuple[str, ...]:
@@ -80,7 +92,9 @@ def _foot(fitted: Any, errors: StandardErrors) -> tuple[str, ...]:
         f"status: {record.status} ({record.message})",
     ]
     if record.starts:
-        lines.append(f"starts: {len(record.starts)}, of which {record.reached} reached the best value found")
+        lines.append(
+            f"starts: {len(record.starts)}; {record.ended} were followed to their end, {record.reached} of them to the best value found"
+        )
     if errors.kind != "observed":
         lines.append(f"standard errors: {errors.kind}")
     return tuple(lines + [f"note: {event}" for event in record.events])

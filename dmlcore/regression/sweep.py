@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from dmlcore.selection.sweep import Selection, select
 
 PAST = 2  # candidates in a row that must be worse than the best to end a sweep
 MOST = 12  # components at which a sweep without a range ends
+ROLES = ("sample_weight", "offset", "trials", "groups", "gate")  # what a fit may be given besides X and y
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,8 +61,8 @@ def select_components(
     *,
     components: Iterable[int] | None = None,
     criterion: str = "bic",
-    family: str = "gaussian",
-    fit_intercept: bool = True,
+    family: str | Sequence[str] = "gaussian",
+    fit_intercept: bool | Sequence[bool] = True,
     starts: int | None = None,
     max_iter: int = 1000,
     random_state: Any = None,
@@ -76,15 +77,15 @@ def select_components(
     """
     if criterion == "held_out":
         raise ParameterError("criterion must be bic, aic, icl or icl_hard; for held-out rows use dmlcore.select")
-    unknown = [name for name in given if name not in ("sample_weight", "offset", "trials", "groups", "gate")]
+    unknown = [name for name in given if name not in ROLES]
     if unknown:
-        raise ParameterError(f"there is no argument {unknown[0]!r}; there are sample_weight, offset, trials, groups, gate")
+        raise ParameterError(f"there is no argument {unknown[0]!r}; there are {', '.join(ROLES)}")
     settings: dict[str, Any] = dict(fit_intercept=fit_intercept, starts=starts, max_iter=max_iter, random_state=random_state, ridge=ridge)
     plan = MixtureRegression(1, family, **settings)
-    rows, schema = plan._read_first(X, dict(y=y, **given))
+    rows = plan._read_first(X, dict.fromkeys(ROLES) | dict(y=y, **given))
 
     def estimator_for(k: Any) -> Any:
-        return plan._estimator(k, schema, rows.codes is not None)
+        return plan._estimator(k, rows)
 
     found = select(
         estimator_for,
@@ -97,8 +98,8 @@ def select_components(
         rng=random_state,
         max_its=max_iter,
     )
-    models = [
-        MixtureRegression(k, family, **settings)._adopt(rows, schema, estimator_for(k), record)
-        for k, record in zip(found.values, found.fits, strict=True)
-    ]
+    models = []
+    for k, record in zip(found.values, found.fits, strict=True):
+        models.append(MixtureRegression(k, family, **settings))
+        models[-1]._adopt(rows, estimator_for(k), record)
     return ComponentSelection(tuple(models), found)

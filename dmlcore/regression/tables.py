@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import BadValue, DataError, shorten
+from dmlcore.core.errors import BadValue, DataError, EmptyError, shorten
 from dmlcore.data.layouts import Labels
 from dmlcore.data.values import first, floats, is_missing, is_number, plain_list
 
@@ -25,7 +25,12 @@ def raw(values: Any) -> Any:
     """A column as an array of numbers, or as a list of plain values."""
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise DataError("a column must have one entry per row, got entries of several lengths") from None
+    if array.dtype.kind in "US" and isinstance(values, (list, tuple)):  # NumPy has made text of the numbers too
+        array = np.array(values, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -39,18 +44,40 @@ def numbers(values: Any, name: str) -> np.ndarray:
     x = floats(column)
     if x is None:
         row = first(column, lambda v: not is_number(v))
-        hint = "" if row is None or is_missing(column[row]) else " (code text as columns of numbers, one for each level but one)"
+        hint = " (code text as columns of numbers, one for each level but one)" if isinstance(column[row], str) else ""
         raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need a finite number{hint}")
-    if not np.isfinite(x).all():
-        row = int(np.argmin(np.isfinite(x)))
-        raise DataError(f"column {name!r}: row {row} is {x[row]}; need a finite number")
+    check_cells(x, np.isfinite(x), name, "a finite number")
     return x
+
+
+def check_cells(x: np.ndarray, right: np.ndarray, name: str, need: str, of: str = "") -> None:
+    """Raises `DataError` naming column and row of the first cell of `x` `(n,)` that is not `right` `(n,)`; of: said of its value."""
+    if not right.all():
+        row = int(np.argmin(right))
+        raise DataError(f"column {name!r}: row {row} is {shorten(x[row].item())}{of}; need {need}")
+
+
+def check_rows(found: int, role: str, n: int) -> None:
+    """Raises `DataError` where what is given has not one entry for each of n rows of X."""
+    if found != n:
+        raise DataError(f"{role} has {found} entries, X has {n} rows; need one for each row")
+
+
+def weights_of(values: Any, name: str) -> np.ndarray:
+    """A column of weights `(n,)`. Raises `DataError` for other than finite numbers >= 0, `EmptyError` where all are zero."""
+    w = numbers(values, name)
+    check_cells(w, w >= 0, name, "a finite number >= 0")
+    if len(w) and not w.any():
+        raise EmptyError(f"column {name!r}: all weights are zero; need some weight")
+    return w
 
 
 def codes_of(values: Any, name: str) -> np.ndarray:
     """A column of labels as numbers 0, 1, ... in the order of the labels, `(n,)`. Raises `DataError` for missing ones."""
     column = raw(values)
-    if isinstance(column, list) and (row := first(column, is_missing)) is not None:
+    if isinstance(column, np.ndarray):
+        check_cells(column, ~np.isnan(column), name, "the label of a group")
+    elif (row := first(column, is_missing)) is not None:
         raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need the label of a group")
     try:
         return Labels(name).number(column)[0].astype(np.int64)
@@ -59,9 +86,9 @@ def codes_of(values: Any, name: str) -> np.ndarray:
 
 
 class Table:
-    """Columns by name. Those of an array are called `x0`, `x1`, ... (with another `prefix`: by that)."""
+    """Columns by name. Those of an array are called `x0`, `x1`, ... (with another `prefix`: by that). what: they are, for messages."""
 
-    def __init__(self, data: Any, prefix: str = "x"):
+    def __init__(self, data: Any, prefix: str = "x", what: str = "covariates"):
         self.framed = hasattr(data, "columns")
         if self.framed:
             self.names = tuple(str(name) for name in data.columns)
@@ -78,11 +105,12 @@ class Table:
         except ValueError:
             lengths = [np.size(row) for row in data]
             row = next(i for i, length in enumerate(lengths) if length != lengths[0])
-            raise DataError(f"row {row} has {lengths[row]} entries; need {lengths[0]}, as row 0 has") from None
+            raise DataError(f"{what}: row {row} has {lengths[row]} entries; need {lengths[0]}, as row 0 has") from None
         if array.ndim == 1:
             array = array[:, None]
         if array.ndim != 2:
-            raise DataError(f"covariates must be a matrix with one row per observation, got an array of shape {array.shape}")
+            got = f"an array of shape {array.shape}" if array.ndim else type(data).__name__
+            raise DataError(f"{what} must be a matrix with one row per observation, got {got}")
         self.n = len(array)
         self.names = (
             (getattr(data, "name", None) or prefix,) if np.ndim(data) == 1 else tuple(f"{prefix}{j}" for j in range(array.shape[1]))
@@ -97,14 +125,17 @@ class Table:
             raise DataError(f"there is no column {name!r}; there are {shorten(list(self.names))}")
         return self.columns[name]
 
+    def pick(self, names: tuple[str, ...] | None = None) -> list[tuple[str, Any]]:
+        """Names and columns of those named, or of all; of an array by their places. Raises `DataError` where they are not there."""
+        if names is not None and self.framed:
+            return [(name, self.take(name)) for name in names]
+        if names is not None and len(names) != len(self.names):
+            raise DataError(f"there are {len(self.names)} columns; need {len(names)}: {shorten(list(names))}")
+        return list(zip(names or self.names, self.columns.values(), strict=True))
+
     def matrix(self, names: tuple[str, ...] | None = None) -> np.ndarray:
         """Columns `(n, p)`: those named, or all. Raises `DataError` naming column and row, or a column that is not there."""
-        if names is None or not self.framed:
-            if names is not None and len(names) != len(self.names):
-                raise DataError(f"there are {len(self.names)} columns; need {len(names)}: {shorten(list(names))}")
-            chosen = [(shown, self.columns[own]) for shown, own in zip(names or self.names, self.names, strict=True)]
-        else:
-            chosen = [(name, self.take(name)) for name in names]
+        chosen = self.pick(names)
         out = np.empty((self.n, len(chosen)), order="F")
         for j, (name, column) in enumerate(chosen):
             out[:, j] = numbers(column, name)

@@ -1,0 +1,158 @@
+"""What a fitted mixture of regressions tells: means, posteriors, criteria, standard errors, and a summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import StructureError
+from dmlcore.core.walk import log_densities
+from dmlcore.fitting.record import Fit
+from dmlcore.inference.uncertainty import standard_errors
+from dmlcore.inference.uncertainty.result import StandardErrors
+from dmlcore.regression.families import FAMILIES
+from dmlcore.regression.formula import Formula
+from dmlcore.regression.ordering import heaviest_first
+from dmlcore.regression.rows import Given, read
+from dmlcore.regression.summary import Summary, summarised
+from dmlcore.regression.tables import Table
+from dmlcore.selection import aic, bic, icl
+from dmlcore.stats.sequences.sequence import SequenceDistribution
+
+
+class Fitted:
+    """Base of `MixtureRegression`: everything after the fit. Arrays of q responses have a further axis, as `MixtureRegression` says."""
+
+    _formula: Formula | None = None
+
+    def _adopt(self, given: Given, estimator: Any, record: Fit) -> None:
+        """Takes over what a fit found, components in order."""
+        self.fit_, self.weights_ = heaviest_first(record, given)
+        self.model_: Any = self.fit_.model
+        self.log_likelihood_, self.n_iter_, self.status_ = record.log_likelihood, record.iterations, record.status
+        self._given, self._schema, self._made_by = given, given.schema, estimator
+        self._errors: StandardErrors | None = None
+        names, responses = self._schema.names, self._schema.responses
+        self.feature_names_in_, self.n_features_in_ = np.array(names, dtype=object), len(names)
+        laws = self._laws()
+        shape = (len(laws), len(responses))
+        self.intercept_, self.scale_ = np.zeros(shape), np.ones(shape)
+        self.coef_ = np.zeros((*shape, len(names)))  # zero where a response does not depend on a covariate
+        for k, each in enumerate(laws):
+            for j, (law, response) in enumerate(zip(each, responses, strict=True)):
+                family = FAMILIES[response.family]
+                self.intercept_[k, j] = law.intercept or 0.0
+                self.coef_[k, j, slice(None) if response.columns is None else list(response.columns)] = law.coef
+                if family.field is not None:
+                    self.scale_[k, j] = family.scale(getattr(law, family.field))
+        if len(responses) == 1:
+            self.intercept_, self.coef_, self.scale_ = self.intercept_[:, 0], self.coef_[:, 0], self.scale_[:, 0]
+
+    # -- what was found ------------------------------------------------------------------------------------------------
+
+    @property
+    def components_(self) -> list[Any]:
+        """The law of each component, a distribution of `dmlcore.stats`: a regression, or of several responses a composite of them."""
+        self._check_fitted()
+        return [law.dist if isinstance(law, SequenceDistribution) else law for law in self.model_.components]
+
+    def _laws(self) -> list[list[Any]]:
+        """The regression of each response in each component."""
+        return [list(law.dists) if len(self._schema.responses) > 1 else [law] for law in self.components_]
+
+    @property
+    def response_names_(self) -> tuple[str, ...]:
+        """Names of the responses."""
+        self._check_fitted()
+        return tuple(response.name for response in self._schema.responses)
+
+    @property
+    def gate_names_(self) -> tuple[str, ...]:
+        """Names of the gate's covariates; none without a gate."""
+        self._check_fitted()
+        return self._schema.gate_names or ()
+
+    @property
+    def n_rows_(self) -> tuple[float, str]:
+        """What the criteria count: the weight of all rows, or of all groups, and which of the two."""
+        self._check_fitted()
+        return self._given.total, "rows" if self._given.codes is None else "groups"
+
+    def predict(self, X: Any, offset: Any = None, gate: Any = None, *, per_component: bool = False) -> np.ndarray:
+        """Mean responses `(n,)` (binomial: of one trial), averaged over components by their weights; or of each component, `(n, K)`.
+
+        With q responses `(n, q)`, or `(n, K, q)`.
+        """
+        given = self._later(X, offset=offset, gate=gate)
+        places = list(enumerate(self._schema.responses))
+        means = np.array([[law[j].mean_given(given.x_of(one), given.offset[j]) for j, one in places] for law in self._laws()])  # (K, q, n)
+        weights = self.weights_[None] if given.gate is None else self.model_.weights_given(given.gate)
+        out = means.transpose(2, 0, 1) if per_component else (means * weights.T[:, None]).sum(axis=0).T
+        return out if len(places) > 1 else out[..., 0]
+
+    def predict_proba(
+        self, X: Any, y: Any = None, offset: Any = None, trials: Any = None, groups: Any = None, gate: Any = None
+    ) -> np.ndarray:
+        """Posterior probabilities `(n, K)` of the components, given covariates and responses (of all rows of the group, with groups)."""
+        given = self._later(X, y=y, offset=offset, trials=trials, groups=groups, gate=gate)
+        law = self._law(given)
+        posterior = law.seq_posterior(given.encoded(law.layout))
+        return posterior if given.codes is None else posterior[given.codes]
+
+    def score(
+        self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None, trials: Any = None, groups: Any = None, gate: Any = None
+    ) -> float:
+        """Mean log density of a row's responses given its covariates (with groups: of a group's); larger is better."""
+        given = self._later(X, y=y, sample_weight=sample_weight, offset=offset, trials=trials, groups=groups, gate=gate)
+        law = self._law(given)
+        return float(np.average(log_densities(law, given.encoded(law.layout), None), weights=given.unit_weights))
+
+    def aic(self) -> float:
+        """Akaike's criterion of the fit; smaller is better."""
+        self._check_fitted()
+        return aic(self.log_likelihood_, self.model_, self._made_by)
+
+    def bic(self) -> float:
+        """The Bayesian information criterion of the fit; smaller is better. n is the weight of all rows; with groups, of all groups."""
+        self._check_fitted()
+        return bic(self.log_likelihood_, self.model_, self._given.total, self._made_by)
+
+    def icl(self, *, hard: bool = False) -> float:
+        """The integrated completed likelihood of the fit, as `dmlcore.icl`."""
+        self._check_fitted()
+        encoded = self._given.encoded(self.model_.layout)
+        return icl(self.model_, encoded, weights=self._given.unit_weights, hard=hard, estimator=self._made_by)
+
+    def standard_errors(self, kind: str = "observed", **options: Any) -> StandardErrors:
+        """Standard errors of all parameters of `model_` from the rows it was fitted to; arguments as of `dmlcore.standard_errors`."""
+        self._check_fitted()
+        encoded = self._given.encoded(self.model_.layout)
+        return standard_errors(self.model_, encoded, estimator=self._made_by, weights=self._given.unit_weights, kind=kind, **options)
+
+    def summary(self) -> Summary:
+        """Coefficients with standard errors, z and p of each component, weights, scales, criteria and how the fit went, as a table."""
+        self._check_fitted()
+        if self._errors is None:
+            self._errors = self.standard_errors()
+        return summarised(self, self._errors)
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_() if hasattr(self, "model_") else f"<code>{self!r}</code>"
+
+    # -- rows after the fit --------------------------------------------------------------------------------------------
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "model_"):
+            raise StructureError(f"this {type(self).__name__} is not fitted yet; call fit(X, y)")
+
+    def _later(self, X: Any, **roles: Any) -> Given:
+        self._check_fitted()
+        if self._formula is not None:
+            X, roles = self._formula.read(X, roles)
+        return read(Table(X), roles, self._schema)
+
+    def _law(self, given: Given) -> Any:
+        """The fitted law of rows, or of groups of them."""
+        parts = [SequenceDistribution(law) if given.codes is not None else law for law in self.components_]
+        return self.model_.replace(components=tuple(parts))
