@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError
+from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.walk import log_densities
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.uncertainty import standard_errors
@@ -26,12 +26,12 @@ class Fitted:
 
     _formula: Formula | None = None
 
-    def _adopt(self, given: Given, estimator: Any, record: Fit) -> None:
+    def _adopt(self, given: Given, record: Fit) -> None:
         """Takes over what a fit found, components in order."""
         self.fit_, self.weights_ = heaviest_first(record, given)
         self.model_: Any = self.fit_.model
         self.log_likelihood_, self.n_iter_, self.status_ = record.log_likelihood, record.iterations, record.status
-        self._given, self._schema, self._made_by = given, given.schema, estimator
+        self._given, self._schema, self._made_by = given, given.schema, self.fit_.estimator
         self._errors: StandardErrors | None = None
         names, responses = self._schema.names, self._schema.responses
         self.feature_names_in_, self.n_features_in_ = np.array(names, dtype=object), len(names)
@@ -113,10 +113,14 @@ class Fitted:
         self._check_fitted()
         return aic(self.log_likelihood_, self.model_, self._made_by)
 
-    def bic(self) -> float:
-        """The Bayesian information criterion of the fit; smaller is better. n is the weight of all rows; with groups, of all groups."""
+    def bic(self, count: str = "groups") -> float:
+        """The Bayesian information criterion of the fit; smaller is better. n is the weight of all rows; with groups, of all groups,
+        which were drawn independently, or with count="rows" (as R's flexmix has it) still of all rows."""
         self._check_fitted()
-        return bic(self.log_likelihood_, self.model_, self._given.total, self._made_by)
+        if count not in ("groups", "rows"):
+            raise ParameterError(f"count must be 'groups' or 'rows', got {count!r}")
+        n = self._given.total if count == "groups" else self._given.total_rows
+        return bic(self.log_likelihood_, self.model_, n, self._made_by)
 
     def icl(self, *, hard: bool = False) -> float:
         """The integrated completed likelihood of the fit, as `dmlcore.icl`."""

@@ -11,7 +11,8 @@ import numpy as np
 from dmlcore.core.errors import DataError, ParameterError, shorten
 from dmlcore.data.values import first, is_missing
 from dmlcore.regression.schema import OF_EACH, OPTIONAL, Term
-from dmlcore.regression.tables import numbers, raw
+from dmlcore.regression.sharing import Sharing, blocks_of, check_shared
+from dmlcore.regression.tables import Table, check_rows, is_name, names_in, numbers, raw
 
 INTERCEPT = "Intercept"
 
@@ -104,16 +105,21 @@ class Design:
 @dataclass(frozen=True)
 class Formula:
     """What `from_formula` was given, to read later frames by. responses: of each its left and its right side. columns: names of columns
-    by what they are; of the offset and the trials also by response."""
+    by what they are; of the offset and the trials also by response. shared: covariates that components share, beside those of responses."""
 
     responses: tuple[tuple[Design, Design], ...]
     gate: Design | None
     columns: dict[str, Any]
+    shared: tuple[Design, ...]
+    sharing: Sharing
 
     @property
     def terms(self) -> tuple[Term, ...]:
         """What each response depends on."""
-        return tuple(Term(right.columns, right.intercept) for _, right in self.responses)
+        return tuple(
+            Term(tuple(dict.fromkeys(right.columns + self.sharing.names)), right.intercept or self.sharing.intercept)
+            for _, right in self.responses
+        )
 
     def read(self, data: Any, roles: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Covariates of all responses, and what else a call needs and is not given."""
@@ -127,19 +133,18 @@ class Formula:
             out["gate"] = self.gate.of(frame)
         if "y" in out and out["y"] is None:
             out["y"] = pd.concat([left.of(frame) for left, _ in self.responses], axis=1)
-        rights = {right.formula: right for _, right in self.responses}
+        rights = {right.formula: right for right in [*(right for _, right in self.responses), *self.shared]}
         made = pd.concat([right.of(frame) for right in rights.values()], axis=1)
         return made.loc[:, ~made.columns.duplicated()], out
 
 
-def formula_of(formula: Any, data: Any, given: dict[str, Any]) -> tuple[Formula, dict[str, Any]]:
-    """The formula, or formulas, and what is given as arrays. given: a name of a column, or an array; the gate also a formula "~ z"."""
+def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, nested: Any) -> tuple[Formula, Any, dict[str, Any]]:
+    """The formula, or formulas, the frame, and what is given as arrays. given: a name of a column, or an array; the gate also a formula
+    "~ z", as are fixed and what nested blocks have."""
     frame, rest = as_frame(data), dict(given)
     gate = None
     if isinstance(rest.get("gate"), str):
-        said = rest.pop("gate").strip()
-        gate = Design(said.removeprefix("~").strip() if said.startswith("~") else f"`{said}`", frame)
-        rest["gate"] = None
+        gate, rest["gate"] = Design(_right(rest["gate"]), frame), None
     columns: dict[str, Any] = {}
     for role, value in rest.items():
         if isinstance(value, str):
@@ -148,8 +153,38 @@ def formula_of(formula: Any, data: Any, given: dict[str, Any]) -> tuple[Formula,
             columns[role], rest[role] = value, None
     formulas = [formula] if isinstance(formula, str) or not isinstance(formula, (list, tuple)) else formula
     responses = [pair for one in formulas for pair in _sides(one, frame)]
-    made = Formula(tuple(responses), gate, columns)
-    return made, {role: None if role in columns else value for role, value in rest.items()}
+    if fixed is not None and not is_name(fixed):
+        frame, fixed = _with_columns(frame, Table(fixed, "fixed", "fixed covariates"))
+    common = None if fixed is None else _joined(fixed, frame)
+    blocks = [(size, None if names is None else _joined(names, frame)) for size, names in blocks_of(nested)]
+    intercept = common is not None and common.intercept and not any(right.intercept for _, right in responses)
+    sharing = Sharing(
+        () if common is None else common.columns, tuple((n, () if one is None else one.columns) for n, one in blocks), intercept
+    )
+    check_shared(sharing)
+    for _, right in responses:
+        if twice := [name for name in sharing.names if name in right.columns]:
+            raise ParameterError(f"formula {right.formula!r}: its column {twice[0]!r} varies, so it cannot be fixed or nested")
+    shared = tuple(design for design in [common, *(one for _, one in blocks)] if design is not None)
+    made = Formula(tuple(responses), gate, columns, shared, sharing)
+    return made, frame, {role: None if role in columns else value for role, value in rest.items()}
+
+
+def _right(said: str) -> str:
+    """The right side of a formula "~ z"; a name of a column stands for itself."""
+    said = said.strip()
+    return said.removeprefix("~").strip() if said.startswith("~") else f"`{said}`"
+
+
+def _joined(said: Any, frame: Any) -> Design:
+    """The columns of a formula "~ z", or of those named."""
+    return Design(" + ".join(map(_right, names_in(said))), frame)
+
+
+def _with_columns(frame: Any, table: Table) -> tuple[Any, list[str]]:
+    """The frame with further columns, and their names."""
+    check_rows(table.n, "fixed", len(frame))
+    return frame.assign(**{name: raw(column) for name, column in table.pick()}), list(table.names)
 
 
 def _sides(formula: Any, frame: Any) -> list[tuple[Design, Design]]:

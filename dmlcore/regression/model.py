@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from dmlcore.regression.fitted import Fitted
 from dmlcore.regression.formula import formula_of
 from dmlcore.regression.rows import Given, read
 from dmlcore.regression.schema import Response, Schema, Term, schema_of
+from dmlcore.regression.sharing import Sharing, sharing_of
 from dmlcore.regression.tables import Table
 from dmlcore.stats.combinators.composite import CompositeEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureEstimator
@@ -31,7 +33,8 @@ class MixtureRegression(Fitted):
     "poisson", "gamma", "negative_binomial" (log link) or "binomial" (logit link; y is 0 or 1, or the number of successes in `trials`);
     of several responses one for all, or a list. fit_intercept: whether there is one; also a list. starts, max_iter: random starts and
     most EM steps, as of `dmlcore.fit`. random_state: a seed or a generator. ridge: penalty on coefficients, as of the regression
-    estimators.
+    estimators. shared_scale: whether all components have one scale. assign: "soft" (EM), "hard" (classification EM) or "stochastic";
+    min_share: components whose weight falls below are removed; both as of `dmlcore.fit`.
 
     After `fit`, components by descending weight (with a gate: mean weight over rows): `model_` (the distribution), `weights_` `(K,)`,
     `intercept_` `(K,)`, `coef_` `(K, p)`, `scale_` `(K,)` (gaussian: standard deviation; gamma: 1 / shape; negative binomial: dispersion;
@@ -49,6 +52,9 @@ class MixtureRegression(Fitted):
         max_iter: int = 1000,
         random_state: Random = None,
         ridge: float = 0.0,
+        shared_scale: bool = False,
+        assign: str = "soft",
+        min_share: float | None = None,
     ):
         self.n_components = n_components
         self.family = family
@@ -57,6 +63,9 @@ class MixtureRegression(Fitted):
         self.max_iter = max_iter
         self.random_state = random_state
         self.ridge = ridge
+        self.shared_scale = shared_scale
+        self.assign = assign
+        self.min_share = min_share
 
     # -- settings ------------------------------------------------------------------------------------------------------
 
@@ -93,23 +102,29 @@ class MixtureRegression(Fitted):
         offset: Any = None,
         trials: Any = None,
         weights: Any = None,
+        fixed: Any = None,
+        nested: Any = None,
         start: Any = None,
         **settings: Any,
     ) -> Self:
         """A fit by a formula, such as `"y ~ x + I(x**2)"` ("0 + x" is without intercept), to columns of a frame (needs formulaic).
 
-        Several responses: `"y1 + y2 ~ x"`, or a list of formulas where they depend on different covariates. gate: a formula, such as
-        `"~ z"`. It and the others may be the name of a column, or arrays; what they mean `fit` says. settings: as of the class. Later
+        Several responses: `"y1 + y2 ~ x"`, or a list of formulas where they depend on different covariates. gate, fixed, and those of
+        nested: a formula, such as `"~ z"`; fixed and nested add covariates to those of the formula. They and the others may be names
+        of columns, or arrays; what they mean `fit` says. Where the formula is without intercept and `fixed` is not, it is fixed:
+        `"y ~ 0 + x", fixed="~ w"`. settings: as of the class. Later
         calls take frames with the same columns. Raises `ParameterError` for what is no formula, `DataError` naming the column for cells
         that are missing, factors of one level, and later levels that were not there at the fit.
         """
         if "fit_intercept" in settings:
             raise ParameterError("whether there is an intercept is said by the formula: '0 + x' is without")
-        made, roles = formula_of(formula, data, dict(y=None, sample_weight=weights, offset=offset, trials=trials, groups=groups, gate=gate))
+        roles = dict(y=None, sample_weight=weights, offset=offset, trials=trials, groups=groups, gate=gate)
+        made, data, roles = formula_of(formula, data, roles, fixed, nested)
         X, roles = made.read(data, roles)
         intercepts = [term.intercept for term in made.terms]
         same = len(set(intercepts)) == 1
-        model = cls(n_components, family, fit_intercept=intercepts[0] if same else intercepts, **settings)._fit(X, roles, start, made.terms)
+        model = cls(n_components, family, fit_intercept=intercepts[0] if same else intercepts, **settings)
+        model._fit(model._read_first(X, roles, made.sharing, made.terms), start)
         model._formula = made
         return model
 
@@ -122,6 +137,8 @@ class MixtureRegression(Fitted):
         trials: Any = None,
         groups: Any = None,
         gate: Any = None,
+        fixed: Any = None,
+        nested: Any = None,
         start: Any = None,
     ) -> Self:
         """Maximum likelihood (with `ridge`: maximum a posteriori), from a searched start.
@@ -133,16 +150,21 @@ class MixtureRegression(Fitted):
         names); columns named so are no covariates of the regression. Weights, gate and start must be the same for all rows of a group.
         Of several responses, offset and trials say whose they are: `{"y2": ...}`.
 
+        fixed: covariates with one coefficient in all components: names of columns, or an array `(n, d)`, which then stands for further,
+        last columns of X, in later calls too. nested: a list of `(size, names)`, one for each block of components: how many these are,
+        and the covariates (or None) that only they have, with one coefficient in the block: `[(1, None), (2, "x1")]`.
+
         start: where to begin instead of a search: a component for each row `(n,)`, or shares of the components `(n, K)`.
 
         Raises `DataError` naming column and row (counted from 0) for cells that are missing, infinite or impossible, `DegenerateError`
         for columns that are constant or follow from others where there is no ridge. Where the maximum is infinite, or rests on few
         rows, `status_` and `fit_.events` say so.
         """
-        return self._fit(X, dict(y=y, sample_weight=sample_weight, offset=offset, trials=trials, groups=groups, gate=gate), start)
+        roles = dict(y=y, sample_weight=sample_weight, offset=offset, trials=trials, groups=groups, gate=gate)
+        table = Table(X)
+        return self._fit(self._read_first(table, roles, sharing_of(table, fixed, nested)), start)
 
-    def _fit(self, X: Any, roles: dict[str, Any], start: Any = None, terms: tuple[Term, ...] | None = None) -> Self:
-        given = self._read_first(X, roles, terms)
+    def _fit(self, given: Given, start: Any) -> Self:
         estimator = self._estimator(self.n_components, given)
         record = fit(
             given.encoded(estimator.layout),
@@ -152,31 +174,42 @@ class MixtureRegression(Fitted):
             rng=self.random_state,
             starts=self.starts,
             max_its=self.max_iter,
+            assign=self.assign,
+            min_share=self.min_share,
         )
         self._formula = None
-        self._adopt(given, estimator, record)
+        self._adopt(given, record)
         return self
 
-    def _read_first(self, X: Any, roles: dict[str, Any], terms: tuple[Term, ...] | None = None) -> Given:
-        table = Table(X)
-        return read(table, roles, schema_of(table, roles, self.family, self.fit_intercept, terms))
+    def _read_first(self, X: Any, roles: dict[str, Any], sharing: Sharing, terms: tuple[Term, ...] | None = None) -> Given:
+        table = X if isinstance(X, Table) else Table(X)
+        sharing = replace(sharing, scale=bool(self.shared_scale))
+        return read(table, roles, schema_of(table, roles, self.family, self.fit_intercept, terms, sharing))
 
     def _estimator(self, K: Any, given: Given) -> Any:
         """The estimator of a mixture of K regressions of these rows."""
         if not isinstance(K, (int, np.integer)) or isinstance(K, bool) or K < 1:
             raise ParameterError(f"n_components must be a whole number >= 1, got {K!r}")
         schema = given.schema
-        leaves = [self._leaf(response, schema) for response in schema.responses]
-        part: Any = CompositeEstimator(leaves) if len(leaves) > 1 else leaves[0]
-        parts = [part if given.codes is None else SequenceEstimator(part)] * int(K)
+        if schema.sharing is not None:
+            schema.sharing.check_components(int(K))
+        parts = [self._part(k, given) for k in range(int(K))] if schema.sharing is not None else [self._part(0, given)] * int(K)
         if schema.gate_names is None:
             return MixtureEstimator(parts)
         return GatedMixtureEstimator(parts, MultinomialLogisticRegressionEstimator(names=schema.gate_names))
 
-    def _leaf(self, response: Response, schema: Schema) -> Any:
-        """The estimator of one response in one component."""
-        more = {"trials": True} if response.trials else {}
+    def _part(self, k: int, given: Given) -> Any:
+        """The estimator of component k."""
+        leaves = [self._leaf(k, response, given.schema) for response in given.schema.responses]
+        part: Any = CompositeEstimator(leaves) if len(leaves) > 1 else leaves[0]
+        return part if given.codes is None else SequenceEstimator(part)
+
+    def _leaf(self, k: int, response: Response, schema: Schema) -> Any:
+        """The estimator of one response in component k."""
+        more: dict[str, Any] = {"trials": True} if response.trials else {}
         names = schema.names_of(response)
+        if schema.sharing is not None:
+            more |= schema.sharing.settings(k, response, names, len(schema.responses) > 1)
         return FAMILIES[response.family].estimator(
             intercept=response.intercept, ridge=self.ridge, offset=response.offset, names=names, **more
         )

@@ -21,7 +21,9 @@ def heaviest_first(record: Fit, given: Given) -> tuple[Fit, np.ndarray]:
     model = permuted(record.model, exchanges(record.model)[0], order)
     place = {int(old): new for new, old in enumerate(order)}
     events = [renumbered(event, place) for event in record.events]
-    return replace(record, model=model, message=renumbered(record.message, place), events=events), weights[order]
+    fitted_by: Any = record.estimator  # whose components need not be alike
+    fitted_by = fitted_by.replace(estimators=tuple(fitted_by.estimators[k] for k in order))
+    return replace(record, model=model, estimator=fitted_by, message=renumbered(record.message, place), events=events), weights[order]
 
 
 def mean_weights(model: Any, given: Given) -> np.ndarray:
@@ -32,5 +34,7 @@ def mean_weights(model: Any, given: Given) -> np.ndarray:
 
 
 def renumbered(text: str, place: dict[int, int]) -> str:
-    """A message with components called by their new numbers."""
+    """A message with components called by their new numbers; those that were removed keep the numbers they began with."""
+    if " was removed" in text:
+        return text
     return re.sub(r"(components\[|\bcomponent )(\d+)", lambda m: f"{m[1]}{place[int(m[2])]}", text)

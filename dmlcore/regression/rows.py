@@ -77,6 +77,11 @@ class Given:
         units = len(self.x) if self.codes is None else len(self.offsets) - 1
         return float(units) if self.unit_weights is None else float(self.unit_weights.sum())
 
+    @property
+    def total_rows(self) -> float:
+        """The weight of all rows, in groups or not."""
+        return float(len(self.x)) if self.weights is None else float(self.weights.sum())
+
     def unit_start(self, start: Any) -> np.ndarray | None:
         """Where a fit begins, a component or shares of them: of rows, or of groups."""
         if start is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dmlcore.core.errors import DataError, ParameterError, shorten
 from dmlcore.regression.families import families_of
+from dmlcore.regression.sharing import Sharing
 from dmlcore.regression.tables import Table, check_rows, is_name, names_in
 
 LISTS = ("y", "gate")  # what may be a list of names of columns
@@ -37,22 +38,25 @@ class Response:
 
 @dataclass(frozen=True)
 class Schema:
-    """What the fit was given, which later calls must give again. names: of the covariates. by_name: what came as names of columns of X."""
+    """What the fit was given, which later calls must give again. names: of the covariates. by_name: what came as names of columns of X.
+    sharing: what components share; None for nothing."""
 
     names: tuple[str, ...]
     responses: tuple[Response, ...]
     by_name: dict[str, tuple[str, ...]]
     gate_names: tuple[str, ...] | None
+    sharing: Sharing | None = None
 
     def names_of(self, response: Response) -> tuple[str, ...]:
         """Names of the covariates of a response."""
         return self.names if response.columns is None else tuple(self.names[j] for j in response.columns)
 
 
-def schema_of(table: Table, roles: dict[str, Any], family: Any, intercept: Any, terms: tuple[Term, ...] | None) -> Schema:
+def schema_of(table: Table, roles: dict[str, Any], family: Any, intercept: Any, terms: tuple[Term, ...] | None, sharing: Sharing) -> Schema:
     """What the fit is given. A string (for y and the gate also a list of strings) means columns of X, which then are no covariates.
 
-    family, intercept: one for all responses, or a list. terms: what formulas say of each response. Raises `DataError`, `ParameterError`.
+    family, intercept: one for all responses, or a list. terms: what formulas say of each response. sharing: of components. Raises
+    `DataError`, `ParameterError`.
     """
     if roles["y"] is None:
         raise DataError("a regression needs responses y")
@@ -65,6 +69,8 @@ def schema_of(table: Table, roles: dict[str, Any], family: Any, intercept: Any, 
     by_name = {role: names_in(value) for role, value in roles.items() if isinstance(value, str) or (role in LISTS and is_name(value))}
     taken = {name for names in by_name.values() for name in names}
     names = tuple(name for name in table.names if name not in taken)
+    if lost := [name for name in sharing.names if name not in names]:
+        raise ParameterError(f"column {lost[0]!r} is no covariate, so it cannot be fixed or nested")
     gate_names = None
     if roles["gate"] is not None:
         gate_names = by_name.get("gate") or Table(roles["gate"], "z", "the gate's covariates").names
@@ -79,7 +85,7 @@ def schema_of(table: Table, roles: dict[str, Any], family: Any, intercept: Any, 
         )
         for j, name in enumerate(called)
     )
-    return Schema(names, responses, by_name, gate_names)
+    return Schema(names, responses, by_name, gate_names, None if sharing == Sharing() else sharing)
 
 
 def own_role(role: str, name: str, names: tuple[str, ...]) -> str:

@@ -67,10 +67,10 @@ def summarised(fitted: Any, errors: StandardErrors) -> Summary:
             titles[whole], rows, head = _title(whole, head), rows + head, []
         for j, response in enumerate(schema.responses):
             part, place = (f"{whole}, {response.name}", f"{path}.dists[{j}]") if several else (whole, path)
-            family = FAMILIES[response.family]
-            own = head + ([] if family.field is None else [_scale(part, family, numbers[f"{place}.{family.field}"])])
+            family, mine = FAMILIES[response.family], _with_shared(numbers, place, fitted._laws()[k][j])
+            own = head + ([] if family.field is None else [_scale(part, family, mine[f"{place}.{family.field}"])])
             titles[part] = _title(part, own)
-            rows += own + _coefficients(part, numbers, place, "", schema.names_of(response))
+            rows += own + _coefficients(part, mine, place, "", schema.names_of(response))
     for c in range(1, K if gated else 1):
         part = f"gate {c}"
         titles[part] = f"{part}: log odds of component {c} against component 0"
@@ -79,6 +79,17 @@ def summarised(fitted: Any, errors: StandardErrors) -> Summary:
     families = " and ".join(dict.fromkeys(response.family for response in schema.responses))
     said = f"Mixture of {K} {families} regression{'s' * (K > 1)} of {count:g} {unit}"
     return Summary(said, tuple(rows), titles, _foot(fitted, errors))
+
+
+def _with_shared(numbers: dict[str, Any], path: str, law: Any) -> dict[str, Any]:
+    """The numbers by name, and under the names of one regression those that it shares."""
+    out = dict(numbers)
+    shared = {name.split(".common.")[1]: row for name, row in numbers.items() if ".common." in name}
+    for place, key in law.tied:
+        field = "scale" if place == law.scale_field else "coef"
+        own = f"coef[{place}]" if isinstance(place, int) else place
+        out[f"{path}.{own}"] = shared[f"{field}[{key!r}]"] | {"note": "shared"}
+    return out
 
 
 def _title(part: str, rows: list[dict[str, Any]]) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from dmlcore.core.errors import ParameterError
 from dmlcore.regression.model import MixtureRegression
+from dmlcore.regression.sharing import sharing_of
+from dmlcore.regression.tables import Table
 from dmlcore.selection.sweep import Selection, select
 
 PAST = 2  # candidates in a row that must be worse than the best to end a sweep
@@ -67,13 +69,16 @@ def select_components(
     max_iter: int = 1000,
     random_state: Any = None,
     ridge: float = 0.0,
+    shared_scale: bool = False,
+    assign: str = "soft",
+    fixed: Any = None,
     **given: Any,
 ) -> ComponentSelection:
     """Fits 1, 2, 3, ... components until two numbers in a row were worse than the best; or all of `components`, such as `range(1, 6)`.
 
-    criterion: "bic", "aic", "icl" or "icl_hard". given: sample_weight, offset, trials, groups and gate, as of `MixtureRegression.fit`;
-    other arguments as of `MixtureRegression`. A fit that ended degenerate is chosen only if all did. Raises as these do, and
-    `ParameterError` for an unknown criterion.
+    criterion: "bic", "aic", "icl" or "icl_hard". fixed, and given: sample_weight, offset, trials, groups and gate, as of
+    `MixtureRegression.fit`; other arguments as of `MixtureRegression`. A fit that ended degenerate is chosen only if all did. Raises as
+    these do, and `ParameterError` for an unknown criterion.
     """
     if criterion == "held_out":
         raise ParameterError("criterion must be bic, aic, icl or icl_hard; for held-out rows use dmlcore.select")
@@ -81,8 +86,9 @@ def select_components(
     if unknown:
         raise ParameterError(f"there is no argument {unknown[0]!r}; there are {', '.join(ROLES)}")
     settings: dict[str, Any] = dict(fit_intercept=fit_intercept, starts=starts, max_iter=max_iter, random_state=random_state, ridge=ridge)
-    plan = MixtureRegression(1, family, **settings)
-    rows = plan._read_first(X, dict.fromkeys(ROLES) | dict(y=y, **given))
+    settings |= dict(shared_scale=shared_scale, assign=assign)
+    plan, table = MixtureRegression(1, family, **settings), Table(X)
+    rows = plan._read_first(table, dict.fromkeys(ROLES) | dict(y=y, **given), sharing_of(table, fixed))
 
     def estimator_for(k: Any) -> Any:
         return plan._estimator(k, rows)
@@ -97,9 +103,10 @@ def select_components(
         patience=PAST if components is None else None,
         rng=random_state,
         max_its=max_iter,
+        assign=assign,
     )
     models = []
     for k, record in zip(found.values, found.fits, strict=True):
         models.append(MixtureRegression(k, family, **settings))
-        models[-1]._adopt(rows, estimator_for(k), record)
+        models[-1]._adopt(rows, record)
     return ComponentSelection(tuple(models), found)
