@@ -56,10 +56,10 @@ class Domain:
 
 
 class Scalar(Domain):
-    """A float within bounds."""
+    """A float within bounds. constant: it is chosen, never estimated."""
 
-    def __init__(self, need: str, low: float = -np.inf, high: float = np.inf, open_low: bool = False):
-        self.need, self.low, self.high, self.open_low = need, low, high, open_low
+    def __init__(self, need: str, low: float = -np.inf, high: float = np.inf, open_low: bool = False, constant: bool = False):
+        self.need, self.low, self.high, self.open_low, self.constant = need, low, high, open_low, constant
 
     def check(self, value: Any) -> float:
         try:
@@ -73,6 +73,8 @@ class Scalar(Domain):
         return number
 
     def flatten(self, value: float) -> np.ndarray:
+        if self.constant:
+            return np.zeros(0)
         if np.isfinite(self.low) and np.isfinite(self.high):
             return np.zeros(0) if value in (self.low, self.high) else np.array([np.log(value) - np.log1p(-value)])
         if np.isfinite(self.low):
@@ -287,6 +289,7 @@ real = Scalar("a finite real number")
 positive = Scalar("positive", low=0.0, open_low=True)
 nonnegative = Scalar("a finite number >= 0", low=0.0)
 probability = Scalar("a probability in [0, 1]", low=0.0, high=1.0)
+chosen_probability = Scalar("a probability in [0, 1]", low=0.0, high=1.0, constant=True)
 vector = Array("a vector of finite reals", 1)
 positive_vector = Array("a vector of positive reals", 1, positive=True)
 covariance = Covariance()

@@ -11,7 +11,7 @@ from dmlcore import kernels
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, cut
-from dmlcore.core.domains import probability
+from dmlcore.core.domains import chosen_probability
 from dmlcore.core.errors import EmptyError
 from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
 from dmlcore.core.label_domains import LabelProbabilities
@@ -30,7 +30,7 @@ class BernoulliSetDistribution(CombinatorDistribution):
     """
 
     pmap: Any = parameter(LabelProbabilities(total=False))
-    min_prob: float = parameter(probability, default=1e-128)
+    min_prob: float = parameter(chosen_probability, default=1e-128)
     name: str | None = name()
     keys: str | None = keys()
 
@@ -97,7 +97,7 @@ class BernoulliSetEstimator(CombinatorEstimator):
     `pseudo_count sum_a (s_a log p_a + (1 - s_a) log(1 - p_a))`. Labels of suff_stat are allowed for beside those in the data.
     """
 
-    min_prob: float = parameter(probability, default=1e-128)
+    min_prob: float = parameter(chosen_probability, default=1e-128)
     pseudo_count: Any = setting()
     suff_stat: Any = setting()
     name: str | None = name()

@@ -11,7 +11,7 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, cut
-from dmlcore.core.domains import probability
+from dmlcore.core.domains import chosen_probability
 from dmlcore.core.errors import DataError, DegenerateError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.label_domains import LabelProbabilities, TransitionMap, Transitions
@@ -39,7 +39,7 @@ class MarkovChainDistribution(CombinatorDistribution):
     init_prob_map: Any = parameter(LabelProbabilities(total=True))
     transition_map: Any = parameter(Transitions())
     len_dist: Distribution = child(default=NullDistribution())
-    default_value: float = parameter(probability, default=0.0)
+    default_value: float = parameter(chosen_probability, default=0.0)
     name: str | None = name()
     keys: str | None = keys()
 
