@@ -1,0 +1,67 @@
+"""Real tables with cells hidden at random: columns by name, each of numbers or of labels, None where a cell is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dmlcore.datasets import load_penguins
+
+
+@dataclass(frozen=True)
+class Table:
+    """columns: values by name. labels: which columns are of labels; the others are of numbers."""
+
+    columns: dict[str, list[Any]]
+    labels: tuple[str, ...]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return tuple(name for name in self.columns if name not in self.labels)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def spread(self, name: str) -> float:
+        """Standard deviation of a column of numbers."""
+        return float(np.std([v for v in self.columns[name] if v is not None]))
+
+
+def penguins() -> Table:
+    """344 birds; 19 cells are missing of themselves, and are never scored."""
+    found = load_penguins()
+    columns = {name: list(values) for name, values in zip(found.columns, zip(*found.rows, strict=True), strict=True)}
+    return Table(columns, ("species", "island", "sex", "year"))
+
+
+def wine() -> Table:
+    """178 wines of three growers (Forina 1986), as scikit-learn ships them."""
+    from sklearn.datasets import load_wine
+
+    data = load_wine()
+    numbers = dict(zip(data.feature_names, data.data.T.tolist(), strict=True))
+    return Table({"grower": [str(v) for v in data.target], **numbers}, ("grower",))
+
+
+def diabetes() -> Table:
+    """442 patients (Efron et al. 2004), as scikit-learn ships them, unscaled; s1 to s6 are strongly dependent."""
+    from sklearn.datasets import load_diabetes
+
+    data = load_diabetes(scaled=False)
+    columns = dict(zip(data.feature_names, data.data.T.tolist(), strict=True)) | {"progression": data.target.tolist()}
+    return Table(columns | {"sex": [str(int(v)) for v in columns["sex"]]}, ("sex",))
+
+
+TABLES = {"penguins": penguins, "wine": wine, "diabetes": diabetes}
+
+
+def hidden(table: Table, share: float, seed: int) -> tuple[Table, dict[str, np.ndarray]]:
+    """The table with a share of its known cells replaced by None, and the rows hidden in each column."""
+    rng = np.random.default_rng(seed)
+    gaps = {name: (rng.random(len(table)) < share) & [v is not None for v in values] for name, values in table.columns.items()}
+    columns = {
+        name: [None if gap else v for v, gap in zip(values, gaps[name].tolist(), strict=True)] for name, values in table.columns.items()
+    }
+    return Table(columns, table.labels), {name: np.flatnonzero(gap) for name, gap in gaps.items()}
