@@ -104,6 +104,7 @@ def test_fixed_parameters_do_not_count() -> None:
 def test_assignments() -> None:
     posterior = responsibilities(TWO, DATA)
     np.testing.assert_allclose(posterior.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(TWO.transform(DATA), posterior)
     assert most_probable(posterior).tolist() == [int(p[1] > p[0]) for p in posterior]
     sure = np.array([[1.0, 0.0], [0.5, 0.5]])
     np.testing.assert_allclose(entropy(sure), [0.0, np.log(2)])

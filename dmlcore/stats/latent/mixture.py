@@ -98,6 +98,10 @@ class PosteriorMethods:
         """Posterior probabilities `(K,)` of the components given one raw observation."""
         return self.seq_posterior([x])[0]
 
+    def transform(self: Any, data: Any) -> np.ndarray:
+        """A data set as points of the simplex, `(n, K)`: `seq_posterior`, by the name that scikit-learn's transformers have."""
+        return self.seq_posterior(data)
+
     def seq_component_log_density(self: Any, encoded: Any) -> np.ndarray:
         """Log densities under each component, `(n, K)`."""
         encoded = self.seq_encode(encoded)
