@@ -314,6 +314,45 @@ MUTANTS = [
         "-k",
         "threads",
     ),
+    mutant(
+        "hard EM gives rows to the least probable class",
+        "core/mixing.py",
+        "one_of(joint.argmax(axis=-2), joint.shape[-2])",
+        "one_of(joint.argmin(axis=-2), joint.shape[-2])",
+        "tests/test_assignment.py",
+    ),
+    mutant(
+        "classes are drawn by block, not by row",
+        "core/mixing.py",
+        "u = self.rng.random(log.shape)[..., None, :]",
+        "u = self.rng.random()",
+        "tests/test_assignment.py",
+    ),
+    mutant(
+        "shared coefficients are solved as if nothing else could move",
+        "stats/regression/scoring.py",
+        "left = matrix[np.ix_(self.others, self.others)] - across.T @ follows[:, :-1]",
+        "left = 10 * matrix[np.ix_(self.others, self.others)] - across.T @ follows[:, :-1]",
+        "tests/test_shared_coefficients.py",
+        "-k",
+        "threads or weighted or two_levels",
+    ),
+    mutant(
+        "a shared variance is that of the last regression alone",
+        "stats/regression/common.py",
+        "sums[key] = sums[key] + own if key in sums else own",
+        "sums[key] = own",
+        "tests/test_shared_coefficients.py",
+    ),
+    mutant(
+        "variances are left out of a shared slope",
+        "stats/regression/linear.py",
+        "return 1.0 if law is None else 1.0 / law.sigma2",
+        "return 1.0",
+        "tests/test_shared_coefficients.py",
+        "-k",
+        "unlike_variances",
+    ),
 ]
 
 
