@@ -142,6 +142,8 @@ def test_what_missing_unknown_and_values_mean_for_an_optional() -> None:
     assert values.mean() == pytest.approx(5 * 0.15 / 0.55)
     with pytest.raises(StructureError, match=r"a optional has no mean\(\); condition\(.., values=True\) gives"):
         nothing.mean()
+    assert marginal(law, 0).density(None) == pytest.approx(0.5 * 0.1 + 0.5 * 0.6)
+    assert marginal(law, 0, values=True).mean() == pytest.approx(2.5)  # type: ignore[attr-defined]
     both = condition(law, (None, UNKNOWN))
     assert marginal(both, 1).density("a") == pytest.approx(w.sum() / (0.05 + 0.3))
 

@@ -210,3 +210,16 @@ def test_bad_input_is_named() -> None:
         GatedMixtureEstimator([GaussianEstimator()] * 2, GaussianEstimator())
     with pytest.raises(StructureError, match="different observations"):
         GatedMixtureEstimator([GaussianEstimator(), CategoricalEstimator()])
+
+
+def test_a_fit_may_begin_from_labels_or_shares() -> None:
+    rng = np.random.default_rng(1)
+    w, x = rng.normal(size=80), rng.normal(size=80)
+    z = (rng.random(80) < special.expit(2 * w)).astype(int)
+    y = np.where(z, 1 + x, -1 - x) + rng.normal(0, 0.5, 80)
+    rows = [((a,), ((b,), c)) for a, b, c in zip(w.tolist(), x.tolist(), y.tolist(), strict=True)]
+    estimator = GatedMixtureEstimator([LinearRegressionEstimator()] * 2)
+    labels = fit(rows, estimator, start=z)
+    assert labels.log_likelihood == pytest.approx(fit(rows, estimator, start=np.eye(2)[z]).log_likelihood, abs=1e-9)
+    assert labels.log_likelihood == pytest.approx(fit(rows, estimator, rng=0).log_likelihood, abs=1e-6)
+    assert labels.model.components[1].coef[0] > 0 > labels.model.components[0].coef[0]

@@ -9,12 +9,13 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from dmlcore import Fit, plot
+from dmlcore import Fit, compare, plot
 from dmlcore.core.errors import StructureError, SupportError
 from dmlcore.core.tree import outline
 from dmlcore.stats import (
@@ -232,6 +233,76 @@ def test_posteriors_need_components_and_density() -> None:
     assert said(plot.responsibilities(joint, [(0.0, "a")])) == [f"state {k}" for k in range(4)]
 
 
+# -- comparison of tables --------------------------------------------------------------------------------------------------
+
+REAL = [(1.0, "a", 1), (2.0, "b", 2), (4.0, "a", 2), (None, "a", 5)]
+SYNTHETIC = [(1.5, "b", 1), (2.0, "b", 1), (3.0, "a", 2), (4.0, "c", 2), (4.0, None, 2)]
+
+
+def test_a_column_of_numbers_beside_its_synthetic_one() -> None:
+    report = compare(REAL, SYNTHETIC, classify=False)
+    ax = plot.compared(report, "field 0")
+    assert said(ax) == ["real (25% missing)", "synthetic (0% missing)"]
+    for patch, x in zip(ax.patches, ([1.0, 2.0, 4.0], [1.5, 2.0, 3.0, 4.0, 4.0]), strict=True):
+        heights, edges = np.histogram(x, np.linspace(1.0, 4.0, 11), density=True)
+        xy = patch.get_xy()
+        assert xy[:, 1].max() == pytest.approx(heights.max())
+        assert (xy[:, 0].min(), xy[:, 0].max()) == (edges[0], edges[-1])
+
+
+def test_columns_of_labels_and_of_few_whole_numbers_have_bars() -> None:
+    report = compare(REAL, SYNTHETIC, classify=False)
+    ax = plot.compared(report, "field 1")
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["a", "b", "c", "missing"]
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx([0.75, 0.25, 0.0, 0.0, 0.2, 0.4, 0.2, 0.2])
+    counts = plot.compared(report, "field 2")
+    assert [text.get_text() for text in counts.get_xticklabels()] == ["1", "2", "5"]
+    assert [bar.get_height() for bar in counts.patches] == pytest.approx([0.25, 0.5, 0.25, 0.4, 0.6, 0.0])
+    lists = plot.compared(compare([([1, 2],), ([],)], [([1],), ([2],)], classify=False), "field 0")
+    assert lists.get_xlabel() == "length of field 0"
+    with pytest.raises(StructureError, match=r"no column 'size' in this comparison; there are field 0, field 1, field 2"):
+        plot.compared(report, "size")
+
+
+@pytest.mark.parametrize(
+    ("real", "synthetic", "inside"),
+    [([1.5], [1.5, 1.5], 1.5), ([1.5, 2.5], [math.inf, 2.0], 2.0), ([1.0, 1.0 + 2**-52], [1.0], 1.0), ([1e300, 0.5], [1.5], 1.5)],
+)
+def test_columns_that_are_hard_to_bin(real: list[float], synthetic: list[float], inside: float) -> None:
+    ax = plot.compared(compare([(x,) for x in real], [(x,) for x in synthetic], classify=False), "field 0")
+    x, y = ax.patches[1].get_xy().T  # the outline, from left to right
+    assert np.trapezoid(y, x) == pytest.approx(1)
+    assert x[y > 0].min() <= inside <= x[y > 0].max()
+
+
+def test_labels_of_bars_can_be_told_apart() -> None:
+    large = plot.compared(compare([(10**12 + 1,), (10**12 + 2,)], [(10**12 + 2,)], classify=False), "field 0")
+    assert [text.get_text() for text in large.get_xticklabels()] == ["1000000000001", "1000000000002"]
+    report = compare([(f"label {i}",) for i in range(30)], [("label 29",)], classify=False)
+    ax = plot.compared(report, "field 0")
+    assert ax.get_xlabel() == "field 0 (12 most frequent of 30 labels)"
+    assert ax.get_xticklabels()[0].get_text() == "label 29"
+
+
+def test_an_empty_column_and_names_with_dollar_signs() -> None:
+    real, other = ({"$x": [None, math.nan], "y$^{": [1.0, 3.0]}, {"$x": [1.0, 2.5], "y$^{": [0.0, -0.5]})
+    report = compare(*(pd.DataFrame(side, dtype=object) for side in (real, other)), classify=False)
+    for name in real:
+        assert plot.compared(report, name).get_xlabel() == name.replace("$", r"\$")
+    plot.dependence(report)
+
+
+def test_dependence_of_pairs() -> None:
+    report = compare(REAL, SYNTHETIC, classify=False)
+    ax = plot.dependence(report)
+    (points,) = [line for line in ax.get_lines() if line.get_linestyle() == "None" and line.get_color() == "C0"]
+    assert points.get_xydata().tolist() == [[pair.real, pair.synthetic] for pair in report.pairs]
+    worst = max(report.pairs, key=lambda pair: pair.gap)
+    assert said(ax)[0] == " and ".join(worst.names)
+    with pytest.raises(StructureError, match="one column"):
+        plot.dependence(compare([(1.0,)], [(2.0,)], classify=False))
+
+
 # -- records -------------------------------------------------------------------------------------------------------------
 
 
@@ -325,6 +396,8 @@ SHOWS: list[Any] = [
     lambda ax: plot.criteria([(1, 2.0)], ax=ax),
     lambda ax: plot.intervals(["a"], [1.0], [0.5], [1.5], ax=ax),
     lambda ax: plot.tree(TWO, ax=ax),
+    lambda ax: plot.compared(compare(REAL, SYNTHETIC, classify=False), "field 1", ax=ax),
+    lambda ax: plot.dependence(compare(REAL, SYNTHETIC, classify=False), ax=ax),
 ]
 
 

@@ -348,7 +348,7 @@ def test_fewer_rows_than_parameters() -> None:
 def test_an_exact_line_is_named() -> None:
     record = fit(list(zip(X, X @ [1.0, 2.0], strict=True)), LinearRegressionEstimator())
     assert record.status == "degenerate"
-    assert "variance at its floor" in record.message
+    assert "linear regression passes through all its responses (variance at its floor" in record.message
     np.testing.assert_allclose(record.model.coef, [1.0, 2.0], rtol=1e-9)
 
 
@@ -375,7 +375,10 @@ def test_separation_is_named_and_a_ridge_remedies_it() -> None:
     record = fit(rows, LogisticRegressionEstimator())
     assert record.status == "degenerate"
     assert "covariates separate successes from failures" in record.message
+    assert "the intercept, the coefficient of column 0 (" in record.message
     assert record.log_likelihood > -1e-5
+    bare = fit([(v, int(v > 0)) for v in x], LogisticRegressionEstimator(False))
+    assert "do not determine the coefficient of column 0 (" in bare.message
     ridged = fit(rows, LogisticRegressionEstimator(ridge=1.0))
     assert ridged.status == "converged", ridged.message
     assert ridged.objective[-1] - ridged.log_likelihood == pytest.approx(-0.5 * ridged.model.coef[0] ** 2)
@@ -394,7 +397,16 @@ def test_counts_that_are_all_zero_run_off_and_are_named() -> None:
     x = np.linspace(-2.0, 2.0, 40)
     record = fit([(v, 0) for v in x], PoissonRegressionEstimator())
     assert record.status == "degenerate"
-    assert "do not determine the intercept" in record.message
+    assert "do not determine the intercept (" in record.message
+    alone = fit([(v, 0) for v in x], MixtureEstimator([PoissonRegressionEstimator()]))
+    assert alone.status == "degenerate"  # a look beyond the saddle meets means that are huge, and no number overflows
+    assert "do not determine the intercept (" in alone.message
+
+
+def test_a_tiny_gamma_response_scores_as_in_scipy() -> None:
+    law = GammaRegressionDistribution([0.5], 1.0, 0.01)
+    expected = scipy.stats.gamma.logpdf(1e-305, 0.01, scale=math.exp(1.5) / 0.01)
+    assert law.log_density(((1.0,), 1e-305)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_narrow_counts_end_as_poisson_ones() -> None:
@@ -653,3 +665,42 @@ def test_starts_are_near_and_steps_converge_fast() -> None:
     assert record.history[0] > record.log_likelihood - 5.0
     gaps = record.objective[-1] - np.array(record.objective[:4])
     assert gaps[3] < 1e-7
+
+
+def test_a_shift_of_offsets_moves_intercepts_alone() -> None:
+    """Starts, too, know offsets: also where these are so low that no success could be seen without an intercept."""
+    rng = np.random.default_rng(3)
+    x, offset, trials = rng.normal(size=60), rng.normal(size=60), rng.integers(0, 9, 60)
+    y = rng.binomial(trials, special.expit(0.3 + x + offset))
+    fits = [
+        fit(list(zip(x.tolist(), y.tolist(), trials.tolist(), (offset + shift).tolist(), strict=True)), LogisticRegressionEstimator(True, 0.0, True, trials=True))
+        for shift in (0.0, 5.0, -300.0)
+    ]
+    for record, shift in zip(fits, (0.0, 5.0, -300.0), strict=True):
+        assert record.status == "converged"
+        assert record.log_likelihood == pytest.approx(fits[0].log_likelihood, abs=1e-7)
+        assert record.model.intercept == pytest.approx(fits[0].model.intercept - shift, abs=1e-6)
+
+
+def test_trials_that_are_all_zero_say_nothing() -> None:
+    rows = [((v,), 0, 0) for v in (0.0, 1.0, 2.0)]
+    for estimator in (LogisticRegressionEstimator(trials=True), MixtureEstimator([LogisticRegressionEstimator(trials=True)] * 2)):
+        with pytest.raises(DegenerateError, match="no row says anything about its coefficients"):
+            fit(rows, estimator, rng=0)
+
+
+def test_longer_steps_keep_dispersions_in_bounds() -> None:
+    """Counts that are constant in one component: extrapolated dispersions would overflow (warnings are errors here)."""
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(120, 2)), rng.random(120) < 0.5
+    y = np.where(z, 1, rng.poisson(rng.gamma(2, np.exp(0.2 - 0.6 * x[:, 1]) / 2)))
+    found = fit(list(zip(x, y.tolist(), strict=True)), MixtureEstimator([NegativeBinomialRegressionEstimator()] * 2), rng=1)
+    assert all(1e-8 <= law.dispersion * (1 + 1e-9) for law in found.model.components)
+    assert "out of bounds" in NegativeBinomialRegressionEstimator().degenerate(found.model.components[0].replace(dispersion=1e-9))
+    with pytest.raises(ParameterError, match="from 1e-100 to 1e\\+100"):
+        NegativeBinomialRegressionDistribution([1.0], 0.0, 1e-120)
+
+
+def test_a_column_constant_but_for_rounding_is_named_without_a_warning() -> None:
+    matrix = np.array([[1.0, 0.0], [0.0, -1e-20]])
+    assert "constant" in dependence(matrix, np.array([3.0]), np.array([-1, 0]), None)

@@ -187,6 +187,23 @@ def test_threads_do_not_change_a_sweep_and_seeds_do() -> None:
     assert [f.history for f in one.fits] != [f.history for f in other.fits]
 
 
+def test_a_sweep_uses_all_cores_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def recorded(*arguments: Any, threads: Any, **options: Any) -> Any:
+        asked.append(threads)
+        return fit(*arguments, threads=1, **options)
+
+    monkeypatch.setattr("dmlcore.selection.sweep.fit", recorded)
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    monkeypatch.delenv("DMLCORE_NUM_THREADS", raising=False)
+    select(gaussians, [1], DATA, starts=1)
+    select(gaussians, [1], DATA, starts=1, threads=2)
+    monkeypatch.setenv("DMLCORE_NUM_THREADS", "3")
+    select(gaussians, [1], DATA, starts=1)
+    assert asked == [7, 2, None]
+
+
 def test_any_candidates_of_any_layout() -> None:
     counts = PoissonDistribution(4.0).sampler(1).sample(200)
     families = {"poisson": PoissonEstimator(), "gaussian": GaussianEstimator(), "labels": CategoricalEstimator()}
@@ -310,6 +327,10 @@ def test_ordering_by_a_key() -> None:
     assert found.w.tolist() == [0.2, 0.3, 0.5]
     equal = MixtureDistribution([N(3.0, 1.0), N(-1.0, 1.0)], [0.5, 0.5])
     assert ordered(equal) == equal
+    nested = MixtureDistribution([CompositeDistribution((N(m, 1.0), law)) for m in (2.0, 1.0)], [0.6, 0.4])
+    found = ordered(nested, key=lambda c: c.dists[0].mu)  # a key of the outer components; the inner ones are ordered by weight
+    assert [c.dists[0].mu for c in found.components] == [1.0, 2.0]
+    assert found.components[0].dists[1].w.tolist() == [0.5, 0.3, 0.2]
     assert ordered(N(0.0, 1.0)) == N(0.0, 1.0)
 
 

@@ -25,7 +25,6 @@ from dmlcore.stats import (
 
 ROUNDS = 6  # of fits, each with the covariances of the one before as its prior
 STEPS = 25  # EM steps of each
-REPLICATES = 10  # fits to rows weighted at random
 MOST = 12  # components tried
 FAINT = 0.01  # pseudo-observations of means
 
@@ -43,15 +42,9 @@ def vectors(table: Table, rows: dict[str, np.ndarray], seed: int) -> dict[str, A
     d, start, V = len(table.numbers), found.model.seq_posterior(data), None
     for _ in range(ROUNDS):
         gaussian = MultivariateGaussianEstimator(d, pseudo_count=(FAINT, 2.0 * d), suff_stat=(None, V))
-        estimator = mixture(gaussian, table, found.value)
-        start = dmlcore.fit(data, estimator, start=start, max_its=STEPS, threads=1).model
+        start = dmlcore.fit(data, mixture(gaussian, table, found.value), start=start, max_its=STEPS, threads=1).model
         V = np.tensordot(start.w, [component.dists[0].covar for component in start.components], 1)
-    rng = np.random.default_rng(seed)
-    models = [
-        dmlcore.fit(data, estimator, start=start, max_its=STEPS, threads=1, weights=rng.exponential(size=len(data))).model
-        for _ in range(REPLICATES)
-    ]
-    return answers(MixtureDistribution(models, np.full(REPLICATES, 1 / REPLICATES)), table, data, rows)
+    return answers(start, table, data, rows)
 
 
 def chosen(table: Table, data: list[Any], seed: int) -> Any:

@@ -46,16 +46,19 @@ def unflatten(vector: np.ndarray, like: Any) -> Any:
         values[id(node)] = {}
         for (field, domain, value), before in zip(node.parameters(), own_parts(node), strict=True):
             part = np.asarray(vector[start : start + len(before)], dtype=np.float64)
-            same = np.array_equal(part, before)  # what is fixed keeps its bits
-            values[id(node)][field] = value if same else domain.unflatten(part, value)
+            if len(part) != len(before) or (part != before).any():  # what is fixed keeps its bits
+                values[id(node)][field] = domain.unflatten(part, value)
             start += len(before)
     if start != len(vector):
         raise ValueError(f"the vector must have {start} entries, got {len(vector)}")
 
     def build(node: Any) -> Any:
         if id(node) not in done:
-            fresh = node.with_children(tuple(build(child) for child in node.children()))
-            done[id(node)] = fresh.replace(**values[id(node)])
+            before = node.children()
+            after = tuple(map(build, before))
+            same = all(a is b for a, b in zip(after, before, strict=True))
+            changes = values[id(node)] if same else {**values[id(node)], **node.child_values(after)}
+            done[id(node)] = node.replace(**changes) if changes else node
         return done[id(node)]
 
     return build(like)

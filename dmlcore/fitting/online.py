@@ -49,7 +49,8 @@ class OnlineEM:
         if self._problem is None or self._model is None:
             problem = Problem(data, self.estimator, weights, self.threads)
             if not problem.scalable:
-                raise StructureError("online EM needs statistics that can be scaled: give them a method scaled(factor)")
+                need = "online EM needs statistics that hold under any model and can be scaled, by a method scaled(factor)"
+                raise StructureError(f"{need}; of regressions, only those of linear ones do")
             self.first = fit(data, self.estimator, weights=weights, rng=self.rng, threads=self.threads)
             self._problem, self._model = problem, self.first.model
         else:

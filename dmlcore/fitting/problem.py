@@ -234,9 +234,9 @@ class Problem:
         """A model of the estimator's shape, or `StructureError` naming the place where it is not."""
         for path, node, law in paired(self.estimator, model):
             if type(law) is not node.family or len(law.children()) != len(node.children()):
-                raise StructureError(
-                    f"the model does not fit the estimator: {path or 'at the top'} is {law!r}, expected a {node.family.__name__}"
-                )
+                parts = f" with {', '.join(node.places()) or 'no parts'}" if type(law) is node.family else ""
+                need = f"{node.family.__name__}{parts}"
+                raise StructureError(f"the model does not fit the estimator: {path or 'at the top'} is {law!r}, expected a {need}")
         return model
 
     def permits(self, model: Distribution) -> bool:

@@ -23,8 +23,8 @@ def given_start(problem: Problem, start: Any, rng: np.random.Generator) -> Distr
     """The model to begin from, as the user gives it: a model, a component for each row, or shares of the components."""
     if isinstance(start, Distribution):
         return problem.check(start)
-    K = len(problem.estimator.children())
-    if not problem.estimator.mixes:
+    K = getattr(problem.estimator, "num_components", None)
+    if K is None:
         got = type(start).__name__
         raise StructureError(f"start does not fit the estimator: {problem.estimator.label} is no mixture, so it must be a model, got {got}")
     return problem.start_from(shares_of(start, problem.rows, K), rng)

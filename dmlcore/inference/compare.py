@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -60,11 +60,15 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found; `str` of it is a short report."""
+    """What `compare` found; `str` of it is a short report, and `plot.compared` and `plot.dependence` show it.
+
+    columns: the values of both tables, column by column.
+    """
 
     marginals: tuple[Marginal, ...]
     pairs: tuple[Pair, ...]
     classifier: Classifier | None
+    columns: tuple[TwoSided, ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
         lines = [f"{'column':{WIDTH}}  distance   missing real/synthetic   real              synthetic"]
@@ -93,9 +97,10 @@ def compare(real: Any, synthetic: Any, classify: bool = True, rng: Random = None
     `StructureError` without scikit-learn.
     """
     names, one, two = _both(real, synthetic)
-    columns = [_Column(name, a, b) for name, a, b in zip(names, one, two, strict=True)]
+    columns = [TwoSided(name, a, b) for name, a, b in zip(names, one, two, strict=True)]
     pairs = tuple(Pair((a.name, b.name), *(_dependence(a, b, side) for side in (0, 1))) for a, b in combinations(columns, 2))
-    return Comparison(tuple(c.marginal() for c in columns), pairs, _classified(columns, generator(rng)) if classify else None)
+    told = _classified(columns, generator(rng)) if classify else None
+    return Comparison(tuple(c.marginal() for c in columns), pairs, told, tuple(columns))
 
 
 def _both(real: Any, synthetic: Any) -> tuple[list[str], list[Any], list[Any]]:
@@ -118,17 +123,19 @@ def _both(real: Any, synthetic: Any) -> tuple[list[str], list[Any], list[Any]]:
     return names, one, two
 
 
-class _Column:
-    """One column of both tables: codes of labels, or numbers with NaN where missing."""
+class TwoSided:
+    """One column of both tables. sides: codes of `labels`, or numbers, NaN where missing: of the real table, of the synthetic one.
+    what: "number", "label", or "length" of lists and sets."""
 
     def __init__(self, name: str, *sides: list[Any]):
-        self.name = name
+        self.name, self.what = name, ""
         there = [[v for v in side if not is_missing(v)] for side in sides]
         every = [v for side in there for v in side]
         if all(isinstance(v, (list, set, frozenset, np.ndarray)) for v in every) and every:
             sides = tuple([v if is_missing(v) else len(v) for v in side] for side in sides)
-            every = [len(v) for v in every]
+            every, self.what = [len(v) for v in every], "length"
         self.number = all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in every)
+        self.what = self.what or ("number" if self.number else "label")
         self.labels = [] if self.number else sorted(set(every), key=repr)
         code = {label: i for i, label in enumerate(self.labels)}
         self.sides = [
@@ -146,7 +153,8 @@ class _Column:
 
 
 def _moments(x: np.ndarray) -> tuple[float, float]:
-    return (float(x.mean()), float(x.std())) if len(x) else (math.nan, math.nan)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite numbers have no standard deviation
+        return (float(x.mean()), float(x.std())) if len(x) else (math.nan, math.nan)
 
 
 def _ks(one: np.ndarray, two: np.ndarray) -> float:
@@ -157,7 +165,7 @@ def _ks(one: np.ndarray, two: np.ndarray) -> float:
     return float(np.abs(below[0] - below[1]).max())
 
 
-def _dependence(a: _Column, b: _Column, side: int) -> float:
+def _dependence(a: TwoSided, b: TwoSided, side: int) -> float:
     x, y = a.sides[side], b.sides[side]
     both = ~(np.isnan(x) | np.isnan(y))
     x, y = x[both], y[both]
@@ -188,7 +196,7 @@ def _cramer(x: np.ndarray, y: np.ndarray) -> float:
     return float(math.sqrt(((table - expected) ** 2 / expected).sum() / table.sum() / (min(table.shape) - 1)))
 
 
-def _classified(columns: list[_Column], rng: np.random.Generator) -> Classifier:
+def _classified(columns: list[TwoSided], rng: np.random.Generator) -> Classifier:
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-untyped]
     except ImportError:

@@ -65,11 +65,12 @@ def distribution_of(law: RowLaw, row: int = 0) -> Distribution:
     return laws[0] if len(laws) == 1 else MixtureDistribution(laws, w)
 
 
-def marginal(model: Distribution, fields: int | str | Sequence[int | str]) -> Distribution:
+def marginal(model: Distribution, fields: int | str | Sequence[int | str], values: bool = False) -> Distribution:
     """The law of chosen fields of a tuple, or coordinates of a vector: that of one alone, or of several together, a tuple (or vector).
 
-    fields: a position or a name (that of the node which reads the field), or a list of them in the order of the fields. Exact for
-    every model that reads tuples or vectors: composites, Gaussian vectors, and mixtures of all kinds of them.
+    fields: a position or a name (that of the node which reads the field), or a list of them in the order of the fields. values: of
+    Optional fields the law of the values, whether or not they would be missing. Exact for every model that reads tuples or vectors:
+    composites, Gaussian vectors, and mixtures of all kinds of them.
     Raises `StructureError` for a field that is not there or named twice.
     """
     several = isinstance(fields, (list, tuple, np.ndarray))
@@ -78,8 +79,8 @@ def marginal(model: Distribution, fields: int | str | Sequence[int | str]) -> Di
         raise StructureError(f"fields {fields}: each may be asked for once")
     layout: Any = model.layout
     count = len(layout.values) if hasattr(layout, "values") else layout.dim
-    law = given(model, Parts([UNKNOWN] * count), 1)[1]
-    out = distribution_of(law.keep(chosen))
+    law = given(model, Parts([UNKNOWN] * count), 1)[1].keep(chosen)
+    out = distribution_of(values_alone(law) if values else law)
     return CompositeDistribution((out,)) if several and len(chosen) == 1 and isinstance(layout, Fields) else out
 
 

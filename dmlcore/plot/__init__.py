@@ -1,9 +1,10 @@
 """Pictures of models, with matplotlib (`pip install 'dmlcore[plot]'`). Each function takes `ax=None` (a new figure) and returns axes."""
 
+from dmlcore.plot.comparison import compared, dependence
 from dmlcore.plot.contours import contours
 from dmlcore.plot.density import density
 from dmlcore.plot.posterior import responsibilities, uncertainty
 from dmlcore.plot.records import criteria, history, intervals
 from dmlcore.plot.tree import tree
 
-__all__ = ["contours", "criteria", "density", "history", "intervals", "responsibilities", "tree", "uncertainty"]
+__all__ = ["compared", "contours", "criteria", "density", "dependence", "history", "intervals", "responsibilities", "tree", "uncertainty"]

@@ -83,21 +83,22 @@ def ordered(model: Distribution, key: Callable[[Any], Any] | None = None) -> Any
 
     key: a function of a component, whose values then ascend, such as `lambda c: c.mean()`; without, the heaviest come first. Equal ones
     keep their order. Of a joint mixture both sides are ordered, of a hierarchical one the topics, and its outer components by weight;
-    of a gated one, whose weights depend on the row, only by a key.
+    of a gated one, whose weights depend on the row, only by a key. Mixtures inside components are ordered by weight in any case.
     Components that stand in several mixtures keep their places, which are what ties them.
     """
     done: dict[int, Any] = {}
 
-    def visit(node: Any) -> Any:
+    def visit(node: Any, key: Callable[[Any], Any] | None) -> Any:
         if id(node) not in done:
-            fresh = node.with_children(tuple(visit(child) for child in node.children()))
-            for exchange in exchanges(node):
+            moves = exchanges(node)
+            fresh = node.with_children(tuple(visit(child, None if moves else key) for child in node.children()))
+            for exchange in moves:
                 if _free(model, node, exchange):
                     fresh = permuted(fresh, exchange, _order(fresh, exchange, key))
             done[id(node)] = fresh
         return done[id(node)]
 
-    return visit(model)
+    return visit(model, key)
 
 
 def _free(model: Distribution, node: Any, exchange: Exchange) -> bool:

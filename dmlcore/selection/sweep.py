@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -71,10 +72,9 @@ class Selection:
 
     def plot(self, ax: Any = None, criteria: Iterable[str] | None = None) -> Any:
         """Criteria against candidates, the one chosen marked, on a matplotlib axes; returns the axes."""
-        if ax is None:
-            from matplotlib.figure import Figure
+        from dmlcore.plot.axes import axes_or_new, plain_axes
 
-            ax = Figure(layout="constrained").subplots()
+        ax = plain_axes(axes_or_new(ax, (6.0, 3.8)))
         chosen = [self.criterion] if criteria is None else list(criteria)
         unknown = [name for name in chosen if name not in self.rows[0]]
         if unknown:
@@ -116,12 +116,15 @@ def select(
     candidates, such as `range(1, 7)`. criterion: "bic", "aic", "icl" (entropy form), "icl_hard" (each row given to its most probable
     component), all smaller the better; or "held_out", the log likelihood of a row that the fit did not see, by `folds` folds, larger
     the better (it fits every candidate `folds` times more). starts: random starts of each, as in `dmlcore.fit`. patience: stop once
-    so many candidates in a row have been worse than the best; None goes through all. threads: how many; results do not depend on it.
-    options: of `dmlcore.fit`. Ctrl-C ends the sweep with what it has.
+    so many candidates in a row have been worse than the best; None goes through all. threads: how many (None: as
+    DMLCORE_NUM_THREADS says, or else one per core); results do not depend on it. options: of `dmlcore.fit`. Ctrl-C ends the sweep with
+    what it has.
 
     A candidate that cannot be fitted at all is left out and named in `failures`; if none can be fitted, the first error is raised.
     """
     _check(criterion, patience)
+    if threads is None and "DMLCORE_NUM_THREADS" not in os.environ:
+        threads = os.cpu_count()
     candidates = list(values)
     if not candidates:
         raise EmptyError("there are no candidates to choose from")

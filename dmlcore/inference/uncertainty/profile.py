@@ -97,7 +97,8 @@ def _outer(v: float, scale: str) -> float:
     """A number on the scale of its logarithm or log odds, where likelihoods are closer to parabolas."""
     if scale == POSITIVE:
         return float(np.log(v))
-    return float(np.log(v) - np.log1p(-v)) if scale == PROBABILITY else float(v)
+    with np.errstate(divide="ignore"):  # on the way to a bound
+        return float(np.log(v) - np.log1p(-v)) if scale == PROBABILITY else float(v)
 
 
 def _inner(u: float, scale: str) -> float:

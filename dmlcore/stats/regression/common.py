@@ -51,7 +51,8 @@ class Share(NamedTuple):
     law: Any
 
     def __add__(self, other: Any) -> Share:
-        return Share(self.statistics + other.statistics, self.estimator, self.law)
+        law = self.law if other.law is None else other.law  # of a stream's batches, that of the later one
+        return Share(self.statistics + other.statistics, self.estimator, law)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ class Shares:
         for place, share in other.by_place.items():
             places[place] = places[place] + share if place in places else share
         return Shares(places)
+
+    def scaled(self, factor: float) -> Shares:
+        return Shares({place: share._replace(statistics=share.statistics.scaled(factor)) for place, share in self.by_place.items()})
 
     def __iter__(self) -> Iterator[Share]:
         return (share for share in self.by_place.values() if share.statistics.count > 0)
@@ -103,8 +107,8 @@ class CommonParametersEstimator(Estimator):
         return self.pinned(whiten=whitening(matrix))
 
     def estimate(self, statistics: Shares, previous: Any = None) -> CommonParametersDistribution:
-        keys = shared_keys(statistics)
-        coef = dict.fromkeys(keys, 0.0) if previous is None else dict(previous.coef)
+        keys, before = shared_keys(statistics), known_before(statistics, previous, "coef")
+        coef = {key: before.get(key, 0.0) for key in keys}
         undetermined: tuple[str, ...] = ()
         if keys:
             base = CommonParametersDistribution(coef)
@@ -141,7 +145,8 @@ class CommonParametersEstimator(Estimator):
                 own = share.estimator.scale_sums(share.statistics, *moved[:2])
                 sums[key] = sums[key] + own if key in sums else own
                 sharing.setdefault(key, []).append(share)
-        scales = {} if previous is None else dict(previous.scale)
+        named = {share.estimator.scale_key for share in statistics.by_place.values()}
+        scales = {key: value for key, value in known_before(statistics, previous, "scale").items() if key in named}
         for key, shares in sharing.items():
             widest = max(shares, key=lambda share: share.estimator.floor)
             scales[key] = widest.estimator.scale_from(sums[key], widest.law)
@@ -156,3 +161,9 @@ class CommonParametersEstimator(Estimator):
 def shared_keys(statistics: Shares) -> list[str]:
     """The keys of shared coefficients, in order."""
     return sorted({key for share in statistics.by_place.values() for key in share.estimator.coef_keys})
+
+
+def known_before(statistics: Shares, previous: Any, field: str) -> dict[str, float]:
+    """Shared numbers as they were; a law that was fitted apart, without some of the others, may bring those it knows."""
+    laws = [share.law.common for share in statistics.by_place.values() if share.law is not None]
+    return {key: value for law in (*laws, previous) if law is not None for key, value in getattr(law, field).items()}

@@ -23,7 +23,7 @@ from dmlcore.stats.multivariate.vectors import check_dimension
 from dmlcore.stats.regression.domains import Coefficients, MaybeReal
 from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, numbers, predictors, row_layout
 
-HIGHEST = 700.0  # linear predictors of log links beyond this are cut, so that means stay finite
+HIGHEST = 300.0  # linear predictors of log links beyond this are cut, so that means, and informations made of them, stay finite
 
 
 class RegressionDistribution(CombinatorDistribution):

@@ -13,6 +13,7 @@ from dmlcore.core.errors import EmptyError, ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Covariates, Layout
+from dmlcore.stats.regression.design import column_name
 from dmlcore.stats.regression.domains import ColumnNames
 from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, row_layout
 from dmlcore.stats.regression.scoring import LEVEL_FLOOR, SHAPE_FLOOR, Frame, Scoring, level_of, scorings
@@ -159,5 +160,5 @@ def undetermined_message(estimator: Any, distribution: Any) -> str | None:
     if not distribution.undetermined or estimator.frame is None:
         return None
     columns = distribution.undetermined
-    named = ", ".join(f"the coefficient of {estimator.frame.column(j)}" if j >= 0 else "the intercept" for j in columns)
+    named = ", ".join(f"the coefficient of {column_name(j, estimator.names)}" if j >= 0 else "the intercept" for j in columns)
     return f"{estimator.label}: its rows do not determine {named} ({estimator.runaway}); ridge would"

@@ -39,7 +39,7 @@ class GammaRegressionDistribution(SharingDistribution):
     def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
         shape = np.array([[node.shape] for node in nodes])
         logs = np.log(rows.y)
-        apart = np.clip(logs - eta, -HIGHEST, HIGHEST)
+        apart = np.minimum(logs - eta, HIGHEST)
         ratio = np.exp(apart)
         gap = log_gap(ratio - 1.0, apart) if shape.max() >= LARGE else ratio - 1.0 - apart
         constant = 0.5 * np.log(shape) - HALF_LOG_2PI - stirling_error(shape)

@@ -139,7 +139,8 @@ class LinearRegressionEstimator(SharingEstimator):
         return -0.5 * (ridge + count * (math.log(sigma2) + variance / sigma2))
 
     def degenerate(self, distribution: Any) -> str | None:
-        return floor_message(self.label, distribution.sigma2, self.floor) or super().degenerate(distribution)
+        exact = floor_message(self.label, distribution.sigma2, self.floor, "passes through all its responses")
+        return exact or super().degenerate(distribution)
 
     def spread(self, distribution: Any) -> float:
         return least_spread(distribution.sigma2, self.floor)

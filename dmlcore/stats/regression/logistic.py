@@ -91,7 +91,8 @@ class LogisticRegressionEstimator(_Trials, SharingEstimator):
     def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
         rows = tape.rows
         if tape.nodes is None:
-            p = np.atleast_1d(special.expit(rows.offset))[None]
-            return rows.y - rows.trials * p, np.broadcast_to(rows.trials * p * (1 - p), (1, rows.n))
+            p = (rows.y + 0.5) / (rows.trials + 1.0)  # shares of successes, moved off 0 and 1
+            curves = rows.trials * p * (1 - p)
+            return (curves * (special.logit(p) - rows.offset) + rows.y - rows.trials * p)[None], curves[None]
         p, q = tape.made
         return rows.y * q - (rows.trials - rows.y) * p, rows.trials * p * q

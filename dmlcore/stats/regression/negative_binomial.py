@@ -9,6 +9,7 @@ import numpy as np
 
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.domains import positive
+from dmlcore.core.errors import ParameterError
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
@@ -20,6 +21,7 @@ from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimat
 from dmlcore.stats.univariate.negative_binomial import LEAST, MOST, NegativeBinomialDistribution, dispersion_slopes, log_ways
 
 STARTING_DISPERSION = 0.5
+FARTHEST = 1e100  # dispersions beyond this, or below its inverse, overflow
 REACH = 1.5  # how far one step may change its logarithm
 
 
@@ -27,8 +29,8 @@ class NegativeBinomialRegressionDistribution(SharingDistribution):
     """A count y in 0, 1, 2, ... given x: negative binomial with mean `mu = exp(intercept + coef . x (+ offset))` and variance
     `mu + dispersion mu^2`. With t = 1 / dispersion, the probability is `Gamma(y + t) / (Gamma(t) y!) (t / (t + mu))^t (mu / (t + mu))^y`.
 
-    coef: `(p,)`, log units per unit of x. intercept: the log mean at x = 0, or None. dispersion: positive, a pure number; towards 0
-    the law is Poisson. offset: whether observations are `(x, y, offset)`. Raises `ParameterError` outside these domains.
+    coef: `(p,)`, log units per unit of x. intercept: the log mean at x = 0, or None. dispersion: a pure number, from 1e-100 to 1e100;
+    towards 0 the law is Poisson. offset: whether observations are `(x, y, offset)`. Raises `ParameterError` outside these domains.
     """
 
     dispersion: float = parameter(positive)
@@ -39,6 +41,13 @@ class NegativeBinomialRegressionDistribution(SharingDistribution):
     response = Count
     support = COUNTS
     scale_field = "dispersion"
+
+    def validate(self) -> None:
+        super().validate()
+        if not FARTHEST**-1 <= self.dispersion <= FARTHEST:
+            raise ParameterError(
+                f"{type(self).__name__}: dispersion must be from {1 / FARTHEST:g} to {FARTHEST:g}, got {self.dispersion!r}"
+            )
 
     @classmethod
     def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -77,7 +86,7 @@ class NegativeBinomialRegressionEstimator(SharingEstimator):
             return slopes / (1 + STARTING_DISPERSION * mean), mean / (1 + STARTING_DISPERSION * mean)
         dispersion = np.array([[node.dispersion] for node in tape.nodes])
         widened = 1 + dispersion * tape.made
-        return (tape.rows.y - tape.made) / widened, tape.made * (1 + dispersion * tape.rows.y) / widened**2
+        return (tape.rows.y - tape.made) / widened, (tape.made / widened) * ((1 + dispersion * tape.rows.y) / widened)
 
     @classmethod
     def further(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
@@ -97,3 +106,9 @@ class NegativeBinomialRegressionEstimator(SharingEstimator):
         step = -sums.first / sums.second if sums.second < 0 else math.copysign(REACH, sums.first)
         log_t = min(max(step, -REACH), REACH) - math.log(previous.dispersion)
         return min(max(math.exp(-log_t), LEAST), MOST)
+
+    def degenerate(self, distribution: Any) -> str | None:
+        dispersion = distribution.dispersion
+        if self.scale_field not in dict(self.held) and not LEAST * (1 - 1e-9) <= dispersion <= MOST * (1 + 1e-9):
+            return f"{self.label}: its dispersion, {dispersion:.3g}, is out of bounds"  # no step of EM goes there, longer ones may
+        return super().degenerate(distribution)

@@ -17,9 +17,8 @@ from dmlcore import kernels
 from dmlcore.core.errors import DegenerateError
 from dmlcore.core.statistics import Scatter
 from dmlcore.stats.multivariate.vectors import lower_inverse
+from dmlcore.stats.regression.design import dependence, roots_of_diagonal
 
-COLLINEAR = 1e-13  # times the number of columns: a share of a column's spread, left by those before it, that is rounding
-CONSTANT = 2.0**-46  # relative to its mean: a column's standard deviation below this is rounding
 SHAPE_FLOOR = 1e-7  # information in a direction, relative to that of all the data, below which parameters stay where they are
 LEVEL_FLOOR = 1e-7  # information per row on the linear predictor itself, below which fitted values have run off
 STRIDE = 2.0  # how far one step may change linear predictors, root mean square over rows weighted by information
@@ -148,6 +147,8 @@ class Frame:
         self.centre = statistics.centre if intercept and 0 in self.own else np.zeros(len(statistics.centre))
         self.names = names
         level = level_of(statistics)
+        if not level > 0:
+            raise DegenerateError(f"{who}: no row says anything about its coefficients; leave it out")
         matrix = np.einsum("cicj->ij", self._inside(statistics)[1]) / level
         matrix[self._slopes, self._slopes] += ridge / level * np.eye(len(self.centre))
         used = np.sort(np.concatenate([self.own, self.others]))
@@ -156,7 +157,7 @@ class Frame:
             few = statistics.count if statistics.count <= len(used) else None
             rows = f" (the rows weigh {few:g} in all, for {len(used)} coefficients)" if few is not None else ""
             raise DegenerateError(f"{who}: {trouble}{rows}; leave it out, or give ridge")
-        self.scale = np.sqrt(np.diag(matrix))
+        self.scale = roots_of_diagonal(matrix)
         self.relative = matrix
         self.whiten = whitening(matrix[np.ix_(self.own, self.own)])
 
@@ -198,7 +199,7 @@ class Frame:
         C, p = coef.shape
         q = p + self.intercept
         level = level_of(statistics)
-        change, undetermined = np.zeros((C, q)) if known is None else known[None].copy(), (-1,) * (len(self.own) > 0)
+        change, undetermined = np.zeros((C, q)) if known is None else known[None].copy(), self._run_off(coef)
         if level > level_floor * statistics.count:
             matrix, gradient = self.quadratic(statistics, coef)
             if known is not None:
@@ -235,9 +236,11 @@ class Frame:
             found.add(int(columns[np.argmax(slopes)]) if slopes.max() > 0.05 * moved.max() else -1)
         return tuple(sorted(found))
 
-    def column(self, j: int) -> str:
-        """How messages call a column."""
-        return column_name(j, self.names)
+    def _run_off(self, coef: np.ndarray) -> tuple[int, ...]:
+        """Where linear predictors have run off: the intercept, and the columns that moved them by more than one; all, if none did."""
+        columns = np.sort(np.append(self.own, self.others)) - self.intercept if len(self.own) else self.own  # -1 for the intercept
+        moved = np.append(np.abs(coef).max(axis=0, initial=0.0) * self.scale[self._slopes], np.inf)[columns]
+        return tuple((columns[moved > 1] if (moved > 1).any() else columns).tolist())
 
 
 def whitening(matrix: np.ndarray) -> np.ndarray:
@@ -267,31 +270,3 @@ def shortened(step: np.ndarray, matrix: np.ndarray, level: float, stride: float 
 def level_of(statistics: Scoring) -> float:
     """The information on the linear predictors themselves, summed over rows."""
     return float(np.einsum("cc->", statistics.information[:, 0, :, 0]))
-
-
-def column_name(j: int, names: Any) -> str:
-    """`the intercept`, `column 2`, or `column 'age'`."""
-    return "the intercept" if j < 0 else f"column {j}" if names is None else f"column {names[j]!r}"
-
-
-def dependence(matrix: np.ndarray, centre: np.ndarray, columns: np.ndarray, names: Any) -> str:
-    """Which of these columns (-1: the intercept, first if there is one), with these second moments, is constant or follows from those
-    before it, and how; or nothing."""
-    q, first = len(columns), int((columns[:1] == -1).sum())
-    middle, scale = centre[columns[first:]], np.sqrt(np.diag(matrix))
-    called = [column_name(int(j), names) for j in columns]
-    for j in range(first, q):
-        at = middle[j - first] if first else 0.0
-        if not scale[j] > CONSTANT * abs(at):
-            word = "zero in all rows" if at == 0 else f"constant ({at:.6g})"
-            return f"{called[j]} is {word}" + (", which the intercept already says" if first else "")
-    correlation = matrix / scale[:, None] / scale
-    for j in range(first, q):
-        before = correlation[:j, :j]
-        share = np.linalg.lstsq(before, correlation[:j, j], rcond=None)[0] if j else np.zeros(0)
-        left = 1.0 - 2 * share @ correlation[:j, j] + share @ before @ share
-        if left <= COLLINEAR * q:
-            terms = [(i, share[i] * scale[j] / scale[i]) for i in range(first, j) if abs(share[i]) > 1e-6]
-            how = " + ".join(f"{value:.6g} {called[i]}" for i, value in terms) or "the intercept"
-            return f"{called[j]} follows from those before it: it is {how}" + (" + a constant" if first else "")
-    return ""

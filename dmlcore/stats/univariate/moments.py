@@ -123,8 +123,8 @@ def least_spread(variance: Any, floor: Any) -> float:
     return float(np.min(relative))
 
 
-def floor_message(label: str, variance: Any, floor: Any) -> str | None:
-    """A sentence if a variance lies on its floor: the component sits on (nearly) equal values."""
+def floor_message(label: str, variance: Any, floor: Any, sits: str = "sits on equal values") -> str | None:
+    """A sentence if a variance lies on its floor, as the component sits on (nearly) equal values, or as `sits` says."""
     if not np.any((np.asarray(floor) > 0) & (np.asarray(variance) <= np.asarray(floor) * (1 + 1e-9))):
         return None
-    return f"{label} sits on equal values (variance at its floor, {float(np.max(floor)):.3g}); its density there is unbounded"
+    return f"{label} {sits} (variance at its floor, {float(np.max(floor)):.3g}); its density there is unbounded"

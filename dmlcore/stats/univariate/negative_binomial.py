@@ -156,7 +156,7 @@ def dispersion_slopes(values: np.ndarray, mu: Any, t: Any, of: Callable[[np.ndar
     """
     y, above = of(values), values + t
     u = (y - mu) / (t + mu)
-    first = of(t * (digamma_gap(t) - digamma_gap(above))) - t * log_gap(u)
+    first = of(t * (digamma_gap(t) - digamma_gap(above))) - t * log_gap(u, of(np.log(above)) - np.log(t + mu))
     return first, first + of(t * t * (trigamma_gap(above) - trigamma_gap(t))) + t * t * (u * u / (y + t))
 
 
