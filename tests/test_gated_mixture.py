@@ -215,7 +215,7 @@ def test_bad_input_is_named() -> None:
 def test_a_fit_may_begin_from_labels_or_shares() -> None:
     rng = np.random.default_rng(1)
     w, x = rng.normal(size=80), rng.normal(size=80)
-    z = (rng.random(80) < special.expit(2 * w)).astype(int)
+    z = (rng.random(80) < scipy.special.expit(2 * w)).astype(int)
     y = np.where(z, 1 + x, -1 - x) + rng.normal(0, 0.5, 80)
     rows = [((a,), ((b,), c)) for a, b, c in zip(w.tolist(), x.tolist(), y.tolist(), strict=True)]
     estimator = GatedMixtureEstimator([LinearRegressionEstimator()] * 2)

@@ -10,6 +10,7 @@ import pytest
 import scipy.stats
 
 from dmlcore import fit
+from dmlcore.core import special
 from dmlcore.core.errors import DataError, DegenerateError, EmptyError, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten, n_parameters, unflatten
 from dmlcore.fitting.problem import Problem
@@ -34,6 +35,7 @@ from dmlcore.stats import (
     SequenceEstimator,
     estimate,
 )
+from dmlcore.stats.regression.design import dependence
 from tests.reference import load
 
 GLM = load("statsmodels_glm")
@@ -672,11 +674,11 @@ def test_a_shift_of_offsets_moves_intercepts_alone() -> None:
     rng = np.random.default_rng(3)
     x, offset, trials = rng.normal(size=60), rng.normal(size=60), rng.integers(0, 9, 60)
     y = rng.binomial(trials, special.expit(0.3 + x + offset))
-    fits = [
-        fit(list(zip(x.tolist(), y.tolist(), trials.tolist(), (offset + shift).tolist(), strict=True)), LogisticRegressionEstimator(True, 0.0, True, trials=True))
-        for shift in (0.0, 5.0, -300.0)
-    ]
-    for record, shift in zip(fits, (0.0, 5.0, -300.0), strict=True):
+    shifts, fits = (0.0, 5.0, -300.0), []
+    for shift in shifts:
+        rows = list(zip(x.tolist(), y.tolist(), trials.tolist(), (offset + shift).tolist(), strict=True))
+        fits.append(fit(rows, LogisticRegressionEstimator(offset=True, trials=True)))
+    for record, shift in zip(fits, shifts, strict=True):
         assert record.status == "converged"
         assert record.log_likelihood == pytest.approx(fits[0].log_likelihood, abs=1e-7)
         assert record.model.intercept == pytest.approx(fits[0].model.intercept - shift, abs=1e-6)
@@ -695,7 +697,7 @@ def test_longer_steps_keep_dispersions_in_bounds() -> None:
     x, z = rng.normal(size=(120, 2)), rng.random(120) < 0.5
     y = np.where(z, 1, rng.poisson(rng.gamma(2, np.exp(0.2 - 0.6 * x[:, 1]) / 2)))
     found = fit(list(zip(x, y.tolist(), strict=True)), MixtureEstimator([NegativeBinomialRegressionEstimator()] * 2), rng=1)
-    assert all(1e-8 <= law.dispersion * (1 + 1e-9) for law in found.model.components)
+    assert all(law.dispersion * (1 + 1e-9) >= 1e-8 for law in found.model.components)
     assert "out of bounds" in NegativeBinomialRegressionEstimator().degenerate(found.model.components[0].replace(dispersion=1e-9))
     with pytest.raises(ParameterError, match="from 1e-100 to 1e\\+100"):
         NegativeBinomialRegressionDistribution([1.0], 0.0, 1e-120)

@@ -52,7 +52,8 @@ def fit(
 
     data: observations, or what `seq_encode` made of them. weights: one number >= 0 per row.
 
-    Where it starts. start: a model to begin from; or, for a mixture, a component for each row `(n,)`, or shares of the components
+    Where it starts. start: a model to begin from; or, for a mixture (a gated one too), a component for each row `(n,)`, or shares of the
+    components
     `(n, K)`. Without one, a good start is searched for (`dmlcore.fitting.search`), from `starts` random ones. starts=1 takes one random
     start as it is: about a fraction `init_p` of the rows, assigned to components at random (of `init_estimator`, if that is given).
 
