@@ -28,6 +28,7 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
             exec(compile(above + found[1], str(page), "exec"), names)
     finally:
         plt.close("all")
+    assert len(names) > 2  # its code left something behind
 
 
 def test_the_summary_on_the_page_is_the_one_printed(

@@ -148,8 +148,9 @@ def test_a_spike_does_not_flatten_the_rest() -> None:
 )
 def test_density_of_examples(name: str) -> None:
     e = next(e for e in EXAMPLES if e.name == name)
-    plot.density(e.law, e.data(50))
-    plot.density(e.law)
+    for ax in (plot.density(e.law, e.data(50)), plot.density(e.law)):
+        assert ax.lines or ax.collections or ax.patches
+        assert np.isfinite(ax.get_ylim()).all()
 
 
 @pytest.mark.parametrize("count", [9, 12])
@@ -379,8 +380,10 @@ def test_a_large_tree_is_cut() -> None:
 
 
 def test_trees_of_estimators_and_odd_names() -> None:
-    plot.tree(RECORDS.estimator())
-    plot.tree(CategoricalDistribution({"$": 0.5, "^_{": 0.5}, name="$\\frac{$"))
+    assert "composite" in " ".join(text.get_text() for text in plot.tree(RECORDS.estimator()).texts)
+    odd = plot.tree(CategoricalDistribution({"$": 0.5, "^_{": 0.5}, name="$\\frac{$"))
+    odd.figure.canvas.draw()
+    assert "frac" in " ".join(text.get_text() for text in odd.texts)
 
 
 # -- axes ----------------------------------------------------------------------------------------------------------------

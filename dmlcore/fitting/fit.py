@@ -53,9 +53,9 @@ def fit(
     data: observations, or what `seq_encode` made of them. weights: one number >= 0 per row.
 
     Where it starts. start: a model to begin from; or, for a mixture (a gated one too), a component for each row `(n,)`, or shares of the
-    components
-    `(n, K)`. Without one, a good start is searched for (`dmlcore.fitting.search`), from `starts` random ones. starts=1 takes one random
-    start as it is: about a fraction `init_p` of the rows, assigned to components at random (of `init_estimator`, if that is given).
+    components `(n, K)`. Without one, a good start is searched for (`dmlcore.fitting.search`), from `starts` random ones. starts=1 takes
+    one random start as it is: about a fraction `init_p` of the rows, assigned to components at random (of `init_estimator`, if that is
+    given).
 
     When it stops. Where less than 1e-8 is estimated to be left to gain (`dmlcore.fitting.stopping`) and the point is no saddle
     (`dmlcore.fitting.saddle`); after `max_its` steps from the start chosen, or `time_limit` seconds. delta: instead, where a step gains
