@@ -16,8 +16,8 @@ class Removal:
     """Takes away the lightest component whose share is below a minimum, one at a time, with an EM step in between.
 
     A share is a component's expected part of the row weights; the last component holds all of them and stays. `event`: what was removed
-    last. Raises `ParameterError` for a minimum
-    outside [0, 1) or weights that are fixed or tied, `StructureError` where the estimator is no mixture that can lose a component.
+    last. Raises `ParameterError` for a minimum outside [0, 1) or weights that are fixed or tied, `StructureError` where the estimator
+    is no mixture that can lose a component.
     """
 
     def __init__(self, problem: Problem, estimator: Estimator, least: Any):

@@ -16,7 +16,7 @@ from dmlcore.data.layouts import Covariates, Layout
 from dmlcore.stats.regression.design import column_name
 from dmlcore.stats.regression.domains import ColumnNames
 from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, row_layout
-from dmlcore.stats.regression.scoring import LEVEL_FLOOR, SHAPE_FLOOR, Frame, Scoring, level_of, scorings
+from dmlcore.stats.regression.scoring import LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, Frame, Scoring, level_of, scorings
 
 
 class RegressionEstimator(CombinatorEstimator):
@@ -137,7 +137,7 @@ class RegressionEstimator(CombinatorEstimator):
         scoring = self.scoring(statistics, previous)
         assert self.frame is not None
         coef = np.zeros(len(scoring.centre)) if previous is None else previous.coef
-        stride = None if previous is None or self.exact else self.frame.stride
+        stride = None if previous is None or self.exact else STRIDE
         step = self.frame.step(scoring, coef[None], self.shape_floor, self.level_floor, stride, self.changes(previous))
         before = 0.0 if previous is None or previous.intercept is None else previous.intercept
         return (before + float(step.intercept[0]) if self.intercept else None), coef + step.coef[0], step.undetermined

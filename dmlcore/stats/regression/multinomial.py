@@ -21,7 +21,7 @@ from dmlcore.stats.regression.domains import Coefficients, MaybeVector
 from dmlcore.stats.regression.estimator import RegressionEstimator
 from dmlcore.stats.regression.labels import Design, LabelStart, LabelTape, chosen_rows, distinct_labels, share_sums
 from dmlcore.stats.regression.rows import at_centre
-from dmlcore.stats.regression.scoring import Frame, Scoring, level_of
+from dmlcore.stats.regression.scoring import STRIDE, Frame, Scoring, level_of
 from dmlcore.stats.sequences.chain_runs import RowLabels
 from dmlcore.stats.univariate.categorical import CategoricalDistribution
 
@@ -181,7 +181,7 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
         scoring = out.scoring(statistics, None)
         if not level_of(scoring) > 0:  # one label alone
             return out
-        return out.pinned(frame=Frame(scoring, self.intercept, self.ridge, self.label, self.names))
+        return out.pinned(frame=out.frame_of(statistics))
 
     def estimate(self, statistics: Any, previous: Any = None) -> MultinomialLogisticRegressionDistribution:
         labels = tuple(self._vocabulary(statistics)) if previous is None else previous.labels
@@ -192,7 +192,7 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
         if short:
             scoring = self.scoring(statistics, previous)
             frame = self.frame or Frame(scoring, self.intercept, self.ridge, self.label, self.names)
-            step = frame.step(scoring, coef, self.shape_floor, self.level_floor, frame.stride)
+            step = frame.step(scoring, coef, self.shape_floor, self.level_floor, STRIDE)
             before, coef, undetermined = before + step.intercept, coef + step.coef, step.undetermined
         law = self.family(coef, before if self.intercept else None, labels, self.name, self.keys)
         return law.pinned(undetermined=undetermined) if undetermined else law

@@ -9,7 +9,7 @@ Covariates are taken about their weighted mean, so that offsets and units do no 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -127,8 +127,6 @@ class Frame:
     those among the rest that are estimated elsewhere. Covariates are taken about their mean where the intercept absorbs that.
     """
 
-    stride: ClassVar[float] = STRIDE
-
     def __init__(
         self,
         statistics: Scoring,
@@ -145,7 +143,6 @@ class Frame:
         self.own = np.arange(size) if own is None else own
         self.others = np.array(others, dtype=np.intp)
         self.centre = statistics.centre if intercept and 0 in self.own else np.zeros(len(statistics.centre))
-        self.names = names
         level = level_of(statistics)
         if not level > 0:
             raise DegenerateError(f"{who}: no row says anything about its coefficients; leave it out")
