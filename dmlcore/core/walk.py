@@ -231,9 +231,10 @@ class Send:
 
 
 class Open:
-    """Makes tapes from columns alone. `responsibilities(K, n)` gives the shares `(K, n)` of latent nodes."""
+    """Makes tapes from columns alone. `responsibilities(K, n, estimators, column)` gives the shares `(K, n)` of latent nodes; of the K
+    estimators and their common column, where a node has these."""
 
-    def __init__(self, responsibilities: Callable[[int, int], np.ndarray], tables: Tables):
+    def __init__(self, responsibilities: Callable[..., np.ndarray], tables: Tables):
         self.responsibilities, self.tables = responsibilities, tables
 
     def __call__(self, estimator: Estimator, column: Any) -> Any:
@@ -243,7 +244,7 @@ class Open:
         return estimator.open(column, self) if isinstance(estimator, CombinatorEstimator) else column
 
     def components(self, estimators: tuple[Estimator, ...], column: Any) -> Components:
-        shares = self.responsibilities(len(estimators), len(column))
+        shares = self.responsibilities(len(estimators), len(column), estimators, column)
         return Components([self(e, column) for e in estimators], np.empty((0, 0)), shares, np.zeros(len(column)))
 
 

@@ -36,7 +36,7 @@ def rule_of(assign: str, draws: np.random.Generator | None) -> Any:
 def random_shares(rng: np.random.Generator) -> Any:
     """Responsibilities that assign each row to one component at random, all but a faint share."""
 
-    def shares(K: int, n: int) -> np.ndarray:
+    def shares(K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
         out = np.full((K, n), FAINT / K)
         out[rng.integers(K, size=n), np.arange(n)] += 1 - FAINT
         return out
@@ -47,4 +47,4 @@ def random_shares(rng: np.random.Generator) -> Any:
 def shares_first(given: np.ndarray, then: Any) -> Any:
     """Responsibilities that are given for the outermost latent node, which asks first, and come from `then` for those inside."""
     waiting = [given]
-    return lambda K, n: waiting.pop() if waiting else then(K, n)
+    return lambda K, n, estimators=(), column=None: waiting.pop() if waiting else then(K, n, estimators, column)

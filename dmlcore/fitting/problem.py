@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import cached_property, reduce
 from operator import add
 from typing import Any
@@ -22,6 +23,7 @@ from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import frame_columns
 from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.fitting.assignment import FAINT, random_shares, rule_of, shares_first
+from dmlcore.fitting.seeding import spread_shares
 from dmlcore.kernels.codes import scatter
 
 
@@ -81,16 +83,16 @@ class Problem:
     def _ones(self) -> np.ndarray:
         return np.ones(max(stop - start for start, stop, _ in self.encoded.blocks))
 
-    def _whole(self, K: int, n: int) -> np.ndarray:
+    def _whole(self, K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
         self.latent = True
         return np.ones((K, n))
 
-    def _opened(self, estimator: Estimator, ties: Ties, responsibilities: Any, factors: Any = None) -> Any:
+    def _opened(self, estimator: Estimator, ties: Ties, responsibilities: Any, factors: Any = None, blocks: Any = None) -> Any:
         """Statistics without a model: latent nodes take the given responsibilities, rows their weights times `factors`."""
         tables, send = Tables(), Send(ties.by_id)
         open, total = Open(responsibilities, tables), None
-        for start, stop, column in self.encoded.blocks:
-            weights = self._block_weights(start, stop)
+        for start, stop, column in self.encoded.blocks if blocks is None else blocks:
+            weights = self._block_weights(start, stop) if blocks is None else self.row_weights[start:stop]
             node = send(estimator, open(estimator, column), weights if factors is None else weights * factors(stop - start))
             total = node if total is None else total + node
         return settle(estimator, total, send)
@@ -146,8 +148,16 @@ class Problem:
 
         A model without latent parts has nothing to choose, and starts at its maximum.
         """
+        return self._begun(lambda: self._random_start(rng, p))
+
+    def spread_start(self, rng: np.random.Generator) -> Distribution:
+        """A start whose components lie apart (`dmlcore.fitting.seeding`), from all the rows; for few rows, as it looks at all at once."""
+        whole = [(0, len(self.encoded), self.encoded.column)]
+        return self._begun(lambda: self._assembled(self._opened(self.estimator, self.ties, spread_shares(rng), blocks=whole)))
+
+    def _begun(self, latent_start: Callable[[], Distribution]) -> Distribution:
         try:
-            return self._random_start(rng, p) if self.latent else maximise(self.estimator, self._start_owns, self.ties)
+            return latent_start() if self.latent else maximise(self.estimator, self._start_owns, self.ties)
         except (EmptyError, DegenerateError):
             self._name_impossible_rows()
             raise
@@ -167,9 +177,13 @@ class Problem:
         def kept(n: int) -> np.ndarray:
             return np.where(rows_rng.random(n) < p, 1.0, FAINT * p)
 
-        owns = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, random_shares(shares_rng), kept)))
+        return self._assembled(self._opened(self.estimator, self.ties, random_shares(shares_rng), kept), FAINT * p)
+
+    def _assembled(self, statistics: Any, share: float = FAINT) -> Distribution:
+        """The model of the statistics of a start; on a sample, with a faint share of those of all rows."""
+        owns = self.ties.pool(flat(self.estimator, statistics))
         if self.share < 1 and self.scalable:
-            owns = self.faintly(owns, FAINT * p * self.share)
+            owns = self.faintly(owns, share * self.share)
         return maximise(self.estimator, owns, self.ties)
 
     def start_from(self, shares: np.ndarray, rng: np.random.Generator) -> Distribution:

@@ -55,6 +55,7 @@ class Ascent:
     problem: Problem
     rng: np.random.Generator
     p: float
+    spread: bool = False
     rule: Remaining = field(init=False)
     climb: Climb | None = None
     error: Exception | None = None
@@ -66,7 +67,8 @@ class Ascent:
         """Carried on until it has taken so many steps; a start that fails keeps its error."""
         try:
             if self.climb is None:
-                self.climb = Climb(self.problem, self.problem.start(self.rng, self.p))
+                start = self.problem.spread_start(self.rng) if self.spread else self.problem.start(self.rng, self.p)
+                self.climb = Climb(self.problem, start)
             follow(self.climb, self.rule, steps, deadline)
         except OFF_THE_MAP as error:
             self.error = error
@@ -97,7 +99,7 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     try:
         for round_rng in round_rngs[: 1 if starts else None]:
             streams = spawn(round_rng, 1 + (starts or STARTS))
-            fresh = [Ascent(small, stream, p) for stream in streams[1:]]
+            fresh = [Ascent(small, stream, p, i % 2 == 0) for i, stream in enumerate(streams[1:])]
             ascents += fresh
             best = _best_of(fresh, workers, deadline)
             found = [rearranging.improved(climb, streams[0], workers, deadline) for climb in best]

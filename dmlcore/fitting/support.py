@@ -1,0 +1,99 @@
+"""Is a component of an optimum there, or is it a few values that each predict themselves?
+
+Where a law can collapse, the likelihood of a mixture is unbounded, and its surface has many high local maxima at components fitted to a few
+values that lie close together, or almost in a plane, by chance (Day 1969; McLachlan and Peel 2000, section 3.10). Being small makes a
+component no such spike: three galaxies may be a cluster. Two things do.
+
+- It is *narrow and rests on few values*: fewer than `FEW` for each free number of its law, and a variance, in some direction, below
+  `NARROW` of that of all the data: as happens where rounding made values equal.
+- *What it adds to the likelihood does not last when values are left out.* A component adds `log p(x) - log p(x, not k)` to each of its
+  rows. Each row is scored again by the component estimated without it (one EM step): of a component that is there most of the sum is
+  left, of a spike little or nothing. Leaving out the rows that contribute most is how Seo and Kim (2012) tell spurious roots of normal
+  mixtures from others; here each row is left out in turn, and the component is suspected if less than `KEPT` of what it adds is left.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.errors import DmlcoreError
+from dmlcore.core.flat import flatten, own_parts
+from dmlcore.core.walk import Score, Tables
+from dmlcore.fitting.problem import HELD, Problem, paired
+
+FEW = 4.0  # values for each free number of a law, from which on a component is not doubted
+NARROW = 1e-3  # of the variance of all the data
+KEPT = 0.5  # of what a component adds to the likelihood, that must be left when each of its rows is scored without itself
+CERTAIN = 36.0  # nats that a component adds to one row at most: what is left of the others is rounding
+
+
+def weakly_supported(problem: Problem, model: Distribution, statistics: list[Any]) -> list[str]:
+    """The places where an optimum may be a spike, as messages: narrow laws on few values, and components that do not last."""
+    out, doubted = [], set()
+    for (path, e, law), own in zip(paired(problem.estimator, model), statistics, strict=True):
+        spread = e.spread(law)
+        if spread is None:
+            continue
+        values, free = own.count / problem.unit, sum(map(len, own_parts(law)))
+        if values >= FEW * free:
+            continue
+        if spread < NARROW:
+            rests = f"the {e.label} rests on about {values:.3g} values, with {spread:.2g} of the variance of all"
+            out.append(f"{path or 'at the top'}: {rests}; near degenerate: fewer than {FEW * free:g} may follow chance")
+        else:
+            doubted.add(path.split(".")[0])
+    return out + _not_lasting(problem, model, doubted) if doubted else out
+
+
+def _not_lasting(problem: Problem, model: Any, doubted: set[str]) -> list[str]:
+    """Of a mixture's components at the doubted places, those that do not last when each of their rows is left out."""
+    if not problem.estimator.mixes:
+        return []
+    rows, out = None, []
+    for k, (place, component) in enumerate(zip(model.places(), model.components, strict=False)):
+        if place not in doubted:
+            continue
+        if rows is None:
+            rows = model.seq_posterior(problem.encoded), model.seq_component_log_density(problem.encoded)
+        shares, logs = rows[0][:, k], rows[1][:, k]
+        held = float(shares @ problem.row_weights) / problem.unit
+        if held >= FEW * len(flatten(component)):
+            continue
+        left = share_left(problem, k, component, shares, logs)
+        if left < KEPT:
+            rests = f"the {component.label} holds about {held:.3g} rows, and {left:.0%} of what it adds to the log likelihood"
+            out.append(f"{place}: {rests} is left when each is scored without itself; near degenerate: it may follow chance")
+    return out
+
+
+def share_left(problem: Problem, k: int, component: Distribution, shares: np.ndarray, logs: np.ndarray) -> float:
+    """The part of what a component adds to the log likelihood that is left when each of its rows is scored by the law without it.
+
+    shares, logs: the posterior and the log density of each row under the component, `(n,)`.
+    """
+    part, held = problem.held_by(k, shares)
+    shares, logs, weights = shares[held], logs[held], part.row_weights
+    with np.errstate(divide="ignore"):
+        others = np.maximum(np.log1p(-np.minimum(shares, 1.0)), -CERTAIN)  # relative to the density of the row
+        own = np.log(shares)
+    alone = np.array([_log_density_without(part, i, component) for i in range(len(held))])
+    left = np.logaddexp(own + alone - logs, others) - others
+    return float(weights @ left) / float(weights @ -others)
+
+
+def _log_density_without(part: Problem, i: int, law: Distribution) -> float:
+    """The log density of one row under the law that follows from the others by one EM step."""
+    weights = part.row_weights.copy()
+    weights[i] = max(0.0, weights[i] * (1.0 - part.unit / part.counts[i])) if part.counts[i] > 0 else 0.0
+    try:
+        without = part.weighted(weights)
+        law = without.maximise(without.expect(law)[1], law)
+    except (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, OverflowError):
+        return -np.inf
+    return float(Score(law.repeated, Tables())(law, part.encoded.column.take(np.array([i])))[0][0])
+
+
+__all__ = ["HELD", "share_left", "weakly_supported"]
