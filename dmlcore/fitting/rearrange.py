@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.keys import preorder
+from dmlcore.core.keys import interchangeable
 from dmlcore.engines.threads import map_in_order
 from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow
 from dmlcore.fitting.problem import Problem
@@ -116,9 +116,7 @@ class Rearranging:
         return [_exchanged(model, places, parts) for places, parts in chosen]
 
     def _alike(self, i: int, j: int) -> bool:
-        """Whether a law of one can stand in the place of the other."""
-        one, other = self.estimators[i], self.estimators[j]
-        return one.family is other.family and (one == other or not any(node.entangled for node in preorder(one)))
+        return interchangeable(self.estimators[i], self.estimators[j])
 
     def _divided(self, k: int, weights: np.ndarray, logs: np.ndarray, rng: np.random.Generator) -> Parts | None:
         """The best of a few fits of two components to weighted rows; `logs` are their log densities now."""
