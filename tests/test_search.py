@@ -509,3 +509,10 @@ def test_which_laws_can_stand_in_which_places() -> None:
     of_one_kind = [(tied, tied, True), (TWO, named, True), (TWO, three, False), (gappy, unlike, False)]
     for one, another, alike in [(free, tied, False), (tied, other, False), *of_one_kind]:
         assert interchangeable(one, another) == interchangeable(another, one) == alike
+
+
+@pytest.mark.parametrize("part", [GaussianEstimator(), MixtureEstimator([GaussianEstimator()])])
+def test_where_there_is_nothing_to_choose_nothing_is_searched(part: Any, five: np.ndarray) -> None:
+    record = fit(five, MixtureEstimator([part]), rng=1)
+    assert (record.converged, record.starts, record.ended) == (True, [], 0)
+    assert record.log_likelihood == pytest.approx(fit(five, GaussianEstimator()).log_likelihood, rel=1e-13)

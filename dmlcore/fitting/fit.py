@@ -93,7 +93,7 @@ def fit(
     searched, ended, reached, cut_short = 0, 0, 0, False
     if start is not None:
         model = given_start(problem, start, rng)
-    elif starts == 1 or not problem.latent or init_estimator is not None or (delta is not None and starts is None):
+    elif starts == 1 or not problem.choosing or init_estimator is not None or (delta is not None and starts is None):
         model = first_model(problem, data, init_estimator, weights, rng, init_p)
     else:
         found = search(problem, rng, init_p, starts, deadline)

@@ -26,7 +26,10 @@ from dmlcore.kernels.codes import scatter
 
 
 class Problem:
-    """Encoded data with weights, and an estimator resolved on them. `estimator` is the tree whose every place is a node of its own."""
+    """Encoded data with weights, and an estimator resolved on them. `estimator` is the tree whose every place is a node of its own.
+
+    latent: whether the law of a row sums over what is not seen. choosing: whether it does so over several classes, so that starts differ.
+    """
 
     def __init__(self, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None):
         if not isinstance(estimator, Estimator):
@@ -41,7 +44,7 @@ class Problem:
 
     def _learn(self, estimator: Estimator) -> None:
         """Resolves an estimator on the rows."""
-        self.estimator, self.latent = estimator, False
+        self.estimator, self.latent, self.choosing = estimator, False, False
         ties = Ties(estimator)
         owns = ties.pool(flat(estimator, self._opened(estimator, Ties(estimator), self._whole)))
         self.estimator = resolve(estimator, owns, ties)
@@ -83,6 +86,7 @@ class Problem:
 
     def _whole(self, K: int, n: int) -> np.ndarray:
         self.latent = True
+        self.choosing = self.choosing or K > 1
         return np.ones((K, n))
 
     def _opened(self, estimator: Estimator, ties: Ties, responsibilities: Any, factors: Any = None) -> Any:
@@ -144,10 +148,10 @@ class Problem:
     def start(self, rng: np.random.Generator, p: float) -> Distribution:
         """A random start: a fraction `p` of the rows, assigned at random wherever a component must be chosen.
 
-        A model without latent parts has nothing to choose, and starts at its maximum.
+        Without components to choose between (none are latent, or there is one) it is the maximum of what all rows say.
         """
         try:
-            return self._random_start(rng, p) if self.latent else maximise(self.estimator, self._start_owns, self.ties)
+            return self._random_start(rng, p) if self.choosing else maximise(self.estimator, self._start_owns, self.ties)
         except (EmptyError, DegenerateError):
             self._name_impossible_rows()
             raise
