@@ -74,8 +74,13 @@ class Problem:
 
     @property
     def scalable(self) -> bool:
-        """Whether statistics can be multiplied: a user's need not be."""
-        return all(own is None or isinstance(own, np.ndarray) or hasattr(own, "scaled") for own in self._start_owns)
+        """Whether statistics that hold under any law can be multiplied: a user's need not be."""
+        return all(own is None or isinstance(own, np.ndarray) or hasattr(own, "scaled") for own in self._start_owns if not local(own))
+
+    @property
+    def local(self) -> bool:
+        """Whether some statistics hold at one law alone, so that those of other laws do not add to them."""
+        return any(map(local, self._start_owns))
 
     def _block_weights(self, start: int, stop: int) -> np.ndarray:
         return self._ones[: stop - start] if self.weights is None else self.weights[start:stop]
@@ -138,12 +143,15 @@ class Problem:
         return out
 
     def faintly(self, owns: list[Any], share: float) -> list[Any]:
-        """Statistics, and a faint share of those of all rows under every choice: what they give has a density for every row."""
+        """Statistics, and a faint share of those of all rows under every choice: what they give has a density for every row.
+
+        Local ones stay as they are: no law has been scored under every choice, and their laws have a density everywhere.
+        """
         if self.scalable:
-            rest = [own if own is None else faint(own, share) for own in self._start_owns]
+            rest = [own if own is None or local(own) else faint(own, share) for own in self._start_owns]
         else:
             rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, lambda n: np.full(n, share))))
-        return [own if own is None else own + other for own, other in zip(owns, rest, strict=True)]
+        return [own if own is None or local(own) else own + other for own, other in zip(owns, rest, strict=True)]
 
     def start(self, rng: np.random.Generator, p: float) -> Distribution:
         """A random start: a fraction `p` of the rows, assigned at random wherever a component must be chosen.
@@ -277,6 +285,11 @@ def raw_row(data: Any, row: int) -> Any:
     if hasattr(data, "columns"):
         return tuple(plain(column[row]) for column in frame_columns(data))
     return plain(data.iloc[row] if hasattr(data, "iloc") else data[row])
+
+
+def local(own: Any) -> bool:
+    """Whether statistics hold at the law that they were taken at alone: slopes of its log density."""
+    return bool(getattr(own, "local", False))
 
 
 def faint(own: Any, share: float) -> Any:
