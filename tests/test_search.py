@@ -11,6 +11,7 @@ import dmlcore.fitting.search as searching
 from dmlcore import OnlineEM, best_of, fit, optimize
 from dmlcore.core.errors import DataError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten
+from dmlcore.core.keys import interchangeable
 from dmlcore.engines.threads import map_in_order
 from dmlcore.fitting import drivers
 from dmlcore.fitting.acceleration import Extrapolation
@@ -24,12 +25,14 @@ from dmlcore.stats import (
     CompositeEstimator,
     GaussianDistribution,
     GaussianEstimator,
+    LinearRegressionEstimator,
     MarkovChainEstimator,
     MixtureDistribution,
     MixtureEstimator,
     MultivariateGaussianEstimator,
     OptionalEstimator,
     PoissonEstimator,
+    SequenceDistribution,
     SequenceEstimator,
     seq_encode,
 )
@@ -477,3 +480,39 @@ def test_searching_uses_nothing_at_random_but_its_generator() -> None:
     assert one.model == two.model
     assert one.steps == two.steps
     assert len(one.starts) % searching.STARTS == 0
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [
+            SequenceEstimator(GaussianEstimator(), length)
+            for length in (PoissonEstimator(), MixtureEstimator([PoissonEstimator()] * 2), PoissonEstimator())
+        ],
+        [LinearRegressionEstimator(tied=tied) for tied in ({0: "slope"}, {0: "slope"}, {})],
+    ],
+)
+def test_laws_are_moved_between_like_places_only(parts: Any) -> None:
+    """Components of unlike families or shapes below, or of which only some share parameters."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(m, 0.3, 20) for m in (1.0, 4.0, 9.0)])
+    lists = parts[0].family is SequenceDistribution
+    rows: Any = [[v] if lists else ([z], v * z) for v, z in zip(x, rng.normal(size=60), strict=True)]
+    record = fit(rows, MixtureEstimator(parts), rng=0, starts=2)
+    assert Problem(rows, MixtureEstimator(parts)).check(record.model) is record.model
+
+
+def test_which_laws_can_stand_in_which_places() -> None:
+    free, tied, other = (LinearRegressionEstimator(tied=tied) for tied in ({}, {0: "slope"}, {1: "slope"}))
+    three, named = MixtureEstimator([GaussianEstimator()] * 3), MixtureEstimator([GaussianEstimator(name="one"), GaussianEstimator()])
+    gappy, unlike = OptionalEstimator(GaussianEstimator()), OptionalEstimator(PoissonEstimator())
+    of_one_kind = [(tied, tied, True), (TWO, named, True), (TWO, three, False), (gappy, unlike, False)]
+    for one, another, alike in [(free, tied, False), (tied, other, False), *of_one_kind]:
+        assert interchangeable(one, another) == interchangeable(another, one) == alike
+
+
+@pytest.mark.parametrize("part", [GaussianEstimator(), MixtureEstimator([GaussianEstimator()])])
+def test_where_there_is_nothing_to_choose_nothing_is_searched(part: Any, five: np.ndarray) -> None:
+    record = fit(five, MixtureEstimator([part]), rng=1)
+    assert (record.converged, record.starts, record.ended) == (True, [], 0)
+    assert record.log_likelihood == pytest.approx(fit(five, GaussianEstimator()).log_likelihood, rel=1e-13)

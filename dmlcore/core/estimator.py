@@ -32,10 +32,16 @@ class Estimator(Declared):
     """The distribution it estimates."""
 
     mixes: ClassVar[bool] = False
-    """Whether its children are the components of a mixture with weights `w`, each a law of the whole observation."""
+    """Whether its first `num_components` children are the components of a mixture: each a law of the whole observation, or of what
+    `component_column` leaves of it. Such an estimator has `of_components` too, and its law `exchanged`, by which a search moves
+    components (`dmlcore.fitting.rearrange`)."""
 
     exact: ClassVar[bool] = True
     """Whether `estimate` maximises; False: it makes one step uphill, which a fit shortens if the objective falls."""
+
+    bounded: ClassVar[bool] = False
+    """Whether no choice of parameters gives an observation more than a bounded density: where `degenerate` is then a coefficient that runs
+    off to a limit, and no spike."""
 
     entangled: ClassVar[bool] = False
     """Whether its estimate depends on the statistics of each of the places that share it, not on their sum alone."""

@@ -6,7 +6,7 @@ mixture) ties only those. Ties are transitive. Statistics are handled here as li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dmlcore.core.declared import same
@@ -21,6 +21,14 @@ def preorder(tree: Any) -> Iterator[Any]:
     yield tree
     for child in tree.children():
         yield from preorder(child)
+
+
+def interchangeable(one: Estimator, other: Estimator) -> bool:
+    """Whether a law of one can stand in the place of the other: the same families in the same places, and equal settings if some of
+    its parameters are shared with other places."""
+    nodes, others = list(preorder(one)), list(preorder(other))
+    alike = [(type(e), len(e.children())) for e in nodes] == [(type(e), len(e.children())) for e in others]
+    return alike and (one == other or not any(e.entangled for e in nodes))
 
 
 class Ties:
@@ -94,13 +102,22 @@ def flat(estimator: Estimator, statistics: Any) -> list[Any]:
 
 def resolve(estimator: Estimator, owns: list[Any], ties: Ties) -> Estimator:
     """The estimator with what depends on the data fixed, every place a node of its own that knows it. `owns` as from `pool`."""
-    rest = enumerate(zip(owns, ties.whole, strict=True))
+    return _placed(estimator, ties, lambda node, i: node.resolve(owns[i]))
+
+
+def placed(estimator: Estimator, ties: Ties) -> Estimator:
+    """An estimator that is resolved already, every place a node of its own that knows it."""
+    return _placed(estimator, ties, lambda node, i: node)
+
+
+def _placed(estimator: Estimator, ties: Ties, fixed: Callable[[Estimator, int], Estimator]) -> Estimator:
+    places = enumerate(ties.whole)
 
     def visit(node: Estimator) -> Estimator:
-        i, (own, group) = next(rest)
+        i, group = next(places)
         children = tuple(visit(child) for child in node.children())
         fresh = node.with_children(children) if children else node
-        return fresh.resolve(own).pinned(place=i if group is None else group)
+        return fixed(fresh, i).pinned(place=i if group is None else group)
 
     return visit(estimator)
 
@@ -145,4 +162,4 @@ def log_prior(estimator: Estimator, model: Any, ties: Ties) -> float:
     return total
 
 
-__all__ = ["Node", "Ties", "flat", "log_prior", "maximise", "preorder", "resolve"]
+__all__ = ["Node", "Ties", "flat", "interchangeable", "log_prior", "maximise", "preorder", "resolve"]

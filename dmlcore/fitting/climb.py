@@ -9,13 +9,12 @@ import numpy as np
 
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import DegenerateError, DmlcoreError
-from dmlcore.core.flat import flatten, own_parts, unflatten
+from dmlcore.core.flat import flatten, unflatten
 from dmlcore.fitting.acceleration import Extrapolation
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.stopping import Remaining, fell
+from dmlcore.fitting.support import weakly_supported
 
-THIN = 1.5  # values for each free number of a law that could collapse, below which it may follow chance
-NARROW, FEW = 1e-3, 4.0  # the same for a law that is this narrow, against the variance of all the data
 HALVINGS = 30  # how often a step of an estimator that is not exact is halved until the objective rises
 OFF_THE_MAP = (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, OverflowError)  # what a point outside a domain raises
 
@@ -42,6 +41,7 @@ class Climb:
         self._extrapolation = Extrapolation() if accelerate else None
         self._halvings = 0
         self._statistics: list[Any] = []
+        self._doubts: tuple[Distribution, list[str]] | None = None
         self.move_to(model)
 
     @property
@@ -56,18 +56,20 @@ class Climb:
 
     @property
     def sound(self) -> bool:
-        """Whether the model lies on no floor."""
-        return self.status not in ("decreased", "degenerate") and not reasons(self.problem, self.model)
+        """Whether the model lies on no floor below which its likelihood would grow without bound."""
+        return self.status not in ("decreased", "degenerate") and not reasons(self.problem, self.model, unbounded=True)
 
     @property
-    def thin(self) -> list[str]:
-        """Places whose law rests on so few values that it may follow chance, as messages."""
-        return thin_places(self.problem, self.model, self._statistics)
+    def weakly_supported(self) -> list[str]:
+        """Why the optimum may be a spike on a few values (`dmlcore.fitting.support`), as messages."""
+        if self._doubts is None or self._doubts[0] is not self.model:
+            self._doubts = self.model, weakly_supported(self.problem, self.model, self._statistics)
+        return self._doubts[1]
 
     @property
     def rank(self) -> tuple[bool, bool, float]:
-        """What makes one ascent better than another: sound, resting on enough values, high."""
-        return self.sound, not self.thin, self.objective[-1]
+        """What makes one ascent better than another: sound, no spike, high."""
+        return self.sound, not self.weakly_supported, self.objective[-1]
 
     @property
     def shares(self) -> np.ndarray:
@@ -193,24 +195,7 @@ def interrupted(error: BaseException | None) -> bool:
     return error is not None
 
 
-def reasons(problem: Problem, model: Distribution) -> list[str]:
-    """Why a model is no ordinary maximum: the places that lie on a floor."""
-    return [f"{path}: {why}" for path, e, law in paired(problem.estimator, model) if (why := e.degenerate(law))]
-
-
-def thin_places(problem: Problem, model: Distribution, statistics: list[Any]) -> list[str]:
-    """The places whose law rests on few values for its free numbers, fewer than `THIN` each, or `FEW` if it is narrow as well.
-
-    Such maxima are many and high where a likelihood is unbounded, and tell little (McLachlan and Peel 2000, section 3.10).
-    """
-    out = []
-    for (path, e, law), own in zip(paired(problem.estimator, model), statistics, strict=True):
-        spread = e.spread(law)
-        if spread is None:
-            continue
-        values, needed = own.count / problem.unit, (FEW if spread < NARROW else THIN) * sum(map(len, own_parts(law)))
-        if values < needed:
-            narrow = f", with {spread:.2g} of the variance of all" if spread < NARROW else ""
-            rests = f"the {e.label} rests on about {values:.3g} values{narrow}"
-            out.append(f"{path or 'at the top'}: {rests}; near degenerate: fewer than {needed:g} may follow chance")
-    return out
+def reasons(problem: Problem, model: Distribution, unbounded: bool = False) -> list[str]:
+    """Why a model is no ordinary maximum: the places that lie on a floor, or run off (`unbounded`: not those whose likelihood is bounded)."""
+    places = paired(problem.estimator, model)
+    return [f"{path}: {why}" for path, e, law in places if not (unbounded and e.bounded) and (why := e.degenerate(law))]

@@ -93,10 +93,10 @@ def fit(
     searched, ended, reached, cut_short = 0, 0, 0, False
     if start is not None:
         model = given_start(problem, start, rng)
-    elif starts == 1 or not problem.latent or init_estimator is not None or (delta is not None and starts is None):
+    elif starts == 1 or not problem.choosing or init_estimator is not None or (delta is not None and starts is None):
         model = first_model(problem, data, init_estimator, weights, rng, init_p)
     else:
-        found = search(problem, rng, init_p, starts, deadline)
+        found = search(problem, rng, init_p, starts, deadline, max_its)
         model, tried, searched, ended, reached = found.model, found.starts, found.steps, found.ended, found.reached
         events += found.events
         cut_short = found.interrupted
@@ -130,7 +130,7 @@ def fit(
         for k in np.flatnonzero(np.asarray(getattr(law, "w", ())) == 0):
             events.append(f"{path or 'at the top'}: component {k} has no weight, and keeps the law it had")
     if best is climb.model and problem.latent:
-        events += climb.thin
+        events += climb.weakly_supported
     if (why := reasons(problem, best)) and status != "interrupted":
         status, message = "degenerate", f"{why[0]} (after {climb.steps} steps: {message})"
     if assign == "hard":

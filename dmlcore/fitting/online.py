@@ -48,7 +48,7 @@ class OnlineEM:
         """Takes in one batch of observations, with one weight per row if they count differently; returns itself."""
         if self._problem is None or self._model is None:
             problem = Problem(data, self.estimator, weights, self.threads)
-            if not problem.scalable:
+            if problem.local or not problem.scalable:
                 need = "online EM needs statistics that hold under any model and can be scaled, by a method scaled(factor)"
                 raise StructureError(f"{need}; of regressions, only those of linear ones do")
             self.first = fit(data, self.estimator, weights=weights, rng=self.rng, threads=self.threads)

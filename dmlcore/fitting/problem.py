@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, reduce
 from operator import add
 from typing import Any
@@ -14,7 +14,7 @@ from dmlcore.core.declared import same
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import DegenerateError, EmptyError, LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.keys import Ties, flat, log_prior, maximise, preorder, resolve
+from dmlcore.core.keys import Ties, flat, log_prior, maximise, placed, preorder, resolve
 from dmlcore.core.labels import plain
 from dmlcore.core.random import spawn
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
@@ -27,8 +27,14 @@ from dmlcore.fitting.seeding import spread_shares
 from dmlcore.kernels.codes import scatter
 
 
+HELD = 1e-3  # of a row's weight, below which a component does not hold it
+
+
 class Problem:
-    """Encoded data with weights, and an estimator resolved on them. `estimator` is the tree whose every place is a node of its own."""
+    """Encoded data with weights, and an estimator resolved on them. `estimator` is the tree whose every place is a node of its own.
+
+    latent: whether the law of a row sums over what is not seen. choosing: whether it does so over several classes, so that starts differ.
+    """
 
     def __init__(self, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None):
         if not isinstance(estimator, Estimator):
@@ -43,15 +49,18 @@ class Problem:
 
     def _learn(self, estimator: Estimator) -> None:
         """Resolves an estimator on the rows."""
-        self.estimator, self.latent = estimator, False
         ties = Ties(estimator)
-        owns = ties.pool(flat(estimator, self._opened(estimator, Ties(estimator), self._whole)))
+        owns = self._all_said(estimator, ties)
         self.estimator = resolve(estimator, owns, ties)
         self.ties = Ties(self.estimator)
-        self._start_owns = owns
         self.exact = all(node.exact for node in self.ties.nodes)
-        if any(node.entangled for node in self.ties.nodes):  # places must be told apart, which only now are nodes of their own
-            self._start_owns = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole)))
+        entangled = any(node.entangled for node in self.ties.nodes)  # places must be told apart, which only now are nodes of their own
+        self._start_owns = self._all_said(self.estimator, self.ties) if entangled else owns
+
+    def _all_said(self, estimator: Estimator, ties: Ties) -> list[Any]:
+        """Statistics of all rows under every choice; learns on the way whether there is any."""
+        self.latent = self.choosing = False
+        return ties.pool(flat(estimator, self._opened(estimator, ties, self._whole)))
 
     def _hold(self, data: Any, weights: Any) -> None:
         encoded = encode(data, self.estimator.layout)
@@ -73,8 +82,13 @@ class Problem:
 
     @property
     def scalable(self) -> bool:
-        """Whether statistics can be multiplied: a user's need not be."""
-        return all(own is None or isinstance(own, np.ndarray) or hasattr(own, "scaled") for own in self._start_owns)
+        """Whether statistics that hold under any law can be multiplied: a user's need not be."""
+        return all(own is None or isinstance(own, np.ndarray) or hasattr(own, "scaled") for own in self._start_owns if not local(own))
+
+    @property
+    def local(self) -> bool:
+        """Whether some statistics hold at one law alone, so that those of other laws do not add to them."""
+        return any(map(local, self._start_owns))
 
     def _block_weights(self, start: int, stop: int) -> np.ndarray:
         return self._ones[: stop - start] if self.weights is None else self.weights[start:stop]
@@ -85,6 +99,7 @@ class Problem:
 
     def _whole(self, K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
         self.latent = True
+        self.choosing = self.choosing or K > 1
         return np.ones((K, n))
 
     def _opened(self, estimator: Estimator, ties: Ties, responsibilities: Any, factors: Any = None, blocks: Any = None) -> Any:
@@ -126,6 +141,29 @@ class Problem:
         out._learn(estimator)
         return out
 
+    def part(self, estimators: Sequence[Estimator], weights: np.ndarray) -> tuple[Problem, np.ndarray]:
+        """Of a mixture: a mixture of some of its components as estimated here (one component alone, if it is one), on the rows that have
+        weight, more than `HELD` of theirs; and which encoded rows these are."""
+        rows = np.flatnonzero(weights > HELD * self.row_weights)
+        mixture: Any = self.estimator
+        out = copy.copy(self)
+        out.__dict__.pop("_ones", None)
+        estimator = estimators[0] if len(estimators) == 1 else mixture.of_components(estimators)
+        out.encoded = Encoded(mixture.component_column(self.encoded.column).take(rows), estimator.layout)
+        out.weights, out.codes, out.threads, out.share = weights[rows], None, 1, 1.0
+        out.rows, out.assign = len(rows), "soft"
+        out.estimator = placed(estimator, Ties(estimator))
+        out.ties = Ties(out.estimator)
+        out.exact = all(node.exact for node in out.ties.nodes)
+        out._start_owns = out._all_said(out.estimator, out.ties)
+        return out, rows
+
+    def weighted(self, weights: np.ndarray) -> Problem:
+        """The same encoded rows with other weights."""
+        out = copy.copy(self)
+        out.weights = weights
+        return out
+
     def assigned(self, assign: str, rng: np.random.Generator) -> Problem:
         """The same problem, in which `expect` gives rows to classes by one of the `RULES`; what is drawn comes from `rng`."""
         out = copy.copy(self)
@@ -136,17 +174,20 @@ class Problem:
         return out
 
     def faintly(self, owns: list[Any], share: float) -> list[Any]:
-        """Statistics, and a faint share of those of all rows under every choice: what they give has a density for every row."""
+        """Statistics, and a faint share of those of all rows under every choice: what they give has a density for every row.
+
+        Local ones stay as they are: no law has been scored under every choice, and their laws have a density everywhere.
+        """
         if self.scalable:
-            rest = [own if own is None else faint(own, share) for own in self._start_owns]
+            rest = [own if own is None or local(own) else faint(own, share) for own in self._start_owns]
         else:
             rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, lambda n: np.full(n, share))))
-        return [own if own is None else own + other for own, other in zip(owns, rest, strict=True)]
+        return [own if own is None or local(own) else own + other for own, other in zip(owns, rest, strict=True)]
 
     def start(self, rng: np.random.Generator, p: float) -> Distribution:
         """A random start: a fraction `p` of the rows, assigned at random wherever a component must be chosen.
 
-        A model without latent parts has nothing to choose, and starts at its maximum.
+        Without components to choose between (none are latent, or there is one) it is the maximum of what all rows say.
         """
         return self._begun(lambda: self._random_start(rng, p))
 
@@ -157,7 +198,7 @@ class Problem:
 
     def _begun(self, latent_start: Callable[[], Distribution]) -> Distribution:
         try:
-            return latent_start() if self.latent else maximise(self.estimator, self._start_owns, self.ties)
+            return latent_start() if self.choosing else maximise(self.estimator, self._start_owns, self.ties)
         except (EmptyError, DegenerateError):
             self._name_impossible_rows()
             raise
@@ -287,6 +328,11 @@ def raw_row(data: Any, row: int) -> Any:
     if hasattr(data, "columns"):
         return tuple(plain(column[row]) for column in frame_columns(data))
     return plain(data.iloc[row] if hasattr(data, "iloc") else data[row])
+
+
+def local(own: Any) -> bool:
+    """Whether statistics hold at the law that they were taken at alone: slopes of its log density."""
+    return bool(getattr(own, "local", False))
 
 
 def faint(own: Any, share: float) -> Any:

@@ -7,7 +7,6 @@ Many rows are searched through a sample of them.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from operator import methodcaller
 from typing import Any
@@ -18,6 +17,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.random import spawn
 from dmlcore.engines.threads import APART, map_in_order
 from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow, interrupted
+from dmlcore.fitting.effort import Effort
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.rearrange import Rearranging
 from dmlcore.fitting.record import Start, alike
@@ -26,9 +26,8 @@ from dmlcore.fitting.stopping import Remaining
 ROWS = 4000  # rows of the sample in which optima are sought
 STARTS = 8  # random starts of a round
 FIRST = 12  # EM steps of each before the worse half is given up; each time that doubles
-FINALISTS = 2  # ascents of a round that are followed to their end
+FINALISTS = 4  # ascents of a round that are followed to their end
 ROUNDS = 6  # most rounds
-UNARRANGED = 4  # ascents that must all agree to settle a search where components cannot be rearranged
 AGREED = 3  # ascents that must end at the best optimum, where not all do
 BUDGET = 60_000  # EM steps of a search, times the places of the model's tree, after which it starts nothing new
 MOST = 400  # EM steps of one ascent
@@ -74,8 +73,13 @@ class Ascent:
             self.error = error
 
     @property
+    def steps(self) -> int:
+        """EM steps taken so far."""
+        return 0 if self.climb is None else max(self.climb.steps, 0)
+
+    @property
     def record(self) -> Start:
-        steps = 0 if self.climb is None else self.climb.steps
+        steps = self.steps
         if self.error is not None:
             return Start(-np.inf, "failed", steps, str(self.error))
         if self.climb is None or not self.climb.history:
@@ -85,29 +89,28 @@ class Ascent:
         return Start(self.climb.objective[-1], self.climb.status or "given up", steps, self.climb.message)
 
 
-def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | None, deadline: float) -> Search:
+def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | None, deadline: float, max_its: int = 1000) -> Search:
     """The best model found from random starts: `starts` of them, or rounds of `STARTS` until they agree. Raises as they do if all fail."""
     sample_rng, *round_rngs = spawn(rng, 1 + ROUNDS)
     small = problem.sample(ROWS, sample_rng)
-    budget = BUDGET // len(problem.ties.nodes)
+    effort = Effort(min(BUDGET // len(problem.ties.nodes), (starts or STARTS) * max_its), deadline)
+    first, most = min(FIRST, max_its), min(MOST, max_its)
     workers = problem.threads if small.encoded.nbytes >= APART else 1
-    rearranging = Rearranging(small, FIRST, MOST, budget)
+    rearranging = Rearranging(small, first, most, effort)
     ascents: list[Ascent] = []
     ended: list[Climb] = []
-    steps = 0
     stopped = False
     try:
         for round_rng in round_rngs[: 1 if starts else None]:
             streams = spawn(round_rng, 1 + (starts or STARTS))
             fresh = [Ascent(small, stream, p, i % 2 == 0) for i, stream in enumerate(streams[1:])]
             ascents += fresh
-            best = _best_of(fresh, workers, deadline)
-            found = [rearranging.improved(climb, streams[0], workers, deadline) for climb in best]
+            best = _best_of(fresh, workers, effort, first, most)
+            found = [rearranging.improved(climb, streams[0], workers) for climb in best]
             ended += found
-            steps = rearranging.steps + sum(a.record.steps for a in ascents)
             unmoved = all(a is b for a, b in zip(best, found, strict=True))
-            settled = unmoved and _reached(ended) == len(ended) >= (FINALISTS if rearranging.possible else UNARRANGED)
-            if settled or _reached(ended) >= AGREED or steps > budget or time.perf_counter() > deadline:
+            settled = unmoved and _reached(ended) == len(ended) >= FINALISTS
+            if settled or _reached(ended) > AGREED or effort.spent:
                 break
     except (KeyboardInterrupt, SystemError) as error:
         ended += [a.climb for a in ascents if a.climb is not None and a.climb.history]
@@ -122,20 +125,22 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     if small is not problem:
         model = problem.maximise(problem.faintly(small.expect(model)[1], FAINT * small.share), model)
     events = [] if stopped else _events(ascents, ended, rearranging)
-    return Search(model, [a.record for a in ascents], events, steps, stopped, len(ended), _reached(ended))
+    return Search(model, [a.record for a in ascents], events, effort.steps, stopped, len(ended), _reached(ended))
 
 
-def _best_of(ascents: list[Ascent], workers: int, deadline: float) -> list[Climb]:
+def _best_of(ascents: list[Ascent], workers: int, effort: Effort, first: int, most: int) -> list[Climb]:
     """The few best ends, by successive halving."""
-    alive, steps = ascents, FIRST
+    alive, steps = ascents, first
     while True:
-        late = time.perf_counter() > deadline
-        last = len(alive) <= FINALISTS or late
-        for _ in map_in_order(methodcaller("run", MOST if last and not late else steps, deadline), alive, workers):
+        late = effort.late
+        last = len(alive) <= FINALISTS or late or steps >= most
+        before = sum(a.steps for a in alive)
+        for _ in map_in_order(methodcaller("run", most if last and not late else steps, effort.deadline), alive, workers):
             pass
+        effort.steps += sum(a.steps for a in alive) - before
         alive = sorted((a for a in alive if a.error is None and a.climb is not None), key=_rank, reverse=True)
         if last:
-            return [a.climb for a in alive if a.climb is not None]
+            return [a.climb for a in alive if a.climb is not None][:FINALISTS]
         alive, steps = alive[: max(FINALISTS, len(alive) // 2)], 2 * steps
 
 

@@ -18,7 +18,7 @@ from dmlcore.core.keys import Ties, flat, maximise
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.fitting.assignment import FAINT, random_shares
 
-PROJECTIONS = 12  # laws by which rows are described
+PROJECTIONS = 8  # laws by which rows are described
 PART = 0.3  # of the rows in the fit of each
 LLOYD = 8  # steps of Lloyd's by which the centres settle
 FAR = 30.0  # standard deviations beyond which a row is no further away: densities of zero are that far
@@ -44,13 +44,13 @@ def described(estimators: Any, column: Any, n: int, rng: np.random.Generator) ->
     kinds = list({e.family: e for e in estimators}.values())
     columns = []
     with np.errstate(all="ignore"):
-        for j in range(PROJECTIONS):
-            kind = kinds[j % len(kinds)]
+        for kind in kinds:
             try:
-                whole, part = (_log_density(kind, column, weights, rng) for weights in (np.ones(n), _part(n, rng)))
+                whole = _log_density(kind, column, np.ones(n), rng)
+                parts = [_log_density(kind, column, _part(n, rng), rng) for _ in range(-(-PROJECTIONS // len(kinds)))]
             except (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, OverflowError):
                 continue  # a law that these rows cannot give describes nothing
-            columns.append(_standardised(part - whole))
+            columns += [_standardised(part - whole) for part in parts]
     useful = [values for values in columns if values is not None]
     return np.column_stack(useful) if useful else None
 

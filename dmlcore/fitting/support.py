@@ -22,7 +22,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import DmlcoreError
 from dmlcore.core.flat import flatten, own_parts
 from dmlcore.core.walk import Score, Tables
-from dmlcore.fitting.problem import HELD, Problem, paired
+from dmlcore.fitting.problem import Problem, paired
 
 FEW = 4.0  # values for each free number of a law, from which on a component is not doubted
 NARROW = 1e-3  # of the variance of all the data
@@ -74,26 +74,24 @@ def share_left(problem: Problem, k: int, component: Distribution, shares: np.nda
 
     shares, logs: the posterior and the log density of each row under the component, `(n,)`.
     """
-    part, held = problem.held_by(k, shares)
+    part, held = problem.part(problem.estimator.children()[k : k + 1], shares * problem.row_weights)
     shares, logs, weights = shares[held], logs[held], part.row_weights
+    others_weight = np.maximum(1.0 - problem.unit / problem.row_weights[held], 0.0)  # what is left of a row that stands for several
     with np.errstate(divide="ignore"):
         others = np.maximum(np.log1p(-np.minimum(shares, 1.0)), -CERTAIN)  # relative to the density of the row
         own = np.log(shares)
-    alone = np.array([_log_density_without(part, i, component) for i in range(len(held))])
+    alone = np.array([_log_density_without(part, i, others_weight[i], component) for i in range(len(held))])
     left = np.logaddexp(own + alone - logs, others) - others
     return float(weights @ left) / float(weights @ -others)
 
 
-def _log_density_without(part: Problem, i: int, law: Distribution) -> float:
-    """The log density of one row under the law that follows from the others by one EM step."""
+def _log_density_without(part: Problem, i: int, left: float, law: Distribution) -> float:
+    """The log density of one row under the law that follows by one EM step from the others, and from `left` of its own weight."""
     weights = part.row_weights.copy()
-    weights[i] = max(0.0, weights[i] * (1.0 - part.unit / part.counts[i])) if part.counts[i] > 0 else 0.0
+    weights[i] *= left
     try:
         without = part.weighted(weights)
         law = without.maximise(without.expect(law)[1], law)
     except (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, OverflowError):
         return -np.inf
     return float(Score(law.repeated, Tables())(law, part.encoded.column.take(np.array([i])))[0][0])
-
-
-__all__ = ["HELD", "share_left", "weakly_supported"]

@@ -44,6 +44,10 @@ class Gapped(Values):
     def slice(self, start: int, stop: int) -> Gapped:
         return Gapped(self.x[start:stop], self.pattern[start:stop], self.patterns, self.complete, self.centre, self.spread)
 
+    def take(self, rows: np.ndarray) -> Gapped:
+        x = np.asfortranarray(self.x[rows])
+        return Gapped(x, self.pattern[rows], self.patterns, self.complete, self.centre, self.spread)
+
     def groups(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """`(rows, known coordinates, missing coordinates)` of each pattern that occurs."""
         order = np.argsort(self.pattern, kind="stable")

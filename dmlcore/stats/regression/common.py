@@ -65,6 +65,11 @@ class Shares:
     def count(self) -> float:
         return float(sum(share.statistics.count for share in self.by_place.values()))
 
+    @property
+    def local(self) -> bool:
+        """Whether they hold at one law alone."""
+        return any(getattr(share.statistics, "local", False) for share in self.by_place.values())
+
     def __add__(self, other: Shares) -> Shares:
         places = dict(self.by_place)
         for place, share in other.by_place.items():
@@ -84,6 +89,7 @@ class CommonParametersEstimator(Estimator):
     name: str | None = name()
 
     family = CommonParametersDistribution
+    bounded = True
     exact: ClassVar[bool] = False
     entangled: ClassVar[bool] = True
     whiten: ClassVar[Any] = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class LabelStart:
 
     labels: Vocabulary
     sums: Scoring
+    local: ClassVar[bool] = True
 
     @property
     def count(self) -> float:

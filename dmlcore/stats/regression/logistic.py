@@ -80,6 +80,7 @@ class LogisticRegressionEstimator(_Trials, SharingEstimator):
     keys: str | None = keys()
 
     family = LogisticRegressionDistribution
+    bounded = True
     runaway = "covariates separate successes from failures"
 
     def validate(self) -> None:

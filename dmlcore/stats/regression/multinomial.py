@@ -129,6 +129,7 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
     keys: str | None = keys()
 
     family = MultinomialLogisticRegressionDistribution
+    bounded = True
     runaway = "covariates separate labels"
     pinned_labels: ClassVar[Vocabulary | None] = None
 

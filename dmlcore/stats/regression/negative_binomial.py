@@ -78,6 +78,7 @@ class NegativeBinomialRegressionEstimator(SharingEstimator):
     keys: str | None = keys()
 
     family = NegativeBinomialRegressionDistribution
+    bounded = True
 
     @classmethod
     def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:

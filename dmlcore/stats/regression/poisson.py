@@ -67,6 +67,7 @@ class PoissonRegressionEstimator(SharingEstimator):
     keys: str | None = keys()
 
     family = PoissonRegressionDistribution
+    bounded = True
 
     @classmethod
     def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ Covariates are taken about their weighted mean, so that offsets and units do no 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class Scoring:
     score: np.ndarray
     information: np.ndarray
     more: Any = None
+    local: ClassVar[bool] = True  # slopes and curvatures hold at one law
 
     def __add__(self, other: Scoring) -> Scoring:
         if other.count == 0:
