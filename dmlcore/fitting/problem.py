@@ -26,7 +26,6 @@ from dmlcore.fitting.assignment import FAINT, random_shares, rule_of, shares_fir
 from dmlcore.fitting.seeding import spread_shares
 from dmlcore.kernels.codes import scatter
 
-
 HELD = 1e-3  # of a row's weight, below which a component does not hold it
 
 
@@ -112,20 +111,30 @@ class Problem:
             total = node if total is None else total + node
         return settle(estimator, total, send)
 
-    def sample(self, rows: int, rng: np.random.Generator) -> Problem:
-        """The same problem on that many rows, chosen at random by weight; itself, if it has no more."""
+    def sample(self, rows: int, rng: np.random.Generator, certain: np.ndarray | None = None) -> Problem:
+        """The same problem on that many rows, chosen at random by weight; itself, if it has no more.
+
+        certain: encoded rows that are in it whatever chance says, with the weight that they have among all; the others stand for the rest.
+        """
         if len(self.encoded) <= rows:
             return self
         out = copy.copy(self)
         out.__dict__.pop("_ones", None)
-        if self.weights is None:
+        whole = self.row_weights
+        sure = np.zeros(0, dtype=np.intp) if certain is None else np.unique(certain)
+        if self.weights is None and not len(sure):
             chosen, out.weights = np.sort(rng.choice(len(self.encoded), rows, replace=False)), None
         else:  # in proportion to weight; one that is drawn several times counts as often
-            counts = rng.multinomial(rows, self.weights / self.weights.sum())
-            chosen = np.flatnonzero(counts)
-            out.weights = counts[chosen] * self.unit
+            rest = whole / whole.sum()
+            rest[sure] = 0.0
+            drawn = rows - len(sure)
+            counts = rng.multinomial(drawn, rest / rest.sum())
+            each = np.zeros(len(whole))
+            each[sure] = whole[sure] / whole.sum() * drawn / rest.sum()
+            chosen = np.flatnonzero((counts > 0) | (each > 0))
+            out.weights = (counts + each)[chosen] * self.unit
         out.encoded = Encoded(self.encoded.column.take(chosen), self.encoded.layout)
-        out.threads, out.share = 1, float(out.row_weights.sum() / self.row_weights.sum())
+        out.threads, out.share = 1, float(out.row_weights.sum() / whole.sum())
         return out
 
     def on(self, data: Any, weights: Any = None) -> Problem:

@@ -21,10 +21,11 @@ from dmlcore.core.flat import own_parts
 from dmlcore.core.keys import interchangeable, preorder
 from dmlcore.core.walk import Score, Tables, log_densities
 from dmlcore.engines.threads import map_in_order
-from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow
 from dmlcore.fitting.assignment import FAINT
+from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow
 from dmlcore.fitting.effort import Effort
 from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.record import alike
 from dmlcore.fitting.seeding import described
 from dmlcore.fitting.stopping import Remaining
 
@@ -35,12 +36,13 @@ TRIALS = 6  # merged and split arrangements that are tried, of those judged best
 PAIRS = 3  # pairs divided anew that are tried
 SEEDS = 24  # laws of rows near one of them that may replace a component
 REPLACED = 6  # components that may be replaced, those whose loss costs least
-REPLACEMENTS = 4  # that are tried
+REPLACEMENTS = 6  # that are tried
 ROWS_EACH = 3  # times the free numbers of a component: rows that such a law is fitted to
 WEIGHT_STEPS = 5  # EM steps that its weight takes
 NEARER = 1.0  # nats by which a trial may be worse after its short ascent and still be carried on for a while
 HOPE = 2.0  # how many times its latest gain a trial may lack later on
 BETTER = 1e-4  # nats by which an arrangement must be better in the end
+LOOKS = 2  # how often the moves from one optimum are tried, whichever ascents end there
 MOVES = 12  # most rearrangements in a row
 
 
@@ -72,14 +74,16 @@ class Rearranging:
 
     def __init__(self, problem: Problem, first: int, most: int, effort: Effort):
         self.problem, self.first, self.most, self.effort = problem, first, most, effort
-        self.possible = problem.estimator.mixes and problem.estimator.num_components > 2
-        self.estimators = problem.estimator.children()[: problem.estimator.num_components] if self.possible else ()
+        self.mixture: Any = problem.estimator
+        self.possible = problem.estimator.mixes and self.mixture.num_components > 2
+        self.estimators = problem.estimator.children()[: self.mixture.num_components] if self.possible else ()
         self.gains: list[float] = []
+        self._seen: dict[float, int] = {}
 
     def improved(self, climb: Climb, rng: np.random.Generator, workers: int) -> Climb:
         """The ascent, or a better one by other arrangements of its components."""
         for _ in range(MOVES if self.possible else 0):
-            if self.effort.spent:
+            if self.effort.spent or self._known(climb):
                 break
             self._example = climb.model.components[0]  # type: ignore[attr-defined]
             models = self._arrangements(climb.model, rng)
@@ -90,6 +94,13 @@ class Rearranging:
             self.gains.append(better.objective[-1] - climb.objective[-1])
             climb = better
         return climb
+
+    def _known(self, climb: Climb) -> bool:
+        """Whether this optimum was rearranged as often as is worth it; counts it."""
+        value = climb.objective[-1]
+        here = next((known for known in self._seen if alike(value, known, self.problem.unit)), value)
+        self._seen[here] = self._seen.get(here, 0) + 1
+        return self._seen[here] > LOOKS
 
     def _tried(self, climb: Climb, model: Distribution) -> Climb | None:
         rule, unit, late = Remaining(self.problem.unit), self.problem.unit, self.effort.deadline
@@ -174,7 +185,7 @@ class Rearranging:
 
     def _replacements(self, model: Any, shares: np.ndarray, held: np.ndarray, rng: np.random.Generator) -> list[Move]:
         """For each of some laws fitted to rows that are alike, the component that it had best replace."""
-        column, weights = self.problem.estimator.component_column(self.problem.encoded.column), self.problem.row_weights
+        column, weights = self.mixture.component_column(self.problem.encoded.column), self.problem.row_weights
         seen = described(self.estimators, column, len(weights), rng)
         if seen is None or not all(self._alike(0, k) for k in range(1, len(held))):
             return []

@@ -15,6 +15,7 @@ import numpy as np
 
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.random import spawn
+from dmlcore.core.walk import log_densities
 from dmlcore.engines.threads import APART, map_in_order
 from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow, interrupted
 from dmlcore.fitting.effort import Effort
@@ -24,11 +25,13 @@ from dmlcore.fitting.record import Start, alike
 from dmlcore.fitting.stopping import Remaining
 
 ROWS = 4000  # rows of the sample in which optima are sought
+UNLIKELY = ROWS // 10  # of them, rows that a first model explains worst, each for itself
 STARTS = 8  # random starts of a round
 FIRST = 12  # EM steps of each before the worse half is given up; each time that doubles
 FINALISTS = 4  # ascents of a round that are followed to their end
 ROUNDS = 6  # most rounds
-AGREED = 3  # ascents that must end at the best optimum, where not all do
+DISTINCT = 0.05  # nats by which ascents must differ for moves to be tried from each
+AGREED = 4  # ascents that must end at the best optimum, where not all do
 BUDGET = 60_000  # EM steps of a search, times the places of the model's tree, after which it starts nothing new
 MOST = 400  # EM steps of one ascent
 FAINT = 1e-6  # share of all rows added to the statistics of a sample, so that every row has a density
@@ -93,6 +96,8 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     """The best model found from random starts: `starts` of them, or rounds of `STARTS` until they agree. Raises as they do if all fail."""
     sample_rng, *round_rngs = spawn(rng, 1 + ROUNDS)
     small = problem.sample(ROWS, sample_rng)
+    if small is not problem:
+        small = problem.sample(ROWS, sample_rng, _unlikely_rows(problem, small, p, sample_rng, deadline))
     effort = Effort(min(BUDGET // len(problem.ties.nodes), (starts or STARTS) * max_its), deadline)
     first, most = min(FIRST, max_its), min(MOST, max_its)
     workers = problem.threads if small.encoded.nbytes >= APART else 1
@@ -105,12 +110,10 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
             streams = spawn(round_rng, 1 + (starts or STARTS))
             fresh = [Ascent(small, stream, p, i % 2 == 0) for i, stream in enumerate(streams[1:])]
             ascents += fresh
-            best = _best_of(fresh, workers, effort, first, most)
-            found = [rearranging.improved(climb, streams[0], workers) for climb in best]
-            ended += found
-            unmoved = all(a is b for a, b in zip(best, found, strict=True))
-            settled = unmoved and _reached(ended) == len(ended) >= FINALISTS
-            if settled or _reached(ended) > AGREED or effort.spent:
+            best = _best_of(fresh, workers, effort, first, most, DISTINCT * small.unit if rearranging.possible else 0.0)
+            ended += [rearranging.improved(climb, streams[0], workers) for climb in best]
+            agreed = _reached(ended) == len(ended) and (len(ended) >= FINALISTS or len(best) == 1)
+            if agreed or _reached(ended) >= AGREED or effort.spent:
                 break
     except (KeyboardInterrupt, SystemError) as error:
         ended += [a.climb for a in ascents if a.climb is not None and a.climb.history]
@@ -128,8 +131,21 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     return Search(model, [a.record for a in ascents], events, effort.steps, stopped, len(ended), _reached(ended))
 
 
-def _best_of(ascents: list[Ascent], workers: int, effort: Effort, first: int, most: int) -> list[Climb]:
-    """The few best ends, by successive halving."""
+def _unlikely_rows(problem: Problem, small: Problem, p: float, rng: np.random.Generator, deadline: float) -> np.ndarray:
+    """The rows that a first model, of a sample, explains worst: there may be a component that the sample missed."""
+    try:
+        first = Ascent(small, rng, p, spread=True)
+        first.run(FIRST, deadline)
+        if first.climb is None or first.error is not None:
+            return np.zeros(0, dtype=np.intp)
+        logs = log_densities(first.climb.model, problem.encoded, problem.threads)
+    except OFF_THE_MAP:
+        return np.zeros(0, dtype=np.intp)
+    return np.argpartition(logs, UNLIKELY)[:UNLIKELY]
+
+
+def _best_of(ascents: list[Ascent], workers: int, effort: Effort, first: int, most: int, apart: float) -> list[Climb]:
+    """The few best ends, by successive halving; at least so many nats apart, as moves from one optimum twice find little more than once."""
     alive, steps = ascents, first
     while True:
         late = effort.late
@@ -141,7 +157,20 @@ def _best_of(ascents: list[Ascent], workers: int, effort: Effort, first: int, mo
         alive = sorted((a for a in alive if a.error is None and a.climb is not None), key=_rank, reverse=True)
         if last:
             return [a.climb for a in alive if a.climb is not None][:FINALISTS]
-        alive, steps = alive[: max(FINALISTS, len(alive) // 2)], 2 * steps
+        steps *= 2
+        if len(alive) > STARTS:
+            alive = alive[: max(STARTS, len(alive) // 2)]
+        elif steps > 2 * first:
+            alive = _distinct(alive, apart)[:FINALISTS]
+
+
+def _distinct(ascents: list[Ascent], apart: float) -> list[Ascent]:
+    """The best of those that lie within so many nats of each other."""
+    out: list[Ascent] = []
+    for ascent in ascents:
+        if all(abs(_rank(ascent)[2] - _rank(other)[2]) > apart for other in out):
+            out.append(ascent)
+    return out
 
 
 def _rank(ascent: Ascent) -> Any:

@@ -75,6 +75,8 @@ def share_left(problem: Problem, k: int, component: Distribution, shares: np.nda
     shares, logs: the posterior and the log density of each row under the component, `(n,)`.
     """
     part, held = problem.part(problem.estimator.children()[k : k + 1], shares * problem.row_weights)
+    if not len(held):
+        return 1.0  # it adds nothing
     shares, logs, weights = shares[held], logs[held], part.row_weights
     others_weight = np.maximum(1.0 - problem.unit / problem.row_weights[held], 0.0)  # what is left of a row that stands for several
     with np.errstate(divide="ignore"):
@@ -82,7 +84,8 @@ def share_left(problem: Problem, k: int, component: Distribution, shares: np.nda
         own = np.log(shares)
     alone = np.array([_log_density_without(part, i, others_weight[i], component) for i in range(len(held))])
     left = np.logaddexp(own + alone - logs, others) - others
-    return float(weights @ left) / float(weights @ -others)
+    added = float(weights @ -others)
+    return float(weights @ left) / added if added > 0 else 1.0
 
 
 def _log_density_without(part: Problem, i: int, left: float, law: Distribution) -> float:

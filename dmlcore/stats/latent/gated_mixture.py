@@ -89,8 +89,10 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         return self.replace(components=but(self.components, k), gate=law.replace(coef=coef, intercept=intercept, labels=labels))
 
     def exchanged(self, places: Sequence[int], laws: Sequence[Distribution], w: np.ndarray, origins: Any, growth: np.ndarray) -> Any:
-        """The mixture with other components at some places. Each takes the gate of the place `origins`, moved for `growth` times as many rows."""
-        components, law = list(self.components), self.gate
+        """The mixture with other components at some places. Each takes the gate of the place `origins`, moved for `growth` times as many
+        rows."""
+        law: Any = self.gate
+        components = list(self.components)
         for place, new in zip(places, laws, strict=True):
             components[place] = new
         come_from = np.arange(len(components))

@@ -170,7 +170,8 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
         return self.replace(components=components, w=w / w.sum() if w.sum() > 0 else np.full(len(w), 1 / len(w)))
 
     def exchanged(self, places: Sequence[int], laws: Sequence[Distribution], w: np.ndarray, origins: Any, growth: np.ndarray) -> Any:
-        """The mixture with other components at some places, of weights `w`; each takes rows of the place `origins`, `growth` times as many."""
+        """The mixture with other components at some places, of weights `w`; each takes rows of the place `origins`, `growth` times as
+        many."""
         components, weights = list(self.components), np.array(self.w)
         for place, law, weight in zip(places, laws, w, strict=True):
             components[place], weights[place] = law, weight
