@@ -706,3 +706,14 @@ def test_longer_steps_keep_dispersions_in_bounds() -> None:
 def test_a_column_constant_but_for_rounding_is_named_without_a_warning() -> None:
     matrix = np.array([[1.0, 0.0], [0.0, -1e-20]])
     assert "constant" in dependence(matrix, np.array([3.0]), np.array([-1, 0]), None)
+
+
+def test_counts_of_zero_and_of_a_billion_fit_a_negative_binomial_regression() -> None:
+    """Their log density is a small difference of large terms, whose rounding once looked like a fall of the objective."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=10), np.where(rng.random(10) < 0.5, 0, 10**9)
+    record = fit([([a], int(b)) for a, b in zip(x, y, strict=True)], NegativeBinomialRegressionEstimator())
+    assert record.converged
+    law, count = record.model, int(y.max())
+    assert law.log_density(([0.3], count)) == pytest.approx(law.law_given([0.3]).log_density(count), rel=1e-13)
+    assert np.ptp([law.law_given([0.3]).log_density(count + d) for d in range(-3, 4)]) < 1e-7  # smooth

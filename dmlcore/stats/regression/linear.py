@@ -152,4 +152,4 @@ def squares(statistics: Scatter, intercept: float | None, coef: np.ndarray) -> f
     mean, m2 = statistics.mean, statistics.m2
     about_mean = m2[p, p] - 2 * coef @ m2[:p, p] + coef @ m2[:p, :p] @ coef
     apart = mean[p] - (intercept or 0.0) - coef @ mean[:p]
-    return max(float(about_mean), 0.0) + statistics.count * float(apart) ** 2
+    return max(float(about_mean), 0.0) + statistics.count * float(apart * apart)

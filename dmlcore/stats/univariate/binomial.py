@@ -78,7 +78,7 @@ class BinomialDistribution(Distribution):
         low, high = float(self.min_val), float(self.min_val + self.n)
         q = np.asarray(q, dtype=np.float64)
         guess = special.bdtrik(q, self.n, self.p) if 0 < self.p < 1 and self.n > 0 else np.full(q.shape, self.n * self.p)
-        guess = np.where(q >= 1, high, np.where(q <= 0, low, guess + low))
+        guess = np.where(q >= 1, high, np.where(q <= self.cdf(low), low, guess + low))  # scipy's guess is NaN where p is tiny
         return whole_quantile(self.cdf, q, guess, low, high)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:

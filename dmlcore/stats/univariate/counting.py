@@ -138,6 +138,16 @@ def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: float, hi
     return np.where((q >= 0) & (q <= 1), x, np.nan)[()]
 
 
+def bisected(cdf: Callable[[Any], Any], q: np.ndarray, low: Any, high: Any) -> np.ndarray:
+    """A guess for `whole_quantile` by bisection, between numbers below and not below which it lies."""
+    low, high = np.broadcast_to(low, q.shape), np.broadcast_to(high, q.shape)
+    while ((high - low) > np.maximum(np.spacing(high), 1.0)).any():
+        middle = np.floor((low + high) / 2)
+        short = cdf(middle) < q
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return low + 2.0
+
+
 def summed_entropy(law: Any, low: float, high: float) -> float:
     """Entropy by summation within 40 standard deviations of the mean; by that of a Gaussian where these are too many."""
     mean, variance = law.mean(), law.variance()

@@ -60,7 +60,8 @@ class MomentsEstimator(Estimator):
 def moments_log_likelihood(statistics: Any, mu: Any, sigma2: Any) -> float:
     """Log likelihood of a mean and a variance, up to a constant; of data, or of the two halves of a prior."""
     about, spread = statistics if isinstance(statistics, tuple) else (statistics, statistics)
-    misfit = about.count * (about.mean - mu) ** 2 + spread.m2
+    shift = about.mean - mu
+    misfit = about.count * (shift * shift) + spread.m2
     return float(np.sum(-0.5 * (spread.count * np.log(sigma2) + misfit / sigma2)))
 
 
