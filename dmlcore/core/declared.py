@@ -54,6 +54,7 @@ class Declared:
     name: str | None
     _fields: ClassVar[tuple[tuple[str, Domain], ...]] = ()
     _child_fields: ClassVar[tuple[tuple[str, bool], ...]] = ()  # (field, whether it is a sequence)
+    facts: ClassVar[Mapping[str, Any]] = {}  # what `pinned` added; copies and pickles keep it, `repr`, `==` and JSON leave it out
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -85,6 +86,8 @@ class Declared:
         out = object.__new__(type(self))
         out.__dict__.update(self.__dict__)
         out.__dict__.update(facts)
+        declared = dict(self._fields)
+        out.__dict__["facts"] = {**self.facts, **{fact: value for fact, value in facts.items() if fact not in declared}}
         return out
 
     # -- what follows from the declaration -------------------------------------------------------------------------
@@ -168,7 +171,7 @@ class Declared:
         return hash((type(self), *(_hashable(getattr(self, field)) for field, _ in self._fields)))
 
     def __reduce__(self) -> Any:
-        return _rebuild, (type(self), self.fields())
+        return _rebuild, (type(self), self.fields(), self.facts)
 
     def __copy__(self) -> Self:
         return self
@@ -180,8 +183,9 @@ class Declared:
                 yield field, domain, getattr(self, field)
 
 
-def _rebuild(cls: type[Declared], fields: dict[str, Any]) -> Declared:
-    return cls(**fields)
+def _rebuild(cls: type[Declared], fields: dict[str, Any], facts: Mapping[str, Any] | None = None) -> Declared:
+    nested = {field: fields[field] for field, _ in cls._child_fields}  # `validate` may make them anew, without their facts
+    return cls(**fields).pinned(**nested, **(facts or {}))
 
 
 def _readable(value: Any) -> str:

@@ -7,6 +7,7 @@ mixture) ties only those. Ties are transitive. Statistics are handled here as li
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from dmlcore.core.declared import same
@@ -41,7 +42,14 @@ class Ties:
         self._visit(estimator, frozenset())
         self.whole = self._groups(self._whole)  # place -> group or None
         self.own = self._groups(self._own)
-        self.by_id = {id(e): group for e, group in zip(self.nodes, self.whole, strict=True) if group is not None}
+
+    @cached_property
+    def by_id(self) -> dict[int, int]:
+        """The group of each tied node, by the identity of the node."""
+        return {id(e): group for e, group in zip(self.nodes, self.whole, strict=True) if group is not None}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field: value for field, value in self.__dict__.items() if field != "by_id"}  # a copy's nodes are others
 
     def _visit(self, node: Estimator, inherited: frozenset[Any]) -> None:
         whole_key, own_key, child_labels = node.ties()
