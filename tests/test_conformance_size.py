@@ -17,7 +17,7 @@ import pytest
 
 import dmlcore.fitting.search as searching
 from dmlcore import OnlineEM, fit
-from dmlcore.core.errors import DmlcoreError
+from dmlcore.core.errors import DegenerateError, DmlcoreError
 from dmlcore.core.keys import Ties, log_prior, maximise, preorder
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import MixtureEstimator
@@ -82,6 +82,52 @@ def test_rows_repeated_a_hundred_times_have_the_same_optimum(case: Case) -> None
     rows = case.rows(12, 3)
     one, many = (fit(x, case.estimator, start=case.law, max_its=5, delta=0.0) for x in (rows, [x for x in rows for _ in range(100)]))
     np.testing.assert_allclose(many.history, 100 * np.array(one.history), rtol=1e-9)
+
+
+# -- columns (37) --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def operations(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What NumPy's einsum and its linear algebra are asked to do from here on, in operations as the shapes of their operands say."""
+    made: list[float] = []
+
+    def watched(module: Any, name: str, cost: Any) -> None:
+        ask = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, **options: made.append(cost(*args, **options)) or ask(*args, **options))
+
+    def einsum(spec: str, *operands: Any, optimize: Any = False, **options: Any) -> float:
+        sizes = dict(zip("".join(spec.split("->")[0].split(",")), [size for x in operands for size in np.shape(x)], strict=True))
+        return 0.0 if optimize else float(np.prod(list(sizes.values())))
+
+    watched(np, "einsum", einsum)
+    for name in ("lstsq", "eigh", "cholesky", "solve", "inv", "svd"):
+        watched(np.linalg, name, lambda a, *args, **options: float(np.prod(np.shape(a)) * np.shape(a)[-1]))
+    return made
+
+
+@pytest.mark.parametrize("name", ["linear regression", "poisson regression", "multinomial logistic regression"])
+def test_twice_the_columns_cost_eight_times_the_linear_algebra(name: str, operations: list[float]) -> None:
+    rng, costs = np.random.default_rng(0), []
+    response = [row[1] for row in BY_NAME[name].data(400)]
+    for p in (30, 60):
+        operations.clear()
+        fit(list(zip(rng.normal(size=(400, p)), response, strict=True)), BY_NAME[name].estimator, max_its=1)
+        costs.append(sum(operations))
+    assert costs[1] <= 8.5 * costs[0]
+
+
+def test_a_factor_of_many_levels_and_a_column_that_follows_from_others() -> None:
+    rng = np.random.default_rng(0)
+    level = np.arange(600) % 120
+    x = np.column_stack([level[:, None] == np.arange(1, 120), rng.normal(size=600)]).astype(float)
+    y = 0.1 * level + x[:, -1] + rng.normal(size=600)
+    record = fit(list(zip(x, y, strict=True)), BY_NAME["linear regression"].estimator)
+    left = y - record.model.mean_given(x)  # the normal equations: nothing is left in any level, nor along the other column
+    np.testing.assert_allclose(np.append(np.bincount(level, left), left @ x[:, -1]), 0.0, atol=1e-9)
+    x[:, 100] = x[:, 3] - 2 * x[:, 119]
+    with pytest.raises(DegenerateError, match=r"column 119 follows from those before it: it is 0.5 column 3 \+ -0.5 column 100"):
+        fit(list(zip(x, y, strict=True)), BY_NAME["linear regression"].estimator)
 
 
 # -- transport (34) ------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
+from dmlcore.engines.threads import one_blas_thread
 from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.climb import Climb, interrupted, reasons
 from dmlcore.fitting.observe import Callback, observers
@@ -25,6 +26,7 @@ from dmlcore.fitting.starts import check_fraction, first_model, given_start
 from dmlcore.fitting.stopping import Remaining, SmallChange, SmallGain, Unimproved
 
 
+@one_blas_thread()
 def fit(
     data: Any,
     estimator: Estimator,

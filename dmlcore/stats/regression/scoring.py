@@ -51,10 +51,12 @@ class Scoring:
 
     def about(self, centre: np.ndarray) -> Scoring:
         """The same sums with covariates taken about another point."""
-        move = np.eye(len(centre) + 1)
-        move[1:, 0] = self.centre - centre
-        information = np.einsum("ij,cjdk,lk->cidl", move, self.information, move, optimize=len(self.score) > 4)
-        return Scoring(self.count, centre, self.score @ move.T, information, self.more)
+        apart = self.centre - centre  # z becomes (1, x - centre + apart)
+        score, information = self.score.copy(), self.information.copy()
+        score[:, 1:] += score[:, :1] * apart
+        information[:, 1:] += information[:, :1] * apart[:, None, None]
+        information[..., 1:] += information[..., :1] * apart
+        return Scoring(self.count, centre, score, information, self.more)
 
     @classmethod
     def of_least_squares(cls, moments: Scatter, intercept: float, coef: np.ndarray) -> Scoring:
@@ -251,12 +253,18 @@ def pseudo_solved(matrix: np.ndarray, right: np.ndarray, whiten: np.ndarray, lev
     """The solution of `matrix x = right` in the directions whose information, whitened and per unit of `level`, is above the floor;
     and the other directions, as columns."""
     relative = whiten @ matrix @ whiten.T / level
-    values, vectors = np.linalg.eigh((relative + relative.T) / 2)
-    free = values > floor
-    basis = whiten.T @ vectors[:, free] / np.sqrt(values[free] * level)
+    relative = (relative + relative.T) / 2
+    try:
+        np.linalg.cholesky(relative - floor * np.eye(len(relative)))  # succeeds where all are above the floor
+        basis, below = lower_inverse(np.linalg.cholesky(relative)).T, relative[:, :0]
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(relative)
+        free = values > floor
+        basis, below = vectors[:, free] / np.sqrt(values[free]), vectors[:, ~free]
+    basis = whiten.T @ basis / np.sqrt(level)
     x = basis @ (basis.T @ right)
     x += basis @ (basis.T @ (right - matrix @ x))  # puts right what rounding left
-    return x, whiten.T @ vectors[:, ~free]
+    return x, whiten.T @ below
 
 
 def shortened(step: np.ndarray, matrix: np.ndarray, level: float, stride: float | None) -> float:
