@@ -218,6 +218,16 @@ def test_a_factor_of_one_level() -> None:
         MixtureRegression(1).fit(data[["age", "same"]], data["y"])
 
 
+@pytest.mark.parametrize(
+    ("scale", "match"), [(1e-160, "too small.*; multiply"), (1e-200, "varies by less.*: multiply"), (1e160, "too large.*; divide")]
+)
+@pytest.mark.parametrize("family", ["poisson", "binomial"])
+def test_columns_whose_squares_are_no_numbers_are_named(family: str, scale: float, match: str) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(DegenerateError, match=f"column 'x1' .*{match} it by a constant"):
+        MixtureRegression(1, family=family).fit(rng.normal(size=(30, 2)) * [1.0, scale], rng.integers(2, size=30))
+
+
 def test_columns_that_follow_from_others() -> None:
     data = frame_of()
     with pytest.raises(DegenerateError, match="column 'twice' follows from those before it"):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 COLLINEAR = 1e-13  # times the number of columns: a share of a column's spread, left by those before it, that is rounding
+LEAST, MOST = 2.0**-511, 2.0**501  # spreads whose squares, and sums of them, are numbers with all their digits
 CONSTANT = 2.0**-46  # relative to its mean: a column's standard deviation below this is rounding
 
 
@@ -23,9 +24,13 @@ def dependence(matrix: np.ndarray, centre: np.ndarray, columns: np.ndarray, name
     middle, scale = centre[columns[first:]], roots_of_diagonal(matrix)
     called = [column_name(int(j), names) for j in columns]
     for j in range(first, q):
+        if not scale[j] <= MOST or 0 < scale[j] < LEAST:
+            size, remedy = ("small", "multiply") if scale[j] < 1 else ("large", "divide")
+            return f"{called[j]} is too {size} for the squares of its differences; {remedy} it by a constant"
         at = middle[j - first] if first else 0.0
         if not scale[j] > CONSTANT * abs(at):
             word = "zero in all rows" if at == 0 else f"constant ({at:.6g})"
+            word += " (or varies by less than 1e-154: multiply it by a constant)" if 0 < abs(at) < LEAST else ""
             return f"{called[j]} is {word}" + (", which the intercept already says" if first else "")
     correlation = matrix / scale[:, None] / scale
     if independent(correlation, COLLINEAR * q):

@@ -89,7 +89,8 @@ class RegressionEstimator(CombinatorEstimator):
     @classmethod
     def backward_many(cls, estimators: Any, tape: Tape, weights: np.ndarray, send: Any) -> list[Node]:
         """`backward` of several, from weights `(K, n)`."""
-        return [Node(own) for own in cls.sums(tape, tape.rows.admit(weights))]
+        with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e308: `dependence` names the column
+            return [Node(own) for own in cls.sums(tape, tape.rows.admit(weights))]
 
     @classmethod
     def sums(cls, tape: Tape, weights: np.ndarray) -> list[Any]:

@@ -53,9 +53,10 @@ class Scoring:
         """The same sums with covariates taken about another point."""
         apart = self.centre - centre  # z becomes (1, x - centre + apart)
         score, information = self.score.copy(), self.information.copy()
-        score[:, 1:] += score[:, :1] * apart
-        information[:, 1:] += information[:, :1] * apart[:, None, None]
-        information[..., 1:] += information[..., :1] * apart
+        with np.errstate(over="ignore", invalid="ignore"):
+            score[:, 1:] += score[:, :1] * apart
+            information[:, 1:] += information[:, :1] * apart[:, None, None]
+            information[..., 1:] += information[..., :1] * apart
         return Scoring(self.count, centre, score, information, self.more)
 
     @classmethod
