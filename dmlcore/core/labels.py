@@ -14,8 +14,32 @@ import numpy as np
 
 
 def plain(label: Any) -> Any:
-    """A NumPy scalar as the plain Python value it holds; anything else unchanged."""
-    return label.item() if isinstance(label, np.generic) else label
+    """A scalar of NumPy, or a time or duration of pandas, as the plain Python value it holds; anything else unchanged.
+
+    So are times that Python cannot hold: of nanoseconds, or thousands of years away.
+    """
+    if isinstance(label, (np.datetime64, np.timedelta64)):
+        return _plain_time(label)
+    if isinstance(label, np.generic):
+        return label.item()
+    kind = type(label)
+    if kind.__module__.startswith("pandas._libs.tslibs.time"):
+        if kind.__name__ == "Timestamp":
+            return label if label.nanosecond else label.to_pydatetime()
+        if kind.__name__ == "Timedelta":
+            return label if label.nanoseconds else label.to_pytimedelta()
+    return label
+
+
+def _plain_time(label: Any) -> Any:
+    if np.isnat(label):
+        return None
+    value = label.item()
+    if not isinstance(value, int):
+        return value
+    coarse = label.astype(f"{label.dtype.kind}8[us]")  # NumPy gives finer units as a number of them
+    value = coarse.item()
+    return label if isinstance(value, int) or coarse != label else value
 
 
 class Vocabulary(Sequence[Hashable]):

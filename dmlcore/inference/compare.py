@@ -12,8 +12,8 @@ import numpy as np
 from dmlcore.core import special
 from dmlcore.core.errors import DataError, ParameterError, StructureError
 from dmlcore.core.random import Random, generator
-from dmlcore.data.values import frame_columns, is_missing
-from dmlcore.inference.tables import is_frame
+from dmlcore.data.frames import Columns, is_frame, plain_column
+from dmlcore.data.values import is_missing, is_number
 
 WIDTH = 16  # of a column's name in the text
 
@@ -109,9 +109,10 @@ def _both(real: Any, synthetic: Any) -> tuple[list[str], list[Any], list[Any]]:
         if not hasattr(data, "__len__") or not len(data):
             raise DataError("compare needs tables with at least one row")
         if is_frame(data):
-            sides.append((list(data.columns), [list(c) for c in frame_columns(data)]))
+            table = Columns.of(data)
+            sides.append((list(table.names), [list(c) for c in table.columns]))
         else:
-            rows = [row if isinstance(row, (tuple, list, np.ndarray)) else (row,) for row in data]
+            rows = [row if isinstance(row, (tuple, list, np.ndarray)) else (row,) for row in plain_column(data)]
             if len({len(row) for row in rows}) > 1:
                 raise DataError("compare needs rows of one length")
             columns = [list(c) for c in zip(*rows, strict=True)]
@@ -134,7 +135,7 @@ class TwoSided:
         if all(isinstance(v, (list, set, frozenset, np.ndarray)) for v in every) and every:
             sides = tuple([v if is_missing(v) else len(v) for v in side] for side in sides)
             every, self.what = [len(v) for v in every], "length"
-        self.number = all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in every)
+        self.number = all(is_number(v) and not isinstance(v, (bool, np.bool_)) for v in every)
         self.what = self.what or ("number" if self.number else "label")
         self.labels = [] if self.number else sorted(set(every), key=repr)
         code = {label: i for i, label in enumerate(self.labels)}

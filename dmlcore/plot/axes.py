@@ -8,7 +8,7 @@ import numpy as np
 
 from dmlcore.core.errors import StructureError
 from dmlcore.core.flat import distinct_nodes
-from dmlcore.data.values import frame_columns
+from dmlcore.data.frames import Columns, is_frame
 from dmlcore.stats.latent.mixture import MixtureDistribution
 
 MAX_LEGEND = 8  # components that a legend names one by one
@@ -102,8 +102,9 @@ def posteriors(model: Any, data: Any) -> np.ndarray:
 
 def column(data: Any, field: int | None) -> list[Any]:
     """The values of one field of records (rows, or a data frame), or the data themselves."""
-    if hasattr(data, "columns") and field is not None:
-        return list(frame_columns(data)[field])
+    if is_frame(data):
+        table = Columns.of(data)
+        return list(table.columns[field or 0]) if field is not None or len(table.columns) == 1 else table.rows()
     return list(data) if field is None else [row[field] for row in data]
 
 
