@@ -31,7 +31,11 @@ def is_frame(data: Any) -> bool:
 
 def column_names(frame: Any) -> list[Any]:
     """The names of the columns in order. Raises `DataError` where two share a name."""
-    names = list(frame.schema.names if library_of(frame) == "pyarrow" else frame.columns)
+    return distinct(list(frame.schema.names if library_of(frame) == "pyarrow" else frame.columns))
+
+
+def distinct(names: list[Any]) -> list[Any]:
+    """Names, of which no two are the same. Raises `DataError`."""
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"column {twice!r} is there {names.count(twice)} times; need distinct names")
@@ -125,7 +129,7 @@ def _of_pandas(column: Any) -> Any:
 def _of_polars(column: Any) -> Any:
     dtype = column.dtype
     whole = dtype.is_integer() and "128" not in str(dtype)  # NumPy has none so wide
-    if dtype.is_float() or ((whole or dtype == bool) and not column.null_count()):
+    if dtype.is_float() or ((whole or str(dtype) == "Boolean") and not column.null_count()):
         return column.to_numpy()
     inner = getattr(dtype, "inner", None)
     if hasattr(dtype, "shape") and inner is not None and inner.is_float() and not column.null_count():
@@ -154,8 +158,8 @@ def levels_of(column: Any) -> list[Any] | None:
         import pyarrow
 
         return levels_of(pyarrow.array(getattr(column, "array", column)))
-    if library == "polars" and dtype.__class__.__name__ == "Enum":
-        return list(dtype.categories)  # type: ignore[union-attr]
+    if library == "polars" and type(dtype).__name__ == "Enum":
+        return list(column.dtype.categories)
     if library == "pyarrow":
         from pyarrow import types
 

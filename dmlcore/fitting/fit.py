@@ -15,7 +15,7 @@ from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
 from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.climb import Climb, interrupted, reasons
-from dmlcore.fitting.observe import Callback, observers
+from dmlcore.fitting.observe import Callback, observers, progress_bars
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.record import Fit, Start
 from dmlcore.fitting.removal import Removal
@@ -87,6 +87,8 @@ def fit(
     deadline = np.inf if time_limit is None else began + time_limit
     problem = Problem(data, estimator, weights, threads)
     removal = None if min_share is None else Removal(problem, estimator, min_share)
+    if progress:
+        progress_bars()  # a missing library is better known before the search
     rng = generator(rng)
     events: list[str] = []
     tried: list[Start] = []

@@ -63,8 +63,8 @@ def impute(
     data: rows (tuples, vectors or single values), an array, or a data frame of pandas, polars or pyarrow, whose column names, dtypes and
     index are kept; an empty column gets the dtype of what fills it. Cells that are there are left as they are, to the bit. columns: which
     columns of a frame the fields of the model read, in order (default: all); the others pass through.
-    A cell is missing if it is None, NaN, NA, NaT, masked or `UNKNOWN`. In an Optional field, all but UNKNOWN say that the value was seen to be
-    missing, which informs the posterior; either way it is filled with the value it would have had.
+    A cell is missing if it is None, NaN, NA, NaT, masked or `UNKNOWN`. In an Optional field, all but UNKNOWN say that the value was
+    seen to be missing, which informs the posterior; either way it is filled with the value it would have had.
 
     how: "mean" (the default), "median" or "mode" of each cell's law (columns of whole numbers get the nearest one; labels their most
     probable, lists and sets a typical value of the most probable component); "sample", a joint draw for the cells of a row;

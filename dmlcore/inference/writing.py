@@ -86,15 +86,12 @@ def _pandas_made(column: Any, name: Any, values: list[Any]) -> Any:
         import pyarrow
 
         return pd.Series(pd.array(_arrow_made(pyarrow.array(column.array), name, values), dtype=dtype), name=name)
-    if dtype == object and values and all(isinstance(v, Decimal) for v in column if not is_missing(v)) and not _is_empty(column):
-        places = max(-v.as_tuple().exponent for v in column if not is_missing(v))
-        values = [_decimal(v, places) for v in values]
-    if dtype == object:
-        array = np.empty(len(values), dtype=object)
-        array[:] = [None] * len(values)
-        for i, value in enumerate(values):  # lists and arrays stay whole
-            array[i] = value
-        return pd.Series(array, name=name)
+    if dtype.kind == "O" and isinstance(dtype, np.dtype):
+        there = [v for v in column if not is_missing(v)]
+        if there and all(isinstance(v, Decimal) for v in there):
+            places = max(-int(v.as_tuple().exponent) for v in there)
+            values = [_decimal(v, places) for v in values]
+        return pd.Series(_objects(values), dtype=object, name=name)
     return pd.Series(_of_kind(values, getattr(dtype, "kind", "O")), dtype=dtype, name=name)
 
 
@@ -131,12 +128,9 @@ def _arrow_made(column: Any, name: Any, values: list[Any]) -> Any:
 
 
 def _numpy_made(column: Any, name: Any, values: list[Any]) -> Any:
-    dtype = object if column is None else column.dtype
-    if dtype == object or any(v is None for v in values):
-        out = np.empty(len(values), dtype=object)
-        for i, value in enumerate(values):
-            out[i] = value
-        return out
+    dtype = np.dtype(object) if column is None else column.dtype
+    if dtype.kind == "O" or any(v is None for v in values):
+        return _objects(values)
     if dtype.kind in NUMBERS and not all(map(is_number, values)):
         raise TypeError("numbers only")
     made = np.array(_of_kind(values, dtype.kind))
@@ -149,6 +143,14 @@ MAKERS: dict[str | None, Callable[..., Any]] = {
     "pyarrow": _arrow_made,
     None: _numpy_made,
 }
+
+
+def _objects(values: list[Any]) -> np.ndarray:
+    """An array of objects `(n,)`, in which lists and arrays stay whole."""
+    out = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):
+        out[i] = value
+    return out
 
 
 def _of_kind(values: list[Any], kind: str) -> list[Any]:
@@ -209,14 +211,11 @@ def _of_objects(column: Any, library: str | None, place: np.ndarray, values: lis
         import polars as pl
 
         return pl.Series(column.name, chosen, dtype=pl.Object)
-    out = np.empty(len(chosen), dtype=object)
-    for i, value in enumerate(chosen):
-        out[i] = value
     if library == "pandas":
         import pandas as pd
 
-        return pd.Series(out, dtype=object)
-    return out
+        return pd.Series(_objects(chosen), dtype=object)
+    return _objects(chosen)
 
 
 # -- frames ------------------------------------------------------------------------------------------------------------
