@@ -22,13 +22,16 @@ def plain(label: Any) -> Any:
         return _plain_time(label)
     if isinstance(label, np.generic):
         return label.item()
-    kind = type(label)
-    if kind.__module__.startswith("pandas._libs.tslibs.time"):
-        if kind.__name__ == "Timestamp":
-            return label if label.nanosecond else label.to_pydatetime()
-        if kind.__name__ == "Timedelta":
-            return label if label.nanoseconds else label.to_pytimedelta()
+    if is_time_of_pandas(label):
+        fine = label.nanosecond if hasattr(label, "nanosecond") else label.nanoseconds
+        return label if fine else label.to_pydatetime() if hasattr(label, "to_pydatetime") else label.to_pytimedelta()
     return label
+
+
+def is_time_of_pandas(value: Any) -> bool:
+    """Whether a value is a Timestamp or a Timedelta (told without loading pandas)."""
+    kind = type(value)
+    return kind.__name__ in ("Timestamp", "Timedelta") and kind.__module__.partition(".")[0] == "pandas"
 
 
 def _plain_time(label: Any) -> Any:

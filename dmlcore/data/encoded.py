@@ -67,7 +67,8 @@ def observations(data: Any, layout: Layout) -> Any:
     A frame of one column is read as that column where the model reads single values. Raises `DataError` for what are no rows.
     """
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
-        raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}")
+        hint = "; collect() it first" if hasattr(data, "collect") else ""
+        raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}{hint}")
     if is_frame(data):
         table = Columns.of(data)
         if isinstance(layout, Fields):

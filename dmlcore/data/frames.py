@@ -13,7 +13,7 @@ import numpy as np
 
 from dmlcore.core.errors import DataError
 from dmlcore.core.labels import plain
-from dmlcore.data.values import floats, plain_list
+from dmlcore.data.values import floats, in_order, plain_list
 
 LIBRARIES = ("pandas", "polars", "pyarrow")
 NUMBERS = "fiub"  # kinds of NumPy's dtypes
@@ -116,10 +116,8 @@ def _of_pandas(column: Any) -> Any:
     dtype = column.dtype
     if isinstance(dtype, np.dtype):
         return _of_array(column.to_numpy())
-    if type(dtype).__name__ == "ArrowDtype":
-        import pyarrow
-
-        return _of_arrow(pyarrow.array(getattr(column, "array", column)))
+    if (arrow := arrow_of(column)) is not None:
+        return _of_arrow(arrow)
     if dtype.kind in NUMBERS and (dtype.kind == "f" or not column.isna().any()):
         own = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None)
         return column.to_numpy(dtype=own, na_value=np.nan) if dtype.kind == "f" else column.to_numpy(dtype=own)
@@ -152,21 +150,26 @@ def _of_arrow(column: Any) -> Any:
 def levels_of(column: Any) -> list[Any] | None:
     """The categories of a column that holds such, in their order, whether or not they occur; None of any other column."""
     library, dtype = library_of(column), getattr(column, "dtype", None)
-    if library == "pandas" and hasattr(dtype, "categories"):
-        return list(map(plain, dtype.categories))
-    if library == "pandas" and type(dtype).__name__ == "ArrowDtype":
-        import pyarrow
-
-        return levels_of(pyarrow.array(getattr(column, "array", column)))
-    if library == "polars" and type(dtype).__name__ == "Enum":
-        return list(column.dtype.categories)
-    if library == "pyarrow":
+    if (library == "pandas" and hasattr(dtype, "categories")) or (library == "polars" and type(dtype).__name__ == "Enum"):
+        return list(map(plain, column.dtype.categories))
+    if (arrow := arrow_of(column)) is not None:
         from pyarrow import types
 
-        if types.is_dictionary(column.type):
-            chunks = column.unify_dictionaries().chunks if hasattr(column, "chunks") else [column]
-            return chunks[0].dictionary.to_pylist() if chunks else []
+        if types.is_dictionary(arrow.type):
+            chunks = arrow.unify_dictionaries().chunks if hasattr(arrow, "chunks") else [arrow]
+            found = chunks[0].dictionary.to_pylist() if chunks else []
+            return found if arrow.type.ordered else in_order(found)  # else the order says how they were stored
     return None
+
+
+def arrow_of(column: Any) -> Any:
+    """The array of pyarrow that a column is, or that is behind one of pandas; None of any other column."""
+    library = library_of(column)
+    if library == "pandas" and type(column.dtype).__name__ == "ArrowDtype":
+        import pyarrow
+
+        return pyarrow.array(getattr(column, "array", column))
+    return column if library == "pyarrow" else None
 
 
 def index_of(data: Any) -> Any:
@@ -186,9 +189,10 @@ def check_paired(index: Any, other: Any, role: str, whose: str = "X") -> None:
     if any(_counts(one) for one in (own, index)) and not own.sort_values().equals(index.sort_values()):
         return
     row = next((i for i, (a, b) in enumerate(zip(own, index, strict=True)) if a != b), 0)
+    said, there = plain(own[row]), plain(index[row])
     raise DataError(
-        f"{role}: row {row} has the index label {own[row]!r}, {whose} has {index[row]!r} there; rows are paired by position, so give both "
-        f"the same index in the same order, such as {role}.loc[{whose}.index], or arrays"
+        f"{role}: row {row} has the index label {said!r}, {whose} has {there!r} there; rows are paired by position, so give both the same "
+        f"index in the same order, such as {role}.loc[{whose}.index], or arrays"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.labels import plain
+from dmlcore.core.labels import is_time_of_pandas, plain
 
 FINE = ("ns", "ps", "fs", "as")  # units of time of which NumPy gives no plain values
 NUMBERS = (numbers.Real, np.bool_, Decimal)
@@ -143,7 +143,7 @@ def plain_list(array: np.ndarray) -> list[Any]:
 
 def is_too_fine(value: Any) -> bool:
     """Whether a plain value is a time or a duration that Python's own do not hold."""
-    return isinstance(value, (np.datetime64, np.timedelta64)) or type(value).__module__.startswith("pandas._libs.tslibs.time")
+    return isinstance(value, (np.datetime64, np.timedelta64)) or is_time_of_pandas(value)
 
 
 def unit_hint(value: Any) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dmlcore.core.errors import DataError, shorten
 from dmlcore.core.labels import plain
-from dmlcore.data.frames import NUMBERS, levels_of, library_of, plain_column
+from dmlcore.data.frames import NUMBERS, arrow_of, levels_of, library_of, plain_column
 from dmlcore.data.values import first, is_missing, is_number
 
 REFUSALS = (TypeError, ValueError, ArithmeticError, NotImplementedError)  # of the libraries, for values that a dtype does not hold
@@ -41,7 +41,8 @@ def column_like(column: Any, name: Any, values: list[Any], rows: np.ndarray | No
 
     rows: where the values belong, for messages. Raises `DataError` for a value that the dtype cannot hold.
     """
-    library, levels = library_of(column), levels_of(column)
+    library = library_of(column)
+    levels = None if arrow_of(column) is not None else levels_of(column)  # dictionaries of Arrow grow
     row = None if levels is None else first(values, lambda v: not is_missing(v) and v not in levels)
     if row is not None:
         at = row if rows is None else rows[row]
@@ -82,10 +83,8 @@ def _pandas_made(column: Any, name: Any, values: list[Any]) -> Any:
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "iub" and any(v is None for v in values):
         dtype = pd.BooleanDtype() if dtype.kind == "b" else pd.Int64Dtype()  # there is no missing value in the plain dtype
-    if type(dtype).__name__ == "ArrowDtype":
-        import pyarrow
-
-        return pd.Series(pd.array(_arrow_made(pyarrow.array(column.array), name, values), dtype=dtype), name=name)
+    if (arrow := arrow_of(column)) is not None:
+        return pd.Series(pd.array(_arrow_made(arrow, name, values), dtype=dtype), name=name)
     if dtype.kind == "O" and isinstance(dtype, np.dtype):
         there = [v for v in column if not is_missing(v)]
         if there and all(isinstance(v, Decimal) for v in there):
@@ -205,7 +204,7 @@ def _of_objects(column: Any, library: str | None, place: np.ndarray, values: lis
     """The same for values that are any objects."""
     if library == "pyarrow":
         raise DataError('columns of pyarrow hold no laws; use how="distribution" with a frame of pandas or polars, or with rows')
-    every = [*column, *values] if library is None else [*column.to_numpy().tolist(), *values]
+    every = [*(column.astype(object) if library == "pandas" else column), *values]
     chosen = [every[i] for i in place.tolist()]
     if library == "polars":
         import polars as pl

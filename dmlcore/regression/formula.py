@@ -64,7 +64,8 @@ class Design:
             )
         self.names = variables(quoted, wanted, set(map(str, frame.columns)))
         self._check(frame, self.names)
-        self.spec: Any = self._made(lambda: formulaic.model_matrix(quoted, frame, context={}, na_action="ignore")).model_spec
+        how: dict[str, Any] = dict(context={}, na_action="ignore", output="numpy")  # frames of pandas would lose columns of one name
+        self.spec: Any = self._made(lambda: formulaic.model_matrix(quoted, frame, **how)).model_spec
         for factor, levels in self.levels.items():
             if len(levels) == 1:
                 raise DataError(f"column {factor!r} has one level only, {shorten(levels[0])}; leave it out of the formula")
@@ -78,7 +79,7 @@ class Design:
             if (row := first(column, lambda v, known=set(levels): v not in known)) is not None:
                 raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need a level of the fit, {shorten(levels)}")
         made = self._made(lambda: self.spec.get_model_matrix(frame, context={}))
-        return made.iloc[:, self._places].reset_index(drop=True)
+        return library("pandas", "formulas need", extra="formula").DataFrame(np.asarray(made)[:, self._places], columns=list(self.columns))
 
     @property
     def intercept(self) -> bool:
@@ -183,6 +184,9 @@ def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, neste
         if len(groups) > 1 or given.get("groups") is not None:
             raise ParameterError(f"the groups of rows are given twice: after | in the formula, {sorted(groups)}, and elsewhere")
         columns["groups"] = groups.pop()
+    for named in columns.values():
+        for name in named.values() if isinstance(named, dict) else [named]:
+            _column(frame, name)  # later frames may lack some of them, this one may not
     responses = [pair for one, _ in parts for pair in _sides(one, frame)]
     if fixed is not None and not is_name(fixed):
         frame, fixed = _with_columns(frame, Table(fixed, "fixed", "fixed covariates"))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.errors import BadValue, DataError, EmptyError, shorten
-from dmlcore.data.frames import column_at, column_names, distinct, index_of, is_frame, levels_of, plain_column
+from dmlcore.data.frames import column_at, column_names, distinct, index_of, is_frame, levels_of, library_of, plain_column
 from dmlcore.data.layouts import Labels
 from dmlcore.data.values import first, floats, is_missing, is_number, plain_list, unit_hint
 
@@ -117,7 +117,7 @@ class Table:
         self.names = (
             (getattr(given, "name", None) or prefix,) if np.ndim(data) == 1 else tuple(f"{prefix}{j}" for j in range(array.shape[1]))
         )
-        self.columns = dict(zip(self.names, array.T, strict=True))
+        self.columns = dict(zip(self.names, array.T if library_of(given) is None else [given], strict=True))
 
     def take(self, name: str) -> Any:
         """A column as it is. Raises `DataError` where there is none of this name."""
