@@ -121,7 +121,8 @@ def _of_pandas(column: Any) -> Any:
     if dtype.kind in NUMBERS and (dtype.kind == "f" or not column.isna().any()):
         own = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None)
         return column.to_numpy(dtype=own, na_value=np.nan) if dtype.kind == "f" else column.to_numpy(dtype=own)
-    return list(map(plain, column.to_numpy(dtype=object, na_value=None)))
+    listed = column.to_numpy(dtype=object, na_value=None).tolist()
+    return list(map(plain, listed)) if "M" in (dtype.kind, getattr(getattr(dtype, "categories", None), "dtype", dtype).kind) else listed
 
 
 def _of_polars(column: Any) -> Any:
@@ -144,7 +145,7 @@ def _of_arrow(column: Any) -> Any:
     whole = types.is_integer(kind) or types.is_boolean(kind)
     if types.is_floating(kind) or (whole and not column.null_count):
         return column.to_numpy(zero_copy_only=False)
-    return list(map(plain, column.to_pylist()))
+    return list(map(plain, column.to_pylist())) if types.is_temporal(kind) else column.to_pylist()
 
 
 def levels_of(column: Any) -> list[Any] | None:

@@ -85,10 +85,10 @@ def fit(
     check_rule(assign, accelerate, delta, change)
     began = time.perf_counter()
     deadline = np.inf if time_limit is None else began + time_limit
+    if progress:
+        progress_bars()  # a missing library is better known before the work
     problem = Problem(data, estimator, weights, threads)
     removal = None if min_share is None else Removal(problem, estimator, min_share)
-    if progress:
-        progress_bars()  # a missing library is better known before the search
     rng = generator(rng)
     events: list[str] = []
     tried: list[Start] = []
