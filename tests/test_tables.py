@@ -53,21 +53,10 @@ ROWS: list[Any] = [
     (LONG, -0.1, None, True, 5),
     (LONG, None, "u", True, None),
 ]
-LAW = MixtureDistribution(
-    [
-        Tuple(
-            (
-                C({LONG: 0.6, LONG + 2: 0.4}),
-                N(1.2, 2.0),
-                C({"u": 0.5, "v": 0.2, "w": 0.3}),
-                C({True: 0.7, False: 0.3}),
-                PoissonDistribution(3.6),
-            )
-        )
-    ]
-    * 2,
-    [0.5, 0.5],
+RECORD = Tuple(
+    (C({LONG: 0.6, LONG + 2: 0.4}), N(1.2, 2.0), C({"u": 0.5, "v": 0.2, "w": 0.3}), C({True: 0.7, False: 0.3}), PoissonDistribution(3.6))
 )
+LAW = MixtureDistribution([RECORD] * 2, [0.5, 0.5])
 COLUMNS = dict(zip(NAMES, map(list, zip(*ROWS, strict=True)), strict=True))
 LABELS = ["w", "v", "u"]
 
@@ -163,7 +152,7 @@ def test_synthetic_frames_and_comparisons_of_every_kind(kind: str) -> None:
 
 @EVERY
 def test_one_row_is_read_alone(kind: str) -> None:
-    table, layout = KINDS[kind](), Tuple([OptionalDistribution(d, 0.5) for d in LAW.components[0].dists]).layout
+    table, layout = KINDS[kind](), Tuple([OptionalDistribution(d, 0.5) for d in RECORD.dists]).layout
     for i, row in enumerate(ROWS):
         assert [None if is_missing(v) else exactly(v) for v in observation(table, layout, i)] == [
             v if v is None else exactly(v) for v in row
@@ -281,7 +270,7 @@ def masked(values: Any, hidden: Any, **how: Any) -> Any:
 
 @pytest.mark.parametrize("hard", [False, True])
 def test_masked_cells_are_filled(hard: bool) -> None:
-    pair = MultivariateGaussianDistribution([0.0, 1.0], np.eye(2))
+    pair = MultivariateGaussianDistribution(np.array([0.0, 1.0]), np.eye(2))
     out = impute(pair, masked([[1.0, 2.0], [3.0, 1e6]], [[0, 0], [0, 1]], hard_mask=hard)).data
     assert out.tolist() == [[1.0, 2.0], [3.0, 1.0]]
     assert impute(N(2.0, 1.0), masked([1.0, 1e6], [0, 1], hard_mask=hard)).data.tolist() == [1.0, 2.0]
@@ -324,7 +313,7 @@ def test_masked_weights_are_refused() -> None:
     ids=["pandas", "Arrow"],
 )
 def test_columns_that_share_a_name_are_refused(twice: Any) -> None:
-    pair = MultivariateGaussianDistribution([0.0, 0.0], np.eye(2))
+    pair = MultivariateGaussianDistribution(np.zeros(2), np.eye(2))
     calls: list[Callable[[], Any]] = [
         lambda: fit(twice, CompositeEstimator([GaussianEstimator()] * 2)),
         lambda: fit(twice, MultivariateGaussianEstimator()),
