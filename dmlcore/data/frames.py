@@ -83,9 +83,9 @@ class Columns:
         return list(zip(*(c.tolist() if isinstance(c, np.ndarray) and c.ndim == 1 else c for c in self.columns), strict=True))
 
     def vectors(self) -> Any:
-        """The rows as vectors: an array where all columns are numbers, otherwise tuples."""
+        """The rows as vectors: an array where all columns are numbers, otherwise lists."""
         numbers = [floats(column) for column in self.columns]
-        return np.array(numbers).T if numbers and all(column is not None for column in numbers) else self.rows()
+        return np.array(numbers).T if numbers and all(column is not None for column in numbers) else list(map(list, self.rows()))
 
 
 def plain_column(values: Any) -> Any:
@@ -104,8 +104,6 @@ def plain_column(values: Any) -> Any:
 
 def _of_array(array: np.ndarray) -> Any:
     if isinstance(array, np.ma.MaskedArray):
-        if array.dtype.kind == "f":
-            return array.filled(np.nan)
         if array.mask.any():
             return plain_list(array)
         array = array.data
