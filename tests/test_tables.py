@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -166,6 +166,20 @@ def test_laws_in_the_place_of_cells_leave_the_others() -> None:
         assert rows[2][1].mean() == pytest.approx(1.2)
     with pytest.raises(DataError, match="columns of pyarrow hold no laws"):
         impute(LAW, KINDS["Arrow"](), how="distribution")
+
+
+def test_rows_keep_their_kind() -> None:
+    class Bird(NamedTuple):
+        kind: str | None
+        size: float | None
+
+    birds: list[Any] = [Bird("u", 1.0), Bird(None, 2.0), ["v", None], None]
+    law = Tuple((C({"u": 0.6, "v": 0.4}), N(0.5, 1.0)))
+    out = impute(law, birds).data
+    assert out == [Bird("u", 1.0), Bird("u", 2.0), ["v", 0.5], Bird("u", 0.5)]
+    assert [type(row) for row in out] == [Bird, Bird, list, Bird]
+    assert out[0] is birds[0]
+    assert impute(Tuple((law, N(0.0, 1.0))), [(birds[1], 1.0), (["v", 3.0], None)]).data == [(Bird("u", 2.0), 1.0), (["v", 3.0], 0.0)]
 
 
 # -- one column --------------------------------------------------------------------------------------------------------

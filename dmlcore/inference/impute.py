@@ -17,7 +17,7 @@ from dmlcore.core.rowlaws import RowLaw, spread
 from dmlcore.data.values import is_row
 from dmlcore.inference.cells import Cell, Grid, refilled, whole
 from dmlcore.inference.condition import distribution_of, values_alone
-from dmlcore.inference.tables import Table
+from dmlcore.inference.tables import Table, alike
 from dmlcore.stats.latent.summaries import mean_of, mode_of, probabilities_of, quantile_of, variance_of
 
 HOW = ("mean", "mode", "median", "sample", "distribution")
@@ -201,5 +201,5 @@ def written(node: Any, filled: dict[Cell, Gathered], copy: int, old: Any) -> tup
                 new.setdefault(i, list(old[i]) if is_row(old[i], len(node)) else [None] * len(node))[j] = value
     if not new:
         return None
-    kind: Any = next((type(row) for row in old if isinstance(row, (list, np.ndarray))), tuple)
-    return np.array(list(new)), [tuple(row) if kind is tuple else row if kind is list else np.array(row) for row in new.values()]
+    some = next((row for row in old if is_row(row, len(node))), ())
+    return np.array(list(new)), [alike(old[i] if is_row(old[i], len(node)) else some, row) for i, row in new.items()]

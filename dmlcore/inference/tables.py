@@ -103,15 +103,22 @@ class Table:
 
     def _rows(self, cells: dict[int, tuple[np.ndarray, Any]]) -> Any:
         out = list(self.data)
-        kind = next((type(row) for row in out if isinstance(row, (list, np.ndarray))), tuple)
+        some = next((row for row in out if is_row(row, self.count)), ())
         new: dict[int, list[Any]] = {}
         for j, (rows, values) in cells.items():
             for i, value in zip(rows.tolist(), _plain(values), strict=True):
                 row = new.setdefault(i, list(out[i]) if is_row(out[i], self.count) else [None] * self.count)
                 row[j] = value
         for i, row in new.items():
-            out[i] = tuple(row) if kind is tuple else row if kind is list else np.array(row)
+            out[i] = alike(out[i] if is_row(out[i], self.count) else some, row)
         return out
+
+
+def alike(row: Any, values: list[Any]) -> Any:
+    """Values as a row of the same kind: a tuple, which may have names, a list or an array."""
+    if isinstance(row, np.ndarray):
+        return np.array(values)
+    return row._make(values) if hasattr(row, "_make") else type(row)(values)
 
 
 def _plain(values: Any) -> list[Any]:
