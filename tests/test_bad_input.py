@@ -128,7 +128,7 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
         case Count():
             yield from ((here, within, bad, bad) for bad in (2.5, "2", None, nan, inf, 2**64, 10**400, [1], 1j))
         case Real():
-            yield from ((here, within, bad, bad) for bad in ("1.5", None, nan, 1j, [1.0], 10**400, Decimal(1), b"1"))
+            yield from ((here, within, bad, bad) for bad in ("1.5", None, nan, 1j, [1.0], 10**400, b"1"))
         case Vector():
             x = np.asarray(x).tolist()
             for bad in (x[:-1], [*x, 0.0], ["1.5", *x[1:]], [None, *x[1:]], [nan, *x[1:]], 1.0, "ab", None, [x]):
@@ -194,8 +194,9 @@ def test_data_that_are_no_rows(data: Any) -> None:
     [
         (G(), np.zeros((3, 2)), "gaussian: row 0 is "),
         (PoissonEstimator(), np.zeros((3, 2), int), "poisson: row 0 is "),
-        (G(), pd.DataFrame({"a": [1.0, 2.0]}), "gaussian: row 0 is (1.0,); need a real number"),
-        (PoissonEstimator(), pd.DataFrame({"a": [1, 2]}), "poisson: row 0 is (1,); need whole numbers"),
+        (G(), pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]}), "gaussian: row 0 is (1.0, 1.0); need a real number"),
+        (PoissonEstimator(), pd.DataFrame({"a": [1, 2], "b": [1, 2]}), "poisson: row 0 is (1, 1); need whole numbers"),
+        (G(), pd.DataFrame({"a": ["1.0", "2.0"]}), "gaussian: row 0 is '1.0'; need a real number"),
         (SequenceEstimator(G()), pd.DataFrame({"a": [1.0, None], "b": [1.0, 2.0]}), "row 1, element 0 is nan"),
         (CompositeEstimator((G(), G())), pd.DataFrame({"a": [1.0]}), "need 2 columns, one for each field"),
         (CompositeEstimator((G(), G())), pd.DataFrame({"a": [1.0], "b": ["x"]}), "field 1.gaussian: row 0 is 'x'; need a real number"),

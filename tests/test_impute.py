@@ -390,7 +390,6 @@ def test_the_page_about_unknown_values() -> None:
     ("rows", "message"),
     [
         ([(1.0, 1, "a", 1.0), (1.0, None, "z", 1.0)], "column 'field 2': row 1 is 'z', a label that has probability zero"),
-        ([(1.0, 1, "z", 1.0)], "column 'field 2': row 0 is 'z'"),
         ([(1.0, 1, "a", 1.0), (None, -3, "a", 1.0)], "column 'field 1': row 1 is -3, which has density zero"),
         ([(1.0, 1, None, -1.0)], "column 'field 3': row 0 is -1.0, which has density zero"),
         ([(None, 1, "a", 1.0), (1.0, 2.5, None, 1.0)], "column 'field 1': row 1 is 2.5; need whole numbers"),

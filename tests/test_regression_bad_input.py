@@ -352,3 +352,28 @@ def test_leaves_refuse(estimator: Any, row: Any, match: str) -> None:
         rows = [([0.5], sound) for sound in rows]
     with pytest.raises((DataError, SupportError), match=match):
         fit([rows[0], row, *rows[1:]], estimator)
+
+
+def test_categories_are_no_numbers() -> None:
+    y = np.arange(6.0) ** 2
+    numbers = pd.Series(pd.Categorical([1, 2, 3, 1, 2, 3]))
+    for X in (
+        pd.DataFrame({"k": numbers}),
+        numbers.rename("k"),
+        pl.DataFrame({"k": pl.Series(list("abcabc"), dtype=pl.Enum(list("abc")))}),
+    ):
+        with pytest.raises(DataError, match=r"column 'k' holds categories, \[.*\]; need numbers \(code text and categories as columns"):
+            MixtureRegression(1).fit(X, y)
+    with pytest.raises(DataError, match="column 'y' holds categories"):
+        MixtureRegression(1).fit(y[:, None], numbers)
+    labelled = pd.DataFrame({"x": y**0.5, "who": numbers})
+    assert MixtureRegression(1, starts=1).fit(labelled, y, groups="who").n_rows_ == (3.0, "groups")
+
+
+def test_durations_have_no_unit() -> None:
+    took, y = pd.to_timedelta(np.arange(6), unit="s"), np.arange(6.0) ** 2
+    for X in (pd.DataFrame({"x": took}), took.to_numpy(), list(took), pl.DataFrame({"x": took.to_numpy()})):
+        with pytest.raises(DataError, match=r"column 'x': row 0 is .*; need a finite number \(divide durations by a unit"):
+            MixtureRegression(1).fit(X, y)
+        with pytest.raises(DataError, match=r"column '[xy]': row 0 is .*; need a finite number \(divide durations by a unit"):
+            MixtureRegression(1).fit(y, X)

@@ -267,7 +267,7 @@ def test_what_comparing_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="rows of one length"):
         compare([(1.0,), (1.0, 2.0)], [(1.0,)])
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
-    with pytest.raises(DmlcoreError, match="pip install scikit-learn"):
+    with pytest.raises(DmlcoreError, match=r"needs scikit-learn: pip install 'dmlcore\[compare\]', or pip install scikit-learn"):
         compare([(1.0,)] * 30, [(1.0,)] * 30)
 
 

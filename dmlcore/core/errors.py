@@ -17,6 +17,10 @@ class StructureError(DmlcoreError):
     """Parts that must fit together do not: components of different observations, a model that is not of the estimator's shape."""
 
 
+class LibraryError(StructureError, ImportError):
+    """What was asked for needs a library that is not installed; the message says which extra of dmlcore brings it."""
+
+
 class KeyClashError(StructureError):
     """Two nodes carry one key but cannot share a law: different families, settings or shapes."""
 

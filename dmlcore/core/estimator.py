@@ -138,8 +138,13 @@ class CombinatorEstimator(Estimator):
 
 def impossible_under_all(estimators: Any, x: Any) -> str | None:
     """Why an observation is impossible under each of several estimators, as the first says it; or None."""
-    reasons = [e.impossible(x) for e in estimators]
-    return reasons[0] if all(reasons) else None
+    first = None
+    for e in estimators:
+        why = e.impossible(x)
+        if why is None:
+            return None
+        first = first or why
+    return first
 
 
 def impossible_part(places: Any) -> str | None:

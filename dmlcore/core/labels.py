@@ -14,8 +14,35 @@ import numpy as np
 
 
 def plain(label: Any) -> Any:
-    """A NumPy scalar as the plain Python value it holds; anything else unchanged."""
-    return label.item() if isinstance(label, np.generic) else label
+    """A scalar of NumPy, or a time or duration of pandas, as the plain Python value it holds; anything else unchanged.
+
+    So are times that Python cannot hold: of nanoseconds, or thousands of years away.
+    """
+    if isinstance(label, (np.datetime64, np.timedelta64)):
+        return _plain_time(label)
+    if isinstance(label, np.generic):
+        return label.item()
+    if is_time_of_pandas(label):
+        fine = label.nanosecond if hasattr(label, "nanosecond") else label.nanoseconds
+        return label if fine else label.to_pydatetime() if hasattr(label, "to_pydatetime") else label.to_pytimedelta()
+    return label
+
+
+def is_time_of_pandas(value: Any) -> bool:
+    """Whether a value is a Timestamp or a Timedelta (told without loading pandas)."""
+    kind = type(value)
+    return kind.__name__ in ("Timestamp", "Timedelta") and kind.__module__.partition(".")[0] == "pandas"
+
+
+def _plain_time(label: Any) -> Any:
+    if np.isnat(label):
+        return None
+    value = label.item()
+    if not isinstance(value, int):
+        return value
+    coarse = label.astype(f"{label.dtype.kind}8[us]")  # NumPy gives finer units as a number of them
+    value = coarse.item()
+    return label if isinstance(value, int) or coarse != label else value
 
 
 class Vocabulary(Sequence[Hashable]):

@@ -9,9 +9,10 @@ import numpy as np
 
 from dmlcore.core.collector import collector_held
 from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
+from dmlcore.core.labels import plain
 from dmlcore.data.columns import Column, blocks
-from dmlcore.data.layouts import Anything, Fields, Layout, Vector
-from dmlcore.data.values import plain_list
+from dmlcore.data.frames import Columns, is_frame, one_row, plain_column
+from dmlcore.data.layouts import Anything, Fields, Layout, Maybe, Vector
 
 MANY = 1000  # rows from which holding the garbage collector pays
 BLOCK_ROWS = 1 << 15  # rows, or elements, whose block x components arrays stay in the nearer caches
@@ -50,19 +51,7 @@ def encode(data: Any, layout: Layout) -> Encoded:
         if data.layout != layout and not isinstance(layout, Anything):
             raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
         return data
-    if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
-        raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}")
-    values: Any = data
-    if hasattr(data, "columns") and isinstance(layout, Vector):
-        values = data.to_numpy()
-    elif hasattr(data, "columns") and not isinstance(layout, Fields):
-        values = list(zip(*(plain_list(data[name].to_numpy()) for name in data.columns), strict=True))
-    elif not isinstance(data, (list, tuple, np.ndarray)) and not hasattr(data, "columns"):
-        values = data.to_numpy() if hasattr(data, "to_numpy") else list(data)
-    if isinstance(values, np.ndarray) and values.ndim == 0:
-        raise DataError(f"data must have one entry per row, got the single value {shorten(values.item())}")
-    if isinstance(values, np.ndarray) and (values.dtype.kind in "OUSM" or isinstance(values, np.ma.MaskedArray)):
-        values = plain_list(values)
+    values = observations(data, layout)
     try:
         if len(values) <= MANY:
             return Encoded(layout.encode(values), layout)
@@ -70,6 +59,38 @@ def encode(data: Any, layout: Layout) -> Encoded:
             return Encoded(layout.encode(values), layout)
     except BadValue as error:
         raise DataError(message(error)) from None
+
+
+def observations(data: Any, layout: Layout) -> Any:
+    """Rows in the form that a layout encodes: a list, an array, or the columns of a frame.
+
+    A frame of one column is read as that column where the model reads single values. Raises `DataError` for what are no rows.
+    """
+    if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
+        hint = "; collect() it first" if hasattr(data, "collect") else ""
+        raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}{hint}")
+    if is_frame(data):
+        table = Columns.of(data)
+        if isinstance(layout, Fields):
+            return table
+        if isinstance(layout, Vector):
+            return table.vectors()
+        return table.columns[0] if len(table.columns) == 1 and not has_parts(layout) else table.rows()
+    values = plain_column(data)
+    if isinstance(values, np.ndarray) and values.ndim == 0:
+        raise DataError(f"data must have one entry per row, got the single value {shorten(values.item())}")
+    return values if isinstance(values, (list, tuple, np.ndarray)) else list(values)
+
+
+def has_parts(layout: Layout) -> bool:
+    """Whether an observation is a tuple or a vector, so that a table has a column for each of its parts."""
+    return has_parts(layout.value) if isinstance(layout, Maybe) else isinstance(layout, (Fields, Vector))
+
+
+def observation(data: Any, layout: Layout, row: int) -> Any:
+    """One observation as plain values, of a list, an array, a column or a data frame."""
+    values = observations(one_row(data, row), layout)
+    return plain(values.rows()[0] if isinstance(values, Columns) else values[0])
 
 
 def message(error: BadValue) -> str:
@@ -85,7 +106,7 @@ def row_weights(weights: Any, n: int) -> np.ndarray | None:
     if weights is None:
         return None
     try:
-        w = np.array(weights, dtype=np.float64)
+        w = np.array(plain_column(weights), dtype=np.float64)  # NaN where one is missing
     except (TypeError, ValueError):
         raise DataError(f"weights must be {n} numbers >= 0, one per row, got {shorten(weights)}") from None
     if w.shape != (n,):

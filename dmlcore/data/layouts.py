@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,26 @@ import numpy as np
 from dmlcore.core.errors import BadValue
 from dmlcore.core.labels import Vocabulary, plain
 from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values
+from dmlcore.data.frames import Columns
 from dmlcore.data.repeats import CODED_MAX_VALUES, coded
 from dmlcore.data.values import (
     equal,
     first,
     floats,
-    frame_columns,
     in_order,
     integers,
     is_hashable,
     is_missing,
     is_number,
     is_row,
+    is_too_fine,
     is_vector,
     is_whole,
+    unit_hint,
 )
 
 LIST_TYPES = {list, tuple}
+PLAIN_TYPES = {type(None), bool, int, float, str, bytes, tuple, frozenset, date, datetime}
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Real(Layout):
         x = floats(values)
         if x is None:
             index = first(values, lambda v: not is_number(v))
-            raise self.bad(index, values[index], need)
+            raise self.bad(index, values[index], need + unit_hint(values[index]))
         missing = np.isnan(x)
         if missing.any():
             index = int(np.argmax(missing))
@@ -87,7 +91,7 @@ class Count(Layout):
         x = integers(values)
         if x is None:
             index = first(values, lambda v: not is_whole(v))
-            raise self.bad(index, values[index], "whole numbers (of at most 64 bits)")
+            raise self.bad(index, values[index], "whole numbers (of at most 64 bits)" + unit_hint(values[index]))
         return coded(x)
 
 
@@ -159,8 +163,12 @@ class Labels(Layout):
         except TypeError:
             index = first(values, lambda v: not is_hashable(v))
             raise self.bad(index, values[index], "hashable labels") from None
-        if any(isinstance(v, np.generic) for v in seen):  # some do not hash like the plain value they hold
+        if not set(map(type, seen)) <= PLAIN_TYPES:  # some do not hash like the plain value they hold
             values = [plain(v) for v in values]
+            seen = dict.fromkeys(values)
+            if any(map(is_too_fine, seen)):
+                index = first(values, is_too_fine)
+                raise self.bad(index, values[index], "times and durations of whole microseconds")
         if any(v != v for v in seen):
             index = first(values, lambda v: v != v)
             need = "labels that equal themselves (where values may be missing, wrap the estimator in OptionalEstimator)"
@@ -225,8 +233,8 @@ class Fields(Layout):
     def encode(self, values: Any) -> Column:
         n, k = len(values), len(self.values)
         columns: Sequence[Any]
-        if hasattr(values, "columns") and hasattr(values, "shape"):
-            columns = frame_columns(values)
+        if isinstance(values, Columns):
+            columns = values.columns
             if len(columns) != k:
                 raise BadValue(0, f"a row of {len(columns)} columns", f"{k} columns, one for each field", "")
         elif isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == k:

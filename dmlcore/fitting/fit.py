@@ -16,7 +16,7 @@ from dmlcore.data.encoded import encode
 from dmlcore.engines.threads import one_blas_thread
 from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.climb import Climb, interrupted, reasons
-from dmlcore.fitting.observe import Callback, observers
+from dmlcore.fitting.observe import Callback, observers, progress_bars
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.record import Fit, Start
 from dmlcore.fitting.removal import Removal
@@ -87,6 +87,8 @@ def fit(
     check_rule(assign, accelerate, delta, change)
     began = time.perf_counter()
     deadline = np.inf if time_limit is None else began + time_limit
+    if progress:
+        progress_bars()  # a missing library is better known before the work
     problem = Problem(data, estimator, weights, threads)
     removal = None if min_share is None else Removal(problem, estimator, min_share)
     rng = generator(rng)

@@ -18,8 +18,8 @@ from dmlcore.core.labels import plain
 from dmlcore.core.random import spawn
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct
-from dmlcore.data.encoded import Encoded, encode, row_weights
-from dmlcore.data.values import frame_columns
+from dmlcore.data.encoded import Encoded, encode, observation, observations, row_weights
+from dmlcore.data.frames import Columns, check_paired, index_of
 from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.fitting.assignment import FAINT, random_shares, rule_of, shares_first
 from dmlcore.kernels.codes import scatter
@@ -56,6 +56,7 @@ class Problem:
 
     def _hold(self, data: Any, weights: Any) -> None:
         encoded = encode(data, self.estimator.layout)
+        check_paired(index_of(data), weights, "weights", "data")
         w = row_weights(weights, len(encoded))
         self.rows = len(encoded)
         self.unit = 1.0 if w is None else float(w.sum() / np.count_nonzero(w))  # the mean weight of a row that has any
@@ -164,12 +165,17 @@ class Problem:
             self._name_impossible_rows()
             raise
 
+    def observations(self) -> list[Any]:
+        """The rows as the user gave them, as plain values. Not of encoded data."""
+        values = observations(self.raw, self.estimator.layout)
+        return list(map(plain, values.rows() if isinstance(values, Columns) else values))
+
     def _name_impossible_rows(self) -> None:
         """Raises `SupportError` for the first row that no parameters could have produced."""
         if isinstance(self.raw, Encoded):
             return
-        for row in range(self.rows):
-            why = self.estimator.impossible(raw_row(self.raw, row))
+        for row, x in enumerate(self.observations()):
+            why = self.estimator.impossible(x)
             if why is not None:
                 raise SupportError(f"row {row} has density zero under every choice the model allows ({why}); leave it out or model it")
 
@@ -271,20 +277,13 @@ class Problem:
             row = int(np.argmax(self.codes == row)) if self.codes is not None else row
             if isinstance(self.raw, Encoded):
                 raise SupportError(f"row {row} has density zero under the model; leave it out, model it, or begin from another start")
-            x = raw_row(self.raw, row)
+            x = observation(self.raw, self.estimator.layout, row)
             if self.estimator.impossible(x) is None:
                 raise SupportError(f"row {row} has density zero under the start ({model.blame(x)}); begin from another, or leave it out")
             raise SupportError(
                 f"row {row} has density zero under every choice the model allows ({model.blame(x)}); leave it out or model it"
             )
         return float(weights @ log)
-
-
-def raw_row(data: Any, row: int) -> Any:
-    """One observation as the user holds it, of a list, an array, a series or a data frame."""
-    if hasattr(data, "columns"):
-        return tuple(plain(column[row]) for column in frame_columns(data))
-    return plain(data.iloc[row] if hasattr(data, "iloc") else data[row])
 
 
 def local(own: Any) -> bool:

@@ -120,8 +120,6 @@ class Grid:
                 raise StructureError(f"column {cell.name!r} has no law in the model, so its missing cells cannot be filled")
         elif isinstance(cell.layout, (Repeated, LabelSequence)):
             cell.partly = self._partly(cell)
-        elif cell.kind == "label":
-            self._check_labels(cell)
 
     def _missing_value(self, cell: Cell) -> Any:
         layout = self.model.layout
@@ -157,20 +155,6 @@ class Grid:
             self.laws[cell] = None if self.prior is None else distribution_of(self.prior.keep([self.cells.index(cell)]))
         law = self.laws[cell]
         return law is None or law.log_density(value) > -np.inf
-
-    def _check_labels(self, cell: Cell) -> None:
-        known = np.flatnonzero(cell.state == KNOWN)
-        try:
-            seen = dict.fromkeys(cell.values[i] for i in known.tolist())
-        except TypeError:
-            self._encode(cell, known, known)
-            return
-        for label in seen:
-            if not self.possible(cell, label):
-                row = next(i for i in known.tolist() if cell.values[i] == label)
-                raise SupportError(
-                    f"column {cell.name!r}: row {row} is {shorten(label)}, a label that has probability zero under the model"
-                )
 
     # -- groups of rows ------------------------------------------------------------------------------------------------
 
@@ -227,7 +211,8 @@ class Grid:
             if whole(cell)[row] and not isinstance(cell.layout, Anything):
                 value = cell.values[row]
                 if not self.possible(cell, value):
-                    return SupportError(f"column {cell.name!r}: row {row} is {shorten(value)}, which has density zero under the model")
+                    zero = "a label that has probability zero" if cell.kind == "label" else "which has density zero"
+                    return SupportError(f"column {cell.name!r}: row {row} is {shorten(value)}, {zero} under the model")
         return SupportError(f"row {row}: its observed cells together have density zero under the model")
 
 

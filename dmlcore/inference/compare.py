@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core import special
-from dmlcore.core.errors import DataError, ParameterError, StructureError
+from dmlcore.core.errors import DataError, ParameterError
+from dmlcore.core.extras import library
 from dmlcore.core.random import Random, generator
-from dmlcore.data.values import frame_columns, is_missing
-from dmlcore.inference.tables import is_frame
+from dmlcore.data.frames import Columns, is_frame, plain_column
+from dmlcore.data.values import is_missing, is_number
 
 WIDTH = 16  # of a column's name in the text
 
@@ -94,12 +95,13 @@ def compare(real: Any, synthetic: Any, classify: bool = True, rng: Random = None
 
     Columns of numbers and of labels are compared as such, those of lists or sets by their lengths. classify: also train a classifier
     to tell the two apart (Lopez-Paz and Oquab 2017), which needs scikit-learn. Raises `DataError` where the columns differ,
-    `StructureError` without scikit-learn.
+    `LibraryError` without scikit-learn.
     """
+    forests = library("sklearn.ensemble", "the classifier of compare needs", "or compare(.., classify=False)") if classify else None
     names, one, two = _both(real, synthetic)
     columns = [TwoSided(name, a, b) for name, a, b in zip(names, one, two, strict=True)]
     pairs = tuple(Pair((a.name, b.name), *(_dependence(a, b, side) for side in (0, 1))) for a, b in combinations(columns, 2))
-    told = _classified(columns, generator(rng)) if classify else None
+    told = _classified(columns, forests, generator(rng)) if forests is not None else None
     return Comparison(tuple(c.marginal() for c in columns), pairs, told, tuple(columns))
 
 
@@ -109,9 +111,10 @@ def _both(real: Any, synthetic: Any) -> tuple[list[str], list[Any], list[Any]]:
         if not hasattr(data, "__len__") or not len(data):
             raise DataError("compare needs tables with at least one row")
         if is_frame(data):
-            sides.append((list(data.columns), [list(c) for c in frame_columns(data)]))
+            table = Columns.of(data)
+            sides.append((list(table.names), [list(c) for c in table.columns]))
         else:
-            rows = [row if isinstance(row, (tuple, list, np.ndarray)) else (row,) for row in data]
+            rows = [row if isinstance(row, (tuple, list, np.ndarray)) else (row,) for row in plain_column(data)]
             if len({len(row) for row in rows}) > 1:
                 raise DataError("compare needs rows of one length")
             columns = [list(c) for c in zip(*rows, strict=True)]
@@ -134,7 +137,7 @@ class TwoSided:
         if all(isinstance(v, (list, set, frozenset, np.ndarray)) for v in every) and every:
             sides = tuple([v if is_missing(v) else len(v) for v in side] for side in sides)
             every, self.what = [len(v) for v in every], "length"
-        self.number = all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in every)
+        self.number = all(is_number(v) and not isinstance(v, (bool, np.bool_)) for v in every)
         self.what = self.what or ("number" if self.number else "label")
         self.labels = [] if self.number else sorted(set(every), key=repr)
         code = {label: i for i, label in enumerate(self.labels)}
@@ -196,13 +199,7 @@ def _cramer(x: np.ndarray, y: np.ndarray) -> float:
     return float(math.sqrt(((table - expected) ** 2 / expected).sum() / table.sum() / (min(table.shape) - 1)))
 
 
-def _classified(columns: list[TwoSided], rng: np.random.Generator) -> Classifier:
-    try:
-        from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-untyped]
-    except ImportError:
-        raise StructureError(
-            "the classifier of compare needs scikit-learn: pip install scikit-learn, or compare(.., classify=False)"
-        ) from None
+def _classified(columns: list[TwoSided], forests: Any, rng: np.random.Generator) -> Classifier:
     sizes = [len(side) for side in columns[0].sides]
     if min(sizes) < 20:
         raise ParameterError(f"the classifier of compare needs at least 20 rows of each table, got {sizes}; or classify=False")
@@ -212,7 +209,7 @@ def _classified(columns: list[TwoSided], rng: np.random.Generator) -> Classifier
     half = len(order) // 2
     train, held = order[:half], order[half:]
     categorical = [not c.number and len(c.labels) <= 255 for c in columns]
-    model = HistGradientBoostingClassifier(max_iter=100, categorical_features=categorical, random_state=int(rng.integers(2**31)))
+    model = forests.HistGradientBoostingClassifier(max_iter=100, categorical_features=categorical, random_state=int(rng.integers(2**31)))
     model.fit(features[train], synthetic[train])
     score, label = model.predict_proba(features[held])[:, 1], synthetic[held]
     ones, zeros = int(label.sum()), int(len(label) - label.sum())

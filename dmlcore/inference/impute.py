@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.distribution import Distribution, typical_of
+from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.labels import plain
 from dmlcore.core.partial import given
 from dmlcore.core.random import Random, generator
 from dmlcore.core.rowlaws import RowLaw, spread
+from dmlcore.data.values import is_row
 from dmlcore.inference.cells import Cell, Grid, refilled, whole
 from dmlcore.inference.condition import distribution_of, values_alone
-from dmlcore.inference.tables import Table
+from dmlcore.inference.tables import Table, alike
 from dmlcore.stats.latent.summaries import mean_of, mode_of, probabilities_of, quantile_of, variance_of
 
 HOW = ("mean", "mode", "median", "sample", "distribution")
@@ -59,10 +60,11 @@ def impute(
 ) -> Imputation:
     """Fills every missing cell of a table from its law given the other cells of its row.
 
-    data: rows (tuples, vectors or single values), an array, or a data frame of pandas or polars, whose column names, dtypes and index
-    are kept. columns: which columns of a frame the fields of the model read, in order (default: all); the others pass through.
-    A cell is missing if it is None, NaN, NA or `UNKNOWN`. In an Optional field, all but UNKNOWN say that the value was seen to be
-    missing, which informs the posterior; either way it is filled with the value it would have had.
+    data: rows (tuples, vectors or single values), an array, or a data frame of pandas, polars or pyarrow, whose column names, dtypes and
+    index are kept; an empty column gets the dtype of what fills it. Cells that are there are left as they are, to the bit. columns: which
+    columns of a frame the fields of the model read, in order (default: all); the others pass through.
+    A cell is missing if it is None, NaN, NA, NaT, masked or `UNKNOWN`. In an Optional field, all but UNKNOWN say that the value was
+    seen to be missing, which informs the posterior; either way it is filled with the value it would have had.
 
     how: "mean" (the default), "median" or "mode" of each cell's law (columns of whole numbers get the nearest one; labels their most
     probable, lists and sets a typical value of the most probable component); "sample", a joint draw for the cells of a row;
@@ -182,31 +184,22 @@ def summary(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any, np.ndarray]:
 def completed(table: Table, tree: Any, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:
     """The table with its cells filled."""
     tops = [tree] if isinstance(tree, Cell) else tree
-    columns = {j: column for j, node in enumerate(tops) for column in [written(node, filled, copy, table.columns[j])] if column is not None}
-    return table.rebuilt(columns, how != "distribution")
+    cells = {j: new for j, node in enumerate(tops) for new in [written(node, filled, copy, table.columns[j])] if new is not None}
+    return table.rebuilt(cells, how != "distribution")
 
 
-def written(node: Any, filled: dict[Cell, Gathered], copy: int, old: Any) -> Any:
-    """A column with its gaps filled, or None if it has none."""
+def written(node: Any, filled: dict[Cell, Gathered], copy: int, old: Any) -> tuple[np.ndarray, Any] | None:
+    """The rows of a column that had gaps, and what stands in them now; None if there are none."""
     if isinstance(node, Cell):
-        return written_cell(filled[node], copy) if filled[node].rows else None
-    entries = [[row[j] if isinstance(row, (tuple, list, np.ndarray)) else None for row in old] for j in range(len(node))]
-    parts = [written(part, filled, copy, column) for part, column in zip(node, entries, strict=True)]
-    if all(part is None for part in parts):
+        gathered = filled[node]
+        return (np.concatenate(gathered.rows), joined(gathered.values[copy])) if gathered.rows else None
+    new: dict[int, list[Any]] = {}
+    for j, part in enumerate(node):
+        found = written(part, filled, copy, [row[j] if is_row(row, len(node)) else None for row in old])
+        if found is not None:
+            for i, value in zip(found[0].tolist(), as_values(found[1]), strict=True):
+                new.setdefault(i, list(old[i]) if is_row(old[i], len(node)) else [None] * len(node))[j] = value
+    if not new:
         return None
-    each = [column if part is None else part for column, part in zip(entries, parts, strict=True)]
-    tuples = zip(*(c.tolist() if isinstance(c, np.ndarray) else c for c in each), strict=True)
-    kind: Any = next((type(row) for row in old if isinstance(row, (list, np.ndarray))), tuple)
-    return list(tuples) if kind is tuple else list(map(list if kind is list else np.array, tuples))
-
-
-def written_cell(gathered: Gathered, copy: int) -> Any:
-    values, rows, old = joined(gathered.values[copy]), np.concatenate(gathered.rows), gathered.cell.values
-    if isinstance(old, np.ndarray) and old.dtype.kind == "f" and isinstance(values, np.ndarray):
-        out = old.astype(np.float64)
-        out[rows] = values
-        return out
-    listed = list(old)
-    for i, value in zip(rows.tolist(), values.tolist() if isinstance(values, np.ndarray) else values, strict=True):
-        listed[i] = value
-    return listed
+    some = next((row for row in old if is_row(row, len(node))), ())
+    return np.array(list(new)), [alike(old[i] if is_row(old[i], len(node)) else some, row) for i, row in new.items()]

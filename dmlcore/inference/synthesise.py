@@ -14,10 +14,12 @@ from dmlcore.core.partial import UNKNOWN, Known, Parts, field_position
 from dmlcore.core.partial import given as given_known
 from dmlcore.core.random import Random, generator
 from dmlcore.core.rowlaws import Fixed
+from dmlcore.data.frames import is_frame
 from dmlcore.data.layouts import Count, Fields, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.values import is_missing
 from dmlcore.inference.condition import values_alone
-from dmlcore.inference.tables import Table, check_categories, is_frame, is_polars
+from dmlcore.inference.tables import Table
+from dmlcore.inference.writing import column_like, frame_of
 from dmlcore.stats.combinators.optional import OptionalDistribution
 from dmlcore.stats.latent.summaries import draw_within
 
@@ -34,7 +36,7 @@ def synthesise(
 ) -> Any:
     """Draws n rows from a model.
 
-    like: a data frame (pandas or polars), such as the model was fitted to. The result is then a frame with its column names and
+    like: a data frame (pandas, polars or pyarrow), such as the model was fitted to. The result is then a frame with its column names and
     dtypes. Numbers stay within the range of its columns (a draw beyond is replaced by one from its law given the rest of the row and
     that it lies within) and keep their decimals; where the model does not say how values go missing, they do so as in a row of
     `like` chosen at random. columns: which of its columns the fields of the model read (default: all, in order).
@@ -61,7 +63,7 @@ def synthesise(
 
 def _checked(like: Any) -> Any:
     if not is_frame(like):
-        raise ParameterError(f"like must be a data frame of pandas or polars, got {shorten(like)}")
+        raise ParameterError(f"like must be a data frame of pandas, polars or pyarrow, got {shorten(like)}")
     return like
 
 
@@ -184,33 +186,8 @@ def _hide(template: Table, drawn: list[Any], known: dict[int, Any], parts: Any, 
 
 
 def _as_frame(template: Table, drawn: list[Any]) -> Any:
-    pairs = zip(template.names, map(as_values, drawn), strict=True)
-    clean = {name: [None if is_missing(v) else v for v in values] for name, values in pairs}
-    return _polars_frame(template.data, clean) if is_polars(template.data) else _pandas_frame(template.data, clean)
-
-
-def _pandas_frame(like: Any, columns: dict[str, list[Any]]) -> Any:
-    import pandas as pd
-
-    out = {}
-    for name, values in columns.items():
-        dtype: Any = like[name].dtype
-        numeric = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
-        if None in values and dtype.kind in "iub" and not pd.api.types.is_extension_array_dtype(dtype):
-            dtype = "boolean" if dtype.kind == "b" else "Int64"  # there is no missing value in the plain dtype
-        if numeric and pd.api.types.is_integer_dtype(dtype):
-            values = [None if v is None else round(v) for v in values]
-        check_categories(name, values, dtype)
-        out[name] = pd.Series(values, dtype=dtype)
-    return pd.DataFrame(out)
-
-
-def _polars_frame(like: Any, columns: dict[str, list[Any]]) -> Any:
-    import polars as pl
-
-    out = []
-    for name, values in columns.items():
-        dtype = like[name].dtype
-        values = [None if v is None else round(v) for v in values] if dtype.is_integer() else values
-        out.append(pl.Series(name, values, dtype=dtype))
-    return pl.DataFrame(out)
+    columns = []
+    for j, name in enumerate(template.names):
+        values = [None if is_missing(v) else v for v in as_values(drawn[j])]
+        columns.append(column_like(template.held(j), name, values))
+    return frame_of(template.data, template.names, columns)

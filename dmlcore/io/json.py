@@ -4,6 +4,7 @@ A node holds its family and its declared fields, without those at their defaults
 bit; ints, floats, bools and None are JSON's own. What JSON has no word for is an object with one telling key:
 
     {"float": "inf"}  {"bytes": "00ff"}  {"date": "2020-01-31"}  {"datetime": "2020-01-31T12:00:00"}
+    {"timedelta": [days, seconds, microseconds]}
     {"tuple": [..]}  {"frozenset": [..]}  {"set": [..]}  {"map": [[label, value], ..]}  {"array": [..], "dtype": "int64"}
 
 Where the family declares an array, nested nodes, keys or a table over labels, the plain list stands without its key.

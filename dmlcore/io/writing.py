@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from dmlcore.core.label_domains import LabelProbabilities, Transitions
 from dmlcore.core.labels import plain
 from dmlcore.io.families import MAX_PLACES, RESERVED, families
 
-LABELS = "str, bytes, bool, int, float, None, date, datetime, and tuples or frozensets of them"
+LABELS = "str, bytes, bool, int, float, None, date, datetime, timedelta, and tuples or frozensets of them"
 MAX_BITS = 14_000  # of a whole number: about 4,200 digits, as many as Python reads back
 
 
@@ -118,6 +118,8 @@ def encode_label(label: Any, where: str) -> Any:
         return {"bytes": label.hex()}
     if type(label) is date or (type(label) is datetime and datetime.fromisoformat(label.isoformat()) == label):
         return {type(label).__name__: label.isoformat()}
+    if type(label) is timedelta:
+        return {"timedelta": [label.days, label.seconds, label.microseconds]}
     if type(label) is tuple:
         return {"tuple": [encode_label(part, where) for part in label]}
     if type(label) is frozenset:

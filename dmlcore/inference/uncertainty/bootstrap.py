@@ -16,7 +16,7 @@ from dmlcore.core.random import Random, generator, spawn
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.engines.threads import map_in_order
 from dmlcore.fitting.fit import fit
-from dmlcore.fitting.problem import Problem, raw_row
+from dmlcore.fitting.problem import Problem
 from dmlcore.inference.uncertainty.parameters import PROBABILITY, Block, named_numbers
 from dmlcore.inference.uncertainty.redraw import conditional, redrawn
 from dmlcore.inference.uncertainty.result import StandardErrors, failure, lengths
@@ -91,5 +91,6 @@ def new_rows(problem: Problem, model: Distribution, weights: Any) -> Callable[[n
     repeats: Any = row_weights(weights, problem.rows)
     if repeats is not None and (repeats != np.round(repeats)).any():
         raise ParameterError("a parametric bootstrap of a regression needs weights that are whole numbers of rows")
-    rows = [raw_row(problem.raw, i) for i in np.repeat(np.arange(problem.rows), 1 if repeats is None else repeats.astype(int)).tolist()]
+    each = problem.observations()
+    rows = [each[i] for i in np.repeat(np.arange(problem.rows), 1 if repeats is None else repeats.astype(int)).tolist()]
     return lambda rng: (encode(redrawn(model, rows, rng), layout), None)
