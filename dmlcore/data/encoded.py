@@ -58,18 +58,31 @@ def encode(data: Any, layout: Layout) -> Encoded:
     elif hasattr(data, "columns") and not isinstance(layout, Fields):
         values = list(zip(*(plain_list(data[name].to_numpy()) for name in data.columns), strict=True))
     elif not isinstance(data, (list, tuple, np.ndarray)) and not hasattr(data, "columns"):
-        values = data.to_numpy() if hasattr(data, "to_numpy") else list(data)
+        values = column_of(data)
     if isinstance(values, np.ndarray) and values.ndim == 0:
         raise DataError(f"data must have one entry per row, got the single value {shorten(values.item())}")
     if isinstance(values, np.ndarray) and (values.dtype.kind in "OUSM" or isinstance(values, np.ma.MaskedArray)):
         values = plain_list(values)
+    reader = layout.without_none() if is_table(data) else layout
     try:
         if len(values) <= MANY:
-            return Encoded(layout.encode(values), layout)
+            return Encoded(reader.encode(values), layout)
         with collector_held():
-            return Encoded(layout.encode(values), layout)
+            return Encoded(reader.encode(values), layout)
     except BadValue as error:
         raise DataError(message(error)) from None
+
+
+def is_table(data: Any) -> bool:
+    """Whether data are a frame, a series or an array, in which None can only stand for a missing cell."""
+    return isinstance(data, np.ndarray) or hasattr(data, "columns") or hasattr(data, "to_numpy")
+
+
+def column_of(data: Any) -> Any:
+    """The values of a series of pandas or polars, of an Arrow array, or of any other sequence."""
+    if hasattr(data, "to_pylist"):  # Arrow
+        return data.to_pylist()
+    return data.to_numpy() if hasattr(data, "to_numpy") else list(data)
 
 
 def message(error: BadValue) -> str:

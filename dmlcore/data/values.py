@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.data.marks import is_missing as is_missing
+
 
 def frame_columns(frame: Any) -> list[Any]:
     """The columns of a data frame (pandas, polars) in order, as arrays where they are numeric and lists otherwise."""
@@ -17,15 +19,6 @@ def frame_columns(frame: Any) -> list[Any]:
         array = frame[name].to_numpy()
         out.append(array if array.dtype.kind in "fiub" else plain_list(array))
     return out
-
-
-def is_missing(value: Any) -> bool:
-    """None, NaN, and the NA and NaT of data frames."""
-    if value is None:
-        return True
-    if isinstance(value, (float, np.floating)):
-        return math.isnan(value)
-    return type(value).__name__ in ("NAType", "NaTType")
 
 
 def floats(values: Any) -> np.ndarray | None:
@@ -124,3 +117,15 @@ def is_vector(v: Any, dim: int | None) -> bool:
 def plain_list(array: np.ndarray) -> list[Any]:
     """An array as plain Python values; None for what is masked and for NaT, and dates for nanoseconds, where NumPy gives ints."""
     return (array.astype("M8[us]") if array.dtype == "M8[ns]" else array).tolist()
+
+
+def cells_inside(values: Any) -> Any:
+    """Values of which those that are arrays of objects, of dates or with a mask are lists of their cells, with NaN for missing ones."""
+    if isinstance(values, np.ndarray) or not any(issubclass(kind, np.ndarray) for kind in set(map(type, values))):
+        return values
+    return [_cells(v) if isinstance(v, np.ndarray) and (v.dtype.kind in "OMm" or type(v) is np.ma.MaskedArray) else v for v in values]
+
+
+def _cells(array: np.ndarray) -> Any:
+    listed = plain_list(array)
+    return [math.nan if v is None else v for v in listed] if array.ndim else listed
