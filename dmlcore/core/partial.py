@@ -15,9 +15,10 @@ import numpy as np
 from dmlcore.core.errors import StructureError, shorten
 from dmlcore.core.rowlaws import Fixed, Product, RowLaw
 from dmlcore.data.encoded import Encoded, encode
-from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
+from dmlcore.data.layouts import Explained, Fields, Layout, Maybe, Vector, lacks_a_part
+from dmlcore.data.marks import is_missing
 from dmlcore.data.sequences import LabelSequence, Repeated
-from dmlcore.data.values import is_missing
+from dmlcore.data.values import is_row
 
 
 class _Sign:
@@ -121,12 +122,13 @@ def partial(layout: Layout, x: Any) -> Any:
         return UNKNOWN
     entries: list[Any] | None = None
     if isinstance(layout, Maybe):
+        x = with_unknown_parts(layout, x)
         if not layout.present([x])[0]:
             return MISSING
         inner = partial(layout.value, x)
         return Known([x]) if isinstance(inner, Known) else inner
     if isinstance(layout, Fields):
-        x = named_fields(layout, x) if isinstance(x, dict) else x
+        x = named_fields(layout, x) if isinstance(x, dict) else layout.entries(x) if layout.takes_missing else x
         if is_listed(x) and len(x) == len(layout.values):
             entries = [partial(part, value) for part, value in zip(layout.values, x, strict=True)]
     elif isinstance(layout, Vector) and is_listed(x) and len(x) == (layout.dim or len(x)):
@@ -140,6 +142,13 @@ def partial(layout: Layout, x: Any) -> Any:
     if entries is None or all(isinstance(entry, Known) for entry in entries):
         return Known([x])
     return Parts(entries)
+
+
+def with_unknown_parts(layout: Maybe, x: Any) -> Any:
+    """A response with what it is given, of which some are missing: these are unknown, and the others are not lost. Others as they are."""
+    if not isinstance(layout.value, Explained) or not is_row(x, len(layout.value.values)):
+        return x
+    return tuple(UNKNOWN if lacks_a_part(v) else v for v in x)
 
 
 def named_fields(layout: Fields, x: dict[Any, Any]) -> tuple[Any, ...]:

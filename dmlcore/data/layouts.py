@@ -36,6 +36,7 @@ from dmlcore.data.values import (
 )
 
 LIST_TYPES = {list, tuple}
+REMEDY = "where values may be missing, wrap the estimator in OptionalEstimator or use missing_at_random"
 _PLAIN_TYPES = {type(None), int, str, bool, bytes}  # of labels that are no marks but None, and hold none
 
 
@@ -45,7 +46,7 @@ class Layout(ABC):
 
     label: str = field(default="", compare=False)
 
-    remedy: ClassVar[str] = "where values may be missing, wrap the estimator in OptionalEstimator or use missing_at_random"
+    remedy: ClassVar[str] = REMEDY
 
     @abstractmethod
     def encode(self, values: Any) -> Column:
@@ -123,6 +124,8 @@ class Vector(Layout):
 
     dim: int | None = field(default=None, compare=False)
 
+    remedy: ClassVar[str] = f"{REMEDY}; a vector that lacks a coordinate, PartialGaussianEstimator takes"
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vector):
             return NotImplemented
@@ -154,6 +157,8 @@ class Vector(Layout):
 @dataclass(frozen=True, eq=False)
 class Covariates(Vector):
     """A vector of finite reals; where it has one entry, the bare number will do."""
+
+    remedy: ClassVar[str] = REMEDY
 
     def encode(self, values: Any) -> Column:
         single = floats(values) if self.dim in (None, 1) and len(values) and not np.ndim(values[0]) else None
