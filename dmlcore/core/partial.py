@@ -118,11 +118,11 @@ def partial(layout: Layout, x: Any) -> Any:
     A missing value where the layout allows for one is MISSING; an unknown, missing or NaN coordinate of a vector is UNKNOWN.
     Raises `StructureError` where UNKNOWN stands inside a value that has no parts of that layout.
     """
-    if x is UNKNOWN:
-        return UNKNOWN
+    if x is UNKNOWN or x is MISSING:
+        return x
     entries: list[Any] | None = None
     if isinstance(layout, Maybe):
-        x = with_unknown_parts(layout, x)
+        x = with_missing_response(layout, x)
         if not layout.present([x])[0]:
             return MISSING
         inner = partial(layout.value, x)
@@ -144,11 +144,12 @@ def partial(layout: Layout, x: Any) -> Any:
     return Parts(entries)
 
 
-def with_unknown_parts(layout: Maybe, x: Any) -> Any:
-    """A response with what it is given, of which some are missing: these are unknown, and the others are not lost. Others as they are."""
-    if not isinstance(layout.value, Explained) or not is_row(x, len(layout.value.values)):
+def with_missing_response(layout: Maybe, x: Any) -> Any:
+    """A response that is missing beside all that it is given, with MISSING in its place, as the others tell its law; the rest as it is."""
+    rows = layout.value
+    if not isinstance(rows, Explained) or not is_row(x, len(rows.values)) or not is_missing(x[1]):
         return x
-    return tuple(UNKNOWN if lacks_a_part(v) else v for v in x)
+    return x if any(lacks_a_part(v) for j, v in enumerate(x) if j != 1) else (x[0], MISSING, *x[2:])
 
 
 def named_fields(layout: Fields, x: dict[Any, Any]) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.errors import BadValue, DataError, StructureError, SupportError, shorten
-from dmlcore.core.partial import UNKNOWN, Known, Parts, Some, given, partial, unknown_inside, with_unknown_parts
+from dmlcore.core.partial import MISSING, UNKNOWN, Known, Parts, Some, given, partial, unknown_inside, with_missing_response
 from dmlcore.core.rowlaws import RowLaw
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.encoded import Encoded
@@ -103,7 +103,7 @@ class Grid:
 
     def _states(self, cell: Cell, values: Any) -> None:
         if cell.optional and isinstance(cell.layout, Explained):
-            values = [with_unknown_parts(Maybe(cell.name, cell.layout), row) for row in values]
+            values = [with_missing_response(Maybe(cell.name, cell.layout), row) for row in values]
         cell.values, n = values, len(values)
         unknown, missing = gaps(values)
         cell.state = np.zeros(n, dtype=np.int8)
@@ -285,7 +285,7 @@ def gaps(values: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def refilled(x: Any, layout: Layout, values: Iterator[Any]) -> Any:
     """A list with its UNKNOWN (or missing) elements, at any depth, taken from `values`."""
-    if x is UNKNOWN or (isinstance(layout, Maybe) and not layout.present([x])[0]):
+    if x is UNKNOWN or x is MISSING or (isinstance(layout, Maybe) and not layout.present([x])[0]):
         return next(values)
     inner = layout.value if isinstance(layout, Maybe) else layout
     if isinstance(inner, (Repeated, LabelSequence)):

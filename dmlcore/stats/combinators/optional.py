@@ -15,7 +15,7 @@ from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.partial import MISSING, Some, given
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node
-from dmlcore.data.layouts import Layout, Maybe
+from dmlcore.data.layouts import Explained, Layout, Maybe
 from dmlcore.stats.latent.weights import log_prior_of, share
 
 
@@ -90,7 +90,8 @@ class OptionalDistribution(CombinatorDistribution):
             log[x.missing] = missing
             return log, Fixed(self.dist)
         log, law = given(self.dist, x, n)
-        return log + there, law
+        lacks_response = isinstance(self.dist.layout, Explained) and MISSING in x.entries
+        return log + (missing if lacks_response else there), law
 
     def typical(self) -> Any:
         return typical_of(self.dist)
