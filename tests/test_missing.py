@@ -236,6 +236,8 @@ def test_a_gate_learns_from_rows_that_have_covariates() -> None:
     one = law.components[0].log_density(("a", "a", "a")) - law.components[1].log_density(("a", "a", "a"))
     assert law.posterior((None, ("a", "a", "a")))[0] == pytest.approx(1 / (1 + math.exp(-one)))
     assert eval(repr(law), vars(stats)) == law
+    filled = impute(law, [((2.0,), ("a", None, "a")), ((2.0,), None)]).data
+    assert filled == [((2.0,), ("a", "a", "a")), ((2.0,), ("a", "a", "a"))]
     with pytest.raises(DataError, match=r"gate: row 1 is None; need .*missing_at_random"):
         fit([((1.0,), ("a", "b", "a")), (None, ("a", "b", "b"))], plain)
 

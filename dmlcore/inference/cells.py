@@ -20,7 +20,7 @@ from dmlcore.core.partial import MISSING, UNKNOWN, Known, Parts, Some, given, pa
 from dmlcore.core.rowlaws import RowLaw
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.encoded import Encoded
-from dmlcore.data.layouts import Anything, Count, Explained, Fields, Labels, Layout, Maybe, Real, Vector
+from dmlcore.data.layouts import Anything, Count, Covariates, Explained, Fields, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.values import is_missing
 from dmlcore.inference.condition import distribution_of
@@ -76,7 +76,8 @@ class Grid:
     def _outline(self, layout: Layout | None, name: str, place: tuple[int, ...]) -> Any:
         if layout is None or not isinstance(layout, (Fields, Vector)):
             inner = layout.value if isinstance(layout, Maybe) else layout or Real(name)
-            self.cells.append(Cell(name, place, inner, isinstance(layout, Maybe), layout is None or not self.apart))
+            optional = isinstance(layout, Maybe) and not isinstance(inner, Covariates)  # these have no law to be filled from
+            self.cells.append(Cell(name, place, inner, optional, layout is None or not self.apart))
             return self.cells[-1]
         if isinstance(layout, Vector) and layout.dim is None:
             raise StructureError(f"{name}: the model does not say how long its vectors are")
@@ -120,7 +121,7 @@ class Grid:
         if isinstance(cell.layout, Anything):
             if (cell.state != KNOWN).any():
                 raise StructureError(f"column {cell.name!r} has no law in the model, so its missing cells cannot be filled")
-        elif isinstance(cell.layout, (Repeated, LabelSequence, Fields, Vector)):
+        elif isinstance(cell.layout, (Repeated, LabelSequence, Fields)) or cell.layout.takes_missing:
             cell.partly = self._partly(cell)
         elif cell.kind == "label":
             self._check_labels(cell)
