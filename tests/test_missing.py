@@ -20,6 +20,7 @@ from dmlcore.stats import (
     CategoricalEstimator,
     CompositeDistribution,
     CompositeEstimator,
+    DiagonalGaussianEstimator,
     GatedMixtureDistribution,
     GatedMixtureEstimator,
     GaussianDistribution,
@@ -252,3 +253,11 @@ def test_the_published_latent_classes_of_an_election_survey() -> None:
     record = fit(rows, missing_at_random(plain), start=start, max_its=2)
     assert record.history[0] == pytest.approx(saved["log_likelihood"], abs=0.01)
     assert record.log_likelihood == pytest.approx(record.history[0], abs=1e-4)  # it is a maximum
+
+
+def test_components_that_do_not_agree_on_their_gaps_are_missing_as_a_whole() -> None:
+    rows = np.random.default_rng(7).normal(size=(40, 2)).tolist()
+    mixed = missing_at_random(MixtureEstimator([MultivariateGaussianEstimator(2), DiagonalGaussianEstimator(2)]))
+    assert fit([*rows, None], mixed, rng=1, starts=1, max_its=3).model.log_density(None) == 0.0
+    with pytest.raises(DataError, match="row 40"):
+        fit([*rows, [1.0, None]], mixed)
