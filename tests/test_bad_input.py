@@ -25,7 +25,7 @@ from dmlcore.core.errors import (
     SupportError,
     shorten,
 )
-from dmlcore.data.layouts import Anything, Count, Covariates, Fields, Labels, Maybe, Real, Vector
+from dmlcore.data.layouts import Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, Vector
 from dmlcore.data.sequences import LabelSequence, LabelSet, Repeated
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
@@ -131,7 +131,8 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
             yield from ((here, within, bad, bad) for bad in ("1.5", None, nan, 1j, [1.0], 10**400, b"1"))
         case Vector():
             x = np.asarray(x).tolist()
-            for bad in (x[:-1], [*x, 0.0], ["1.5", *x[1:]], [None, *x[1:]], [nan, *x[1:]], 1.0, "ab", None, [x]):
+            gaps = () if isinstance(layout, PartialVector) else (None, [None, *x[1:]], [nan, *x[1:]])
+            for bad in (x[:-1], [*x, 0.0], ["1.5", *x[1:]], 1.0, "ab", [x], *gaps):
                 yield here, within, bad, bad
             if isinstance(layout, Covariates):
                 yield here, within, [inf, *x[1:]], [inf, *x[1:]]
@@ -759,5 +760,5 @@ def test_odd_labels_fit_and_score_and_are_refused_when_saving() -> None:
 
 @every
 def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
-    known = (Anything, Count, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Vector)
+    known = (Anything, Count, Explained, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Vector)
     assert type(e.law.layout) in known

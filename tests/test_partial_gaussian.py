@@ -144,13 +144,21 @@ def test_in_records_with_keys_and_priors() -> None:
     assert MultivariateGaussianDistribution(MU, S) != LAW
 
 
+def test_a_mark_in_place_of_a_vector_says_that_nothing_is_known() -> None:
+    assert LAW.seq_log_density([None, [1.0, 2.0, 3.0], nan])[[0, 2]].tolist() == [0.0, 0.0]
+    rows = [[1.0, 2.0], [2.0, None], [0.0, 5.0], [3.0, 1.0]]
+    assert (
+        fit([None, *rows], PartialGaussianEstimator(), rng=1).model == fit([[None, None], *rows], PartialGaussianEstimator(), rng=1).model
+    )
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(DataError, match="row 1"):
         LAW.seq_log_density([[1.0, nan, 2.0], [1.0, "x", 2.0]])
     with pytest.raises(DataError, match="vectors of 3"):
         LAW.seq_log_density([[1.0, nan], [1.0, 2.0]])
     with pytest.raises(DataError, match="row 0"):
-        LAW.log_density(None)
+        LAW.log_density("abc")
     with pytest.raises(DegenerateError, match="coordinate 2 is constant"):
         fit([[1.0, 2.0, nan], [2.0, 5.0, nan], [4.0, 1.0, nan], [3.0, 3.0, nan]], PartialGaussianEstimator())
     with pytest.raises(DegenerateError):

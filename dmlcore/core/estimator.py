@@ -6,6 +6,7 @@ A leaf implements `statistics(x, weights)` and `estimate(statistics, previous)`;
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -33,6 +34,9 @@ class Estimator(Declared):
 
     mixes: ClassVar[bool] = False
     """Whether its children are the components of a mixture with weights `w`, each a law of the whole observation."""
+
+    parted: ClassVar[tuple[str, ...]] = ()
+    """The fields of those children whose own observations may be missing where this one is there: entries of it, elements, components."""
 
     exact: ClassVar[bool] = True
     """Whether `estimate` maximises; False: it makes one step uphill, which a fit shortens if the objective falls."""
@@ -83,6 +87,12 @@ class Estimator(Declared):
     def log_prior(self, distribution: Any) -> float:
         """What the pseudo-observations add to the objective, up to a constant."""
         return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
+
+    def with_gaps(self, allow: Callable[[Any], Any]) -> Estimator:
+        """The same for observations of which parts may be missing; `allow(child)` makes a child take missing ones. Itself without parts."""
+        parts = {field: getattr(self, field) for field in self.parted}
+        open = {field: tuple(map(allow, value)) if isinstance(value, tuple) else allow(value) for field, value in parts.items()}
+        return self.replace(**open) if open else self
 
     def impossible(self, x: Any) -> str | None:
         """Why one raw observation has density zero whatever the parameters, or None if it need not have."""

@@ -10,6 +10,7 @@ import numpy as np
 from dmlcore.core.domains import SUM_TOLERANCE, Domain, from_log_ratios, log_ratios, normalised
 from dmlcore.core.errors import ParameterError, shorten
 from dmlcore.core.labels import LabelMap, plain
+from dmlcore.data.marks import holds_mark
 
 
 class LabelProbabilities(Domain):
@@ -26,6 +27,9 @@ class LabelProbabilities(Domain):
             pmap = LabelMap.of(value)
         except (TypeError, ValueError, OverflowError):
             raise self.fail(value) from None
+        if pmap is not value and any(map(holds_mark, pmap)):
+            label = next(label for label in pmap if holds_mark(label))
+            raise ParameterError(f"must be {self.need}, got the label {label!r}; a missing value is none (None may be one)")
         p = pmap.values_array
         if not (p >= 0).all() or not (p <= 1 + SUM_TOLERANCE).all():
             raise self.fail(value)

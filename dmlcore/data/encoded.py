@@ -11,7 +11,7 @@ from dmlcore.core.collector import collector_held
 from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
 from dmlcore.core.labels import plain
 from dmlcore.data.columns import Column, blocks
-from dmlcore.data.frames import Columns, is_frame, one_row, plain_column
+from dmlcore.data.frames import Columns, is_frame, library_of, one_row, plain_column
 from dmlcore.data.layouts import Anything, Fields, Layout, Maybe, Vector
 
 MANY = 1000  # rows from which holding the garbage collector pays
@@ -52,13 +52,19 @@ def encode(data: Any, layout: Layout) -> Encoded:
             raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
         return data
     values = observations(data, layout)
+    reader = layout.without_none() if is_table(data) else layout
     try:
         if len(values) <= MANY:
-            return Encoded(layout.encode(values), layout)
+            return Encoded(reader.encode(values), layout)
         with collector_held():
-            return Encoded(layout.encode(values), layout)
+            return Encoded(reader.encode(values), layout)
     except BadValue as error:
         raise DataError(message(error)) from None
+
+
+def is_table(data: Any) -> bool:
+    """Whether data are a frame, a series or an array, in which None can only stand for a missing cell."""
+    return isinstance(data, np.ndarray) or is_frame(data) or library_of(data) is not None or hasattr(data, "to_numpy")
 
 
 def observations(data: Any, layout: Layout) -> Any:

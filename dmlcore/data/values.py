@@ -12,22 +12,10 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.labels import is_time_of_pandas, plain
+from dmlcore.data.marks import is_missing as is_missing
 
 FINE = ("ns", "ps", "fs", "as")  # units of time of which NumPy gives no plain values
 NUMBERS = (numbers.Real, np.bool_, Decimal)
-
-
-def is_missing(value: Any) -> bool:
-    """None, NaN, NaT, the NA of data frames, and a masked cell."""
-    if value is None:
-        return True
-    if isinstance(value, (float, np.floating)):
-        return math.isnan(value)
-    if isinstance(value, (np.datetime64, np.timedelta64)):
-        return bool(np.isnat(value))
-    if isinstance(value, Decimal):
-        return value.is_nan()
-    return type(value).__name__ in ("NAType", "NaTType", "MaskedConstant")
 
 
 def _are_numbers(kinds: Iterable[type]) -> bool:
@@ -154,3 +142,15 @@ def unit_hint(value: Any) -> str:
     if isinstance(value, (date, np.datetime64)):
         return " (take the time since a moment, and divide it by a unit, such as np.timedelta64(1, 'D'))"
     return ""
+
+
+def cells_inside(values: Any) -> Any:
+    """Values of which those that are arrays of objects, of dates or with a mask are lists of their cells, with NaN for missing ones."""
+    if isinstance(values, np.ndarray) or not any(issubclass(kind, np.ndarray) for kind in set(map(type, values))):
+        return values
+    return [_cells(v) if isinstance(v, np.ndarray) and (v.dtype.kind in "OMm" or type(v) is np.ma.MaskedArray) else v for v in values]
+
+
+def _cells(array: np.ndarray) -> Any:
+    listed = plain_list(array)
+    return [math.nan if v is None else v for v in listed] if array.ndim else listed

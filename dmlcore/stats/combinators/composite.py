@@ -77,7 +77,8 @@ class CompositeDistribution(CombinatorDistribution):
         return CompositeEstimator(tuple(dist.estimator(pseudo_count) for dist in self.dists), self.keys, self.name)
 
     def blame(self, x: Any) -> str:
-        for j, (dist, value) in enumerate(zip(self.dists, x, strict=True)):
+        layout: Any = self.layout
+        for j, (dist, value) in enumerate(zip(self.dists, layout.entries(x), strict=True)):
             if dist.log_density(value) == -np.inf:
                 return f"field {j}.{dist.blame(value)}"
         return super().blame(x)
@@ -109,6 +110,7 @@ class CompositeEstimator(CombinatorEstimator):
     name: str | None = name()
 
     family = CompositeDistribution
+    parted = ("estimators",)
 
     @cached_property
     def layout(self) -> Layout:
@@ -121,7 +123,9 @@ class CompositeEstimator(CombinatorEstimator):
         return Node(None, [send(e, t, weights) for e, t in zip(self.estimators, tape, strict=True)])
 
     def impossible(self, x: Any) -> str | None:
-        return impossible_part((f"field {j}", e.impossible(value)) for j, (e, value) in enumerate(zip(self.estimators, x, strict=True)))
+        layout: Any = self.layout
+        pairs = zip(self.estimators, layout.entries(x), strict=True)
+        return impossible_part((f"field {j}", e.impossible(value)) for j, (e, value) in enumerate(pairs))
 
     @classmethod
     def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:

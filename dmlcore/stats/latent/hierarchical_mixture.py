@@ -153,6 +153,7 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
     keys: tuple[str | None, str | None] = keys("weights", "topics")
 
     family = HierarchicalMixtureDistribution
+    parted = ("estimators",)
 
     def validate(self) -> None:
         if not isinstance(self.num_mixtures, (int, np.integer)) or self.num_mixtures < 1:

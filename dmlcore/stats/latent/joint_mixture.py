@@ -20,7 +20,7 @@ from dmlcore.core.rowlaws import Product
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components
 from dmlcore.data.columns import Distinct
-from dmlcore.data.layouts import Fields, Layout
+from dmlcore.data.layouts import Fields
 from dmlcore.stats.latent.mixture import MixtureDistribution, blocks_to_score, given_components
 from dmlcore.stats.latent.weights import log_prior_of, share
 
@@ -81,7 +81,7 @@ class JointMixtureDistribution(CombinatorDistribution):
         return {**super().fields(), "w2": None, "taus21": None}
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> Fields:
         one = common_layout(self.components1, "JointMixtureDistribution, components1")
         return Fields(self.label, (one, common_layout(self.components2, "JointMixtureDistribution, components2")))
 
@@ -212,6 +212,7 @@ class JointMixtureDistribution(CombinatorDistribution):
         return JointMixtureEstimator(one, two, own, pseudo_count, self.keys, self.name)
 
     def blame(self, x: Any) -> str:
+        x = self.layout.entries(x)
         if self.marginal1.log_density(x[0]) == -np.inf:
             return f"field 0.{self.marginal1.blame(x[0])}"
         if self.marginal2.log_density(x[1]) == -np.inf:
@@ -235,6 +236,7 @@ class JointMixtureEstimator(CombinatorEstimator):
     name: str | None = name()
 
     family = JointMixtureDistribution
+    parted = ("estimators1", "estimators2")
 
     def validate(self) -> None:
         many = isinstance(self.pseudo_count, (tuple, list))
@@ -246,7 +248,7 @@ class JointMixtureEstimator(CombinatorEstimator):
         self.derive(prior=count * spread / spread.sum() if count else None)
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> Fields:
         one = common_layout(self.estimators1, "JointMixtureEstimator, estimators1")
         return Fields(self.label, (one, common_layout(self.estimators2, "JointMixtureEstimator, estimators2")))
 
@@ -257,7 +259,8 @@ class JointMixtureEstimator(CombinatorEstimator):
         return None, weights, (*first, *second)
 
     def impossible(self, x: Any) -> str | None:
-        sides = ((self.estimators1, x[0]), (self.estimators2, x[1]))
+        one, two = self.layout.entries(x)
+        sides = ((self.estimators1, one), (self.estimators2, two))
         return impossible_part((f"field {j}", impossible_under_all(side, value)) for j, (side, value) in enumerate(sides))
 
     def open(self, column: Any, open: Any) -> JointTape:

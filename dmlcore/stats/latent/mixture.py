@@ -11,7 +11,7 @@ from dmlcore import kernels
 from dmlcore.core.declared import children, keys, name, parameter, same, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
 from dmlcore.core.domains import simplex
-from dmlcore.core.errors import ParameterError, SupportError
+from dmlcore.core.errors import ParameterError, StructureError, SupportError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.numerics import logs_of
@@ -214,6 +214,7 @@ class MixtureEstimator(CombinatorEstimator):
     keys: tuple[str | None, str | None] = keys("weights", "components")
 
     family = MixtureDistribution
+    parted = ("estimators",)
     mixes = True
 
     def validate(self) -> None:
@@ -228,6 +229,12 @@ class MixtureEstimator(CombinatorEstimator):
         weights, components = self.keys
         labels = () if components is None else (components,)
         return None, weights, tuple(tuple((key, k) for key in labels) for k in range(len(self.estimators)))
+
+    def with_gaps(self, allow: Any) -> Estimator:
+        try:
+            return super().with_gaps(allow)
+        except StructureError:  # components that do not agree on which parts may be missing: the whole may be
+            return self
 
     def without(self, k: int) -> Any:
         """The estimator of the other components; pseudo-observations keep their number."""

@@ -151,6 +151,11 @@ class MultivariateGaussianEstimator(Estimator):
     def has_prior(self) -> bool:
         return self.prior is not None and self.prior[1].count > 0
 
+    def with_gaps(self, allow: Any) -> Estimator:
+        from dmlcore.stats.multivariate.partial_gaussian import PartialGaussianEstimator
+
+        return PartialGaussianEstimator(**self.fields())
+
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Scatter:
         count, mean, apart, rest = centred(x, weights, self.dim, self.label)
         apart *= np.sqrt(weights)

@@ -11,12 +11,13 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution
 from dmlcore.core.domains import covariance, vector
 from dmlcore.core.errors import EmptyError
-from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.numerics import HALF_LOG_2PI
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.columns import Values
 from dmlcore.data.layouts import Layout, Vector
-from dmlcore.data.values import is_missing
+from dmlcore.data.marks import is_missing, missing_among
+from dmlcore.data.values import cells_inside
 from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
 from dmlcore.stats.multivariate.vectors import Dimension, check_dimension, lower_inverse
 
@@ -60,7 +61,11 @@ class Gapped(Values):
 
 
 class PartialVector(Vector):
-    """A vector of `dim` reals, each of which may be missing: None, NaN or NA."""
+    """A vector of `dim` reals, each of which may be missing, or all of them: a mark in place of the vector."""
+
+    @property
+    def takes_missing(self) -> bool:
+        return True
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PartialVector) and Vector.__eq__(self, other)
@@ -68,20 +73,30 @@ class PartialVector(Vector):
     __hash__ = Vector.__hash__
 
     def encode(self, values: Any) -> Gapped:
+        values = cells_inside(values)
         try:
             x: Any = np.asarray(values)
             x = np.asfortranarray(x, dtype=np.float64) if x.dtype.kind in "fiub" and x.ndim == 2 else None
         except (TypeError, ValueError):
             x = None
         if x is None:
-            filled = [[0.0 if is_missing(v) else v for v in row] if isinstance(row, (list, tuple, np.ndarray)) else row for row in values]
-            inner: Any = Vector(self.label, self.dim).encode(filled)
-            x = np.array(inner.x, order="F")
-            for i, row in enumerate(values):
-                x[i, [is_missing(v) for v in row]] = np.nan
+            x = self._with_gaps(values)
         if self.dim is not None and len(x) and x.shape[1] != self.dim:
             raise self.bad(0, x[0].tolist(), f"vectors of {self.dim} real numbers")
         return Gapped.of(x)
+
+    def _with_gaps(self, values: Any) -> np.ndarray:
+        """Vectors from lists, some of whose entries are marks."""
+        absent = missing_among(values)
+        filled = [[0.0 if is_missing(v) else v for v in row] if isinstance(row, (list, tuple, np.ndarray)) else row for row in values]
+        dim = self.dim or next((len(row) for row in filled if isinstance(row, list)), None)
+        if dim is not None:
+            filled = [[0.0] * dim if gone else row for row, gone in zip(filled, absent.tolist(), strict=True)]
+        inner: Any = Vector(self.label, self.dim).encode(filled)
+        x = np.array(inner.x, order="F")
+        for i, row in enumerate(values):
+            x[i, slice(None) if absent[i] else [is_missing(v) for v in row]] = np.nan
+        return x
 
 
 class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDistribution):
@@ -104,6 +119,10 @@ class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDi
         return PartialVector(self.label, self.dim)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        if column.complete:
+            check_dimension(column.x, self.dim, self.label)
+            with np.errstate(over="ignore"):
+                return self.log_densities(column.x), (column, None)
         logs, tape = self.forward_many((self,), column, score)
         return logs[0], tape
 
@@ -164,8 +183,11 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
     def layout(self) -> Layout:  # type: ignore[override]
         return PartialVector(self.label, self.dim)
 
+    def with_gaps(self, allow: Any) -> Estimator:
+        return self
+
     def impossible(self, x: Any) -> str | None:
-        infinite = any(not is_missing(v) and np.isinf(v) for v in x)
+        infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
         return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
 
     def log_prior(self, distribution: Any) -> float:

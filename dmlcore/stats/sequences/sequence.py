@@ -86,6 +86,7 @@ class SequenceEstimator(CombinatorEstimator):
     keys: str | None = keys()
 
     family = SequenceDistribution
+    parted = ("estimator",)
 
     def validate(self) -> None:
         check_not_normalized(self)
