@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.declared import same
+from dmlcore.core.declared import check_node, same
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import DegenerateError, EmptyError, LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
@@ -29,8 +29,7 @@ class Problem:
     """Encoded data with weights, and an estimator resolved on them. `estimator` is the tree whose every place is a node of its own."""
 
     def __init__(self, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None):
-        if not isinstance(estimator, Estimator):
-            raise StructureError(f"the second argument must be an estimator, got {type(estimator).__name__}")
+        check_node(estimator, Estimator.noun, "the second argument", StructureError)
         self.estimator = estimator
         self.threads = thread_count(threads)
         self.share = 1.0  # of the rows that the estimator was resolved on

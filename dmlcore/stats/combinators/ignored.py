@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.declared import keys, name, setting
+from dmlcore.core.declared import check_node, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import CombinatorEstimator
 from dmlcore.core.partial import given
 from dmlcore.core.statistics import Node
@@ -89,5 +88,4 @@ class IgnoredEstimator(CombinatorEstimator):
 
 def check_fixed(node: Any) -> None:
     """`dist` must be a distribution."""
-    if not isinstance(node.dist, Distribution):
-        raise ParameterError(f"{type(node).__name__}: dist must be a distribution, got {node.dist!r}")
+    check_node(node.dist, Distribution.noun, f"{type(node).__name__}: dist")

@@ -43,8 +43,8 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     gate has other labels, `StructureError` if components describe different observations.
     """
 
-    components: Sequence[Distribution] = children()
-    gate: Distribution = child()
+    components: Sequence[Distribution] = children("component")
+    gate: Distribution = child(at="gate")
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("gate", "components")
 
@@ -170,8 +170,8 @@ class GatedMixtureEstimator(CombinatorEstimator):
     one. keys: (gate, components).
     """
 
-    estimators: Sequence[Estimator] = children()
-    gate: Estimator = child(None)
+    estimators: Sequence[Estimator] = children("component")
+    gate: Estimator = child(None, at="gate")
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("gate", "components")
 

@@ -11,7 +11,7 @@ import numpy as np
 from dmlcore.core.declared import children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, common_layout, interleaved, typical_of
 from dmlcore.core.domains import simplex, stochastic_matrix
-from dmlcore.core.errors import ParameterError, SupportError
+from dmlcore.core.errors import ParameterError, SupportError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.numerics import logs_of
@@ -50,8 +50,8 @@ class JointMixtureDistribution(CombinatorDistribution):
     what is passed for them is replaced.
     """
 
-    components1: Sequence[Distribution] = children()
-    components2: Sequence[Distribution] = children()
+    components1: Sequence[Distribution] = children("field 0.component")
+    components2: Sequence[Distribution] = children("field 1.component")
     w1: Any = parameter(simplex)
     w2: Any = setting()
     taus12: Any = parameter(stochastic_matrix, default=None)
@@ -213,9 +213,9 @@ class JointMixtureDistribution(CombinatorDistribution):
 
     def blame(self, x: Any) -> str:
         if self.marginal1.log_density(x[0]) == -np.inf:
-            return f"field 0.{self.marginal1.blame(x[0])}"
+            return inside("field 0", self.marginal1.blame(x[0]))
         if self.marginal2.log_density(x[1]) == -np.inf:
-            return f"field 1.{self.marginal2.blame(x[1])}"
+            return inside("field 1", self.marginal2.blame(x[1]))
         return f"{self.label}: the states that could give {x!r} never meet"
 
 
@@ -227,8 +227,8 @@ class JointMixtureEstimator(CombinatorEstimator):
     to the objective. keys: (weights, components1, components2).
     """
 
-    estimators1: Sequence[Estimator] = children()
-    estimators2: Sequence[Estimator] = children()
+    estimators1: Sequence[Estimator] = children("field 0.component")
+    estimators2: Sequence[Estimator] = children("field 1.component")
     suff_stat: Any = setting()
     pseudo_count: Any = setting()
     keys: tuple[str | None, str | None, str | None] = keys("weights", "components1", "components2")

@@ -132,7 +132,7 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
     normalised). Raises `ParameterError` on other weights, `StructureError` if components describe different observations.
     """
 
-    components: Sequence[Distribution] = children()
+    components: Sequence[Distribution] = children("component")
     w: Any = parameter(simplex)
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "components")
@@ -206,7 +206,7 @@ class MixtureEstimator(CombinatorEstimator):
     keys: (weights, components).
     """
 
-    estimators: Sequence[Estimator] = children()
+    estimators: Sequence[Estimator] = children("component")
     fixed_weights: Any = setting()
     suff_stat: Any = setting()
     pseudo_count: Any = setting()

@@ -38,7 +38,7 @@ class MarkovChainDistribution(CombinatorDistribution):
 
     init_prob_map: Any = parameter(LabelProbabilities(total=True))
     transition_map: Any = parameter(Transitions())
-    len_dist: Distribution = child(default=NullDistribution())
+    len_dist: Distribution = child(default=NullDistribution(), at="length")
     default_value: float = parameter(chosen_probability, default=0.0)
     name: str | None = name()
     keys: str | None = keys()
@@ -139,7 +139,7 @@ class MarkovChainEstimator(CombinatorEstimator):
 
     pseudo_count: Any = setting()
     levels: Any = setting()
-    len_estimator: Estimator = child(default=NullEstimator())
+    len_estimator: Estimator = child(default=NullEstimator(), at="length")
     name: str | None = name()
     keys: str | None = keys()
 
