@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dmlcore import fit
@@ -15,22 +16,28 @@ from dmlcore.core.keys import preorder
 from dmlcore.io.families import families
 from dmlcore.stats import (
     CompositeEstimator,
+    DiagonalGaussianEstimator,
     GammaEstimator,
     GaussianDistribution,
     GaussianEstimator,
     HierarchicalMixtureEstimator,
     IgnoredEstimator,
     JointMixtureEstimator,
+    LinearRegressionEstimator,
     MarkovChainEstimator,
     MixtureEstimator,
+    MultinomialLogisticRegressionEstimator,
+    MultivariateGaussianEstimator,
     OptionalEstimator,
+    PartialGaussianEstimator,
     PoissonEstimator,
     SequenceEstimator,
     initialize,
 )
 from tests.examples import EXAMPLES, Example
 
-G = GaussianEstimator
+G, DG = GaussianEstimator, DiagonalGaussianEstimator
+V = np.random.default_rng(1).normal(size=(30, 2)) + 1.0
 every = pytest.mark.parametrize("e", EXAMPLES, ids=repr)
 
 
@@ -131,3 +138,33 @@ def test_every_family_names_its_place(e: Example) -> None:
         if message is not None:
             assert re.match(re.escape(place) + r"[ .]", message)
             assert any(f"{node.label}: " in message for node in preorder(e.estimator))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "rows", "message"),
+    [
+        (MultivariateGaussianEstimator(), [[0.0, 1.0], [1.0, 3.0]] * 500, "needs at least 3 distinct rows, not all on one line"),
+        (PartialGaussianEstimator(), [[0.0, 1.0, 2.0], [1.0, 3.0, 4.0], [2.0, 5.0, 7.0]] * 99, "4 distinct rows, not all in one plane"),
+        (MultivariateGaussianEstimator(), [[0.0, 1.0]] * 9, "coordinate 0, 1 is constant; give"),
+        *((e, 1e155 * V, "too large, the squares of their differences exceed 1e308") for e in (MultivariateGaussianEstimator(), DG())),
+        *((e, 1e-156 * V, "differ by less than 1e-154, too little for squares") for e in (MultivariateGaussianEstimator(), DG())),
+        *((e, 1e-166 * V, r"constant \(or differ by less than 1e-154") for e in (MultivariateGaussianEstimator(), DG())),
+        (G(), 1e155 * V[:, 0], "too large"),
+        (G(), 1e-160 * V[:, 0], "too little"),
+        (G(), 1e-166 * V[:, 0], r"all values equal .*e-16\d \(or differ by less than 1e-154"),
+        (G(), [0.0, 0.0], "all values equal 0.0, so"),
+        (LinearRegressionEstimator(), [([float(i)], 1e155 * v) for i, v in enumerate(V[:, 0])], "too large"),
+        (LinearRegressionEstimator(), [([1e155 * v], float(i)) for i, v in enumerate(V[:, 0])], "too large"),
+        (LinearRegressionEstimator(), [([1e-156 * v], float(i)) for i, v in enumerate(V[:, 0])], "too little"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)  # fmt: skip
+def test_what_is_said_of_degenerate_data_is_true(estimator: Any, rows: Any, message: str) -> None:
+    with pytest.raises(DegenerateError, match=message):
+        fit(rows, estimator)
+
+
+def test_a_message_about_the_whole_model_begins_with_its_name() -> None:
+    record = fit([([float(i)], "ab"[i > 4]) for i in range(9)], MultinomialLogisticRegressionEstimator())
+    assert record.status == "degenerate"
+    assert record.message.startswith("multinomial logistic regression: ")

@@ -195,7 +195,7 @@ def interrupted(error: BaseException | None) -> bool:
 
 def reasons(problem: Problem, model: Distribution) -> list[str]:
     """Why a model is no ordinary maximum: the places that lie on a floor."""
-    return [f"{path}: {why}" for path, e, law in paired(problem.estimator, model) if (why := e.degenerate(law))]
+    return [f"{path}: {why}" if path else why for path, e, law in paired(problem.estimator, model) if (why := e.degenerate(law))]
 
 
 def thin_places(problem: Problem, model: Distribution, statistics: list[Any]) -> list[str]:

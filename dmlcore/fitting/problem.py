@@ -42,7 +42,8 @@ class Problem:
         """Resolves an estimator on the rows."""
         self.estimator, self.latent = estimator, False
         ties = Ties(estimator)
-        owns = ties.pool(flat(estimator, self._opened(estimator, Ties(estimator), self._whole)))
+        with np.errstate(over="ignore", invalid="ignore"):  # values too large for their squares are named by `resolve`
+            owns = ties.pool(flat(estimator, self._opened(estimator, Ties(estimator), self._whole)))
         self.estimator = resolve(estimator, owns, ties)
         self.ties = Ties(self.estimator)
         self._start_owns = owns
