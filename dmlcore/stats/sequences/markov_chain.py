@@ -22,11 +22,10 @@ from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import LabelSequence
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
+from dmlcore.stats.sequences.chain_draws import Walks
 from dmlcore.stats.sequences.chain_runs import given_elements, likeliest_path
-from dmlcore.stats.sequences.sequence import drawn_lengths, typical_length
 
 MAX_PAIRS = 1 << 20  # a table of more pairs of labels is refused
-REDRAWS = 1000  # how often sequences that ran into a label without transitions are drawn again
 
 
 class MarkovChainDistribution(CombinatorDistribution):
@@ -74,51 +73,15 @@ class MarkovChainDistribution(CombinatorDistribution):
         return log, (column, length_tapes)
 
     def typical(self) -> list[Any]:
-        return likeliest_path(self, typical_length(self))
+        return likeliest_path(self, Walks(self).typical_length())
 
     def given(self, x: Any, n: int) -> Any:
         return given_elements(self, x, n)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
-        lengths = drawn_lengths(self, size, rng)
-        labels, flat = self._walked(lengths, rng)
-        return cut([labels[code] for code in flat.tolist()], lengths)
-
-    def _walked(self, lengths: np.ndarray, rng: np.random.Generator) -> tuple[tuple[Any, ...], np.ndarray]:
-        """Codes of all sequences end to end; those that reach a label without transitions are drawn again."""
-        pairs = self.transition_map.pairs
-        vocabulary = self.init_prob_map.labels.union(Vocabulary(label for pair in pairs.labels for label in pair))  # type: ignore[attr-defined]
-        source = np.array([vocabulary.place[a] for a, _ in pairs.labels], dtype=np.intp)  # type: ignore[misc]
-        target = np.array([vocabulary.place[b] for _, b in pairs.labels], dtype=np.intp)  # type: ignore[misc]
-        positive = pairs.values_array > 0
-        order = np.flatnonzero(positive)[np.argsort(source[positive], kind="stable")]
-        source, target, p = source[order], target[order], pairs.values_array[order]
-        first = np.searchsorted(source, np.arange(len(vocabulary)))
-        last = np.searchsorted(source, np.arange(len(vocabulary)), side="right") - 1
-        reached = np.concatenate([[0.0], np.cumsum(p)])
-        below = reached[1:] - reached[first[source]] + source  # label's number, plus its cumulated probability
-        start = self.init_prob_map.lookup(vocabulary, self.init_prob_map.values_array, 0.0)
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        flat = np.zeros(int(offsets[-1]), dtype=np.intp)
-        todo = np.flatnonzero(lengths > 0)
-        for _ in range(REDRAWS):
-            todo = todo[np.argsort(-lengths[todo], kind="stable")]
-            state = rng.choice(len(vocabulary), size=len(todo), p=start)
-            flat[offsets[todo]] = state
-            stuck = np.zeros(len(todo), dtype=bool)
-            going = lengths[todo]
-            for t in range(1, int(going[0]) if len(going) else 0):
-                active = int(np.searchsorted(-going, -t, side="left"))
-                here = state[:active]
-                stuck[:active] |= last[here] < first[here]
-                step = np.searchsorted(below, here + rng.random(active), side="right")
-                step = np.clip(np.minimum(step, last[here]), 0, None)
-                state[:active] = np.where(stuck[:active], here, target[step] if len(target) else here)
-                flat[offsets[todo[:active]] + t] = state[:active]
-            todo = todo[stuck]
-            if not len(todo):
-                return vocabulary.labels, flat
-        raise DegenerateError(f"{self.label}: sequences this long end in labels without transitions; none could be drawn")
+        walks = Walks(self)
+        lengths = walks.lengths(size, rng)
+        return cut([walks.labels[code] for code in walks.paths(lengths, rng).tolist()], lengths)
 
     def estimator(self, pseudo_count: Any = None) -> MarkovChainEstimator:
         return MarkovChainEstimator(pseudo_count, None, self.len_dist.estimator(pseudo_count), self.name, self.keys)

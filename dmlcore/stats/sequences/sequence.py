@@ -137,9 +137,9 @@ def drawn_lengths(node: Any, size: int, rng: np.random.Generator) -> np.ndarray:
     if isinstance(node.len_dist, NullDistribution):
         raise StructureError(f"{node.label}: has no len_dist, so lengths cannot be drawn; give it one")
     lengths = np.asarray(node.len_dist.draw(size, rng))
-    if lengths.dtype.kind not in "iu" or (len(lengths) and lengths.min() < 0):
+    if len(lengths) and (lengths.dtype.kind not in "iu" or lengths.min() < 0):
         raise StructureError(f"{node.label}: len_dist must draw whole numbers >= 0")
-    return lengths
+    return lengths.astype(np.int64)
 
 
 def typical_length(node: Any) -> int:
