@@ -106,6 +106,10 @@ class Estimator(Declared):
         """Whether the node's own parameters that are not estimated are as the estimator has them."""
         return True
 
+    def adopt(self, law: Distribution) -> Distribution:
+        """A law of which a start has this part, as the estimator would have it: one that learns no law takes none from a start."""
+        return law
+
     @property
     def has_prior(self) -> bool:
         """Whether `estimate` has an answer without data."""

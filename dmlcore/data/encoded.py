@@ -10,7 +10,7 @@ import numpy as np
 from dmlcore.core.collector import collector_held
 from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
 from dmlcore.data.columns import Column, blocks
-from dmlcore.data.layouts import Anything, Fields, Layout, Vector
+from dmlcore.data.layouts import Fields, Layout, Vector
 from dmlcore.data.values import plain_list
 
 MANY = 1000  # rows from which holding the garbage collector pays
@@ -47,7 +47,7 @@ def encode(data: Any, layout: Layout) -> Encoded:
     Raises `DataError` naming the field path, the row, the value and what is needed.
     """
     if isinstance(data, Encoded):
-        if data.layout != layout and not isinstance(layout, Anything):
+        if not layout.reads(data.layout):
             raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
         return data
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):

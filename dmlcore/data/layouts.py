@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,22 @@ class Layout(ABC):
     def encode(self, values: Any) -> Column:
         """The column of a list (or array) of observations. Raises `BadValue`."""
 
+    def reads(self, other: Layout) -> bool:
+        """Whether a column of another layout will do as it is: where this one looks at nothing, any will."""
+        if isinstance(self, Anything) or self == other:
+            return True
+        parts = [f.name for f in fields(self) if f.compare]
+        alike = type(self) is type(other) and bool(parts)
+        return alike and all(_reads(getattr(self, name), getattr(other, name)) for name in parts)
+
     def bad(self, index: int, value: Any, need: str) -> BadValue:
         return BadValue(int(index), plain(value), need, f".{self.label}")
+
+
+def _reads(mine: Any, theirs: Any) -> bool:
+    if isinstance(mine, tuple):
+        return len(mine) == len(theirs) and all(map(_reads, mine, theirs))
+    return mine.reads(theirs) if isinstance(mine, Layout) else bool(mine == theirs)
 
 
 @dataclass(frozen=True)

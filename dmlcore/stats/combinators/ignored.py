@@ -82,6 +82,9 @@ class IgnoredEstimator(CombinatorEstimator):
     def permits(self, distribution: Any) -> bool:
         return distribution.dist == self.dist
 
+    def adopt(self, law: Distribution) -> Distribution:
+        return law if isinstance(law, IgnoredDistribution) else IgnoredDistribution(law)
+
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> IgnoredDistribution:
         return IgnoredDistribution(self.dist, self.name, self.keys)
 
