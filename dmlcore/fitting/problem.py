@@ -154,8 +154,6 @@ class Problem:
 
     def _name_impossible_rows(self) -> None:
         """Raises `SupportError` for the first row that no parameters could have produced."""
-        if isinstance(self.raw, Encoded):
-            return
         for row in range(self.rows):
             why = self.estimator.impossible(raw_row(self.raw, row))
             if why is not None:
@@ -257,8 +255,6 @@ class Problem:
         if not log.min() > -np.inf:
             row = start + int(np.argmin(log))
             row = int(np.argmax(self.codes == row)) if self.codes is not None else row
-            if isinstance(self.raw, Encoded):
-                raise SupportError(f"row {row} has density zero under the model; leave it out, model it, or begin from another start")
             x = raw_row(self.raw, row)
             if self.estimator.impossible(x) is None:
                 raise SupportError(f"row {row} has density zero under the start ({model.blame(x)}); begin from another, or leave it out")
@@ -269,7 +265,9 @@ class Problem:
 
 
 def raw_row(data: Any, row: int) -> Any:
-    """One observation as the user holds it, of a list, an array, a series or a data frame."""
+    """One observation as the user holds it, of a list, an array, a series, a data frame, or encoded data."""
+    if isinstance(data, Encoded):
+        return data.column.row(row)
     if hasattr(data, "columns"):
         return tuple(plain(column[row]) for column in frame_columns(data))
     return plain(data.iloc[row] if hasattr(data, "iloc") else data[row])

@@ -18,6 +18,7 @@ from dmlcore.core.partial import given
 from dmlcore.core.random import Random, generator
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import scaled_by_largest
+from dmlcore.data.columns import Distinct
 from dmlcore.data.layouts import Covariates, Fields, Layout
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, but, given_components, mixed
 from dmlcore.stats.regression.distribution import known_values
@@ -72,6 +73,11 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
         return [score(component, column.fields[1])[0] for component in self.components]
+
+    def prior_given(self, column: Any) -> np.ndarray:
+        gate: Any = self.gate
+        record = column.values.take(column.codes) if isinstance(column, Distinct) else column
+        return np.exp(gate.log_probabilities(Design(record.fields[0].x)))
 
     def given(self, x: Any, n: int) -> Any:
         z, inner = x.entries

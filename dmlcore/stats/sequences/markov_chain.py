@@ -89,7 +89,11 @@ class MarkovChainDistribution(CombinatorDistribution):
     def blame(self, x: Any) -> str:
         if self.len_dist.log_density(len(x)) == -np.inf:
             return f"length of {self.label}, {self.len_dist.blame(len(x))}"
-        return f"{self.label}: {x!r} holds a first label or a pair of labels of probability zero"
+        for i, label in enumerate(x):
+            if self.replace(len_dist=NullDistribution()).log_density(x[: i + 1]) == -np.inf:
+                how = f"cannot follow {x[i - 1]!r}" if i else "cannot come first"
+                return f"element {i} of {self.label}: {label!r} {how}; default_value gives such labels a probability"
+        return super().blame(x)
 
 
 class MarkovChainEstimator(CombinatorEstimator):
