@@ -32,7 +32,8 @@ class MarkovChainDistribution(CombinatorDistribution):
     """A list of labels with density `len_dist(n) init[x_1] prod_t transition[x_{t-1}][x_t]`; an empty list has `len_dist(0)`.
 
     init_prob_map: probabilities of the first label. transition_map: for each label, probabilities of the next. len_dist: the law
-    of the length (default: says nothing). default_value: the probability of a label or pair that is not in the maps.
+    of the length (default: says nothing). default_value: the probability of a label or pair that is not in the maps. A label without
+    transitions ends a list; draws follow the law normalised over the lists that are possible, and hold labels and pairs of the maps alone.
     """
 
     init_prob_map: Any = parameter(LabelProbabilities(total=True))
