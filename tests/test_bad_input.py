@@ -74,6 +74,7 @@ from dmlcore.stats import (
     estimate,
     initialize,
     seq_encode,
+    seq_estimate,
     seq_log_density_sum,
 )
 from dmlcore.stats.multivariate.partial_gaussian import PartialVector
@@ -732,6 +733,40 @@ def test_a_start_of_another_shape(start: Any, estimator: Any) -> None:
     rows = [(1.0,), (2.0,)] if isinstance(estimator, CompositeEstimator) else [1.0, 2.0]
     with pytest.raises(StructureError, match="does not fit the estimator"):
         fit(rows, estimator, start=start)
+
+
+@pytest.mark.parametrize(
+    ("start", "estimator"),
+    [
+        (SequenceDistribution(N, CategoricalDistribution({2: 1.0})), SequenceEstimator(G())),
+        (SequenceDistribution(N, PoissonDistribution(2.0)), SequenceEstimator(G(), len_dist=PoissonDistribution(2.0))),
+        (
+            HierarchicalMixtureDistribution([N, GaussianDistribution(3.0, 1.0)], [1.0], [[0.5, 0.5]], CategoricalDistribution({2: 1.0})),
+            HierarchicalMixtureEstimator([G()] * 2, 1),
+        ),
+        (
+            MixtureDistribution([SequenceDistribution(N, PoissonDistribution(v)) for v in (1.0, 3.0)], [0.5, 0.5]),
+            MixtureEstimator([SequenceEstimator(G())] * 2),
+        ),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_a_start_may_say_more_than_is_estimated(start: Any, estimator: Any) -> None:
+    """A law of lengths, where the estimator has none or holds it fixed, is no part of what goes on."""
+    rows = [[0.1, 3.0], [2.0, 2.5], [-1.0, 0.3]]
+    record = fit(rows, estimator, start=start, max_its=3)
+    assert not any("the start" in event for event in record.events)
+    one = estimate(rows, estimator, start)
+    for node in (estimator, start):  # data encoded for either will do
+        assert seq_estimate(seq_encode(rows, node), estimator, start) == one
+
+
+def test_data_encoded_for_other_lengths_are_refused() -> None:
+    rows = seq_encode([["a"], ["b", "a"]], SequenceEstimator(CategoricalEstimator(), CategoricalEstimator()))
+    with pytest.raises(StructureError, match="encode them again"):
+        fit(rows, SequenceEstimator(CategoricalEstimator(), PoissonEstimator()))
+    with pytest.raises(StructureError, match="encode them again"):
+        fit(seq_encode([[1.0, 2.0]], MultivariateGaussianEstimator(2)), MultivariateGaussianEstimator(3))
 
 
 def test_latent_models_need_a_start_for_one_step() -> None:

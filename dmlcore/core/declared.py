@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 import numpy as np
 
 from dmlcore.core.domains import Child, Children, Domain, Keys, Text
-from dmlcore.core.errors import ParameterError
+from dmlcore.core.errors import ParameterError, shorten
 
 
 def parameter(domain: Domain, default: Any = dataclasses.MISSING, kw_only: bool = False) -> Any:
@@ -37,14 +37,14 @@ def keys(*parts: str) -> Any:
     return parameter(Keys(*parts), (None,) * len(parts)) if parts else parameter(Text(), None)
 
 
-def child(default: Any = dataclasses.MISSING, kw_only: bool = False) -> Any:
-    """Declares one nested distribution or estimator; with the default None there may be none."""
-    return parameter(Child(), default, kw_only)
+def child(default: Any = dataclasses.MISSING, kw_only: bool = False, at: str = "") -> Any:
+    """Declares one nested distribution or estimator; with the default None there may be none. at: what messages call its place."""
+    return parameter(Child(at, default is dataclasses.MISSING), default, kw_only)
 
 
-def children() -> Any:
-    """Declares a sequence of nested distributions or estimators."""
-    return parameter(Children())
+def children(each: str = "") -> Any:
+    """Declares a sequence of nested distributions or estimators. each: what messages call one of them, `component`."""
+    return parameter(Children(each))
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(parameter, child, children))
@@ -52,6 +52,7 @@ class Declared:
     """Base of distributions and estimators. Subclasses become frozen dataclasses of their declared fields."""
 
     name: str | None
+    noun: ClassVar[str] = ""  # what it is, and what nodes nested in it must be: "a distribution", or "an estimator"
     _fields: ClassVar[tuple[tuple[str, Domain], ...]] = ()
     _child_fields: ClassVar[tuple[tuple[str, bool], ...]] = ()  # (field, whether it is a sequence)
     facts: ClassVar[Mapping[str, Any]] = {}  # what `pinned` added; copies and pickles keep it, `repr`, `==` and JSON leave it out
@@ -72,7 +73,18 @@ class Declared:
                 raise type(error)(f"{type(self).__name__}: {field} {error}") from None
             if checked is not value:
                 object.__setattr__(self, field, checked)
+        self._check_children()
         self.validate()
+
+    def _check_children(self) -> None:
+        who = type(self).__name__
+        for field, domain in self._fields:
+            value = getattr(self, field)
+            if isinstance(domain, Children):
+                for i, node in enumerate(value):
+                    check_node(node, self.noun, f"{who}: {field}[{i}]")
+            elif isinstance(domain, Child) and (value is not None or domain.required):
+                check_node(value, self.noun, f"{who}: {field}")
 
     def validate(self) -> None:
         """Checks that concern several fields together; raises `ParameterError`."""
@@ -114,6 +126,17 @@ class Declared:
         for field, many in self._child_fields:
             value = getattr(self, field)
             out += [f"{field}[{i}]" for i in range(len(value))] if many else [] if value is None else [field]
+        return out
+
+    def steps(self) -> list[str]:
+        """How messages name the way to each child: `component 1`, `field 0`, `(optional)`."""
+        out: list[str] = []
+        for field, domain in self._fields:
+            value = getattr(self, field)
+            if isinstance(domain, Children):
+                out += [f"{domain.each} {i}" if domain.each else f"{field}[{i}]" for i in range(len(value))]
+            elif isinstance(domain, Child) and value is not None:
+                out.append(f"({self.label}) {domain.at}".rstrip())
         return out
 
     def with_children(self, new: tuple[Any, ...]) -> Self:
@@ -181,6 +204,26 @@ class Declared:
         for field, domain in self._fields:
             if not isinstance(domain, (Child, Children)):
                 yield field, domain, getattr(self, field)
+
+
+def check_node(value: Any, noun: str, who: str, error: type[Exception] = ParameterError) -> None:
+    """Raises unless a value is `noun`, a distribution or an estimator; the message says what to write instead."""
+    if isinstance(value, Declared) and value.noun == noun:
+        return
+    family = value if isinstance(value, type) else type(value)
+    got, remedy = shorten(value), ""
+    if issubclass(family, Declared):
+        got = f"the class {family.__name__}" if value is family else got
+        other = getattr(family, "estimator_family", None) or getattr(family, "family", None)
+        right = family if family.noun == noun else other
+        remedy = f"; write {_call(right)}" if right is not None else ""
+    raise error(f"{who} must be {noun}, got {got}{remedy}")
+
+
+def _call(family: type[Declared]) -> str:
+    """How an object of a family is made: `GaussianEstimator()`, `PoissonDistribution(lam)`."""
+    required = [f.name for f in dataclasses.fields(family) if f.default is dataclasses.MISSING]  # type: ignore[arg-type]
+    return f"{family.__name__}({', '.join(required)})"
 
 
 def _rebuild(cls: type[Declared], fields: dict[str, Any], facts: Mapping[str, Any] | None = None) -> Declared:

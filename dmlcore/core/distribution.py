@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 class Distribution(Declared):
     """The law of one observation: a leaf. Immutable; its parameters are its fields."""
 
+    noun = "a distribution"
+
     kind: ClassVar[type[Layout]]
     """What one observation looks like: a `Layout`, such as `Real`, `Count` or `Labels`."""
 

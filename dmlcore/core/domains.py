@@ -240,15 +240,21 @@ class Some(Domain):
 
 
 class Child(Domain):
-    """A distribution (or an estimator) nested in this one."""
+    """A distribution (or an estimator) nested in this one. at: what messages call its place; without, they pass through to it."""
 
     need = "a distribution or an estimator"
 
+    def __init__(self, at: str = "", required: bool = True):
+        self.at, self.required = at, required
+
 
 class Children(Domain):
-    """A non-empty sequence of nested distributions (or estimators)."""
+    """A non-empty sequence of nested distributions (or estimators). each: what messages call one of them; without, by its field."""
 
     need = "a non-empty sequence of distributions or estimators"
+
+    def __init__(self, each: str = ""):
+        self.each = each
 
     def check(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):

@@ -61,6 +61,11 @@ class BadValue(Exception):
         self.index, self.value, self.need, self.path, self.within = index, value, need, path, within
 
 
+def inside(place: str, message: str) -> str:
+    """A message about what stands at a place: in `field 1`, `(optional).gaussian: ..` is `field 1 (optional).gaussian: ..`."""
+    return f"{place} {message}" if message.startswith("(") else f"{place}.{message}"
+
+
 def shorten(value: Any, width: int = 80) -> str:
     """`repr` of a value, cut to a readable width."""
     text = repr(value)

@@ -15,7 +15,7 @@ import numpy as np
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import nonnegative
-from dmlcore.core.errors import ParameterError, StructureError, shorten
+from dmlcore.core.errors import ParameterError, StructureError, inside, shorten
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 
@@ -28,6 +28,8 @@ REMEDY = "give pseudo_count and suff_stat, or leave it out"  # what to do where 
 
 class Estimator(Declared):
     """What to learn about one observation: a leaf. Immutable; its settings are its fields."""
+
+    noun = "an estimator"
 
     family: ClassVar[type[Distribution]]
     """The distribution it estimates."""
@@ -114,6 +116,10 @@ class Estimator(Declared):
         """Whether the node's own parameters that are not estimated are as the estimator has them."""
         return True
 
+    def adopt(self, law: Distribution) -> Distribution:
+        """A law of which a start has this part, as the estimator would have it: one that learns no law takes none from a start."""
+        return law
+
     @property
     def has_prior(self) -> bool:
         """Whether `estimate` has an answer without data."""
@@ -159,7 +165,7 @@ def impossible_under_all(estimators: Any, x: Any) -> str | None:
 
 def impossible_part(places: Any) -> str | None:
     """The first reason among `(place, reason or None)`, with its place in front."""
-    return next((f"{place}.{why}" for place, why in places if why), None)
+    return next((inside(place, why) for place, why in places if why), None)
 
 
 def pseudo_counts(value: Any, parts: int, who: str) -> tuple[float, ...]:

@@ -6,12 +6,12 @@ mixture) ties only those. Ties are transitive. Statistics are handled here as li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
 from dmlcore.core.declared import same
-from dmlcore.core.errors import EmptyError, KeyClashError
+from dmlcore.core.errors import DmlcoreError, EmptyError, KeyClashError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import NOTHING
@@ -108,13 +108,25 @@ def flat(estimator: Estimator, statistics: Any) -> list[Any]:
     return out
 
 
+def below(node: Estimator, visit: Callable[..., Any], *beside: Any) -> tuple[Any, ...]:
+    """`visit` of each child, and of what stands beside it; an error says at which."""
+    out = []
+    for i, parts in enumerate(zip(node.children(), *beside, strict=True)):
+        try:
+            out.append(visit(*parts))
+        except DmlcoreError as error:
+            error.args = (inside(node.steps()[i], str(error)),)
+            raise
+    return tuple(out)
+
+
 def resolve(estimator: Estimator, owns: list[Any], ties: Ties) -> Estimator:
     """The estimator with what depends on the data fixed, every place a node of its own that knows it. `owns` as from `pool`."""
     rest = enumerate(zip(owns, ties.whole, strict=True))
 
     def visit(node: Estimator) -> Estimator:
         i, (own, group) = next(rest)
-        children = tuple(visit(child) for child in node.children())
+        children = below(node, visit)
         fresh = node.with_children(children) if children else node
         return fresh.resolve(own).pinned(place=i if group is None else group)
 
@@ -129,8 +141,7 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
 
     def visit(node: Estimator, before: Any) -> Any:
         i, own = next(place), next(rest)
-        befores = before.children() if before is not None else (None,) * len(node.children())
-        children = tuple(visit(c, b) for c, b in zip(node.children(), befores, strict=True))
+        children = below(node, visit, before.children() if before is not None else (None,) * len(node.children()))
         group = ties.whole[i]
         if group in done:
             return done[group]

@@ -40,6 +40,10 @@ class Column(ABC):
     def take(self, rows: np.ndarray) -> Any:
         """A copy of chosen rows, in the order given."""
 
+    @abstractmethod
+    def row(self, i: int) -> Any:
+        """One observation as plain values, for messages; None where it is missing or nobody looks."""
+
     def work(self) -> np.ndarray | None:
         """Elements before each row, shape `(n + 1,)`, where a row may hold many; None where a row is one element."""
         return None
@@ -60,6 +64,9 @@ class Values(Column):
 
     def take(self, rows: np.ndarray) -> Values:
         return Values(Vocabulary([self.x[i] for i in rows.tolist()]) if isinstance(self.x, Vocabulary) else self.x[rows])
+
+    def row(self, i: int) -> Any:
+        return self.x[i] if isinstance(self.x, Vocabulary) else self.x[i].tolist()
 
     @cached_property
     def extent(self) -> tuple[float, float]:
@@ -83,6 +90,9 @@ class Distinct(Column):
     def take(self, rows: np.ndarray) -> Distinct:
         return Distinct(self.codes[rows], self.values)
 
+    def row(self, i: int) -> Any:
+        return self.values.row(int(self.codes[i]))
+
 
 class Option(Column):
     """`present` holds the positions of the rows that are there, in order; `value` their column. The others are missing."""
@@ -97,6 +107,10 @@ class Option(Column):
     def take(self, rows: np.ndarray) -> Option:
         there, where = _among(self.present, rows)
         return Option(len(rows), there, self.value.take(where))
+
+    def row(self, i: int) -> Any:
+        _, where = _among(self.present, np.array([i]))
+        return self.value.row(int(where[0])) if len(where) else None
 
     def work(self) -> np.ndarray | None:
         inner = self.value.work()
@@ -118,6 +132,9 @@ class Ragged(Column):
         offsets, elements = taken(self.offsets, rows)
         return Ragged(offsets, self.flat.take(elements), self.lengths.take(rows))
 
+    def row(self, i: int) -> Any:
+        return [self.flat.row(j) for j in range(int(self.offsets[i]), int(self.offsets[i + 1]))]
+
     def work(self) -> np.ndarray:
         inner = self.flat.work()
         return self.offsets if inner is None else inner[self.offsets]
@@ -134,6 +151,9 @@ class Record(Column):
 
     def take(self, rows: np.ndarray) -> Record:
         return Record(len(rows), tuple(field.take(rows) for field in self.fields))
+
+    def row(self, i: int) -> Any:
+        return tuple(field.row(i) for field in self.fields)
 
     def work(self) -> np.ndarray | None:
         each = [work for work in (field.work() for field in self.fields) if work is not None]
@@ -177,6 +197,11 @@ class Chain(Column):
         offsets, elements = taken(self.offsets, rows)
         return Chain(there, self.first[where], self.labels, offsets, self.pair_codes[elements], self.pairs, self.lengths.take(rows))
 
+    def row(self, i: int) -> Any:
+        _, where = _among(self.started, np.array([i]))
+        pairs: Any = [self.pairs[code] for code in self.pair_codes[self.offsets[i] : self.offsets[i + 1]].tolist()]
+        return [*(self.labels[code] for code in self.first[where].tolist()), *(after for _, after in pairs)]
+
     def work(self) -> np.ndarray:
         return self.offsets // CHEAP
 
@@ -192,6 +217,9 @@ class Blank(Column):
 
     def take(self, rows: np.ndarray) -> Blank:
         return Blank(len(rows))
+
+    def row(self, i: int) -> None:
+        return None
 
 
 def ends_of(lengths: np.ndarray) -> np.ndarray:

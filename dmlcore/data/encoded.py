@@ -12,7 +12,7 @@ from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError,
 from dmlcore.core.labels import plain
 from dmlcore.data.columns import Column, blocks
 from dmlcore.data.frames import Columns, is_frame, library_of, one_row, plain_column
-from dmlcore.data.layouts import Anything, Fields, Layout, Maybe, Vector
+from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
 
 MANY = 1000  # rows from which holding the garbage collector pays
 BLOCK_ROWS = 1 << 15  # rows, or elements, whose block x components arrays stay in the nearer caches
@@ -48,7 +48,7 @@ def encode(data: Any, layout: Layout) -> Encoded:
     Raises `DataError` naming the field path, the row, the value and what is needed.
     """
     if isinstance(data, Encoded):
-        if data.layout != layout and not isinstance(layout, Anything):
+        if not layout.reads(data.layout):
             raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
         return data
     values = observations(data, layout)
@@ -94,7 +94,9 @@ def has_parts(layout: Layout) -> bool:
 
 
 def observation(data: Any, layout: Layout, row: int) -> Any:
-    """One observation as plain values, of a list, an array, a column or a data frame."""
+    """One observation as plain values, of a list, an array, a column, a data frame or encoded data."""
+    if isinstance(data, Encoded):
+        return data.column.row(row)
     values = observations(one_row(data, row), layout)
     return plain(values.rows()[0] if isinstance(values, Columns) else values[0])
 

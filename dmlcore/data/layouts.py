@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any, ClassVar
 
@@ -56,6 +56,14 @@ class Layout(ABC):
     def encode(self, values: Any) -> Column:
         """The column of a list (or array) of observations. Raises `BadValue`."""
 
+    def reads(self, other: Layout) -> bool:
+        """Whether a column of another layout will do as it is: where this one looks at nothing, any will."""
+        if isinstance(self, Anything) or self == other:
+            return True
+        parts = [f.name for f in fields(self) if f.compare]
+        alike = type(self) is type(other) and bool(parts)
+        return alike and all(_reads(getattr(self, name), getattr(other, name)) for name in parts)
+
     @property
     def takes_missing(self) -> bool:
         """Whether an observation may be missing as a whole: a mark in its place is no error."""
@@ -74,6 +82,12 @@ class Layout(ABC):
         hint = f" ({self.remedy})" if mark or is_missing(value) else ""
         shown = value if isinstance(value, (np.datetime64, np.timedelta64)) else plain(value)  # NaT would be None
         return BadValue(int(index), shown, need + hint, f".{self.label}")
+
+
+def _reads(mine: Any, theirs: Any) -> bool:
+    if isinstance(mine, tuple):
+        return len(mine) == len(theirs) and all(map(_reads, mine, theirs))
+    return mine.reads(theirs) if isinstance(mine, Layout) else bool(mine == theirs)
 
 
 @dataclass(frozen=True)

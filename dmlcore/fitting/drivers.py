@@ -18,6 +18,7 @@ from dmlcore.engines.threads import APART, map_in_order, thread_count
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit
+from dmlcore.fitting.starts import begun
 
 UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
 
@@ -36,7 +37,8 @@ def estimate(data: Any, estimator: Estimator, prev_estimate: Distribution | None
     """One EM step from `prev_estimate`. A model without latent parts needs none: the result is its maximum likelihood fit."""
     problem = Problem(data, estimator, weights)
     if prev_estimate is not None:
-        return problem.maximise(problem.expect(problem.check(prev_estimate))[1], prev_estimate)
+        previous = begun(problem, prev_estimate)
+        return problem.maximise(problem.expect(previous)[1], previous)
     if not problem.latent and not problem.exact:
         return fit(data, estimator, weights=weights).model
     if problem.latent:

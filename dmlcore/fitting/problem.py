@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.declared import same
+from dmlcore.core.declared import check_node, same
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import DegenerateError, EmptyError, LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
@@ -32,8 +32,7 @@ class Problem:
     """
 
     def __init__(self, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None):
-        if not isinstance(estimator, Estimator):
-            raise StructureError(f"the second argument must be an estimator, got {type(estimator).__name__}")
+        check_node(estimator, Estimator.noun, "the second argument", StructureError)
         self.estimator = estimator
         self.threads = thread_count(threads)
         self.share = 1.0  # of the rows that the estimator was resolved on
@@ -46,7 +45,8 @@ class Problem:
         """Resolves an estimator on the rows."""
         self.estimator, self.latent, self.choosing = estimator, False, False
         ties = Ties(estimator)
-        owns = ties.pool(flat(estimator, self._opened(estimator, Ties(estimator), self._whole)))
+        with np.errstate(over="ignore", invalid="ignore"):  # values too large for their squares are named by `resolve`
+            owns = ties.pool(flat(estimator, self._opened(estimator, Ties(estimator), self._whole)))
         self.estimator = resolve(estimator, owns, ties)
         self.ties = Ties(self.estimator)
         self._start_owns = owns
@@ -166,14 +166,14 @@ class Problem:
             raise
 
     def observations(self) -> list[Any]:
-        """The rows as the user gave them, as plain values. Not of encoded data."""
+        """The rows as the user gave them, as plain values."""
+        if isinstance(self.raw, Encoded):
+            return list(map(self.raw.column.row, range(self.rows)))
         values = observations(self.raw, self.estimator.layout)
         return list(map(plain, values.rows() if isinstance(values, Columns) else values))
 
     def _name_impossible_rows(self) -> None:
         """Raises `SupportError` for the first row that no parameters could have produced."""
-        if isinstance(self.raw, Encoded):
-            return
         for row, x in enumerate(self.observations()):
             why = self.estimator.impossible(x)
             if why is not None:
@@ -275,8 +275,6 @@ class Problem:
         if not log.min() > -np.inf:
             row = start + int(np.argmin(log))
             row = int(np.argmax(self.codes == row)) if self.codes is not None else row
-            if isinstance(self.raw, Encoded):
-                raise SupportError(f"row {row} has density zero under the model; leave it out, model it, or begin from another start")
             x = observation(self.raw, self.estimator.layout, row)
             if self.estimator.impossible(x) is None:
                 raise SupportError(f"row {row} has density zero under the start ({model.blame(x)}); begin from another, or leave it out")

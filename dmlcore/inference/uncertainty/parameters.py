@@ -12,6 +12,7 @@ from dmlcore.core.domains import Covariance, Domain, Some
 from dmlcore.core.errors import DmlcoreError
 from dmlcore.core.label_domains import TransitionMap
 from dmlcore.core.labels import LabelMap
+from dmlcore.core.sparse import SparseTable
 from dmlcore.fitting.problem import paired
 
 REAL, POSITIVE, PROBABILITY = "real", "positive", "probability"
@@ -76,7 +77,7 @@ def numbers(domain: Domain, value: Any) -> np.ndarray:
         return value[np.tril_indices(len(value))]
     if isinstance(domain, Some):
         return value[domain.where]
-    if isinstance(value, LabelMap):
+    if isinstance(value, (LabelMap, SparseTable)):
         return value.values_array
     if isinstance(value, TransitionMap):
         return value.pairs.values_array

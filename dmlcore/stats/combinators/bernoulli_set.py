@@ -20,6 +20,8 @@ from dmlcore.core.numerics import logs_of
 from dmlcore.core.statistics import Counts, Node
 from dmlcore.data.sequences import LabelSet
 
+CELLS = 1 << 22  # labels times sets that are drawn at a time
+
 
 class BernoulliSetDistribution(CombinatorDistribution):
     """A set of labels; label a is in it with probability pmap[a], independently of the others.
@@ -67,9 +69,12 @@ class BernoulliSetDistribution(CombinatorDistribution):
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         labels, p = self.pmap.labels.labels, self.pmap.values_array
-        inside = rng.random((size, len(labels))) < p
-        rows, codes = np.nonzero(inside)
-        return cut([labels[code] for code in codes.tolist()], np.bincount(rows, minlength=size))
+        block, out = max(CELLS // max(len(labels), 1), 1), []
+        for start in range(0, size, block):
+            sets = min(block, size - start)
+            rows, codes = np.nonzero(rng.random((sets, len(labels))) < p)
+            out += cut([labels[code] for code in codes.tolist()], np.bincount(rows, minlength=sets))
+        return out
 
     def log_likelihood(self, statistics: Any) -> float:
         where, count = self.pmap.labels.positions(statistics.values), statistics.total

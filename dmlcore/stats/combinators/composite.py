@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.core.declared import children, keys, name
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
-from dmlcore.core.errors import StructureError
+from dmlcore.core.errors import StructureError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
@@ -23,7 +23,7 @@ class CompositeDistribution(CombinatorDistribution):
     dists: one distribution per entry.
     """
 
-    dists: Sequence[Distribution] = children()
+    dists: Sequence[Distribution] = children("field")
     name: str | None = name()
     keys: str | None = keys()
 
@@ -80,7 +80,7 @@ class CompositeDistribution(CombinatorDistribution):
         layout: Any = self.layout
         for j, (dist, value) in enumerate(zip(self.dists, layout.entries(x), strict=True)):
             if dist.log_density(value) == -np.inf:
-                return f"field {j}.{dist.blame(value)}"
+                return inside(f"field {j}", dist.blame(value))
         return super().blame(x)
 
 
@@ -105,7 +105,7 @@ def each_of(node: Any, method: str, *args: Any) -> tuple[Any, ...]:
 class CompositeEstimator(CombinatorEstimator):
     """Estimates each field on its own. estimators: one per entry of the tuple."""
 
-    estimators: Sequence[Estimator] = children()
+    estimators: Sequence[Estimator] = children("field")
     keys: str | None = keys()
     name: str | None = name()
 

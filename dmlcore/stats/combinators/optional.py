@@ -11,6 +11,7 @@ import numpy as np
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
 from dmlcore.core.domains import Domain, probability
+from dmlcore.core.errors import inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.partial import MISSING, Some, given
 from dmlcore.core.rowlaws import Fixed
@@ -119,7 +120,7 @@ class OptionalDistribution(CombinatorDistribution):
         layout: Any = self.layout
         if not layout.present([x])[0]:
             return f"{self.label}: a missing value has probability zero"
-        return f"({self.label}).{self.dist.blame(x)}"
+        return inside(f"({self.label})", self.dist.blame(x))
 
 
 class OptionalEstimator(CombinatorEstimator):

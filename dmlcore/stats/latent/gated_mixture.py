@@ -18,7 +18,7 @@ from dmlcore.core.partial import given
 from dmlcore.core.random import Random, generator
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import scaled_by_largest
-from dmlcore.data.columns import Option
+from dmlcore.data.columns import Distinct, Option
 from dmlcore.data.layouts import Covariates, Fields, Layout, Maybe
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, but, given_components, mixed
 from dmlcore.stats.regression.distribution import known_values
@@ -46,8 +46,8 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     different observations.
     """
 
-    components: Sequence[Distribution] = children()
-    gate: Distribution = child()
+    components: Sequence[Distribution] = children("component")
+    gate: Distribution = child(at="gate")
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("gate", "components")
     missing_covariates: bool = setting(False)
@@ -81,6 +81,11 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
         return [score(component, column.fields[1])[0] for component in self.components]
+
+    def prior_given(self, column: Any) -> np.ndarray:
+        gate: Any = self.gate
+        record = column.values.take(column.codes) if isinstance(column, Distinct) else column
+        return np.exp(gate.log_probabilities(Design(gate_covariates(record.fields[0])[0])))
 
     def given(self, x: Any, n: int) -> Any:
         z, inner = x.entries
@@ -195,8 +200,8 @@ class GatedMixtureEstimator(CombinatorEstimator):
     one. keys: (gate, components). missing_covariates: as of the distribution; nothing is learnt from a row without covariates.
     """
 
-    estimators: Sequence[Estimator] = children()
-    gate: Estimator = child(None)
+    estimators: Sequence[Estimator] = children("component")
+    gate: Estimator = child(None, at="gate")
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("gate", "components")
     missing_covariates: bool = setting(False)

@@ -49,10 +49,10 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     `(M, K)`, rows summing to one. len_dist: the law of the length (default: says nothing).
     """
 
-    topics: Sequence[Distribution] = children()
+    topics: Sequence[Distribution] = children("topic")
     w: Any = parameter(simplex)
     taus: Any = parameter(stochastic_matrix)
-    len_dist: Distribution = child(default=NullDistribution())
+    len_dist: Distribution = child(default=NullDistribution(), at="length")
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "topics")
 
@@ -143,9 +143,9 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
     keys: (weights, topics).
     """
 
-    estimators: Sequence[Estimator] = children()
+    estimators: Sequence[Estimator] = children("topic")
     num_mixtures: int = setting()
-    len_estimator: Estimator = child(default=NullEstimator())
+    len_estimator: Estimator = child(default=NullEstimator(), at="length")
     len_dist: Any = setting()
     suff_stat: Any = setting()
     pseudo_count: Any = setting()

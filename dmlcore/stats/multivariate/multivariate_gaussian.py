@@ -19,7 +19,15 @@ from dmlcore.core.support import REALS
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
 from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, lower_inverse
-from dmlcore.stats.univariate.moments import ROUNDING, VARIANCE_FLOOR, check_prior, posterior_moments, prior_moments
+from dmlcore.stats.univariate.moments import (
+    ROUNDING,
+    VARIANCE_FLOOR,
+    check_prior,
+    check_scale,
+    or_nearly,
+    posterior_moments,
+    prior_moments,
+)
 
 COLLINEAR = 1e-14  # times d: a share of a coordinate's variance, left by those before it, that is rounding
 
@@ -172,6 +180,7 @@ class MultivariateGaussianEstimator(Estimator):
         return [Scatter(float(count), mean, m2) for count, mean, m2 in zip(counts, means, scatter, strict=True)]
 
     def resolve(self, statistics: Scatter) -> Self:
+        check_scale(self.label, statistics)
         out = self.pinned(prior=prior_moments(self, statistics))
         if not (statistics.count > 0 or out.has_prior):
             return out
@@ -186,7 +195,7 @@ class MultivariateGaussianEstimator(Estimator):
         else:
             _, trouble = regular_factor(mu, covar)
             if trouble:
-                raise DegenerateError(f"{self.label}: {trouble} (a covariance needs at least {len(mu) + 1} rows); {REMEDY}")
+                raise DegenerateError(f"{self.label}: {trouble}; {REMEDY}")
         return self.family(mu, covar, self.name, self.keys)
 
     def _relative(self, covar: np.ndarray) -> np.ndarray:
@@ -217,7 +226,7 @@ def regular_factor(mean: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray | No
     scale = np.sqrt(np.diag(covar))
     constant = ~(scale > ROUNDING * np.abs(mean))
     if constant.any():
-        return None, f"coordinate {', '.join(map(str, np.flatnonzero(constant)))} is constant"
+        return None, f"coordinate {', '.join(map(str, np.flatnonzero(constant)))} is constant{or_nearly(mean[constant])}"
     correlation = covar / scale[:, None] / scale
     for j in range(len(mean)):
         try:
@@ -225,5 +234,7 @@ def regular_factor(mean: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray | No
         except np.linalg.LinAlgError:
             left = 0.0
         if left <= COLLINEAR * len(mean):
-            return None, f"coordinate {j} follows from those before it"
+            flat = "on one line" if len(mean) == 2 else "in one plane"
+            need = f"a covariance of {len(mean)} coordinates needs at least {len(mean) + 1} distinct rows, not all {flat}"
+            return None, f"coordinate {j} follows from those before it ({need})"
     return np.linalg.cholesky(correlation) * scale[:, None], ""

@@ -19,7 +19,7 @@ from dmlcore.stats.regression.rows import Rows, Tape
 from dmlcore.stats.regression.scoring import Scoring, scatters
 from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.gaussian import GaussianDistribution
-from dmlcore.stats.univariate.moments import VARIANCE_FLOOR, floor_message, least_spread, variance_of
+from dmlcore.stats.univariate.moments import VARIANCE_FLOOR, check_scale, floor_message, least_spread, variance_of
 
 EXACT_FLOOR = 1e-12  # spread in a direction, relative to that of all the data, below which a coefficient stays where it is
 
@@ -105,6 +105,7 @@ class LinearRegressionEstimator(SharingEstimator):
     def resolve(self, statistics: Scatter) -> Self:
         if not statistics.count > 0:
             return self
+        check_scale(self.label, statistics)
         out = super().resolve(statistics)
         response = Scatter(statistics.count, statistics.mean[-1], statistics.m2[-1, -1])
         (count,) = pseudo_counts(self.pseudo_count, 1, "LinearRegressionEstimator")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.core.declared import child, keys, name, setting
+from dmlcore.core.declared import check_node, child, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut, typical_of
 from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
@@ -27,7 +27,7 @@ class SequenceDistribution(CombinatorDistribution):
     """
 
     dist: Distribution = child()
-    len_dist: Distribution = child(default=NullDistribution())
+    len_dist: Distribution = child(default=NullDistribution(), at="length")
     len_normalized: bool = setting(False)
     name: str | None = name()
     keys: str | None = keys()
@@ -79,7 +79,7 @@ class SequenceEstimator(CombinatorEstimator):
     """
 
     estimator: Estimator = child()
-    len_estimator: Estimator = child(default=NullEstimator())
+    len_estimator: Estimator = child(default=NullEstimator(), at="length")
     len_dist: Any = setting()
     len_normalized: bool = setting(False)
     name: str | None = name()
@@ -129,6 +129,7 @@ def fix_length(estimator: Any) -> None:
         return
     if not isinstance(estimator.len_estimator, (NullEstimator, IgnoredEstimator)):
         raise ParameterError(f"{type(estimator).__name__}: give len_estimator or len_dist, not both")
+    check_node(estimator.len_dist, Distribution.noun, f"{type(estimator).__name__}: len_dist")
     estimator.derive(len_estimator=IgnoredEstimator(estimator.len_dist))
 
 
@@ -137,9 +138,9 @@ def drawn_lengths(node: Any, size: int, rng: np.random.Generator) -> np.ndarray:
     if isinstance(node.len_dist, NullDistribution):
         raise StructureError(f"{node.label}: has no len_dist, so lengths cannot be drawn; give it one")
     lengths = np.asarray(node.len_dist.draw(size, rng))
-    if lengths.dtype.kind not in "iu" or (len(lengths) and lengths.min() < 0):
+    if len(lengths) and (lengths.dtype.kind not in "iu" or lengths.min() < 0):
         raise StructureError(f"{node.label}: len_dist must draw whole numbers >= 0")
-    return lengths
+    return lengths.astype(np.int64)
 
 
 def typical_length(node: Any) -> int:

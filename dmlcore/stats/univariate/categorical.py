@@ -74,6 +74,11 @@ class CategoricalDistribution(Distribution):
         there = statistics.weights > 0
         return float(statistics.weights[there] @ self.log_densities(statistics.values)[there])
 
+    def blame(self, x: Any) -> str:
+        if x in self.pmap:
+            return f"{self.label}: {x!r} has probability zero"
+        return f"{self.label}: {x!r} is not among its labels; default_value gives such labels a probability"
+
     def estimator(self, pseudo_count: Any = None) -> CategoricalEstimator:
         own = None if pseudo_count is None else self.pmap
         return CategoricalEstimator(pseudo_count, own, self.default_value or False, self.name, self.keys)

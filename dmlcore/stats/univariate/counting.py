@@ -112,21 +112,18 @@ def value_range(estimator: Any, statistics: Counts) -> tuple[int, int] | None:
     return (low, high) if low <= high else None
 
 
-def all_values(low: int, high: int, who: str) -> np.ndarray:
-    """The whole numbers from `low` to `high`. Raises `DataError` where a table over them would be too large."""
+def table_size(low: int, high: int, who: str) -> int:
+    """How many whole numbers there are from `low` to `high`. Raises `DataError` where a table over them would be too large."""
     if high - low >= MAX_VALUES:
         need = "use CategoricalEstimator, or set min_val and max_val"
         raise DataError(f"{who}: the values run from {low} to {high}, too many for a table of probabilities; {need}")
-    return np.arange(low, high + 1)
+    return high - low + 1
 
 
-def weights_over(statistics: Counts, low: int, high: int, who: str) -> np.ndarray:
-    """Weights of the whole numbers from `low` to `high`, shape `(high - low + 1,)`."""
-    values = all_values(low, high, who)
-    inside = (statistics.values >= low) & (statistics.values <= high)
-    out = np.zeros(len(values))
-    out[statistics.values[inside] - low] = statistics.weights[inside]
-    return out
+def weights_inside(statistics: Counts, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places from `low` on of the whole numbers up to `high` that carry weight, and their weights."""
+    inside = (statistics.values >= low) & (statistics.values <= high) & (statistics.weights > 0)
+    return statistics.values[inside] - low, statistics.weights[inside]
 
 
 def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: float, high: float = np.inf) -> Any:

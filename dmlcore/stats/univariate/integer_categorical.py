@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Iterator
+from functools import cached_property, reduce
+from operator import add
 from typing import Any, Self
 
 import numpy as np
@@ -10,37 +12,64 @@ import numpy as np
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Simplex, Whole, simplex
+from dmlcore.core.domains import Domain, Simplex, Whole
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.numerics import logs
+from dmlcore.core.sparse import SparseTable, Table
 from dmlcore.core.statistics import Counts
 from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import RangeEstimator, value_range, weights_over
+from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, weights_inside
+
+table = Table()
 
 
 class IntegerCategoricalDistribution(Distribution):
     """A whole number x in min_val, ..., max_val with probability `p_vec[x - min_val]`.
 
     min_val: the smallest value, a whole number. p_vec: probabilities `(num_vals,)`, >= 0, that sum to one (within 1e-6, then
-    normalised). Raises `ParameterError` outside these domains.
+    normalised); of a long range in which few are positive, those alone are kept. Raises `ParameterError` outside these domains.
     """
 
     min_val: int = parameter(Whole())
-    p_vec: np.ndarray = parameter(simplex)
+    p_vec: np.ndarray = parameter(table)
     name: str | None = name()
     keys: str | None = keys()
 
     kind = Count
 
+    def validate(self) -> None:
+        given: Any = self.p_vec
+        if isinstance(given, SparseTable):  # then `p_vec` is made anew each time it is asked for
+            self.derive(sparse=given)
+            del self.__dict__["p_vec"]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "p_vec" and "sparse" in self.__dict__:
+            return self._kept.dense()
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def _kept(self) -> Any:
+        """The table as it is kept: an array, or a `SparseTable`."""
+        return self.__dict__.get("sparse", self.__dict__.get("p_vec"))
+
+    def parameters(self) -> Iterator[tuple[str, Domain, Any]]:
+        for field, domain in self._fields:
+            yield field, domain, self._kept if field == "p_vec" else getattr(self, field)
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.min_val, self._kept, self.name, self.keys)
+
     @property
     def num_vals(self) -> int:
-        return len(self.p_vec)
+        kept = self._kept
+        return kept.size if isinstance(kept, SparseTable) else len(kept)
 
     @property
     def max_val(self) -> int:
-        return self.min_val + len(self.p_vec) - 1
+        return self.min_val + self.num_vals - 1
 
     @cached_property
     def support(self) -> Support:
@@ -48,46 +77,73 @@ class IntegerCategoricalDistribution(Distribution):
 
     @cached_property
     def _logs(self) -> np.ndarray:
-        return logs(self.p_vec)
+        kept = self._kept
+        return logs(kept.values_array if isinstance(kept, SparseTable) else kept)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        return self._logs[x - self.min_val]
+        kept, places = self._kept, x - self.min_val
+        if not isinstance(kept, SparseTable):
+            return self._logs[places]
+        found, there = kept.at(places)
+        return np.where(there, self._logs[found], -np.inf)
+
+    @cached_property
+    def _positive(self) -> tuple[np.ndarray, np.ndarray]:
+        """Places of positive probability, from 0, and the probabilities."""
+        kept = self._kept
+        if isinstance(kept, SparseTable):
+            return kept.where, kept.values_array
+        where = np.flatnonzero(kept)
+        return where, kept[where]
 
     def mean(self) -> float:
-        return self.min_val + float(self.p_vec @ np.arange(self.num_vals))
+        where, p = self._positive
+        return self.min_val + float(p @ where)
 
     def variance(self) -> float:
-        return float(self.p_vec @ (np.arange(self.num_vals) - (self.mean() - self.min_val)) ** 2)
+        where, p = self._positive
+        return float(p @ (where - (self.mean() - self.min_val)) ** 2)
 
     def mode(self) -> int:
-        return self.min_val + int(np.argmax(self.p_vec))
+        where, p = self._positive
+        return self.min_val + int(where[np.argmax(p)])
 
     def probabilities(self) -> dict[Any, float]:
-        """Of each value."""
-        return dict(zip(range(self.min_val, self.max_val + 1), self.p_vec.tolist(), strict=True))
+        """Of each value; where there are very many, of those that have any."""
+        kept = self._kept
+        if isinstance(kept, SparseTable):
+            return dict(zip((kept.where + self.min_val).tolist(), kept.values_array.tolist(), strict=True))
+        return dict(zip(range(self.min_val, self.max_val + 1), kept.tolist(), strict=True))
 
     def entropy(self) -> float:
-        return float(special.entr(self.p_vec).sum())
+        return float(special.entr(self._positive[1]).sum())
 
     @cached_property
     def _cumulated(self) -> np.ndarray:
-        sums = np.cumsum(self.p_vec)
-        return np.where(np.arange(self.num_vals) >= np.flatnonzero(self.p_vec)[-1], 1.0, np.minimum(sums, 1.0))
+        """Of the values of positive probability, 0 first."""
+        sums = np.minimum(np.cumsum(self._positive[1]), 1.0)
+        sums[-1] = 1.0
+        return np.concatenate([[0.0], sums])
 
     def cdf(self, x: Any) -> Any:
-        y = np.floor(x) - self.min_val
-        return np.where(y < 0, 0.0, self._cumulated[np.clip(y, 0, self.num_vals - 1).astype(np.int64)])[()]
+        return self._cumulated[np.searchsorted(self._positive[0], np.floor(x) - self.min_val, side="right")][()]
 
     def quantile(self, q: Any) -> Any:
-        q = np.asarray(q, dtype=np.float64)
-        x = np.minimum(np.searchsorted(self._cumulated, q), self.num_vals - 1) + self.min_val
-        return np.where((q >= 0) & (q <= 1), x, np.nan)[()]
+        q, where = np.asarray(q, dtype=np.float64), self._positive[0]
+        at = np.minimum(np.searchsorted(self._cumulated[1:], q), len(where) - 1)
+        return np.where((q >= 0) & (q <= 1), np.where(q > 0, where[at], 0) + self.min_val, np.nan)[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        return rng.choice(self.num_vals, size, p=self.p_vec) + self.min_val
+        where, p = self._positive
+        return where[rng.choice(len(where), size, p=p)] + self.min_val
 
     def expected_statistics(self, count: float) -> Counts:
-        return Counts(np.arange(self.min_val, self.max_val + 1), count * self.p_vec)
+        kept = self._kept
+        if not isinstance(kept, SparseTable):
+            return Counts(np.arange(self.min_val, self.max_val + 1), count * kept)
+        places = np.union1d(kept.where, [0, kept.size - 1])  # the ends say what the range is
+        found, there = kept.at(places)
+        return Counts(places + self.min_val, count * np.where(there, kept.values_array[found], 0.0))
 
     def log_likelihood(self, statistics: Any) -> float:
         there = statistics.weights > 0
@@ -123,16 +179,28 @@ class IntegerCategoricalEstimator(RangeEstimator):
         ends = value_range(self, statistics)
         if ends is None:
             return self
-        size = len(weights_over(statistics, *ends, self.label))
+        size = table_size(*ends, self.label)
         (count,) = pseudo_counts(self.pseudo_count, 1, "IntegerCategoricalEstimator")
+        if count == 0:
+            return self.pinned(pinned_range=ends)
         shares = np.full(size, 1.0 / size) if self.suff_stat is None else self.suff_stat
-        if count > 0 and len(shares) != size:
+        if len(shares) != size:
             need = f"one probability for each of the {size} values from {ends[0]} to {ends[1]}"
             raise ParameterError(f"IntegerCategoricalEstimator: suff_stat must have {need}, got {len(shares)}")
-        return self.pinned(pinned_range=ends, prior=self.family(ends[0], shares).expected_statistics(count) if count > 0 else None)
+        return self.pinned(pinned_range=ends, prior=self.family(ends[0], shares).expected_statistics(count))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> IntegerCategoricalDistribution:
-        ends = self.pinned_range or (int(statistics.values[0]), int(statistics.values[-1]))
-        weights = weights_over(statistics, *ends, self.label)
-        weights = weights if self.prior is None else weights + self.prior.weights
-        return self.family(ends[0], weights / weights.sum(), self.name, self.keys)
+        low, high = self.pinned_range or (int(statistics.values[0]), int(statistics.values[-1]))
+        size = table_size(low, high, self.label)
+        parts = [statistics] if self.prior is None else [self.prior, statistics]
+        kept: Any
+        if SparseTable.suits(size, sum(len(part.values) for part in parts)):
+            places, weights = weights_inside(reduce(add, parts), low, high)
+            kept = SparseTable(size, places, weights / weights.sum())
+        else:
+            kept = np.zeros(size)
+            for part in parts:
+                places, weights = weights_inside(part, low, high)
+                kept[places] += weights
+            kept /= kept.sum()
+        return self.family(low, kept, self.name, self.keys)
