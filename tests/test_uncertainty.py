@@ -463,6 +463,19 @@ def test_fixed_weights_have_no_error() -> None:
     assert found["components[0].mu"]["error"] < free["components[0].mu"]["error"]
 
 
+def test_weights_with_one_key_have_the_error_of_all_their_rows() -> None:
+    """Two fields, far apart components, one vector of weights: 2 n draws of it."""
+    z = np.random.default_rng(1).random((200, 2)) < 0.3
+    rows = [tuple(100.0 * a + 0.1 * b) for a, b in zip(z, np.random.default_rng(2).normal(size=(200, 2)), strict=True)]
+    estimator = CompositeEstimator([MixtureEstimator([GaussianEstimator()] * 2, keys=("w", None))] * 2)
+    start = [MixtureDistribution([GaussianDistribution(0.0, 1.0), GaussianDistribution(100.0, 1.0)], [0.5, 0.5])] * 2
+    record = fit(rows, estimator, start=CompositeDistribution(start))
+    found = standard_errors(record.model, rows, estimator=estimator)
+    assert [name for name in found.names if ".w" in name] == ["dists[0].w[0]", "dists[0].w[1]"]
+    share = z.mean()
+    assert found["dists[0].w[1]"]["error"] == pytest.approx(np.sqrt(share * (1 - share) / 400), rel=1e-5)
+
+
 def test_a_floor_is_named() -> None:
     x = [0.0, *np.random.default_rng(0).normal(5.0, 1.0, 50)]
     start = MixtureDistribution([GaussianDistribution(0.0, 1e-3), GaussianDistribution(5.0, 1.0)], [0.02, 0.98])

@@ -121,6 +121,8 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
         out = _estimate(node, own, children, before)
         if group is not None:
             done[group] = out
+        elif out is before:
+            out = out.pinned()  # a law that is kept is this place's own, though it stood at others as well
         return out
 
     return visit(estimator, previous)
