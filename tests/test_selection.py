@@ -45,6 +45,7 @@ from dmlcore.stats import (
     MixtureDistribution,
     MixtureEstimator,
     MultinomialLogisticRegressionDistribution,
+    MultivariateGaussianEstimator,
     OptionalDistribution,
     PoissonDistribution,
     PoissonEstimator,
@@ -309,13 +310,44 @@ def test_a_degenerate_fit_is_not_chosen() -> None:
     assert found.value == 1
 
 
+def test_a_candidate_on_its_floor_is_counted_and_kept() -> None:
+    """Its covariance is as near singular as floating point allows: no number may be moved to see whether it is free."""
+    x = np.random.default_rng(0).normal(size=(60, 3)) * [1.0, 1e3, 1e-3]
+    x[:3] += [50.0, 5e4, 0.0]
+    labels = np.r_[np.zeros(3, int), np.ones(57, int)]
+    found = select(lambda k: MixtureEstimator([MultivariateGaussianEstimator()] * k), [2], x, start=labels, max_its=3)
+    assert found.failures == ()
+    assert found.rows[0]["status"] == "degenerate"
+    assert found.rows[0]["parameters"] == 19
+
+
+def test_rows_of_weight_zero_need_no_density() -> None:
+    rows = ["a", "b", "a", "new"]
+    found = select(lambda k: MixtureEstimator([CategoricalEstimator()] * k), [1, 2], rows, weights=[1, 1, 1, 0], starts=1, rng=0)
+    assert found.failures == ()
+    assert np.isfinite(found.rows[1]["icl"])
+
+
+class Unlucky(GaussianEstimator):
+    def estimate(self, statistics: Any, previous: Any = None) -> Any:
+        raise np.linalg.LinAlgError("Matrix is not positive definite")
+
+
+def test_an_error_of_linear_algebra_ends_a_candidate_and_not_the_sweep() -> None:
+    found = select({1: GaussianEstimator(), 2: Unlucky()}.get, [1, 2], DATA, starts=1)
+    assert found.values == (1,)
+    assert found.failures == ((2, "LinAlgError: Matrix is not positive definite"),)
+    assert "left out 2: LinAlgError" in repr(found)
+
+
 def test_candidates_that_cannot_be_fitted() -> None:
     def estimator_for(name: str) -> Any:
         return {"poisson": PoissonEstimator(), "gaussian": GaussianEstimator()}[name]
 
     found = select(estimator_for, ["poisson", "gaussian"], [-1, 2, 3], starts=1)
     assert found.values == ("gaussian",)
-    assert found.failures[0][0] == "poisson"
+    assert found.failures[0].value == "poisson"
+    assert found.failures[0].reason.startswith("row 0")
     assert "left out 'poisson': row 0" in repr(found)
     with pytest.raises(SupportError, match="row 0"):
         select(estimator_for, ["poisson"], [-1, 2, 3], starts=1)

@@ -109,6 +109,7 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
     """The distribution that maximises the likelihood of pooled statistics; tied nodes become one object."""
     rest = iter(owns)
     done: dict[int, Any] = {}
+    kept: set[int] = set()
     place = iter(range(len(owns)))
 
     def visit(node: Estimator, before: Any) -> Any:
@@ -122,7 +123,8 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
         if group is not None:
             done[group] = out
         elif out is before:
-            out = out.pinned()  # a law that is kept is this place's own, though it stood at others as well
+            out = out.pinned() if id(out) in kept else out  # what was one law at two places is two, which are not tied
+            kept.add(id(before))
         return out
 
     return visit(estimator, previous)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.flat import n_parameters, parameter_nodes
-from dmlcore.data.encoded import encode, row_weights
+from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.inference.uncertainty.parameters import first_places, fixed_fields
 from dmlcore.selection.assignments import entropy, responsibilities
 
@@ -53,9 +53,13 @@ def icl(model: Any, data: Any, *, weights: Any = None, hard: bool = False, estim
 
 
 def undecided(model: Any, data: Any, weights: np.ndarray, hard: bool) -> float:
-    """Weighted sum over rows of the entropy of the posterior, or (hard) of minus the log of its largest entry; 0 without components."""
+    """Weighted sum over rows of the entropy of the posterior, or (hard) of minus the log of its largest entry; 0 without components.
+
+    Rows of weight zero say nothing, and need have no density.
+    """
     if not hasattr(model, "seq_posterior"):
         return 0.0
-    posterior = responsibilities(model, data)
+    there = np.flatnonzero(weights)
+    posterior = responsibilities(model, Encoded(data.column.take(there), data.layout))
     each = -np.log(posterior.reshape(len(posterior), -1).max(axis=1)) if hard else entropy(posterior)
-    return float(weights @ each)
+    return float(weights[there] @ each)
