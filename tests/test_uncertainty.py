@@ -44,6 +44,7 @@ from dmlcore.stats import (
     OptionalEstimator,
     PoissonDistribution,
     PoissonEstimator,
+    PoissonRegressionDistribution,
     PoissonRegressionEstimator,
     SequenceDistribution,
 )
@@ -424,6 +425,37 @@ def test_error_of_an_imputed_mean() -> None:
     inside = np.array([x for x, label in rows if label == "a"])
     assert value == pytest.approx(inside.mean(), abs=0.3)
     assert error == pytest.approx(inside.std() / np.sqrt(len(inside)), rel=0.2)
+
+
+def test_errors_of_coefficients_that_hardly_anything_determines() -> None:
+    """Three Poisson regressions of the seizure data, the third on some ten days: against the derivative of the score by complex steps
+    (Squire and Trapp 1998), which has all digits. One step of differences loses 2% of them."""
+    data = load("flexmix_seizure")["data"]
+    treated, day = np.array(data["Treatment"]) == "Yes", np.log(data["Day"])
+    x, offset, y = np.c_[treated, day, treated * day], np.array(data["logHours"]), np.array(data["Seizures"])
+    coef = [[7.19, -0.27, -2.2], [1.26, -0.43, -0.41], [15.69, -0.19, -4.84]]
+    parts = [PoissonRegressionDistribution(c, a, offset=True) for c, a in zip(coef, [2.05, 2.9, 2.24], strict=True)]
+    rows = list(zip(x, y.tolist(), offset, strict=True))
+    estimator = MixtureEstimator([PoissonRegressionEstimator(offset=True)] * 3)
+    law = fit(rows, estimator, start=MixtureDistribution(parts, [0.67, 0.26, 0.07])).model
+    assert law.seq_log_density(rows).sum() == pytest.approx(-374.724551, abs=1e-6)
+    z = np.c_[np.ones(len(y)), x]
+
+    def score(v: np.ndarray) -> np.ndarray:
+        odds = np.concatenate([[0.0], v[12:]])
+        w = np.exp(odds) / np.exp(odds).sum()
+        eta = z @ v[:12].reshape(3, 4).T + offset[:, None]
+        joint = np.log(w) + y[:, None] * eta - np.exp(eta)
+        posterior = np.exp(joint - joint.real.max(axis=1, keepdims=True))
+        posterior /= posterior.sum(axis=1, keepdims=True)
+        return np.concatenate([((posterior * (y[:, None] - np.exp(eta))).T @ z).ravel(), (posterior - w).sum(axis=0)[1:]])
+
+    at = np.concatenate([*([law.intercept, *law.coef] for law in law.components), np.log(law.w[1:] / law.w[0])])
+    information = -np.array([score(at + 1e-30j * axis).imag / 1e-30 for axis in np.eye(14)])
+    exact = np.sqrt(np.diag(np.linalg.inv(information)))[:12].reshape(3, 4)
+    found = standard_errors(law, rows, estimator=estimator)
+    own = ("intercept", "coef[0]", "coef[1]", "coef[2]")
+    np.testing.assert_allclose([[found[f"components[{k}].{name}"]["error"] for name in own] for k in range(3)], exact, rtol=2e-5)
 
 
 # -- what has no standard error --------------------------------------------------------------------------------------------

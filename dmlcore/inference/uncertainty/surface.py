@@ -28,6 +28,8 @@ FARTHEST = 300.0  # beyond which a logarithm that costs nothing is not determine
 FAINT = 20.0  # standard error of a logarithm beyond which fewer than 0.0025 observations speak of it
 LARGEST_STEP = 0.3  # standard errors
 WELL = 1e3  # how far from one a curvature may lie for differences to lose nothing that matters
+NEAR = 0.1  # a curvature from which on the errors of others, where those are about one, do not matter
+EXACT = 1e-3  # how far a curvature may be off when it is taken again, along its own axis
 PASSES = 5  # most rotations
 FLOOR = 1e-6  # least curvature that one pass resolves, where others are about one
 CLEAR = 1e-5  # an upward curvature beyond this is no rounding
@@ -150,6 +152,14 @@ class Surface:
         values, vectors = np.linalg.eigh(information)
         return axes @ vectors, values, slope @ vectors, (values > 1 / WELL) & (values < WELL)
 
+    def confirmed(self, axes: np.ndarray, h: float) -> bool:
+        """Whether the curvature along each of these axes is one when it is taken along that axis alone.
+
+        A small curvature that was found as a difference of large ones carries their errors, those of steps of finite length above all.
+        """
+        up, down = self.gains([*(h * axes.T), *(-h * axes.T)]).reshape(2, -1)
+        return bool((np.abs(-(up + down) / h**2 - 1.0) <= EXACT).all())
+
     def whitened(self, scales: np.ndarray, bounded: np.ndarray) -> Curvature:
         """The curvature, taken where it is close to one in every direction that the data determine.
 
@@ -161,7 +171,9 @@ class Surface:
         h = self.step(scales)
         for left in reversed(range(PASSES)):
             axes, values, slope, good = self.principal(axes, h)
-            if good.all() or not left or values[0] < -CLEAR:
+            if not left or values[0] < -CLEAR:
+                break
+            if good.all() and (values[0] > NEAR or self.confirmed(axes / np.sqrt(values), h)):
                 break
             axes = axes / np.sqrt(np.maximum(values, FLOOR))
         loose = axes[:, ~good]
