@@ -28,6 +28,7 @@ from dmlcore.stats import (
     ExponentialEstimator,
     GammaEstimator,
     GatedMixtureDistribution,
+    GatedMixtureEstimator,
     GaussianDistribution,
     GaussianEstimator,
     GeometricEstimator,
@@ -481,6 +482,33 @@ def test_a_weight_that_is_all_but_zero_is_named(rng: np.random.Generator, tiny: 
         found = standard_errors(law, x)
     assert {"w[0]", "w[2]", "components[0].mu", "components[2].mu"} <= set(found.notes)
     np.testing.assert_allclose(found["components[1].mu"]["error"], x.std() / 10, rtol=1e-4)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.3])
+def test_a_gate_that_separates_leaves_the_others_their_errors(gap: float) -> None:
+    """Its coefficients run off and have no error; those of the components are regressions of their own rows. gap=0: it separates on one
+    side only, so that there intercept and coefficient run off against each other, and another covariate is determined still."""
+    rng = np.random.default_rng(1)
+    x, z = rng.normal(size=(120, 1)), rng.normal(size=(120, 2))
+    which = (z[:, 0] > 0).astype(int)
+    z[:, 0] += np.where(which, gap, -gap)
+    if gap == 0:
+        z[:, 0] = which
+        which *= rng.random(120) < 0.6
+    y = np.where(which, 5 + 3 * x[:, 0], -5 - x[:, 0]) + 0.5 * rng.normal(size=120)
+    rows = list(zip(z, list(zip(x, y.tolist(), strict=True)), strict=True))
+    estimator = GatedMixtureEstimator([LinearRegressionEstimator()] * 2)
+    record = fit(rows, estimator, start=which)
+    assert record.status == "degenerate"
+    found = standard_errors(record.model, rows, estimator=estimator)
+    determined = {"gate.coef[0, 1]"} if gap == 0 else set()
+    assert set(found.notes) == {"gate.coef[0, 0]", "gate.coef[0, 1]", "gate.intercept[0]"} - determined
+    assert set(found.notes.values()) == {"the data do not determine it"}
+    for k in (0, 1):
+        own = np.c_[np.ones((which == k).sum()), x[which == k]]
+        exact = np.sqrt(record.model.components[k].sigma2 * np.diag(np.linalg.inv(own.T @ own)))
+        names = [f"components[{k}].intercept", f"components[{k}].coef[0]"]
+        np.testing.assert_allclose([found[name]["error"] for name in names], exact, rtol=1e-3)
 
 
 def test_fixed_weights_have_no_error() -> None:
