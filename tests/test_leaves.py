@@ -497,6 +497,22 @@ def test_vectors_of_another_length_are_refused() -> None:
     assert np.isfinite(law.seq_log_density(encoded)).all()
 
 
+@pytest.mark.parametrize("near", [1e-2, 1e-4, 1e-6])
+def test_covariances_of_a_few_rows_that_all_but_lie_in_a_plane(near: float) -> None:
+    """The floor is above rounding: where coordinates all but follow from others, `VARIANCE_FLOOR` of their covariance is not."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(145, 3)) * [1.0, 1e-3, 1e5]
+    x[:, 2] = 1e5 * (x[:, 0] + 1e3 * x[:, 1]) + near * x[:, 2]
+    estimator: Any = Problem(x, stats.MultivariateGaussianEstimator()).estimator
+    for _ in range(200):
+        weights = np.zeros(145)
+        weights[rng.integers(145, size=rng.integers(1, 6))] = 1.0
+        law = estimator.estimate(estimator.statistics(x, weights + 1e-300))
+        assert np.count_nonzero(weights) > 3 or estimator.degenerate(law)
+        for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+            np.linalg.cholesky(law.covar[np.ix_(order, order)])
+
+
 @pytest.mark.parametrize("law", LAWS, ids=show)
 def test_nothing_to_estimate_from(law: Any) -> None:
     estimator = estimator_of(law)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import scipy.stats
 
 from dmlcore import fit
-from dmlcore.core.errors import EmptyError, ParameterError, StructureError, SupportError
+from dmlcore.core.errors import EmptyError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.core.flat import flatten, unflatten
 from dmlcore.data.partition import k_fold_split_index
 from dmlcore.selection import (
     aic,
@@ -28,6 +30,7 @@ from dmlcore.selection import (
 )
 from dmlcore.selection.order import exchanges, permuted
 from dmlcore.stats import (
+    BernoulliSetDistribution,
     CategoricalDistribution,
     CategoricalEstimator,
     CompositeDistribution,
@@ -37,12 +40,17 @@ from dmlcore.stats import (
     GaussianEstimator,
     HierarchicalMixtureDistribution,
     JointMixtureDistribution,
+    MarkovChainDistribution,
+    MarkovChainEstimator,
     MixtureDistribution,
     MixtureEstimator,
     MultinomialLogisticRegressionDistribution,
+    MultivariateGaussianEstimator,
+    OptionalDistribution,
     PoissonDistribution,
     PoissonEstimator,
     SequenceDistribution,
+    SpikeAndSlabDistribution,
 )
 from tests.examples import BY_NAME, EXAMPLES
 from tests.reference import load
@@ -96,6 +104,88 @@ def test_fixed_parameters_do_not_count() -> None:
     assert bic(-1.0, law, 10, estimator) == pytest.approx(2 + 4 * np.log(10))
     tied = CompositeEstimator((PoissonEstimator(keys="k"), PoissonEstimator(keys="k")))
     assert free_parameters(fit([(1, 2), (3, 1)], tied).model, tied) == 1
+
+
+@pytest.mark.parametrize("e", [e for e in EXAMPLES if e.name != "optional always"], ids=lambda e: e.name.replace(" ", "_"))
+def test_every_estimate_of_one_estimator_has_the_same_number_of_parameters(e: Any) -> None:
+    """Rows that are given to one class each leave zeros behind; they were estimated, so they count."""
+    rows, counts = e.data(60), set()
+    for seed, assign in ((1, "soft"), (2, "hard"), (3, "hard")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)
+            record = fit(rows, e.estimator, starts=1, rng=seed, max_its=3, assign=assign)
+        counts |= {free_parameters(record.model), free_parameters(record.model, record.estimator)}
+    assert len(counts) == 1
+
+
+def classes(k: int, items: int) -> MixtureEstimator:
+    return MixtureEstimator([CompositeEstimator([CategoricalEstimator()] * items)] * k)
+
+
+def test_latent_classes_of_carcinoma() -> None:
+    """poLCA counts 23 for three classes, probabilities that come out as zero among them, and BIC chooses three."""
+    found = load("polca_carcinoma")
+    rows, weights = [tuple(pattern) for pattern in found["patterns"]], list(found["patterns"].values())
+    chosen = select(lambda k: classes(k, 7), range(2, 5), rows, weights=weights, delta=1e-4, rng=1)
+    assert [row["parameters"] for row in chosen.rows] == [15, found["parameters"], 31]
+    assert chosen.value == 3
+    assert chosen.best.log_likelihood == pytest.approx(found["log_likelihood"], abs=1e-3)
+    assert chosen.rows[1]["bic"] == pytest.approx(found["bic"], abs=2e-3)
+    zeros = sum(p < 1e-12 for law in chosen.model.components for dist in law.dists for p in dist.pmap.values())
+    assert zeros > 0
+
+
+def test_many_levels_of_noise_are_one_class() -> None:
+    rng = np.random.default_rng(0)
+    rows = list(zip(*(rng.permutation(np.arange(100) % 20).tolist() for _ in range(3)), strict=True))
+    chosen = select(lambda k: classes(k, 3), range(1, 5), rows, "aic", delta=1e-2, rng=0)
+    assert [row["parameters"] for row in chosen.rows] == [57, 115, 173, 231]
+    assert chosen.value == 1
+
+
+def test_what_counts() -> None:
+    law = CategoricalDistribution({"a": 1.0, "b": 0.0, "c": 0.0}, default_value=0.1)
+    assert free_parameters(law) == 2  # a chosen probability of other labels is none
+    assert free_parameters(BernoulliSetDistribution({"a": 1.0, "b": 0.0}, min_prob=1e-3)) == 2
+    chain = MarkovChainDistribution({"a": 1.0, "b": 0.0}, {"a": {"a": 0.0, "b": 1.0}})
+    assert free_parameters(chain) == 2  # one for the first label, one for the label after "a"; "b" is never left
+    assert free_parameters(OptionalDistribution(PoissonDistribution(0.0), 0.0)) == 2
+    assert free_parameters(OptionalDistribution(PoissonDistribution(0.0), None)) == 1
+    assert free_parameters(SpikeAndSlabDistribution(3, 1, 1.0, 3)) == 0
+    assert free_parameters(MixtureDistribution([N(0.0, 1.0), N(1.0, 1.0)], [0.0, 1.0])) == 5
+
+
+def test_pairs_of_labels_that_no_row_shows_are_no_parameters() -> None:
+    rows = [["a", "b", "a"], ["b", "a"], ["a", "c"], ["c", "b"]]
+    chain = fit(rows, MarkovChainEstimator()).model
+    assert free_parameters(chain) == 2 + 1  # a -> b, c; b -> a; c -> b
+    smoothed = fit(rows, MarkovChainEstimator(pseudo_count=1.0)).model
+    assert free_parameters(smoothed) == 2 + 3 * 2
+
+
+def test_weights_with_one_key_count_once() -> None:
+    parts = [MixtureEstimator([PoissonEstimator()] * 2, keys=("w", None))] * 2
+    rows = list(zip(*np.random.default_rng(0).poisson([[1.0], [9.0]], (2, 50)).tolist(), strict=True))
+    record = fit(rows, CompositeEstimator(parts), starts=1, rng=1, max_its=5)
+    assert free_parameters(record.model) == free_parameters(record.model, record.estimator) == 5
+    assert len(flatten(record.model)) == 5
+    assert unflatten(flatten(record.model) + 0.1, record.model).dists[0].w.tolist() == pytest.approx(
+        unflatten(flatten(record.model) + 0.1, record.model).dists[1].w.tolist(), abs=0
+    )
+
+
+def test_fixed_weights_on_a_bound_do_not_count() -> None:
+    estimator = MixtureEstimator([GaussianEstimator()] * 3, fixed_weights=[0.5, 0.5, 0.0])
+    law = MixtureDistribution([N(0.0, 1.0)] * 2 + [N(1.0, 1.0)], [0.5, 0.5, 0.0])
+    assert free_parameters(law.with_children((N(0.0, 1.0), N(2.0, 1.0), N(1.0, 1.0))), estimator) == 6
+
+
+def test_components_that_keep_their_law_are_not_tied() -> None:
+    """Two that begin at one law and have no rows stay there; still they are two."""
+    same = PoissonDistribution(1e6)
+    start = MixtureDistribution([PoissonDistribution(2.0), same, same], [1.0, 0.0, 0.0])
+    record = fit([1, 2, 3], MixtureEstimator([PoissonEstimator()] * 3), start=start, max_its=2)
+    assert free_parameters(record.model) == 5
 
 
 # -- assignments -----------------------------------------------------------------------------------------------------------
@@ -220,13 +310,41 @@ def test_a_degenerate_fit_is_not_chosen() -> None:
     assert found.value == 1
 
 
+def test_counting_moves_no_numbers() -> None:
+    """A covariance in small units, or as near singular as floating point allows, has no neighbours a fixed step away."""
+    x = np.random.default_rng(0).normal(size=(60, 2)) * 1e-10
+    found = select({1: MultivariateGaussianEstimator()}.get, [1], x)
+    assert found.failures == ()
+    assert found.rows[0]["parameters"] == 5
+
+
+def test_rows_of_weight_zero_need_no_density() -> None:
+    rows = ["a", "b", "a", "new"]
+    found = select(lambda k: MixtureEstimator([CategoricalEstimator()] * k), [1, 2], rows, weights=[1, 1, 1, 0], starts=1, rng=0)
+    assert found.failures == ()
+    assert np.isfinite(found.rows[1]["icl"])
+
+
+class Unlucky(GaussianEstimator):
+    def estimate(self, statistics: Any, previous: Any = None) -> Any:
+        raise np.linalg.LinAlgError("Matrix is not positive definite")
+
+
+def test_an_error_of_linear_algebra_ends_a_candidate_and_not_the_sweep() -> None:
+    found = select({1: GaussianEstimator(), 2: Unlucky()}.get, [1, 2], DATA, starts=1)
+    assert found.values == (1,)
+    assert found.failures == ((2, "LinAlgError: Matrix is not positive definite"),)
+    assert "left out 2: LinAlgError" in repr(found)
+
+
 def test_candidates_that_cannot_be_fitted() -> None:
     def estimator_for(name: str) -> Any:
         return {"poisson": PoissonEstimator(), "gaussian": GaussianEstimator()}[name]
 
     found = select(estimator_for, ["poisson", "gaussian"], [-1, 2, 3], starts=1)
     assert found.values == ("gaussian",)
-    assert found.failures[0][0] == "poisson"
+    assert found.failures[0].value == "poisson"
+    assert found.failures[0].reason.startswith("row 0")
     assert "left out 'poisson': row 0" in repr(found)
     with pytest.raises(SupportError, match="row 0"):
         select(estimator_for, ["poisson"], [-1, 2, 3], starts=1)

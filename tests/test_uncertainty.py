@@ -28,6 +28,7 @@ from dmlcore.stats import (
     ExponentialEstimator,
     GammaEstimator,
     GatedMixtureDistribution,
+    GatedMixtureEstimator,
     GaussianDistribution,
     GaussianEstimator,
     GeometricEstimator,
@@ -44,6 +45,7 @@ from dmlcore.stats import (
     OptionalEstimator,
     PoissonDistribution,
     PoissonEstimator,
+    PoissonRegressionDistribution,
     PoissonRegressionEstimator,
     SequenceDistribution,
 )
@@ -426,6 +428,37 @@ def test_error_of_an_imputed_mean() -> None:
     assert error == pytest.approx(inside.std() / np.sqrt(len(inside)), rel=0.2)
 
 
+def test_errors_of_coefficients_that_hardly_anything_determines() -> None:
+    """Three Poisson regressions of the seizure data, the third on some ten days: against the derivative of the score by complex steps
+    (Squire and Trapp 1998), which has all digits. One step of differences loses 2% of them."""
+    data = load("flexmix_seizure")["data"]
+    treated, day = np.array(data["Treatment"]) == "Yes", np.log(data["Day"])
+    x, offset, y = np.c_[treated, day, treated * day], np.array(data["logHours"]), np.array(data["Seizures"])
+    coef = [[7.19, -0.27, -2.2], [1.26, -0.43, -0.41], [15.69, -0.19, -4.84]]
+    parts = [PoissonRegressionDistribution(c, a, offset=True) for c, a in zip(coef, [2.05, 2.9, 2.24], strict=True)]
+    rows = list(zip(x, y.tolist(), offset, strict=True))
+    estimator = MixtureEstimator([PoissonRegressionEstimator(offset=True)] * 3)
+    law = fit(rows, estimator, start=MixtureDistribution(parts, [0.67, 0.26, 0.07])).model
+    assert law.seq_log_density(rows).sum() == pytest.approx(-374.724551, abs=1e-6)
+    z = np.c_[np.ones(len(y)), x]
+
+    def score(v: np.ndarray) -> np.ndarray:
+        odds = np.concatenate([[0.0], v[12:]])
+        w = np.exp(odds) / np.exp(odds).sum()
+        eta = z @ v[:12].reshape(3, 4).T + offset[:, None]
+        joint = np.log(w) + y[:, None] * eta - np.exp(eta)
+        posterior = np.exp(joint - joint.real.max(axis=1, keepdims=True))
+        posterior /= posterior.sum(axis=1, keepdims=True)
+        return np.concatenate([((posterior * (y[:, None] - np.exp(eta))).T @ z).ravel(), (posterior - w).sum(axis=0)[1:]])
+
+    at = np.concatenate([*([law.intercept, *law.coef] for law in law.components), np.log(law.w[1:] / law.w[0])])
+    information = -np.array([score(at + 1e-30j * axis).imag / 1e-30 for axis in np.eye(14)])
+    exact = np.sqrt(np.diag(np.linalg.inv(information)))[:12].reshape(3, 4)
+    found = standard_errors(law, rows, estimator=estimator)
+    own = ("intercept", "coef[0]", "coef[1]", "coef[2]")
+    np.testing.assert_allclose([[found[f"components[{k}].{name}"]["error"] for name in own] for k in range(3)], exact, rtol=2e-5)
+
+
 # -- what has no standard error --------------------------------------------------------------------------------------------
 
 
@@ -451,6 +484,33 @@ def test_a_weight_that_is_all_but_zero_is_named(rng: np.random.Generator, tiny: 
     np.testing.assert_allclose(found["components[1].mu"]["error"], x.std() / 10, rtol=1e-4)
 
 
+@pytest.mark.parametrize("gap", [0.0, 0.3])
+def test_a_gate_that_separates_leaves_the_others_their_errors(gap: float) -> None:
+    """Its coefficients run off and have no error; those of the components are regressions of their own rows. gap=0: it separates on one
+    side only, so that there intercept and coefficient run off against each other, and another covariate is determined still."""
+    rng = np.random.default_rng(1)
+    x, z = rng.normal(size=(120, 1)), rng.normal(size=(120, 2))
+    which = (z[:, 0] > 0).astype(int)
+    z[:, 0] += np.where(which, gap, -gap)
+    if gap == 0:
+        z[:, 0] = which
+        which *= rng.random(120) < 0.6
+    y = np.where(which, 5 + 3 * x[:, 0], -5 - x[:, 0]) + 0.5 * rng.normal(size=120)
+    rows = list(zip(z, list(zip(x, y.tolist(), strict=True)), strict=True))
+    estimator = GatedMixtureEstimator([LinearRegressionEstimator()] * 2)
+    record = fit(rows, estimator, start=which)
+    assert record.status == "degenerate"
+    found = standard_errors(record.model, rows, estimator=estimator)
+    determined = {"gate.coef[0, 1]"} if gap == 0 else set()
+    assert set(found.notes) == {"gate.coef[0, 0]", "gate.coef[0, 1]", "gate.intercept[0]"} - determined
+    assert set(found.notes.values()) == {"the data do not determine it"}
+    for k in (0, 1):
+        own = np.c_[np.ones((which == k).sum()), x[which == k]]
+        exact = np.sqrt(record.model.components[k].sigma2 * np.diag(np.linalg.inv(own.T @ own)))
+        names = [f"components[{k}].intercept", f"components[{k}].coef[0]"]
+        np.testing.assert_allclose([found[name]["error"] for name in names], exact, rtol=1e-3)
+
+
 def test_fixed_weights_have_no_error() -> None:
     x = TWO.sampler(1).sample(300)
     estimator = MixtureEstimator([GaussianEstimator()] * 2, fixed_weights=[0.4, 0.6])
@@ -461,6 +521,19 @@ def test_fixed_weights_have_no_error() -> None:
         warnings.simplefilter("ignore", FitWarning)  # with free weights the model is no maximum
         free = standard_errors(law, x)
     assert found["components[0].mu"]["error"] < free["components[0].mu"]["error"]
+
+
+def test_weights_with_one_key_have_the_error_of_all_their_rows() -> None:
+    """Two fields, far apart components, one vector of weights: 2 n draws of it."""
+    z = np.random.default_rng(1).random((200, 2)) < 0.3
+    rows = [tuple(100.0 * a + 0.1 * b) for a, b in zip(z, np.random.default_rng(2).normal(size=(200, 2)), strict=True)]
+    estimator = CompositeEstimator([MixtureEstimator([GaussianEstimator()] * 2, keys=("w", None))] * 2)
+    start = [MixtureDistribution([GaussianDistribution(0.0, 1.0), GaussianDistribution(100.0, 1.0)], [0.5, 0.5])] * 2
+    record = fit(rows, estimator, start=CompositeDistribution(start))
+    found = standard_errors(record.model, rows, estimator=estimator)
+    assert [name for name in found.names if ".w" in name] == ["dists[0].w[0]", "dists[0].w[1]"]
+    share = z.mean()
+    assert found["dists[0].w[1]"]["error"] == pytest.approx(np.sqrt(share * (1 - share) / 400), rel=1e-5)
 
 
 def test_a_floor_is_named() -> None:

@@ -98,6 +98,11 @@ class Distribution(Declared):
         """Which column layout an observation needs; nodes share data exactly if theirs are equal."""
         return self.kind(self.label)
 
+    @property
+    def own_key(self) -> str | None:
+        """The key that ties its own parameters alone to those of other nodes, without what is below it."""
+        return None
+
     @cached_property
     def repeated(self) -> frozenset[int]:
         """The ids of nodes that stand at more than one place below: a block scores such a node once per column."""

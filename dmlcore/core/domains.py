@@ -1,7 +1,8 @@
 """What values a parameter may take. Validation, messages, flat vectors and parameter counts follow from the domain.
 
-A domain checks a value (returning what is stored), and maps it to and from an unconstrained vector. `free` numbers of that
-vector are what information criteria count. Zero probabilities are structural: they stay zero and are not counted.
+A domain checks a value (returning what is stored), and maps it to and from an unconstrained vector. A probability of zero or one has
+no coordinate there, and stays as it is. How many numbers are `free` is another question, which information criteria ask: it depends
+on the shape of a value alone, and not on where an estimate came to lie, so a probability that was estimated as zero counts.
 """
 
 from __future__ import annotations
@@ -41,14 +42,15 @@ class Domain:
         return value
 
     def free(self, value: Any) -> int:
+        """How many numbers are free in a value of this shape, wherever it lies; no fewer than it has coordinates."""
         return len(self.flatten(value))
 
     def flatten(self, value: Any) -> np.ndarray:
-        """The value as unconstrained numbers, shape `(free,)`."""
+        """The value as unconstrained numbers, its coordinates; what lies on a bound has none."""
         return np.zeros(0)
 
     def unflatten(self, vector: np.ndarray, like: Any) -> Any:
-        """The inverse of `flatten`; `like` is a value of the same shape and the same structural zeros."""
+        """The inverse of `flatten`; `like` is a value of the same shape, with the same numbers on their bounds."""
         return like
 
     def fail(self, value: Any) -> ParameterError:
@@ -71,6 +73,9 @@ class Scalar(Domain):
         if self.open_low and number == self.low:
             raise self.fail(value)
         return number
+
+    def free(self, value: float) -> int:
+        return 0 if self.constant else 1
 
     def flatten(self, value: float) -> np.ndarray:
         if self.constant:
@@ -123,6 +128,9 @@ class Array(Domain):
             raise self.fail(value)
         return array
 
+    def free(self, value: np.ndarray) -> int:
+        return value.size
+
     def flatten(self, value: np.ndarray) -> np.ndarray:
         return np.log(value).ravel() if self.positive else value.ravel()
 
@@ -149,6 +157,9 @@ class Covariance(Array):
         except np.linalg.LinAlgError:
             raise self.fail(value) from None
         return symmetric
+
+    def free(self, value: np.ndarray) -> int:
+        return len(value) * (len(value) + 1) // 2
 
     def flatten(self, value: np.ndarray) -> np.ndarray:
         factor = np.linalg.cholesky(value)
@@ -209,6 +220,9 @@ class Simplex(Domain):
         if not (np.abs(total - 1.0) <= SUM_TOLERANCE).all():
             raise ParameterError(f"must be {self.need}, got {shorten(value)} with sum {shorten(total.tolist())}")
         return normalised(p)
+
+    def free(self, value: np.ndarray) -> int:
+        return value.size - value.size // value.shape[-1]
 
     def flatten(self, value: np.ndarray) -> np.ndarray:
         return np.concatenate([log_ratios(row) for row in np.atleast_2d(value)])

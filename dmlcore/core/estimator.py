@@ -121,6 +121,11 @@ class Estimator(Declared):
         return law
 
     @property
+    def fixed_fields(self) -> tuple[str, ...]:
+        """The law's own parameters that are given, not estimated, though the law does not show it."""
+        return ()
+
+    @property
     def has_prior(self) -> bool:
         """Whether `estimate` has an answer without data."""
         return self.prior is not None

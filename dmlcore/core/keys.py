@@ -137,6 +137,7 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
     """The distribution that maximises the likelihood of pooled statistics; tied nodes become one object."""
     rest = iter(owns)
     done: dict[int, Any] = {}
+    kept: set[int] = set()
     place = iter(range(len(owns)))
 
     def visit(node: Estimator, before: Any) -> Any:
@@ -148,6 +149,9 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
         out = _estimate(node, own, children, before)
         if group is not None:
             done[group] = out
+        elif out is before:
+            out = out.pinned() if id(out) in kept else out  # what was one law at two places is two, which are not tied
+            kept.add(id(before))
         return out
 
     return visit(estimator, previous)

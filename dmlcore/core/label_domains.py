@@ -39,6 +39,9 @@ class LabelProbabilities(Domain):
             raise ParameterError(f"must be {self.need}, got {shorten(value)} with sum {float(p.sum())!r}")
         return LabelMap(pmap.labels, normalised(p))
 
+    def free(self, value: LabelMap) -> int:
+        return len(value) - self.total
+
     def flatten(self, value: LabelMap) -> np.ndarray:
         p = value.values_array
         if self.total:
@@ -73,6 +76,9 @@ class Transitions(Domain):
                 raise ParameterError(f"row {plain(label)!r} {error}") from None
             pairs.update({(plain(label), to): p for to, p in checked.items()})
         return TransitionMap(LabelMap.of(pairs))
+
+    def free(self, value: TransitionMap) -> int:
+        return len(value.pairs) - len(value)
 
     def flatten(self, value: TransitionMap) -> np.ndarray:
         rows = [log_ratios(value.pairs.values_array[where]) for where in value.rows().values()]

@@ -73,6 +73,9 @@ class Table(Simplex):
         where = np.flatnonzero(p) if len(p) >= LONG else np.zeros(0)
         return SparseTable(len(p), where, p[where]) if SparseTable.suits(len(p), len(where)) else p
 
+    def free(self, value: Any) -> int:
+        return value.size - 1
+
     def flatten(self, value: Any) -> np.ndarray:
         return log_ratios(value.values_array) if isinstance(value, SparseTable) else super().flatten(value)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.flat import distinct_nodes, flatten, unflatten
+from dmlcore.core.flat import flatten, parameter_nodes, unflatten
 from dmlcore.fitting.climb import OFF_THE_MAP
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.stopping import noise
@@ -87,10 +87,10 @@ def _stepped(problem: Problem, model: Distribution, vector: np.ndarray) -> np.nd
 def _scales(problem: Problem, model: Distribution, rng: np.random.Generator) -> np.ndarray:
     """A natural unit for each flat parameter: how far random starts lie from the model; 1 where that cannot be said."""
     total: Any = 0.0
-    nodes = list(distinct_nodes(model))
+    nodes = list(parameter_nodes(model))
     for _ in range(4):
         parts = []
-        others = list(distinct_nodes(problem.start(rng, 0.1)))
+        others = list(parameter_nodes(problem.start(rng, 0.1)))
         if len(others) != len(nodes):  # components that died at one law are one object
             return np.ones(len(flatten(model)))
         for node, other in zip(nodes, others, strict=True):

@@ -28,6 +28,9 @@ class _MaybeProbability(Domain):
     def check(self, value: Any) -> float | None:
         return None if value is None else probability.check(value)
 
+    def free(self, value: Any) -> int:
+        return 0 if value is None else probability.free(value)
+
     def flatten(self, value: Any) -> np.ndarray:
         return super().flatten(value) if value is None else probability.flatten(value)
 

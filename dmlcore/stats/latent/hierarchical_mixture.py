@@ -66,6 +66,10 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         return Repeated(self.label, common_layout(self.topics, "HierarchicalMixtureDistribution"), self.len_dist.layout)
 
     @property
+    def own_key(self) -> str | None:
+        return self.keys[0]
+
+    @property
     def num_topics(self) -> int:
         return len(self.topics)
 

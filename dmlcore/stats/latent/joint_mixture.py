@@ -86,6 +86,10 @@ class JointMixtureDistribution(Posteriors, CombinatorDistribution):
         return Fields(self.label, (one, common_layout(self.components2, "JointMixtureDistribution, components2")))
 
     @property
+    def own_key(self) -> str | None:
+        return self.keys[0]
+
+    @property
     def num_components1(self) -> int:
         return len(self.components1)
 

@@ -175,6 +175,10 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
         self.derive(layout=common_layout(self.components, type(self).__name__))
 
     @property
+    def own_key(self) -> str | None:
+        return self.keys[0]
+
+    @property
     def num_components(self) -> int:
         return len(self.components)
 
@@ -301,6 +305,10 @@ class MixtureEstimator(CombinatorEstimator):
 
     def permits(self, distribution: Any) -> bool:
         return self.fixed_weights is None or same(self.fixed_weights, distribution.w)
+
+    @property
+    def fixed_fields(self) -> tuple[str, ...]:
+        return () if self.fixed_weights is None else ("w",)
 
     def log_prior(self, distribution: Any) -> float:
         return 0.0 if self.prior is None or self.fixed_weights is not None else log_prior_of(self.prior, distribution.w)

@@ -141,7 +141,7 @@ class Frame:
         own: np.ndarray | None = None,
         others: Any = (),
     ):
-        """Raises `DegenerateError` naming columns that are constant or follow from others, unless there is a ridge."""
+        """Raises `DegenerateError` naming columns that are constant or follow from others, unless a ridge sets that right."""
         self.intercept, self.ridge = intercept, ridge
         size = len(statistics.centre) + intercept
         self.own = np.arange(size) if own is None else own
@@ -153,11 +153,11 @@ class Frame:
         matrix = np.einsum("cicj->ij", self._inside(statistics)[1]) / level
         matrix[self._slopes, self._slopes] += ridge / level * np.eye(len(self.centre))
         used = np.sort(np.concatenate([self.own, self.others]))
-        trouble = "" if ridge else dependence(matrix[np.ix_(used, used)], self.centre, used - intercept, names)
+        trouble = dependence(matrix[np.ix_(used, used)], self.centre, used - intercept, names)
         if trouble:
             few = statistics.count if statistics.count <= len(used) else None
             rows = f" (the rows weigh {few:g} in all, for {len(used)} coefficients)" if few is not None else ""
-            raise DegenerateError(f"{who}: {trouble}{rows}; leave it out, or give ridge")
+            raise DegenerateError(f"{who}: {trouble}{rows}; leave it out, or give {'a larger ' if ridge else ''}ridge")
         self.scale = roots_of_diagonal(matrix)
         self.relative = matrix
         self.whiten = whitening(matrix[np.ix_(self.own, self.own)])

@@ -11,7 +11,7 @@ import numpy as np
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Scalar
+from dmlcore.core.domains import chosen_probability
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.label_domains import LabelProbabilities
@@ -19,16 +19,6 @@ from dmlcore.core.labels import LabelMap, Vocabulary
 from dmlcore.core.numerics import logs
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Labels
-
-
-class Unseen(Scalar):
-    """A probability given to unseen labels: a choice, not an estimate, so no free number."""
-
-    def __init__(self) -> None:
-        super().__init__("a probability in [0, 1]", low=0.0, high=1.0)
-
-    def flatten(self, value: float) -> np.ndarray:
-        return np.zeros(0)
 
 
 class CategoricalDistribution(Distribution):
@@ -40,7 +30,7 @@ class CategoricalDistribution(Distribution):
     """
 
     pmap: Any = parameter(LabelProbabilities(total=True))
-    default_value: float = parameter(Unseen(), default=0.0)
+    default_value: float = parameter(chosen_probability, default=0.0)
     name: str | None = name()
     keys: str | None = keys()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import numpy as np
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Whole, probability
+from dmlcore.core.domains import Domain, Whole, chosen_probability, probability
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.statistics import Counts
@@ -44,6 +45,10 @@ class SpikeAndSlabDistribution(Distribution):
             raise ParameterError(f"SpikeAndSlabDistribution: p must be at least 1 / num_vals = {least!r}, got {self.p!r}")
         if self.p < least:
             self.derive(p=least)
+
+    def parameters(self) -> Iterator[tuple[str, Domain, Any]]:
+        for field, domain, value in super().parameters():  # of one value alone the probability is one
+            yield field, chosen_probability if field == "p" and self.num_vals == 1 else domain, value
 
     @property
     def max_val(self) -> int:
