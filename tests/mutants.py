@@ -19,6 +19,7 @@ DRAWS = "tests/test_conformance_distributions.py"
 BAD = "tests/test_bad_input.py"
 FITS = "tests/test_conformance_fitting.py"
 DRIVERS = "tests/test_drivers.py"
+SYNTHESIS = "tests/test_synthesise.py"
 
 
 @dataclass(frozen=True)
@@ -327,6 +328,33 @@ MUTANTS = [
         "u = self.rng.random(log.shape)[..., None, :]",
         "u = self.rng.random()",
         "tests/test_assignment.py",
+    ),
+    mutant(
+        "draws pass the bounds by a step of rounding",
+        "inference/synthesise.py",
+        "return np.clip(np.round(values, decimals(real, 1e-6 if single else 1e-12)), low, high)",
+        "return np.round(values, decimals(real, 1e-6 if single else 1e-12))",
+        SYNTHESIS,
+        "-k",
+        "bounds",
+    ),
+    mutant(
+        "values go missing twice: whether the model hides them is read off the draws",
+        "inference/synthesise.py",
+        "if j not in known and not told[j] and absent.any():",
+        "if j not in known and not any(map(is_missing, as_values(drawn[j]))) and absent.any():",
+        SYNTHESIS,
+        "-k",
+        "share",
+    ),
+    mutant(
+        "an accelerated point moves what EM leaves alone",
+        "fitting/climb.py",
+        "beyond = np.where(here == there, there, beyond)",
+        "beyond = np.asarray(beyond)",
+        "tests/test_search.py",
+        "-k",
+        "bits",
     ),
     mutant(
         "shared coefficients are solved as if nothing else could move",

@@ -24,6 +24,7 @@ from dmlcore.stats import (
     ExponentialDistribution,
     GaussianDistribution,
     GaussianEstimator,
+    IgnoredDistribution,
     MixtureDistribution,
     MixtureEstimator,
     MultivariateGaussianDistribution,
@@ -128,6 +129,58 @@ def test_bounds_of_values_that_may_be_missing() -> None:
     present: Any = Mix([N(0.0, 1.0), N(3.0, 1.0)], [0.08 / 0.28, 0.2 / 0.28])
     below, above = present.cdf(0.0), present.cdf(1.5)
     assert scipy.stats.kstest(x, lambda v: (present.cdf(v) - below) / (above - below)).pvalue > 1e-4
+
+
+def test_bounds_of_a_mixture_of_values_that_may_be_missing() -> None:
+    law = Tuple((Mix([Opt(N(0.0, 1.0), 0.9), Opt(N(3.0, 1.0), 0.0)], [0.8, 0.2]),))  # the mixture is inside the field
+    x = synthesise(law, 20_000, rng=1, like=pd.DataFrame({"x": [0.0, 1.5, 1 / 3]}))["x"].dropna()
+    present: Any = Mix([N(0.0, 1.0), N(3.0, 1.0)], [0.08 / 0.28, 0.2 / 0.28])
+    below, above = present.cdf(0.0), present.cdf(1.5)
+    assert scipy.stats.kstest(x, lambda v: (present.cdf(v) - below) / (above - below)).pvalue > 1e-4
+
+
+def test_rounding_keeps_draws_within_the_bounds() -> None:
+    """Bounds that are decimal numbers up to rounding, and bounds of so many digits that rounding to them moves a number."""
+    frame = pd.DataFrame({"x": [0.1 + 3e-14, 0.3, 0.4 - 3e-14]})
+    x = synthesise(Tuple((N(0.25, 1.0),)), 60, rng=1, like=frame)["x"]
+    assert x.nunique() == 4
+    assert frame["x"].min() <= x.min()
+    assert x.max() <= frame["x"].max()
+
+
+X_GAPS = np.where(np.arange(40) % 2, np.nan, np.arange(40) / 4)
+LABEL_GAPS = np.array(["a", None, "b", "b"] * 10, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("law", "column", "share"),
+    [
+        (Opt(N(0.0, 1.0), 0.3), X_GAPS, 0.3),
+        (Opt(N(0.0, 1.0), 0.0), X_GAPS, 0.0),
+        (Opt(N(0.0, 1.0)), X_GAPS, 0.5),
+        (N(0.0, 1.0), X_GAPS, 0.5),
+        (Mix([Opt(N(0.0, 1.0), 0.1), Opt(N(5.0, 1.0), 0.5)], [0.5, 0.5]), X_GAPS, 0.3),
+        (Opt(Opt(PoissonDistribution(3.0), 0.3)), X_GAPS, 0.3),
+        (IgnoredDistribution(Opt(N(0.0, 1.0), 0.3)), X_GAPS, 0.3),
+        (C({"a": 0.6, None: 0.4}), LABEL_GAPS, 0.4),
+        (C({"a": 0.6, "b": 0.4}), LABEL_GAPS, 0.25),
+    ],
+    ids=["optional", "never", "ignored", "plain", "mixture", "nested", "fixed", "label", "labels"],
+)
+def test_the_share_that_is_missing_in_frames_of_one_row_as_in_large_ones(law: Any, column: Any, share: float) -> None:
+    """That of the model where it says one, of the frame otherwise."""
+    model, frame, rng = Tuple((law, N(0.0, 1.0))), pd.DataFrame({"a": column, "b": np.arange(40.0)}), np.random.default_rng(3)
+    one = np.mean([synthesise(model, 1, rng=rng, like=frame)["a"].isna().all() for _ in range(80)])
+    assert one == pytest.approx(share, abs=3.3 * math.sqrt(share * (1 - share) / 80))
+    large = synthesise(model, 3000, rng=rng, like=frame)["a"].isna().mean()
+    assert large == pytest.approx(share, abs=3.3 * math.sqrt(share * (1 - share) / 3000))
+
+
+def test_the_share_that_is_missing_where_other_fields_are_given() -> None:
+    frame = training(40)
+    one = [synthesise(RECORDS, rng=i, like=frame, given={"kind": ["b"]})["wait"].isna().all() for i in range(80)]
+    share = marginal(condition(RECORDS, {2: "b"}), 2).density(None)
+    assert np.mean(one) == pytest.approx(share, abs=3.3 * math.sqrt(share * (1 - share) / 80))
 
 
 def test_missingness_that_the_model_ignores_is_that_of_the_frame() -> None:
