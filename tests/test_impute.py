@@ -13,10 +13,11 @@ import pytest
 import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit, impute, marginal, pool
-from dmlcore.core.errors import DataError, ParameterError, StructureError, SupportError
+from dmlcore.core.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.data.layouts import Fields
 from dmlcore.datasets import load_penguins
 from dmlcore.inference.pooling import mean_of_column
+from dmlcore.inference.uncertainty import bootstrap
 from dmlcore.stats import (
     BernoulliSetDistribution,
     CategoricalDistribution,
@@ -329,7 +330,10 @@ def test_copies_and_rubins_rules() -> None:
     between = estimates.var(ddof=1)
     assert got.estimate == pytest.approx(estimates.mean())
     assert got.error == pytest.approx(math.sqrt(errors.mean() + 1.2 * between))
-    assert got.freedom == pytest.approx(4 * (1 + errors.mean() / (1.2 * between)) ** 2)
+    large = pool(out.copies, lambda data: mean_of_column(data, 0), freedom=math.inf)
+    assert large.freedom == pytest.approx(4 * (1 + errors.mean() / (1.2 * between)) ** 2)
+    known = 300 / 302 * 299 * (1 - got.missing)
+    assert got.freedom == pytest.approx(1 / (1 / large.freedom + 1 / known))
     low, high = got.interval(0.9)
     assert high - got.estimate == pytest.approx(scipy.stats.t(got.freedom).ppf(0.95) * got.error)
     assert low < got.estimate < high
@@ -340,6 +344,98 @@ def test_copies_and_rubins_rules() -> None:
         pool([1], lambda copy: (1.0, 1.0))
     with pytest.raises(ParameterError, match="squared standard error"):
         pool([1, 2], lambda copy: (1.0, -1.0))
+
+
+def test_degrees_of_freedom_are_those_that_mice_prints() -> None:
+    for m, within, between, total, complete, freedom, missing in load("mice_pool")["rows"]:
+        pairs = [(math.sqrt(between) * z, within) for z in scipy.stats.zscore(np.arange(m), ddof=1)]
+        got = pool(pairs, lambda pair: pair, complete)
+        assert got.error**2 == pytest.approx(total, rel=2e-6)
+        assert got.missing == pytest.approx(missing, rel=2e-6)
+        assert got.freedom == pytest.approx(freedom, rel=2e-6)
+
+
+def test_degrees_of_freedom_of_tables_follow_from_their_rows() -> None:
+    rows = [np.random.default_rng(i).normal(size=(12, 3)) for i in range(4)]
+
+    def means(data: Any) -> tuple[Any, Any]:
+        x = np.asarray(data)
+        return x.mean(axis=0), x.var(axis=0, ddof=1) / 12
+
+    for kind in (np.asarray, np.ndarray.tolist, pd.DataFrame):
+        got = pool([kind(x) for x in rows], means)
+        np.testing.assert_array_equal(got.freedom, pool(rows, means, 9).freedom)
+        assert (got.freedom < 9).all()
+    np.testing.assert_array_equal(pool(rows, means, [9, 5, np.inf]).freedom[0], got.freedom[0])
+    pairs = [(1.0, 0.5), (2.0, 0.5)]
+    assert pool(pairs, lambda pair: pair).freedom == pytest.approx((1 + 0.5 / (1.5 * 0.5)) ** 2)
+    assert pool(rows, lambda data: (data.sum(), 0.0)).freedom == 3
+    with pytest.raises(ParameterError, match="degrees of freedom > 0"):
+        pool(rows, means, 0)
+
+
+SMALL = [(x, kind) for x, kind in zip([1.0, None, 3.5, 2.0, None, 7.0, 1.5, None, 4.0, 2.5], "aabbbbaabc", strict=True)] + [(None, None)]
+
+
+def test_copies_of_a_fit_carry_what_is_not_known_of_its_parameters() -> None:
+    found = fit(SMALL, CompositeEstimator((OptionalEstimator(GaussianEstimator()), OptionalEstimator(CategoricalEstimator()))))
+    out = impute(found, SMALL, draws=12, rng=1)
+    assert len(out.copies) == 12
+    assert [out.copies[7][i][0] for i in (0, 2)] == [1.0, 3.5]
+    assert impute(found.model, SMALL, draws=12, rng=1, estimator=found.estimator).copies == out.copies
+    assert impute(found, SMALL, draws=12, rng=2).copies != out.copies
+    known = impute(found.model, SMALL, draws=2, rng=1)
+    assert known.cells["field 0"].uncertainty == pytest.approx([math.sqrt(found.model.dists[0].dist.variance())] * 4)
+    laws = impute(found, SMALL, "distribution", draws=12, rng=1)
+    law = laws.data[1][0]
+    assert len(laws.copies) == 1
+    assert len(law.components) == 12
+    assert out.cells["field 0"].uncertainty == pytest.approx([math.sqrt(law.variance())] * 4)
+    assert impute(found, SMALL, draws=12, rng=1, how="mean").data[1][0] == pytest.approx(law.mean())
+
+
+def test_what_copies_are_fitted_to() -> None:
+    found = fit(SMALL, CompositeEstimator((OptionalEstimator(GaussianEstimator()), OptionalEstimator(CategoricalEstimator()))))
+    frame = pd.DataFrame(SMALL, columns=["x", "kind"])
+    frame.insert(0, "note", "n")
+    named = impute(found, frame, draws=3, rng=1, columns=["x", "kind"]).copies
+    plain = impute(found, SMALL, draws=3, rng=1).copies
+    assert [copy["x"].tolist() for copy in named] == [[row[0] for row in copy] for copy in plain]
+    sure = impute(found, [(None, "a")], draws=15, rng=1, training=SMALL * 50).cells["field 0"].uncertainty
+    heavy = impute(found, [(None, "a")], draws=15, rng=1, training=SMALL, weights=np.full(11, 50.0)).cells["field 0"].uncertainty
+    exact = math.sqrt(found.model.dists[0].dist.variance())
+    assert sure == pytest.approx(exact, rel=0.05)
+    assert heavy == pytest.approx(exact, rel=0.05)
+    with pytest.raises(DataError, match="row 0 is UNKNOWN"):
+        impute(found, [(UNKNOWN, "a")], draws=2)
+    for wrong in ({"training": SMALL}, {"weights": [1.0]}, {"draws": 2, "training": SMALL}):
+        with pytest.raises(ParameterError, match="pass a fit"):
+            impute(found.model, SMALL, **wrong)
+
+
+def test_fits_that_fail_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = fit(SMALL, CompositeEstimator((OptionalEstimator(GaussianEstimator()), OptionalEstimator(CategoricalEstimator()))))
+    whole = impute(found, SMALL, draws=5, rng=1)
+    calls = iter(range(100))
+
+    def failing(*args: Any, **options: Any) -> Any:
+        if next(calls) in fails:
+            raise DegenerateError("no")
+        return fit(*args, **options)
+
+    monkeypatch.setattr(bootstrap, "fit", failing)
+    fails: Any = [2]
+    with pytest.warns(FitWarning, match="1 fits to rows weighted at random failed; the first: no"):
+        assert len(impute(found, SMALL, draws=5, rng=1).copies) == len(whole.copies)
+    fails = range(100)
+    with pytest.raises(DegenerateError, match="10 fits to rows weighted at random failed; the first: no"):
+        impute(found, SMALL, draws=5, rng=1)
+
+
+def test_a_label_seen_once_keeps_a_chance_in_every_copy() -> None:
+    rows = [(float(i), "a") for i in range(12)] + [(3.0, "rare"), (None, "rare"), (4.0, None)]
+    found = fit(rows, CompositeEstimator((OptionalEstimator(GaussianEstimator()), OptionalEstimator(CategoricalEstimator()))))
+    assert len(impute(found, rows, draws=20, rng=1).copies) == 20
 
 
 def test_intervals_of_cells_cover() -> None:
