@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
+from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +184,30 @@ def test_single_values_and_vectors_inside_records() -> None:
     deep = impute(Tuple((law, N(1.0, 1.0))), [(([2.0, None], 1), None), ((None, None), 3.0)])
     assert deep.data == [(([2.0, 2.5], 1), 1.0), (([1.0, 2.0], 3.0), 3.0)]
     assert nested.data == [((0.0, 1), 2.0), ((1.0, 2.0), 5.0), ((0.0, 2.0), 1.0)]
+
+
+def test_cells_that_were_there_stay_as_they_were() -> None:
+    """Rows of fields keep their kind, numbers their digits: whole numbers beyond 2^53, and floats wider than 64 bits."""
+    big = 2**60 + 1
+    law = Tuple((MultivariateGaussianDistribution([1.0, 2.0], np.eye(2)), N(5.0, 1.0)))
+    pair = namedtuple("pair", "x y")
+    rows = [((big, 2), 1.0), ([big, None], 1), (np.array([big, None], dtype=object), 2), (pair(None, big), 3), (None, None)]
+    before = copy.deepcopy(rows)
+    out = impute(law, rows).data
+    assert [type(row[0]) for row in out] == [tuple, list, np.ndarray, pair, tuple]
+    assert out[0] == rows[0]
+    assert out[1] == ([big, 2.0], 1)
+    assert out[2][0].tolist() == [big, 2.0]
+    assert out[3][0] == (1.0, big)
+    assert out[4] == ((1.0, 2.0), 5.0)
+    assert repr(rows) == repr(before)
+    vectors = [(np.array([0.1, np.nan], dtype=np.float32), None), (np.array([0.1, 0.2], dtype=np.float32), 2.0)]
+    filled = impute(law, vectors).data
+    assert filled[0][0][0] == np.float32(0.1)
+    assert filled[1][0].dtype == np.float32
+    wide = np.array([1.0, np.nan], dtype=np.longdouble)
+    wide[0] += np.finfo(np.longdouble).eps
+    assert impute(N(0.0, 1.0), wide).data[0] == wide[0]
 
 
 def test_unknown_elements_of_lists() -> None:

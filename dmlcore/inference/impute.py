@@ -12,11 +12,11 @@ from dmlcore.core.distribution import Distribution, typical_of
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.labels import plain
-from dmlcore.core.partial import given
+from dmlcore.core.partial import given, is_listed
 from dmlcore.core.random import Random, generator
 from dmlcore.core.rowlaws import Mixed, RowLaw, spread
 from dmlcore.fitting.record import Fit
-from dmlcore.inference.cells import Cell, Grid, refilled, whole
+from dmlcore.inference.cells import Cell, Grid, flat, refilled, whole
 from dmlcore.inference.condition import distribution_of, values_alone
 from dmlcore.inference.tables import Table, is_frame
 from dmlcore.inference.uncertainty.bootstrap import posterior_models
@@ -237,20 +237,29 @@ def written(node: Any, filled: dict[Cell, Gathered], copy: int, old: Any) -> Any
     """A column with its gaps filled, or None if it has none."""
     if isinstance(node, Cell):
         return written_cell(filled[node], copy) if filled[node].rows else None
-    entries = [[row[j] if isinstance(row, (tuple, list, np.ndarray)) else None for row in old] for j in range(len(node))]
+    entries = [[row[j] if is_listed(row) else None for row in old] for j in range(len(node))]
     parts = [written(part, filled, copy, column) for part, column in zip(node, entries, strict=True)]
     if all(part is None for part in parts):
         return None
     each = [column if part is None else part for column, part in zip(entries, parts, strict=True)]
-    tuples = zip(*(c.tolist() if isinstance(c, np.ndarray) else c for c in each), strict=True)
-    kind: Any = next((type(row) for row in old if isinstance(row, (list, np.ndarray))), tuple)
-    return list(tuples) if kind is tuple else list(map(list if kind is list else np.array, tuples))
+    rows = np.unique(np.concatenate([rows for cell in flat(node) for rows in filled[cell].rows])).tolist()
+    some, out = next(filter(is_listed, old), ()), list(old)  # rows without gaps stay as they are
+    for i in rows:
+        out[i] = alike(old[i] if is_listed(old[i]) else some, [plain(column[i]) for column in each])
+    return out
+
+
+def alike(row: Any, values: list[Any]) -> Any:
+    """Values as a row of the same kind, wide enough for numbers of full precision."""
+    if isinstance(row, np.ndarray):
+        return np.array(values, dtype=np.result_type(row.dtype, np.float64))
+    return row._make(values) if hasattr(row, "_make") else type(row)(values)
 
 
 def written_cell(gathered: Gathered, copy: int) -> Any:
     values, rows, old = joined(gathered.values[copy]), np.concatenate(gathered.rows), gathered.cell.values
     if isinstance(old, np.ndarray) and old.dtype.kind == "f" and isinstance(values, np.ndarray):
-        out = old.astype(np.float64)
+        out = old.astype(np.result_type(old.dtype, np.float64))
         out[rows] = values
         return out
     listed = list(old)
