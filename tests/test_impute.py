@@ -18,6 +18,7 @@ from dmlcore import UNKNOWN, condition, fit, impute, marginal, pool
 from dmlcore.core.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.data.layouts import Fields
 from dmlcore.datasets import load_penguins
+from dmlcore.fitting.problem import Problem
 from dmlcore.inference.pooling import mean_of_column
 from dmlcore.inference.uncertainty import bootstrap
 from dmlcore.stats import (
@@ -233,6 +234,24 @@ def test_sets_and_sequences_get_a_typical_value() -> None:
         impute(Tuple((SequenceDistribution(N(0.0, 1.0)),)), [(None,)])
 
 
+def test_a_set_is_typical_of_the_component_that_the_row_belongs_to() -> None:
+    one, two = BernoulliSetDistribution({"a": 0.9, "b": 0.2}), BernoulliSetDistribution({"b": 0.6, "c": 0.8})
+    law = Mix([Tuple((one, N(0.0, 1.0))), Tuple((two, N(4.0, 1.0)))], [0.5, 0.5])
+    out = impute(law, [(None, 0.0), (None, 4.0)])
+    assert out.data == [(["a"], 0.0), (["b", "c"], 4.0)]
+    for x, members, sure in zip((0.0, 4.0), (["a"], ["b", "c"]), out.cells["field 0"].uncertainty, strict=True):
+        assert sure == pytest.approx(condition(law, (UNKNOWN, x)).density(members))
+
+
+def test_a_list_is_as_sure_as_its_least_sure_element() -> None:
+    chain = MarkovChainDistribution({"a": 0.5, "b": 0.5}, {"a": {"a": 0.9, "b": 0.1}, "b": {"b": 0.7, "a": 0.3}}, PoissonDistribution(4.0))
+    row = ["a", UNKNOWN, "a", "b", UNKNOWN]
+    law = condition(chain, row)
+    each = [max(marginal(law, j).probabilities().values()) for j in (0, 1)]
+    assert abs(each[0] - each[1]) > 0.1
+    assert impute(Tuple((chain,)), [(row,)]).cells["field 0"].uncertainty == pytest.approx([min(each)])
+
+
 def test_lists_of_records_and_of_vectors() -> None:
     pair = Mix([Tuple((N(m, 1.0), C({"a": p, "b": 1 - p}))) for m, p in ((0.0, 0.9), (9.0, 0.1))], [0.5, 0.5])
     law = Tuple((SequenceDistribution(pair, PoissonDistribution(2.0)), PoissonDistribution(1.0)))
@@ -427,11 +446,17 @@ def test_what_copies_are_fitted_to() -> None:
     named = impute(found, frame, draws=3, rng=1, columns=["x", "kind"]).copies
     plain = impute(found, SMALL, draws=3, rng=1).copies
     assert [copy["x"].tolist() for copy in named] == [[row[0] for row in copy] for copy in plain]
-    sure = impute(found, [(None, "a")], draws=15, rng=1, training=SMALL * 50).cells["field 0"].uncertainty
-    heavy = impute(found, [(None, "a")], draws=15, rng=1, training=SMALL, weights=np.full(11, 50.0)).cells["field 0"].uncertainty
-    exact = math.sqrt(found.model.dists[0].dist.variance())
-    assert sure == pytest.approx(exact, rel=0.05)
-    assert heavy == pytest.approx(exact, rel=0.05)
+
+    def spread(**fitted_to: Any) -> float:
+        law = impute(found, [(None, "a")], "distribution", draws=8, rng=1, **fitted_to).data[0][0]
+        return float(np.std([component.mean() for component in law.components]))
+
+    once = spread(training=SMALL)
+    assert once > 3 * spread(training=SMALL, weights=np.full(11, 50.0))
+    assert once > 3 * spread(training=SMALL * 50)
+    _, drawn = bootstrap.random_weights(Problem(SMALL, found.estimator, np.arange(11)), np.random.default_rng(1))
+    assert drawn.sum() == pytest.approx(55.0)  # so that priors keep their part
+    assert drawn[0] == 0.0
     with pytest.raises(DataError, match="row 0 is UNKNOWN"):
         impute(found, [(UNKNOWN, "a")], draws=2)
     for wrong in ({"training": SMALL}, {"weights": [1.0]}, {"draws": 2, "training": SMALL}):
