@@ -14,7 +14,7 @@ import scipy.stats
 from dmlcore import UNKNOWN, compare, condition, fit, marginal, synthesise
 from dmlcore.core.errors import DataError, DmlcoreError, ParameterError, StructureError, SupportError
 from dmlcore.datasets import load_penguins
-from dmlcore.inference.compare import plain_columns, ranks
+from dmlcore.inference.compare import area, plain_columns, ranks
 from dmlcore.inference.synthesise import decimals
 from dmlcore.stats import (
     CategoricalDistribution,
@@ -104,6 +104,9 @@ def test_a_frame_like_the_training_frame() -> None:
     given = synthesise(RECORDS, rng=8, like=frame, given={"kind": ["a"] * 5, "count": 7})
     assert given["kind"].tolist() == ["a"] * 5
     assert given["count"].tolist() == [7] * 5
+    beyond = synthesise(RECORDS, 3, rng=8, like=frame, given={"size": 20.125, "wait": 1e6})
+    assert beyond["size"].tolist() == [20.125] * 3  # what is given is kept, out of range and to the digit
+    assert beyond["wait"].tolist() == [1e6] * 3
     two = frame.assign(note="x")[["kind", "note", "wait", "size", "count"]]
     out = synthesise(RECORDS, 10, rng=7, like=two, columns=["size", "count", "kind", "wait"])
     assert list(out.columns) == ["size", "count", "kind", "wait"]
@@ -352,6 +355,28 @@ def test_labels_against_labels_and_equal_tables() -> None:
     assert alike is not None
     assert 0.4 < alike.auc < 0.6
     assert alike.p > 1e-3
+
+
+def test_the_area_of_scores_that_tie_is_mann_whitneys() -> None:
+    rng = np.random.default_rng(5)
+    label = rng.integers(0, 2, 90)
+    score = np.floor(label + 3 * rng.random(90))
+    auc, p = area(score, label)
+    one, other = score[label == 1], score[label == 0]
+    expected = scipy.stats.mannwhitneyu(one, other, alternative="greater", use_continuity=False, method="asymptotic")
+    assert auc == pytest.approx(expected.statistic / len(one) / len(other))
+    assert p == pytest.approx(expected.pvalue)
+    assert area(np.ones(9), np.arange(9) % 2)[1] == 1.0
+
+
+def test_dependence_is_that_of_rows_without_gaps() -> None:
+    x = np.array([1.0, 2.0, np.nan, 4.0, 3.0, 9.0, np.nan])
+    y = np.array([2.0, 1.0, 5.0, np.nan, 7.0, 8.0, np.nan])
+    frame = pd.DataFrame({"x": x, "y": y, "k": ["u", "v", None, "u", "v", "v", "u"]})
+    pairs = {p.names: p.real for p in compare(frame, frame, classify=False).pairs}
+    whole = frame.dropna()
+    assert pairs["x", "y"] == pytest.approx(scipy.stats.spearmanr(whole["x"], whole["y"]).statistic)
+    assert pairs["x", "k"] == pytest.approx(math.sqrt(1 - (4.5 + 14 / 3) / 10))
 
 
 def test_the_area_and_its_p_value_are_mann_whitneys() -> None:

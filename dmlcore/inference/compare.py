@@ -364,10 +364,14 @@ def _classified(columns: list[TwoSided], rng: np.random.Generator) -> Classifier
     with threadpool_limits(1 if half < MANY else None):  # threads that wait for each other take longer than few rows do
         model.fit(features[train], synthetic[train])
         score, label = model.predict_proba(features[held])[:, 1], synthetic[held]
+    return Classifier(*area(score, label), len(held))
+
+
+def area(score: np.ndarray, label: np.ndarray) -> tuple[float, float]:
+    """The area under the curve of scores of rows labelled 1 against 0, and the probability of as large a one by chance (Mann-Whitney)."""
     ones, zeros = int(label.sum()), int(len(label) - label.sum())
-    rank = ranks(score)
-    auc = float((rank[label == 1].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+    auc = float((ranks(score)[label == 1].sum() - ones * (ones + 1) / 2) / (ones * zeros))
     _, ties = np.unique(score, return_counts=True)
     total = ones + zeros
     spread = math.sqrt((total + 1 - (ties**3 - ties).sum() / (total * (total - 1))) / (12 * ones * zeros))
-    return Classifier(auc, float(special.ndtr(-(auc - 0.5) / spread)) if spread > 0 else 1.0, len(held))
+    return auc, float(special.ndtr(-(auc - 0.5) / spread)) if spread > 0 else 1.0
