@@ -440,6 +440,15 @@ MUTANTS = [
         "optional",
     ),
     mutant(
+        "a sweep counts rows without their weights",
+        "selection/sweep.py",
+        "bic(found.log_likelihood, found.model, float(w.sum()), estimator)",
+        "bic(found.log_likelihood, found.model, len(w), estimator)",
+        SELECTION,
+        "-k",
+        "weights_as_rows",
+    ),
+    mutant(
         "held-out rows count without their weights",
         "selection/cross_validation.py",
         "mean = float(w[there] @ logs[there] / w.sum())",

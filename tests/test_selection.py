@@ -91,6 +91,14 @@ def test_icl_without_components_is_bic_and_weights_count_as_rows() -> None:
     assert icl(mixture, DATA, weights=weights) == pytest.approx(icl(mixture, np.repeat(DATA, weights)), rel=1e-10)
 
 
+def test_the_table_of_a_sweep_counts_weights_as_rows() -> None:
+    weights = np.arange(300) % 3
+    row = select(lambda k: GaussianEstimator(), [1], DATA, weights=weights).rows[0]
+    repeated = select(lambda k: GaussianEstimator(), [1], np.repeat(DATA, weights)).rows[0]
+    for name in ("log_likelihood", "aic", "bic", "icl", "icl_hard"):
+        assert row[name] == pytest.approx(repeated[name], rel=1e-12)
+
+
 def test_fixed_parameters_do_not_count() -> None:
     estimator = MixtureEstimator([GaussianEstimator(), GaussianEstimator()], fixed_weights=[0.4, 0.6])
     law = fit(DATA, estimator, rng=1).model
