@@ -102,7 +102,7 @@ def posterior_models(
         if len(failures) > count:
             raise DegenerateError(f"{len(failures)} fits to rows weighted at random failed; the first: {failures[0]}") from failures[0]
     if len(failures) > MOST_FAILED * count:
-        warnings.warn(f"{len(failures)} fits to rows weighted at random failed; the first: {failures[0]}", FitWarning, stacklevel=4)
+        warnings.warn(f"{len(failures)} fits to rows weighted at random failed; the first: {failures[0]}", FitWarning, stacklevel=3)
     return models
 
 
