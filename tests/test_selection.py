@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -38,8 +39,10 @@ from dmlcore.stats import (
     GatedMixtureDistribution,
     GaussianDistribution,
     GaussianEstimator,
+    HeterogeneousMixtureDistribution,
     HierarchicalMixtureDistribution,
     JointMixtureDistribution,
+    LogGaussianDistribution,
     MarkovChainDistribution,
     MarkovChainEstimator,
     MixtureDistribution,
@@ -94,6 +97,14 @@ def test_icl_without_components_is_bic_and_weights_count_as_rows() -> None:
     weights = np.arange(300) % 3
     mixture = fit(DATA, gaussians(2), rng=1, weights=weights).model
     assert icl(mixture, DATA, weights=weights) == pytest.approx(icl(mixture, np.repeat(DATA, weights)), rel=1e-10)
+
+
+def test_the_table_of_a_sweep_counts_weights_as_rows() -> None:
+    weights = np.arange(300) % 3
+    row = select(lambda k: GaussianEstimator(), [1], DATA, weights=weights).rows[0]
+    repeated = select(lambda k: GaussianEstimator(), [1], np.repeat(DATA, weights)).rows[0]
+    for name in ("log_likelihood", "aic", "bic", "icl", "icl_hard"):
+        assert row[name] == pytest.approx(repeated[name], rel=1e-12)
 
 
 def test_fixed_parameters_do_not_count() -> None:
@@ -383,17 +394,21 @@ def test_bad_sweeps() -> None:
 # -- held out, and the test of the number of components ----------------------------------------------------------------------
 
 
-def test_held_out_by_hand() -> None:
-    mean, error = held_out(DATA, GaussianEstimator(), folds=4, starts=1, rng=7)
+@pytest.mark.parametrize("weights", [None, np.arange(300) % 4])
+def test_held_out_by_hand(weights: Any) -> None:
+    mean, error = held_out(DATA, GaussianEstimator(), folds=4, starts=1, rng=7, weights=weights)
     from dmlcore.core.random import spawn
 
     fold = k_fold_split_index(300, 4, spawn(np.random.default_rng(7), 5)[0])
+    w = np.ones(300) if weights is None else weights
     logs = np.empty(300)
     for j in range(4):
-        rest = DATA[fold != j]
-        logs[fold == j] = scipy.stats.norm.logpdf(DATA[fold == j], rest.mean(), rest.std())
-    assert mean == pytest.approx(logs.mean(), rel=1e-10)
-    assert error == pytest.approx(logs.std() / np.sqrt(300), rel=1e-10)
+        rest, its = DATA[fold != j], w[fold != j]
+        centre = np.average(rest, weights=its)
+        spread = math.sqrt(np.average((rest - centre) ** 2, weights=its))
+        logs[fold == j] = scipy.stats.norm.logpdf(DATA[fold == j], centre, spread)
+    assert mean == pytest.approx(np.average(logs, weights=w), rel=1e-10)
+    assert error == pytest.approx(math.sqrt(np.average((logs - mean) ** 2, weights=w) / w.sum()), rel=1e-10)
 
 
 def test_held_out_of_a_label_seen_once_is_minus_infinity() -> None:
@@ -505,6 +520,27 @@ def test_aligning_undoes_any_permutation(name: str) -> None:
     for _ in range(6):
         found = aligned(shuffled(law), law)
         assert found == law
+
+
+def test_aligning_weighs_parameters_by_their_spread() -> None:
+    """One number of large scale that is the other way round counts no more than one of several shares that are alike."""
+
+    def model(means: tuple[float, float]) -> Any:
+        parts = ((means[0], 0.9), (means[1], 0.1))
+        return MixtureDistribution(
+            [CompositeDistribution((N(m, 1e4), *[CategoricalDistribution({"a": p, "b": 1 - p})] * 3)) for m, p in parts], [0.5, 0.5]
+        )
+
+    one, other = model((0.0, 500.0)), model((500.0, 0.0))
+    assert aligned(one, other) == one
+    turned = MixtureDistribution(one.components[::-1], one.w)
+    assert aligned(turned, other) == one
+
+
+def test_aligning_matches_families_before_numbers() -> None:
+    one = HeterogeneousMixtureDistribution([N(0.0, 1.0), LogGaussianDistribution(5.0, 1.0)], [0.4, 0.6])
+    other = HeterogeneousMixtureDistribution([LogGaussianDistribution(0.1, 1.0), N(5.1, 1.0)], [0.4, 0.6])
+    assert [type(c) for c in aligned(other, one).components] == [type(c) for c in one.components]
 
 
 def test_aligning_unlike_models_is_refused() -> None:

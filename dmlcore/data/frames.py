@@ -54,6 +54,18 @@ def column_at(frame: Any, place: int) -> Any:
     return frame[frame.columns[place]]
 
 
+def with_only(frame: Any, places: list[int]) -> Any:
+    """The frame with the columns at some places only, in this order."""
+    match library_of(frame):
+        case "pandas":
+            return frame.iloc[:, places]
+        case "polars":
+            return frame[:, places]
+        case "pyarrow":
+            return frame.select(places)
+    return frame[[frame.columns[j] for j in places]]
+
+
 def one_row(data: Any, row: int) -> Any:
     """The same table, column, array or list with one of its rows only."""
     if hasattr(data, "iloc"):
