@@ -62,7 +62,7 @@ def flat(law: Any) -> np.ndarray:
 
 
 def sample(law: Any, n: int = 400, seed: int = 0) -> Any:
-    return law.sampler(seed).sample(n)
+    return law.sample(n, rng=seed)
 
 
 def show(value: Any) -> Any:
@@ -436,7 +436,7 @@ def test_vectors_of_another_length_are_refused() -> None:
         fit([[1.0, 2.0], [1.0]], stats.DiagonalGaussianEstimator())
     with pytest.raises(ParameterError, match="shape"):
         fit([[1.0, 2.0], [1.0, 3.0]], stats.DiagonalGaussianEstimator(pseudo_count=1.0, suff_stat=([0.0], [1.0])))
-    data = law.sampler(0).sample(50)
+    data = law.sample(50, rng=0)
     encoded = stats.MultivariateGaussianEstimator().estimate(law.expected_statistics(1.0)).seq_encode(data)
     assert np.isfinite(law.seq_log_density(encoded)).all()
 

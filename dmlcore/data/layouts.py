@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from dmlcore.core.errors import BadValue
 from dmlcore.core.labels import Vocabulary, plain
-from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values
+from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values, Versions
 from dmlcore.data.repeats import CODED_MAX_VALUES, coded
 from dmlcore.data.values import (
     equal,
@@ -27,6 +27,7 @@ from dmlcore.data.values import (
     is_hashable,
     is_missing,
     is_number,
+    is_real,
     is_row,
     is_vector,
     is_whole,
@@ -45,6 +46,10 @@ class Layout(ABC):
     def encode(self, values: Any) -> Column:
         """The column of a list (or array) of observations. Raises `BadValue`."""
 
+    def joined(self, other: Layout) -> Layout | None:
+        """The layout that laws of this one and of another can both read, or None."""
+        return self if self == other or isinstance(other, Anything) else None
+
     def bad(self, index: int, value: Any, need: str) -> BadValue:
         return BadValue(int(index), plain(value), need, f".{self.label}")
 
@@ -57,8 +62,24 @@ class Anything(Layout):
         return Blank(len(values))
 
 
+    def joined(self, other: Layout) -> Layout | None:
+        return other
+
+
+class Value(Layout):
+    """One number or one label. Laws of several kinds of them can read the same observations, each what it can."""
+
+    def joined(self, other: Layout) -> Layout | None:
+        if self == other or not isinstance(other, Value):
+            return super().joined(other)
+        return AnyKind(self.label, self.kinds() | other.kinds())
+
+    def kinds(self) -> frozenset[type[Layout]]:
+        return frozenset({type(self)})
+
+
 @dataclass(frozen=True)
-class Real(Layout):
+class Real(Value):
     """A real number; with `finite`, no infinite one."""
 
     finite: bool = field(default=False, compare=False)
@@ -80,7 +101,7 @@ class Real(Layout):
 
 
 @dataclass(frozen=True)
-class Count(Layout):
+class Count(Value):
     """A whole number."""
 
     def encode(self, values: Any) -> Column:
@@ -144,7 +165,7 @@ class Covariates(Vector):
 
 
 @dataclass(frozen=True)
-class Labels(Layout):
+class Labels(Value):
     """A label: any hashable."""
 
     def encode(self, values: Any) -> Column:
@@ -168,6 +189,40 @@ class Labels(Layout):
         vocabulary = Vocabulary(in_order(plain(v) for v in seen))
         width = np.uint16 if len(vocabulary) <= 1 << 16 else np.int32
         return np.fromiter(map(vocabulary.place.__getitem__, values), dtype=width, count=len(values)), vocabulary
+
+
+@dataclass(frozen=True)
+class AnyKind(Value):
+    """A number or a label that laws of several kinds read: a column for each of them, of the rows that it can read."""
+
+    read_by: frozenset[type[Layout]] = frozenset()
+
+    def kinds(self) -> frozenset[type[Layout]]:
+        return self.read_by
+
+    def encode(self, values: Any) -> Column:
+        if Labels in self.read_by:
+            codes, vocabulary = Labels(self.label).number(values)
+            return Distinct(codes, self.versions(list(vocabulary), {Labels: Values(vocabulary)}))
+        x: Any = Real(self.label).encode(values)
+        whole = integers(values)
+        if whole is None:
+            return self.versions(x.x.tolist(), {Real: x})
+        column = coded(whole)
+        distinct = column.values.x if isinstance(column, Distinct) else whole
+        versions = self.versions(distinct, {Real: Values(distinct.astype(np.float64)), Count: Values(distinct)})
+        return Distinct(column.codes, versions) if isinstance(column, Distinct) else versions
+
+    def versions(self, values: Any, known: dict[Any, Column]) -> Versions:
+        """The columns of values that every kind reads in its own way; those in `known` are of all rows."""
+        n = len(values)
+        out = {kind: Option(n, np.arange(n), column) for kind, column in known.items()}
+        for kind, reads in ((Real, is_real), (Count, is_whole)):
+            if kind in self.read_by and kind not in out:
+                rows = np.fromiter((i for i, v in enumerate(values) if reads(v)), dtype=np.intp)
+                column: Any = kind(self.label).encode([values[i] for i in rows.tolist()])
+                out[kind] = Option(n, rows, Values(column.values.x[column.codes]) if isinstance(column, Distinct) else column)
+        return Versions(n, out)
 
 
 @dataclass(frozen=True)
@@ -200,6 +255,11 @@ class Maybe(Layout):
             return Distinct(codes, Option(m + 1, np.arange(m), child.values))
         return Option(len(values), present, child)
 
+    def joined(self, other: Layout) -> Layout | None:
+        alike = isinstance(other, Maybe) and replace(other, value=self.value) == self
+        value = self.value.joined(other.value) if alike else None  # type: ignore[attr-defined]
+        return super().joined(other) if value is None else replace(self, value=value)
+
     def present(self, values: Any) -> np.ndarray:
         """Which observations are there, `(n,)`."""
         if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
@@ -221,6 +281,12 @@ class Fields(Layout):
     """A tuple with one entry for each of `values`."""
 
     values: tuple[Layout, ...] = ()
+
+    def joined(self, other: Layout) -> Layout | None:
+        if not isinstance(other, Fields) or len(other.values) != len(self.values):
+            return super().joined(other)
+        values = [one.joined(two) for one, two in zip(self.values, other.values, strict=True)]
+        return None if None in values else replace(self, values=tuple(values))
 
     def encode(self, values: Any) -> Column:
         n, k = len(values), len(self.values)

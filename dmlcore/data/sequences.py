@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from typing import Any
 
@@ -26,6 +26,12 @@ class Repeated(Layout):
 
     value: Layout = field(default_factory=Anything)
     length: Layout = field(default_factory=Anything)
+
+    def joined(self, other: Layout) -> Layout | None:
+        if not isinstance(other, Repeated):
+            return super().joined(other)
+        value, length = self.value.joined(other.value), self.length.joined(other.length)
+        return None if value is None or length is None else replace(self, value=value, length=length)
 
     def encode(self, values: Any) -> Column:
         flat, offsets, lengths = flattened(self, values)

@@ -10,6 +10,11 @@ from typing import Any
 import numpy as np
 
 
+def listed(data: Any) -> Any:
+    """Rows that can be gone through but not asked for by number (an iterator, a `zip`, a set) as a list; anything else as it is."""
+    return list(data) if isinstance(data, Iterable) and not hasattr(data, "__getitem__") else data
+
+
 def frame_columns(frame: Any) -> list[Any]:
     """The columns of a data frame (pandas, polars) in order, as arrays where they are numeric and lists otherwise."""
     out = []
@@ -92,6 +97,10 @@ def is_number(v: Any) -> bool:
         return isinstance(v, (numbers.Real, np.bool_)) and float(v) is not None
     except OverflowError:  # an int beyond 1e308
         return False
+
+
+def is_real(v: Any) -> bool:
+    return is_number(v) and not math.isnan(v)
 
 
 def is_whole(v: Any) -> bool:

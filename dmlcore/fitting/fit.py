@@ -13,6 +13,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
+from dmlcore.data.values import listed
 from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.climb import Climb, interrupted, reasons
 from dmlcore.fitting.observe import Callback, observers
@@ -85,6 +86,7 @@ def fit(
     check_rule(assign, accelerate, delta, change)
     began = time.perf_counter()
     deadline = np.inf if time_limit is None else began + time_limit
+    data = listed(data)
     problem = Problem(data, estimator, weights, threads)
     removal = None if min_share is None else Removal(problem, estimator, min_share)
     rng = generator(rng)

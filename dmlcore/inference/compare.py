@@ -12,7 +12,7 @@ import numpy as np
 from dmlcore.core import special
 from dmlcore.core.errors import DataError, ParameterError, StructureError
 from dmlcore.core.random import Random, generator
-from dmlcore.data.values import frame_columns, is_missing
+from dmlcore.data.values import frame_columns, is_missing, listed
 from dmlcore.inference.tables import is_frame
 
 WIDTH = 16  # of a column's name in the text
@@ -105,7 +105,7 @@ def compare(real: Any, synthetic: Any, classify: bool = True, rng: Random = None
 
 def _both(real: Any, synthetic: Any) -> tuple[list[str], list[Any], list[Any]]:
     sides = []
-    for data in (real, synthetic):
+    for data in map(listed, (real, synthetic)):
         if not hasattr(data, "__len__") or not len(data):
             raise DataError("compare needs tables with at least one row")
         if is_frame(data):

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore.core.errors import DataError, shorten
 from dmlcore.data.layouts import Fields, Layout, Vector
-from dmlcore.data.values import first, frame_columns, is_row
+from dmlcore.data.values import first, frame_columns, is_row, listed
 
 
 def is_frame(data: Any) -> bool:
@@ -23,6 +23,7 @@ class Table:
     """
 
     def __init__(self, data: Any, layout: Layout, names: Sequence[str] | None = None):
+        data = listed(data)
         self.data, self.layout = data, layout
         self.single = not isinstance(layout, (Fields, Vector))
         self.count = 1 if self.single else len(layout.values) if isinstance(layout, Fields) else layout.dim  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import numpy as np
 
 from dmlcore.core.errors import BadValue, DataError, EmptyError, shorten
 from dmlcore.data.layouts import Labels
-from dmlcore.data.values import first, floats, is_missing, is_number, plain_list
+from dmlcore.data.values import first, floats, is_missing, is_number, listed, plain_list
 
 
 def is_name(given: Any) -> bool:
@@ -23,8 +23,7 @@ def names_in(given: Any) -> tuple[str, ...]:
 
 def raw(values: Any) -> Any:
     """A column as an array of numbers, or as a list of plain values."""
-    if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
+    values = values.to_numpy() if hasattr(values, "to_numpy") else listed(values)
     try:
         array = np.asarray(values)
     except ValueError:
@@ -89,6 +88,7 @@ class Table:
     """Columns by name. Those of an array are called `x0`, `x1`, ... (with another `prefix`: by that). what: they are, for messages."""
 
     def __init__(self, data: Any, prefix: str = "x", what: str = "covariates"):
+        data = listed(data)
         self.framed = hasattr(data, "columns")
         if self.framed:
             self.names = tuple(str(name) for name in data.columns)

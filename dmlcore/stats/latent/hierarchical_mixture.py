@@ -11,7 +11,7 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, cut, interleaved
-from dmlcore.core.domains import simplex, stochastic_matrix
+from dmlcore.core.domains import Shares, simplex, stochastic_matrix
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
@@ -45,8 +45,8 @@ class HierarchicalTape:
 class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     """A list of elements with density `len_dist(n) sum_m w[m] prod_i sum_k taus[m, k] topics[k](x_i)`.
 
-    topics: K distributions of an element. w: weights of the M outer components `(M,)`. taus: proportions of the topics in each,
-    `(M, K)`, rows summing to one. len_dist: the law of the length (default: says nothing).
+    topics: K distributions of an element. w (or mixture_weights): weights of the M outer components `(M,)`. taus (or topic_weights):
+    proportions of the topics in each, `(M, K)`, rows summing to one. len_dist: the law of the length (default: says nothing).
     """
 
     topics: Sequence[Distribution] = children()
@@ -55,6 +55,8 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     len_dist: Distribution = child(default=NullDistribution())
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "topics")
+
+    other_names = {"mixture_weights": "w", "topic_weights": "taus"}
 
     def validate(self) -> None:
         if self.taus.shape != (len(self.w), len(self.topics)):
@@ -160,7 +162,11 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         fix_length(self)
         a, b = pseudo_counts(self.pseudo_count, 2, "HierarchicalMixtureEstimator")
         M, K = self.num_mixtures, len(self.estimators)
-        w, taus = (np.full(M, 1 / M), np.full((M, K), 1 / K)) if self.suff_stat is None else map(np.asarray, self.suff_stat)
+        try:
+            given = (np.ones(M), np.ones((M, K))) if self.suff_stat is None else self.suff_stat
+            w, taus = Shares().check(given[0]), np.array([Shares().check(row) for row in given[1]])
+        except ParameterError as error:
+            raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat {error}") from None
         if w.shape != (M,) or taus.shape != (M, K):
             raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat must be (w, taus) of shapes {(M,)} and {(M, K)}")
         self.derive(prior=(a * w, b * taus) if a or b else None)

@@ -119,7 +119,8 @@ class SequenceEstimator(CombinatorEstimator):
 def check_not_normalized(node: Any) -> None:
     """Dividing a log density by the length gives no density; refused."""
     if node.len_normalized:
-        raise ParameterError(f"{type(node).__name__}: len_normalized must be False; a log density divided by the length is none")
+        need = "len_normalized must be False: a log density divided by the length is none. Leave it out, and divide where scores are"
+        raise ParameterError(f"{type(node).__name__}: {need} compared: model.seq_log_density(x) / [max(len(row), 1) for row in x]")
 
 
 def fix_length(estimator: Any) -> None:

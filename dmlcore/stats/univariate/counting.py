@@ -85,12 +85,21 @@ class RangeEstimator(Estimator):
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
         return counts_of(x, weights)
 
+    def impossible(self, x: Any) -> str | None:
+        return because_of_bounds(self, super().impossible(x))
+
 
 def check_bounds(estimator: Any) -> None:
     """Raises `ParameterError` if `max_val` lies below `min_val`."""
     low, high = estimator.min_val, estimator.max_val
     if low is not None and high is not None and high < low:
         raise ParameterError(f"{type(estimator).__name__}: max_val must be >= min_val, got min_val={low}, max_val={high}")
+
+
+def because_of_bounds(estimator: Any, why: str | None) -> str | None:
+    """Why a value is impossible, and which settings say so."""
+    given = [field for field in ("min_val", "max_val") if getattr(estimator, field) is not None]
+    return f"{why}, by its {' and '.join(given)}; None takes that end of the range from the data" if why and given else why
 
 
 def counts_of(x: np.ndarray, weights: np.ndarray) -> Counts:

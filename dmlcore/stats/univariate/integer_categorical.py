@@ -10,7 +10,7 @@ import numpy as np
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Simplex, Whole, simplex
+from dmlcore.core.domains import Domain, Maybe, Shares, Whole, simplex
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.numerics import logs
@@ -101,35 +101,54 @@ class IntegerCategoricalDistribution(Distribution):
         return IntegerCategoricalEstimator(self.min_val, self.max_val, pseudo_count, own, self.name, self.keys)
 
 
+class PlacedShares(Domain):
+    """What pseudo-observations of whole numbers look like: shares `(num_vals,)`, or the pair `(first value, shares)`."""
+
+    need = f"{Shares.need}: a vector, or the pair (min_val, vector)"
+
+    def check(self, value: Any) -> Any:
+        try:
+            if isinstance(value, (tuple, list)) and len(value) == 2 and np.ndim(value[1]) == 1:
+                return Whole().check(value[0]), Shares().check(value[1])
+            return Shares().check(value)
+        except (ParameterError, ValueError):
+            raise self.fail(value) from None
+
+
 class IntegerCategoricalEstimator(RangeEstimator):
     """Maximum likelihood for a categorical over whole numbers: weighted shares of the values.
 
     min_val, max_val: the range; None takes that end from the data. pseudo_count=a with suff_stat: a pseudo-observations spread over
-    the range as the probabilities suff_stat `(num_vals,)` say (default: evenly). The log prior is `a sum_x suff_stat[x] log p_vec[x]`.
-    Raises `ParameterError` if max_val < min_val or suff_stat does not fit the range, `DataError` if the range is too large for a table.
+    the range in proportion to the numbers suff_stat `(num_vals,)` (default: evenly), or to `(first, numbers)`, of which the first is that
+    of the value `first`; an end of the range that is None then takes in these values as well. The log prior is
+    `a sum_x suff_stat[x] log p_vec[x]`, suff_stat as shares. Raises `ParameterError` if max_val < min_val or suff_stat does not fit the
+    range, `DataError` if the range is too large for a table.
     """
+
+    suff_stat: Any = parameter(Maybe(PlacedShares()), default=None)
 
     family = IntegerCategoricalDistribution
 
-    def validate(self) -> None:
-        super().validate()
-        try:
-            if self.suff_stat is not None:
-                self.derive(suff_stat=Simplex().check(self.suff_stat))
-        except ParameterError as error:
-            raise ParameterError(f"IntegerCategoricalEstimator: suff_stat {error}") from None
-
     def resolve(self, statistics: Counts) -> Self:
-        ends = value_range(self, statistics)
+        placed = isinstance(self.suff_stat, tuple)
+        first, shares = self.suff_stat if placed else (None, self.suff_stat)
+        known = statistics + Counts(first + np.arange(len(shares)), np.ones(len(shares))) if placed else statistics
+        ends = value_range(self, known)
         if ends is None:
             return self
-        size = len(weights_over(statistics, *ends, self.label))
+        low, high = ends
+        size = len(weights_over(statistics, low, high, self.label))
         (count,) = pseudo_counts(self.pseudo_count, 1, "IntegerCategoricalEstimator")
-        shares = np.full(size, 1.0 / size) if self.suff_stat is None else self.suff_stat
-        if count > 0 and len(shares) != size:
-            need = f"one probability for each of the {size} values from {ends[0]} to {ends[1]}"
-            raise ParameterError(f"IntegerCategoricalEstimator: suff_stat must have {need}, got {len(shares)}")
-        return self.pinned(pinned_range=ends, prior=self.family(ends[0], shares).expected_statistics(count) if count > 0 else None)
+        if count == 0:
+            return self.pinned(pinned_range=ends)
+        shares, first = np.full(size, 1.0 / size) if shares is None else shares, low if first is None else first
+        if not low <= first <= first + len(shares) - 1 <= high or not (placed or len(shares) == size):
+            need = f"one number for each of the {size} values from {low} to {high}"
+            need += ", or (first, numbers) within that range" if placed else ""
+            raise ParameterError(f"IntegerCategoricalEstimator: suff_stat must have {need}, got {len(shares)} from {first}")
+        spread = np.zeros(size)
+        spread[first - low : first - low + len(shares)] = shares
+        return self.pinned(pinned_range=ends, prior=self.family(low, spread).expected_statistics(count))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> IntegerCategoricalDistribution:
         ends = self.pinned_range or (int(statistics.values[0]), int(statistics.values[-1]))
