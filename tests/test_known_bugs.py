@@ -302,7 +302,7 @@ def test_importing_compiles_and_loads_little() -> None:
 
 def test_components_of_tiny_data_do_not_collapse() -> None:
     law = MixtureDistribution([GaussianDistribution(-3.0, 1.0), GaussianDistribution(3.0, 1.0)], [0.5, 0.5])
-    x = law.sampler(1).sample(400)
+    x = law.sample(400, rng=1)
     two = MixtureEstimator([GaussianEstimator()] * 2)
     for scale in (1e-10, 1e-140):
         model = optimize(x * scale, two, rng=1)

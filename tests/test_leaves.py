@@ -414,7 +414,7 @@ def test_nothing_off_the_support(law: Any, outside: list[Any]) -> None:
         lambda: stats.ExponentialEstimator(1.0, -2.0),
         lambda: stats.IntegerCategoricalEstimator(3, 1),
         lambda: stats.BinomialEstimator(1, 3),
-        lambda: stats.CategoricalEstimator(1.0, {"a": 0.5}),
+        lambda: stats.CategoricalEstimator(1.0, {"a": -0.5}),
         lambda: stats.CategoricalEstimator(default_value=1.5),
         lambda: stats.MultivariateGaussianEstimator(suff_stat=(None, [[1.0, 2.0], [2.0, 1.0]])),
         lambda: stats.DiagonalGaussianEstimator(suff_stat=(None, [-1.0])),

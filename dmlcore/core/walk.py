@@ -124,8 +124,9 @@ class Score:
             together = family.forward_many(nodes, column, self) if hasattr(family, "forward_many") else None
             if together is not None:
                 return together[0], Together(together[1])
-            together = hasattr(family, "log_densities_many") and type(column) is not Versions
-            if together and (family.support is None or family.support.covers(column)):
+            if type(column) is Versions:  # leaves read columns of their own
+                return self.each(nodes, column)
+            if hasattr(family, "log_densities_many") and (family.support is None or family.support.covers(column)):
                 return family.log_densities_many(nodes, column.x), Together(column)
         return self.each(nodes, column)
 

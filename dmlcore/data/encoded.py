@@ -31,7 +31,7 @@ class Encoded:
 
     def __getitem__(self, chunk: int) -> tuple[int, Encoded]:
         if chunk not in (0, -1):
-            raise IndexError(f"encoded data are one chunk, [0]; there is no chunk {chunk!r} (rows are counted by len, and not cut out here)")
+            raise IndexError(f"encoded data are one chunk, [0], whatever num_chunks or chunk_size was; there is no chunk {chunk!r}")
         return len(self), self
 
     def __repr__(self) -> str:

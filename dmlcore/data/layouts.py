@@ -61,7 +61,6 @@ class Anything(Layout):
     def encode(self, values: Any) -> Column:
         return Blank(len(values))
 
-
     def joined(self, other: Layout) -> Layout | None:
         return other
 
@@ -208,10 +207,11 @@ class AnyKind(Value):
         whole = integers(values)
         if whole is None:
             return self.versions(x.x.tolist(), {Real: x})
-        column = coded(whole)
-        distinct = column.values.x if isinstance(column, Distinct) else whole
-        versions = self.versions(distinct, {Real: Values(distinct.astype(np.float64)), Count: Values(distinct)})
-        return Distinct(column.codes, versions) if isinstance(column, Distinct) else versions
+        column: Any = coded(whole)
+        if not isinstance(column, Distinct):
+            return self.versions(whole, {Real: x, Count: column})
+        distinct: Any = column.values
+        return Distinct(column.codes, self.versions(distinct.x, {Real: Values(distinct.x.astype(np.float64)), Count: distinct}))
 
     def versions(self, values: Any, known: dict[Any, Column]) -> Versions:
         """The columns of values that every kind reads in its own way; those in `known` are of all rows."""
@@ -220,8 +220,8 @@ class AnyKind(Value):
         for kind, reads in ((Real, is_real), (Count, is_whole)):
             if kind in self.read_by and kind not in out:
                 rows = np.fromiter((i for i, v in enumerate(values) if reads(v)), dtype=np.intp)
-                column: Any = kind(self.label).encode([values[i] for i in rows.tolist()])
-                out[kind] = Option(n, rows, Values(column.values.x[column.codes]) if isinstance(column, Distinct) else column)
+                x = np.array([values[i] for i in rows.tolist()], dtype=np.int64 if kind is Count else np.float64)
+                out[kind] = Option(n, rows, Values(x))
         return Versions(n, out)
 
 
@@ -286,7 +286,8 @@ class Fields(Layout):
         if not isinstance(other, Fields) or len(other.values) != len(self.values):
             return super().joined(other)
         values = [one.joined(two) for one, two in zip(self.values, other.values, strict=True)]
-        return None if None in values else replace(self, values=tuple(values))
+        there = tuple(value for value in values if value is not None)
+        return replace(self, values=there) if len(there) == len(values) else None
 
     def encode(self, values: Any) -> Column:
         n, k = len(values), len(self.values)

@@ -142,7 +142,8 @@ class Problem:
         if self.scalable:
             rest = [own if own is None else faint(own, share) for own in self._start_owns]
         else:
-            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, np.full(len(self.encoded), share))))
+            every = np.full(len(self.encoded), share)
+            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, every)))
         return [own if own is None else own + other for own, other in zip(owns, rest, strict=True)]
 
     def start(self, rng: np.random.Generator, p: float) -> Distribution:

@@ -88,6 +88,8 @@ class IgnoredEstimator(CombinatorEstimator):
 
 
 def check_fixed(node: Any) -> None:
-    """`dist` must be a distribution."""
+    """`dist` must be a distribution; None is the one that says nothing."""
+    if node.dist is None:
+        node.derive(dist=NullDistribution())
     if not isinstance(node.dist, Distribution):
         raise ParameterError(f"{type(node).__name__}: dist must be a distribution, got {node.dist!r}")

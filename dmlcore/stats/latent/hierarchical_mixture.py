@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from dmlcore.core.declared import child, children, keys, name, parameter, settin
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, cut, interleaved
 from dmlcore.core.domains import Shares, simplex, stochastic_matrix
 from dmlcore.core.errors import ParameterError
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.numerics import logs_of
 from dmlcore.core.statistics import Node
@@ -23,7 +23,7 @@ from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, mixed
 from dmlcore.stats.latent.weights import log_prior_of, share
-from dmlcore.stats.sequences.sequence import SequenceDistribution, blame_element, drawn_lengths, fix_length
+from dmlcore.stats.sequences.sequence import SequenceDistribution, blame_element, drawn_lengths, fix_length, impossible_element
 
 
 class HierarchicalTape:
@@ -56,7 +56,7 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "topics")
 
-    other_names = {"mixture_weights": "w", "topic_weights": "taus"}
+    other_names: ClassVar[Mapping[str, str]] = {"mixture_weights": "w", "topic_weights": "taus"}
 
     def validate(self) -> None:
         if self.taus.shape != (len(self.w), len(self.topics)):
@@ -181,7 +181,7 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         return None, weights, (*(tuple((key, k) for key in labels) for k in range(len(self.estimators))), ())
 
     def impossible(self, x: Any) -> str | None:
-        return impossible_part((f"element {i}", impossible_under_all(self.estimators, value)) for i, value in enumerate(x))
+        return impossible_element(self, x, lambda value: impossible_under_all(self.estimators, value))
 
     def open(self, column: Any, open: Any) -> HierarchicalTape:
         scored = open.components(self.estimators, column.flat)

@@ -48,11 +48,11 @@ class MarkovChainDistribution(CombinatorDistribution):
         return LabelSequence(self.label, self.len_dist.layout)
 
     @property
-    def _initial(self) -> LabelMap:
+    def _initial(self) -> Any:
         return self.stored("init_prob_map")
 
     @property
-    def _pairs(self) -> LabelMap:
+    def _pairs(self) -> Any:
         """The probabilities of the next label, by pairs `(label, next)`."""
         return self.stored("transition_map").pairs
 

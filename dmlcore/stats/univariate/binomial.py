@@ -125,7 +125,7 @@ class BinomialEstimator(Estimator):
         return whole_range(self.min_val, self.max_val)
 
     def impossible(self, x: Any) -> str | None:
-        return because_of_bounds(self, super().impossible(x))
+        return because_of_bounds(self, x, super().impossible(x))
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
         there = x if not len(x) or weights.min() > 0 else x[weights > 0]

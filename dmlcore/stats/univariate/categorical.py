@@ -85,8 +85,9 @@ class CategoricalDistribution(Distribution):
 class CategoricalEstimator(Estimator):
     """Maximum likelihood for a categorical: weighted shares of the labels. The labels are those of all the data that carry weight.
 
-    pseudo_count=a with suff_stat: a pseudo-observations spread over labels as the mapping suff_stat says, by numbers in proportion to
-    which they are (default: evenly over the labels of all the data); labels named only there are added. The log prior is `a sum_x suff_stat[x] log pmap[x]`.
+    pseudo_count=a with suff_stat: a pseudo-observations spread over labels in proportion to the numbers of the mapping suff_stat
+    (default: evenly over the labels of all the data); labels named only there are added. The log prior is
+    `a sum_x suff_stat[x] log pmap[x]`, suff_stat as shares.
     default_value: what scores labels unseen in the fit: False -inf; True `1 / (n + 1)` with n the weight of all the data, as if one
     more row had brought a new label; or a probability. It plays no part in the fit, where every label is seen.
     """

@@ -130,10 +130,10 @@ class IntegerCategoricalEstimator(RangeEstimator):
     family = IntegerCategoricalDistribution
 
     def resolve(self, statistics: Counts) -> Self:
-        placed = isinstance(self.suff_stat, tuple)
-        first, shares = self.suff_stat if placed else (None, self.suff_stat)
-        known = statistics + Counts(first + np.arange(len(shares)), np.ones(len(shares))) if placed else statistics
-        ends = value_range(self, known)
+        shares: Any = self.suff_stat
+        placed = isinstance(shares, tuple)
+        first, shares = shares if placed else (0, shares)
+        ends = value_range(self, statistics + Counts(first + np.arange(len(shares)), np.ones(len(shares))) if placed else statistics)
         if ends is None:
             return self
         low, high = ends
@@ -141,13 +141,14 @@ class IntegerCategoricalEstimator(RangeEstimator):
         (count,) = pseudo_counts(self.pseudo_count, 1, "IntegerCategoricalEstimator")
         if count == 0:
             return self.pinned(pinned_range=ends)
-        shares, first = np.full(size, 1.0 / size) if shares is None else shares, low if first is None else first
-        if not low <= first <= first + len(shares) - 1 <= high or not (placed or len(shares) == size):
-            need = f"one number for each of the {size} values from {low} to {high}"
-            need += ", or (first, numbers) within that range" if placed else ""
-            raise ParameterError(f"IntegerCategoricalEstimator: suff_stat must have {need}, got {len(shares)} from {first}")
+        shares = np.full(size, 1.0 / size) if shares is None else shares
+        start = first - low if placed else 0
+        if not (0 <= start <= size - len(shares) if placed else len(shares) == size):
+            need = f"one number for each of the {size} values from {low} to {high}, or (first, numbers) within that range"
+            got = f"{len(shares)} from {first}" if placed else len(shares)
+            raise ParameterError(f"IntegerCategoricalEstimator: suff_stat must have {need}, got {got}")
         spread = np.zeros(size)
-        spread[first - low : first - low + len(shares)] = shares
+        spread[start : start + len(shares)] = shares
         return self.pinned(pinned_range=ends, prior=self.family(low, spread).expected_statistics(count))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> IntegerCategoricalDistribution:
