@@ -29,9 +29,11 @@ from dmlcore.stats import (
     CompositeDistribution,
     CompositeEstimator,
     ExponentialDistribution,
+    ExponentialEstimator,
     GaussianDistribution,
     GaussianEstimator,
     GeometricDistribution,
+    GeometricEstimator,
     HeterogeneousMixtureDistribution,
     HeterogeneousMixtureEstimator,
     HierarchicalMixtureDistribution,
@@ -47,6 +49,7 @@ from dmlcore.stats import (
     NullDistribution,
     NullEstimator,
     OptionalDistribution,
+    OptionalEstimator,
     PoissonDistribution,
     PoissonEstimator,
     SequenceDistribution,
@@ -264,6 +267,38 @@ def test_pseudo_observations_need_not_sum_to_one() -> None:
     for wrong in ({"a": -1}, {"a": 0.0}, {"a": np.inf}, {}, 3):
         with pytest.raises(ParameterError, match="suff_stat must be a mapping from labels"):
             CategoricalEstimator(1.0, wrong)
+
+
+X = [1.0, 2.0, 4.0, 5.0]
+HERE = [  # the column "here" of the page's table of pseudo-counts
+    (GaussianEstimator((2.0, 2.0), (0.0, 1.0)), X, {"mu": 2.0, "sigma2": 4.0}),
+    (GaussianEstimator((2.0, None), (0.0, None)), X, {"mu": 2.0, "sigma2": 5.5}),
+    (GaussianEstimator((None, 2.0), (None, 1.0)), X, {"sigma2": 2.0}),
+    (GaussianEstimator((2.0, 2.0)), X, {"sigma2": 2.5}),
+    (ExponentialEstimator(2.0), X, {"beta": 3.0}),
+    (ExponentialEstimator(2.0, 6.0), X, {"beta": 4.0}),
+    (PoissonEstimator(2.0), [1, 2, 4, 5], {"lam": 3.0}),
+    (PoissonEstimator(2.0, 6.0), [1, 2, 4, 5], {"lam": 4.0}),
+    (GeometricEstimator(2.0), [1, 2, 4, 5], {"p": 1 / 3}),
+    (GeometricEstimator(2.0, 0.25), [1, 2, 4, 5], {"p": 0.3}),
+    (BinomialEstimator(5, 0, 2.0), [1, 2, 4, 5], {"p": 0.6}),
+    (BinomialEstimator(5, 0, 2.0, 0.25), [1, 2, 4, 5], {"p": 0.483333333333333}),
+    (CategoricalEstimator(2.0, {"a": 0.5, "c": 0.5}), list("aab"), {"pmap": {"a": 0.6, "b": 0.2, "c": 0.2}}),
+    (CategoricalEstimator(2.0, {"a": 1, "c": 3}), list("aab"), {"pmap": {"a": 0.5, "b": 0.2, "c": 0.3}}),
+    (CategoricalEstimator(8.0, {"a": 1, "c": 3}), list("aab"), {"pmap": {"a": 4 / 11, "b": 1 / 11, "c": 6 / 11}}),
+    (IntegerCategoricalEstimator(None, None, 2.0, (0, [0.5, 0.5])), [1, 1, 3], {"p_vec": [0.2, 0.6, 0.0, 0.2]}),
+    (SpikeAndSlabEstimator(pseudo_count=2.0), [1, 1, 2, 3], {"p": 4 / 9}),
+    (SpikeAndSlabEstimator(pseudo_count=2.0, suff_stat=(1, 0.5)), [1, 1, 2, 3], {"p": 0.5}),
+    (BernoulliSetEstimator(0.0, 2.0, {"a": 0.5, "c": 0.25}), [["a"], ["a", "b"]], {"pmap": {"a": 0.75, "b": 0.5, "c": 0.125}}),
+    (OptionalEstimator(GaussianEstimator(), None, True, 2.0), [1.0, None, 2.0, 3.0], {"p": 1 / 3}),
+]
+
+
+@pytest.mark.parametrize(("estimator", "data", "expected"), HERE)
+def test_pseudo_counts_as_the_page_has_them(estimator: Any, data: Any, expected: dict[str, Any]) -> None:
+    law = estimate(data, estimator)
+    for field, value in expected.items():
+        assert getattr(law, field) == (pytest.approx(np.array(value)) if isinstance(value, list) else pytest.approx(value))
 
 
 @pytest.mark.parametrize(
