@@ -385,6 +385,8 @@ def test_other_mixtures_still_need_one_kind() -> None:
     ):
         with pytest.raises(StructureError, match="different observations"):
             make()
+    with pytest.raises(StructureError, match="a HeterogeneousMixture takes both"):
+        MixtureEstimator([GaussianEstimator(), PoissonEstimator()])
 
 
 # -- numba -----------------------------------------------------------------------------------------------------------------

@@ -55,7 +55,9 @@ class Shown:
         self.field, self.domain = field, domain
 
     def __get__(self, node: Any, family: Any = None) -> Any:
-        return self if node is None else self.domain.shown(node.stored(self.field))
+        if node is None:  # so that a subclass which declares the field again does not find a default here
+            raise AttributeError(self.field)
+        return self.domain.shown(node.stored(self.field))
 
     def __set__(self, node: Any, value: Any) -> None:
         node.__dict__[self.field] = value

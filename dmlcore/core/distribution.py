@@ -214,9 +214,9 @@ def common_layout(nodes: Sequence[Any], who: str, mixed: bool = False) -> Layout
     for node in nodes[1:]:
         layout = wanted.joined(node.layout)
         if layout is None or not (mixed or layout in (wanted, node.layout)):
-            raise StructureError(
-                f"{who}: components describe different observations: {first.label} reads {wanted}, {node.label} reads {node.layout}"
-            )
+            hint = "" if layout is None else "; a HeterogeneousMixture takes both"
+            reads = f"{first.label} reads {wanted}, {node.label} reads {node.layout}"
+            raise StructureError(f"{who}: components describe different observations: {reads}{hint}")
         if isinstance(wanted, Anything):
             first = node
         wanted = layout
