@@ -106,8 +106,8 @@ MUTANTS = [
     mutant(
         "a sampler that starts anew on each call",
         "core/distribution.py",
-        "draws = self.distribution.draw(1 if size is None else size, self.rng)",
-        "draws = self.distribution.draw(1 if size is None else size, np.random.default_rng(0))",
+        "draws = drawn(self.distribution, size, self.rng)",
+        "draws = drawn(self.distribution, size, np.random.default_rng(0))",
         DRAWS,
         "-k",
         "same_state",
@@ -291,6 +291,15 @@ MUTANTS = [
         BAD,
         "-k",
         "weights",
+    ),
+    mutant(
+        "a start that draws distinct values",
+        "fitting/problem.py",
+        "return rng.binomial(self.copies, p) / np.maximum(self.copies, 1)",
+        "return (rng.random(len(self.copies)) < p).astype(np.float64)",
+        "tests/test_dmlearn.py",
+        "-k",
+        "draws_rows",
     ),
     mutant(
         "an impossible row passed over",

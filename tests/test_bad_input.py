@@ -182,9 +182,7 @@ def test_the_message_of_the_design() -> None:
         law.seq_encode(rows)
 
 
-@pytest.mark.parametrize(
-    "data", [None, 3, "abc", b"abc", {"a": 1}, iter([1.0]), np.array(3.0), (x for x in [1.0])], ids=lambda data: type(data).__name__
-)
+@pytest.mark.parametrize("data", [None, 3, "abc", b"abc", {"a": 1}, np.array(3.0)], ids=lambda data: type(data).__name__)
 def test_data_that_are_no_rows(data: Any) -> None:
     for node in (GaussianDistribution(0.0, 1.0), CategoricalDistribution({"a": 1.0}), MultivariateGaussianDistribution([0.0], [[1.0]])):
         with pytest.raises(DataError, match="data must"):

@@ -393,13 +393,13 @@ def test_draws_are_plain_values(e: Example) -> None:
     law = e.law
     assert plain(law.sampler(3).sample())
     for size in (0, 1, 7):
-        got = law.sampler(3).sample(size)
-        assert len(got) == size
-        if isinstance(got, np.ndarray):
-            assert got.dtype in (np.float64, np.int64)
-        else:
-            assert type(got) is list
-            assert plain(got)
+        got, short = law.sampler(3).sample(size), law.sample(size, rng=3)
+        assert len(got) == len(short) == size
+        assert type(got) is list
+        assert plain(got)
+        assert same(got, short)
+        assert type(short) is list or short.dtype in (np.float64, np.int64)
+    assert len(law.sampler(1).sample(3) + law.sampler(2).sample(3)) == 6
 
 
 def same(a: Any, b: Any) -> bool:

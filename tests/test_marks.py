@@ -126,7 +126,9 @@ def test_none_is_a_label_in_lists_alone() -> None:
         CategoricalDistribution({"a": 0.5, nan: 0.5})
 
 
-@pytest.mark.parametrize("label", [("a", nan), ("a", pd.NA), ("a", ("b", NAT)), frozenset(["a", nan])], ids=["NaN", "NA", "NaT inside", "set"])
+@pytest.mark.parametrize(
+    "label", [("a", nan), ("a", pd.NA), ("a", ("b", NAT)), frozenset(["a", nan])], ids=["NaN", "NA", "NaT inside", "set"]
+)
 def test_a_label_with_a_mark_inside_is_refused_and_one_with_none_is_not(label: Any) -> None:
     with pytest.raises(DataError, match=r"row 1 is .*; need a label without missing parts"):
         fit([("a", "b"), label], CategoricalEstimator())

@@ -60,7 +60,7 @@ from tests.reference import load
 
 N, C = GaussianDistribution, CategoricalDistribution
 TWO = MixtureDistribution([N(-2.0, 1.0), N(3.0, 1.0)], [0.4, 0.6])
-DATA = TWO.sampler(1).sample(300)
+DATA = TWO.sample(300, rng=1)
 
 
 def gaussians(k: int) -> MixtureEstimator:
@@ -237,7 +237,7 @@ def test_posteriors_are_calibrated(law: MixtureDistribution) -> None:
     rows: list[Any] = [None] * 4000
     for k, component in enumerate(law.components):
         at = np.flatnonzero(z == k)
-        draws = component.sampler(k).sample(len(at))
+        draws = component.sample(len(at), rng=k)
         for i, draw in zip(at.tolist(), draws, strict=True):
             rows[i] = draw
     posterior = responsibilities(law, rows)
@@ -306,7 +306,7 @@ def test_a_sweep_uses_all_cores_unless_told_otherwise(monkeypatch: pytest.Monkey
 
 
 def test_any_candidates_of_any_layout() -> None:
-    counts = PoissonDistribution(4.0).sampler(1).sample(200)
+    counts = PoissonDistribution(4.0).sample(200, rng=1)
     families = {"poisson": PoissonEstimator(), "gaussian": GaussianEstimator(), "labels": CategoricalEstimator()}
     found = select(families.__getitem__, families, counts, "aic", starts=1)
     assert found.value == "poisson"
@@ -423,7 +423,7 @@ def test_likelihood_ratio_finds_two_components_and_does_not_find_them_in_one() -
     assert found.p_value == 1 / 20
     assert found.statistic > found.simulated.max()
     assert found.statistic == 2 * (found.alternative.log_likelihood - found.null.log_likelihood)
-    one = likelihood_ratio_test(N(0.0, 1.0).sampler(3).sample(100), GaussianEstimator(), gaussians(2), **options)
+    one = likelihood_ratio_test(N(0.0, 1.0).sample(100, rng=3), GaussianEstimator(), gaussians(2), **options)
     assert one.p_value > 0.1
     assert len(one.simulated) == 19
     again = likelihood_ratio_test(DATA[:100], GaussianEstimator(), gaussians(2), **{**options, "threads": 2, "replicates": 3})

@@ -110,7 +110,7 @@ def test_log_gaussian_and_gamma(rng: np.random.Generator) -> None:
 def test_categorical_has_the_multinomial_covariance(rng: np.random.Generator) -> None:
     data = rng.choice(list("abcd"), p=[0.1, 0.2, 0.3, 0.4], size=300).tolist()
     law = maximum(data, CategoricalEstimator())
-    p = law.pmap.values_array
+    p = np.array(list(law.pmap.values()))
     found = standard_errors(law, data)
     assert found.names == tuple(f"pmap[{label!r}]" for label in law.pmap)
     np.testing.assert_allclose(found.covariance, (np.diag(p) - np.outer(p, p)) / 300, rtol=1e-6)
@@ -177,7 +177,7 @@ def test_a_row_of_weight_zero_may_be_impossible() -> None:
 
 
 def test_mixture_against_a_hessian_in_thirty_digits() -> None:
-    x = TWO.sampler(2).sample(40)
+    x = TWO.sample(40, rng=2)
     law = ordered(fit(x, TWO_GAUSSIANS, rng=1, delta=0.0, max_its=3000).model)
     found = standard_errors(law, x)
     names = ["w[0]", "components[0].mu", "components[0].sigma2", "components[1].mu", "components[1].sigma2"]
@@ -239,7 +239,7 @@ def test_intervals_of_a_mixture_cover() -> None:
     truth = np.array([0.4, 0.6, -2.5, 1.0, 2.5, 2.0])
     held = np.zeros(6)
     for seed in range(200):
-        x = law.sampler(seed).sample(300)
+        x = law.sample(300, rng=seed)
         interval = standard_errors(fit(x, TWO_GAUSSIANS, start=law, delta=1e-6).model, x).interval(0.95)
         held += (interval[:, 0] <= truth) & (truth <= interval[:, 1])
     assert (held / 200 >= 0.90).all()
@@ -263,7 +263,7 @@ def test_sandwich_of_a_wrong_model(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("parametric", [False, True])
 def test_bootstrap_agrees_where_both_hold(parametric: bool) -> None:
-    x = TWO.sampler(1).sample(800)
+    x = TWO.sample(800, rng=1)
     law = maximum(x, TWO_GAUSSIANS)
     observed = standard_errors(law, x)
     found = standard_errors(law, x, kind="bootstrap", replicates=60, parametric=parametric, rng=1)
@@ -279,7 +279,7 @@ def test_bootstrap_agrees_where_both_hold(parametric: bool) -> None:
 
 
 def test_replicates_have_their_components_in_the_order_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = TWO.sampler(1).sample(300)
+    x = TWO.sample(300, rng=1)
     law = maximum(x, TWO_GAUSSIANS)
     plain = standard_errors(law, x, kind="bootstrap", replicates=6, rng=1)
 
@@ -329,7 +329,7 @@ def test_what_is_drawn_again_at_given_covariates(rng: np.random.Generator) -> No
 
 
 def test_bootstrap_is_reproducible_and_the_same_for_any_number_of_threads() -> None:
-    x = TWO.sampler(1).sample(200)
+    x = TWO.sample(200, rng=1)
     law = maximum(x, TWO_GAUSSIANS)
     one, two = (standard_errors(law, x, kind="bootstrap", replicates=6, rng=5, threads=threads) for threads in (1, 2))
     np.testing.assert_array_equal(one.replicates, two.replicates)
@@ -347,7 +347,7 @@ def test_a_label_that_is_not_drawn_again_has_probability_zero() -> None:
 
 
 def test_threads_give_the_same_bits() -> None:
-    x = TWO.sampler(1).sample(500)
+    x = TWO.sample(500, rng=1)
     law = maximum(x, TWO_GAUSSIANS)
     for kind in ("observed", "sandwich"):
         one, two = (standard_errors(law, x, kind=kind, threads=threads).covariance for threads in (1, 2))
@@ -374,7 +374,7 @@ def test_profile_interval_of_counts_is_not_symmetric() -> None:
 
 
 def test_profile_interval_in_a_mixture_maximises_the_rest() -> None:
-    x = TWO.sampler(7).sample(150)
+    x = TWO.sample(150, rng=7)
     law = ordered(maximum(x, TWO_GAUSSIANS), key=lambda c: c.mu)
     low, high = profile_interval(law, x, "components[0].mu")
     best = fit(x, TWO_GAUSSIANS, start=law).log_likelihood
@@ -402,7 +402,7 @@ def test_profile_interval_that_has_no_end_is_refused_in_words() -> None:
 
 
 def test_error_of_a_function_of_the_model() -> None:
-    x = TWO.sampler(1).sample(1000)
+    x = TWO.sample(1000, rng=1)
     found = standard_errors(maximum(x, TWO_GAUSSIANS), x)
     value, error = found.of(lambda model: model.mean())
     assert value == pytest.approx(x.mean(), rel=1e-6)
@@ -420,7 +420,7 @@ def test_error_of_an_imputed_mean() -> None:
         ],
         [0.5, 0.5],
     )
-    rows = truth.sampler(1).sample(500)
+    rows = truth.sample(500, rng=1)
     law = maximum(rows, MixtureEstimator([CompositeEstimator((GaussianEstimator(), CategoricalEstimator()))] * 2))
     value, error = standard_errors(law, rows).of(lambda model: condition(model, (UNKNOWN, "a")).mean())
     inside = np.array([x for x, label in rows if label == "a"])
@@ -512,7 +512,7 @@ def test_a_gate_that_separates_leaves_the_others_their_errors(gap: float) -> Non
 
 
 def test_fixed_weights_have_no_error() -> None:
-    x = TWO.sampler(1).sample(300)
+    x = TWO.sample(300, rng=1)
     estimator = MixtureEstimator([GaussianEstimator()] * 2, fixed_weights=[0.4, 0.6])
     law = maximum(x, estimator)
     found = standard_errors(law, x, estimator=estimator)
@@ -556,7 +556,7 @@ def test_what_the_data_do_not_determine_is_named() -> None:
 
 
 def test_a_model_that_is_no_maximum_is_called_so() -> None:
-    x = TWO.sampler(1).sample(300)
+    x = TWO.sample(300, rng=1)
     with pytest.warns(FitWarning, match="left to gain"):
         standard_errors(MixtureDistribution([GaussianDistribution(-1.0, 1.0), GaussianDistribution(1.0, 1.0)], [0.5, 0.5]), x)
 

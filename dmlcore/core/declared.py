@@ -7,6 +7,7 @@ free parameters and the flat unconstrained vector follow from that one declarati
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
@@ -38,13 +39,32 @@ def keys(*parts: str) -> Any:
 
 
 def child(default: Any = dataclasses.MISSING, kw_only: bool = False, at: str = "") -> Any:
-    """Declares one nested distribution or estimator; with the default None there may be none. at: what messages call its place."""
-    return parameter(Child(at, default is dataclasses.MISSING), default, kw_only)
+    """Declares one nested distribution or estimator; None stands for the default, and with the default None there may be none.
+
+    at: what messages call its place.
+    """
+    required = default is dataclasses.MISSING
+    return parameter(Child(at, required, None if required else default), default, kw_only)
 
 
 def children(each: str = "") -> Any:
     """Declares a sequence of nested distributions or estimators. each: what messages call one of them, `component`."""
     return parameter(Children(each))
+
+
+class Shown:
+    """A field that is stored in one form and read in another: tables of labels are arrays to the engine, and dicts to users."""
+
+    def __init__(self, field: str, domain: Domain):
+        self.field, self.domain = field, domain
+
+    def __get__(self, node: Any, family: Any = None) -> Any:
+        if node is None:  # so that a subclass which declares the field again does not find a default here
+            raise AttributeError(self.field)
+        return self.domain.shown(node.stored(self.field))
+
+    def __set__(self, node: Any, value: Any) -> None:
+        node.__dict__[self.field] = value
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(parameter, child, children))
@@ -56,6 +76,7 @@ class Declared:
     _fields: ClassVar[tuple[tuple[str, Domain], ...]] = ()
     _child_fields: ClassVar[tuple[tuple[str, bool], ...]] = ()  # (field, whether it is a sequence)
     facts: ClassVar[Mapping[str, Any]] = {}  # what `pinned` added; copies and pickles keep it, `repr`, `==` and JSON leave it out
+    other_names: ClassVar[Mapping[str, str]] = {}  # keywords by which users know fields -> the fields
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -63,10 +84,15 @@ class Declared:
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
         cls._fields = tuple((f.name, f.metadata.get("domain") or Domain()) for f in fields)
         cls._child_fields = tuple((f, isinstance(d, Children)) for f, d in cls._fields if isinstance(d, (Child, Children)))
+        for field, domain in cls._fields:
+            if type(domain).shown is not Domain.shown:
+                setattr(cls, field, Shown(field, domain))
+        if cls.other_names:
+            cls.__init__ = _taking(cls.other_names, cls.__init__)  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
         for field, domain in self._fields:
-            value = getattr(self, field)
+            value = self.stored(field)
             try:
                 checked = domain.check(value)
             except (ParameterError, TypeError) as error:
@@ -104,9 +130,13 @@ class Declared:
 
     # -- what follows from the declaration -------------------------------------------------------------------------
 
+    def stored(self, field: str) -> Any:
+        """A field's value as the engine holds it, where users are shown another form (`Domain.shown`)."""
+        return self.__dict__[field]
+
     def fields(self) -> dict[str, Any]:
-        """Declared fields by name, in order."""
-        return {field: getattr(self, field) for field, _ in self._fields}
+        """Declared fields by name, in order, as they are stored."""
+        return {field: self.stored(field) for field, _ in self._fields}
 
     def replace(self, **changes: Any) -> Self:
         """The same with some fields changed; validated again."""
@@ -166,11 +196,11 @@ class Declared:
         shown = []
         required = True
         for f in sorted(dataclasses.fields(self), key=lambda f: bool(f.kw_only)):  # type: ignore[arg-type]
-            value = getattr(self, f.name)
+            value = self.stored(f.name)
             if f.default is not dataclasses.MISSING and same(value, f.default):
                 required = False
                 continue
-            text = _readable(value)
+            text = _readable(getattr(self, f.name))
             shown.append(text if required and not f.kw_only else f"{f.name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -188,7 +218,7 @@ class Declared:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(same(getattr(self, field), getattr(other, field)) for field, _ in self._fields)
+        return all(same(self.stored(field), other.stored(field)) for field, _ in self._fields)
 
     def __hash__(self) -> int:
         return hash((type(self), *(_hashable(getattr(self, field)) for field, _ in self._fields)))
@@ -203,7 +233,22 @@ class Declared:
         """`(name, domain, value)` of each declared field that is no nested node."""
         for field, domain in self._fields:
             if not isinstance(domain, (Child, Children)):
-                yield field, domain, getattr(self, field)
+                yield field, domain, self.stored(field)
+
+
+def _taking(other_names: Mapping[str, str], init: Any) -> Any:
+    """A constructor that takes fields by other names as well."""
+
+    @functools.wraps(init)
+    def made(self: Any, *args: Any, **given: Any) -> None:
+        for other, field in other_names.items():
+            if other in given:
+                if field in given:
+                    raise TypeError(f"{type(self).__name__}: {other} is another name of {field}; give one of them")
+                given[field] = given.pop(other)
+        init(self, *args, **given)
+
+    return made
 
 
 def check_node(value: Any, noun: str, who: str, error: type[Exception] = ParameterError) -> None:

@@ -41,6 +41,10 @@ class Domain:
         """The stored form of `value`; raises `ParameterError(need)` if it lies outside."""
         return value
 
+    def shown(self, value: Any) -> Any:
+        """What users read of a stored value: the value itself, unless a domain says otherwise."""
+        return value
+
     def free(self, value: Any) -> int:
         """How many numbers are free in a value of this shape, wherever it lies; no fewer than it has coordinates."""
         return len(self.flatten(value))
@@ -236,6 +240,21 @@ class Simplex(Domain):
         return np.array(rows).reshape(like.shape)
 
 
+class Shares(Domain):
+    """Numbers of any sum that stand in proportion to probabilities, shape `(K,)`; stored as probabilities. A setting."""
+
+    need = "finite numbers >= 0, not all zero"
+
+    def check(self, value: Any) -> np.ndarray:
+        try:
+            p = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise self.fail(value) from None
+        if p.ndim != 1 or not (p >= 0).all() or not 0 < p.sum() < np.inf:
+            raise self.fail(value)
+        return normalised(p)
+
+
 class Some(Domain):
     """A vector of which only some entries `(p,)` are free: the others are taken from elsewhere."""
 
@@ -253,13 +272,32 @@ class Some(Domain):
         return out
 
 
+class Maybe(Domain):
+    """None, or a value of another domain that is a setting: it has no free numbers."""
+
+    def __init__(self, inner: Domain):
+        self.inner, self.need = inner, f"{inner.need}, or None"
+
+    def check(self, value: Any) -> Any:
+        return None if value is None else self.inner.check(value)
+
+    def shown(self, value: Any) -> Any:
+        return None if value is None else self.inner.shown(value)
+
+
 class Child(Domain):
-    """A distribution (or an estimator) nested in this one. at: what messages call its place; without, they pass through to it."""
+    """A distribution (or an estimator) nested in this one. at: what messages call its place; without, they pass through to it.
+
+    required: whether there must be one. absent: what None stands for.
+    """
 
     need = "a distribution or an estimator"
 
-    def __init__(self, at: str = "", required: bool = True):
-        self.at, self.required = at, required
+    def __init__(self, at: str = "", required: bool = True, absent: Any = None):
+        self.at, self.required, self.absent = at, required, absent
+
+    def check(self, value: Any) -> Any:
+        return self.absent if value is None else value
 
 
 class Children(Domain):

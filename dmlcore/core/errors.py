@@ -53,6 +53,10 @@ class FitWarning(UserWarning):
     """A fit or one of several starts did not end as a maximum, and the caller can act: other data, a prior, other starts."""
 
 
+class SlowWarning(UserWarning):
+    """Something makes all work many times slower than it need be, and the caller can act."""
+
+
 class BadValue(Exception):
     """Raised while encoding, by position; turned into a `DataError` with path and row at the top."""
 

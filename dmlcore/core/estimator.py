@@ -15,7 +15,7 @@ import numpy as np
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import nonnegative
-from dmlcore.core.errors import ParameterError, StructureError, inside, shorten
+from dmlcore.core.errors import BadValue, ParameterError, StructureError, inside, shorten
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 
@@ -100,7 +100,10 @@ class Estimator(Declared):
         """Why one raw observation has density zero whatever the parameters, or None if it need not have."""
         if self.support is None:
             return None
-        column: Any = self.layout.encode([x])
+        try:
+            column: Any = self.layout.encode([x])
+        except BadValue as error:  # of another kind than this law reads, beside others that read it
+            return f"{self.label}: {shorten(x)} has density zero; it needs {error.need}"
         inside = self.support.contains(getattr(column, "x", column))
         return None if inside[0] else f"{self.label}: {shorten(x)} has density zero; it needs {self.support.need}"
 

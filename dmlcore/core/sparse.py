@@ -33,6 +33,9 @@ class SparseTable(Mapping[int, float]):
         out.setflags(write=False)
         return out
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.dense(), dtype)
+
     def at(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For each place its position among the positive entries, and whether it is one of them."""
         found = np.minimum(np.searchsorted(self.where, places), len(self.where) - 1)
@@ -72,6 +75,10 @@ class Table(Simplex):
         p = super().check(value)
         where = np.flatnonzero(p) if len(p) >= LONG else np.zeros(0)
         return SparseTable(len(p), where, p[where]) if SparseTable.suits(len(p), len(where)) else p
+
+    def shown(self, value: Any) -> np.ndarray:
+        whole: np.ndarray = value.dense() if isinstance(value, SparseTable) else value
+        return whole
 
     def free(self, value: Any) -> int:
         return value.size - 1

@@ -3,6 +3,7 @@
     Values    one contiguous array, `(n,)` or `(n, d)`, or the labels of a vocabulary
     Distinct  the distinct values once (a column), and one code per row
     Option    which rows are present, and the column of those rows
+    Versions  the same rows as laws of several kinds read them
     Ragged    offsets, and the flat column of all elements, with the column of lengths
     Record    one column per field
     Chain     sequences of labels as their first label and counted pairs of successive labels
@@ -115,6 +116,29 @@ class Option(Column):
     def work(self) -> np.ndarray | None:
         inner = self.value.work()
         return None if inner is None else inner[np.searchsorted(self.present, np.arange(self.n + 1))]
+
+
+class Versions(Column):
+    """Observations as laws of several kinds read them: for each kind the rows it can read, and their column.
+
+    A law that cannot read a row (a count that reads 2.5, a number that reads a word) gives it density zero.
+    """
+
+    def __init__(self, n: int, kinds: dict[Any, Option]):
+        self.n, self.kinds = n, kinds
+
+    def slice(self, start: int, stop: int) -> Versions:
+        return Versions(stop - start, {kind: column.slice(start, stop) for kind, column in self.kinds.items()})
+
+    def take(self, rows: np.ndarray) -> Versions:
+        return Versions(len(rows), {kind: column.take(rows) for kind, column in self.kinds.items()})
+
+    def row(self, i: int) -> Any:
+        return next((value for value in (column.row(i) for column in self.kinds.values()) if value is not None), None)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(column.nbytes for column in self.kinds.values())
 
 
 class Ragged(Column):

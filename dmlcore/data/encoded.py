@@ -13,19 +13,28 @@ from dmlcore.core.labels import plain
 from dmlcore.data.columns import Column, blocks
 from dmlcore.data.frames import Columns, is_frame, library_of, one_row, plain_column
 from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
+from dmlcore.data.values import listed
 
 MANY = 1000  # rows from which holding the garbage collector pays
 BLOCK_ROWS = 1 << 15  # rows, or elements, whose block x components arrays stay in the nearer caches
 
 
 class Encoded:
-    """Observations as columns of one layout. `len(encoded)` is the number of rows; `nbytes` what the columns hold."""
+    """Observations as columns of one layout. `len(encoded)` is the number of rows; `nbytes` what the columns hold.
+
+    It is also the one chunk of a list of chunks, as DMLearn has them: `encoded[0]` is `(rows, encoded)`, and it may be gone through.
+    """
 
     def __init__(self, column: Column, layout: Layout):
         self.column, self.layout = column, layout
 
     def __len__(self) -> int:
         return len(self.column)
+
+    def __getitem__(self, chunk: int) -> tuple[int, Encoded]:
+        if chunk not in (0, -1):
+            raise IndexError(f"encoded data are one chunk, [0], whatever num_chunks or chunk_size was; there is no chunk {chunk!r}")
+        return len(self), self
 
     def __repr__(self) -> str:
         return f"Encoded({len(self)} rows of {type(self.layout).__name__.lower()})"
@@ -43,12 +52,12 @@ class Encoded:
 
 
 def encode(data: Any, layout: Layout) -> Encoded:
-    """Observations (a list, an array, a data frame) as columns; encoded data of the same layout pass through.
+    """Observations (a list, an array, a data frame, an iterator) as columns; encoded data of the same layout pass through.
 
     Raises `DataError` naming the field path, the row, the value and what is needed.
     """
     if isinstance(data, Encoded):
-        if not layout.reads(data.layout):
+        if data.layout.joined(layout) != data.layout:
             raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
         return data
     values = observations(data, layout)
@@ -72,6 +81,7 @@ def observations(data: Any, layout: Layout) -> Any:
 
     A frame of one column is read as that column where the model reads single values. Raises `DataError` for what are no rows.
     """
+    data = listed(data)
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
         hint = "; collect() it first" if hasattr(data, "collect") else ""
         raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}{hint}")

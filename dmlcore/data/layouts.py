@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from dmlcore.core.errors import BadValue
 from dmlcore.core.labels import Vocabulary, plain
-from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values
+from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values, Versions
 from dmlcore.data.frames import Columns
 from dmlcore.data.marks import holds_mark, is_missing, missing_among
 from dmlcore.data.repeats import CODED_MAX_VALUES, coded
@@ -30,6 +30,7 @@ from dmlcore.data.values import (
     integers,
     is_hashable,
     is_number,
+    is_real,
     is_row,
     is_too_fine,
     is_vector,
@@ -56,13 +57,9 @@ class Layout(ABC):
     def encode(self, values: Any) -> Column:
         """The column of a list (or array) of observations. Raises `BadValue`."""
 
-    def reads(self, other: Layout) -> bool:
-        """Whether a column of another layout will do as it is: where this one looks at nothing, any will."""
-        if isinstance(self, Anything) or self == other:
-            return True
-        parts = [f.name for f in fields(self) if f.compare]
-        alike = type(self) is type(other) and bool(parts)
-        return alike and all(_reads(getattr(self, name), getattr(other, name)) for name in parts)
+    def joined(self, other: Layout) -> Layout | None:
+        """The layout that laws of this one and of another can both read, or None."""
+        return self if self == other or isinstance(other, Anything) else None
 
     @property
     def takes_missing(self) -> bool:
@@ -84,12 +81,6 @@ class Layout(ABC):
         return BadValue(int(index), shown, need + hint, f".{self.label}")
 
 
-def _reads(mine: Any, theirs: Any) -> bool:
-    if isinstance(mine, tuple):
-        return len(mine) == len(theirs) and all(map(_reads, mine, theirs))
-    return mine.reads(theirs) if isinstance(mine, Layout) else bool(mine == theirs)
-
-
 @dataclass(frozen=True)
 class Anything(Layout):
     """Observations nobody looks at."""
@@ -101,9 +92,24 @@ class Anything(Layout):
     def encode(self, values: Any) -> Column:
         return Blank(len(values))
 
+    def joined(self, other: Layout) -> Layout | None:
+        return other
+
+
+class Value(Layout):
+    """One number or one label. Laws of several kinds of them can read the same observations, each what it can."""
+
+    def joined(self, other: Layout) -> Layout | None:
+        if self == other or not isinstance(other, Value):
+            return super().joined(other)
+        return AnyKind(self.label, self.kinds() | other.kinds())
+
+    def kinds(self) -> frozenset[type[Layout]]:
+        return frozenset({type(self)})
+
 
 @dataclass(frozen=True)
-class Real(Layout):
+class Real(Value):
     """A real number; with `finite`, no infinite one."""
 
     finite: bool = field(default=False, compare=False)
@@ -125,7 +131,7 @@ class Real(Layout):
 
 
 @dataclass(frozen=True)
-class Count(Layout):
+class Count(Value):
     """A whole number."""
 
     def encode(self, values: Any) -> Column:
@@ -198,7 +204,7 @@ class Covariates(Vector):
 
 
 @dataclass(frozen=True)
-class Labels(Layout):
+class Labels(Value):
     """A label: any hashable that equals itself. none: whether None may be one (in lists; in tables it is a missing cell)."""
 
     none: bool = field(default=True, compare=False)
@@ -244,6 +250,45 @@ class Labels(Layout):
 
 
 @dataclass(frozen=True)
+class AnyKind(Value):
+    """A number or a label that laws of several kinds read: a column for each of them, of the rows that it can read."""
+
+    read_by: frozenset[type[Layout]] = frozenset()
+    none: bool = field(default=True, compare=False)  # as of `Labels`
+
+    def without_none(self) -> Layout:
+        return replace(self, none=False)
+
+    def kinds(self) -> frozenset[type[Layout]]:
+        return self.read_by
+
+    def encode(self, values: Any) -> Column:
+        if Labels in self.read_by:
+            codes, vocabulary = Labels(self.label, self.none).number(values)
+            return Distinct(codes, self.versions(list(vocabulary), {Labels: Values(vocabulary)}))
+        x: Any = Real(self.label).encode(values)
+        whole = integers(values)
+        if whole is None:
+            return self.versions(x.x.tolist(), {Real: x})
+        column: Any = coded(whole)
+        if not isinstance(column, Distinct):
+            return self.versions(whole, {Real: x, Count: column})
+        distinct: Any = column.values
+        return Distinct(column.codes, self.versions(distinct.x, {Real: Values(distinct.x.astype(np.float64)), Count: distinct}))
+
+    def versions(self, values: Any, known: dict[Any, Column]) -> Versions:
+        """The columns of values that every kind reads in its own way; those in `known` are of all rows."""
+        n = len(values)
+        out = {kind: Option(n, np.arange(n), column) for kind, column in known.items()}
+        for kind, reads in ((Real, is_real), (Count, is_whole)):
+            if kind in self.read_by and kind not in out:
+                rows = np.fromiter((i for i, v in enumerate(values) if reads(v)), dtype=np.intp)
+                x = np.array([values[i] for i in rows.tolist()], dtype=np.int64 if kind is Count else np.float64)
+                out[kind] = Option(n, rows, Values(x))
+        return Versions(n, out)
+
+
+@dataclass(frozen=True)
 class Maybe(Layout):
     """An observation of `value`, or missing: a mark, `missing`, or what `value` takes for missing."""
 
@@ -279,6 +324,11 @@ class Maybe(Layout):
             return Distinct(codes, Option(m + gone, np.arange(m), child.values))
         return Option(len(values), present, child)
 
+    def joined(self, other: Layout) -> Layout | None:
+        alike = isinstance(other, Maybe) and replace(other, value=self.value) == self
+        value = self.value.joined(other.value) if alike else None  # type: ignore[attr-defined]
+        return super().joined(other) if value is None else replace(self, value=value)
+
     def present(self, values: Any) -> np.ndarray:
         """Which observations are there, `(n,)`."""
         there = ~self.value.absent(values)
@@ -305,6 +355,13 @@ class Fields(Layout):
     def entries(self, row: Any) -> Any:
         """The entries of one row: all of them missing, where the row is."""
         return (math.nan,) * len(self.values) if is_missing(row) else row
+
+    def joined(self, other: Layout) -> Layout | None:
+        if type(other) is not type(self) or len(other.values) != len(self.values):
+            return super().joined(other)
+        values = [one.joined(two) for one, two in zip(self.values, other.values, strict=True)]
+        there = tuple(value for value in values if value is not None)
+        return replace(self, values=there) if len(there) == len(values) else None
 
     def encode(self, values: Any) -> Column:
         n, k = len(values), len(self.values)

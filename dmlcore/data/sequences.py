@@ -30,6 +30,12 @@ class Repeated(Layout):
     def without_none(self) -> Layout:
         return replace(self, value=self.value.without_none())
 
+    def joined(self, other: Layout) -> Layout | None:
+        if type(other) is not type(self):
+            return super().joined(other)
+        value, length = self.value.joined(other.value), self.length.joined(other.length)
+        return None if value is None or length is None else replace(self, value=value, length=length)
+
     def encode(self, values: Any) -> Column:
         flat, offsets, lengths = flattened(self, values)
         try:
@@ -57,6 +63,10 @@ class LabelSequence(Layout):
 
     def without_none(self) -> Layout:
         return replace(self, none=False)
+
+    def joined(self, other: Layout) -> Layout | None:
+        length = self.length.joined(other.length) if isinstance(other, LabelSequence) else None
+        return super().joined(other) if length is None else replace(self, length=length)
 
     def encode(self, values: Any) -> Column:
         flat, offsets, lengths = flattened(self, values)

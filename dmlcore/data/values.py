@@ -18,6 +18,11 @@ FINE = ("ns", "ps", "fs", "as")  # units of time of which NumPy gives no plain v
 NUMBERS = (numbers.Real, np.bool_, Decimal)
 
 
+def listed(data: Any) -> Any:
+    """Rows that can be gone through but not asked for by number (an iterator, a `zip`, a set) as a list; anything else as it is."""
+    return list(data) if isinstance(data, Iterable) and not hasattr(data, "__getitem__") else data
+
+
 def _are_numbers(kinds: Iterable[type]) -> bool:
     """Whether all values of these types are real numbers. NumPy counts durations among whole numbers: of which unit they do not say."""
     return all(issubclass(kind, NUMBERS) and not issubclass(kind, np.timedelta64) for kind in kinds)
@@ -87,6 +92,10 @@ def is_number(v: Any) -> bool:
         return _are_numbers([type(v)]) and float(v) is not None
     except (OverflowError, ValueError):
         return False
+
+
+def is_real(v: Any) -> bool:
+    return is_number(v) and not math.isnan(v)
 
 
 def is_whole(v: Any) -> bool:

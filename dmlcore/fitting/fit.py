@@ -13,6 +13,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
+from dmlcore.data.values import listed
 from dmlcore.engines.threads import one_blas_thread
 from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.climb import Climb, interrupted, reasons
@@ -87,6 +88,7 @@ def fit(
     check_rule(assign, accelerate, delta, change)
     began = time.perf_counter()
     deadline = np.inf if time_limit is None else began + time_limit
+    data = listed(data)
     if progress:
         progress_bars()  # a missing library is better known before the work
     problem = Problem(data, estimator, weights, threads)

@@ -20,6 +20,7 @@ from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded, encode, observation, observations, row_weights
 from dmlcore.data.frames import Columns, check_paired, index_of
+from dmlcore.data.values import listed
 from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.fitting.assignment import FAINT, random_shares, rule_of, shares_first
 from dmlcore.kernels.codes import scatter
@@ -55,16 +56,18 @@ class Problem:
             self._start_owns = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole)))
 
     def _hold(self, data: Any, weights: Any) -> None:
+        data = listed(data)
         encoded = encode(data, self.estimator.layout)
         check_paired(index_of(data), weights, "weights", "data")
         w = row_weights(weights, len(encoded))
         self.rows = len(encoded)
         self.unit = 1.0 if w is None else float(w.sum() / np.count_nonzero(w))  # the mean weight of a row that has any
-        self.raw, self.codes = data, None
+        self.raw, self.codes, self.copies = data, None, None
         self.given_weights = np.ones(1) if w is None else w
         if type(encoded.column) is Distinct:  # rows that repeat are kept once, with their weight
             self.codes = encoded.column.codes
             w = scatter(np.ones(len(encoded)) if w is None else w, self.codes, len(encoded.column.values))
+            self.copies = np.bincount(self.codes, minlength=len(w))
             encoded = Encoded(encoded.column.values, encoded.layout)
         self.encoded, self.weights = encoded, w
 
@@ -95,13 +98,13 @@ class Problem:
         self.choosing = self.choosing or K > 1
         return np.ones((K, n))
 
-    def _opened(self, estimator: Estimator, ties: Ties, responsibilities: Any, factors: Any = None) -> Any:
-        """Statistics without a model: latent nodes take the given responsibilities, rows their weights times `factors`."""
+    def _opened(self, estimator: Estimator, ties: Ties, responsibilities: Any, factors: np.ndarray | None = None) -> Any:
+        """Statistics without a model: latent nodes take the given responsibilities, rows their weights times `factors` `(n,)`."""
         tables, send = Tables(), Send(ties.by_id)
         open, total = Open(responsibilities, tables), None
         for start, stop, column in self.encoded.blocks:
             weights = self._block_weights(start, stop)
-            node = send(estimator, open(estimator, column), weights if factors is None else weights * factors(stop - start))
+            node = send(estimator, open(estimator, column), weights if factors is None else weights * factors[start:stop])
             total = node if total is None else total + node
         return settle(estimator, total, send)
 
@@ -113,10 +116,12 @@ class Problem:
         out.__dict__.pop("_ones", None)
         if self.weights is None:
             chosen, out.weights = np.sort(rng.choice(len(self.encoded), rows, replace=False)), None
+            out.copies = None
         else:  # in proportion to weight; one that is drawn several times counts as often
             counts = rng.multinomial(rows, self.weights / self.weights.sum())
             chosen = np.flatnonzero(counts)
-            out.weights = counts[chosen] * self.unit
+            out.copies = counts[chosen]
+            out.weights = out.copies * self.unit
         out.encoded = Encoded(self.encoded.column.take(chosen), self.encoded.layout)
         out.threads, out.share = 1, float(out.row_weights.sum() / self.row_weights.sum())
         return out
@@ -140,7 +145,7 @@ class Problem:
         out.assign, out._draws = assign, rng if assign == "stochastic" else None
         if out._draws is not None and self.codes is not None:  # rows that are alike are drawn apart
             out.encoded = Encoded(Distinct(self.codes, self.encoded.column), self.encoded.layout)
-            out.weights, out.codes = np.broadcast_to(self.given_weights, self.rows), None
+            out.weights, out.codes, out.copies = np.broadcast_to(self.given_weights, self.rows), None, None
         return out
 
     def faintly(self, owns: list[Any], share: float) -> list[Any]:
@@ -151,7 +156,8 @@ class Problem:
         if self.scalable:
             rest = [own if own is None or local(own) else faint(own, share) for own in self._start_owns]
         else:
-            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, lambda n: np.full(n, share))))
+            every = np.full(len(self.encoded), share)
+            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, every)))
         return [own if own is None or local(own) else own + other for own, other in zip(owns, rest, strict=True)]
 
     def start(self, rng: np.random.Generator, p: float) -> Distribution:
@@ -181,14 +187,17 @@ class Problem:
 
     def _random_start(self, rng: np.random.Generator, p: float) -> Distribution:
         shares_rng, rows_rng = spawn(rng, 2)
-
-        def kept(n: int) -> np.ndarray:
-            return np.where(rows_rng.random(n) < p, 1.0, FAINT * p)
-
+        kept = np.maximum(self._kept(rows_rng, p), FAINT * p)
         owns = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, random_shares(shares_rng), kept)))
         if self.share < 1 and self.scalable:
             owns = self.faintly(owns, FAINT * p * self.share)
         return maximise(self.estimator, owns, self.ties)
+
+    def _kept(self, rng: np.random.Generator, p: float) -> np.ndarray:
+        """The share of each encoded row's copies that is kept, where each row is kept with probability `p`. Shape `(n,)`."""
+        if self.copies is None:
+            return (rng.random(len(self.encoded)) < p).astype(np.float64)
+        return rng.binomial(self.copies, p) / np.maximum(self.copies, 1)
 
     def start_from(self, shares: np.ndarray, rng: np.random.Generator) -> Distribution:
         """The model that follows from shares `(K, n)` of the components of a mixture; what else is latent starts at random."""
@@ -276,11 +285,10 @@ class Problem:
             row = start + int(np.argmin(log))
             row = int(np.argmax(self.codes == row)) if self.codes is not None else row
             x = observation(self.raw, self.estimator.layout, row)
-            if self.estimator.impossible(x) is None:
+            why = self.estimator.impossible(x)
+            if why is None:
                 raise SupportError(f"row {row} has density zero under the start ({model.blame(x)}); begin from another, or leave it out")
-            raise SupportError(
-                f"row {row} has density zero under every choice the model allows ({model.blame(x)}); leave it out or model it"
-            )
+            raise SupportError(f"row {row} has density zero under every choice the model allows ({why}); leave it out or model it")
         return float(weights @ log)
 
 

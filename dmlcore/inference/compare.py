@@ -21,7 +21,7 @@ from dmlcore.core.extras import library
 from dmlcore.core.partial import is_listed
 from dmlcore.core.random import Random, generator
 from dmlcore.data.frames import Columns, is_frame, plain_column
-from dmlcore.data.values import is_hashable, is_missing, is_number
+from dmlcore.data.values import is_hashable, is_missing, is_number, listed
 
 WIDTH = 16, 30  # of a column's name in the text, at least and at most
 MEMBERS = 12  # of sets, the most frequent, that have a column of their own
@@ -125,7 +125,7 @@ def compare(real: Any, synthetic: Any, classify: bool = True, rng: Random = None
 
 
 def _both(real: Any, synthetic: Any) -> tuple[list[Any], list[Any], list[Any]]:
-    both = (real, synthetic)
+    real, synthetic = both = listed(real), listed(synthetic)
     lists = all(isinstance(data, list) and all(isinstance(row, list) for row in data) for data in both) and all(both)
     if lists and len({len(row) for data in both for row in data}) > 1:  # tables of one column, which holds lists
         return ["field 0"], [real], [synthetic]

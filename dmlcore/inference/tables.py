@@ -10,7 +10,7 @@ import numpy as np
 from dmlcore.core.errors import DataError, shorten
 from dmlcore.data.frames import column_at, column_names, is_frame, library_of, plain_column
 from dmlcore.data.layouts import Fields, Layout, Vector
-from dmlcore.data.values import first, is_row
+from dmlcore.data.values import first, is_row, listed
 from dmlcore.inference.writing import as_given, filled, with_columns
 
 
@@ -21,6 +21,7 @@ class Table:
     """
 
     def __init__(self, data: Any, layout: Layout, names: Sequence[str] | None = None):
+        data = listed(data)
         self.data, self.layout = data, layout
         self.single = not isinstance(layout, (Fields, Vector))
         self.count = 1 if self.single else len(layout.values) if isinstance(layout, Fields) else layout.dim  # type: ignore[attr-defined]
@@ -117,7 +118,7 @@ class Table:
 def alike(row: Any, values: list[Any]) -> Any:
     """Values as a row of the same kind: a tuple, which may have names, a list or an array."""
     if isinstance(row, np.ndarray):
-        return np.array(values)
+        return np.array(values, dtype=object if row.dtype == object else None)  # objects keep what each of them was
     return row._make(values) if hasattr(row, "_make") else type(row)(values)
 
 

@@ -76,8 +76,8 @@ class Writer:
             return [[encode_label(label, where), self._pairs(row, where)] for label, row in value.items()]
         if isinstance(domain, LabelProbabilities) and isinstance(value, Mapping):
             return self._pairs(value, where)
-        if isinstance(domain, (Array, Simplex)) and isinstance(value, np.ndarray):
-            return _numbers(value)
+        if isinstance(domain, (Array, Simplex)) and isinstance(whole := domain.shown(value), np.ndarray):
+            return _numbers(whole)
         if isinstance(domain, (Children, Keys)) and isinstance(value, tuple):
             return self._all(value, where)
         return self.value(value, where)

@@ -12,6 +12,7 @@ import numpy as np
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.random import Random
 from dmlcore.data.frames import check_paired, index_of
+from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
 from dmlcore.regression.families import FAMILIES
 from dmlcore.regression.fitted import Fitted
@@ -201,7 +202,7 @@ class MixtureRegression(Fitted):
         return self
 
     def _read_first(self, X: Any, roles: dict[str, Any], sharing: Sharing, terms: tuple[Term, ...] | None = None) -> Given:
-        table = X if isinstance(X, Table) else Table(X)
+        table, roles = X if isinstance(X, Table) else Table(X), {role: listed(value) for role, value in roles.items()}
         sharing = replace(sharing, scale=bool(self.shared_scale))
         return read(table, roles, schema_of(table, roles, self.family, self.fit_intercept, terms, sharing))
 

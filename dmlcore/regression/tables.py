@@ -9,7 +9,7 @@ import numpy as np
 from dmlcore.core.errors import BadValue, DataError, EmptyError, shorten
 from dmlcore.data.frames import column_at, column_names, distinct, index_of, is_frame, levels_of, library_of, plain_column
 from dmlcore.data.layouts import Labels
-from dmlcore.data.values import first, floats, is_missing, is_number, plain_list, unit_hint
+from dmlcore.data.values import first, floats, is_missing, is_number, listed, plain_list, unit_hint
 
 CODING = " (code text and categories as columns of numbers, one for each level but one, or give a formula)"
 
@@ -26,7 +26,7 @@ def names_in(given: Any) -> tuple[str, ...]:
 
 def raw(values: Any) -> Any:
     """A column as an array of numbers, or as a list of plain values."""
-    values = plain_column(values)
+    values = plain_column(listed(values))
     try:
         array = np.asarray(values)
     except ValueError:
@@ -93,6 +93,7 @@ class Table:
     """Columns by name. Those of an array are called `x0`, `x1`, ... (with another `prefix`: by that). what: they are, for messages."""
 
     def __init__(self, data: Any, prefix: str = "x", what: str = "covariates"):
+        data = listed(data)
         self.framed, self.index = is_frame(data), index_of(data)
         if self.framed:
             self.names = tuple(distinct(list(map(str, column_names(data)))))

@@ -14,6 +14,7 @@ from dmlcore.core.errors import DmlcoreError, EmptyError, ParameterError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator, spawn
 from dmlcore.data.encoded import encode, row_weights
+from dmlcore.data.values import listed
 from dmlcore.fitting.climb import OFF_THE_MAP
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
@@ -133,7 +134,7 @@ def select(
     _check(criterion, patience)
     if threads is None and "DMLCORE_NUM_THREADS" not in os.environ:
         threads = os.cpu_count()
-    candidates = list(values)
+    data, candidates = listed(data), list(values)
     if not candidates:
         raise EmptyError("there are no candidates to choose from")
     parent = generator(rng)

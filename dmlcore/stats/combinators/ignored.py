@@ -90,5 +90,7 @@ class IgnoredEstimator(CombinatorEstimator):
 
 
 def check_fixed(node: Any) -> None:
-    """`dist` must be a distribution."""
+    """`dist` must be a distribution; None is the one that says nothing."""
+    if node.dist is None:
+        node.derive(dist=NullDistribution())
     check_node(node.dist, Distribution.noun, f"{type(node).__name__}: dist")

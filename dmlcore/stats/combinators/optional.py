@@ -155,7 +155,8 @@ class OptionalEstimator(CombinatorEstimator):
 
     def impossible(self, x: Any) -> str | None:
         layout: Any = self.layout
-        return self.estimator.impossible(x) if layout.present([x])[0] else None
+        why = self.estimator.impossible(x) if layout.present([x])[0] else None
+        return why and f"({self.label}).{why}"
 
     def open(self, column: Any, open: Any) -> Any:
         return column.present, len(column), open(self.estimator, column.value)

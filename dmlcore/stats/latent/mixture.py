@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -168,11 +168,12 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
     keys: tuple[str | None, str | None] = keys("weights", "components")
 
     reads_some = True
+    mixed: ClassVar[bool] = False  # whether components may be laws of several kinds of numbers and labels
 
     def validate(self) -> None:
         if len(self.w) != len(self.components):
             raise ParameterError(f"{type(self).__name__}: w must have one entry per component, {len(self.components)}, got {len(self.w)}")
-        self.derive(layout=common_layout(self.components, type(self).__name__))
+        self.derive(layout=common_layout(self.components, type(self).__name__, self.mixed))
 
     @property
     def own_key(self) -> str | None:
@@ -250,10 +251,11 @@ class MixtureEstimator(CombinatorEstimator):
     family = MixtureDistribution
     parted = ("estimators",)
     mixes = True
+    mixed: ClassVar[bool] = False
 
     def validate(self) -> None:
         who = type(self).__name__
-        self.derive(layout=common_layout(self.estimators, who), prior=weight_prior(self, len(self.estimators), who))
+        self.derive(layout=common_layout(self.estimators, who, self.mixed), prior=weight_prior(self, len(self.estimators), who))
 
     @property
     def num_components(self) -> int:
@@ -315,10 +317,18 @@ class MixtureEstimator(CombinatorEstimator):
 
 
 class HeterogeneousMixtureDistribution(MixtureDistribution):
-    """A mixture whose components are laws of one kind of observation but of different families."""
+    """A mixture whose components are laws of one kind of observation but of different families.
+
+    Laws of numbers, of counts and of labels may stand beside each other, also in tuples, lists and Optionals: each reads what it can,
+    and gives the rest density zero (a Poisson that of 2.5, a Gaussian that of a word). Densities and probabilities are added as they
+    are.
+    """
+
+    mixed = True
 
 
 class HeterogeneousMixtureEstimator(MixtureEstimator):
     """Maximum likelihood for a heterogeneous mixture; arguments as for `MixtureEstimator`."""
 
     family = HeterogeneousMixtureDistribution
+    mixed = True

@@ -26,15 +26,15 @@ class Walks:
 
     def __init__(self, chain: Any):
         self.chain = chain
-        pairs = chain.transition_map.pairs
-        self.labels: Vocabulary = chain.init_prob_map.labels.union(Vocabulary(label for pair in pairs.labels for label in pair))
+        pairs = chain._pairs
+        self.labels: Vocabulary = chain._initial.labels.union(Vocabulary(label for pair in pairs.labels for label in pair))
         place = self.labels.place
         source = np.array([place[a] for a, _ in pairs.labels], dtype=np.intp)
         order = np.argsort(source, kind="stable")
         order = order[pairs.values_array[order] > 0]
         self.source, self.p = source[order], pairs.values_array[order]
         self.target = np.array([place[b] for _, b in pairs.labels], dtype=np.intp)[order]
-        self.start = chain.init_prob_map.lookup(self.labels, chain.init_prob_map.values_array, 0.0)
+        self.start = chain._initial.lookup(self.labels, chain._initial.values_array, 0.0)
         self.endless = len(np.unique(self.source)) == len(self.labels)
         self._survival = [np.ones(len(self.labels))]
         self._scale = [0.0]  # logs of what each is to be multiplied by

@@ -47,10 +47,19 @@ class MarkovChainDistribution(CombinatorDistribution):
     def layout(self) -> Layout:
         return LabelSequence(self.label, self.len_dist.layout)
 
+    @property
+    def _initial(self) -> Any:
+        return self.stored("init_prob_map")
+
+    @property
+    def _pairs(self) -> Any:
+        """The probabilities of the next label, by pairs `(label, next)`."""
+        return self.stored("transition_map").pairs
+
     @cached_property
     def _logs(self) -> tuple[np.ndarray, np.ndarray, float]:
         default = math.log(self.default_value) if self.default_value > 0 else -math.inf
-        return logs_of(self.init_prob_map.values_array), logs_of(self.transition_map.pairs.values_array), default
+        return logs_of(self._initial.values_array), logs_of(self._pairs.values_array), default
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         logs, tape = self.forward_many((self,), column, score)
@@ -62,8 +71,8 @@ class MarkovChainDistribution(CombinatorDistribution):
         length, length_tapes = score.many(tuple(node.len_dist for node in nodes), column.lengths)
         logs = [node._logs for node in nodes]
         default = np.array([[d] for _, _, d in logs])
-        initial = looked_up([node.init_prob_map for node in nodes], column.labels, [table for table, _, _ in logs], default)
-        pairs = looked_up([node.transition_map.pairs for node in nodes], column.pairs, [table for _, table, _ in logs], default)
+        initial = looked_up([node._initial for node in nodes], column.labels, [table for table, _, _ in logs], default)
+        pairs = looked_up([node._pairs for node in nodes], column.pairs, [table for _, table, _ in logs], default)
         log = kernels.gather_sum_many(pairs, column.pair_codes, column.offsets)
         log += length
         first = gather_many(initial, column.first)
@@ -168,7 +177,7 @@ class MarkovChainEstimator(CombinatorEstimator):
             if previous is not None:
                 return previous.replace(len_dist=children[0])
             raise DegenerateError(f"{self.label}: all sequences are empty; a first label is needed to estimate from")
-        before = None if previous is None else previous.transition_map.pairs
+        before = None if previous is None else previous._pairs
         kept = pairs if before is None else before.lookup(self.pairs, before.values_array, 0.0)
         p = np.ones(len(pairs))
         for ways in (p, kept, pairs):  # a label that is left with no weight keeps its transitions; one that never was has even ones
@@ -181,5 +190,5 @@ class MarkovChainEstimator(CombinatorEstimator):
         if self.prior is None:
             return 0.0
         initial, pairs, default = distribution._logs
-        first = distribution.init_prob_map.lookup(self.labels, initial, default)
-        return float(self.prior[0] @ first + self.prior[1] @ distribution.transition_map.pairs.lookup(self.pairs, pairs, default))
+        first = distribution._initial.lookup(self.labels, initial, default)
+        return float(self.prior[0] @ first + self.prior[1] @ distribution._pairs.lookup(self.pairs, pairs, default))

@@ -11,7 +11,7 @@ from dmlcore import kernels
 from dmlcore.core.declared import check_node, child, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut, typical_of
 from dmlcore.core.errors import ParameterError, StructureError
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
+from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
@@ -97,7 +97,7 @@ class SequenceEstimator(CombinatorEstimator):
         return Repeated(self.label, self.estimator.layout, self.len_estimator.layout)
 
     def impossible(self, x: Any) -> str | None:
-        return impossible_part((f"element {i}", self.estimator.impossible(value)) for i, value in enumerate(x))
+        return impossible_element(self, x, self.estimator.impossible)
 
     def open(self, column: Any, open: Any) -> Any:
         return column.offsets, [open(self.estimator, column.flat)], [open(self.len_estimator, column.lengths)]
@@ -117,10 +117,17 @@ class SequenceEstimator(CombinatorEstimator):
         return SequenceDistribution(children[0], children[1], name=self.name, keys=self.keys)
 
 
+def impossible_element(estimator: Any, x: Any, impossible: Any) -> str | None:
+    """The first element that is impossible, and why."""
+    reasons = ((i, impossible(value)) for i, value in enumerate(x))
+    return next((f"element {i} of {estimator.label}, {why}" for i, why in reasons if why), None)
+
+
 def check_not_normalized(node: Any) -> None:
     """Dividing a log density by the length gives no density; refused."""
     if node.len_normalized:
-        raise ParameterError(f"{type(node).__name__}: len_normalized must be False; a log density divided by the length is none")
+        need = "len_normalized must be False: a log density divided by the length is none. Leave it out, and divide where scores are"
+        raise ParameterError(f"{type(node).__name__}: {need} compared: model.seq_log_density(x) / [max(len(row), 1) for row in x]")
 
 
 def fix_length(estimator: Any) -> None:

@@ -17,7 +17,7 @@ from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import Bound, check_bounds, summed_entropy, whole_quantile
+from dmlcore.stats.univariate.counting import Bound, because_of_bounds, check_bounds, summed_entropy, whole_quantile
 
 
 class BinomialDistribution(Distribution):
@@ -123,6 +123,9 @@ class BinomialEstimator(Estimator):
     @cached_property
     def support(self) -> Support:
         return whole_range(self.min_val, self.max_val)
+
+    def impossible(self, x: Any) -> str | None:
+        return because_of_bounds(self, x, super().impossible(x))
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
         there = x if not len(x) or weights.min() > 0 else x[weights > 0]

@@ -85,12 +85,25 @@ class RangeEstimator(Estimator):
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
         return counts_of(x, weights)
 
+    def impossible(self, x: Any) -> str | None:
+        return because_of_bounds(self, x, super().impossible(x))
+
 
 def check_bounds(estimator: Any) -> None:
     """Raises `ParameterError` if `max_val` lies below `min_val`."""
     low, high = estimator.min_val, estimator.max_val
     if low is not None and high is not None and high < low:
         raise ParameterError(f"{type(estimator).__name__}: max_val must be >= min_val, got min_val={low}, max_val={high}")
+
+
+def because_of_bounds(estimator: Any, x: Any, why: str | None) -> str | None:
+    """Why a value is impossible, and which setting says so."""
+    low, high = estimator.min_val, estimator.max_val
+    if why is None or (low is None and high is None):
+        return why
+    field = "min_val" if low is not None and x < low else "max_val"
+    need = whole_range(*(estimator.pinned_range or (low, high))).need
+    return f"{estimator.label}: {x!r} has density zero; it needs {need}, and {field}=None takes that end of the range from the data"
 
 
 def counts_of(x: np.ndarray, weights: np.ndarray) -> Counts:

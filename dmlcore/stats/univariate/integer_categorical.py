@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property, reduce
 from operator import add
 from typing import Any, Self
@@ -12,7 +11,7 @@ import numpy as np
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Domain, Simplex, Whole
+from dmlcore.core.domains import Domain, Maybe, Shares, Whole
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.numerics import logs
@@ -39,28 +38,10 @@ class IntegerCategoricalDistribution(Distribution):
 
     kind = Count
 
-    def validate(self) -> None:
-        given: Any = self.p_vec
-        if isinstance(given, SparseTable):  # then `p_vec` is made anew each time it is asked for
-            self.derive(sparse=given)
-            del self.__dict__["p_vec"]
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "p_vec" and "sparse" in self.__dict__:
-            return self._kept.dense()
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
     @property
     def _kept(self) -> Any:
-        """The table as it is kept: an array, or a `SparseTable`."""
-        return self.__dict__.get("sparse", self.__dict__.get("p_vec"))
-
-    def parameters(self) -> Iterator[tuple[str, Domain, Any]]:
-        for field, domain in self._fields:
-            yield field, domain, self._kept if field == "p_vec" else getattr(self, field)
-
-    def __reduce__(self) -> Any:
-        return type(self), (self.min_val, self._kept, self.name, self.keys)
+        """The table as it is kept: an array, or a `SparseTable`; `p_vec` shows the whole of it."""
+        return self.stored("p_vec")
 
     @property
     def num_vals(self) -> int:
@@ -157,37 +138,55 @@ class IntegerCategoricalDistribution(Distribution):
         return IntegerCategoricalEstimator(self.min_val, self.max_val, pseudo_count, own, self.name, self.keys)
 
 
+class PlacedShares(Domain):
+    """What pseudo-observations of whole numbers look like: shares `(num_vals,)`, or the pair `(first value, shares)`."""
+
+    need = f"{Shares.need}: a vector, or the pair (min_val, vector)"
+
+    def check(self, value: Any) -> Any:
+        try:
+            if isinstance(value, (tuple, list)) and len(value) == 2 and np.ndim(value[1]) == 1:
+                return Whole().check(value[0]), Shares().check(value[1])
+            return Shares().check(value)
+        except (ParameterError, ValueError):
+            raise self.fail(value) from None
+
+
 class IntegerCategoricalEstimator(RangeEstimator):
     """Maximum likelihood for a categorical over whole numbers: weighted shares of the values.
 
     min_val, max_val: the range; None takes that end from the data. pseudo_count=a with suff_stat: a pseudo-observations spread over
-    the range as the probabilities suff_stat `(num_vals,)` say (default: evenly). The log prior is `a sum_x suff_stat[x] log p_vec[x]`.
-    Raises `ParameterError` if max_val < min_val or suff_stat does not fit the range, `DataError` if the range is too large for a table.
+    the range in proportion to the numbers suff_stat `(num_vals,)` (default: evenly), or to `(first, numbers)`, of which the first is that
+    of the value `first`; an end of the range that is None then takes in these values as well. The log prior is
+    `a sum_x suff_stat[x] log p_vec[x]`, suff_stat as shares. Raises `ParameterError` if max_val < min_val or suff_stat does not fit the
+    range, `DataError` if the range is too large for a table.
     """
+
+    suff_stat: Any = parameter(Maybe(PlacedShares()), default=None)
 
     family = IntegerCategoricalDistribution
 
-    def validate(self) -> None:
-        super().validate()
-        try:
-            if self.suff_stat is not None:
-                self.derive(suff_stat=Simplex().check(self.suff_stat))
-        except ParameterError as error:
-            raise ParameterError(f"IntegerCategoricalEstimator: suff_stat {error}") from None
-
     def resolve(self, statistics: Counts) -> Self:
-        ends = value_range(self, statistics)
+        shares: Any = self.suff_stat
+        placed = isinstance(shares, tuple)
+        first, shares = shares if placed else (0, shares)
+        ends = value_range(self, statistics + Counts(first + np.arange(len(shares)), np.ones(len(shares))) if placed else statistics)
         if ends is None:
             return self
-        size = table_size(*ends, self.label)
+        low, high = ends
+        size = table_size(low, high, self.label)
         (count,) = pseudo_counts(self.pseudo_count, 1, "IntegerCategoricalEstimator")
         if count == 0:
             return self.pinned(pinned_range=ends)
-        shares = np.full(size, 1.0 / size) if self.suff_stat is None else self.suff_stat
-        if len(shares) != size:
-            need = f"one probability for each of the {size} values from {ends[0]} to {ends[1]}"
-            raise ParameterError(f"IntegerCategoricalEstimator: suff_stat must have {need}, got {len(shares)}")
-        return self.pinned(pinned_range=ends, prior=self.family(ends[0], shares).expected_statistics(count))
+        shares = np.full(size, 1.0 / size) if shares is None else shares
+        start = first - low if placed else 0
+        if not (0 <= start <= size - len(shares) if placed else len(shares) == size):
+            need = f"one number for each of the {size} values from {low} to {high}, or (first, numbers) within that range"
+            got = f"{len(shares)} from {first}" if placed else len(shares)
+            raise ParameterError(f"IntegerCategoricalEstimator: suff_stat must have {need}, got {got}")
+        spread = np.zeros(size)
+        spread[start : start + len(shares)] = shares
+        return self.pinned(pinned_range=ends, prior=self.family(low, spread).expected_statistics(count))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> IntegerCategoricalDistribution:
         low, high = self.pinned_range or (int(statistics.values[0]), int(statistics.values[-1]))
