@@ -111,6 +111,10 @@ class Estimator(Declared):
         """Why an estimate is no ordinary maximum (it lies on a floor), or None."""
         return None
 
+    def runs_off(self, distribution: Any, statistics: Any, unit: float) -> str | None:
+        """Why an estimate, with the statistics of its own step, is on its way to infinity, or None; `unit` is the mean row weight."""
+        return None
+
     def spread(self, distribution: Any) -> float | None:
         """The least variance of an estimate in any direction, of that of all the data; None where a law cannot collapse."""
         return None

@@ -60,6 +60,11 @@ class Climb:
         return self.status not in ("decreased", "degenerate") and not reasons(self.problem, self.model)
 
     @property
+    def runaways(self) -> list[str]:
+        """Places whose law is on its way to infinity, as messages."""
+        return runaways(self.problem, self.model, self._statistics)
+
+    @property
     def thin(self) -> list[str]:
         """Places whose law rests on so few values that it may follow chance, as messages."""
         return thin_places(self.problem, self.model, self._statistics)
@@ -196,6 +201,12 @@ def interrupted(error: BaseException | None) -> bool:
 def reasons(problem: Problem, model: Distribution) -> list[str]:
     """Why a model is no ordinary maximum: the places that lie on a floor."""
     return [f"{path}: {why}" if path else why for path, e, law in paired(problem.estimator, model) if (why := e.degenerate(law))]
+
+
+def runaways(problem: Problem, model: Distribution, statistics: list[Any]) -> list[str]:
+    """The places whose law is on its way to infinity, so slowly by now that it looks as if it stood, and why."""
+    places = zip(paired(problem.estimator, model), statistics, strict=True)
+    return [f"{path}: {why}" for (path, e, law), own in places if own is not None and (why := e.runs_off(law, own, problem.unit))]
 
 
 def thin_places(problem: Problem, model: Distribution, statistics: list[Any]) -> list[str]:

@@ -137,7 +137,7 @@ def fit(
             events.append(f"{path or 'at the top'}: component {k} has no weight, and keeps the law it had")
     if best is climb.model and problem.latent:
         events += climb.thin
-    if (why := reasons(problem, best)) and status != "interrupted":
+    if (why := reasons(problem, best) or (climb.runaways if best is climb.model else [])) and status != "interrupted":
         status, message = "degenerate", f"{why[0]} (after {climb.steps} steps: {message})"
     if assign == "hard":
         message += "; what it maximised is the classification log likelihood"

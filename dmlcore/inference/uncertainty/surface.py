@@ -25,7 +25,7 @@ OFF = -1e300  # the gain of a point outside the domain of a family
 TARGET = 1e-3  # nats by which a trial step in one coordinate, both ways, should lower the objective
 TRIALS = 120  # most of them
 FARTHEST = 300.0  # beyond which a logarithm that costs nothing is not determined
-STEEP = 10.0  # nats that a standard error both ways may cost in place of one; beyond lies a cliff, and no parabola before it
+NOTHING = 0.0025  # nats that a standard error costs at least, on either side: what is left to gain on the way to where FAINT is
 FAINT = 20.0  # standard error of a logarithm beyond which fewer than 0.0025 observations speak of it
 LARGEST_STEP = 0.3  # standard errors
 WELL = 1e3  # how far from one a curvature may lie for differences to lose nothing that matters
@@ -104,26 +104,32 @@ class Surface:
         return -(self.gain(shift) + self.gain(-shift))
 
     def parabolic(self, axis: np.ndarray, far: float) -> bool:
-        """Whether to go so far along an axis, a standard error, costs about what one should. Along directions in which labels are separated
-        nothing changes for long, and then very much: what is seen at a distance is no curvature at the centre."""
-        return far < np.inf and not STEEP < self.fall(far * axis) < -0.1 * OFF
+        """Whether the objective falls as a standard error is gone along an axis, near the centre as from there on, and on both sides.
+
+        Where labels are separated there is nothing to lose on one side, and on the other nothing for long, and then very much: what is seen
+        at a distance is no curvature at the centre.
+        """
+        if far == np.inf or self.fall(0.01 * far * axis) < 0.5e-4:
+            return False
+        return max(self.gain(far * axis), self.gain(-far * axis)) < -NOTHING
 
     def distance(self, axis: np.ndarray, step: float, farthest: float) -> float:
         """How far to go along an axis, beginning with a step, to lose half a nat, as told by a loss of about `TARGET`; inf if never."""
-        fall = 0.0
+        near, far = 0.0, np.inf
         for _ in range(TRIALS):
             fall = abs(self.fall(step * axis))
             if TARGET / 4 <= fall <= 4 * TARGET:
-                break
+                return step / np.sqrt(fall)
+            near, far = (step, far) if fall < TARGET else (near, step)
             if fall > -0.1 * OFF:
                 step *= 0.03
-            elif fall > 1e-2 * TARGET:
-                step *= float(np.clip(np.sqrt(TARGET / fall), 1e-200, 10.0))
             else:
-                step *= 30.0
+                step *= float(np.clip(np.sqrt(TARGET / fall), 1e-200, 10.0)) if fall > 1e-2 * TARGET else 30.0
+            if not near < step < far:
+                step = np.sqrt(near) * np.sqrt(far)
             if step > farthest:
                 return np.inf
-        return step / np.sqrt(fall) if 0 < fall < -0.1 * OFF else np.inf
+        return np.inf
 
     def scales(self, free: np.ndarray, bounded: np.ndarray) -> np.ndarray:
         """`scale` of the free coordinates, `(d,)`; zero for the others. bounded: which are logarithms or log odds."""
@@ -168,9 +174,9 @@ class Surface:
         return axes @ vectors, values, slope @ vectors, (values > 1 / WELL) & (values < WELL)
 
     def flat(self, axes: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Which axes are no parabola: those of little curvature, and a cliff, or nothing, at the distance of a standard error."""
+        """Which axes, of those of little curvature, are no parabola."""
         out = np.zeros(len(values), dtype=bool)
-        for k in np.flatnonzero(values < 1 / WELL):
+        for k in np.flatnonzero(values < NEAR):
             out[k] = not self.parabolic(axes[:, k], self.distance(axes[:, k], 1.0, 1e200 / np.abs(axes[:, k]).max()))
         return out
 

@@ -78,6 +78,7 @@ class LinearRegressionEstimator(SharingEstimator):
 
     family = LinearRegressionDistribution
     exact: ClassVar[bool] = True
+    log_scale = False
     shape_floor = EXACT_FLOOR
     level_floor = 0.0
     runaway = "covariates of its rows lie in a plane"

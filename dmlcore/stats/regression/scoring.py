@@ -21,6 +21,7 @@ from dmlcore.stats.regression.design import dependence, roots_of_diagonal
 
 SHAPE_FLOOR = 1e-7  # information in a direction, relative to that of all the data, below which parameters stay where they are
 LEVEL_FLOOR = 1e-7  # information per row on the linear predictor itself, below which fitted values have run off
+FAINT = 0.0025  # rows (or events) that speak of a direction, below which a coefficient runs off: its error is above 20 on a log scale
 STRIDE = 2.0  # how far one step may change linear predictors, root mean square over rows weighted by information
 SHORT = 24  # columns up to which the compiled loop is as fast as BLAS
 
@@ -214,6 +215,18 @@ class Frame:
         slopes = change[:, self._slopes]
         intercepts = change[:, 0] - slopes @ self.centre if self.intercept else np.zeros(C)
         return Step(intercepts, slopes, undetermined)
+
+    def faint(self, statistics: Scoring, coef: np.ndarray, least: float) -> tuple[int, ...]:
+        """The columns (-1 for the intercept) in whose direction there is less information than `least`, on linear predictors of
+        covariates of unit size, and no ridge that holds them."""
+        C = len(coef)
+        own = (np.arange(C)[:, None] * len(self.scale) + self.own).ravel()
+        whiten = np.kron(np.eye(C), self.whiten)
+        values, vectors = np.linalg.eigh(whiten @ self.quadratic(statistics, coef)[0][np.ix_(own, own)] @ whiten.T)
+        directions = whiten.T @ vectors
+        penalised = np.tile(self.own >= self.intercept, C)
+        held = self.ridge * (directions[penalised] ** 2).sum(axis=0) > values / 100  # in a tail, slope and curvature are alike
+        return self._named(directions[:, (values < least) & ~held], C)
 
     def eliminated(self, statistics: Scoring, coef: np.ndarray, shape_floor: float, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Information and score of the coordinates `others` when its own follow them to their best (a Schur complement); `fixed`
