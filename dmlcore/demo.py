@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore import Fit, condition, fit, marginal
+from dmlcore.core.extras import library
 from dmlcore.core.tree import tree
 from dmlcore.datasets import load_penguins
 from dmlcore.selection.criteria import bic
@@ -29,6 +30,7 @@ def estimator(components: int) -> MixtureEstimator:
 
 
 def main(path: str = "penguins_model.png") -> None:
+    library("matplotlib", "the plot needs").use("Agg")
     began = time.perf_counter()
     penguins = load_penguins()
     where = [penguins.columns.index(name) for name in FIELDS]
@@ -79,11 +81,7 @@ def imputed(model: Any, row: tuple[Any, ...]) -> list[str]:
 
 def save_plot(path: str, rows: list[Any], species: list[str], cluster: np.ndarray, scores: dict[int, float]) -> None:
     """BIC by number of components, and two measurements coloured by component with a marker per species."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = library("matplotlib.pyplot", "the plot needs")
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     left.plot(list(scores), list(scores.values()), "o-", color="0.3")
     best = min(scores, key=lambda k: scores[k])

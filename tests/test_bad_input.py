@@ -25,7 +25,7 @@ from dmlcore.core.errors import (
     SupportError,
     shorten,
 )
-from dmlcore.data.layouts import Anything, Count, Covariates, Fields, Labels, Maybe, Real, Vector
+from dmlcore.data.layouts import Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, Vector
 from dmlcore.data.sequences import LabelSequence, LabelSet, Repeated
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
@@ -74,6 +74,7 @@ from dmlcore.stats import (
     estimate,
     initialize,
     seq_encode,
+    seq_estimate,
     seq_log_density_sum,
 )
 from dmlcore.stats.multivariate.partial_gaussian import PartialVector
@@ -128,10 +129,11 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
         case Count():
             yield from ((here, within, bad, bad) for bad in (2.5, "2", None, nan, inf, 2**64, 10**400, [1], 1j))
         case Real():
-            yield from ((here, within, bad, bad) for bad in ("1.5", None, nan, 1j, [1.0], 10**400, Decimal(1), b"1"))
+            yield from ((here, within, bad, bad) for bad in ("1.5", None, nan, 1j, [1.0], 10**400, b"1"))
         case Vector():
             x = np.asarray(x).tolist()
-            for bad in (x[:-1], [*x, 0.0], ["1.5", *x[1:]], [None, *x[1:]], [nan, *x[1:]], 1.0, "ab", None, [x]):
+            gaps = () if isinstance(layout, PartialVector) else (None, [None, *x[1:]], [nan, *x[1:]])
+            for bad in (x[:-1], [*x, 0.0], ["1.5", *x[1:]], 1.0, "ab", [x], *gaps):
                 yield here, within, bad, bad
             if isinstance(layout, Covariates):
                 yield here, within, [inf, *x[1:]], [inf, *x[1:]]
@@ -180,9 +182,7 @@ def test_the_message_of_the_design() -> None:
         law.seq_encode(rows)
 
 
-@pytest.mark.parametrize(
-    "data", [None, 3, "abc", b"abc", {"a": 1}, iter([1.0]), np.array(3.0), (x for x in [1.0])], ids=lambda data: type(data).__name__
-)
+@pytest.mark.parametrize("data", [None, 3, "abc", b"abc", {"a": 1}, np.array(3.0)], ids=lambda data: type(data).__name__)
 def test_data_that_are_no_rows(data: Any) -> None:
     for node in (GaussianDistribution(0.0, 1.0), CategoricalDistribution({"a": 1.0}), MultivariateGaussianDistribution([0.0], [[1.0]])):
         with pytest.raises(DataError, match="data must"):
@@ -194,8 +194,9 @@ def test_data_that_are_no_rows(data: Any) -> None:
     [
         (G(), np.zeros((3, 2)), "gaussian: row 0 is "),
         (PoissonEstimator(), np.zeros((3, 2), int), "poisson: row 0 is "),
-        (G(), pd.DataFrame({"a": [1.0, 2.0]}), "gaussian: row 0 is (1.0,); need a real number"),
-        (PoissonEstimator(), pd.DataFrame({"a": [1, 2]}), "poisson: row 0 is (1,); need whole numbers"),
+        (G(), pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]}), "gaussian: row 0 is (1.0, 1.0); need a real number"),
+        (PoissonEstimator(), pd.DataFrame({"a": [1, 2], "b": [1, 2]}), "poisson: row 0 is (1, 1); need whole numbers"),
+        (G(), pd.DataFrame({"a": ["1.0", "2.0"]}), "gaussian: row 0 is '1.0'; need a real number"),
         (SequenceEstimator(G()), pd.DataFrame({"a": [1.0, None], "b": [1.0, 2.0]}), "row 1, element 0 is nan"),
         (CompositeEstimator((G(), G())), pd.DataFrame({"a": [1.0]}), "need 2 columns, one for each field"),
         (CompositeEstimator((G(), G())), pd.DataFrame({"a": [1.0], "b": ["x"]}), "field 1.gaussian: row 0 is 'x'; need a real number"),
@@ -732,6 +733,40 @@ def test_a_start_of_another_shape(start: Any, estimator: Any) -> None:
         fit(rows, estimator, start=start)
 
 
+@pytest.mark.parametrize(
+    ("start", "estimator"),
+    [
+        (SequenceDistribution(N, CategoricalDistribution({2: 1.0})), SequenceEstimator(G())),
+        (SequenceDistribution(N, PoissonDistribution(2.0)), SequenceEstimator(G(), len_dist=PoissonDistribution(2.0))),
+        (
+            HierarchicalMixtureDistribution([N, GaussianDistribution(3.0, 1.0)], [1.0], [[0.5, 0.5]], CategoricalDistribution({2: 1.0})),
+            HierarchicalMixtureEstimator([G()] * 2, 1),
+        ),
+        (
+            MixtureDistribution([SequenceDistribution(N, PoissonDistribution(v)) for v in (1.0, 3.0)], [0.5, 0.5]),
+            MixtureEstimator([SequenceEstimator(G())] * 2),
+        ),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_a_start_may_say_more_than_is_estimated(start: Any, estimator: Any) -> None:
+    """A law of lengths, where the estimator has none or holds it fixed, is no part of what goes on."""
+    rows = [[0.1, 3.0], [2.0, 2.5], [-1.0, 0.3]]
+    record = fit(rows, estimator, start=start, max_its=3)
+    assert not any("the start" in event for event in record.events)
+    one = estimate(rows, estimator, start)
+    for node in (estimator, start):  # data encoded for either will do
+        assert seq_estimate(seq_encode(rows, node), estimator, start) == one
+
+
+def test_data_encoded_for_other_lengths_are_refused() -> None:
+    rows = seq_encode([["a"], ["b", "a"]], SequenceEstimator(CategoricalEstimator(), CategoricalEstimator()))
+    with pytest.raises(StructureError, match="encode them again"):
+        fit(rows, SequenceEstimator(CategoricalEstimator(), PoissonEstimator()))
+    with pytest.raises(StructureError, match="encode them again"):
+        fit(seq_encode([[1.0, 2.0]], MultivariateGaussianEstimator(2)), MultivariateGaussianEstimator(3))
+
+
 def test_latent_models_need_a_start_for_one_step() -> None:
     with pytest.raises(StructureError, match="prev_estimate"):
         estimate([1.0, 2.0], MixtureEstimator([G()] * 2))
@@ -758,5 +793,5 @@ def test_odd_labels_fit_and_score_and_are_refused_when_saving() -> None:
 
 @every
 def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
-    known = (Anything, Count, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Vector)
+    known = (Anything, Count, Explained, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Vector)
     assert type(e.law.layout) in known

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from dmlcore import UNKNOWN, condition, fit, impute, standard_errors
+from dmlcore import UNKNOWN, condition, fit, impute, pool, standard_errors
 from dmlcore.stats import (
     CategoricalDistribution,
     CompositeDistribution,
     ExponentialDistribution,
     GaussianDistribution,
+    GaussianEstimator,
     LinearRegressionDistribution,
     MixtureDistribution,
     MultivariateGaussianDistribution,
     OptionalDistribution,
+    OptionalEstimator,
     PoissonDistribution,
 )
 
@@ -167,3 +169,14 @@ def test_intervals_of_coefficients_cover() -> None:
         return [([a], b) for a, b in zip(x.tolist(), (1.5 * x - 1.0 + rng.normal(0, np.sqrt(0.5), 80)).tolist(), strict=True)]
 
     assert_covers(covered(draw, law, {"coef[0]": 1.5, "intercept": -1.0}, 60), 60)
+
+
+def test_pooled_errors_say_that_missing_numbers_tell_nothing() -> None:
+    """Of 30 numbers 8 are known: what is pooled must be as unsure as those 8 are, and not as 30 numbers whose law is known."""
+    ratios = []
+    for seed in range(2):
+        rows = [*np.random.default_rng(seed).normal(size=8).tolist(), *[None] * 22]
+        copies = impute(fit(rows, OptionalEstimator(GaussianEstimator())), rows, draws=30, rng=seed).copies
+        error = pool(copies, lambda x: (np.mean(x), np.var(x, ddof=1) / 30)).error
+        ratios.append(error / (np.std(rows[:8], ddof=1) / np.sqrt(8)))
+    assert 0.8 < np.mean(ratios) < 1.2  # 0.6 where parameters are taken to be known

@@ -144,6 +144,9 @@ def test_what_missing_unknown_and_values_mean_for_an_optional() -> None:
         nothing.mean()
     assert marginal(law, 0).density(None) == pytest.approx(0.5 * 0.1 + 0.5 * 0.6)
     assert marginal(law, 0, values=True).mean() == pytest.approx(2.5)  # type: ignore[attr-defined]
+    fixed = Tuple((IgnoredDistribution(OptionalDistribution(N(2.0, 1.0), 0.3)), C({"a": 1.0})))
+    assert condition(fixed, (UNKNOWN, "a")).density(None) == pytest.approx(0.3)
+    assert condition(fixed, (UNKNOWN, "a"), values=True).log_density(2.5) == pytest.approx(N(2.0, 1.0).log_density(2.5))
     both = condition(law, (None, UNKNOWN))
     assert marginal(both, 1).density("a") == pytest.approx(w.sum() / (0.05 + 0.3))
 

@@ -19,7 +19,7 @@ import scipy.stats
 
 from dmlcore import stats
 from dmlcore.core.distribution import Distribution, as_values
-from dmlcore.core.errors import StructureError, SupportError
+from dmlcore.core.errors import DataError, StructureError, SupportError
 from dmlcore.data.encoded import BLOCK_ROWS
 from dmlcore.data.layouts import Anything, Count, Fields, Labels, Maybe, Real, Vector
 from dmlcore.io.json import from_json, to_json
@@ -393,13 +393,13 @@ def test_draws_are_plain_values(e: Example) -> None:
     law = e.law
     assert plain(law.sampler(3).sample())
     for size in (0, 1, 7):
-        got = law.sampler(3).sample(size)
-        assert len(got) == size
-        if isinstance(got, np.ndarray):
-            assert got.dtype in (np.float64, np.int64)
-        else:
-            assert type(got) is list
-            assert plain(got)
+        got, short = law.sampler(3).sample(size), law.sample(size, rng=3)
+        assert len(got) == len(short) == size
+        assert type(got) is list
+        assert plain(got)
+        assert same(got, short)
+        assert type(short) is list or short.dtype in (np.float64, np.int64)
+    assert len(law.sampler(1).sample(3) + law.sampler(2).sample(3)) == 6
 
 
 def same(a: Any, b: Any) -> bool:
@@ -514,7 +514,13 @@ def test_labels_and_missing_values_from_frames(e: Example) -> None:
     expected = e.law.seq_log_density(rows)
     objects = np.empty(len(rows), dtype=object)
     objects[:] = rows
-    forms = [objects, tuple(rows), pd.Series(objects, index=range(9, 9 + len(rows)), dtype=object)]
+    tables = [objects, pd.Series(objects, index=range(9, 9 + len(rows)), dtype=object)]
+    if isinstance(e.law.layout, Labels) and None in rows:  # a label in a list, a missing cell in a table
+        for data in tables:
+            with pytest.raises(DataError, match=f"row {rows.index(None)} is None; need a label"):
+                e.law.seq_log_density(data)
+        tables = []
+    forms = [tuple(rows), *tables]
     if len(set(map(type, rows))) == 1:
         forms += [np.array(rows), pd.Series(rows), *([pd.Series(rows, dtype="category")] if isinstance(rows[0], str) else [])]
     if isinstance(e.law.layout, Maybe) and set(map(type, rows)) == {float, type(None)}:

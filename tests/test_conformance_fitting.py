@@ -299,7 +299,7 @@ def two_mixtures(keys: Any, inner: Any = (None, None), prior: Any = None) -> tup
     """A pair of mixtures with those keys, a start, and data for both."""
     estimator = MixtureEstimator([GaussianEstimator(keys=k) for k in inner], keys=keys, pseudo_count=prior)
     one, other = MixtureDistribution(GAUSSIANS, [0.4, 0.6]), MixtureDistribution(GAUSSIANS, [0.7, 0.3])
-    x, y = one.sampler(1).sample(80), other.sampler(2).sample(80)
+    x, y = one.sample(80, rng=1), other.sample(80, rng=2)
     return CompositeEstimator((estimator, estimator)), CompositeDistribution((one, other)), x, y
 
 
@@ -329,7 +329,7 @@ def test_keys_of_components_pool_the_components_alone(keys: Any, inner: Any) -> 
 
 
 def test_tied_components_of_one_mixture_are_one_law() -> None:
-    x = MixtureDistribution(GAUSSIANS, [0.5, 0.5]).sampler(1).sample(50)
+    x = MixtureDistribution(GAUSSIANS, [0.5, 0.5]).sample(50, rng=1)
     found = fit(x, MixtureEstimator([GaussianEstimator(keys="k")] * 2), rng=1)
     assert found.status == "converged"
     assert_same(found.model.components[0], estimate(x, GaussianEstimator()))
@@ -338,7 +338,7 @@ def test_tied_components_of_one_mixture_are_one_law() -> None:
 
 def test_a_start_that_is_not_tied_or_fixed_as_the_estimator_is_begins_one_step_later() -> None:
     """Otherwise the constraint would lower the objective at the first step, and the untied start would be returned."""
-    x = MixtureDistribution(GAUSSIANS, [0.5, 0.5]).sampler(1).sample(80)
+    x = MixtureDistribution(GAUSSIANS, [0.5, 0.5]).sample(80, rng=1)
     free = fit(x, MixtureEstimator([GaussianEstimator()] * 2), rng=1).model
     for estimator, start in (
         (MixtureEstimator([GaussianEstimator(keys="k")] * 2), MixtureDistribution(GAUSSIANS, [0.4, 0.6])),
@@ -359,7 +359,7 @@ def test_a_start_that_is_not_tied_or_fixed_as_the_estimator_is_begins_one_step_l
 
 
 def test_a_prior_is_counted_once_per_key() -> None:
-    x, y = (GaussianDistribution(m, 1.0).sampler(3).sample(25) for m in (0.0, 1.0))
+    x, y = (GaussianDistribution(m, 1.0).sample(25, rng=3) for m in (0.0, 1.0))
     prior = {"pseudo_count": (4.0, 9.0), "suff_stat": (3.0, 2.0)}
     tied = CompositeEstimator((GaussianEstimator(**prior, keys="k"), GaussianEstimator(**prior, keys="k")))
     record = fit(list(zip(x, y, strict=True)), tied)
@@ -565,7 +565,7 @@ SHIFTS = {  # the law of a x + b, from that of x
 @pytest.mark.parametrize("family", SHIFTS)
 def test_fits_follow_the_scale(family: str, a: float, prior: float | None) -> None:
     move, law = SHIFTS[family]
-    x = law.sampler(1).sample(300)
+    x = law.sample(300, rng=1)
     b = a * 0.5 if family in ("gaussian", "diagonal", "multivariate") else 0.0
     if a == 2.0**300:
         b = 0.0
@@ -577,7 +577,7 @@ def test_fits_follow_the_scale(family: str, a: float, prior: float | None) -> No
 def test_mixtures_follow_the_scale(family: str, a: float) -> None:
     """The whole fit, random start and all: floors and stopping are relative to the data's own scale."""
     move, law = SHIFTS[family]
-    x = np.concatenate([law.sampler(1).sample(100), move(law, 3.0, 8.0).sampler(2).sample(100)])
+    x = np.concatenate([law.sample(100, rng=1), move(law, 3.0, 8.0).sample(100, rng=2)])
     b = a * 0.5 if family in ("gaussian", "diagonal", "multivariate") else 0.0
     estimator = MixtureEstimator([law.estimator()] * 2)
     one, other = (fit(v, estimator, rng=3, init_p=0.5, max_its=30, delta=0.0) for v in (x, a * x + b))
@@ -591,7 +591,7 @@ def test_mixtures_follow_the_scale(family: str, a: float) -> None:
 @pytest.mark.parametrize("family", ["gaussian", "diagonal", "multivariate"])
 def test_variances_survive_an_offset(family: str, offset: float) -> None:
     move, law = SHIFTS[family]
-    x = np.concatenate([law.sampler(1).sample(200), move(law, 2.0, 9.0).sampler(2).sample(200)]) + offset
+    x = np.concatenate([law.sample(200, rng=1), move(law, 2.0, 9.0).sample(200, rng=2)]) + offset
     centred = x - offset  # exact
     one, other = estimate(x, law.estimator()), estimate(centred, law.estimator())
     assert_same(one, move(other, 1.0, offset), 1e-6, 0.0)
@@ -604,7 +604,7 @@ def test_variances_survive_an_offset(family: str, offset: float) -> None:
 def test_coordinates_have_scales_of_their_own() -> None:
     law = MultivariateGaussianDistribution([1.0, -1.0, 0.5], [[1.0, 0.5, 0.2], [0.5, 2.0, -0.3], [0.2, -0.3, 0.7]])
     a = np.array([1e-140, 1.0, 1e140])
-    x = law.sampler(1).sample(200)
+    x = law.sample(200, rng=1)
     one, other = estimate(x, MultivariateGaussianEstimator()), estimate(x * a, MultivariateGaussianEstimator())
     np.testing.assert_allclose(other.covar / a / a[:, None], one.covar, rtol=1e-9)
     two = MixtureEstimator([MultivariateGaussianEstimator()] * 2)
@@ -627,7 +627,7 @@ def test_starts_depend_on_the_seed_alone_and_give_every_row_density(case: Case) 
 
 
 def test_status_is_honest() -> None:
-    x = MixtureDistribution(GAUSSIANS, [0.5, 0.5]).sampler(1).sample(400)
+    x = MixtureDistribution(GAUSSIANS, [0.5, 0.5]).sample(400, rng=1)
     two = MixtureEstimator([GaussianEstimator()] * 2)
     short = fit(x, two, rng=1, max_its=4)
     assert (short.status, short.converged, short.iterations) == ("iteration limit", False, 4)
@@ -677,7 +677,7 @@ class WrongEstimator(GaussianEstimator):
 
 
 def test_a_fall_of_the_objective_stops_the_fit_and_is_named() -> None:
-    x = GAUSSIANS[0].sampler(1).sample(50)
+    x = GAUSSIANS[0].sample(50, rng=1)
     right = estimate(x, GaussianEstimator())
     record = fit(x, WrongEstimator(), start=right)
     assert record.status == "decreased"

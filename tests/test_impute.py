@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
+from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import pytest
 import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit, impute, marginal, pool
-from dmlcore.core.errors import DataError, ParameterError, StructureError, SupportError
+from dmlcore.core.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.data.layouts import Fields
 from dmlcore.datasets import load_penguins
+from dmlcore.fitting.problem import Problem
 from dmlcore.inference.pooling import mean_of_column
+from dmlcore.inference.uncertainty import bootstrap
 from dmlcore.stats import (
     BernoulliSetDistribution,
     CategoricalDistribution,
@@ -183,6 +187,30 @@ def test_single_values_and_vectors_inside_records() -> None:
     assert nested.data == [((0.0, 1), 2.0), ((1.0, 2.0), 5.0), ((0.0, 2.0), 1.0)]
 
 
+def test_cells_that_were_there_stay_as_they_were() -> None:
+    """Rows of fields keep their kind, numbers their digits: whole numbers beyond 2^53, and floats wider than 64 bits."""
+    big = 2**60 + 1
+    law = Tuple((MultivariateGaussianDistribution([1.0, 2.0], np.eye(2)), N(5.0, 1.0)))
+    pair = namedtuple("pair", "x y")
+    rows = [((big, 2), 1.0), ([big, None], 1), (np.array([big, None], dtype=object), 2), (pair(None, big), 3), (None, None)]
+    before = copy.deepcopy(rows)
+    out = impute(law, rows).data
+    assert [type(row[0]) for row in out] == [tuple, list, np.ndarray, pair, tuple]
+    assert out[0] == rows[0]
+    assert out[1] == ([big, 2.0], 1)
+    assert out[2][0].tolist() == [big, 2.0]
+    assert out[3][0] == (1.0, big)
+    assert out[4] == ((1.0, 2.0), 5.0)
+    assert repr(rows) == repr(before)
+    vectors = [(np.array([0.1, np.nan], dtype=np.float32), None), (np.array([0.1, 0.2], dtype=np.float32), 2.0)]
+    filled = impute(law, vectors).data
+    assert filled[0][0][0] == np.float32(0.1)
+    assert filled[1][0].dtype == np.float32
+    wide = np.array([1.0, np.nan], dtype=np.longdouble)
+    wide[0] += np.finfo(np.longdouble).eps
+    assert impute(N(0.0, 1.0), wide).data[0] == wide[0]
+
+
 def test_unknown_elements_of_lists() -> None:
     chain = MarkovChainDistribution({"a": 0.5, "b": 0.5}, {"a": {"a": 0.9, "b": 0.1}, "b": {"b": 0.8, "a": 0.2}}, PoissonDistribution(4.0))
     law = Tuple((chain, SequenceDistribution(Opt(N(3.0, 1.0), 0.1), PoissonDistribution(2.0))))
@@ -204,6 +232,24 @@ def test_sets_and_sequences_get_a_typical_value() -> None:
     assert out.cells["field 0"].uncertainty[0] == pytest.approx(sets.density(["a", "c"]))
     with pytest.raises(StructureError, match="has no len_dist"):
         impute(Tuple((SequenceDistribution(N(0.0, 1.0)),)), [(None,)])
+
+
+def test_a_set_is_typical_of_the_component_that_the_row_belongs_to() -> None:
+    one, two = BernoulliSetDistribution({"a": 0.9, "b": 0.2}), BernoulliSetDistribution({"b": 0.6, "c": 0.8})
+    law = Mix([Tuple((one, N(0.0, 1.0))), Tuple((two, N(4.0, 1.0)))], [0.5, 0.5])
+    out = impute(law, [(None, 0.0), (None, 4.0)])
+    assert out.data == [(["a"], 0.0), (["b", "c"], 4.0)]
+    for x, members, sure in zip((0.0, 4.0), (["a"], ["b", "c"]), out.cells["field 0"].uncertainty, strict=True):
+        assert sure == pytest.approx(condition(law, (UNKNOWN, x)).density(members))
+
+
+def test_a_list_is_as_sure_as_its_least_sure_element() -> None:
+    chain = MarkovChainDistribution({"a": 0.5, "b": 0.5}, {"a": {"a": 0.9, "b": 0.1}, "b": {"b": 0.7, "a": 0.3}}, PoissonDistribution(4.0))
+    row = ["a", UNKNOWN, "a", "b", UNKNOWN]
+    law = condition(chain, row)
+    each = [max(marginal(law, j).probabilities().values()) for j in (0, 1)]
+    assert abs(each[0] - each[1]) > 0.1
+    assert impute(Tuple((chain,)), [(row,)]).cells["field 0"].uncertainty == pytest.approx([min(each)])
 
 
 def test_lists_of_records_and_of_vectors() -> None:
@@ -329,7 +375,10 @@ def test_copies_and_rubins_rules() -> None:
     between = estimates.var(ddof=1)
     assert got.estimate == pytest.approx(estimates.mean())
     assert got.error == pytest.approx(math.sqrt(errors.mean() + 1.2 * between))
-    assert got.freedom == pytest.approx(4 * (1 + errors.mean() / (1.2 * between)) ** 2)
+    large = pool(out.copies, lambda data: mean_of_column(data, 0), freedom=math.inf)
+    assert large.freedom == pytest.approx(4 * (1 + errors.mean() / (1.2 * between)) ** 2)
+    known = 300 / 302 * 299 * (1 - got.missing)
+    assert got.freedom == pytest.approx(1 / (1 / large.freedom + 1 / known))
     low, high = got.interval(0.9)
     assert high - got.estimate == pytest.approx(scipy.stats.t(got.freedom).ppf(0.95) * got.error)
     assert low < got.estimate < high
@@ -340,6 +389,104 @@ def test_copies_and_rubins_rules() -> None:
         pool([1], lambda copy: (1.0, 1.0))
     with pytest.raises(ParameterError, match="squared standard error"):
         pool([1, 2], lambda copy: (1.0, -1.0))
+
+
+def test_degrees_of_freedom_are_those_that_mice_prints() -> None:
+    for m, within, between, total, complete, freedom, missing in load("mice_pool")["rows"]:
+        pairs = [(math.sqrt(between) * z, within) for z in scipy.stats.zscore(np.arange(m), ddof=1)]
+        got = pool(pairs, lambda pair: pair, complete)
+        assert got.error**2 == pytest.approx(total, rel=2e-6)
+        assert got.missing == pytest.approx(missing, rel=2e-6)
+        assert got.freedom == pytest.approx(freedom, rel=2e-6)
+
+
+def test_degrees_of_freedom_of_tables_follow_from_their_rows() -> None:
+    rows = [np.random.default_rng(i).normal(size=(12, 3)) for i in range(4)]
+
+    def means(data: Any) -> tuple[Any, Any]:
+        x = np.asarray(data)
+        return x.mean(axis=0), x.var(axis=0, ddof=1) / 12
+
+    for kind in (np.asarray, np.ndarray.tolist, pd.DataFrame):
+        got = pool([kind(x) for x in rows], means)
+        np.testing.assert_array_equal(got.freedom, pool(rows, means, 9).freedom)
+        assert (got.freedom < 9).all()
+    np.testing.assert_array_equal(pool(rows, means, [9, 5, np.inf]).freedom[0], got.freedom[0])
+    pairs = [(1.0, 0.5), (2.0, 0.5)]
+    assert pool(pairs, lambda pair: pair).freedom == pytest.approx((1 + 0.5 / (1.5 * 0.5)) ** 2)
+    assert pool(rows, lambda data: (data.sum(), 0.0)).freedom == 3
+    with pytest.raises(ParameterError, match="degrees of freedom > 0"):
+        pool(rows, means, 0)
+
+
+SMALL = [(x, kind) for x, kind in zip([1.0, None, 3.5, 2.0, None, 7.0, 1.5, None, 4.0, 2.5], "aabbbbaabc", strict=True)] + [(None, None)]
+
+
+def test_copies_of_a_fit_carry_what_is_not_known_of_its_parameters() -> None:
+    found = fit(SMALL, CompositeEstimator((OptionalEstimator(GaussianEstimator()), OptionalEstimator(CategoricalEstimator()))))
+    out = impute(found, SMALL, draws=12, rng=1)
+    assert len(out.copies) == 12
+    assert [out.copies[7][i][0] for i in (0, 2)] == [1.0, 3.5]
+    assert impute(found.model, SMALL, draws=12, rng=1, estimator=found.estimator).copies == out.copies
+    assert impute(found, SMALL, draws=12, rng=2).copies != out.copies
+    known = impute(found.model, SMALL, draws=2, rng=1)
+    assert known.cells["field 0"].uncertainty == pytest.approx([math.sqrt(found.model.dists[0].dist.variance())] * 4)
+    laws = impute(found, SMALL, "distribution", draws=12, rng=1)
+    law = laws.data[1][0]
+    assert len(laws.copies) == 1
+    assert len(law.components) == 12
+    assert out.cells["field 0"].uncertainty == pytest.approx([math.sqrt(law.variance())] * 4)
+    assert impute(found, SMALL, draws=12, rng=1, how="mean").data[1][0] == pytest.approx(law.mean())
+
+
+def test_what_copies_are_fitted_to() -> None:
+    found = fit(SMALL, CompositeEstimator((OptionalEstimator(GaussianEstimator()), OptionalEstimator(CategoricalEstimator()))))
+    frame = pd.DataFrame(SMALL, columns=["x", "kind"])
+    frame.insert(0, "note", "n")
+    named = impute(found, frame, draws=3, rng=1, columns=["x", "kind"]).copies
+    plain = impute(found, SMALL, draws=3, rng=1).copies
+    assert [copy["x"].tolist() for copy in named] == [[row[0] for row in copy] for copy in plain]
+
+    def spread(**fitted_to: Any) -> float:
+        law = impute(found, [(None, "a")], "distribution", draws=8, rng=1, **fitted_to).data[0][0]
+        return float(np.std([component.mean() for component in law.components]))
+
+    once = spread(training=SMALL)
+    assert once > 3 * spread(training=SMALL, weights=np.full(11, 50.0))
+    assert once > 3 * spread(training=SMALL * 50)
+    _, drawn = bootstrap.random_weights(Problem(SMALL, found.estimator, np.arange(11)), np.random.default_rng(1))
+    assert drawn.sum() == pytest.approx(55.0)  # so that priors keep their part
+    assert drawn[0] == 0.0
+    with pytest.raises(DataError, match="row 0 is UNKNOWN"):
+        impute(found, [(UNKNOWN, "a")], draws=2)
+    for wrong in ({"training": SMALL}, {"weights": [1.0]}, {"draws": 2, "training": SMALL}):
+        with pytest.raises(ParameterError, match="pass a fit"):
+            impute(found.model, SMALL, **wrong)
+
+
+def test_fits_that_fail_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = fit(SMALL, CompositeEstimator((OptionalEstimator(GaussianEstimator()), OptionalEstimator(CategoricalEstimator()))))
+    whole = impute(found, SMALL, draws=5, rng=1)
+    calls = iter(range(100))
+
+    def failing(*args: Any, **options: Any) -> Any:
+        if next(calls) in fails:
+            raise DegenerateError("no")
+        return fit(*args, **options)
+
+    monkeypatch.setattr(bootstrap, "fit", failing)
+    fails: Any = [2]
+    with pytest.warns(FitWarning, match="1 fits to rows weighted at random failed; the first: no"):
+        assert len(impute(found, SMALL, draws=5, rng=1).copies) == len(whole.copies)
+    fails = range(100)
+    with pytest.raises(DegenerateError, match="10 fits to rows weighted at random failed; the first: no"):
+        impute(found, SMALL, draws=5, rng=1)
+
+
+def test_a_label_seen_once_keeps_a_chance_in_every_copy() -> None:
+    rows = [(float(i), "a") for i in range(12)] + [(3.0, "rare"), (None, "rare"), (4.0, None)]
+    found = fit(rows, CompositeEstimator((OptionalEstimator(GaussianEstimator()), OptionalEstimator(CategoricalEstimator()))))
+    assert len(impute(found, rows, draws=20, rng=1).copies) == 20
 
 
 def test_intervals_of_cells_cover() -> None:
@@ -390,7 +537,6 @@ def test_the_page_about_unknown_values() -> None:
     ("rows", "message"),
     [
         ([(1.0, 1, "a", 1.0), (1.0, None, "z", 1.0)], "column 'field 2': row 1 is 'z', a label that has probability zero"),
-        ([(1.0, 1, "z", 1.0)], "column 'field 2': row 0 is 'z'"),
         ([(1.0, 1, "a", 1.0), (None, -3, "a", 1.0)], "column 'field 1': row 1 is -3, which has density zero"),
         ([(1.0, 1, None, -1.0)], "column 'field 3': row 0 is -1.0, which has density zero"),
         ([(None, 1, "a", 1.0), (1.0, 2.5, None, 1.0)], "column 'field 1': row 1 is 2.5; need whole numbers"),

@@ -61,7 +61,7 @@ def exact(value: Any) -> Any:
 
 moments = st.datetimes().map(lambda moment: moment.replace(fold=0))  # equal whatever the fold
 labels = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.dates() | moments,
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.dates() | st.timedeltas() | moments,
     lambda inner: st.lists(inner, max_size=3).map(tuple) | st.frozensets(inner, max_size=3),
     max_leaves=6,
 )
@@ -77,6 +77,7 @@ def test_label_forms_are_the_documented_ones() -> None:
         b"\x00\xff": {"bytes": "00ff"},
         datetime.date(2020, 1, 31): {"date": "2020-01-31"},
         datetime.datetime(2020, 1, 31, 12): {"datetime": "2020-01-31T12:00:00"},
+        datetime.timedelta(-1, 3, 5): {"timedelta": [-1, 3, 5]},
         (1, "a"): {"tuple": [1, "a"]},
         frozenset({"b", "a"}): {"frozenset": ["a", "b"]},
         -math.inf: {"float": "-inf"},

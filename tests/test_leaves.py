@@ -15,6 +15,7 @@ from scipy import stats as scipy_stats
 from dmlcore import stats
 from dmlcore.core.errors import DataError, DegenerateError, EmptyError, ParameterError
 from dmlcore.core.keys import Ties, maximise
+from dmlcore.core.statistics import Counts
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
 
@@ -62,7 +63,7 @@ def flat(law: Any) -> np.ndarray:
 
 
 def sample(law: Any, n: int = 400, seed: int = 0) -> Any:
-    return law.sampler(seed).sample(n)
+    return law.sample(n, rng=seed)
 
 
 def show(value: Any) -> Any:
@@ -247,10 +248,65 @@ def test_variances_survive_an_offset() -> None:
         (stats.BinomialDistribution(0.3, 10**6), 300500, -7.6418949590231838724),
         (stats.GammaDistribution(1e10, 1e-10), 1.00001, 10.093980265112647561),
         (stats.GammaDistribution(1e-3, 1e150), 1e-150, 337.78980953582478522),
+        (stats.NegativeBinomialDistribution(5.0, 1e-300), 7, -2.259095974026711678),
+        (stats.NegativeBinomialDistribution(1e-300, 1e-8), 1, -690.77552789821370518),
+        (stats.NegativeBinomialDistribution(1e-300, 1e300), 10**9, -693147892.0587390058),
+        (stats.NegativeBinomialDistribution(1e15, 1e-3), 10**15, -32.003920621955345043),
+        (stats.NegativeBinomialDistribution(1e10, 1e8), 10**15, -52.960457202168446955),
+        (stats.NegativeBinomialDistribution(1e150, 1e3), 10**9, -27.962016975721906917),
     ],
 )
 def test_extremes(law: Any, x: int, expected: float) -> None:
     assert law.log_density(x) == pytest.approx(expected, rel=1e-12)
+
+
+FAR = [1e-300, 1e-150, 1e-17, 1.0, 1e15, 1e150]
+
+
+@pytest.mark.parametrize(
+    "laws",
+    [
+        [stats.NegativeBinomialDistribution(mu, d) for mu in (0.0, 1e-300, 1.0, 1e150) for d in (1e-320, 1e-17, 1.0, 1e300)],
+        [stats.PoissonDistribution(mu) for mu in (0.0, *FAR[:5])],
+        [stats.GeometricDistribution(p) for p in (1e-300, 1e-17, 0.5, 1 - 1e-16, 1.0)],
+        [stats.BinomialDistribution(p, n) for p in (0.0, 1e-300, 1e-17, 0.5, 1 - 1e-16, 1.0) for n in (1, 7, 10**15)],
+        [stats.ExponentialDistribution(beta) for beta in (*FAR, 1e300)],
+        [stats.GammaDistribution(k, theta) for k in (1e-17, 1.0, 1e15) for theta in (*FAR[1:], 1e200)],
+        [stats.GaussianDistribution(mu, v) for mu in (-1e150, 0.0, 1e150) for v in (*FAR, 1e300)],
+        [stats.LogGaussianDistribution(mu, v) for mu in (-300.0, 0.0, 300.0) for v in (1e-300, 1e-17, 1.0)],
+    ],
+    ids=lambda laws: type(laws[0]).__name__,
+)
+def test_extreme_laws_have_moments_and_statistics_of_faint_weight(laws: Any) -> None:
+    """What a component that ran to the edge of its domain is asked: no bare error, no NaN, no warning."""
+    x = np.array([1, 2, 10**6]) if laws[0].kind.__name__ == "Count" else np.array([1e-3, 1.0, 1e6])
+    for law in laws:
+        asked = [law.mean(), law.variance(), law.mode(), law.entropy(), law.log_density(1), law.cdf(1.0)]
+        assert not any(map(math.isnan, asked)), law
+        if law.mean() < 1e16:
+            assert not np.isnan(law.quantile([0.01, 0.5, 0.99])).any(), law
+        estimator = law.estimator()
+        faint = estimator.statistics(x - x[0] + 1 if isinstance(law, stats.BinomialDistribution) else x, np.array([1e-300, 1e-310, 0.0]))
+        assert not math.isnan(law.log_likelihood(faint)), law
+    assert np.isfinite(estimator.resolve(faint).estimate(faint).mean())
+
+
+@pytest.mark.parametrize("weight", [1e-6, 1e-170, 1e-300])
+def test_a_negative_binomial_of_nearly_zeros_alone_keeps_its_bounds(weight: float) -> None:
+    estimator = stats.NegativeBinomialEstimator()
+    law = estimator.estimate(Counts(np.array([0, 1, 20, 400]), np.array([1.0, 0.0, weight, weight / 7])))
+    assert 1e-8 <= law.dispersion <= 1e8 * (1 + 1e-12)
+    assert estimator.degenerate(law) is None
+    assert "out of bounds" in str(estimator.degenerate(law.replace(dispersion=1e9)))
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_negative_binomials_of_many_zeros_fit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = np.where(rng.random(300) < 0.3, 0, rng.poisson(20, 300))
+    record = fit(x, stats.MixtureEstimator([stats.NegativeBinomialEstimator()] * 2), rng=seed, starts=2)
+    assert record.converged
+    assert all(1e-8 * (1 - 1e-9) <= law.dispersion <= 1e8 * (1 + 1e-9) for law in record.model.components)
 
 
 @pytest.mark.parametrize("k", [1e-3, 0.3, 1.0, 19.999, 20.001, 1e3, 1e7, 1e12])
@@ -414,7 +470,7 @@ def test_nothing_off_the_support(law: Any, outside: list[Any]) -> None:
         lambda: stats.ExponentialEstimator(1.0, -2.0),
         lambda: stats.IntegerCategoricalEstimator(3, 1),
         lambda: stats.BinomialEstimator(1, 3),
-        lambda: stats.CategoricalEstimator(1.0, {"a": 0.5}),
+        lambda: stats.CategoricalEstimator(1.0, {"a": -0.5}),
         lambda: stats.CategoricalEstimator(default_value=1.5),
         lambda: stats.MultivariateGaussianEstimator(suff_stat=(None, [[1.0, 2.0], [2.0, 1.0]])),
         lambda: stats.DiagonalGaussianEstimator(suff_stat=(None, [-1.0])),
@@ -436,9 +492,25 @@ def test_vectors_of_another_length_are_refused() -> None:
         fit([[1.0, 2.0], [1.0]], stats.DiagonalGaussianEstimator())
     with pytest.raises(ParameterError, match="shape"):
         fit([[1.0, 2.0], [1.0, 3.0]], stats.DiagonalGaussianEstimator(pseudo_count=1.0, suff_stat=([0.0], [1.0])))
-    data = law.sampler(0).sample(50)
+    data = law.sample(50, rng=0)
     encoded = stats.MultivariateGaussianEstimator().estimate(law.expected_statistics(1.0)).seq_encode(data)
     assert np.isfinite(law.seq_log_density(encoded)).all()
+
+
+@pytest.mark.parametrize("near", [1e-2, 1e-4, 1e-6])
+def test_covariances_of_a_few_rows_that_all_but_lie_in_a_plane(near: float) -> None:
+    """The floor is above rounding: where coordinates all but follow from others, `VARIANCE_FLOOR` of their covariance is not."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(145, 3)) * [1.0, 1e-3, 1e5]
+    x[:, 2] = 1e5 * (x[:, 0] + 1e3 * x[:, 1]) + near * x[:, 2]
+    estimator: Any = Problem(x, stats.MultivariateGaussianEstimator()).estimator
+    for _ in range(200):
+        weights = np.zeros(145)
+        weights[rng.integers(145, size=rng.integers(1, 6))] = 1.0
+        law = estimator.estimate(estimator.statistics(x, weights + 1e-300))
+        assert np.count_nonzero(weights) > 3 or estimator.degenerate(law)
+        for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+            np.linalg.cholesky(law.covar[np.ix_(order, order)])
 
 
 @pytest.mark.parametrize("law", LAWS, ids=show)

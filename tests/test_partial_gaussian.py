@@ -12,6 +12,7 @@ import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit, impute, marginal
 from dmlcore.core.errors import DataError, DegenerateError
+from dmlcore.fitting.problem import Problem
 from dmlcore.io.json import from_json, to_json
 from dmlcore.stats import (
     CompositeDistribution,
@@ -25,6 +26,7 @@ from dmlcore.stats import (
     PoissonDistribution,  # noqa: F401 (evaluated from repr)
     PoissonEstimator,
 )
+from dmlcore.stats.multivariate import partial_gaussian
 
 MU, S = np.array([1.0, -2.0, 0.5]), np.array([[2.0, 0.6, -0.3], [0.6, 0.5, 0.1], [-0.3, 0.1, 1.2]])
 LAW = PartialGaussianDistribution(MU, S)
@@ -70,6 +72,44 @@ def test_complete_data_give_the_plain_model_to_the_bit() -> None:
     assert one.history == two.history
     for a, b in zip(one.model.components, two.model.components, strict=True):  # type: ignore[attr-defined]
         assert a.covar.tobytes() == b.covar.tobytes()
+
+
+@pytest.mark.parametrize(("n", "d", "kinds"), [(60, 5, 60), (90, 4, 3), (400, 3, 8), (1, 3, 1), (30, 1, 2)])
+@pytest.mark.parametrize("numbers", [1 << 18, 40])
+def test_a_step_against_row_by_row_regressions(monkeypatch: Any, n: int, d: int, kinds: int, numbers: int) -> None:
+    """Rows of one pattern or of many, in batches of any size: expected moments from each row's conditional law, by solving."""
+    monkeypatch.setattr(partial_gaussian, "BATCH", numbers)
+    rng = np.random.default_rng(n)
+    A = rng.normal(size=(d, d))
+    law = PartialGaussianDistribution(rng.normal(size=d), A @ A.T + 0.1 * np.eye(d))
+    patterns = rng.random((kinds, d)) < 0.6
+    patterns[0] = n == 1  # a row of which nothing is known, among many
+    x = np.where(patterns[rng.integers(kinds, size=n)], law.sample(n, rng=rng), nan)
+    w = rng.random(n)
+    filled, rest, log = np.empty((n, d)), np.zeros((d, d)), np.zeros(n)
+    for i, row in enumerate(x):
+        o, m = np.flatnonzero(~np.isnan(row)), np.flatnonzero(np.isnan(row))
+        inside = law.covar[np.ix_(o, o)]
+        slope = np.linalg.solve(inside, law.covar[np.ix_(o, m)]).T
+        filled[i, o], filled[i, m] = row[o], law.mu[m] + slope @ (row[o] - law.mu[o])
+        rest[np.ix_(m, m)] += w[i] * (law.covar[np.ix_(m, m)] - slope @ law.covar[np.ix_(o, m)])
+        log[i] = scipy.stats.multivariate_normal(law.mu[o], inside).logpdf(row[o]) if len(o) else 0.0
+    problem = Problem(x, PartialGaussianEstimator(pseudo_count=(1.0, 1.0), suff_stat=(law.mu, law.covar)), weights=w)
+    total, (own,) = problem.expect(law)
+    mean = w @ filled / w.sum()
+    np.testing.assert_allclose(law.seq_log_density(x), log, rtol=1e-10, atol=1e-10)
+    assert total == pytest.approx(w @ log, rel=1e-10)
+    np.testing.assert_allclose(own.mean, mean, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(own.m2, (filled - mean).T * w @ (filled - mean) + rest, rtol=1e-10, atol=1e-10)
+
+
+def test_steps_on_many_patterns_take_no_work_in_python_per_row(monkeypatch: Any) -> None:
+    _, data = with_holes(4000, 12, 0.5)
+    calls = []
+    factor = np.linalg.cholesky
+    monkeypatch.setattr(np.linalg, "cholesky", lambda *args: calls.append(1) or factor(*args))
+    Problem(data, PartialGaussianEstimator()).expect(LAW)
+    assert len(calls) < 20
 
 
 def test_a_monotone_pattern_has_a_closed_form() -> None:
@@ -144,13 +184,21 @@ def test_in_records_with_keys_and_priors() -> None:
     assert MultivariateGaussianDistribution(MU, S) != LAW
 
 
+def test_a_mark_in_place_of_a_vector_says_that_nothing_is_known() -> None:
+    assert LAW.seq_log_density([None, [1.0, 2.0, 3.0], nan])[[0, 2]].tolist() == [0.0, 0.0]
+    rows = [[1.0, 2.0], [2.0, None], [0.0, 5.0], [3.0, 1.0]]
+    assert (
+        fit([None, *rows], PartialGaussianEstimator(), rng=1).model == fit([[None, None], *rows], PartialGaussianEstimator(), rng=1).model
+    )
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(DataError, match="row 1"):
         LAW.seq_log_density([[1.0, nan, 2.0], [1.0, "x", 2.0]])
     with pytest.raises(DataError, match="vectors of 3"):
         LAW.seq_log_density([[1.0, nan], [1.0, 2.0]])
     with pytest.raises(DataError, match="row 0"):
-        LAW.log_density(None)
+        LAW.log_density("abc")
     with pytest.raises(DegenerateError, match="coordinate 2 is constant"):
         fit([[1.0, 2.0, nan], [2.0, 5.0, nan], [4.0, 1.0, nan], [3.0, 3.0, nan]], PartialGaussianEstimator())
     with pytest.raises(DegenerateError):

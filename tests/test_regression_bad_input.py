@@ -218,6 +218,16 @@ def test_a_factor_of_one_level() -> None:
         MixtureRegression(1).fit(data[["age", "same"]], data["y"])
 
 
+@pytest.mark.parametrize(
+    ("scale", "match"), [(1e-160, "too small.*; multiply"), (1e-200, "varies by less.*: multiply"), (1e160, "too large.*; divide")]
+)
+@pytest.mark.parametrize("family", ["poisson", "binomial"])
+def test_columns_whose_squares_are_no_numbers_are_named(family: str, scale: float, match: str) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(DegenerateError, match=f"column 'x1' .*{match} it by a constant"):
+        MixtureRegression(1, family=family).fit(rng.normal(size=(30, 2)) * [1.0, scale], rng.integers(2, size=30))
+
+
 def test_columns_that_follow_from_others() -> None:
     data = frame_of()
     with pytest.raises(DegenerateError, match="column 'twice' follows from those before it"):
@@ -342,3 +352,28 @@ def test_leaves_refuse(estimator: Any, row: Any, match: str) -> None:
         rows = [([0.5], sound) for sound in rows]
     with pytest.raises((DataError, SupportError), match=match):
         fit([rows[0], row, *rows[1:]], estimator)
+
+
+def test_categories_are_no_numbers() -> None:
+    y = np.arange(6.0) ** 2
+    numbers = pd.Series(pd.Categorical([1, 2, 3, 1, 2, 3]))
+    for X in (
+        pd.DataFrame({"k": numbers}),
+        numbers.rename("k"),
+        pl.DataFrame({"k": pl.Series(list("abcabc"), dtype=pl.Enum(list("abc")))}),
+    ):
+        with pytest.raises(DataError, match=r"column 'k' holds categories, \[.*\]; need numbers \(code text and categories as columns"):
+            MixtureRegression(1).fit(X, y)
+    with pytest.raises(DataError, match="column 'y' holds categories"):
+        MixtureRegression(1).fit(y[:, None], numbers)
+    labelled = pd.DataFrame({"x": y**0.5, "who": numbers})
+    assert MixtureRegression(1, starts=1).fit(labelled, y, groups="who").n_rows_ == (3.0, "groups")
+
+
+def test_durations_have_no_unit() -> None:
+    took, y = pd.to_timedelta(np.arange(6), unit="s"), np.arange(6.0) ** 2
+    for X in (pd.DataFrame({"x": took}), took.to_numpy(), list(took), pl.DataFrame({"x": took.to_numpy()})):
+        with pytest.raises(DataError, match=r"column 'x': row 0 is .*; need a finite number \(divide durations by a unit"):
+            MixtureRegression(1).fit(X, y)
+        with pytest.raises(DataError, match=r"column '[xy]': row 0 is .*; need a finite number \(divide durations by a unit"):
+            MixtureRegression(1).fit(y, X)

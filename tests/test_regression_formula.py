@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -108,12 +109,26 @@ def test_several_responses_in_one_formula() -> None:
         ("f ~ x", {}, r"the response 'f' makes 2 columns"),
         ("y ~ x", dict(offset="hours"), r"there is no column 'hours'"),
         ("y ~ x", dict(fit_intercept=False), r"said by the formula"),
+        ("y ~ x", dict(groups="nobody"), r"there is no column 'nobody'"),
+        ("y ~ x | nobody", {}, r"there is no column 'nobody'"),
+        ("y ~ x | f", dict(groups="one"), r"groups of rows are given twice"),
+        ("y ~ x | f | one", {}, r"after \| need the name of one column"),
+        ("y ~ x | f + one", {}, r"after \| need the name of one column"),
+        ("y | f ~ x", {}, r"after \| need the name of one column"),
+        ("y ~ x + (1|f)", {}, r"Operator `\|` is incorrectly used\. [^\n\x1b]*$"),
+        ("y ~ x", dict(gate="~ x | f"), r"formula 'x \| f': need terms joined by \+"),
+        ("y ~ when", {}, r"column 'when': row 0 is datetime\.datetime\(2020, 1, 1.*; need numbers or text"),
+        ("y ~ took", {}, r"column 'took': row 0 is datetime\.timedelta.*; need numbers or text \(divide durations by a unit"),
+        ("y ~ bs(gap, df=3)", {}, r"column 'gap': row 1 is nan"),
+        ("y ~ none.such", {}, r"there is no column"),
+        ("y ~ NA", {}, r"column 'NA': row 2 is None; need a value"),
     ],
 )
 def test_refused(formula: str, more: Any, match: str) -> None:
     gap: Any = [1.0, np.nan, 2.0, 3.0]
     data = pd.DataFrame({"y": [1.0, 2.0, 4.0, 3.0], "x": [1.0, 2.0, 3.0, 5.0], "gap": gap, "f": list("abab")})
-    data = data.assign(hole=pd.Series(["a", "b", None, "a"], dtype=object), one="a")
+    data = data.assign(hole=pd.Series(["a", "b", None, "a"], dtype=object), one="a", NA=pd.array([1, 2, None, 3], dtype="Int64"))
+    data = data.assign(when=pd.date_range("2020", periods=4), took=pd.to_timedelta([1, 2, 3, 4], unit="s"))
     with pytest.raises(DmlcoreError, match=match):
         MixtureRegression.from_formula(formula, data, 1, **more)
 
@@ -126,3 +141,124 @@ def test_later_calls_need_a_frame() -> None:
     assert model.fit(data[["x"]].to_numpy(), data["y"]).predict([[1.0]]).shape == (1,)
     with pytest.raises(ParameterError, match="no setting"):
         model.set_params(formula="y ~ x")
+
+
+# -- dtypes and names --------------------------------------------------------------------------------------------------
+
+
+def factors() -> Any:
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"x": rng.normal(size=60), "g": pd.Series(rng.choice(["u", "v", "w"], 60), dtype=object)})
+    return data.assign(y=data["x"] + (data["g"] == "u") + 2 * (data["g"] == "w") + 0.1 * rng.normal(size=60))
+
+
+def coefficients(formula: str, data: Any, **more: Any) -> dict[str, float]:
+    model = MixtureRegression.from_formula(formula, data, 1, starts=1, **more)
+    return {"": model.intercept_[0], **dict(zip(map(str, model.feature_names_in_), model.coef_[0].tolist(), strict=True))}
+
+
+def arrow(make: Any) -> Any:
+    return lambda data: make(pytest.importorskip("pyarrow"), data)
+
+
+LEVELS = ["w", "v", "u", "unused"]
+TEXT: dict[str, Any] = {
+    "convert_dtypes": lambda d: d.convert_dtypes(),
+    "string": lambda d: d.astype({"g": "string"}),
+    "str": lambda d: d.astype({"g": "str"}),
+    "Arrow behind pandas": arrow(lambda pa, d: d.convert_dtypes(dtype_backend="pyarrow")),
+    "dictionary behind pandas": arrow(
+        lambda pa, d: d.assign(g=pd.Series(d["g"], dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))))
+    ),
+    "Arrow": arrow(lambda pa, d: pa.Table.from_pandas(d)),
+    "Arrow batch": arrow(lambda pa, d: pa.RecordBatch.from_pandas(d)),
+    "Arrow dictionary": arrow(
+        lambda pa, d: pa.table({**{k: d[k].to_numpy() for k in "xy"}, "g": pa.array(d["g"].tolist()).dictionary_encode()})
+    ),
+    "polars": pl.from_pandas,
+    "polars Categorical": lambda d: pl.from_pandas(d).with_columns(pl.col("g").cast(pl.Categorical)),
+    "mapping": lambda d: {name: d[name].tolist() for name in d},
+    "Decimal": lambda d: d.assign(x=[Decimal(repr(v)) for v in d["x"]]),
+    "any index": lambda d: d.set_axis(range(60, 0, -1)),
+    "another order": lambda d: d[["y", "g", "x"]],
+}
+
+
+@pytest.mark.parametrize("make", TEXT.values(), ids=TEXT)
+def test_text_of_every_dtype_is_a_factor(make: Any) -> None:
+    data = factors()
+    expected = coefficients("y ~ x + g", data)
+    assert coefficients("y ~ x + g", make(data)) == pytest.approx(expected, rel=1e-9)
+    assert list(expected) == ["", "x", "g[T.v]", "g[T.w]"]
+    model = MixtureRegression.from_formula("y ~ x + g", data, 1, starts=1)
+    np.testing.assert_allclose(model.predict(make(data)), model.predict(data), rtol=1e-12)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + g", "y ~ x + C(g)"])
+def test_categories_keep_their_order_and_lose_what_does_not_occur(formula: str) -> None:
+    data = factors()
+    frames = [
+        data.assign(g=pd.Categorical(data["g"], categories=LEVELS)),
+        pl.from_pandas(data).with_columns(pl.col("g").cast(pl.Enum(LEVELS))),
+    ]
+    for frame in frames:
+        found = coefficients(formula, frame)
+        assert [name.removeprefix("C(g)").removeprefix("g") for name in found] == ["", "x", "[T.v]", "[T.u]"]
+        model = MixtureRegression.from_formula(formula, frame, 1, starts=1)
+        np.testing.assert_allclose(model.predict(data), MixtureRegression.from_formula(formula, data, 1, starts=1).predict(data), rtol=1e-9)
+
+
+def test_whole_numbers_and_truth_values_of_every_dtype() -> None:
+    data = factors().assign(k=np.arange(60) % 7)
+    for dtype in (object, "Int64", "float32"):
+        assert coefficients("y ~ k", data.astype({"k": dtype})) == pytest.approx(coefficients("y ~ k", data))
+    assert list(coefficients("y ~ k", data.astype({"k": "category"}))) == ["", *(f"k[T.{k}]" for k in range(1, 7))]
+    flags = data.assign(b=data["x"] > 0)
+    for dtype in (object, "boolean"):
+        assert coefficients("y ~ b", flags.astype({"b": dtype})) == pytest.approx(coefficients("y ~ b", flags))
+
+
+def test_names_with_dots_and_spaces() -> None:
+    data, names = factors(), {"x": "Sepal.Length", "y": "out.come", "g": "a b"}
+    renamed = data.rename(columns=names)
+    for formula, plain in (
+        ("out.come ~ Sepal.Length", "y ~ x"),
+        ("`out.come` ~ `Sepal.Length` + `a b`", "y ~ x + g"),
+        ("out.come ~ exp(Sepal.Length) + I(Sepal.Length ** 2)", "y ~ exp(x) + I(x ** 2)"),
+        ("out.come ~ C(`a b`, contr.treatment(base='v')) * Sepal.Length", "y ~ C(g, contr.treatment(base='v')) * x"),
+    ):
+        found, expected = coefficients(formula, renamed), coefficients(plain, data)
+        assert list(found.values()) == pytest.approx(list(expected.values()), rel=1e-12)
+    model = MixtureRegression.from_formula("out.come ~ exp(Sepal.Length)", renamed, 1, starts=1, gate=None)
+    assert model.predict(renamed[:2]).shape == (2,)
+    with pytest.raises(DmlcoreError, match=r"there is no column 'Sepal\.Length'"):
+        model.predict(renamed.drop(columns="Sepal.Length"))
+    gated = MixtureRegression.from_formula("out.come ~ 1 + Sepal.Length", renamed, 2, starts=1, gate="Sepal.Length", random_state=0)
+    assert gated.gate_names_ == ("Sepal.Length",)
+
+
+def test_a_column_called_as_the_intercept() -> None:
+    data = factors().assign(Intercept=np.arange(60.0) % 5, z=np.arange(60.0) % 5)
+    for left in ("", "0 + "):
+        found, expected = coefficients(f"y ~ {left}x + Intercept", data), coefficients(f"y ~ {left}x + z", data)
+        assert list(found) == ["", "x", "Intercept"]
+        assert list(found.values()) == pytest.approx(list(expected.values()))
+
+
+@pytest.mark.parametrize("formula", ["y ~ x | who", "y ~ x | `who`", ["y ~ x | who", "x ~ y | who"]])
+def test_groups_after_a_bar(formula: Any) -> None:
+    data = factors().assign(who=np.repeat(np.arange(20), 3))
+    model = MixtureRegression.from_formula(formula, data, 2, starts=1, random_state=0)
+    assert model.n_rows_ == (20.0, "groups")
+    plain = [one.partition("|")[0] for one in formula] if isinstance(formula, list) else formula.partition("|")[0]
+    assert model.log_likelihood_ == MixtureRegression.from_formula(plain, data, 2, starts=1, random_state=0, groups="who").log_likelihood_
+    assert model.predict_proba(data).shape == (60, 2)
+
+
+def test_bars_inside_functions_are_no_groups() -> None:
+    data = factors()
+    assert coefficients("y ~ I((x > 1) | (x < -1))", data)["I((x > 1) | (x < -1))"] != 0.0
+
+
+def test_text_in_a_formula_names_no_column() -> None:
+    assert len(coefficients("y ~ C(g, contr.treatment(base='v'))", factors().assign(v=np.nan))) == 3

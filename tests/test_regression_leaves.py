@@ -328,6 +328,9 @@ def test_a_singular_design_is_named(family: str, design: int) -> None:
         fit(singular, MixtureEstimator([estimator.replace(names=names)] * 2), rng=1)
     record = fit(singular, estimator.replace(ridge=0.1))
     assert record.status == "converged", record.message
+    if design in (0, 3):  # a ridge that is lost to rounding is none; of a constant column it is all there is
+        with pytest.raises(DegenerateError, match="a larger ridge"):
+            fit(singular, estimator.replace(ridge=1e-30))
 
 
 def test_a_constant_column_is_an_intercept_where_there_is_none() -> None:
@@ -341,8 +344,9 @@ def test_a_constant_column_is_an_intercept_where_there_is_none() -> None:
 def test_fewer_rows_than_parameters() -> None:
     with pytest.raises(DegenerateError, match=r"rows weigh 2 in all, for 3 coefficients"):
         fit(list(zip(X[:2], Y["gaussian"][:2], strict=True)), LinearRegressionEstimator())
-    with pytest.raises(DegenerateError, match="all responses lie on the line"):
-        fit([(x, 3.0) for x in X], LinearRegressionEstimator())
+    for constant in (3.0, 3.3, 0.1, 1e6, -1e-7):  # whose mean, and so whose spread, may be off by rounding
+        with pytest.raises(DegenerateError, match="all responses lie on the line"):
+            fit([(x, constant) for x in X], LinearRegressionEstimator())
     with pytest.raises(EmptyError):
         fit([], LinearRegressionEstimator())
 
@@ -393,6 +397,25 @@ def test_separation_is_named_and_a_ridge_remedies_it() -> None:
     record = fit(list(zip(x, ["a"] * 15 + ["b"] * 15 + ["c"] * 10, strict=True)), labels)
     assert record.status == "degenerate"
     assert "separate labels" in record.message
+
+
+@pytest.mark.parametrize("family", ["logistic", "binomial", "poisson", "multinomial"])
+def test_coefficients_on_their_way_to_infinity_are_named_wherever_a_fit_stops(family: str) -> None:
+    x = np.linspace(-2.0, 2.0, 40)
+    above = (x > 0.3).astype(int)
+    estimator, rows = {
+        "logistic": (LogisticRegressionEstimator(), list(zip(x, above, strict=True))),
+        "binomial": (LogisticRegressionEstimator(trials=True), [(v, 5 * up, 5) for v, up in zip(x, above, strict=True)]),
+        "poisson": (PoissonRegressionEstimator(), [(v, 0) for v in x]),
+        "multinomial": (MultinomialLogisticRegressionEstimator(), [(v, "ab"[up]) for v, up in zip(x, above, strict=True)]),
+    }[family]
+    for options in ({}, {"weights": np.full(40, 1e3)}):
+        record = fit(rows, estimator, delta=1e-4 * options.get("weights", [1.0])[0], **options)
+        assert record.status == "degenerate"
+        assert "its rows do not determine" in record.message
+        assert not record.model.undetermined  # it had not come as far as where it is held
+    ridged = fit(rows, estimator.replace(ridge=1e-3), delta=1e-4)
+    assert ridged.status == ("degenerate" if family == "poisson" else "converged")  # nothing holds the intercept
 
 
 def test_counts_that_are_all_zero_run_off_and_are_named() -> None:
@@ -706,3 +729,14 @@ def test_longer_steps_keep_dispersions_in_bounds() -> None:
 def test_a_column_constant_but_for_rounding_is_named_without_a_warning() -> None:
     matrix = np.array([[1.0, 0.0], [0.0, -1e-20]])
     assert "constant" in dependence(matrix, np.array([3.0]), np.array([-1, 0]), None)
+
+
+def test_counts_of_zero_and_of_a_billion_fit_a_negative_binomial_regression() -> None:
+    """Their log density is a small difference of large terms, whose rounding once looked like a fall of the objective."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=10), np.where(rng.random(10) < 0.5, 0, 10**9)
+    record = fit([([a], int(b)) for a, b in zip(x, y, strict=True)], NegativeBinomialRegressionEstimator())
+    assert record.converged
+    law, count = record.model, int(y.max())
+    assert law.log_density(([0.3], count)) == pytest.approx(law.law_given([0.3]).log_density(count), rel=1e-13)
+    assert np.ptp([law.law_given([0.3]).log_density(count + d) for d in range(-3, 4)]) < 1e-7  # smooth

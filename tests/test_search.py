@@ -244,6 +244,24 @@ def test_fixed_weights_keep_their_bits_under_acceleration() -> None:
     np.testing.assert_array_equal(record.model.w, third)
 
 
+def test_what_em_leaves_alone_keeps_its_bits_in_steps_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    propose = Extrapolation.propose
+
+    def off_by_rounding(self: Extrapolation) -> Any:
+        beyond = propose(self)
+        return beyond if beyond is None else beyond + 1e-13
+
+    monkeypatch.setattr(Extrapolation, "propose", off_by_rounding)
+    half = np.array([0.5, 0.5])
+    problem = Problem(TRUTH.sample(300, rng=1), MixtureEstimator([GaussianEstimator()] * 2, fixed_weights=half))
+    climb, bold = Climb(problem, problem.start(np.random.default_rng(1), 0.5)), 0
+    for _ in range(12):
+        climb.step()
+        bold += climb.bold
+        np.testing.assert_array_equal(climb.model.w, half)
+    assert bold > 3
+
+
 def test_a_step_down_is_refused_and_the_plain_step_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     x = TRUTH.sample(400, rng=1)
     monkeypatch.setattr(Extrapolation, "propose", lambda self: self.points[-1] + 7.0)  # always wrong

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 import scipy.stats
 
 from dmlcore import fit
-from dmlcore.core.errors import EmptyError, ParameterError, StructureError, SupportError
+from dmlcore.core.errors import EmptyError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.core.flat import flatten, unflatten
 from dmlcore.data.partition import k_fold_split_index
 from dmlcore.selection import (
     aic,
@@ -28,6 +31,7 @@ from dmlcore.selection import (
 )
 from dmlcore.selection.order import exchanges, permuted
 from dmlcore.stats import (
+    BernoulliSetDistribution,
     CategoricalDistribution,
     CategoricalEstimator,
     CompositeDistribution,
@@ -35,21 +39,28 @@ from dmlcore.stats import (
     GatedMixtureDistribution,
     GaussianDistribution,
     GaussianEstimator,
+    HeterogeneousMixtureDistribution,
     HierarchicalMixtureDistribution,
     JointMixtureDistribution,
+    LogGaussianDistribution,
+    MarkovChainDistribution,
+    MarkovChainEstimator,
     MixtureDistribution,
     MixtureEstimator,
     MultinomialLogisticRegressionDistribution,
+    MultivariateGaussianEstimator,
+    OptionalDistribution,
     PoissonDistribution,
     PoissonEstimator,
     SequenceDistribution,
+    SpikeAndSlabDistribution,
 )
 from tests.examples import BY_NAME, EXAMPLES
 from tests.reference import load
 
 N, C = GaussianDistribution, CategoricalDistribution
 TWO = MixtureDistribution([N(-2.0, 1.0), N(3.0, 1.0)], [0.4, 0.6])
-DATA = TWO.sampler(1).sample(300)
+DATA = TWO.sample(300, rng=1)
 
 
 def gaussians(k: int) -> MixtureEstimator:
@@ -88,6 +99,14 @@ def test_icl_without_components_is_bic_and_weights_count_as_rows() -> None:
     assert icl(mixture, DATA, weights=weights) == pytest.approx(icl(mixture, np.repeat(DATA, weights)), rel=1e-10)
 
 
+def test_the_table_of_a_sweep_counts_weights_as_rows() -> None:
+    weights = np.arange(300) % 3
+    row = select(lambda k: GaussianEstimator(), [1], DATA, weights=weights).rows[0]
+    repeated = select(lambda k: GaussianEstimator(), [1], np.repeat(DATA, weights)).rows[0]
+    for name in ("log_likelihood", "aic", "bic", "icl", "icl_hard"):
+        assert row[name] == pytest.approx(repeated[name], rel=1e-12)
+
+
 def test_fixed_parameters_do_not_count() -> None:
     estimator = MixtureEstimator([GaussianEstimator(), GaussianEstimator()], fixed_weights=[0.4, 0.6])
     law = fit(DATA, estimator, rng=1).model
@@ -96,6 +115,88 @@ def test_fixed_parameters_do_not_count() -> None:
     assert bic(-1.0, law, 10, estimator) == pytest.approx(2 + 4 * np.log(10))
     tied = CompositeEstimator((PoissonEstimator(keys="k"), PoissonEstimator(keys="k")))
     assert free_parameters(fit([(1, 2), (3, 1)], tied).model, tied) == 1
+
+
+@pytest.mark.parametrize("e", [e for e in EXAMPLES if e.name != "optional always"], ids=lambda e: e.name.replace(" ", "_"))
+def test_every_estimate_of_one_estimator_has_the_same_number_of_parameters(e: Any) -> None:
+    """Rows that are given to one class each leave zeros behind; they were estimated, so they count."""
+    rows, counts = e.data(60), set()
+    for seed, assign in ((1, "soft"), (2, "hard"), (3, "hard")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)
+            record = fit(rows, e.estimator, starts=1, rng=seed, max_its=3, assign=assign)
+        counts |= {free_parameters(record.model), free_parameters(record.model, record.estimator)}
+    assert len(counts) == 1
+
+
+def classes(k: int, items: int) -> MixtureEstimator:
+    return MixtureEstimator([CompositeEstimator([CategoricalEstimator()] * items)] * k)
+
+
+def test_latent_classes_of_carcinoma() -> None:
+    """poLCA counts 23 for three classes, probabilities that come out as zero among them, and BIC chooses three."""
+    found = load("polca_carcinoma")
+    rows, weights = [tuple(pattern) for pattern in found["patterns"]], list(found["patterns"].values())
+    chosen = select(lambda k: classes(k, 7), range(2, 5), rows, weights=weights, delta=1e-4, rng=1)
+    assert [row["parameters"] for row in chosen.rows] == [15, found["parameters"], 31]
+    assert chosen.value == 3
+    assert chosen.best.log_likelihood == pytest.approx(found["log_likelihood"], abs=1e-3)
+    assert chosen.rows[1]["bic"] == pytest.approx(found["bic"], abs=2e-3)
+    zeros = sum(p < 1e-12 for law in chosen.model.components for dist in law.dists for p in dist.pmap.values())
+    assert zeros > 0
+
+
+def test_many_levels_of_noise_are_one_class() -> None:
+    rng = np.random.default_rng(0)
+    rows = list(zip(*(rng.permutation(np.arange(100) % 20).tolist() for _ in range(3)), strict=True))
+    chosen = select(lambda k: classes(k, 3), range(1, 5), rows, "aic", delta=1e-2, rng=0)
+    assert [row["parameters"] for row in chosen.rows] == [57, 115, 173, 231]
+    assert chosen.value == 1
+
+
+def test_what_counts() -> None:
+    law = CategoricalDistribution({"a": 1.0, "b": 0.0, "c": 0.0}, default_value=0.1)
+    assert free_parameters(law) == 2  # a chosen probability of other labels is none
+    assert free_parameters(BernoulliSetDistribution({"a": 1.0, "b": 0.0}, min_prob=1e-3)) == 2
+    chain = MarkovChainDistribution({"a": 1.0, "b": 0.0}, {"a": {"a": 0.0, "b": 1.0}})
+    assert free_parameters(chain) == 2  # one for the first label, one for the label after "a"; "b" is never left
+    assert free_parameters(OptionalDistribution(PoissonDistribution(0.0), 0.0)) == 2
+    assert free_parameters(OptionalDistribution(PoissonDistribution(0.0), None)) == 1
+    assert free_parameters(SpikeAndSlabDistribution(3, 1, 1.0, 3)) == 0
+    assert free_parameters(MixtureDistribution([N(0.0, 1.0), N(1.0, 1.0)], [0.0, 1.0])) == 5
+
+
+def test_pairs_of_labels_that_no_row_shows_are_no_parameters() -> None:
+    rows = [["a", "b", "a"], ["b", "a"], ["a", "c"], ["c", "b"]]
+    chain = fit(rows, MarkovChainEstimator()).model
+    assert free_parameters(chain) == 2 + 1  # a -> b, c; b -> a; c -> b
+    smoothed = fit(rows, MarkovChainEstimator(pseudo_count=1.0)).model
+    assert free_parameters(smoothed) == 2 + 3 * 2
+
+
+def test_weights_with_one_key_count_once() -> None:
+    parts = [MixtureEstimator([PoissonEstimator()] * 2, keys=("w", None))] * 2
+    rows = list(zip(*np.random.default_rng(0).poisson([[1.0], [9.0]], (2, 50)).tolist(), strict=True))
+    record = fit(rows, CompositeEstimator(parts), starts=1, rng=1, max_its=5)
+    assert free_parameters(record.model) == free_parameters(record.model, record.estimator) == 5
+    assert len(flatten(record.model)) == 5
+    assert unflatten(flatten(record.model) + 0.1, record.model).dists[0].w.tolist() == pytest.approx(
+        unflatten(flatten(record.model) + 0.1, record.model).dists[1].w.tolist(), abs=0
+    )
+
+
+def test_fixed_weights_on_a_bound_do_not_count() -> None:
+    estimator = MixtureEstimator([GaussianEstimator()] * 3, fixed_weights=[0.5, 0.5, 0.0])
+    law = MixtureDistribution([N(0.0, 1.0)] * 2 + [N(1.0, 1.0)], [0.5, 0.5, 0.0])
+    assert free_parameters(law.with_children((N(0.0, 1.0), N(2.0, 1.0), N(1.0, 1.0))), estimator) == 6
+
+
+def test_components_that_keep_their_law_are_not_tied() -> None:
+    """Two that begin at one law and have no rows stay there; still they are two."""
+    same = PoissonDistribution(1e6)
+    start = MixtureDistribution([PoissonDistribution(2.0), same, same], [1.0, 0.0, 0.0])
+    record = fit([1, 2, 3], MixtureEstimator([PoissonEstimator()] * 3), start=start, max_its=2)
+    assert free_parameters(record.model) == 5
 
 
 # -- assignments -----------------------------------------------------------------------------------------------------------
@@ -136,7 +237,7 @@ def test_posteriors_are_calibrated(law: MixtureDistribution) -> None:
     rows: list[Any] = [None] * 4000
     for k, component in enumerate(law.components):
         at = np.flatnonzero(z == k)
-        draws = component.sampler(k).sample(len(at))
+        draws = component.sample(len(at), rng=k)
         for i, draw in zip(at.tolist(), draws, strict=True):
             rows[i] = draw
     posterior = responsibilities(law, rows)
@@ -205,7 +306,7 @@ def test_a_sweep_uses_all_cores_unless_told_otherwise(monkeypatch: pytest.Monkey
 
 
 def test_any_candidates_of_any_layout() -> None:
-    counts = PoissonDistribution(4.0).sampler(1).sample(200)
+    counts = PoissonDistribution(4.0).sample(200, rng=1)
     families = {"poisson": PoissonEstimator(), "gaussian": GaussianEstimator(), "labels": CategoricalEstimator()}
     found = select(families.__getitem__, families, counts, "aic", starts=1)
     assert found.value == "poisson"
@@ -220,13 +321,41 @@ def test_a_degenerate_fit_is_not_chosen() -> None:
     assert found.value == 1
 
 
+def test_counting_moves_no_numbers() -> None:
+    """A covariance in small units, or as near singular as floating point allows, has no neighbours a fixed step away."""
+    x = np.random.default_rng(0).normal(size=(60, 2)) * 1e-10
+    found = select({1: MultivariateGaussianEstimator()}.get, [1], x)
+    assert found.failures == ()
+    assert found.rows[0]["parameters"] == 5
+
+
+def test_rows_of_weight_zero_need_no_density() -> None:
+    rows = ["a", "b", "a", "new"]
+    found = select(lambda k: MixtureEstimator([CategoricalEstimator()] * k), [1, 2], rows, weights=[1, 1, 1, 0], starts=1, rng=0)
+    assert found.failures == ()
+    assert np.isfinite(found.rows[1]["icl"])
+
+
+class Unlucky(GaussianEstimator):
+    def estimate(self, statistics: Any, previous: Any = None) -> Any:
+        raise np.linalg.LinAlgError("Matrix is not positive definite")
+
+
+def test_an_error_of_linear_algebra_ends_a_candidate_and_not_the_sweep() -> None:
+    found = select({1: GaussianEstimator(), 2: Unlucky()}.get, [1, 2], DATA, starts=1)
+    assert found.values == (1,)
+    assert found.failures == ((2, "LinAlgError: Matrix is not positive definite"),)
+    assert "left out 2: LinAlgError" in repr(found)
+
+
 def test_candidates_that_cannot_be_fitted() -> None:
     def estimator_for(name: str) -> Any:
         return {"poisson": PoissonEstimator(), "gaussian": GaussianEstimator()}[name]
 
     found = select(estimator_for, ["poisson", "gaussian"], [-1, 2, 3], starts=1)
     assert found.values == ("gaussian",)
-    assert found.failures[0][0] == "poisson"
+    assert found.failures[0].value == "poisson"
+    assert found.failures[0].reason.startswith("row 0")
     assert "left out 'poisson': row 0" in repr(found)
     with pytest.raises(SupportError, match="row 0"):
         select(estimator_for, ["poisson"], [-1, 2, 3], starts=1)
@@ -265,17 +394,21 @@ def test_bad_sweeps() -> None:
 # -- held out, and the test of the number of components ----------------------------------------------------------------------
 
 
-def test_held_out_by_hand() -> None:
-    mean, error = held_out(DATA, GaussianEstimator(), folds=4, starts=1, rng=7)
+@pytest.mark.parametrize("weights", [None, np.arange(300) % 4])
+def test_held_out_by_hand(weights: Any) -> None:
+    mean, error = held_out(DATA, GaussianEstimator(), folds=4, starts=1, rng=7, weights=weights)
     from dmlcore.core.random import spawn
 
     fold = k_fold_split_index(300, 4, spawn(np.random.default_rng(7), 5)[0])
+    w = np.ones(300) if weights is None else weights
     logs = np.empty(300)
     for j in range(4):
-        rest = DATA[fold != j]
-        logs[fold == j] = scipy.stats.norm.logpdf(DATA[fold == j], rest.mean(), rest.std())
-    assert mean == pytest.approx(logs.mean(), rel=1e-10)
-    assert error == pytest.approx(logs.std() / np.sqrt(300), rel=1e-10)
+        rest, its = DATA[fold != j], w[fold != j]
+        centre = np.average(rest, weights=its)
+        spread = math.sqrt(np.average((rest - centre) ** 2, weights=its))
+        logs[fold == j] = scipy.stats.norm.logpdf(DATA[fold == j], centre, spread)
+    assert mean == pytest.approx(np.average(logs, weights=w), rel=1e-10)
+    assert error == pytest.approx(math.sqrt(np.average((logs - mean) ** 2, weights=w) / w.sum()), rel=1e-10)
 
 
 def test_held_out_of_a_label_seen_once_is_minus_infinity() -> None:
@@ -290,7 +423,7 @@ def test_likelihood_ratio_finds_two_components_and_does_not_find_them_in_one() -
     assert found.p_value == 1 / 20
     assert found.statistic > found.simulated.max()
     assert found.statistic == 2 * (found.alternative.log_likelihood - found.null.log_likelihood)
-    one = likelihood_ratio_test(N(0.0, 1.0).sampler(3).sample(100), GaussianEstimator(), gaussians(2), **options)
+    one = likelihood_ratio_test(N(0.0, 1.0).sample(100, rng=3), GaussianEstimator(), gaussians(2), **options)
     assert one.p_value > 0.1
     assert len(one.simulated) == 19
     again = likelihood_ratio_test(DATA[:100], GaussianEstimator(), gaussians(2), **{**options, "threads": 2, "replicates": 3})
@@ -387,6 +520,27 @@ def test_aligning_undoes_any_permutation(name: str) -> None:
     for _ in range(6):
         found = aligned(shuffled(law), law)
         assert found == law
+
+
+def test_aligning_weighs_parameters_by_their_spread() -> None:
+    """One number of large scale that is the other way round counts no more than one of several shares that are alike."""
+
+    def model(means: tuple[float, float]) -> Any:
+        parts = ((means[0], 0.9), (means[1], 0.1))
+        return MixtureDistribution(
+            [CompositeDistribution((N(m, 1e4), *[CategoricalDistribution({"a": p, "b": 1 - p})] * 3)) for m, p in parts], [0.5, 0.5]
+        )
+
+    one, other = model((0.0, 500.0)), model((500.0, 0.0))
+    assert aligned(one, other) == one
+    turned = MixtureDistribution(one.components[::-1], one.w)
+    assert aligned(turned, other) == one
+
+
+def test_aligning_matches_families_before_numbers() -> None:
+    one = HeterogeneousMixtureDistribution([N(0.0, 1.0), LogGaussianDistribution(5.0, 1.0)], [0.4, 0.6])
+    other = HeterogeneousMixtureDistribution([LogGaussianDistribution(0.1, 1.0), N(5.1, 1.0)], [0.4, 0.6])
+    assert [type(c) for c in aligned(other, one).components] == [type(c) for c in one.components]
 
 
 def test_aligning_unlike_models_is_refused() -> None:

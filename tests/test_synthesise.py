@@ -14,7 +14,7 @@ import scipy.stats
 from dmlcore import UNKNOWN, compare, condition, fit, marginal, synthesise
 from dmlcore.core.errors import DataError, DmlcoreError, ParameterError, StructureError, SupportError
 from dmlcore.datasets import load_penguins
-from dmlcore.inference.compare import ranks
+from dmlcore.inference.compare import area, plain_columns, ranks
 from dmlcore.inference.synthesise import decimals
 from dmlcore.stats import (
     CategoricalDistribution,
@@ -24,6 +24,7 @@ from dmlcore.stats import (
     ExponentialDistribution,
     GaussianDistribution,
     GaussianEstimator,
+    IgnoredDistribution,
     MixtureDistribution,
     MixtureEstimator,
     MultivariateGaussianDistribution,
@@ -103,6 +104,9 @@ def test_a_frame_like_the_training_frame() -> None:
     given = synthesise(RECORDS, rng=8, like=frame, given={"kind": ["a"] * 5, "count": 7})
     assert given["kind"].tolist() == ["a"] * 5
     assert given["count"].tolist() == [7] * 5
+    beyond = synthesise(RECORDS, 3, rng=8, like=frame, given={"size": 20.125, "wait": 1e6})
+    assert beyond["size"].tolist() == [20.125] * 3  # what is given is kept, out of range and to the digit
+    assert beyond["wait"].tolist() == [1e6] * 3
     two = frame.assign(note="x")[["kind", "note", "wait", "size", "count"]]
     out = synthesise(RECORDS, 10, rng=7, like=two, columns=["size", "count", "kind", "wait"])
     assert list(out.columns) == ["size", "count", "kind", "wait"]
@@ -128,6 +132,58 @@ def test_bounds_of_values_that_may_be_missing() -> None:
     present: Any = Mix([N(0.0, 1.0), N(3.0, 1.0)], [0.08 / 0.28, 0.2 / 0.28])
     below, above = present.cdf(0.0), present.cdf(1.5)
     assert scipy.stats.kstest(x, lambda v: (present.cdf(v) - below) / (above - below)).pvalue > 1e-4
+
+
+def test_bounds_of_a_mixture_of_values_that_may_be_missing() -> None:
+    law = Tuple((Mix([Opt(N(0.0, 1.0), 0.9), Opt(N(3.0, 1.0), 0.0)], [0.8, 0.2]),))  # the mixture is inside the field
+    x = synthesise(law, 20_000, rng=1, like=pd.DataFrame({"x": [0.0, 1.5, 1 / 3]}))["x"].dropna()
+    present: Any = Mix([N(0.0, 1.0), N(3.0, 1.0)], [0.08 / 0.28, 0.2 / 0.28])
+    below, above = present.cdf(0.0), present.cdf(1.5)
+    assert scipy.stats.kstest(x, lambda v: (present.cdf(v) - below) / (above - below)).pvalue > 1e-4
+
+
+def test_rounding_keeps_draws_within_the_bounds() -> None:
+    """Bounds that are decimal numbers up to rounding, and bounds of so many digits that rounding to them moves a number."""
+    frame = pd.DataFrame({"x": [0.1 + 3e-14, 0.3, 0.4 - 3e-14]})
+    x = synthesise(Tuple((N(0.25, 1.0),)), 60, rng=1, like=frame)["x"]
+    assert x.nunique() == 4
+    assert frame["x"].min() <= x.min()
+    assert x.max() <= frame["x"].max()
+
+
+X_GAPS = np.where(np.arange(40) % 2, np.nan, np.arange(40) / 4)
+LABEL_GAPS = np.array(["a", None, "b", "b"] * 10, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("law", "column", "share"),
+    [
+        (Opt(N(0.0, 1.0), 0.3), X_GAPS, 0.3),
+        (Opt(N(0.0, 1.0), 0.0), X_GAPS, 0.0),
+        (Opt(N(0.0, 1.0)), X_GAPS, 0.5),
+        (N(0.0, 1.0), X_GAPS, 0.5),
+        (Mix([Opt(N(0.0, 1.0), 0.1), Opt(N(5.0, 1.0), 0.5)], [0.5, 0.5]), X_GAPS, 0.3),
+        (Opt(Opt(PoissonDistribution(3.0), 0.3)), X_GAPS, 0.3),
+        (IgnoredDistribution(Opt(N(0.0, 1.0), 0.3)), X_GAPS, 0.3),
+        (C({"a": 0.6, None: 0.4}), LABEL_GAPS, 0.4),
+        (C({"a": 0.6, "b": 0.4}), LABEL_GAPS, 0.25),
+    ],
+    ids=["optional", "never", "ignored", "plain", "mixture", "nested", "fixed", "label", "labels"],
+)
+def test_the_share_that_is_missing_in_frames_of_one_row_as_in_large_ones(law: Any, column: Any, share: float) -> None:
+    """That of the model where it says one, of the frame otherwise."""
+    model, frame, rng = Tuple((law, N(0.0, 1.0))), pd.DataFrame({"a": column, "b": np.arange(40.0)}), np.random.default_rng(3)
+    one = np.mean([synthesise(model, 1, rng=rng, like=frame)["a"].isna().all() for _ in range(80)])
+    assert one == pytest.approx(share, abs=3.3 * math.sqrt(share * (1 - share) / 80))
+    large = synthesise(model, 3000, rng=rng, like=frame)["a"].isna().mean()
+    assert large == pytest.approx(share, abs=3.3 * math.sqrt(share * (1 - share) / 3000))
+
+
+def test_the_share_that_is_missing_where_other_fields_are_given() -> None:
+    frame = training(40)
+    one = [synthesise(RECORDS, rng=i, like=frame, given={"kind": ["b"]})["wait"].isna().all() for i in range(80)]
+    share = marginal(condition(RECORDS, {2: "b"}), 2).density(None)
+    assert np.mean(one) == pytest.approx(share, abs=3.3 * math.sqrt(share * (1 - share) / 80))
 
 
 def test_missingness_that_the_model_ignores_is_that_of_the_frame() -> None:
@@ -202,6 +258,87 @@ def test_the_parts_of_a_comparison() -> None:
     assert max(map(len, text.splitlines())) < 120
 
 
+def drawn_lists(stay: float, n: int, seed: int) -> list[list[str]]:
+    """Sequences of two letters of which the next is the same as often as `stay`."""
+    rng = np.random.default_rng(seed)
+    turns = [np.cumsum(rng.random(length + 1) > stay) + rng.integers(2) for length in rng.poisson(4, n)]
+    return [["uv"[i % 2] for i in row.tolist()] for row in turns]
+
+
+def test_vectors_are_compared_by_their_coordinates_and_their_dependence() -> None:
+    rng = np.random.default_rng(4)
+    x, far = rng.normal(size=(200, 3)), rng.normal(100.0, 50.0, size=(200, 3))
+    for kind in (np.asarray, list, tuple):
+        report = compare([(kind(v), "a") for v in x], [(kind(v), "a") for v in far], classify=False)
+        assert [m.name for m in report.marginals] == ["field 0, 0", "field 0, 1", "field 0, 2", "field 1"]
+        expected = [scipy.stats.ks_2samp(a, b).statistic for a, b in zip(x.T, far.T, strict=True)]
+        assert [m.distance for m in report.marginals] == pytest.approx([*expected, 0.0])
+    frames = [pd.DataFrame({"v": list(side)}) for side in (x, np.stack([x[:, 0], x[:, 0], rng.permutation(x[:, 2])], axis=1))]
+    pair = compare(*frames, classify=False).pairs[0]
+    assert pair.names == ("v, 0", "v, 1")
+    assert abs(pair.real) < 0.2
+    assert pair.synthetic == pytest.approx(1.0)
+    pytest.importorskip("sklearn")
+    few = compare([(v,) for v in x[:20]], [(v,) for v in far[:20]], rng=1).classifier
+    assert few is not None
+    assert few.p < 0.01
+
+
+def test_lists_are_compared_by_length_elements_and_order() -> None:
+    real, other = drawn_lists(0.9, 200, 1), drawn_lists(0.5, 200, 2)
+    for one, two in ((real, other), ([(v,) for v in real], [(v,) for v in other])):
+        report = compare(one, two, classify=False)
+        assert [m.name for m in report.marginals] == ["field 0", "field 0, element"]
+        assert max(m.distance for m in report.marginals) < 0.1
+        assert report.pairs[0].names == ("field 0, element", "next")
+        assert report.pairs[0].gap > 0.6
+    numbers = [[[float(i)] * (1 + i % 2) for i in range(40)], [[float(i + 40)] * (1 + i % 2) for i in range(40)]]
+    assert [m.distance for m in compare(*numbers, classify=False).marginals] == [0.0, 1.0]
+    inner = [[([(1.0, label)] * (1 + i % 3),) for i in range(30)] for label in "ab"]
+    report = compare(*inner, classify=False)
+    assert {m.name: m.distance for m in report.marginals} == {"field 0": 0.0, "field 0, element, 0": 0.0, "field 0, element, 1": 1.0}
+    pytest.importorskip("sklearn")
+    told = compare(*numbers, rng=1).classifier
+    assert told is not None
+    assert told.p < 1e-3
+
+
+def test_the_classifier_sees_what_is_in_lists() -> None:
+    lists = [[[label] * (i % 3) for i in range(4)] for label in "uv"]
+    (length, element) = plain_columns("x", lists)
+    assert [list(column) for column in length.features(0, 4)] == [[0.0, 1.0, 2.0, 0.0]]
+    np.testing.assert_array_equal(element.features(0, 4), [[np.nan, 1.0, 1.0, np.nan], [np.nan, 0.0, 0.0, np.nan]])
+    _, _, numbers = plain_columns("x", [[[(0, 1.0), (1, 3.0)], [(0, 5.0)], []], [[], [], [(0, 1.0), (0, 1.0)]]])
+    np.testing.assert_array_equal(numbers.features(0, 3), [[2.0, 5.0, np.nan], [1.0, 0.0, np.nan]])
+
+
+def test_sets_are_compared_by_their_members() -> None:
+    real, other = ([(frozenset(v),) for v in side] for side in (["ab"] * 30 + ["c"] * 30, ["cd"] * 30 + ["b"] * 30))
+    report = compare(real, other, classify=False)
+    assert {m.name: m.distance for m in report.marginals} == {
+        "field 0": 0.0,
+        **{f"field 0: {v}": distance for v, distance in zip("abcd", (0.5, 0.0, 0.0, 0.5), strict=True)},
+        "field 0, element": pytest.approx(1 / 3),
+    }
+    assert {p.names: (p.real, p.synthetic) for p in report.pairs}["field 0: b", "field 0: a"] == pytest.approx((1.0, 0.0))
+    as_lists = compare(real, [(sorted(v[0]),) for v in real], classify=False)
+    assert max(m.distance for m in as_lists.marginals) == 0.0
+    assert not any("next" in p.names for p in report.pairs)
+
+
+def test_records_dates_and_missing_entries() -> None:
+    one = [{"r": (1.0, "a"), "m": {"x": 1}}, {"r": None, "m": {"x": 2}}, {"r": (None, "b"), "m": {"x": 1}}]
+    two = [{"m": {"x": 3}, "r": (1.0, "a")}, {"m": {"x": 3}, "r": (2.0, "a")}]
+    report = compare(one, two, classify=False)
+    assert {m.name: m.missing for m in report.marginals} == {"r, 0": (2 / 3, 0.0), "r, 1": (1 / 3, 0.0), "m, x": (0.0, 0.0)}
+    assert [m.distance for m in report.marginals] == [0.5, 0.5, 1.0]
+    days = pd.date_range("2020-01-01", periods=40)
+    frames = [pd.DataFrame({"when": days, "for": days - days[0], "as": days.date})[:n] for n in (40, 20)]
+    assert [m.distance for m in compare(*frames, classify=False).marginals] == [0.5, 0.5, 0.5]
+    swapped = compare(frames[0], frames[1][["as", "for", "when"]], classify=False)
+    assert [m.name for m in swapped.marginals] == ["when", "for", "as"]
+
+
 def test_labels_against_labels_and_equal_tables() -> None:
     rng = np.random.default_rng(2)
     rows = [(str(a), b) for a, b in zip(rng.integers(0, 3, 900), rng.choice(["u", "v"], 900), strict=True)]
@@ -218,6 +355,28 @@ def test_labels_against_labels_and_equal_tables() -> None:
     assert alike is not None
     assert 0.4 < alike.auc < 0.6
     assert alike.p > 1e-3
+
+
+def test_the_area_of_scores_that_tie_is_mann_whitneys() -> None:
+    rng = np.random.default_rng(5)
+    label = rng.integers(0, 2, 90)
+    score = np.floor(label + 3 * rng.random(90))
+    auc, p = area(score, label)
+    one, other = score[label == 1], score[label == 0]
+    expected = scipy.stats.mannwhitneyu(one, other, alternative="greater", use_continuity=False, method="asymptotic")
+    assert auc == pytest.approx(expected.statistic / len(one) / len(other))
+    assert p == pytest.approx(expected.pvalue)
+    assert area(np.ones(9), np.arange(9) % 2)[1] == 1.0
+
+
+def test_dependence_is_that_of_rows_without_gaps() -> None:
+    x = np.array([1.0, 2.0, np.nan, 4.0, 3.0, 9.0, np.nan])
+    y = np.array([2.0, 1.0, 5.0, np.nan, 7.0, 8.0, np.nan])
+    frame = pd.DataFrame({"x": x, "y": y, "k": ["u", "v", None, "u", "v", "v", "u"]})
+    pairs = {p.names: p.real for p in compare(frame, frame, classify=False).pairs}
+    whole = frame.dropna()
+    assert pairs["x", "y"] == pytest.approx(scipy.stats.spearmanr(whole["x"], whole["y"]).statistic)
+    assert pairs["x", "k"] == pytest.approx(math.sqrt(1 - (4.5 + 14 / 3) / 10))
 
 
 def test_the_area_and_its_p_value_are_mann_whitneys() -> None:
@@ -264,10 +423,19 @@ def test_what_comparing_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         compare(pd.DataFrame({"a": [1.0]}), pd.DataFrame({"b": [1.0]}))
     with pytest.raises(DataError, match="at least one row"):
         compare([], [(1.0,)])
+    for rows, message in (
+        ([(1.0,), ([1.0],)], r"column 'field 0': 1.0 and \[1.0\] stand in one column"),
+        ([(1.5,), ("a",)], "column 'field 0': 1.5 and 'a' stand in one column; compare needs numbers or labels"),
+        ([({"x": 1},), ({"y": 1},)], "column 'field 0': mappings with different keys"),
+        ([(slice(1),)], "column 'field 0': slice.* is no number, label"),
+    ):
+        with pytest.raises(DataError, match=message):
+            compare(rows, rows, classify=False)
+    assert compare([(1,), ("a",)], [(1,), ("a",)], classify=False).marginals[0].kind == "label"
     with pytest.raises(DataError, match="rows of one length"):
         compare([(1.0,), (1.0, 2.0)], [(1.0,)])
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
-    with pytest.raises(DmlcoreError, match="pip install scikit-learn"):
+    with pytest.raises(DmlcoreError, match=r"needs scikit-learn: pip install 'dmlcore\[compare\]', or pip install scikit-learn"):
         compare([(1.0,)] * 30, [(1.0,)] * 30)
 
 

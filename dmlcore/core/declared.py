@@ -7,6 +7,7 @@ free parameters and the flat unconstrained vector follow from that one declarati
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
@@ -14,7 +15,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 import numpy as np
 
 from dmlcore.core.domains import Child, Children, Domain, Keys, Text
-from dmlcore.core.errors import ParameterError
+from dmlcore.core.errors import ParameterError, shorten
 
 
 def parameter(domain: Domain, default: Any = dataclasses.MISSING, kw_only: bool = False) -> Any:
@@ -37,14 +38,33 @@ def keys(*parts: str) -> Any:
     return parameter(Keys(*parts), (None,) * len(parts)) if parts else parameter(Text(), None)
 
 
-def child(default: Any = dataclasses.MISSING, kw_only: bool = False) -> Any:
-    """Declares one nested distribution or estimator; with the default None there may be none."""
-    return parameter(Child(), default, kw_only)
+def child(default: Any = dataclasses.MISSING, kw_only: bool = False, at: str = "") -> Any:
+    """Declares one nested distribution or estimator; None stands for the default, and with the default None there may be none.
+
+    at: what messages call its place.
+    """
+    required = default is dataclasses.MISSING
+    return parameter(Child(at, required, None if required else default), default, kw_only)
 
 
-def children() -> Any:
-    """Declares a sequence of nested distributions or estimators."""
-    return parameter(Children())
+def children(each: str = "") -> Any:
+    """Declares a sequence of nested distributions or estimators. each: what messages call one of them, `component`."""
+    return parameter(Children(each))
+
+
+class Shown:
+    """A field that is stored in one form and read in another: tables of labels are arrays to the engine, and dicts to users."""
+
+    def __init__(self, field: str, domain: Domain):
+        self.field, self.domain = field, domain
+
+    def __get__(self, node: Any, family: Any = None) -> Any:
+        if node is None:  # so that a subclass which declares the field again does not find a default here
+            raise AttributeError(self.field)
+        return self.domain.shown(node.stored(self.field))
+
+    def __set__(self, node: Any, value: Any) -> None:
+        node.__dict__[self.field] = value
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(parameter, child, children))
@@ -52,8 +72,11 @@ class Declared:
     """Base of distributions and estimators. Subclasses become frozen dataclasses of their declared fields."""
 
     name: str | None
+    noun: ClassVar[str] = ""  # what it is, and what nodes nested in it must be: "a distribution", or "an estimator"
     _fields: ClassVar[tuple[tuple[str, Domain], ...]] = ()
     _child_fields: ClassVar[tuple[tuple[str, bool], ...]] = ()  # (field, whether it is a sequence)
+    facts: ClassVar[Mapping[str, Any]] = {}  # what `pinned` added; copies and pickles keep it, `repr`, `==` and JSON leave it out
+    other_names: ClassVar[Mapping[str, str]] = {}  # keywords by which users know fields -> the fields
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -61,17 +84,33 @@ class Declared:
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
         cls._fields = tuple((f.name, f.metadata.get("domain") or Domain()) for f in fields)
         cls._child_fields = tuple((f, isinstance(d, Children)) for f, d in cls._fields if isinstance(d, (Child, Children)))
+        for field, domain in cls._fields:
+            if type(domain).shown is not Domain.shown:
+                setattr(cls, field, Shown(field, domain))
+        if cls.other_names:
+            cls.__init__ = _taking(cls.other_names, cls.__init__)  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
         for field, domain in self._fields:
-            value = getattr(self, field)
+            value = self.stored(field)
             try:
                 checked = domain.check(value)
             except (ParameterError, TypeError) as error:
                 raise type(error)(f"{type(self).__name__}: {field} {error}") from None
             if checked is not value:
                 object.__setattr__(self, field, checked)
+        self._check_children()
         self.validate()
+
+    def _check_children(self) -> None:
+        who = type(self).__name__
+        for field, domain in self._fields:
+            value = getattr(self, field)
+            if isinstance(domain, Children):
+                for i, node in enumerate(value):
+                    check_node(node, self.noun, f"{who}: {field}[{i}]")
+            elif isinstance(domain, Child) and (value is not None or domain.required):
+                check_node(value, self.noun, f"{who}: {field}")
 
     def validate(self) -> None:
         """Checks that concern several fields together; raises `ParameterError`."""
@@ -85,13 +124,19 @@ class Declared:
         out = object.__new__(type(self))
         out.__dict__.update(self.__dict__)
         out.__dict__.update(facts)
+        declared = dict(self._fields)
+        out.__dict__["facts"] = {**self.facts, **{fact: value for fact, value in facts.items() if fact not in declared}}
         return out
 
     # -- what follows from the declaration -------------------------------------------------------------------------
 
+    def stored(self, field: str) -> Any:
+        """A field's value as the engine holds it, where users are shown another form (`Domain.shown`)."""
+        return self.__dict__[field]
+
     def fields(self) -> dict[str, Any]:
-        """Declared fields by name, in order."""
-        return {field: getattr(self, field) for field, _ in self._fields}
+        """Declared fields by name, in order, as they are stored."""
+        return {field: self.stored(field) for field, _ in self._fields}
 
     def replace(self, **changes: Any) -> Self:
         """The same with some fields changed; validated again."""
@@ -111,6 +156,17 @@ class Declared:
         for field, many in self._child_fields:
             value = getattr(self, field)
             out += [f"{field}[{i}]" for i in range(len(value))] if many else [] if value is None else [field]
+        return out
+
+    def steps(self) -> list[str]:
+        """How messages name the way to each child: `component 1`, `field 0`, `(optional)`."""
+        out: list[str] = []
+        for field, domain in self._fields:
+            value = getattr(self, field)
+            if isinstance(domain, Children):
+                out += [f"{domain.each} {i}" if domain.each else f"{field}[{i}]" for i in range(len(value))]
+            elif isinstance(domain, Child) and value is not None:
+                out.append(f"({self.label}) {domain.at}".rstrip())
         return out
 
     def with_children(self, new: tuple[Any, ...]) -> Self:
@@ -140,11 +196,11 @@ class Declared:
         shown = []
         required = True
         for f in sorted(dataclasses.fields(self), key=lambda f: bool(f.kw_only)):  # type: ignore[arg-type]
-            value = getattr(self, f.name)
+            value = self.stored(f.name)
             if f.default is not dataclasses.MISSING and same(value, f.default):
                 required = False
                 continue
-            text = _readable(value)
+            text = _readable(getattr(self, f.name))
             shown.append(text if required and not f.kw_only else f"{f.name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -162,13 +218,13 @@ class Declared:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(same(getattr(self, field), getattr(other, field)) for field, _ in self._fields)
+        return all(same(self.stored(field), other.stored(field)) for field, _ in self._fields)
 
     def __hash__(self) -> int:
         return hash((type(self), *(_hashable(getattr(self, field)) for field, _ in self._fields)))
 
     def __reduce__(self) -> Any:
-        return _rebuild, (type(self), self.fields())
+        return _rebuild, (type(self), self.fields(), self.facts)
 
     def __copy__(self) -> Self:
         return self
@@ -177,11 +233,47 @@ class Declared:
         """`(name, domain, value)` of each declared field that is no nested node."""
         for field, domain in self._fields:
             if not isinstance(domain, (Child, Children)):
-                yield field, domain, getattr(self, field)
+                yield field, domain, self.stored(field)
 
 
-def _rebuild(cls: type[Declared], fields: dict[str, Any]) -> Declared:
-    return cls(**fields)
+def _taking(other_names: Mapping[str, str], init: Any) -> Any:
+    """A constructor that takes fields by other names as well."""
+
+    @functools.wraps(init)
+    def made(self: Any, *args: Any, **given: Any) -> None:
+        for other, field in other_names.items():
+            if other in given:
+                if field in given:
+                    raise TypeError(f"{type(self).__name__}: {other} is another name of {field}; give one of them")
+                given[field] = given.pop(other)
+        init(self, *args, **given)
+
+    return made
+
+
+def check_node(value: Any, noun: str, who: str, error: type[Exception] = ParameterError) -> None:
+    """Raises unless a value is `noun`, a distribution or an estimator; the message says what to write instead."""
+    if isinstance(value, Declared) and value.noun == noun:
+        return
+    family = value if isinstance(value, type) else type(value)
+    got, remedy = shorten(value), ""
+    if issubclass(family, Declared):
+        got = f"the class {family.__name__}" if value is family else got
+        other = getattr(family, "estimator_family", None) or getattr(family, "family", None)
+        right = family if family.noun == noun else other
+        remedy = f"; write {_call(right)}" if right is not None else ""
+    raise error(f"{who} must be {noun}, got {got}{remedy}")
+
+
+def _call(family: type[Declared]) -> str:
+    """How an object of a family is made: `GaussianEstimator()`, `PoissonDistribution(lam)`."""
+    required = [f.name for f in dataclasses.fields(family) if f.default is dataclasses.MISSING]  # type: ignore[arg-type]
+    return f"{family.__name__}({', '.join(required)})"
+
+
+def _rebuild(cls: type[Declared], fields: dict[str, Any], facts: Mapping[str, Any] | None = None) -> Declared:
+    nested = {field: fields[field] for field, _ in cls._child_fields}  # `validate` may make them anew, without their facts
+    return cls(**fields).pinned(**nested, **(facts or {}))
 
 
 def _readable(value: Any) -> str:

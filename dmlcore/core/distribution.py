@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 class Distribution(Declared):
     """The law of one observation: a leaf. Immutable; its parameters are its fields."""
+
+    noun = "a distribution"
 
     kind: ClassVar[type[Layout]]
     """What one observation looks like: a `Layout`, such as `Real`, `Count` or `Labels`."""
@@ -82,12 +84,19 @@ class Distribution(Declared):
         return log_densities(self, self.seq_encode(encoded), threads)
 
     def sampler(self, seed: Random = None) -> Sampler:
-        """A source of draws with a state of its own: `sampler(seed).sample(size)`."""
+        """A source of draws with a state of its own: `sampler(seed).sample(size)` gives lists."""
         return Sampler(self, generator(seed))
 
     def sample(self, size: int | None = None, rng: Random = None) -> Any:
-        """One draw (size None) or `size` draws, from `rng` (a Generator, a RandomState, a seed, or None)."""
-        return Sampler(self, generator(rng)).sample(size)
+        """One draw (size None) or `size` draws, from `rng` (a Generator, a RandomState, a seed, or None).
+
+        Several are an array for numeric leaves, otherwise a list of plain Python values; those of a `sampler` are always a list.
+        """
+        return drawn(self, size, generator(rng))
+
+    def dist_to_encoder(self) -> Self:
+        """What encodes observations for this law: the law itself. For code written for DMLearn; `seq_encode` needs no encoder."""
+        return self
 
     # -- what the engine asks ------------------------------------------------------------------------------------------
 
@@ -95,6 +104,11 @@ class Distribution(Declared):
     def layout(self) -> Layout:
         """Which column layout an observation needs; nodes share data exactly if theirs are equal."""
         return self.kind(self.label)
+
+    @property
+    def own_key(self) -> str | None:
+        """The key that ties its own parameters alone to those of other nodes, without what is below it."""
+        return None
 
     @cached_property
     def repeated(self) -> frozenset[int]:
@@ -153,12 +167,16 @@ class Sampler:
         self.distribution, self.rng = distribution, rng
 
     def sample(self, size: int | None = None) -> Any:
-        """One draw (size None) or `size` draws: an array for numeric leaves, otherwise a list of plain Python values."""
-        with collector_held():
-            draws = self.distribution.draw(1 if size is None else size, self.rng)
-        if size is not None:
-            return draws
-        return draws[0].item() if isinstance(draws, np.ndarray) and draws.ndim == 1 else draws[0]
+        """One draw (size None), or a list of `size` draws, all plain Python values (vectors are arrays)."""
+        draws = drawn(self.distribution, size, self.rng)
+        return draws if size is None else as_values(draws)
+
+
+def drawn(distribution: Distribution, size: int | None, rng: np.random.Generator) -> Any:
+    """One draw as a plain value (size None), or `size` draws as the distribution gives them."""
+    with collector_held():
+        draws = distribution.draw(1 if size is None else size, rng)
+    return draws if size is not None else as_values(draws)[0]
 
 
 def typical_of(law: Any) -> Any:
@@ -181,8 +199,8 @@ def as_values(draws: Any) -> list[Any]:
 
 
 def interleaved(parts: list[Any], order: np.ndarray) -> Any:
-    """Row `i` of the result is row `order[i]` of the parts laid end to end; an array if all parts are."""
-    if all(isinstance(part, np.ndarray) for part in parts):
+    """Row `i` of the result is row `order[i]` of the parts laid end to end; an array if all parts are, of one kind of number."""
+    if all(isinstance(part, np.ndarray) and part.dtype == parts[0].dtype for part in parts):
         return np.concatenate(parts)[order]
     flat = np.fromiter((v for part in parts for v in as_values(part)), dtype=object, count=len(order))
     return flat[order].tolist()
@@ -194,14 +212,19 @@ def cut(flat: list[Any], lengths: np.ndarray) -> list[list[Any]]:
     return [flat[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
-def common_layout(nodes: Sequence[Any], who: str) -> Layout:
-    """The one layout that all nodes read. Raises `StructureError` where they describe different observations."""
-    layouts = [node.layout for node in nodes]
-    wanted = next((layout for layout in layouts if not isinstance(layout, Anything)), layouts[0])
-    for node, layout in zip(nodes, layouts, strict=True):
-        if layout != wanted and not isinstance(layout, Anything):
-            raise StructureError(
-                f"{who}: components describe different observations: {nodes[layouts.index(wanted)].label} reads {wanted}, "
-                f"{node.label} reads {layout}"
-            )
+def common_layout(nodes: Sequence[Any], who: str, mixed: bool = False) -> Layout:
+    """The one layout that all nodes read. mixed: numbers and labels of several kinds count as one, of which each node reads what it can.
+
+    Raises `StructureError` where they describe different observations.
+    """
+    wanted, first = nodes[0].layout, nodes[0]
+    for node in nodes[1:]:
+        layout = wanted.joined(node.layout)
+        if layout is None or not (mixed or layout in (wanted, node.layout)):
+            hint = "" if layout is None else "; a HeterogeneousMixture takes both"
+            reads = f"{first.label} reads {wanted}, {node.label} reads {node.layout}"
+            raise StructureError(f"{who}: components describe different observations: {reads}{hint}")
+        if isinstance(wanted, Anything):
+            first = node
+        wanted = layout
     return wanted

@@ -1,7 +1,8 @@
 """What values a parameter may take. Validation, messages, flat vectors and parameter counts follow from the domain.
 
-A domain checks a value (returning what is stored), and maps it to and from an unconstrained vector. `free` numbers of that
-vector are what information criteria count. Zero probabilities are structural: they stay zero and are not counted.
+A domain checks a value (returning what is stored), and maps it to and from an unconstrained vector. A probability of zero or one has
+no coordinate there, and stays as it is. How many numbers are `free` is another question, which information criteria ask: it depends
+on the shape of a value alone, and not on where an estimate came to lie, so a probability that was estimated as zero counts.
 """
 
 from __future__ import annotations
@@ -40,15 +41,20 @@ class Domain:
         """The stored form of `value`; raises `ParameterError(need)` if it lies outside."""
         return value
 
+    def shown(self, value: Any) -> Any:
+        """What users read of a stored value: the value itself, unless a domain says otherwise."""
+        return value
+
     def free(self, value: Any) -> int:
+        """How many numbers are free in a value of this shape, wherever it lies; no fewer than it has coordinates."""
         return len(self.flatten(value))
 
     def flatten(self, value: Any) -> np.ndarray:
-        """The value as unconstrained numbers, shape `(free,)`."""
+        """The value as unconstrained numbers, its coordinates; what lies on a bound has none."""
         return np.zeros(0)
 
     def unflatten(self, vector: np.ndarray, like: Any) -> Any:
-        """The inverse of `flatten`; `like` is a value of the same shape and the same structural zeros."""
+        """The inverse of `flatten`; `like` is a value of the same shape, with the same numbers on their bounds."""
         return like
 
     def fail(self, value: Any) -> ParameterError:
@@ -71,6 +77,9 @@ class Scalar(Domain):
         if self.open_low and number == self.low:
             raise self.fail(value)
         return number
+
+    def free(self, value: float) -> int:
+        return 0 if self.constant else 1
 
     def flatten(self, value: float) -> np.ndarray:
         if self.constant:
@@ -123,6 +132,9 @@ class Array(Domain):
             raise self.fail(value)
         return array
 
+    def free(self, value: np.ndarray) -> int:
+        return value.size
+
     def flatten(self, value: np.ndarray) -> np.ndarray:
         return np.log(value).ravel() if self.positive else value.ravel()
 
@@ -149,6 +161,9 @@ class Covariance(Array):
         except np.linalg.LinAlgError:
             raise self.fail(value) from None
         return symmetric
+
+    def free(self, value: np.ndarray) -> int:
+        return len(value) * (len(value) + 1) // 2
 
     def flatten(self, value: np.ndarray) -> np.ndarray:
         factor = np.linalg.cholesky(value)
@@ -210,6 +225,9 @@ class Simplex(Domain):
             raise ParameterError(f"must be {self.need}, got {shorten(value)} with sum {shorten(total.tolist())}")
         return normalised(p)
 
+    def free(self, value: np.ndarray) -> int:
+        return value.size - value.size // value.shape[-1]
+
     def flatten(self, value: np.ndarray) -> np.ndarray:
         return np.concatenate([log_ratios(row) for row in np.atleast_2d(value)])
 
@@ -220,6 +238,21 @@ class Simplex(Domain):
             rows.append(from_log_ratios(vector[start : start + size], row))
             start += size
         return np.array(rows).reshape(like.shape)
+
+
+class Shares(Domain):
+    """Numbers of any sum that stand in proportion to probabilities, shape `(K,)`; stored as probabilities. A setting."""
+
+    need = "finite numbers >= 0, not all zero"
+
+    def check(self, value: Any) -> np.ndarray:
+        try:
+            p = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise self.fail(value) from None
+        if p.ndim != 1 or not (p >= 0).all() or not 0 < p.sum() < np.inf:
+            raise self.fail(value)
+        return normalised(p)
 
 
 class Some(Domain):
@@ -239,16 +272,41 @@ class Some(Domain):
         return out
 
 
+class Maybe(Domain):
+    """None, or a value of another domain that is a setting: it has no free numbers."""
+
+    def __init__(self, inner: Domain):
+        self.inner, self.need = inner, f"{inner.need}, or None"
+
+    def check(self, value: Any) -> Any:
+        return None if value is None else self.inner.check(value)
+
+    def shown(self, value: Any) -> Any:
+        return None if value is None else self.inner.shown(value)
+
+
 class Child(Domain):
-    """A distribution (or an estimator) nested in this one."""
+    """A distribution (or an estimator) nested in this one. at: what messages call its place; without, they pass through to it.
+
+    required: whether there must be one. absent: what None stands for.
+    """
 
     need = "a distribution or an estimator"
 
+    def __init__(self, at: str = "", required: bool = True, absent: Any = None):
+        self.at, self.required, self.absent = at, required, absent
+
+    def check(self, value: Any) -> Any:
+        return self.absent if value is None else value
+
 
 class Children(Domain):
-    """A non-empty sequence of nested distributions (or estimators)."""
+    """A non-empty sequence of nested distributions (or estimators). each: what messages call one of them; without, by its field."""
 
     need = "a non-empty sequence of distributions or estimators"
+
+    def __init__(self, each: str = ""):
+        self.each = each
 
     def check(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):

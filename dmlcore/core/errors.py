@@ -17,6 +17,10 @@ class StructureError(DmlcoreError):
     """Parts that must fit together do not: components of different observations, a model that is not of the estimator's shape."""
 
 
+class LibraryError(StructureError, ImportError):
+    """What was asked for needs a library that is not installed; the message says which extra of dmlcore brings it."""
+
+
 class KeyClashError(StructureError):
     """Two nodes carry one key but cannot share a law: different families, settings or shapes."""
 
@@ -49,12 +53,21 @@ class FitWarning(UserWarning):
     """A fit or one of several starts did not end as a maximum, and the caller can act: other data, a prior, other starts."""
 
 
+class SlowWarning(UserWarning):
+    """Something makes all work many times slower than it need be, and the caller can act."""
+
+
 class BadValue(Exception):
     """Raised while encoding, by position; turned into a `DataError` with path and row at the top."""
 
     def __init__(self, index: int, value: Any, need: str, path: str = "", within: str = ""):
         super().__init__(need)
         self.index, self.value, self.need, self.path, self.within = index, value, need, path, within
+
+
+def inside(place: str, message: str) -> str:
+    """A message about what stands at a place: in `field 1`, `(optional).gaussian: ..` is `field 1 (optional).gaussian: ..`."""
+    return f"{place} {message}" if message.startswith("(") else f"{place}.{message}"
 
 
 def shorten(value: Any, width: int = 80) -> str:

@@ -6,6 +6,7 @@ A leaf implements `statistics(x, weights)` and `estimate(statistics, previous)`;
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -14,7 +15,7 @@ import numpy as np
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import nonnegative
-from dmlcore.core.errors import ParameterError, StructureError, shorten
+from dmlcore.core.errors import BadValue, ParameterError, StructureError, inside, shorten
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 
@@ -28,6 +29,8 @@ REMEDY = "give pseudo_count and suff_stat, or leave it out"  # what to do where 
 class Estimator(Declared):
     """What to learn about one observation: a leaf. Immutable; its settings are its fields."""
 
+    noun = "an estimator"
+
     family: ClassVar[type[Distribution]]
     """The distribution it estimates."""
 
@@ -35,6 +38,9 @@ class Estimator(Declared):
     """Whether its first `num_components` children are the components of a mixture: each a law of the whole observation, or of what
     `component_column` leaves of it. Such an estimator has `of_components` too, and its law `exchanged`, by which a search moves
     components (`dmlcore.fitting.rearrange`)."""
+
+    parted: ClassVar[tuple[str, ...]] = ()
+    """The fields of those children whose own observations may be missing where this one is there: entries of it, elements, components."""
 
     exact: ClassVar[bool] = True
     """Whether `estimate` maximises; False: it makes one step uphill, which a fit shortens if the objective falls."""
@@ -90,16 +96,29 @@ class Estimator(Declared):
         """What the pseudo-observations add to the objective, up to a constant."""
         return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
 
+    def with_gaps(self, allow: Callable[[Any], Any]) -> Estimator:
+        """The same for observations of which parts may be missing; `allow(child)` makes a child take missing ones. Itself without parts."""
+        parts = {field: getattr(self, field) for field in self.parted}
+        open = {field: tuple(map(allow, value)) if isinstance(value, tuple) else allow(value) for field, value in parts.items()}
+        return self.replace(**open) if open else self
+
     def impossible(self, x: Any) -> str | None:
         """Why one raw observation has density zero whatever the parameters, or None if it need not have."""
         if self.support is None:
             return None
-        column: Any = self.layout.encode([x])
+        try:
+            column: Any = self.layout.encode([x])
+        except BadValue as error:  # of another kind than this law reads, beside others that read it
+            return f"{self.label}: {shorten(x)} has density zero; it needs {error.need}"
         inside = self.support.contains(getattr(column, "x", column))
         return None if inside[0] else f"{self.label}: {shorten(x)} has density zero; it needs {self.support.need}"
 
     def degenerate(self, distribution: Any) -> str | None:
         """Why an estimate is no ordinary maximum (it lies on a floor), or None."""
+        return None
+
+    def runs_off(self, distribution: Any, statistics: Any, unit: float) -> str | None:
+        """Why an estimate, with the statistics of its own step, is on its way to infinity, or None; `unit` is the mean row weight."""
         return None
 
     def spread(self, distribution: Any) -> float | None:
@@ -109,6 +128,15 @@ class Estimator(Declared):
     def permits(self, distribution: Any) -> bool:
         """Whether the node's own parameters that are not estimated are as the estimator has them."""
         return True
+
+    def adopt(self, law: Distribution) -> Distribution:
+        """A law of which a start has this part, as the estimator would have it: one that learns no law takes none from a start."""
+        return law
+
+    @property
+    def fixed_fields(self) -> tuple[str, ...]:
+        """The law's own parameters that are given, not estimated, though the law does not show it."""
+        return ()
 
     @property
     def has_prior(self) -> bool:
@@ -144,13 +172,18 @@ class CombinatorEstimator(Estimator):
 
 def impossible_under_all(estimators: Any, x: Any) -> str | None:
     """Why an observation is impossible under each of several estimators, as the first says it; or None."""
-    reasons = [e.impossible(x) for e in estimators]
-    return reasons[0] if all(reasons) else None
+    first = None
+    for e in estimators:
+        why = e.impossible(x)
+        if why is None:
+            return None
+        first = first or why
+    return first
 
 
 def impossible_part(places: Any) -> str | None:
     """The first reason among `(place, reason or None)`, with its place in front."""
-    return next((f"{place}.{why}" for place, why in places if why), None)
+    return next((inside(place, why) for place, why in places if why), None)
 
 
 def pseudo_counts(value: Any, parts: int, who: str) -> tuple[float, ...]:

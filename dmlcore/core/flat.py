@@ -1,4 +1,7 @@
-"""A model's free parameters as one unconstrained vector, and their number; nodes that are one object count once."""
+"""A model's free parameters as one unconstrained vector, and their number; what is tied counts once.
+
+The two are not of one length: a probability that was estimated as zero is a free parameter without a coordinate.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,26 @@ def distinct_nodes(model: Any) -> Iterator[Any]:
             stack.extend(reversed(node.children()))
 
 
+def parameter_nodes(model: Any) -> Iterator[Any]:
+    """The nodes that own parameters, once each, in preorder; of those whose own parameters have one key (mixing weights), the first."""
+    keys: set[str] = set()
+    for node in distinct_nodes(model):
+        key = node.own_key
+        if key not in keys:
+            yield node
+        if key is not None:
+            keys.add(key)
+
+
 def n_parameters(model: Any) -> int:
-    """The number of free parameters: what AIC and BIC count. Tied nodes count once, structural zeros not at all."""
-    return len(flatten(model))
+    """The number of free parameters: what AIC and BIC count. It follows from the model's shape, not from where estimates came to lie:
+    every number that stands in the model counts, zeros too, less one for each set of probabilities that sum to one; tied ones once."""
+    return sum(domain.free(value) for node in parameter_nodes(model) for _, domain, value in node.parameters())
 
 
 def flatten(model: Any) -> np.ndarray:
-    """Free parameters as unconstrained reals, shape `(n_parameters(model),)`."""
-    return np.concatenate([np.zeros(0), *(part for node in distinct_nodes(model) for part in own_parts(node))])
+    """Free parameters that are not on a bound, as unconstrained reals `(d,)`."""
+    return np.concatenate([np.zeros(0), *(part for node in parameter_nodes(model) for part in own_parts(node))])
 
 
 def own_parts(node: Any) -> list[np.ndarray]:
@@ -38,16 +53,16 @@ def own_parts(node: Any) -> list[np.ndarray]:
 
 
 def unflatten(vector: np.ndarray, like: Any) -> Any:
-    """The model of the shape of `like` (ties, structural zeros) with these parameters; the inverse of `flatten`."""
+    """The model of the shape of `like` (ties, what is on a bound) with these parameters; the inverse of `flatten`."""
     done: dict[int, Any] = {}
-    values: dict[int, dict[str, Any]] = {}
+    values: dict[int | str, dict[str, Any]] = {}
     start = 0
-    for node in distinct_nodes(like):
-        values[id(node)] = {}
+    for node in parameter_nodes(like):
+        values[node.own_key or id(node)] = {}
         for (field, domain, value), before in zip(node.parameters(), own_parts(node), strict=True):
             part = np.asarray(vector[start : start + len(before)], dtype=np.float64)
             if len(part) != len(before) or (part != before).any():  # what is fixed keeps its bits
-                values[id(node)][field] = domain.unflatten(part, value)
+                values[node.own_key or id(node)][field] = domain.unflatten(part, value)
             start += len(before)
     if start != len(vector):
         raise ValueError(f"the vector must have {start} entries, got {len(vector)}")
@@ -57,7 +72,8 @@ def unflatten(vector: np.ndarray, like: Any) -> Any:
             before = node.children()
             after = tuple(map(build, before))
             same = all(a is b for a, b in zip(after, before, strict=True))
-            changes = values[id(node)] if same else {**values[id(node)], **node.child_values(after)}
+            own = values[node.own_key or id(node)]
+            changes = own if same else {**own, **node.child_values(after)}
             done[id(node)] = node.replace(**changes) if changes else node
         return done[id(node)]
 

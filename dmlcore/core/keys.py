@@ -7,10 +7,11 @@ mixture) ties only those. Ties are transitive. Statistics are handled here as li
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 from dmlcore.core.declared import same
-from dmlcore.core.errors import EmptyError, KeyClashError
+from dmlcore.core.errors import DmlcoreError, EmptyError, KeyClashError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import NOTHING
@@ -41,7 +42,14 @@ class Ties:
         self._visit(estimator, frozenset())
         self.whole = self._groups(self._whole)  # place -> group or None
         self.own = self._groups(self._own)
-        self.by_id = {id(e): group for e, group in zip(self.nodes, self.whole, strict=True) if group is not None}
+
+    @cached_property
+    def by_id(self) -> dict[int, int]:
+        """The group of each tied node, by the identity of the node."""
+        return {id(e): group for e, group in zip(self.nodes, self.whole, strict=True) if group is not None}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field: value for field, value in self.__dict__.items() if field != "by_id"}  # a copy's nodes are others
 
     def _visit(self, node: Estimator, inherited: frozenset[Any]) -> None:
         whole_key, own_key, child_labels = node.ties()
@@ -100,6 +108,18 @@ def flat(estimator: Estimator, statistics: Any) -> list[Any]:
     return out
 
 
+def below(node: Estimator, visit: Callable[..., Any], *beside: Any) -> tuple[Any, ...]:
+    """`visit` of each child, and of what stands beside it; an error says at which."""
+    out = []
+    for i, parts in enumerate(zip(node.children(), *beside, strict=True)):
+        try:
+            out.append(visit(*parts))
+        except DmlcoreError as error:
+            error.args = (inside(node.steps()[i], str(error)),)
+            raise
+    return tuple(out)
+
+
 def resolve(estimator: Estimator, owns: list[Any], ties: Ties) -> Estimator:
     """The estimator with what depends on the data fixed, every place a node of its own that knows it. `owns` as from `pool`."""
     return _placed(estimator, ties, lambda node, i: node.resolve(owns[i]))
@@ -115,7 +135,7 @@ def _placed(estimator: Estimator, ties: Ties, fixed: Callable[[Estimator, int], 
 
     def visit(node: Estimator) -> Estimator:
         i, group = next(places)
-        children = tuple(visit(child) for child in node.children())
+        children = below(node, visit)
         fresh = node.with_children(children) if children else node
         return fixed(fresh, i).pinned(place=i if group is None else group)
 
@@ -126,18 +146,21 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
     """The distribution that maximises the likelihood of pooled statistics; tied nodes become one object."""
     rest = iter(owns)
     done: dict[int, Any] = {}
+    kept: set[int] = set()
     place = iter(range(len(owns)))
 
     def visit(node: Estimator, before: Any) -> Any:
         i, own = next(place), next(rest)
-        befores = before.children() if before is not None else (None,) * len(node.children())
-        children = tuple(visit(c, b) for c, b in zip(node.children(), befores, strict=True))
+        children = below(node, visit, before.children() if before is not None else (None,) * len(node.children()))
         group = ties.whole[i]
         if group in done:
             return done[group]
         out = _estimate(node, own, children, before)
         if group is not None:
             done[group] = out
+        elif out is before:
+            out = out.pinned() if id(out) in kept else out  # what was one law at two places is two, which are not tied
+            kept.add(id(before))
         return out
 
     return visit(estimator, previous)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import SUM_TOLERANCE, Domain, from_log_ratios, log_ratios, normalised
+from dmlcore.core.domains import SUM_TOLERANCE, Domain, Shares, from_log_ratios, log_ratios, normalised
 from dmlcore.core.errors import ParameterError, shorten
-from dmlcore.core.labels import LabelMap, plain
+from dmlcore.core.labels import FixedDict, LabelMap, plain
+from dmlcore.data.marks import holds_mark
 
 
 class LabelProbabilities(Domain):
@@ -26,6 +27,8 @@ class LabelProbabilities(Domain):
             pmap = LabelMap.of(value)
         except (TypeError, ValueError, OverflowError):
             raise self.fail(value) from None
+        if pmap is not value:
+            refuse_marks(pmap, self.need)
         p = pmap.values_array
         if not (p >= 0).all() or not (p <= 1 + SUM_TOLERANCE).all():
             raise self.fail(value)
@@ -34,6 +37,12 @@ class LabelProbabilities(Domain):
         if abs(p.sum() - 1.0) > SUM_TOLERANCE:
             raise ParameterError(f"must be {self.need}, got {shorten(value)} with sum {float(p.sum())!r}")
         return LabelMap(pmap.labels, normalised(p))
+
+    def shown(self, value: LabelMap) -> Any:
+        return value.shown()
+
+    def free(self, value: LabelMap) -> int:
+        return len(value) - self.total
 
     def flatten(self, value: LabelMap) -> np.ndarray:
         p = value.values_array
@@ -49,6 +58,33 @@ class LabelProbabilities(Domain):
         out = p.copy()
         out[(p > 0) & (p < 1)] = 1.0 / (1.0 + np.exp(-vector))
         return LabelMap(like.labels, out)
+
+
+def refuse_marks(table: LabelMap, need: str) -> None:
+    """Raises `ParameterError` where a label of a table is, or holds, a mark of something missing."""
+    label = next((label for label in table if holds_mark(label)), None)
+    if label is not None:
+        raise ParameterError(f"must be {need}, got the label {label!r}; a missing value is none (None may be one)")
+
+
+class LabelShares(Domain):
+    """Numbers per label that stand in proportion to probabilities, stored as probabilities. A setting."""
+
+    need = f"a mapping from labels to {Shares.need}"
+
+    def check(self, value: Any) -> LabelMap:
+        if not isinstance(value, Mapping):
+            raise self.fail(value)
+        try:
+            given = LabelMap.of(value)
+            shares = LabelMap(given.labels, Shares().check(given.values_array))
+        except (TypeError, ValueError, OverflowError):
+            raise self.fail(value) from None
+        refuse_marks(given, self.need)
+        return shares
+
+    def shown(self, value: LabelMap) -> Any:
+        return value.shown()
 
 
 class Transitions(Domain):
@@ -70,6 +106,12 @@ class Transitions(Domain):
             pairs.update({(plain(label), to): p for to, p in checked.items()})
         return TransitionMap(LabelMap.of(pairs))
 
+    def shown(self, value: TransitionMap) -> Any:
+        return value.shown()
+
+    def free(self, value: TransitionMap) -> int:
+        return len(value.pairs) - len(value)
+
     def flatten(self, value: TransitionMap) -> np.ndarray:
         rows = [log_ratios(value.pairs.values_array[where]) for where in value.rows().values()]
         return np.concatenate(rows) if rows else np.zeros(0)
@@ -87,22 +129,22 @@ class Transitions(Domain):
 class TransitionMap(Mapping[Any, Mapping[Any, float]]):
     """An immutable `{label: {next: probability}}`, stored as one `LabelMap` over pairs `(label, next)`."""
 
-    __slots__ = ("_nested", "pairs")
+    __slots__ = ("_shown", "pairs")
 
     def __init__(self, pairs: LabelMap):
         self.pairs = pairs
-        self._nested: dict[Any, dict[Any, float]] | None = None
+        self._shown: FixedDict | None = None
 
-    @property
-    def nested(self) -> dict[Any, dict[Any, float]]:
-        if self._nested is None:
+    def shown(self) -> FixedDict:
+        """As a dict of dicts."""
+        if self._shown is None:
             out: dict[Any, dict[Any, float]] = {}
             pair: Any
-            for pair, p in self.pairs.items():
+            for pair, p in zip(self.pairs.labels, self.pairs.values_array.tolist(), strict=True):
                 label, to = pair
                 out.setdefault(label, {})[to] = p
-            self._nested = out
-        return self._nested
+            self._shown = FixedDict({label: FixedDict(row) for label, row in out.items()})
+        return self._shown
 
     def rows(self) -> dict[Any, np.ndarray]:
         """For each label, the positions of its pairs."""
@@ -113,16 +155,16 @@ class TransitionMap(Mapping[Any, Mapping[Any, float]]):
         return {label: np.array(where) for label, where in out.items()}
 
     def __getitem__(self, label: Any) -> Mapping[Any, float]:
-        return self.nested[label]
+        return self.shown()[label]
 
     def __iter__(self) -> Any:
-        return iter(self.nested)
+        return iter(self.shown())
 
     def __len__(self) -> int:
-        return len(self.nested)
+        return len(self.shown())
 
     def __repr__(self) -> str:
-        return repr(self.nested)
+        return repr(self.shown())
 
     def __reduce__(self) -> Any:
         return TransitionMap, (self.pairs,)

@@ -2,6 +2,7 @@
 
 A `Vocabulary` numbers distinct labels. A `LabelMap` is an immutable mapping from labels to numbers stored as one array in
 the order of a vocabulary: where a column uses that very vocabulary, a whole table is read without one dictionary look-up.
+What users read of it is a `FixedDict`, made when they first look.
 """
 
 from __future__ import annotations
@@ -13,9 +14,50 @@ from typing import Any
 import numpy as np
 
 
+class FixedDict(dict[Any, Any]):
+    """A dict that refuses to change: what users see of a law's table. `dict(it)`, `it.copy()` and pickles of it are plain dicts."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("the tables of a distribution do not change; change dict(..) of one, and make another distribution of that")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+
 def plain(label: Any) -> Any:
-    """A NumPy scalar as the plain Python value it holds; anything else unchanged."""
-    return label.item() if isinstance(label, np.generic) else label
+    """A scalar of NumPy, or a time or duration of pandas, as the plain Python value it holds; anything else unchanged.
+
+    So are times that Python cannot hold: of nanoseconds, or thousands of years away.
+    """
+    if isinstance(label, (np.datetime64, np.timedelta64)):
+        return _plain_time(label)
+    if isinstance(label, np.generic):
+        return label.item()
+    if is_time_of_pandas(label):
+        fine = label.nanosecond if hasattr(label, "nanosecond") else label.nanoseconds
+        return label if fine else label.to_pydatetime() if hasattr(label, "to_pydatetime") else label.to_pytimedelta()
+    return label
+
+
+def is_time_of_pandas(value: Any) -> bool:
+    """Whether a value is a Timestamp or a Timedelta (told without loading pandas)."""
+    kind = type(value)
+    return kind.__name__ in ("Timestamp", "Timedelta") and kind.__module__.partition(".")[0] == "pandas"
+
+
+def _plain_time(label: Any) -> Any:
+    if np.isnat(label):
+        return None
+    value = label.item()
+    if not isinstance(value, int):
+        return value
+    coarse = label.astype(f"{label.dtype.kind}8[us]")  # NumPy gives finer units as a number of them
+    value = coarse.item()
+    return label if isinstance(value, int) or coarse != label else value
 
 
 class Vocabulary(Sequence[Hashable]):
@@ -105,13 +147,20 @@ def looked_up(maps: Sequence[LabelMap], labels: Vocabulary, tables: Sequence[np.
 class LabelMap(Mapping[Hashable, float]):
     """An immutable mapping from labels to floats, held as an array `(len(labels),)`."""
 
-    __slots__ = ("labels", "values_array")
+    __slots__ = ("_shown", "labels", "values_array")
 
     def __init__(self, labels: Vocabulary, values: np.ndarray):
         values = np.ascontiguousarray(values, dtype=np.float64)
         values = values.copy() if values.flags.writeable and values.base is not None else values
         values.setflags(write=False)
         self.labels, self.values_array = labels, values
+        self._shown: FixedDict | None = None
+
+    def shown(self) -> FixedDict:
+        """As a dict."""
+        if self._shown is None:
+            self._shown = FixedDict(zip(self.labels.labels, self.values_array.tolist(), strict=True))
+        return self._shown
 
     @classmethod
     def of(cls, mapping: Mapping[Any, float]) -> LabelMap:
@@ -134,7 +183,7 @@ class LabelMap(Mapping[Hashable, float]):
         return len(self.labels)
 
     def __repr__(self) -> str:
-        return repr(dict(zip(self.labels.labels, self.values_array.tolist(), strict=True)))
+        return repr(self.shown())
 
     def __reduce__(self) -> Any:
         return LabelMap, (self.labels, self.values_array)

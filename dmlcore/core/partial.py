@@ -15,9 +15,10 @@ import numpy as np
 from dmlcore.core.errors import StructureError, shorten
 from dmlcore.core.rowlaws import Fixed, Product, RowLaw
 from dmlcore.data.encoded import Encoded, encode
-from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
+from dmlcore.data.layouts import Explained, Fields, Layout, Maybe, Vector, lacks_a_part
+from dmlcore.data.marks import is_missing
 from dmlcore.data.sequences import LabelSequence, Repeated
-from dmlcore.data.values import is_missing
+from dmlcore.data.values import is_row
 
 
 class _Sign:
@@ -117,16 +118,17 @@ def partial(layout: Layout, x: Any) -> Any:
     A missing value where the layout allows for one is MISSING; an unknown, missing or NaN coordinate of a vector is UNKNOWN.
     Raises `StructureError` where UNKNOWN stands inside a value that has no parts of that layout.
     """
-    if x is UNKNOWN:
-        return UNKNOWN
+    if x is UNKNOWN or x is MISSING:
+        return x
     entries: list[Any] | None = None
     if isinstance(layout, Maybe):
+        x = with_missing_response(layout, x)
         if not layout.present([x])[0]:
             return MISSING
         inner = partial(layout.value, x)
         return Known([x]) if isinstance(inner, Known) else inner
     if isinstance(layout, Fields):
-        x = named_fields(layout, x) if isinstance(x, dict) else x
+        x = named_fields(layout, x) if isinstance(x, dict) else layout.entries(x) if layout.takes_missing else x
         if is_listed(x) and len(x) == len(layout.values):
             entries = [partial(part, value) for part, value in zip(layout.values, x, strict=True)]
     elif isinstance(layout, Vector) and is_listed(x) and len(x) == (layout.dim or len(x)):
@@ -140,6 +142,14 @@ def partial(layout: Layout, x: Any) -> Any:
     if entries is None or all(isinstance(entry, Known) for entry in entries):
         return Known([x])
     return Parts(entries)
+
+
+def with_missing_response(layout: Maybe, x: Any) -> Any:
+    """A response that is missing beside all that it is given, with MISSING in its place, as the others tell its law; the rest as it is."""
+    rows = layout.value
+    if not isinstance(rows, Explained) or not is_row(x, len(rows.values)) or not is_missing(x[1]):
+        return x
+    return x if any(lacks_a_part(v) for j, v in enumerate(x) if j != 1) else (x[0], MISSING, *x[2:])
 
 
 def named_fields(layout: Fields, x: dict[Any, Any]) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from dmlcore.core.errors import LikelihoodError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.mixing import Drawn, exact_mix
 from dmlcore.core.statistics import Node
-from dmlcore.data.columns import Column, Distinct
+from dmlcore.data.columns import Column, Distinct, Versions
 from dmlcore.data.encoded import Encoded
 from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.kernels.codes import gather, gather_many, scatter, scatter_many
@@ -124,6 +124,8 @@ class Score:
             together = family.forward_many(nodes, column, self) if hasattr(family, "forward_many") else None
             if together is not None:
                 return together[0], Together(together[1])
+            if type(column) is Versions:  # leaves read columns of their own
+                return self.each(nodes, column)
             if hasattr(family, "log_densities_many") and (family.support is None or family.support.covers(column)):
                 return family.log_densities_many(nodes, column.x), Together(column)
         return self.each(nodes, column)
@@ -257,7 +259,11 @@ def scaled_by_largest(logs: np.ndarray, tapes: Any) -> Components:
 
 
 def leaf_log_densities(leaf: Distribution, column: Any) -> np.ndarray:
-    """Log densities `(n,)`; -inf outside the support, where the leaf's formula is not asked."""
+    """Log densities `(n,)`; -inf outside the support and for values of another kind, where the leaf's formula is not asked."""
+    if type(column) is Versions:
+        part, out = column.kinds[leaf.kind], np.full(len(column), -np.inf)
+        out[part.present] = leaf_log_densities(leaf, part.value)
+        return out
     support = leaf.support
     with np.errstate(over="ignore"):  # a square beyond 1e308 is inf, and its density 0
         if support is None or support.covers(column):
@@ -271,6 +277,9 @@ def leaf_log_densities(leaf: Distribution, column: Any) -> np.ndarray:
 
 def leaf_statistics(estimator: Estimator, column: Any, weights: np.ndarray) -> Any:
     """Weighted statistics of the values inside the support."""
+    if type(column) is Versions:
+        part = column.kinds[estimator.family.kind]
+        return leaf_statistics(estimator, part.value, weights[part.present])
     support = estimator.support
     if support is None or support.covers(column):
         return estimator.statistics(column.x, weights)

@@ -3,6 +3,7 @@
     Values    one contiguous array, `(n,)` or `(n, d)`, or the labels of a vocabulary
     Distinct  the distinct values once (a column), and one code per row
     Option    which rows are present, and the column of those rows
+    Versions  the same rows as laws of several kinds read them
     Ragged    offsets, and the flat column of all elements, with the column of lengths
     Record    one column per field
     Chain     sequences of labels as their first label and counted pairs of successive labels
@@ -40,6 +41,10 @@ class Column(ABC):
     def take(self, rows: np.ndarray) -> Any:
         """A copy of chosen rows, in the order given."""
 
+    @abstractmethod
+    def row(self, i: int) -> Any:
+        """One observation as plain values, for messages; None where it is missing or nobody looks."""
+
     def work(self) -> np.ndarray | None:
         """Elements before each row, shape `(n + 1,)`, where a row may hold many; None where a row is one element."""
         return None
@@ -60,6 +65,9 @@ class Values(Column):
 
     def take(self, rows: np.ndarray) -> Values:
         return Values(Vocabulary([self.x[i] for i in rows.tolist()]) if isinstance(self.x, Vocabulary) else self.x[rows])
+
+    def row(self, i: int) -> Any:
+        return self.x[i] if isinstance(self.x, Vocabulary) else self.x[i].tolist()
 
     @cached_property
     def extent(self) -> tuple[float, float]:
@@ -83,6 +91,9 @@ class Distinct(Column):
     def take(self, rows: np.ndarray) -> Distinct:
         return Distinct(self.codes[rows], self.values)
 
+    def row(self, i: int) -> Any:
+        return self.values.row(int(self.codes[i]))
+
 
 class Option(Column):
     """`present` holds the positions of the rows that are there, in order; `value` their column. The others are missing."""
@@ -98,9 +109,36 @@ class Option(Column):
         there, where = _among(self.present, rows)
         return Option(len(rows), there, self.value.take(where))
 
+    def row(self, i: int) -> Any:
+        _, where = _among(self.present, np.array([i]))
+        return self.value.row(int(where[0])) if len(where) else None
+
     def work(self) -> np.ndarray | None:
         inner = self.value.work()
         return None if inner is None else inner[np.searchsorted(self.present, np.arange(self.n + 1))]
+
+
+class Versions(Column):
+    """Observations as laws of several kinds read them: for each kind the rows it can read, and their column.
+
+    A law that cannot read a row (a count that reads 2.5, a number that reads a word) gives it density zero.
+    """
+
+    def __init__(self, n: int, kinds: dict[Any, Option]):
+        self.n, self.kinds = n, kinds
+
+    def slice(self, start: int, stop: int) -> Versions:
+        return Versions(stop - start, {kind: column.slice(start, stop) for kind, column in self.kinds.items()})
+
+    def take(self, rows: np.ndarray) -> Versions:
+        return Versions(len(rows), {kind: column.take(rows) for kind, column in self.kinds.items()})
+
+    def row(self, i: int) -> Any:
+        return next((value for value in (column.row(i) for column in self.kinds.values()) if value is not None), None)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(column.nbytes for column in self.kinds.values())
 
 
 class Ragged(Column):
@@ -118,6 +156,9 @@ class Ragged(Column):
         offsets, elements = taken(self.offsets, rows)
         return Ragged(offsets, self.flat.take(elements), self.lengths.take(rows))
 
+    def row(self, i: int) -> Any:
+        return [self.flat.row(j) for j in range(int(self.offsets[i]), int(self.offsets[i + 1]))]
+
     def work(self) -> np.ndarray:
         inner = self.flat.work()
         return self.offsets if inner is None else inner[self.offsets]
@@ -134,6 +175,9 @@ class Record(Column):
 
     def take(self, rows: np.ndarray) -> Record:
         return Record(len(rows), tuple(field.take(rows) for field in self.fields))
+
+    def row(self, i: int) -> Any:
+        return tuple(field.row(i) for field in self.fields)
 
     def work(self) -> np.ndarray | None:
         each = [work for work in (field.work() for field in self.fields) if work is not None]
@@ -177,6 +221,11 @@ class Chain(Column):
         offsets, elements = taken(self.offsets, rows)
         return Chain(there, self.first[where], self.labels, offsets, self.pair_codes[elements], self.pairs, self.lengths.take(rows))
 
+    def row(self, i: int) -> Any:
+        _, where = _among(self.started, np.array([i]))
+        pairs: Any = [self.pairs[code] for code in self.pair_codes[self.offsets[i] : self.offsets[i + 1]].tolist()]
+        return [*(self.labels[code] for code in self.first[where].tolist()), *(after for _, after in pairs)]
+
     def work(self) -> np.ndarray:
         return self.offsets // CHEAP
 
@@ -192,6 +241,9 @@ class Blank(Column):
 
     def take(self, rows: np.ndarray) -> Blank:
         return Blank(len(rows))
+
+    def row(self, i: int) -> None:
+        return None
 
 
 def ends_of(lengths: np.ndarray) -> np.ndarray:

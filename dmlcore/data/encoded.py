@@ -9,22 +9,32 @@ import numpy as np
 
 from dmlcore.core.collector import collector_held
 from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
+from dmlcore.core.labels import plain
 from dmlcore.data.columns import Column, blocks
-from dmlcore.data.layouts import Anything, Fields, Layout, Vector
-from dmlcore.data.values import plain_list
+from dmlcore.data.frames import Columns, is_frame, library_of, one_row, plain_column
+from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
+from dmlcore.data.values import listed
 
 MANY = 1000  # rows from which holding the garbage collector pays
 BLOCK_ROWS = 1 << 15  # rows, or elements, whose block x components arrays stay in the nearer caches
 
 
 class Encoded:
-    """Observations as columns of one layout. `len(encoded)` is the number of rows; `nbytes` what the columns hold."""
+    """Observations as columns of one layout. `len(encoded)` is the number of rows; `nbytes` what the columns hold.
+
+    It is also the one chunk of a list of chunks, as DMLearn has them: `encoded[0]` is `(rows, encoded)`, and it may be gone through.
+    """
 
     def __init__(self, column: Column, layout: Layout):
         self.column, self.layout = column, layout
 
     def __len__(self) -> int:
         return len(self.column)
+
+    def __getitem__(self, chunk: int) -> tuple[int, Encoded]:
+        if chunk not in (0, -1):
+            raise IndexError(f"encoded data are one chunk, [0], whatever num_chunks or chunk_size was; there is no chunk {chunk!r}")
+        return len(self), self
 
     def __repr__(self) -> str:
         return f"Encoded({len(self)} rows of {type(self.layout).__name__.lower()})"
@@ -42,34 +52,63 @@ class Encoded:
 
 
 def encode(data: Any, layout: Layout) -> Encoded:
-    """Observations (a list, an array, a data frame) as columns; encoded data of the same layout pass through.
+    """Observations (a list, an array, a data frame, an iterator) as columns; encoded data of the same layout pass through.
 
     Raises `DataError` naming the field path, the row, the value and what is needed.
     """
     if isinstance(data, Encoded):
-        if data.layout != layout and not isinstance(layout, Anything):
+        if data.layout.joined(layout) != data.layout:
             raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
         return data
-    if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
-        raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}")
-    values: Any = data
-    if hasattr(data, "columns") and isinstance(layout, Vector):
-        values = data.to_numpy()
-    elif hasattr(data, "columns") and not isinstance(layout, Fields):
-        values = list(zip(*(plain_list(data[name].to_numpy()) for name in data.columns), strict=True))
-    elif not isinstance(data, (list, tuple, np.ndarray)) and not hasattr(data, "columns"):
-        values = data.to_numpy() if hasattr(data, "to_numpy") else list(data)
-    if isinstance(values, np.ndarray) and values.ndim == 0:
-        raise DataError(f"data must have one entry per row, got the single value {shorten(values.item())}")
-    if isinstance(values, np.ndarray) and (values.dtype.kind in "OUSM" or isinstance(values, np.ma.MaskedArray)):
-        values = plain_list(values)
+    values = observations(data, layout)
+    reader = layout.without_none() if is_table(data) else layout
     try:
         if len(values) <= MANY:
-            return Encoded(layout.encode(values), layout)
+            return Encoded(reader.encode(values), layout)
         with collector_held():
-            return Encoded(layout.encode(values), layout)
+            return Encoded(reader.encode(values), layout)
     except BadValue as error:
         raise DataError(message(error)) from None
+
+
+def is_table(data: Any) -> bool:
+    """Whether data are a frame, a series or an array, in which None can only stand for a missing cell."""
+    return isinstance(data, np.ndarray) or is_frame(data) or library_of(data) is not None or hasattr(data, "to_numpy")
+
+
+def observations(data: Any, layout: Layout) -> Any:
+    """Rows in the form that a layout encodes: a list, an array, or the columns of a frame.
+
+    A frame of one column is read as that column where the model reads single values. Raises `DataError` for what are no rows.
+    """
+    data = listed(data)
+    if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
+        hint = "; collect() it first" if hasattr(data, "collect") else ""
+        raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}{hint}")
+    if is_frame(data):
+        table = Columns.of(data)
+        if isinstance(layout, Fields):
+            return table
+        if isinstance(layout, Vector):
+            return table.vectors()
+        return table.columns[0] if len(table.columns) == 1 and not has_parts(layout) else table.rows()
+    values = plain_column(data)
+    if isinstance(values, np.ndarray) and values.ndim == 0:
+        raise DataError(f"data must have one entry per row, got the single value {shorten(values.item())}")
+    return values if isinstance(values, (list, tuple, np.ndarray)) else list(values)
+
+
+def has_parts(layout: Layout) -> bool:
+    """Whether an observation is a tuple or a vector, so that a table has a column for each of its parts."""
+    return has_parts(layout.value) if isinstance(layout, Maybe) else isinstance(layout, (Fields, Vector))
+
+
+def observation(data: Any, layout: Layout, row: int) -> Any:
+    """One observation as plain values, of a list, an array, a column, a data frame or encoded data."""
+    if isinstance(data, Encoded):
+        return data.column.row(row)
+    values = observations(one_row(data, row), layout)
+    return plain(values.rows()[0] if isinstance(values, Columns) else values[0])
 
 
 def message(error: BadValue) -> str:
@@ -85,7 +124,7 @@ def row_weights(weights: Any, n: int) -> np.ndarray | None:
     if weights is None:
         return None
     try:
-        w = np.array(weights, dtype=np.float64)
+        w = np.array(plain_column(weights), dtype=np.float64)  # NaN where one is missing
     except (TypeError, ValueError):
         raise DataError(f"weights must be {n} numbers >= 0, one per row, got {shorten(weights)}") from None
     if w.shape != (n,):

@@ -6,33 +6,43 @@ Two nodes can share data exactly if their layouts are equal. `label` is only for
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dmlcore.core.errors import BadValue
 from dmlcore.core.labels import Vocabulary, plain
-from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values
+from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values, Versions
+from dmlcore.data.frames import Columns
+from dmlcore.data.marks import holds_mark, is_missing, missing_among
 from dmlcore.data.repeats import CODED_MAX_VALUES, coded
 from dmlcore.data.values import (
+    cells_inside,
     equal,
     first,
     floats,
-    frame_columns,
     in_order,
     integers,
     is_hashable,
-    is_missing,
     is_number,
+    is_real,
     is_row,
+    is_too_fine,
     is_vector,
     is_whole,
+    plain_list,
+    unit_hint,
 )
 
 LIST_TYPES = {list, tuple}
+REMEDY = "where values may be missing, wrap the estimator in OptionalEstimator or use missing_at_random"
+PLAIN_TYPES = {type(None), bool, int, float, str, bytes, tuple, frozenset, date, datetime}
+_NO_MARKS = {type(None), int, str, bool, bytes}  # types of labels that are no marks but None, and hold none
 
 
 @dataclass(frozen=True)
@@ -41,24 +51,65 @@ class Layout(ABC):
 
     label: str = field(default="", compare=False)
 
+    remedy: ClassVar[str] = REMEDY
+
     @abstractmethod
     def encode(self, values: Any) -> Column:
         """The column of a list (or array) of observations. Raises `BadValue`."""
 
-    def bad(self, index: int, value: Any, need: str) -> BadValue:
-        return BadValue(int(index), plain(value), need, f".{self.label}")
+    def joined(self, other: Layout) -> Layout | None:
+        """The layout that laws of this one and of another can both read, or None."""
+        return self if self == other or isinstance(other, Anything) else None
+
+    @property
+    def takes_missing(self) -> bool:
+        """Whether an observation may be missing as a whole: a mark in its place is no error."""
+        return False
+
+    def absent(self, values: Any) -> np.ndarray:
+        """Which observations an Optional takes for missing, `(n,)`: the marks, and those that say nothing without a part they lack."""
+        return missing_among(values)
+
+    def without_none(self) -> Layout:
+        """The same, where None is a mark and never a label: what stands inside an Optional."""
+        return self
+
+    def bad(self, index: int, value: Any, need: str, mark: bool = False) -> BadValue:
+        """That one value is none of this layout. mark: whether it holds a mark of something missing; a mark itself says so."""
+        hint = f" ({self.remedy})" if mark or is_missing(value) else ""
+        shown = value if isinstance(value, (np.datetime64, np.timedelta64)) else plain(value)  # NaT would be None
+        return BadValue(int(index), shown, need + hint, f".{self.label}")
 
 
 @dataclass(frozen=True)
 class Anything(Layout):
     """Observations nobody looks at."""
 
+    @property
+    def takes_missing(self) -> bool:
+        return True
+
     def encode(self, values: Any) -> Column:
         return Blank(len(values))
 
+    def joined(self, other: Layout) -> Layout | None:
+        return other
+
+
+class Value(Layout):
+    """One number or one label. Laws of several kinds of them can read the same observations, each what it can."""
+
+    def joined(self, other: Layout) -> Layout | None:
+        if self == other or not isinstance(other, Value):
+            return super().joined(other)
+        return AnyKind(self.label, self.kinds() | other.kinds())
+
+    def kinds(self) -> frozenset[type[Layout]]:
+        return frozenset({type(self)})
+
 
 @dataclass(frozen=True)
-class Real(Layout):
+class Real(Value):
     """A real number; with `finite`, no infinite one."""
 
     finite: bool = field(default=False, compare=False)
@@ -68,11 +119,11 @@ class Real(Layout):
         x = floats(values)
         if x is None:
             index = first(values, lambda v: not is_number(v))
-            raise self.bad(index, values[index], need)
+            raise self.bad(index, values[index], need + unit_hint(values[index]))
         missing = np.isnan(x)
         if missing.any():
             index = int(np.argmax(missing))
-            raise self.bad(index, values[index], f"{need} (where values may be missing, wrap the estimator in OptionalEstimator)")
+            raise self.bad(index, values[index], need)
         if self.finite and not np.isfinite(x).all():
             index = int(np.argmax(~np.isfinite(x)))
             raise self.bad(index, values[index], "a finite real number")
@@ -80,14 +131,15 @@ class Real(Layout):
 
 
 @dataclass(frozen=True)
-class Count(Layout):
+class Count(Value):
     """A whole number."""
 
     def encode(self, values: Any) -> Column:
         x = integers(values)
         if x is None:
             index = first(values, lambda v: not is_whole(v))
-            raise self.bad(index, values[index], "whole numbers (of at most 64 bits)")
+            hint = "" if is_missing(values[index]) else " (of at most 64 bits)" + unit_hint(values[index])
+            raise self.bad(index, values[index], "whole numbers" + hint)
         return coded(x)
 
 
@@ -97,6 +149,8 @@ class Vector(Layout):
 
     dim: int | None = field(default=None, compare=False)
 
+    remedy: ClassVar[str] = f"{REMEDY}; a vector that lacks a coordinate, PartialGaussianEstimator takes"
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vector):
             return NotImplemented
@@ -105,6 +159,7 @@ class Vector(Layout):
     __hash__ = Layout.__hash__
 
     def encode(self, values: Any) -> Column:
+        values = cells_inside(values)
         try:
             x: Any = np.asarray(values)
             x = np.asfortranarray(x, dtype=np.float64) if x.dtype.kind in "fiub" else None
@@ -115,18 +170,20 @@ class Vector(Layout):
             dim = dim or (len(values[0]) if len(values) and hasattr(values[0], "__len__") else None)
             index = first(values, lambda v: not is_vector(v, dim))
             if index is not None:
-                raise self.bad(index, values[index], f"vectors of {dim or 'some'} real numbers")
+                raise self.bad(index, values[index], f"vectors of {dim or 'some'} real numbers", lacks_a_part(values[index]))
             x = np.zeros((0, dim or 0)) if not len(values) else np.asfortranarray([np.asarray(v, np.float64) for v in values])
         missing = np.isnan(x).any(axis=1)
         if missing.any():
             index = int(np.argmax(missing))
-            raise self.bad(index, x[index].tolist(), "vectors without NaN")
+            raise self.bad(index, x[index].tolist(), "vectors without missing entries", mark=True)
         return Values(x)
 
 
 @dataclass(frozen=True, eq=False)
 class Covariates(Vector):
     """A vector of finite reals; where it has one entry, the bare number will do."""
+
+    remedy: ClassVar[str] = REMEDY
 
     def encode(self, values: Any) -> Column:
         single = floats(values) if self.dim in (None, 1) and len(values) and not np.ndim(values[0]) else None
@@ -139,13 +196,21 @@ class Covariates(Vector):
             raise self.bad(index, column.x[index].tolist(), "vectors of finite real numbers")
         return column
 
+    def absent(self, values: Any) -> np.ndarray:
+        return np.fromiter(map(lacks_a_part, values), dtype=bool, count=len(values))
+
     def _are_empty(self, values: Any) -> bool:
         return not self.dim and all(np.ndim(v) == 1 and not len(v) for v in values[:1]) and all(np.shape(v) == (0,) for v in values)
 
 
 @dataclass(frozen=True)
-class Labels(Layout):
-    """A label: any hashable."""
+class Labels(Value):
+    """A label: any hashable that equals itself. none: whether None may be one (in lists; in tables it is a missing cell)."""
+
+    none: bool = field(default=True, compare=False)
+
+    def without_none(self) -> Layout:
+        return replace(self, none=False)
 
     def encode(self, values: Any) -> Column:
         codes, vocabulary = self.number(values)
@@ -153,33 +218,91 @@ class Labels(Layout):
 
     def number(self, values: Any) -> tuple[np.ndarray, Vocabulary]:
         """Codes `(n,)` and the vocabulary they point into, in sorted order where labels can be sorted."""
-        values = values.tolist() if isinstance(values, np.ndarray) else values
+        values = plain_list(values) if isinstance(values, np.ndarray) else values
         try:
             seen = dict.fromkeys(values)
         except TypeError:
             index = first(values, lambda v: not is_hashable(v))
             raise self.bad(index, values[index], "hashable labels") from None
-        if any(isinstance(v, np.generic) for v in seen):  # some do not hash like the plain value they hold
+        self._refuse_marks(values, seen)
+        if not set(map(type, seen)) <= PLAIN_TYPES:  # some do not hash like the plain value they hold
             values = [plain(v) for v in values]
-        if any(v != v for v in seen):
-            index = first(values, lambda v: v != v)
-            need = "labels that equal themselves (where values may be missing, wrap the estimator in OptionalEstimator)"
-            raise self.bad(index, values[index], need)
+            seen = dict.fromkeys(values)
+            if any(map(is_too_fine, seen)):
+                index = first(values, is_too_fine)
+                raise self.bad(index, values[index], "times and durations of whole microseconds")
         vocabulary = Vocabulary(in_order(plain(v) for v in seen))
         width = np.uint16 if len(vocabulary) <= 1 << 16 else np.int32
         return np.fromiter(map(vocabulary.place.__getitem__, values), dtype=width, count=len(values)), vocabulary
 
+    def _refuse_marks(self, values: Any, seen: Any) -> None:
+        """Raises `BadValue` at the first label that is, or holds, a mark. seen: the distinct labels."""
+        if (None not in seen or self.none) and set(map(type, seen)) <= _NO_MARKS:
+            return
+
+        def refused(label: Any) -> bool:
+            return holds_mark(label) or (label is None and not self.none)
+
+        if any(map(refused, seen)):
+            index = first(values, refused)
+            inside = isinstance(values[index], (tuple, frozenset))
+            raise self.bad(index, values[index], "a label without missing parts (None may stand for one)" if inside else "a label")
+
+
+@dataclass(frozen=True)
+class AnyKind(Value):
+    """A number or a label that laws of several kinds read: a column for each of them, of the rows that it can read."""
+
+    read_by: frozenset[type[Layout]] = frozenset()
+    none: bool = field(default=True, compare=False)  # as of `Labels`
+
+    def without_none(self) -> Layout:
+        return replace(self, none=False)
+
+    def kinds(self) -> frozenset[type[Layout]]:
+        return self.read_by
+
+    def encode(self, values: Any) -> Column:
+        if Labels in self.read_by:
+            codes, vocabulary = Labels(self.label, self.none).number(values)
+            return Distinct(codes, self.versions(list(vocabulary), {Labels: Values(vocabulary)}))
+        x: Any = Real(self.label).encode(values)
+        whole = integers(values)
+        if whole is None:
+            return self.versions(x.x.tolist(), {Real: x})
+        column: Any = coded(whole)
+        if not isinstance(column, Distinct):
+            return self.versions(whole, {Real: x, Count: column})
+        distinct: Any = column.values
+        return Distinct(column.codes, self.versions(distinct.x, {Real: Values(distinct.x.astype(np.float64)), Count: distinct}))
+
+    def versions(self, values: Any, known: dict[Any, Column]) -> Versions:
+        """The columns of values that every kind reads in its own way; those in `known` are of all rows."""
+        n = len(values)
+        out = {kind: Option(n, np.arange(n), column) for kind, column in known.items()}
+        for kind, reads in ((Real, is_real), (Count, is_whole)):
+            if kind in self.read_by and kind not in out:
+                rows = np.fromiter((i for i, v in enumerate(values) if reads(v)), dtype=np.intp)
+                x = np.array([values[i] for i in rows.tolist()], dtype=np.int64 if kind is Count else np.float64)
+                out[kind] = Option(n, rows, Values(x))
+        return Versions(n, out)
+
 
 @dataclass(frozen=True)
 class Maybe(Layout):
-    """An observation of `value`, or missing: None, NaN, a frame's NA, or `missing`."""
+    """An observation of `value`, or missing: a mark, `missing`, or what `value` takes for missing."""
 
     value: Layout = field(default_factory=lambda: Anything())
     missing: Any = None
 
     def __post_init__(self) -> None:
-        if is_missing(self.missing):  # None and NaN are missing whatever `missing` is
+        object.__setattr__(self, "value", self.value.without_none())
+        if is_missing(self.missing):  # marks are missing whatever `missing` is
             object.__setattr__(self, "missing", None)
+
+    @property
+    def takes_missing(self) -> bool:
+        return True
 
     def encode(self, values: Any) -> Column:
         there = self.present(values)
@@ -197,45 +320,67 @@ class Maybe(Layout):
             m = len(child.values)
             codes = np.full(len(values), m, dtype=np.uint16)
             codes[present] = child.codes
-            return Distinct(codes, Option(m + 1, np.arange(m), child.values))
+            gone = int(len(present) < len(values))  # complete data have no value more than they would have alone
+            return Distinct(codes, Option(m + gone, np.arange(m), child.values))
         return Option(len(values), present, child)
+
+    def joined(self, other: Layout) -> Layout | None:
+        alike = isinstance(other, Maybe) and replace(other, value=self.value) == self
+        value = self.value.joined(other.value) if alike else None  # type: ignore[attr-defined]
+        return super().joined(other) if value is None else replace(self, value=value)
 
     def present(self, values: Any) -> np.ndarray:
         """Which observations are there, `(n,)`."""
+        there = ~self.value.absent(values)
+        if is_missing(self.missing):
+            return there
         if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
-            there = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), bool)
             return there & (values != self.missing) if is_number(self.missing) else there
-        types = set(map(type, values))
-        odd = types - {type(None), int, str, bool, list, tuple, set, frozenset, bytes}
-        if not odd:
-            there = np.fromiter((v is not None for v in values), dtype=bool, count=len(values))
-        else:
-            there = np.fromiter((not is_missing(v) for v in values), dtype=bool, count=len(values))
-        if not is_missing(self.missing):
-            there &= np.fromiter((not equal(v, self.missing) for v in values), dtype=bool, count=len(values))
-        return there
+        return there & np.fromiter((not equal(v, self.missing) for v in values), dtype=bool, count=len(values))
 
 
 @dataclass(frozen=True)
 class Fields(Layout):
-    """A tuple with one entry for each of `values`."""
+    """A tuple with one entry for each of `values`. Where each entry may be missing, a mark in place of the tuple says that all are."""
 
     values: tuple[Layout, ...] = ()
+
+    @property
+    def takes_missing(self) -> bool:
+        return all(part.takes_missing for part in self.values)
+
+    def without_none(self) -> Layout:
+        return replace(self, values=tuple(part.without_none() for part in self.values))
+
+    def entries(self, row: Any) -> Any:
+        """The entries of one row: all of them missing, where the row is."""
+        return (math.nan,) * len(self.values) if is_missing(row) else row
+
+    def joined(self, other: Layout) -> Layout | None:
+        if type(other) is not type(self) or len(other.values) != len(self.values):
+            return super().joined(other)
+        values = [one.joined(two) for one, two in zip(self.values, other.values, strict=True)]
+        there = tuple(value for value in values if value is not None)
+        return replace(self, values=there) if len(there) == len(values) else None
 
     def encode(self, values: Any) -> Column:
         n, k = len(values), len(self.values)
         columns: Sequence[Any]
-        if hasattr(values, "columns") and hasattr(values, "shape"):
-            columns = frame_columns(values)
+        if isinstance(values, Columns):
+            columns = values.columns
             if len(columns) != k:
                 raise BadValue(0, f"a row of {len(columns)} columns", f"{k} columns, one for each field", "")
         elif isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == k:
             columns = [values[:, j] for j in range(k)]
         else:
+            if self.takes_missing and not set(map(type, values)) <= LIST_TYPES:
+                values = list(map(self.entries, values))
             if not set(map(type, values)) <= LIST_TYPES or set(map(len, values)) - {k}:
                 index = first(values, lambda v: not is_row(v, k))
                 if index is not None:
-                    raise BadValue(index, values[index], f"a tuple of {k} entries, one for each field", "")
+                    error = self.bad(index, values[index], f"a tuple of {k} entries, one for each field")
+                    error.path = ""
+                    raise error
             columns = list(zip(*values, strict=True)) if n else [()] * k
         out = []
         for j, (layout, column) in enumerate(zip(self.values, columns, strict=True)):
@@ -245,3 +390,23 @@ class Fields(Layout):
                 error.path = f".field {j}{error.path}"
                 raise
         return Record(n, tuple(out))
+
+
+@dataclass(frozen=True)
+class Explained(Fields):
+    """A response (or what is explained) with what it is given, `(x, y, ..)`: where one of them is missing, the rest says nothing."""
+
+    def absent(self, values: Any) -> np.ndarray:
+        gone = missing_among(values)
+        rows = [i for i, v in enumerate(values) if is_row(v, len(self.values))]
+        for column in zip(*(values[i] for i in rows), strict=True) if rows else ():
+            gone[rows] |= np.fromiter(map(lacks_a_part, column), dtype=bool, count=len(rows))
+        return gone
+
+
+def lacks_a_part(value: Any) -> bool:
+    """Whether a value, or an entry of it where it is a vector, is a mark."""
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "fiub" and not isinstance(value, np.ma.MaskedArray):
+        return value.dtype.kind == "f" and bool(np.isnan(value).any())
+    listed = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    return any(map(is_missing, value)) if listed else is_missing(value)

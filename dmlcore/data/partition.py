@@ -9,6 +9,7 @@ import numpy as np
 from dmlcore.core.domains import simplex
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.random import Random, generator
+from dmlcore.data.values import listed
 
 
 def partition_data_index(size: int, pvec: Any, rng: Random = None) -> list[np.ndarray]:
@@ -24,6 +25,7 @@ def partition_data_index(size: int, pvec: Any, rng: Random = None) -> list[np.nd
 
 def partition_data(data: Any, pvec: Any, rng: Random = None) -> list[Any]:
     """The rows in random order, cut into parts of the given shares; arrays give arrays, lists give lists."""
+    data = listed(data)
     parts = partition_data_index(len(data), pvec, rng)
     return [data[part] if isinstance(data, np.ndarray) else [data[i] for i in part.tolist()] for part in parts]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from dmlcore.core.labels import Vocabulary
 from dmlcore.data.columns import Chain, Column, Distinct, Ragged, Values, ends_of, taken
 from dmlcore.data.layouts import LIST_TYPES, Anything, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags
-from dmlcore.data.values import first, is_hashable
+from dmlcore.data.values import cells_inside, first, is_hashable
 
 FEW = 256  # labels that are sooner gone through in Python than handed to NumPy
 _TEXT = (str, bytes, bytearray)
@@ -26,6 +26,15 @@ class Repeated(Layout):
 
     value: Layout = field(default_factory=Anything)
     length: Layout = field(default_factory=Anything)
+
+    def without_none(self) -> Layout:
+        return replace(self, value=self.value.without_none())
+
+    def joined(self, other: Layout) -> Layout | None:
+        if type(other) is not type(self):
+            return super().joined(other)
+        value, length = self.value.joined(other.value), self.length.joined(other.length)
+        return None if value is None or length is None else replace(self, value=value, length=length)
 
     def encode(self, values: Any) -> Column:
         flat, offsets, lengths = flattened(self, values)
@@ -47,14 +56,22 @@ class Repeated(Layout):
 
 @dataclass(frozen=True)
 class LabelSequence(Layout):
-    """A sequence of labels, read as a Markov chain reads it; its length is an observation of `length`."""
+    """A sequence of labels, read as a Markov chain reads it; its length is an observation of `length`. none: as of `Labels`."""
 
     length: Layout = field(default_factory=Anything)
+    none: bool = field(default=True, compare=False)
+
+    def without_none(self) -> Layout:
+        return replace(self, none=False)
+
+    def joined(self, other: Layout) -> Layout | None:
+        length = self.length.joined(other.length) if isinstance(other, LabelSequence) else None
+        return super().joined(other) if length is None else replace(self, length=length)
 
     def encode(self, values: Any) -> Column:
         flat, offsets, lengths = flattened(self, values)
         try:
-            codes, labels = Labels(self.label).number(flat)
+            codes, labels = Elements(self.label, self.none).number(flat)
         except BadValue as error:
             place_element(error, offsets)
             raise
@@ -77,10 +94,15 @@ class LabelSequence(Layout):
 
 @dataclass(frozen=True)
 class LabelSet(Layout):
-    """A collection of distinct labels, in no order."""
+    """A collection of distinct labels, in no order. none: as of `Labels`."""
+
+    none: bool = field(default=True, compare=False)
+
+    def without_none(self) -> Layout:
+        return replace(self, none=False)
 
     def encode(self, values: Any) -> Column:
-        values = values.tolist() if isinstance(values, np.ndarray) else values
+        values = cells_inside(values.tolist() if isinstance(values, np.ndarray) else values)
         _all_collections(self, values, sets=True)
         try:
             sets = list(map(frozenset, values))
@@ -97,13 +119,21 @@ class LabelSet(Layout):
         offsets = ends_of(lengths)
         flat = list(chain.from_iterable(kept))
         try:
-            column = Ragged(offsets, Labels(self.label).encode(flat), Values(lengths))
+            column = Ragged(offsets, Elements(self.label, self.none).encode(flat), Values(lengths))
         except BadValue as error:
-            index = first(values, lambda v: any(e != e for e in v))
-            raise self.bad(index, values[index], error.need) from None
+            inside = kept[int(np.searchsorted(offsets, error.index, side="right")) - 1]
+            index = next(i for i, elements in enumerate(sets) if elements == inside)
+            raise self.bad(index, values[index], f"a set of labels that are known ({Elements.remedy})") from None
         if not few:
             return column
         return Distinct(np.fromiter(map(index_of.__getitem__, sets), dtype=np.uint16, count=len(sets)), column)
+
+
+@dataclass(frozen=True)
+class Elements(Labels):
+    """The labels in a list or a set, of which none can be missing alone."""
+
+    remedy: ClassVar[str] = "or None in place of the whole, with OptionalEstimator or missing_at_random"
 
 
 def successive(codes: np.ndarray, labels: Vocabulary, offsets: np.ndarray) -> tuple[np.ndarray, Vocabulary]:
@@ -127,6 +157,7 @@ def flattened(layout: Layout, values: Any) -> tuple[Any, np.ndarray, np.ndarray]
     if isinstance(values, np.ndarray) and values.ndim >= 2:
         lengths = np.full(len(values), values.shape[1], dtype=np.int64)
         return values.reshape(-1, *values.shape[2:]), np.arange(len(values) + 1) * values.shape[1], lengths
+    values = cells_inside(values)
     types = _all_collections(layout, values, sets=False)
     lengths = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
     offsets = ends_of(lengths)

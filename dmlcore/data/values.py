@@ -5,27 +5,27 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Hashable, Iterable
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from dmlcore.core.labels import is_time_of_pandas, plain
+from dmlcore.data.marks import is_missing as is_missing
 
-def frame_columns(frame: Any) -> list[Any]:
-    """The columns of a data frame (pandas, polars) in order, as arrays where they are numeric and lists otherwise."""
-    out = []
-    for name in frame.columns:
-        array = frame[name].to_numpy()
-        out.append(array if array.dtype.kind in "fiub" else plain_list(array))
-    return out
+FINE = ("ns", "ps", "fs", "as")  # units of time of which NumPy gives no plain values
+NUMBERS = (numbers.Real, np.bool_, Decimal)
 
 
-def is_missing(value: Any) -> bool:
-    """None, NaN, and the NA and NaT of data frames."""
-    if value is None:
-        return True
-    if isinstance(value, (float, np.floating)):
-        return math.isnan(value)
-    return type(value).__name__ in ("NAType", "NaTType")
+def listed(data: Any) -> Any:
+    """Rows that can be gone through but not asked for by number (an iterator, a `zip`, a set) as a list; anything else as it is."""
+    return list(data) if isinstance(data, Iterable) and not hasattr(data, "__getitem__") else data
+
+
+def _are_numbers(kinds: Iterable[type]) -> bool:
+    """Whether all values of these types are real numbers. NumPy counts durations among whole numbers: of which unit they do not say."""
+    return all(issubclass(kind, NUMBERS) and not issubclass(kind, np.timedelta64) for kind in kinds)
 
 
 def floats(values: Any) -> np.ndarray | None:
@@ -35,11 +35,11 @@ def floats(values: Any) -> np.ndarray | None:
         if values.dtype.kind in "fiub" and values.ndim == 1:
             return np.ascontiguousarray(values, dtype=np.float64)
         return floats(values.tolist()) if values.ndim == 1 else None
-    if not all(issubclass(kind, (numbers.Real, np.bool_)) for kind in set(map(type, values))):
+    if not _are_numbers(set(map(type, values))):
         return None
     try:
         return np.array(values, dtype=np.float64)
-    except OverflowError:
+    except (OverflowError, ValueError):  # an int beyond 1e308, a signalling NaN
         return None
 
 
@@ -59,9 +59,9 @@ def integers(values: Any) -> np.ndarray | None:
         return integers(values.tolist())
     types = set(map(type, values))
     try:
-        if all(issubclass(kind, (int, np.integer, np.bool_)) for kind in types):
+        if _are_numbers(types) and all(issubclass(kind, (int, np.integer, np.bool_)) for kind in types):
             return np.array(values, dtype=np.int64)
-        if all(issubclass(kind, (numbers.Real, np.bool_)) for kind in types):
+        if _are_numbers(types):
             return np.array([int(v) for v in values], dtype=np.int64) if all(map(is_whole, values)) else None
     except OverflowError:
         pass
@@ -89,9 +89,13 @@ def equal(a: Any, b: Any) -> bool:
 
 def is_number(v: Any) -> bool:
     try:
-        return isinstance(v, (numbers.Real, np.bool_)) and float(v) is not None
-    except OverflowError:  # an int beyond 1e308
+        return _are_numbers([type(v)]) and float(v) is not None
+    except (OverflowError, ValueError):
         return False
+
+
+def is_real(v: Any) -> bool:
+    return is_number(v) and not math.isnan(v)
 
 
 def is_whole(v: Any) -> bool:
@@ -122,5 +126,40 @@ def is_vector(v: Any, dim: int | None) -> bool:
 
 
 def plain_list(array: np.ndarray) -> list[Any]:
-    """An array as plain Python values; None for what is masked and for NaT, and dates for nanoseconds, where NumPy gives ints."""
-    return (array.astype("M8[us]") if array.dtype == "M8[ns]" else array).tolist()
+    """An array as plain Python values; None for what is masked and for NaT. Times too fine for Python stay as they are."""
+    if array.dtype.kind not in "mM":
+        return array.tolist()
+    if array.ndim > 1:
+        return list(map(plain_list, array))
+    coarse = array.astype(f"{array.dtype.kind}8[us]") if np.datetime_data(array.dtype)[0] in FINE else array
+    listed = coarse.tolist()
+    if any(type(value) is int for value in listed) or ((coarse != array) & ~np.isnat(array)).any():
+        return list(map(plain, array))
+    return listed
+
+
+def is_too_fine(value: Any) -> bool:
+    """Whether a plain value is a time or a duration that Python's own do not hold."""
+    return isinstance(value, (np.datetime64, np.timedelta64)) or is_time_of_pandas(value)
+
+
+def unit_hint(value: Any) -> str:
+    """What to do with a time or a duration where a number is needed."""
+    value = plain(value)
+    if isinstance(value, (timedelta, np.timedelta64)):
+        return " (divide durations by a unit, such as np.timedelta64(1, 's'))"
+    if isinstance(value, (date, np.datetime64)):
+        return " (take the time since a moment, and divide it by a unit, such as np.timedelta64(1, 'D'))"
+    return ""
+
+
+def cells_inside(values: Any) -> Any:
+    """Values of which those that are arrays of objects, of dates or with a mask are lists of their cells, with NaN for missing ones."""
+    if isinstance(values, np.ndarray) or not any(issubclass(kind, np.ndarray) for kind in set(map(type, values))):
+        return values
+    return [_cells(v) if isinstance(v, np.ndarray) and (v.dtype.kind in "OMm" or type(v) is np.ma.MaskedArray) else v for v in values]
+
+
+def _cells(array: np.ndarray) -> Any:
+    listed = plain_list(array)
+    return [math.nan if v is None else v for v in listed] if array.ndim else listed

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -46,13 +47,44 @@ def _blas() -> Any:
     return ThreadpoolController()
 
 
+class _Holders:
+    """Who holds BLAS to one thread now, and what lets it go again."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.lock, self.count = threading.Lock(), 0
+        self.limiter: Any = None
+
+
+_holders = _Holders()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Holds BLAS to one thread; whoever leaves last lets it go. Its own threads gain little on blocks, and wait for each other while
+    the machine is busy; sums have the same bits with one as in a worker."""
+    with _holders.lock:
+        _holders.count += 1
+        if _holders.count == 1:
+            _holders.limiter = _blas().limit(limits=1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _holders.lock:
+            _holders.count -= 1
+            if _holders.count == 0:
+                _holders.limiter.restore_original_limits()
+
+
 def map_in_order(work: Callable[[Any], Any], items: Sequence[Any], threads: int) -> Iterator[Any]:
     """Yields `work(item)` for each item, in order, with BLAS held to one thread. Work that maps itself does so on its own thread."""
     threads = 1 if getattr(_here, "is_worker", False) else threads
     if len(items) == 1 and threads == 1:
         yield work(items[0])
         return
-    with _blas().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         if threads == 1 or len(items) == 1:
             yield from map(work, items)
             return
@@ -71,3 +103,4 @@ def map_in_order(work: Callable[[Any], Any], items: Sequence[Any], threads: int)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_holders.reset)

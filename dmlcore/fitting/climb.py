@@ -60,6 +60,11 @@ class Climb:
         return self.status not in ("decreased", "degenerate") and not reasons(self.problem, self.model, unbounded=True)
 
     @property
+    def runaways(self) -> list[str]:
+        """Places whose law is on its way to infinity, as messages."""
+        return runaways(self.problem, self.model, self._statistics)
+
+    @property
     def weakly_supported(self) -> list[str]:
         """Why the optimum may be a spike on a few values (`dmlcore.fitting.support`), as messages."""
         if self._doubts is None or self._doubts[0] is not self.model:
@@ -196,6 +201,16 @@ def interrupted(error: BaseException | None) -> bool:
 
 
 def reasons(problem: Problem, model: Distribution, unbounded: bool = False) -> list[str]:
-    """Why a model is no ordinary maximum: the places that lie on a floor, or run off (`unbounded`: not those whose likelihood is bounded)."""
+    """Why a model is no ordinary maximum: the places that lie on a floor, or at infinity.
+
+    unbounded: those alone where the likelihood has no bound.
+    """
     places = paired(problem.estimator, model)
-    return [f"{path}: {why}" for path, e, law in places if not (unbounded and e.bounded) and (why := e.degenerate(law))]
+    found = [(path, why) for path, e, law in places if not (unbounded and e.bounded) and (why := e.degenerate(law))]
+    return [f"{path}: {why}" if path else why for path, why in found]
+
+
+def runaways(problem: Problem, model: Distribution, statistics: list[Any]) -> list[str]:
+    """The places whose law is on its way to infinity, so slowly by now that it looks as if it stood, and why."""
+    places = zip(paired(problem.estimator, model), statistics, strict=True)
+    return [f"{path}: {why}" for (path, e, law), own in places if own is not None and (why := e.runs_off(law, own, problem.unit))]

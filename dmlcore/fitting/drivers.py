@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator, spawn
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import Encoded, encode, row_weights
+from dmlcore.data.values import listed
 from dmlcore.engines.threads import APART, map_in_order, thread_count
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit
+from dmlcore.fitting.starts import begun
 
 UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
 
@@ -34,9 +37,11 @@ def initialize(data: Any, estimator: Estimator, rng: Random = None, p: float = 0
 
 def estimate(data: Any, estimator: Estimator, prev_estimate: Distribution | None = None, weights: Any = None) -> Distribution:
     """One EM step from `prev_estimate`. A model without latent parts needs none: the result is its maximum likelihood fit."""
+    data = listed(data)
     problem = Problem(data, estimator, weights)
     if prev_estimate is not None:
-        return problem.maximise(problem.expect(problem.check(prev_estimate))[1], prev_estimate)
+        previous = begun(problem, prev_estimate)
+        return problem.maximise(problem.expect(previous)[1], previous)
     if not problem.latent and not problem.exact:
         return fit(data, estimator, weights=weights).model
     if problem.latent:
@@ -46,17 +51,26 @@ def estimate(data: Any, estimator: Estimator, prev_estimate: Distribution | None
     return model
 
 
-def seq_encode(data: Any, encoder: Any = None, estimator: Any = None, model: Any = None, num_chunks: int = 1) -> Encoded:
-    """Observations as columns, for an estimator or a model. num_chunks is accepted and has no effect: blocks are cut by the engine."""
+def seq_encode(
+    data: Any, encoder: Any = None, estimator: Any = None, model: Any = None, num_chunks: int = 1, chunk_size: int | None = None
+) -> Encoded:
+    """Observations as columns, for an estimator or a model (any of the three arguments takes either).
+
+    num_chunks and chunk_size are accepted and have no effect: there is one chunk, and the engine cuts it into blocks. The result reads
+    as DMLearn's list of chunks too: `[0]` is the pair `(rows, encoded)`.
+    """
     node = next((node for node in (encoder, estimator, model) if node is not None), None)
     if node is None:
         raise StructureError("seq_encode needs the estimator or the model that the data are for")
     return encode(data, node.layout)
 
 
-def seq_log_density(enc_data: Any, estimate: Distribution, threads: int | None = None) -> np.ndarray:
-    """Log densities `(n,)` of encoded (or raw) data."""
-    return log_densities(estimate, encode(enc_data, estimate.layout), threads)
+def seq_log_density(enc_data: Any, estimate: Distribution | Sequence[Distribution], threads: int | None = None) -> np.ndarray:
+    """Log densities `(n,)` of encoded (or raw) data; of several models, a list or tuple of them, `(models, n)`."""
+    if isinstance(estimate, Distribution):
+        return log_densities(estimate, encode(enc_data, estimate.layout), threads)
+    data = listed(enc_data)
+    return np.array([seq_log_density(data, model, threads) for model in estimate])
 
 
 def seq_log_density_sum(enc_data: Any, estimate: Distribution, weights: Any = None, threads: int | None = None) -> tuple[float, float]:
@@ -92,6 +106,7 @@ def optimize(
     enc_vdata: Any = None,
     out: Any = None,
     print_iter: int | None = None,
+    num_chunks: int = 1,
     **options: Any,
 ) -> Any:
     """Fits by EM and returns the distribution; `dmlcore.fit` returns the record of the same fit, and says what the options mean.
@@ -99,12 +114,13 @@ def optimize(
     Without `delta` a good start is searched for and steps are accelerated; with it, plain EM goes on from one random start until a step
     gains less, on a plateau too. prev_estimate: a model, labels or shares to begin from. enc_data: encoded data in place of `data`.
     vdata or enc_vdata: validation data; the model returned is the one, of those after each step, under which they are most likely.
-    print_iter: print every so many steps, to `out` or the current stdout; None prints nothing. options: further keyword arguments of
-    `dmlcore.fit`: weights, threads, starts, accelerate, change, patience, time_limit, progress, assign, min_share.
+    print_iter: print every so many steps, to `out` or the current stdout; None prints nothing. num_chunks: accepted, has no effect.
+    options: further keyword arguments of `dmlcore.fit`: weights, threads, starts, accelerate, change, patience, time_limit, progress,
+    assign, min_share.
 
     A `FitWarning` says where more starts, or another model, would help: a degenerate fit, or one best start among several asked for.
     """
-    held_out = _validation(vdata, enc_vdata)
+    held_out = _validation(vdata, enc_vdata, estimator)
     record = fit(
         _given(data, enc_data),
         estimator,
@@ -170,7 +186,7 @@ def best_of(
     """
     if trials < 1:
         raise ParameterError(f"trials must be >= 1, got {trials}")
-    training, validation = encode(_given(data, enc_data), est.layout), _validation(vdata, enc_vdata)
+    training, validation = encode(_given(data, enc_data), est.layout), _validation(vdata, enc_vdata, est)
     threads = thread_count(options.pop("threads", None))
     side_by_side = threads if print_iter is None and training.nbytes >= APART else 1
     options = {"starts": 1, "threads": threads if side_by_side == 1 else 1} | options
@@ -255,5 +271,6 @@ def _given(data: Any, enc_data: Any) -> Any:
     return data if enc_data is None else enc_data
 
 
-def _validation(vdata: Any, enc_vdata: Any) -> Any:
-    return vdata if enc_vdata is None else enc_vdata
+def _validation(vdata: Any, enc_vdata: Any, estimator: Estimator) -> Encoded | None:
+    given = vdata if enc_vdata is None else enc_vdata
+    return None if given is None else encode(given, estimator.layout)

@@ -13,9 +13,11 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
+from dmlcore.data.values import listed
+from dmlcore.engines.threads import one_blas_thread
 from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.climb import Climb, interrupted, reasons
-from dmlcore.fitting.observe import Callback, observers
+from dmlcore.fitting.observe import Callback, observers, progress_bars
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.record import Fit, Start
 from dmlcore.fitting.removal import Removal
@@ -25,6 +27,7 @@ from dmlcore.fitting.starts import check_fraction, first_model, given_start
 from dmlcore.fitting.stopping import Remaining, SmallChange, SmallGain, Unimproved
 
 
+@one_blas_thread()
 def fit(
     data: Any,
     estimator: Estimator,
@@ -85,6 +88,9 @@ def fit(
     check_rule(assign, accelerate, delta, change)
     began = time.perf_counter()
     deadline = np.inf if time_limit is None else began + time_limit
+    data = listed(data)
+    if progress:
+        progress_bars()  # a missing library is better known before the work
     problem = Problem(data, estimator, weights, threads)
     removal = None if min_share is None else Removal(problem, estimator, min_share)
     rng = generator(rng)
@@ -131,7 +137,7 @@ def fit(
             events.append(f"{path or 'at the top'}: component {k} has no weight, and keeps the law it had")
     if best is climb.model and problem.latent:
         events += climb.weakly_supported
-    if (why := reasons(problem, best)) and status != "interrupted":
+    if (why := reasons(problem, best) or (climb.runaways if best is climb.model else [])) and status != "interrupted":
         status, message = "degenerate", f"{why[0]} (after {climb.steps} steps: {message})"
     if assign == "hard":
         message += "; what it maximised is the classification log likelihood"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import ParameterError
+from dmlcore.core.extras import library
 
 Callback = Callable[[int, float, Distribution], None]
 
@@ -31,9 +31,10 @@ def observers(callback: Callback | None, progress: bool, most: int) -> Iterator[
             bar.close()
 
 
+def progress_bars() -> Any:
+    """The library of progress bars. Raises `LibraryError`."""
+    return library("tqdm.auto", "progress=True needs", "or use print_iter or a callback")
+
+
 def _bar(most: int) -> Any:
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        raise ParameterError("progress=True needs tqdm; install it (pip install tqdm), or use print_iter or a callback") from None
-    return tqdm(total=most, unit="step", desc="EM")
+    return progress_bars().tqdm(total=most, unit="step", desc="EM")

@@ -8,6 +8,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import EmptyError, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random
+from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem, faint
 from dmlcore.fitting.record import Fit
@@ -46,6 +47,7 @@ class OnlineEM:
 
     def partial_fit(self, data: Any, weights: Any = None) -> OnlineEM:
         """Takes in one batch of observations, with one weight per row if they count differently; returns itself."""
+        data = listed(data)
         if self._problem is None or self._model is None:
             problem = Problem(data, self.estimator, weights, self.threads)
             if problem.local or not problem.scalable:

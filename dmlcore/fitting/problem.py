@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.declared import same
+from dmlcore.core.declared import check_node, same
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import DegenerateError, EmptyError, LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
@@ -19,8 +19,9 @@ from dmlcore.core.labels import plain
 from dmlcore.core.random import spawn
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct
-from dmlcore.data.encoded import Encoded, encode, row_weights
-from dmlcore.data.values import frame_columns
+from dmlcore.data.encoded import Encoded, encode, observation, observations, row_weights
+from dmlcore.data.frames import Columns, check_paired, index_of
+from dmlcore.data.values import listed
 from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.fitting.assignment import FAINT, random_shares, rule_of, shares_first
 from dmlcore.fitting.seeding import spread_shares
@@ -36,8 +37,7 @@ class Problem:
     """
 
     def __init__(self, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None):
-        if not isinstance(estimator, Estimator):
-            raise StructureError(f"the second argument must be an estimator, got {type(estimator).__name__}")
+        check_node(estimator, Estimator.noun, "the second argument", StructureError)
         self.estimator = estimator
         self.threads = thread_count(threads)
         self.share = 1.0  # of the rows that the estimator was resolved on
@@ -49,7 +49,8 @@ class Problem:
     def _learn(self, estimator: Estimator) -> None:
         """Resolves an estimator on the rows."""
         ties = Ties(estimator)
-        owns = self._all_said(estimator, ties)
+        with np.errstate(over="ignore", invalid="ignore"):  # values too large for their squares are named by `resolve`
+            owns = self._all_said(estimator, ties)
         self.estimator = resolve(estimator, owns, ties)
         self.ties = Ties(self.estimator)
         self.exact = all(node.exact for node in self.ties.nodes)
@@ -62,15 +63,18 @@ class Problem:
         return ties.pool(flat(estimator, self._opened(estimator, ties, self._whole)))
 
     def _hold(self, data: Any, weights: Any) -> None:
+        data = listed(data)
         encoded = encode(data, self.estimator.layout)
+        check_paired(index_of(data), weights, "weights", "data")
         w = row_weights(weights, len(encoded))
         self.rows = len(encoded)
         self.unit = 1.0 if w is None else float(w.sum() / np.count_nonzero(w))  # the mean weight of a row that has any
-        self.raw, self.codes = data, None
+        self.raw, self.codes, self.copies = data, None, None
         self.given_weights = np.ones(1) if w is None else w
         if type(encoded.column) is Distinct:  # rows that repeat are kept once, with their weight
             self.codes = encoded.column.codes
             w = scatter(np.ones(len(encoded)) if w is None else w, self.codes, len(encoded.column.values))
+            self.copies = np.bincount(self.codes, minlength=len(w))
             encoded = Encoded(encoded.column.values, encoded.layout)
         self.encoded, self.weights = encoded, w
 
@@ -101,13 +105,15 @@ class Problem:
         self.choosing = self.choosing or K > 1
         return np.ones((K, n))
 
-    def _opened(self, estimator: Estimator, ties: Ties, responsibilities: Any, factors: Any = None, blocks: Any = None) -> Any:
-        """Statistics without a model: latent nodes take the given responsibilities, rows their weights times `factors`."""
+    def _opened(
+        self, estimator: Estimator, ties: Ties, responsibilities: Any, factors: np.ndarray | None = None, blocks: Any = None
+    ) -> Any:
+        """Statistics without a model: latent nodes take the given responsibilities, rows their weights times `factors` `(n,)`."""
         tables, send = Tables(), Send(ties.by_id)
         open, total = Open(responsibilities, tables), None
         for start, stop, column in self.encoded.blocks if blocks is None else blocks:
             weights = self._block_weights(start, stop) if blocks is None else self.row_weights[start:stop]
-            node = send(estimator, open(estimator, column), weights if factors is None else weights * factors(stop - start))
+            node = send(estimator, open(estimator, column), weights if factors is None else weights * factors[start:stop])
             total = node if total is None else total + node
         return settle(estimator, total, send)
 
@@ -124,6 +130,7 @@ class Problem:
         sure = np.zeros(0, dtype=np.intp) if certain is None else np.unique(certain)
         if self.weights is None and not len(sure):
             chosen, out.weights = np.sort(rng.choice(len(self.encoded), rows, replace=False)), None
+            out.copies = None
         else:  # in proportion to weight; one that is drawn several times counts as often
             rest = whole / whole.sum()
             rest[sure] = 0.0
@@ -132,6 +139,7 @@ class Problem:
             each = np.zeros(len(whole))
             each[sure] = whole[sure] / whole.sum() * drawn / rest.sum()
             chosen = np.flatnonzero((counts > 0) | (each > 0))
+            out.copies = np.maximum(counts, 1)[chosen]
             out.weights = (counts + each)[chosen] * self.unit
         out.encoded = Encoded(self.encoded.column.take(chosen), self.encoded.layout)
         out.threads, out.share = 1, float(out.row_weights.sum() / whole.sum())
@@ -159,7 +167,7 @@ class Problem:
         out.__dict__.pop("_ones", None)
         estimator = estimators[0] if len(estimators) == 1 else mixture.of_components(estimators)
         out.encoded = Encoded(mixture.component_column(self.encoded.column).take(rows), estimator.layout)
-        out.weights, out.codes, out.threads, out.share = weights[rows], None, 1, 1.0
+        out.weights, out.codes, out.copies, out.threads, out.share = weights[rows], None, None, 1, 1.0
         out.rows, out.assign = len(rows), "soft"
         out.estimator = placed(estimator, Ties(estimator))
         out.ties = Ties(out.estimator)
@@ -179,7 +187,7 @@ class Problem:
         out.assign, out._draws = assign, rng if assign == "stochastic" else None
         if out._draws is not None and self.codes is not None:  # rows that are alike are drawn apart
             out.encoded = Encoded(Distinct(self.codes, self.encoded.column), self.encoded.layout)
-            out.weights, out.codes = np.broadcast_to(self.given_weights, self.rows), None
+            out.weights, out.codes, out.copies = np.broadcast_to(self.given_weights, self.rows), None, None
         return out
 
     def faintly(self, owns: list[Any], share: float) -> list[Any]:
@@ -190,7 +198,8 @@ class Problem:
         if self.scalable:
             rest = [own if own is None or local(own) else faint(own, share) for own in self._start_owns]
         else:
-            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, lambda n: np.full(n, share))))
+            every = np.full(len(self.encoded), share)
+            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, every)))
         return [own if own is None or local(own) else own + other for own, other in zip(owns, rest, strict=True)]
 
     def start(self, rng: np.random.Generator, p: float) -> Distribution:
@@ -212,21 +221,23 @@ class Problem:
             self._name_impossible_rows()
             raise
 
+    def observations(self) -> list[Any]:
+        """The rows as the user gave them, as plain values."""
+        if isinstance(self.raw, Encoded):
+            return list(map(self.raw.column.row, range(self.rows)))
+        values = observations(self.raw, self.estimator.layout)
+        return list(map(plain, values.rows() if isinstance(values, Columns) else values))
+
     def _name_impossible_rows(self) -> None:
         """Raises `SupportError` for the first row that no parameters could have produced."""
-        if isinstance(self.raw, Encoded):
-            return
-        for row in range(self.rows):
-            why = self.estimator.impossible(raw_row(self.raw, row))
+        for row, x in enumerate(self.observations()):
+            why = self.estimator.impossible(x)
             if why is not None:
                 raise SupportError(f"row {row} has density zero under every choice the model allows ({why}); leave it out or model it")
 
     def _random_start(self, rng: np.random.Generator, p: float) -> Distribution:
         shares_rng, rows_rng = spawn(rng, 2)
-
-        def kept(n: int) -> np.ndarray:
-            return np.where(rows_rng.random(n) < p, 1.0, FAINT * p)
-
+        kept = np.maximum(self._kept(rows_rng, p), FAINT * p)
         return self._assembled(self._opened(self.estimator, self.ties, random_shares(shares_rng), kept), FAINT * p)
 
     def _assembled(self, statistics: Any, share: float = FAINT) -> Distribution:
@@ -235,6 +246,12 @@ class Problem:
         if self.share < 1 and self.scalable:
             owns = self.faintly(owns, share * self.share)
         return maximise(self.estimator, owns, self.ties)
+
+    def _kept(self, rng: np.random.Generator, p: float) -> np.ndarray:
+        """The share of each encoded row's copies that is kept, where each row is kept with probability `p`. Shape `(n,)`."""
+        if self.copies is None:
+            return (rng.random(len(self.encoded)) < p).astype(np.float64)
+        return rng.binomial(self.copies, p) / np.maximum(self.copies, 1)
 
     def start_from(self, shares: np.ndarray, rng: np.random.Generator) -> Distribution:
         """The model that follows from shares `(K, n)` of the components of a mixture; what else is latent starts at random."""
@@ -321,22 +338,12 @@ class Problem:
         if not log.min() > -np.inf:
             row = start + int(np.argmin(log))
             row = int(np.argmax(self.codes == row)) if self.codes is not None else row
-            if isinstance(self.raw, Encoded):
-                raise SupportError(f"row {row} has density zero under the model; leave it out, model it, or begin from another start")
-            x = raw_row(self.raw, row)
-            if self.estimator.impossible(x) is None:
+            x = observation(self.raw, self.estimator.layout, row)
+            why = self.estimator.impossible(x)
+            if why is None:
                 raise SupportError(f"row {row} has density zero under the start ({model.blame(x)}); begin from another, or leave it out")
-            raise SupportError(
-                f"row {row} has density zero under every choice the model allows ({model.blame(x)}); leave it out or model it"
-            )
+            raise SupportError(f"row {row} has density zero under every choice the model allows ({why}); leave it out or model it")
         return float(weights @ log)
-
-
-def raw_row(data: Any, row: int) -> Any:
-    """One observation as the user holds it, of a list, an array, a series or a data frame."""
-    if hasattr(data, "columns"):
-        return tuple(plain(column[row]) for column in frame_columns(data))
-    return plain(data.iloc[row] if hasattr(data, "iloc") else data[row])
 
 
 def local(own: Any) -> bool:

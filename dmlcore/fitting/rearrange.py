@@ -57,7 +57,7 @@ class Parts:
 
 @dataclass
 class Move:
-    """Laws for some places of a mixture, with weights; each takes over from the place `origins`. change: of the log likelihood, as judged."""
+    """Laws for some places of a mixture, with weights; each takes over from the place `origins`. change: what is hoped for."""
 
     change: float
     places: tuple[int, ...]
@@ -74,9 +74,10 @@ class Rearranging:
 
     def __init__(self, problem: Problem, first: int, most: int, effort: Effort):
         self.problem, self.first, self.most, self.effort = problem, first, most, effort
-        self.mixture: Any = problem.estimator
-        self.possible = problem.estimator.mixes and self.mixture.num_components > 2
-        self.estimators = problem.estimator.children()[: self.mixture.num_components] if self.possible else ()
+        mixture: Any = problem.estimator
+        self.mixture = mixture
+        self.possible = mixture.mixes and mixture.num_components > 2
+        self.estimators = mixture.children()[: mixture.num_components] if self.possible else ()
         self.gains: list[float] = []
         self._seen: dict[float, int] = {}
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DmlcoreError
-from dmlcore.core.flat import distinct_nodes, flatten, unflatten
+from dmlcore.core.flat import flatten, parameter_nodes, unflatten
+from dmlcore.fitting.climb import OFF_THE_MAP
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.stopping import noise
 
@@ -37,7 +37,7 @@ def better_point(problem: Problem, model: Distribution, objective: float, rng: n
     try:
         direction = rising_direction(part, model, rng)
         return None if direction is None else _beyond(problem, part, model, objective, direction)
-    except (DmlcoreError, np.linalg.LinAlgError, FloatingPointError):
+    except OFF_THE_MAP:
         return None  # a trial point fell out of the domain of a family; the question stays open
 
 
@@ -87,10 +87,10 @@ def _stepped(problem: Problem, model: Distribution, vector: np.ndarray) -> np.nd
 def _scales(problem: Problem, model: Distribution, rng: np.random.Generator) -> np.ndarray:
     """A natural unit for each flat parameter: how far random starts lie from the model; 1 where that cannot be said."""
     total: Any = 0.0
-    nodes = list(distinct_nodes(model))
+    nodes = list(parameter_nodes(model))
     for _ in range(4):
         parts = []
-        others = list(distinct_nodes(problem.start(rng, 0.1)))
+        others = list(parameter_nodes(problem.start(rng, 0.1)))
         if len(others) != len(nodes):  # components that died at one law are one object
             return np.ones(len(flatten(model)))
         for node, other in zip(nodes, others, strict=True):
@@ -118,7 +118,7 @@ def _beyond(problem: Problem, part: Problem, model: Distribution, objective: flo
                 for _ in range(TRIAL_STEPS):
                     trial = part.maximise(part.expect(trial)[1], trial)
                 value = part.objective(trial)
-            except (DmlcoreError, np.linalg.LinAlgError, FloatingPointError):
+            except OFF_THE_MAP:
                 continue  # the point lies outside the domain of a family
             if value > height:
                 best, height = trial, value

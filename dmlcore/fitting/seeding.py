@@ -40,7 +40,7 @@ def spread_shares(rng: np.random.Generator) -> Any:
 
 
 def described(estimators: Any, column: Any, n: int, rng: np.random.Generator) -> np.ndarray | None:
-    """Rows by their log densities under laws of random parts of the rows, `(n, d)`, each of mean 0 and variance 1; None if all are alike."""
+    """Rows by their log densities under laws of random parts of them, `(n, d)`, each of mean 0 and variance 1; None if all are alike."""
     kinds = list({e.family: e for e in estimators}.values())
     columns = []
     with np.errstate(all="ignore"):

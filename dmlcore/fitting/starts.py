@@ -16,18 +16,32 @@ def first_model(problem: Problem, data: Any, init_estimator: Estimator | None, w
     """A random start of the problem's estimator, or of another of the same shape."""
     if init_estimator is None:
         return problem.start(rng, p)
-    return problem.check(Problem(data, init_estimator, weights, problem.threads).start(rng, p))
+    return begun(problem, Problem(data, init_estimator, weights, problem.threads).start(rng, p))
 
 
 def given_start(problem: Problem, start: Any, rng: np.random.Generator) -> Distribution:
     """The model to begin from, as the user gives it: a model, a component for each row, or shares of the components."""
     if isinstance(start, Distribution):
-        return problem.check(start)
+        return begun(problem, start)
     K = getattr(problem.estimator, "num_components", None)
     if K is None:
         got = type(start).__name__
         raise StructureError(f"start does not fit the estimator: {problem.estimator.label} is no mixture, so it must be a model, got {got}")
     return problem.start_from(shares_of(start, problem.rows, K), rng)
+
+
+def begun(problem: Problem, model: Any) -> Distribution:
+    """A model to begin from, as the estimator would have it. Raises `StructureError` where it is of another shape."""
+    return problem.check(adopted(problem.estimator, model))
+
+
+def adopted(estimator: Estimator, law: Any) -> Any:
+    """A law whose parts are as the estimator would have them: without a law of lengths, say, where lengths are not modelled."""
+    parts = law.children() if isinstance(law, Distribution) else ()
+    if len(parts) != len(estimator.children()):
+        return law
+    new = tuple(adopted(e, e.adopt(part)) for e, part in zip(estimator.children(), parts, strict=True))
+    return law if all(a is b for a, b in zip(new, parts, strict=True)) else law.replace(**law.child_values(new))
 
 
 def shares_of(start: Any, n: int, K: int) -> np.ndarray:

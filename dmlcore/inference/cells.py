@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.errors import BadValue, DataError, StructureError, SupportError, shorten
-from dmlcore.core.partial import UNKNOWN, Known, Parts, Some, given, partial, unknown_inside
+from dmlcore.core.partial import MISSING, UNKNOWN, Known, Parts, Some, given, partial, unknown_inside, with_missing_response
 from dmlcore.core.rowlaws import RowLaw
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.encoded import Encoded
-from dmlcore.data.layouts import Anything, Count, Fields, Labels, Layout, Maybe, Real, Vector
+from dmlcore.data.layouts import Anything, Count, Covariates, Explained, Fields, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.values import is_missing
 from dmlcore.inference.condition import distribution_of
@@ -76,7 +76,8 @@ class Grid:
     def _outline(self, layout: Layout | None, name: str, place: tuple[int, ...]) -> Any:
         if layout is None or not isinstance(layout, (Fields, Vector)):
             inner = layout.value if isinstance(layout, Maybe) else layout or Real(name)
-            self.cells.append(Cell(name, place, inner, isinstance(layout, Maybe), layout is None or not self.apart))
+            optional = isinstance(layout, Maybe) and not isinstance(inner, Covariates)  # these have no law to be filled from
+            self.cells.append(Cell(name, place, inner, optional, layout is None or not self.apart))
             return self.cells[-1]
         if isinstance(layout, Vector) and layout.dim is None:
             raise StructureError(f"{name}: the model does not say how long its vectors are")
@@ -102,6 +103,8 @@ class Grid:
         return None
 
     def _states(self, cell: Cell, values: Any) -> None:
+        if cell.optional and isinstance(cell.layout, Explained):
+            values = [with_missing_response(Maybe(cell.name, cell.layout), row) for row in values]
         cell.values, n = values, len(values)
         unknown, missing = gaps(values)
         cell.state = np.zeros(n, dtype=np.int8)
@@ -118,10 +121,8 @@ class Grid:
         if isinstance(cell.layout, Anything):
             if (cell.state != KNOWN).any():
                 raise StructureError(f"column {cell.name!r} has no law in the model, so its missing cells cannot be filled")
-        elif isinstance(cell.layout, (Repeated, LabelSequence)):
+        elif isinstance(cell.layout, (Repeated, LabelSequence, Fields)) or cell.layout.takes_missing:
             cell.partly = self._partly(cell)
-        elif cell.kind == "label":
-            self._check_labels(cell)
 
     def _missing_value(self, cell: Cell) -> Any:
         layout = self.model.layout
@@ -131,7 +132,7 @@ class Grid:
 
     def _partly(self, cell: Cell) -> np.ndarray | None:
         lists = [v for v, state in zip(cell.values, cell.state, strict=True) if state == KNOWN]
-        simple = isinstance(cell.layout, LabelSequence) or type(cell.layout.value) in (Real, Count, Labels)  # type: ignore[attr-defined]
+        simple = isinstance(cell.layout, LabelSequence) or type(getattr(cell.layout, "value", None)) in (Real, Count, Labels)
         try:
             if simple and UNKNOWN not in set(chain.from_iterable(lists)):
                 return None
@@ -157,20 +158,6 @@ class Grid:
             self.laws[cell] = None if self.prior is None else distribution_of(self.prior.keep([self.cells.index(cell)]))
         law = self.laws[cell]
         return law is None or law.log_density(value) > -np.inf
-
-    def _check_labels(self, cell: Cell) -> None:
-        known = np.flatnonzero(cell.state == KNOWN)
-        try:
-            seen = dict.fromkeys(cell.values[i] for i in known.tolist())
-        except TypeError:
-            self._encode(cell, known, known)
-            return
-        for label in seen:
-            if not self.possible(cell, label):
-                row = next(i for i in known.tolist() if cell.values[i] == label)
-                raise SupportError(
-                    f"column {cell.name!r}: row {row} is {shorten(label)}, a label that has probability zero under the model"
-                )
 
     # -- groups of rows ------------------------------------------------------------------------------------------------
 
@@ -227,7 +214,8 @@ class Grid:
             if whole(cell)[row] and not isinstance(cell.layout, Anything):
                 value = cell.values[row]
                 if not self.possible(cell, value):
-                    return SupportError(f"column {cell.name!r}: row {row} is {shorten(value)}, which has density zero under the model")
+                    zero = "a label that has probability zero" if cell.kind == "label" else "which has density zero"
+                    return SupportError(f"column {cell.name!r}: row {row} is {shorten(value)}, {zero} under the model")
         return SupportError(f"row {row}: its observed cells together have density zero under the model")
 
 
@@ -283,12 +271,15 @@ def gaps(values: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def refilled(x: Any, layout: Layout, values: Iterator[Any]) -> Any:
     """A list with its UNKNOWN (or missing) elements, at any depth, taken from `values`."""
-    if x is UNKNOWN or (isinstance(layout, Maybe) and not layout.present([x])[0]):
+    if x is UNKNOWN or x is MISSING or (isinstance(layout, Maybe) and not layout.present([x])[0]):
         return next(values)
     inner = layout.value if isinstance(layout, Maybe) else layout
     if isinstance(inner, (Repeated, LabelSequence)):
         part = inner.value if isinstance(inner, Repeated) else Anything()
         return [refilled(v, part, values) for v in x]
     if isinstance(inner, Fields):
-        return tuple(refilled(v, part, values) for v, part in zip(x, inner.values, strict=True))
+        entries = inner.entries(x) if inner.takes_missing else x
+        return tuple(refilled(v, part, values) for v, part in zip(entries, inner.values, strict=True))
+    if isinstance(inner, Vector):
+        return [next(values) if v is UNKNOWN or is_missing(v) else v for v in x]
     return x if not unknown_inside(x) else [refilled(v, Anything(), values) for v in x]

@@ -10,19 +10,20 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import SupportError
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
+from dmlcore.data.values import listed
 
 
-def empirical_kl_divergence(dist1: Distribution, dist2: Distribution, enc_data: Any) -> tuple[float, float]:
-    """Estimate of the Kullback-Leibler divergence of `dist2` from `dist1`, from draws of `dist1`, with its standard error.
+def empirical_kl_divergence(dist1: Distribution, dist2: Distribution, enc_data: Any) -> tuple[float, int, int]:
+    """Estimate of the Kullback-Leibler divergence of `dist2` from `dist1`, and how many rows each of them rules out: `kl, bad1, bad2`.
 
-    `mean(log dist1(x) - log dist2(x))` over the rows: unbiased if they are draws from `dist1`. inf where dist2 rules out a row.
-    Raises `SupportError` for a row that `dist1` rules out, as it cannot be a draw of it.
+    kl: the mean of `log dist1(x) - log dist2(x)` over the rows that both give a density; unbiased if the rows are draws from `dist1`.
+    bad1, bad2: the rows without density under `dist1`, which are no draws of it, and under `dist2`: where there are any, the
+    divergence is infinite, and kl is that of the rows left. Raises `SupportError` where no row is left.
     """
-    one = log_densities(dist1, encode(enc_data, dist1.layout))
-    two = log_densities(dist2, encode(enc_data, dist2.layout))
-    if len(one) == 0 or one.min() == -np.inf:
-        row = int(np.argmin(one)) if len(one) else 0
-        raise SupportError(f"row {row} has density zero under the first distribution; the rows must be draws from it")
-    difference = one - two
-    error = float(difference.std(ddof=1) / np.sqrt(len(one))) if len(one) > 1 and two.min() > -np.inf else np.inf
-    return float(difference.mean()), error
+    data = listed(enc_data)
+    one, two = (log_densities(law, encode(data, law.layout)) for law in (dist1, dist2))
+    bad1, bad2 = ~np.isfinite(one), ~np.isfinite(two)
+    left = ~(bad1 | bad2)
+    if not left.any():
+        raise SupportError(f"none of the {len(one)} rows has a density under both distributions, so there is nothing to compare them by")
+    return float((one[left] - two[left]).mean()), int(bad1.sum()), int(bad2.sum())

@@ -8,15 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.distribution import Distribution, typical_of
+from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.errors import ParameterError
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.labels import plain
 from dmlcore.core.partial import given
 from dmlcore.core.random import Random, generator
-from dmlcore.core.rowlaws import RowLaw, spread
+from dmlcore.core.rowlaws import Mixed, RowLaw, spread
+from dmlcore.data.frames import is_frame, with_only
+from dmlcore.data.values import is_row
+from dmlcore.fitting.record import Fit
 from dmlcore.inference.cells import Cell, Grid, refilled, whole
 from dmlcore.inference.condition import distribution_of, values_alone
-from dmlcore.inference.tables import Table
+from dmlcore.inference.tables import Table, alike
+from dmlcore.inference.uncertainty.bootstrap import posterior_models
+from dmlcore.stats.latent.mixture import MixtureDistribution
 from dmlcore.stats.latent.summaries import mean_of, mode_of, probabilities_of, quantile_of, variance_of
 
 HOW = ("mean", "mode", "median", "sample", "distribution")
@@ -50,43 +56,87 @@ class Imputation:
 
 
 def impute(
-    model: Distribution,
+    model: Distribution | Fit,
     data: Any,
     how: str | None = None,
     draws: int | None = None,
     rng: Random = None,
     columns: Sequence[str] | None = None,
+    *,
+    estimator: Estimator | None = None,
+    training: Any = None,
+    weights: Any = None,
 ) -> Imputation:
     """Fills every missing cell of a table from its law given the other cells of its row.
 
-    data: rows (tuples, vectors or single values), an array, or a data frame of pandas or polars, whose column names, dtypes and index
-    are kept. columns: which columns of a frame the fields of the model read, in order (default: all); the others pass through.
-    A cell is missing if it is None, NaN, NA or `UNKNOWN`. In an Optional field, all but UNKNOWN say that the value was seen to be
-    missing, which informs the posterior; either way it is filled with the value it would have had.
+    model: a distribution, or what `fit` returned. data: rows (tuples, vectors or single values), an array, or a data frame of pandas,
+    polars or pyarrow, whose column names, dtypes and index are kept; an empty column gets the dtype of what fills it. Cells that are
+    there are left as they are, to the bit. columns: which columns of a frame the fields of the model read, in order (default: all); the
+    others pass through. A cell is missing if it is None, NaN, NA, NaT, masked or `UNKNOWN`. In an Optional field, all but UNKNOWN say
+    that the value was seen to be missing, which informs the posterior; either way it is filled with the value it would have had.
 
     how: "mean" (the default), "median" or "mode" of each cell's law (columns of whole numbers get the nearest one; labels their most
     probable, lists and sets a typical value of the most probable component); "sample", a joint draw for the cells of a row;
-    "distribution", the law itself. draws=m: m completed copies from draws, for multiple imputation (see `pool`).
+    "distribution", the law itself.
+
+    draws=m: multiple imputation, m completed copies from draws (see `pool`). Of a fit, each comes from a model of its own, fitted again,
+    from the first one on, to rows weighted at random (the Bayesian bootstrap), so that copies also differ by what the data leave open
+    about the parameters, and uncertainties hold that too. A distribution's parameters are taken to be known, unless `estimator` says
+    what it was fitted by. training, weights: what it was fitted to, if not `data` with equal weights. With another `how`, laws are
+    averaged over m such models, and one copy comes of it.
 
     Raises `DataError` where columns or values do not fit the model, `SupportError` naming column, row and value for what has
-    density zero, and `StructureError` where a law lacks what is asked.
+    density zero, `StructureError` where a law lacks what is asked, and `DegenerateError` where the model cannot be fitted again.
     """
     how = ("mean" if draws is None else "sample") if how is None else how
+    first, assign = (model.model, model.assign) if isinstance(model, Fit) else (model, "soft")
+    estimator = model.estimator if isinstance(model, Fit) and estimator is None else estimator
+    _check(how, draws, estimator, training, weights)
+    random = generator(rng)
+    table = Table(data, first.layout, columns)
+    grid = Grid(first, table.names)
+    grid.read(table.columns)
+    models = [first]
+    if draws is not None and estimator is not None:
+        seen = _training(table) if training is None else training
+        models = posterior_models(estimator, first, seen, weights, int(draws), random, assign)
+    count = int(draws or 1) if how == "sample" else 1
+    filled = {cell: Gathered(cell, count) for cell in grid.cells}
+    for rows, x, opened in grid.groups():
+        laws = [_law(each, grid, x, rows) for each in models]
+        every = np.arange(len(rows))
+        copies = [laws[i % len(laws)].draw(every, random) for i in range(count)] if how == "sample" else []
+        fill(filled, rows, _average(laws, len(rows)), opened, how, copies)
+    out = tuple(completed(table, grid.tree, filled, i, how) for i in range(count))
+    return Imputation(out[0], out, {cell.name: g.result() for cell, g in filled.items() if g.rows})
+
+
+def _law(model: Distribution, grid: Grid, x: Any, rows: np.ndarray) -> RowLaw:
+    """The law of the open cells of a group of rows."""
+    log, law = given(model, x, len(rows))
+    if log.min() == -np.inf:
+        raise grid.blame(int(rows[np.argmin(log)]))
+    return values_alone(law)
+
+
+def _average(laws: list[RowLaw], n: int) -> RowLaw:
+    return laws[0] if len(laws) == 1 else Mixed(np.full((len(laws), n), 1 / len(laws)), laws, MixtureDistribution)
+
+
+def _check(how: Any, draws: Any, estimator: Any, training: Any, weights: Any) -> None:
     if how not in HOW:
         raise ParameterError(f"how must be one of {', '.join(HOW)}, got {how!r}")
-    if draws is not None and (how != "sample" or not isinstance(draws, (int, np.integer)) or draws < 1):
-        raise ParameterError(f'draws must be a whole number >= 1, with how="sample", got {draws!r} with how={how!r}')
-    table = Table(data, model.layout, columns)
-    grid, random = Grid(model, table.names), generator(rng)
-    grid.read(table.columns)
-    filled = {cell: Gathered(cell, draws or 1) for cell in grid.cells}
-    for rows, x, opened in grid.groups():
-        log, law = given(model, x, len(rows))
-        if log.min() == -np.inf:
-            raise grid.blame(int(rows[np.argmin(log)]))
-        fill(filled, rows, values_alone(law), opened, how, random)
-    copies = tuple(completed(table, grid.tree, filled, i, how) for i in range(draws or 1))
-    return Imputation(copies[0], copies, {cell.name: g.result() for cell, g in filled.items() if g.rows})
+    if draws is not None and (not isinstance(draws, (int, np.integer)) or isinstance(draws, bool) or draws < 1):
+        raise ParameterError(f"draws must be a whole number >= 1, got {draws!r}")
+    if draws is not None and how != "sample" and estimator is None:
+        raise ParameterError(f'draws={draws} with how={how!r} averages over fits: pass a fit, or estimator=; copies need how="sample"')
+    if (training is not None or weights is not None) and (draws is None or estimator is None):
+        raise ParameterError("training and weights are for fitting again: pass a fit, or estimator=, with draws=m")
+
+
+def _training(table: Table) -> Any:
+    """The rows of a table as an estimator reads them."""
+    return with_only(table.data, table.places) if is_frame(table.data) else table.data
 
 
 class Gathered:
@@ -114,10 +164,10 @@ def joined(parts: list[Any]) -> Any:
     return [v for part in parts for v in (part.tolist() if isinstance(part, np.ndarray) else part)]
 
 
-def fill(filled: dict[Cell, Gathered], rows: np.ndarray, law: RowLaw, opened: list[tuple[Cell, int]], how: str, rng: Any) -> None:
-    """Fills the open cells of one group of rows."""
-    every = np.arange(len(rows))
-    copies = [law.draw(every, rng) for _ in next(iter(filled.values())).values] if how == "sample" else []
+def fill(
+    filled: dict[Cell, Gathered], rows: np.ndarray, law: RowLaw, opened: list[tuple[Cell, int]], how: str, copies: list[list[Any]]
+) -> None:
+    """Fills the open cells of one group of rows. copies: draws of them, where they are sampled."""
     slot = 0
     for cell, count in opened:
         mine = np.flatnonzero(~whole(cell)[rows])
@@ -182,31 +232,22 @@ def summary(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any, np.ndarray]:
 def completed(table: Table, tree: Any, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:
     """The table with its cells filled."""
     tops = [tree] if isinstance(tree, Cell) else tree
-    columns = {j: column for j, node in enumerate(tops) for column in [written(node, filled, copy, table.columns[j])] if column is not None}
-    return table.rebuilt(columns, how != "distribution")
+    cells = {j: new for j, node in enumerate(tops) for new in [written(node, filled, copy, table.columns[j])] if new is not None}
+    return table.rebuilt(cells, how != "distribution")
 
 
-def written(node: Any, filled: dict[Cell, Gathered], copy: int, old: Any) -> Any:
-    """A column with its gaps filled, or None if it has none."""
+def written(node: Any, filled: dict[Cell, Gathered], copy: int, old: Any) -> tuple[np.ndarray, Any] | None:
+    """The rows of a column that had gaps, and what stands in them now; None if there are none."""
     if isinstance(node, Cell):
-        return written_cell(filled[node], copy) if filled[node].rows else None
-    entries = [[row[j] if isinstance(row, (tuple, list, np.ndarray)) else None for row in old] for j in range(len(node))]
-    parts = [written(part, filled, copy, column) for part, column in zip(node, entries, strict=True)]
-    if all(part is None for part in parts):
+        gathered = filled[node]
+        return (np.concatenate(gathered.rows), joined(gathered.values[copy])) if gathered.rows else None
+    new: dict[int, list[Any]] = {}
+    for j, part in enumerate(node):
+        found = written(part, filled, copy, [row[j] if is_row(row, len(node)) else None for row in old])
+        if found is not None:
+            for i, value in zip(found[0].tolist(), as_values(found[1]), strict=True):
+                new.setdefault(i, list(old[i]) if is_row(old[i], len(node)) else [None] * len(node))[j] = value
+    if not new:
         return None
-    each = [column if part is None else part for column, part in zip(entries, parts, strict=True)]
-    tuples = zip(*(c.tolist() if isinstance(c, np.ndarray) else c for c in each), strict=True)
-    kind: Any = next((type(row) for row in old if isinstance(row, (list, np.ndarray))), tuple)
-    return list(tuples) if kind is tuple else list(map(list if kind is list else np.array, tuples))
-
-
-def written_cell(gathered: Gathered, copy: int) -> Any:
-    values, rows, old = joined(gathered.values[copy]), np.concatenate(gathered.rows), gathered.cell.values
-    if isinstance(old, np.ndarray) and old.dtype.kind == "f" and isinstance(values, np.ndarray):
-        out = old.astype(np.float64)
-        out[rows] = values
-        return out
-    listed = list(old)
-    for i, value in zip(rows.tolist(), values.tolist() if isinstance(values, np.ndarray) else values, strict=True):
-        listed[i] = value
-    return listed
+    some = next((row for row in old if is_row(row, len(node))), ())
+    return np.array(list(new)), [alike(old[i] if is_row(old[i], len(node)) else some, row) for i, row in new.items()]

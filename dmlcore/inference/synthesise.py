@@ -13,12 +13,15 @@ from dmlcore.core.labels import plain
 from dmlcore.core.partial import UNKNOWN, Known, Parts, field_position
 from dmlcore.core.partial import given as given_known
 from dmlcore.core.random import Random, generator
-from dmlcore.core.rowlaws import Fixed
+from dmlcore.core.rowlaws import Fixed, RowLaw
+from dmlcore.data.frames import is_frame
 from dmlcore.data.layouts import Count, Fields, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.values import is_missing
-from dmlcore.inference.condition import values_alone
-from dmlcore.inference.tables import Table, check_categories, is_frame, is_polars
+from dmlcore.inference.tables import Table
+from dmlcore.inference.writing import column_like, frame_of
+from dmlcore.stats.combinators.ignored import IgnoredDistribution
 from dmlcore.stats.combinators.optional import OptionalDistribution
+from dmlcore.stats.latent.mixture import MixtureDistribution
 from dmlcore.stats.latent.summaries import draw_within
 
 MAX_DECIMALS = 8
@@ -34,7 +37,7 @@ def synthesise(
 ) -> Any:
     """Draws n rows from a model.
 
-    like: a data frame (pandas or polars), such as the model was fitted to. The result is then a frame with its column names and
+    like: a data frame (pandas, polars or pyarrow), such as the model was fitted to. The result is then a frame with its column names and
     dtypes. Numbers stay within the range of its columns (a draw beyond is replaced by one from its law given the rest of the row and
     that it lies within) and keep their decimals; where the model does not say how values go missing, they do so as in a row of
     `like` chosen at random. columns: which of its columns the fields of the model read (default: all, in order).
@@ -55,13 +58,13 @@ def synthesise(
     for j, (column, part) in enumerate(zip(template.columns, parts, strict=True)):
         if j not in known and isinstance(_inner(part), (Real, Count)):
             drawn[j] = _shaped(model, drawn, j, column, random)
-    _hide(template, drawn, known, parts, random)
+    _hide(model, template, drawn, known, random)
     return _as_frame(template, drawn)
 
 
 def _checked(like: Any) -> Any:
     if not is_frame(like):
-        raise ParameterError(f"like must be a data frame of pandas or polars, got {shorten(like)}")
+        raise ParameterError(f"like must be a data frame of pandas, polars or pyarrow, got {shorten(like)}")
     return like
 
 
@@ -153,12 +156,20 @@ def _within(model: Any, drawn: list[Any], j: int, rows: np.ndarray, low: float, 
     others = [Known([as_values(c)[i] for i in rows.tolist()]) if i_ != j else UNKNOWN for i_, c in enumerate(drawn)]
     alone = not isinstance(model.layout, (Fields, Vector))
     law = Fixed(model) if alone else given_known(model, Parts(others), len(rows))[1]
-    atoms = []
-    for w, atom in law.atoms():
-        there = 1.0 - (atom.law.p or 0.0) if isinstance(atom, Fixed) and isinstance(atom.law, OptionalDistribution) else 1.0
-        atoms.append((w * there, values_alone(atom)))
+    atoms = [(w * share, there) for w, atom in law.atoms() for share, there in _there(atom)]
     whole = isinstance(_inner(_parts(model.layout)[j]), Count)
     return draw_within(atoms, len(rows), low, high, whole, rng)
+
+
+def _there(atom: Any) -> list[tuple[float, Any]]:
+    """Of one value's law, those that it has where it is not missing, with the probability of each."""
+    law = atom.law if isinstance(atom, Fixed) else None
+    if isinstance(law, OptionalDistribution):
+        return [(share * (1 - (law.p or 0.0)), there) for share, there in _there(Fixed(law.dist))]
+    if isinstance(law, MixtureDistribution):
+        each = zip(law.w.tolist(), law.components, strict=True)
+        return [(w * share, there) for w, component in each for share, there in _there(Fixed(component))]
+    return _there(Fixed(law.dist)) if isinstance(law, IgnoredDistribution) else [(1.0, atom)]
 
 
 def decimals(values: np.ndarray, rounding: float = 1e-12) -> int:
@@ -169,48 +180,50 @@ def decimals(values: np.ndarray, rounding: float = 1e-12) -> int:
     return 16
 
 
-def _hide(template: Table, drawn: list[Any], known: dict[int, Any], parts: Any, rng: np.random.Generator) -> None:
-    """Makes values missing, as in rows of the training frame drawn at random, in columns of which the model never draws a missing one."""
+def _hide(model: Any, template: Table, drawn: list[Any], known: dict[int, Any], rng: np.random.Generator) -> None:
+    """Makes values missing, as in rows of the training frame drawn at random, in columns of which the model does not say how they do."""
     n = len(drawn[0])
-    chosen = rng.integers(len(template), size=n) if len(template) else np.zeros(0, dtype=np.intp)
+    if not n or not len(template):
+        return
+    chosen, told = rng.integers(len(template), size=n), _told(model, known, n)
     for j, column in enumerate(template.columns):
         absent = np.array([is_missing(v) for v in as_values(column)], dtype=bool)
-        if j in known or not absent.any() or any(map(is_missing, as_values(drawn[j]))):
-            continue
-        if isinstance(parts[j], Labels) and None in as_values(drawn[j]):
-            continue
-        values = as_values(drawn[j])
-        drawn[j] = [None if gone else v for v, gone in zip(values, absent[chosen].tolist(), strict=True)]
+        if j not in known and not told[j] and absent.any():
+            drawn[j] = [None if gone else v for v, gone in zip(as_values(drawn[j]), absent[chosen].tolist(), strict=True)]
+
+
+def _told(model: Any, known: dict[int, Any], n: int) -> list[bool]:
+    """Of each column whether the model says how its values go missing. Asked of its laws: few rows may have none by chance."""
+    if not isinstance(model.layout, Fields):
+        return [_tells(model)] * len(_parts(model.layout))
+    count = len(model.layout.values)
+    law = given_known(model, Parts([Known(known[j]) if j in known else UNKNOWN for j in range(count)]), n if known else 1)[1]
+    free = [j for j in range(count) if j not in known]
+    told = {j: any(map(_tells, _laws(law.keep([slot])))) for slot, j in enumerate(free)}
+    return [told.get(j, True) for j in range(count)]
+
+
+def _laws(law: RowLaw) -> list[Any]:
+    """The distributions that take part in the law of one value."""
+    return [part for w, atom in law.atoms() if np.any(w > 0) for _, (part,) in atom.cases(0)]
+
+
+def _tells(law: Any) -> bool:
+    """Whether a law says how often its value is missing: by the p of an Optional, or by a mark of missing ones among its labels."""
+    if isinstance(law, OptionalDistribution):
+        return law.p is not None or _tells(law.dist)
+    if isinstance(law, MixtureDistribution):
+        return any(_tells(component) for component, w in zip(law.components, law.w, strict=True) if w > 0)
+    if isinstance(law, IgnoredDistribution):
+        return _tells(law.dist)
+    if isinstance(law.layout, Labels):
+        return any(map(is_missing, law.probabilities() if hasattr(law, "probabilities") else ()))
+    return isinstance(law.layout, Maybe)
 
 
 def _as_frame(template: Table, drawn: list[Any]) -> Any:
-    pairs = zip(template.names, map(as_values, drawn), strict=True)
-    clean = {name: [None if is_missing(v) else v for v in values] for name, values in pairs}
-    return _polars_frame(template.data, clean) if is_polars(template.data) else _pandas_frame(template.data, clean)
-
-
-def _pandas_frame(like: Any, columns: dict[str, list[Any]]) -> Any:
-    import pandas as pd
-
-    out = {}
-    for name, values in columns.items():
-        dtype: Any = like[name].dtype
-        numeric = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
-        if None in values and dtype.kind in "iub" and not pd.api.types.is_extension_array_dtype(dtype):
-            dtype = "boolean" if dtype.kind == "b" else "Int64"  # there is no missing value in the plain dtype
-        if numeric and pd.api.types.is_integer_dtype(dtype):
-            values = [None if v is None else round(v) for v in values]
-        check_categories(name, values, dtype)
-        out[name] = pd.Series(values, dtype=dtype)
-    return pd.DataFrame(out)
-
-
-def _polars_frame(like: Any, columns: dict[str, list[Any]]) -> Any:
-    import polars as pl
-
-    out = []
-    for name, values in columns.items():
-        dtype = like[name].dtype
-        values = [None if v is None else round(v) for v in values] if dtype.is_integer() else values
-        out.append(pl.Series(name, values, dtype=dtype))
-    return pl.DataFrame(out)
+    columns = []
+    for j, name in enumerate(template.names):
+        values = [None if is_missing(v) else v for v in as_values(drawn[j])]
+        columns.append(column_like(template.held(j), name, values))
+    return frame_of(template.data, template.names, columns)

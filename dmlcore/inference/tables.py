@@ -1,4 +1,4 @@
-"""Tables: lists of rows, arrays, and data frames of pandas or polars, as named columns and back."""
+"""Tables: lists of rows, arrays, and data frames of pandas, polars or pyarrow, as named columns and back."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.errors import DataError, shorten
+from dmlcore.data.frames import column_at, column_names, is_frame, library_of, plain_column
 from dmlcore.data.layouts import Fields, Layout, Vector
-from dmlcore.data.values import first, frame_columns, is_row
-
-
-def is_frame(data: Any) -> bool:
-    return hasattr(data, "columns") and hasattr(data, "shape")
+from dmlcore.data.values import first, is_row, listed
+from dmlcore.inference.writing import as_given, filled, with_columns
 
 
 class Table:
@@ -23,25 +21,27 @@ class Table:
     """
 
     def __init__(self, data: Any, layout: Layout, names: Sequence[str] | None = None):
+        data = listed(data)
         self.data, self.layout = data, layout
         self.single = not isinstance(layout, (Fields, Vector))
         self.count = 1 if self.single else len(layout.values) if isinstance(layout, Fields) else layout.dim  # type: ignore[attr-defined]
         if is_frame(data):
-            self.names = self._frame_names(list(names) if names is not None else None)
-            self.columns = frame_columns(data[self.names])
+            there = column_names(data)
+            self.names = self._chosen(there, list(names) if names is not None else None)
+            self.places = [there.index(name) for name in self.names]
+            self.columns = [plain_column(column_at(data, j)) for j in self.places]
         else:
             self.names = list(names) if names is not None else [f"field {j}" for j in range(self.count)]
             if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
                 raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}")
-            self.columns = self._split(data)
+            self.columns = self._split(plain_column(data))
         if len(self.names) != self.count:
             raise DataError(f"columns must be {self.count} names, one for each field of the model, got {self.names}")
 
     def __len__(self) -> int:
         return len(self.data)
 
-    def _frame_names(self, names: list[str] | None) -> list[str]:
-        there = list(self.data.columns)
+    def _chosen(self, there: list[Any], names: list[Any] | None) -> list[Any]:
         if names is None:
             if len(there) > self.count:
                 extra = ", ".join(map(repr, there[self.count :]))
@@ -67,68 +67,66 @@ class Table:
         rows = [row if is_row(row, self.count) else (row,) * self.count for row in data]
         return list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in range(self.count)]
 
-    def rebuilt(self, columns: dict[int, Any], whole: bool = True) -> Any:
-        """The table with some columns exchanged. whole: their values are of the kind the column holds, and its dtype is kept."""
+    def held(self, j: int) -> Any:
+        """The j-th column that the model reads as the frame's library holds it, or the values of a list."""
+        return column_at(self.data, self.places[j]) if is_frame(self.data) else self.columns[j]
+
+    def rebuilt(self, cells: dict[int, tuple[np.ndarray, Any]], whole: bool = True) -> Any:
+        """The table with cells exchanged: of each column the rows and their values. Nothing else is touched, and dtypes are kept.
+
+        whole: the values are of the kind the column holds. Raises `DataError` for a value that a column cannot hold.
+        """
+        if not cells:
+            return self.data
         if is_frame(self.data):
-            named = {self.names[j]: column for j, column in columns.items()}
-            return polars_with(self.data, named, whole) if is_polars(self.data) else pandas_with(self.data, named, whole)
+            new = {j: filled(self.held(j), self.names[j], rows, values, not whole) for j, (rows, values) in cells.items()}
+            return with_columns(self.data, {self.places[j]: column for j, column in new.items()})
         if self.single:
-            return columns.get(0, self.data)
-        every = [columns.get(j, column) for j, column in enumerate(self.columns)]
+            return self._single(*cells[0], whole)
         if isinstance(self.data, np.ndarray):
-            return np.array(every).T if all(isinstance(c, np.ndarray) for c in every) else np.array(every, dtype=object).T
-        kind = type(self.data[0]) if len(self.data) and isinstance(self.data[0], (list, np.ndarray)) else tuple
-        rows = list(zip(*(c.tolist() if isinstance(c, np.ndarray) else c for c in every), strict=True))
-        return rows if kind is tuple else [list(row) for row in rows] if kind is list else [np.array(row) for row in rows]
+            return self._array(cells, whole)
+        return self._rows(cells)
+
+    def _single(self, rows: np.ndarray, values: Any, whole: bool) -> Any:
+        if library_of(self.data) is not None or (isinstance(self.data, np.ndarray) and self.data.ndim == 1):
+            return as_given(self.data, filled(self.data, self.names[0], rows, values, not whole))
+        out = list(self.data)
+        for i, value in zip(rows.tolist(), _plain(values), strict=True):
+            out[i] = value
+        return out
+
+    def _array(self, cells: dict[int, tuple[np.ndarray, Any]], whole: bool) -> Any:
+        columns = [self.data[:, j] for j in range(self.count)]
+        for j, (rows, values) in cells.items():
+            columns[j] = filled(columns[j], self.names[j], rows, values, not whole)
+        stack = np.ma.stack if isinstance(self.data, np.ma.MaskedArray) else np.stack
+        return stack(columns, axis=1)
+
+    def _rows(self, cells: dict[int, tuple[np.ndarray, Any]]) -> Any:
+        out = list(self.data)
+        some = next((row for row in out if is_row(row, self.count)), ())
+        new: dict[int, list[Any]] = {}
+        for j, (rows, values) in cells.items():
+            for i, value in zip(rows.tolist(), _plain(values), strict=True):
+                row = new.setdefault(i, list(out[i]) if is_row(out[i], self.count) else [None] * self.count)
+                row[j] = value
+        for i, row in new.items():
+            out[i] = alike(out[i] if is_row(out[i], self.count) else some, row)
+        return out
+
+
+def alike(row: Any, values: list[Any]) -> Any:
+    """Values as a row of the same kind: a tuple, which may have names, a list or an array."""
+    if isinstance(row, np.ndarray):
+        return np.array(values, dtype=object if row.dtype == object else None)  # objects keep what each of them was
+    return row._make(values) if hasattr(row, "_make") else type(row)(values)
+
+
+def _plain(values: Any) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
 
 def _is_gap(value: Any) -> bool:
     from dmlcore.core.partial import UNKNOWN
 
     return value is None or value is UNKNOWN
-
-
-def is_polars(frame: Any) -> bool:
-    return type(frame).__module__.startswith("polars")
-
-
-def pandas_with(frame: Any, columns: dict[str, Any], whole: bool) -> Any:
-    """A copy of a pandas frame with some columns' values exchanged: names, order, index kept, and dtypes where they can hold the values."""
-    import pandas as pd
-
-    out = frame.copy()
-    for name, values in columns.items():
-        dtype = frame[name].dtype
-        values = values.tolist() if isinstance(values, np.ndarray) and values.dtype == object else values
-        if whole and pd.api.types.is_integer_dtype(dtype):
-            values = pd.array(np.rint(np.asarray(values, dtype=np.float64)).astype(np.int64), dtype="Int64")
-        elif whole and pd.api.types.is_bool_dtype(dtype):
-            values = pd.array(np.asarray(values, dtype=bool), dtype="boolean")
-        if whole:
-            check_categories(name, values, dtype)
-        out[name] = pd.Series(values, index=frame.index, dtype=dtype if whole else object)
-    return out
-
-
-def check_categories(name: str, values: Any, dtype: Any) -> None:
-    """Raises `DataError` for a label that a categorical column cannot hold; pandas would make it missing."""
-    categories = getattr(dtype, "categories", None)
-    if categories is None:
-        return
-    row = first(values, lambda v: v is not None and v not in categories)
-    if row is not None:
-        raise DataError(f"column {name!r}: row {row} would be {shorten(values[row])}, which is not among the categories of the column")
-
-
-def polars_with(frame: Any, columns: dict[str, Any], whole: bool) -> Any:
-    """The same for polars."""
-    import polars as pl
-
-    out = []
-    for name, values in columns.items():
-        dtype = frame[name].dtype
-        values = values.tolist() if isinstance(values, np.ndarray) else list(values)
-        if whole and dtype.is_integer():
-            values = [round(v) for v in values]
-        out.append(pl.Series(name, values, dtype=dtype if whole else pl.Object))
-    return frame.with_columns(out)

@@ -4,6 +4,7 @@ A node holds its family and its declared fields, without those at their defaults
 bit; ints, floats, bools and None are JSON's own. What JSON has no word for is an object with one telling key:
 
     {"float": "inf"}  {"bytes": "00ff"}  {"date": "2020-01-31"}  {"datetime": "2020-01-31T12:00:00"}
+    {"timedelta": [days, seconds, microseconds]}
     {"tuple": [..]}  {"frozenset": [..]}  {"set": [..]}  {"map": [[label, value], ..]}  {"array": [..], "dtype": "int64"}
 
 Where the family declares an array, nested nodes, keys or a table over labels, the plain list stands without its key.
@@ -13,6 +14,7 @@ A node that stands at several places of the tree (tied nodes are one object) is 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from dmlcore.core.declared import Declared
@@ -46,6 +48,22 @@ def from_json(text: str | bytes) -> Any:
     model, is of another schema, names an unknown family or field, or holds a parameter outside its domain.
     """
     return read(text, "from_json")
+
+
+def dump_models(x: Any) -> str:
+    """`to_json`, by the name that DMLearn has for a model as text."""
+    return to_json(x)
+
+
+def load_models(x: str | bytes) -> Any:
+    """`from_json`, by the name that DMLearn has. Text that DMLearn wrote is Python code, which is not run here: `FormatError` says so."""
+    try:
+        return read(x, "load_models")
+    except FormatError:
+        if not re.match(r"\s*\w+Distribution\(", x if isinstance(x, str) else x.decode("utf-8", "replace")):
+            raise
+    need = "this text is Python code, as DMLearn writes models, and nothing is run here. If you trust it, make the model by"
+    raise FormatError(f"load_models: {need} eval(text, vars(dmlcore.stats) | {{'np': numpy}}), and keep dump_models(model)")
 
 
 def read(text: str | bytes, who: str) -> Any:

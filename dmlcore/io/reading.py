@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,8 @@ class Reader:
                     return date.fromisoformat(text)
                 case {"datetime": str(text)}:
                     return datetime.fromisoformat(text)
+                case {"timedelta": [int(days), int(seconds), int(microseconds)]}:
+                    return timedelta(days, seconds, microseconds)
                 case {"tuple": list(items)}:
                     return tuple(self.value(items, where))
                 case {"frozenset": list(items)}:

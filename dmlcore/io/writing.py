@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from dmlcore.core.label_domains import LabelProbabilities, Transitions
 from dmlcore.core.labels import plain
 from dmlcore.io.families import MAX_PLACES, RESERVED, families
 
-LABELS = "str, bytes, bool, int, float, None, date, datetime, and tuples or frozensets of them"
+LABELS = "str, bytes, bool, int, float, None, date, datetime, timedelta, and tuples or frozensets of them"
 MAX_BITS = 14_000  # of a whole number: about 4,200 digits, as many as Python reads back
 
 
@@ -76,8 +76,8 @@ class Writer:
             return [[encode_label(label, where), self._pairs(row, where)] for label, row in value.items()]
         if isinstance(domain, LabelProbabilities) and isinstance(value, Mapping):
             return self._pairs(value, where)
-        if isinstance(domain, (Array, Simplex)) and isinstance(value, np.ndarray):
-            return _numbers(value)
+        if isinstance(domain, (Array, Simplex)) and isinstance(whole := domain.shown(value), np.ndarray):
+            return _numbers(whole)
         if isinstance(domain, (Children, Keys)) and isinstance(value, tuple):
             return self._all(value, where)
         return self.value(value, where)
@@ -118,6 +118,8 @@ def encode_label(label: Any, where: str) -> Any:
         return {"bytes": label.hex()}
     if type(label) is date or (type(label) is datetime and datetime.fromisoformat(label.isoformat()) == label):
         return {type(label).__name__: label.isoformat()}
+    if type(label) is timedelta:
+        return {"timedelta": [label.days, label.seconds, label.microseconds]}
     if type(label) is tuple:
         return {"tuple": [encode_label(part, where) for part in label]}
     if type(label) is frozenset:

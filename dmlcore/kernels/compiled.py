@@ -6,11 +6,23 @@ NaN and infinity do not occur. `exact_kernel` keeps the order of additions as wr
 
 from __future__ import annotations
 
+import warnings
+
 import numba
 import numpy as np
 
+from dmlcore.core.errors import SlowWarning
+
 kernel = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 exact_kernel = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy")
+
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # told once, as this is imported when the first kernel is needed
+    warnings.warn(
+        "NUMBA_DISABLE_JIT is set, so kernels run as plain Python and fits take ten to a hundred times longer; unset it before numba is "
+        "imported (kernels are compiled once and kept on disk, so there is little to wait for)",
+        SlowWarning,
+        stacklevel=2,
+    )
 
 TILE = 512  # numbers worked on at a time, so that several rows of them stay in the fastest cache
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.errors import StructureError
+from dmlcore.core.extras import library
 from dmlcore.core.flat import distinct_nodes
-from dmlcore.data.values import frame_columns
+from dmlcore.data.frames import Columns, is_frame
 from dmlcore.stats.latent.mixture import MixtureDistribution
 
 MAX_LEGEND = 8  # components that a legend names one by one
@@ -16,14 +17,15 @@ GREY = "0.82"
 
 
 def axes_or_new(ax: Any, size: tuple[float, float] | None = None) -> Any:
-    """The axes given, or those of a new figure. Raises `ImportError` with the remedy where matplotlib is missing."""
+    """The axes given, or those of a new figure. Raises `LibraryError` with the remedy where matplotlib is missing."""
     if ax is not None:
         return ax
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError("plots need matplotlib: pip install 'dmlcore[plot]'") from error
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    return matplotlib().subplots(figsize=size, layout="constrained")[1]
+
+
+def matplotlib() -> Any:
+    """Its drawing module. Plots that work long before they draw ask for it first. Raises `LibraryError`."""
+    return library("matplotlib.pyplot", "plots need")
 
 
 def plain_axes(ax: Any) -> Any:
@@ -41,11 +43,9 @@ def whole_numbers(ax: Any) -> None:
 
 def colours(count: int) -> list[Any]:
     """As many colours that can be told apart as there are."""
-    import matplotlib
-
     if count <= 10:
         return [f"C{k}" for k in range(count)]
-    return list(matplotlib.colormaps["turbo"](np.linspace(0.05, 0.95, count)))
+    return list(library("matplotlib", "plots need").colormaps["turbo"](np.linspace(0.05, 0.95, count)))
 
 
 def legend(ax: Any, title: str | None = None) -> None:
@@ -96,14 +96,16 @@ def posteriors(model: Any, data: Any) -> np.ndarray:
     """Posterior probabilities `(n, K)` of the components. Raises `StructureError` for a model without components."""
     if not hasattr(model, "seq_posterior"):
         raise StructureError(f"{model.label}: has no components, so there are no posteriors to show; need a mixture")
+    matplotlib()
     posterior = np.asarray(model.seq_posterior(data))
     return posterior.reshape(len(posterior), -1)
 
 
 def column(data: Any, field: int | None) -> list[Any]:
     """The values of one field of records (rows, or a data frame), or the data themselves."""
-    if hasattr(data, "columns") and field is not None:
-        return list(frame_columns(data)[field])
+    if is_frame(data):
+        table = Columns.of(data)
+        return list(table.columns[field or 0]) if field is not None or len(table.columns) == 1 else table.rows()
     return list(data) if field is None else [row[field] for row in data]
 
 

@@ -92,12 +92,22 @@ class Fitted:
         return out if len(places) > 1 else out[..., 0]
 
     def predict_proba(
-        self, X: Any, y: Any = None, offset: Any = None, trials: Any = None, groups: Any = None, gate: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        offset: Any = None,
+        trials: Any = None,
+        groups: Any = None,
+        gate: Any = None,
+        impossible: str = "error",
     ) -> np.ndarray:
-        """Posterior probabilities `(n, K)` of the components, given covariates and responses (of all rows of the group, with groups)."""
+        """Posterior probabilities `(n, K)` of the components, given covariates and responses (of all rows of the group, with groups).
+
+        impossible: what becomes of responses without density: "error", or "prior" for the mixing weights.
+        """
         given = self._later(X, y=y, offset=offset, trials=trials, groups=groups, gate=gate)
         law = self._law(given)
-        posterior = law.seq_posterior(given.encoded(law.layout))
+        posterior = law.seq_posterior(given.encoded(law.layout), impossible)
         return posterior if given.codes is None else posterior[given.codes]
 
     def score(

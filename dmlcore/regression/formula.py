@@ -9,43 +9,63 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.errors import DataError, ParameterError, shorten
-from dmlcore.data.values import first, is_missing
+from dmlcore.core.extras import library
+from dmlcore.data.frames import check_paired, column_at, column_names, index_of, is_frame, levels_of
+from dmlcore.data.values import first, floats, integers, is_missing, unit_hint
+from dmlcore.regression.formula_text import groups_apart, in_one_line, variables, with_backticks
 from dmlcore.regression.schema import OF_EACH, OPTIONAL, Term
 from dmlcore.regression.sharing import Sharing, blocks_of, check_shared
-from dmlcore.regression.tables import Table, check_rows, is_name, names_in, numbers, raw
-
-INTERCEPT = "Intercept"
+from dmlcore.regression.tables import Table, check_cells, check_rows, is_name, names_in, raw
 
 
 def as_frame(data: Any) -> Any:
-    """A frame of pandas or polars, or a mapping of columns, as a pandas frame with rows numbered from 0."""
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        return data.reset_index(drop=True)
-    if not hasattr(data, "columns") and not isinstance(data, dict):
+    """A frame, or a mapping of columns, as a pandas frame with rows numbered from 0: numbers as such, text as objects, categories as
+    those that occur, in their order. Raises `DataError`."""
+    pandas = library("pandas", "formulas need", extra="formula")
+    if not is_frame(data) and not isinstance(data, dict):
         raise DataError(f"a formula needs a data frame with its columns, got {type(data).__name__}")
-    return pd.DataFrame({name: raw(data[name]) for name in (data.columns if hasattr(data, "columns") else data)})
+    names = column_names(data) if is_frame(data) else list(data)
+    columns = [_for_formulaic(column_at(data, j) if is_frame(data) else data[name], pandas) for j, name in enumerate(names)]
+    if lengths := [(name, len(column)) for name, column in zip(names, columns, strict=True) if len(column) != len(columns[0])]:
+        raise DataError(f"column {lengths[0][0]!r} has {lengths[0][1]} entries, {names[0]!r} has {len(columns[0])}; need as many")
+    return pandas.DataFrame(dict(zip(names, columns, strict=True)))
+
+
+def _for_formulaic(values: Any, pandas: Any) -> Any:
+    column, levels = raw(values), levels_of(values)
+    if levels is not None:
+        there = set(column if isinstance(column, list) else column.tolist())
+        return pandas.Categorical(column, categories=[level for level in levels if level in there])
+    if isinstance(column, np.ndarray):
+        return column
+    whole, real = integers(column), floats(column)
+    if real is None or all(isinstance(v, bool) for v in column):
+        return pandas.Series(column, dtype=object)
+    return real if whole is None else whole
 
 
 class Design:
     """The columns that one side of a formula makes of a frame; levels and scales are those of the first frame."""
 
     def __init__(self, formula: str, frame: Any):
-        try:
-            import formulaic
-        except ImportError as error:
-            raise ImportError('formulas need the library formulaic; install it with pip install "dmlcore[formula]"') from error
+        formulaic = library("formulaic", "formulas need")
         self._said: Any = formulaic.errors.FormulaicError
         self._unseen: Any = formulaic.errors.DataMismatchWarning
-        try:
-            names = sorted(map(str, formulaic.Formula(formula).required_variables))
-        except self._said as error:
-            raise ParameterError(f"formula {formula!r}: {error}") from None
         self.formula = formula
-        self._check(frame, names)
-        self.names = names
-        self.spec: Any = self._made(lambda: formulaic.model_matrix(formula, frame, context={}, na_action="ignore")).model_spec
+        quoted = with_backticks(formula, map(str, frame.columns))
+        try:
+            parsed = formulaic.Formula(quoted)
+            wanted = set(map(str, parsed.required_variables))
+        except self._said as error:
+            raise ParameterError(f"formula {formula!r}: {in_one_line(error)}") from None
+        if not isinstance(parsed, formulaic.formula.SimpleFormula):
+            raise ParameterError(
+                f"formula {formula!r}: need terms joined by + (and :, *), such as 'x + z'; one | names groups, last of all"
+            )
+        self.names = variables(quoted, wanted, set(map(str, frame.columns)))
+        self._check(frame, self.names)
+        how: dict[str, Any] = dict(context={}, na_action="ignore", output="numpy")  # frames of pandas would lose columns of one name
+        self.spec: Any = self._made(lambda: formulaic.model_matrix(quoted, frame, **how)).model_spec
         for factor, levels in self.levels.items():
             if len(levels) == 1:
                 raise DataError(f"column {factor!r} has one level only, {shorten(levels[0])}; leave it out of the formula")
@@ -54,17 +74,17 @@ class Design:
         """The columns, a pandas frame, without the intercept. Raises `DataError` naming column and row, and for levels that are new."""
         self._check(frame, self.names)
         for factor, levels in self.levels.items():
-            name = factor.removeprefix("C(").split(",")[0].removesuffix(")")  # C(name), C(name, contr.sum)
+            name = factor.removeprefix("C(").split(",")[0].removesuffix(")").strip("`")  # C(name), C(name, contr.sum)
             column = frame[name].tolist() if name in frame.columns else []
             if (row := first(column, lambda v, known=set(levels): v not in known)) is not None:
                 raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need a level of the fit, {shorten(levels)}")
         made = self._made(lambda: self.spec.get_model_matrix(frame, context={}))
-        return made.loc[:, list(self.columns)].reset_index(drop=True)
+        return library("pandas", "formulas need", extra="formula").DataFrame(np.asarray(made)[:, self._places], columns=list(self.columns))
 
     @property
     def intercept(self) -> bool:
         """Whether the formula has an intercept."""
-        return INTERCEPT in self.spec.column_names
+        return len(self._places) < len(self.spec.column_names)
 
     @property
     def levels(self) -> dict[str, list[Any]]:
@@ -75,7 +95,12 @@ class Design:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that it makes, without the intercept."""
-        return tuple(str(name) for name in self.spec.column_names if name != INTERCEPT)
+        return tuple(str(self.spec.column_names[j]) for j in self._places)
+
+    @property
+    def _places(self) -> list[int]:
+        """Where these columns stand. What tells the intercept is its term: a column of data may have its name."""
+        return [j for term, places in self.spec.term_indices.items() if term.degree for j in places]
 
     @property
     def parts(self) -> list[str]:
@@ -88,9 +113,11 @@ class Design:
                 raise DataError(f"there is no column {name!r}, which {self.formula!r} needs; there are {shorten(list(frame.columns))}")
             column = raw(frame[name])
             if isinstance(column, np.ndarray):
-                numbers(column, name)
+                check_cells(column, np.isfinite(column), name, "a finite number")
             elif (row := first(column, is_missing)) is not None:
                 raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need a value")
+            elif (row := first(column, unit_hint)) is not None:
+                raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need numbers or text{unit_hint(column[row])}")
 
     def _made(self, make: Any) -> Any:
         """Unseen levels, of which formulaic warns, are errors here."""
@@ -98,8 +125,8 @@ class Design:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("error", self._unseen)
                 return make()
-        except (self._said, self._unseen) as error:
-            raise DataError(f"formula {self.formula!r}: {error}") from None
+        except (self._said, self._unseen, TypeError, ValueError, ArithmeticError) as error:
+            raise DataError(f"formula {self.formula!r}: {in_one_line(error)}") from None
 
 
 @dataclass(frozen=True)
@@ -123,9 +150,8 @@ class Formula:
 
     def read(self, data: Any, roles: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Covariates of all responses, and what else a call needs and is not given."""
-        import pandas as pd
-
-        frame, out = as_frame(data), dict(roles)
+        pd = library("pandas", "formulas need", extra="formula")
+        frame, out = as_frame(data), {role: _paired(value, data, role) for role, value in roles.items()}
         for role, named in self.columns.items():
             if role in out and out[role] is None and (role not in OPTIONAL or named in frame.columns):
                 out[role] = {name: _column(frame, own) for name, own in named.items()} if isinstance(named, dict) else _column(frame, named)
@@ -141,7 +167,8 @@ class Formula:
 def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, nested: Any) -> tuple[Formula, Any, dict[str, Any]]:
     """The formula, or formulas, the frame, and what is given as arrays. given: a name of a column, or an array; the gate also a formula
     "~ z", as are fixed and what nested blocks have."""
-    frame, rest = as_frame(data), dict(given)
+    frame, rest = as_frame(data), {role: _paired(value, data, role) for role, value in given.items()}
+    fixed = _paired(fixed, data, "fixed")
     gate = None
     if isinstance(rest.get("gate"), str):
         gate, rest["gate"] = Design(_right(rest["gate"]), frame), None
@@ -152,7 +179,15 @@ def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, neste
         elif isinstance(value, dict) and role in OF_EACH:
             columns[role], rest[role] = value, None
     formulas = [formula] if isinstance(formula, str) or not isinstance(formula, (list, tuple)) else formula
-    responses = [pair for one in formulas for pair in _sides(one, frame)]
+    parts = [groups_apart(one) if isinstance(one, str) else (one, None) for one in formulas]
+    if groups := {group for _, group in parts if group is not None}:
+        if len(groups) > 1 or given.get("groups") is not None:
+            raise ParameterError(f"the groups of rows are given twice: after | in the formula, {sorted(groups)}, and elsewhere")
+        columns["groups"] = groups.pop()
+    for named in columns.values():
+        for name in named.values() if isinstance(named, dict) else [named]:
+            _column(frame, name)  # later frames may lack some of them, this one may not
+    responses = [pair for one, _ in parts for pair in _sides(one, frame)]
     if fixed is not None and not is_name(fixed):
         frame, fixed = _with_columns(frame, Table(fixed, "fixed", "fixed covariates"))
     common = None if fixed is None else _joined(fixed, frame)
@@ -168,6 +203,14 @@ def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, neste
     shared = tuple(design for design in [common, *(one for _, one in blocks)] if design is not None)
     made = Formula(tuple(responses), gate, columns, shared, sharing)
     return made, frame, {role: None if role in columns else value for role, value in rest.items()}
+
+
+def _paired(value: Any, data: Any, role: str) -> Any:
+    """What is given beside a frame, its rows numbered as those of `as_frame`. Raises `DataError` where they are in another order."""
+    if isinstance(value, dict):
+        return {name: _paired(own, data, f"{role} of {name}") for name, own in value.items()}
+    check_paired(index_of(data), value, role, "data")
+    return value if index_of(value) is None else value.reset_index(drop=True)
 
 
 def _right(said: str) -> str:

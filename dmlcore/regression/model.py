@@ -11,6 +11,8 @@ import numpy as np
 
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.random import Random
+from dmlcore.data.frames import check_paired, index_of
+from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
 from dmlcore.regression.families import FAMILIES
 from dmlcore.regression.fitted import Fitted
@@ -87,6 +89,22 @@ class MixtureRegression(Fitted):
         changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not (defaults[name].default)]
         return f"{type(self).__name__}({', '.join(changed)})"
 
+    # -- scikit-learn, which alone asks for these ----------------------------------------------------------------------
+
+    _estimator_type = "regressor"
+
+    def __sklearn_tags__(self) -> Any:
+        """What the tools of scikit-learn (from 1.6) must know: a regressor that needs responses."""
+        from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags  # type: ignore[import-untyped]
+
+        return Tags(
+            estimator_type="regressor",
+            target_tags=TargetTags(required=True, multi_output=True),
+            regressor_tags=RegressorTags(),
+            input_tags=InputTags(allow_nan=False),
+            non_deterministic=self.random_state is None,
+        )
+
     # -- fitting -------------------------------------------------------------------------------------------------------
 
     @classmethod
@@ -119,6 +137,7 @@ class MixtureRegression(Fitted):
         if "fit_intercept" in settings:
             raise ParameterError("whether there is an intercept is said by the formula: '0 + x' is without")
         roles = dict(y=None, sample_weight=weights, offset=offset, trials=trials, groups=groups, gate=gate)
+        check_paired(index_of(data), start, "start", "data")
         made, data, roles = formula_of(formula, data, roles, fixed, nested)
         X, roles = made.read(data, roles)
         intercepts = [term.intercept for term in made.terms]
@@ -162,6 +181,7 @@ class MixtureRegression(Fitted):
         """
         roles = dict(y=y, sample_weight=sample_weight, offset=offset, trials=trials, groups=groups, gate=gate)
         table = Table(X)
+        check_paired(table.index, start, "start")
         return self._fit(self._read_first(table, roles, sharing_of(table, fixed, nested)), start)
 
     def _fit(self, given: Given, start: Any) -> Self:
@@ -182,7 +202,7 @@ class MixtureRegression(Fitted):
         return self
 
     def _read_first(self, X: Any, roles: dict[str, Any], sharing: Sharing, terms: tuple[Term, ...] | None = None) -> Given:
-        table = X if isinstance(X, Table) else Table(X)
+        table, roles = X if isinstance(X, Table) else Table(X), {role: listed(value) for role, value in roles.items()}
         sharing = replace(sharing, scale=bool(self.shared_scale))
         return read(table, roles, schema_of(table, roles, self.family, self.fit_intercept, terms, sharing))
 

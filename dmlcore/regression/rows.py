@@ -11,6 +11,7 @@ import numpy as np
 from dmlcore.core.errors import DataError
 from dmlcore.data.columns import Column, Ragged, Record, ends_of
 from dmlcore.data.encoded import Encoded
+from dmlcore.data.frames import check_paired
 from dmlcore.regression.families import FAMILIES, checked_response, checked_trials
 from dmlcore.regression.schema import Response, Schema, complete, flat, matched, own_role, responses_in
 from dmlcore.regression.tables import Table, check_rows, codes_of, is_name, names_in, numbers, raw, weights_of
@@ -129,6 +130,7 @@ def read(table: Table, roles: dict[str, Any], schema: Schema) -> Given:
         called[role] = value if by_name else str(getattr(value, "name", None) or role)
         found = raw(table.take(value) if by_name else value)
         check_rows(len(found), role, table.n)
+        check_paired(table.index, value, role)
         return found
 
     def each(role: str) -> list[Any]:
@@ -168,4 +170,5 @@ def _gate_of(table: Table, gate: Any, names: tuple[str, ...] | None) -> np.ndarr
         return table.matrix(names_in(gate))
     own = Table(gate, "z", "the gate's covariates")
     check_rows(own.n, "gate", table.n)
+    check_paired(table.index, gate, "gate")
     return own.matrix(names)

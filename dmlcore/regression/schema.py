@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dmlcore.core.errors import DataError, ParameterError, shorten
+from dmlcore.data.frames import check_paired
 from dmlcore.regression.families import families_of
 from dmlcore.regression.sharing import Sharing
 from dmlcore.regression.tables import Table, check_rows, is_name, names_in
@@ -114,6 +115,7 @@ def responses_in(table: Table, y: Any) -> list[tuple[str, Any]]:
         return [(name, table.take(name)) for name in names_in(y)]
     own = Table(y, "y", "responses")
     check_rows(own.n, "y", table.n)
+    check_paired(table.index, y, "y")
     if not own.names:
         raise DataError("y has no columns; need one for each response")
     found = own.pick()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dmlcore.core.errors import DataError, ParameterError, shorten
+from dmlcore.data.frames import check_paired
 from dmlcore.regression.families import FAMILIES
 from dmlcore.regression.tables import Table, check_rows, is_name, names_in
 
@@ -76,6 +77,7 @@ def sharing_of(table: Table, fixed: Any = None, nested: Any = None) -> Sharing:
         else:
             own = Table(fixed, "fixed", "fixed covariates")
             check_rows(own.n, "fixed", table.n)
+            check_paired(table.index, fixed, "fixed")
             columns = own.names
             if taken := [name for name in columns if name in table.names]:
                 raise DataError(f"fixed: column {taken[0]!r} is in X already; give its name")

@@ -9,6 +9,7 @@ import numpy as np
 
 from dmlcore.core.domains import positive, simplex
 from dmlcore.core.errors import ParameterError
+from dmlcore.core.extras import library
 from dmlcore.core.random import Random, generator
 
 
@@ -25,9 +26,7 @@ class SimulatedRegression:
 
     def frame(self) -> Any:
         """A pandas frame with columns x1, x2, ..., y. The true component is left out: it is no covariate."""
-        import pandas as pd
-
-        return pd.DataFrame(self.X, columns=[f"x{j + 1}" for j in range(self.X.shape[1])]).assign(y=self.y)
+        return library("pandas", "frame() needs").DataFrame(self.X, columns=[f"x{j + 1}" for j in range(self.X.shape[1])]).assign(y=self.y)
 
 
 def simulate_regression_mixture(

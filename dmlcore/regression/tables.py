@@ -1,4 +1,4 @@
-"""Tables in: arrays and data frames (pandas, polars) as columns of numbers with names, each cell checked."""
+"""Tables in: arrays and data frames (pandas, polars, pyarrow) as columns of numbers with names, each cell checked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.errors import BadValue, DataError, EmptyError, shorten
+from dmlcore.data.frames import column_at, column_names, distinct, index_of, is_frame, levels_of, library_of, plain_column
 from dmlcore.data.layouts import Labels
-from dmlcore.data.values import first, floats, is_missing, is_number, plain_list
+from dmlcore.data.values import first, floats, is_missing, is_number, listed, plain_list, unit_hint
+
+CODING = " (code text and categories as columns of numbers, one for each level but one, or give a formula)"
 
 
 def is_name(given: Any) -> bool:
@@ -23,8 +26,7 @@ def names_in(given: Any) -> tuple[str, ...]:
 
 def raw(values: Any) -> Any:
     """A column as an array of numbers, or as a list of plain values."""
-    if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
+    values = plain_column(listed(values))
     try:
         array = np.asarray(values)
     except ValueError:
@@ -40,11 +42,13 @@ def raw(values: Any) -> Any:
 
 def numbers(values: Any, name: str) -> np.ndarray:
     """A column of finite numbers `(n,)`. Raises `DataError` naming column and row."""
+    if (levels := levels_of(values)) is not None:
+        raise DataError(f"column {name!r} holds categories, {shorten(levels)}; need numbers{CODING}")
     column = raw(values)
     x = floats(column)
     if x is None:
         row = first(column, lambda v: not is_number(v))
-        hint = " (code text as columns of numbers, one for each level but one)" if isinstance(column[row], str) else ""
+        hint = CODING if isinstance(column[row], str) else unit_hint(column[row])
         raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need a finite number{hint}")
     check_cells(x, np.isfinite(x), name, "a finite number")
     return x
@@ -89,17 +93,16 @@ class Table:
     """Columns by name. Those of an array are called `x0`, `x1`, ... (with another `prefix`: by that). what: they are, for messages."""
 
     def __init__(self, data: Any, prefix: str = "x", what: str = "covariates"):
-        self.framed = hasattr(data, "columns")
+        data = listed(data)
+        self.framed, self.index = is_frame(data), index_of(data)
         if self.framed:
-            self.names = tuple(str(name) for name in data.columns)
-            if len(set(self.names)) < len(self.names):
-                twice = next(name for name in self.names if self.names.count(name) > 1)
-                raise DataError(f"column {twice!r} is there {self.names.count(twice)} times; need distinct names")
-            self.columns = {str(name): data[name] for name in data.columns}
+            self.names = tuple(distinct(list(map(str, column_names(data)))))
+            self.columns = {name: column_at(data, j) for j, name in enumerate(self.names)}
             self.n = len(data)
             return
+        given, data = data, plain_column(data)
         try:
-            array = np.asarray(data.to_numpy() if hasattr(data, "to_numpy") else data)
+            array = np.asarray(data)
             if array.dtype.kind in "US":  # NumPy has made text of the numbers too
                 array = np.array(data, dtype=object)
         except ValueError:
@@ -113,9 +116,9 @@ class Table:
             raise DataError(f"{what} must be a matrix with one row per observation, got {got}")
         self.n = len(array)
         self.names = (
-            (getattr(data, "name", None) or prefix,) if np.ndim(data) == 1 else tuple(f"{prefix}{j}" for j in range(array.shape[1]))
+            (getattr(given, "name", None) or prefix,) if np.ndim(data) == 1 else tuple(f"{prefix}{j}" for j in range(array.shape[1]))
         )
-        self.columns = dict(zip(self.names, array.T, strict=True))
+        self.columns = dict(zip(self.names, array.T if library_of(given) is None else [given], strict=True))
 
     def take(self, name: str) -> Any:
         """A column as it is. Raises `DataError` where there is none of this name."""

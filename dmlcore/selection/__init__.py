@@ -5,9 +5,10 @@ from dmlcore.selection.criteria import aic, bic, free_parameters, icl
 from dmlcore.selection.cross_validation import held_out
 from dmlcore.selection.likelihood_ratio import LikelihoodRatio, likelihood_ratio_test
 from dmlcore.selection.order import aligned, ordered
-from dmlcore.selection.sweep import Selection, select
+from dmlcore.selection.sweep import Failure, Selection, select
 
 __all__ = [
+    "Failure",
     "LikelihoodRatio",
     "Selection",
     "aic",

@@ -10,14 +10,15 @@ from dmlcore.core import special
 from dmlcore.core.errors import StructureError
 
 
-def responsibilities(model: Any, data: Any) -> np.ndarray:
+def responsibilities(model: Any, data: Any, impossible: str = "error") -> np.ndarray:
     """Posterior probabilities of the components for every row, `(n, K)`: a map of the data to the simplex.
 
-    Of a joint mixture, `(n, K1, K2)`. Raises `StructureError` for a model without components, `SupportError` for a row without density.
+    Of a joint mixture, `(n, K1, K2)`. impossible: "error", or "prior" for the mixing weights where a row has no density, as in
+    `seq_posterior`. Raises `StructureError` for a model without components, `SupportError` for a row without density.
     """
     if not hasattr(model, "seq_posterior"):
         raise StructureError(f"{model.label}: has no components, so no posterior")
-    return model.seq_posterior(data)
+    return model.seq_posterior(data, impossible)
 
 
 def entropy(posterior: np.ndarray) -> np.ndarray:

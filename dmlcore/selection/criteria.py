@@ -7,18 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.flat import n_parameters
-from dmlcore.data.encoded import encode, row_weights
-from dmlcore.inference.uncertainty.parameters import blocks, fixed_fields
+from dmlcore.core.flat import n_parameters, parameter_nodes
+from dmlcore.data.encoded import Encoded, encode, row_weights
+from dmlcore.inference.uncertainty.parameters import first_places, fixed_fields
 from dmlcore.selection.assignments import entropy, responsibilities
 
 
 def free_parameters(model: Any, estimator: Any = None) -> int:
-    """The number of free parameters. Tied nodes count once, structural zeros not at all; nor, with `estimator`, what it holds fixed."""
+    """The number of free parameters: every number that stands in the model, less one for each set of probabilities that sum to one.
+
+    It is that of the model's shape, the same wherever estimates came to lie: a probability that was estimated as zero counts. Tied numbers
+    count once; chosen ones (`default_value`, `min_prob`), whole ones (a number of trials) and those held in regressions do not; nor, with
+    `estimator`, do the weights it holds fixed.
+    """
     if estimator is None:
         return n_parameters(model)
-    fixed = fixed_fields(estimator, model)
-    return n_parameters(model) - sum(part.size for part in blocks(model) if (part.path, part.field) in fixed)
+    fixed, places = fixed_fields(estimator, model), first_places(model)
+    mine = ((places[id(node)], *own) for node in parameter_nodes(model) for own in node.parameters())
+    return n_parameters(model) - sum(domain.free(value) for path, field, domain, value in mine if (path, field) in fixed)
 
 
 def bic(log_likelihood: float, model: Any, rows: float, estimator: Any = None) -> float:
@@ -47,9 +53,13 @@ def icl(model: Any, data: Any, *, weights: Any = None, hard: bool = False, estim
 
 
 def undecided(model: Any, data: Any, weights: np.ndarray, hard: bool) -> float:
-    """Weighted sum over rows of the entropy of the posterior, or (hard) of minus the log of its largest entry; 0 without components."""
+    """Weighted sum over rows of the entropy of the posterior, or (hard) of minus the log of its largest entry; 0 without components.
+
+    Rows of weight zero say nothing, and need have no density.
+    """
     if not hasattr(model, "seq_posterior"):
         return 0.0
-    posterior = responsibilities(model, data)
+    there = np.flatnonzero(weights)
+    posterior = responsibilities(model, Encoded(data.column.take(there), data.layout))
     each = -np.log(posterior.reshape(len(posterior), -1).max(axis=1)) if hard else entropy(posterior)
-    return float(weights @ each)
+    return float(weights[there] @ each)

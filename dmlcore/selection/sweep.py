@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from dmlcore.core.errors import DmlcoreError, EmptyError, ParameterError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator, spawn
 from dmlcore.data.encoded import encode, row_weights
+from dmlcore.data.values import listed
+from dmlcore.fitting.climb import OFF_THE_MAP
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.uncertainty.tables import as_html, as_text
@@ -23,6 +25,13 @@ from dmlcore.selection.cross_validation import held_out
 CRITERIA = ("bic", "aic", "icl", "icl_hard", "held_out")
 LARGER_IS_BETTER = ("held_out",)
 UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
+
+
+class Failure(NamedTuple):
+    """A candidate that could not be fitted, and why: the message of the error, after its kind where it is none of this library's."""
+
+    value: Any
+    reason: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,7 +48,7 @@ class Selection:
     fits: tuple[Fit, ...]
     rows: tuple[dict[str, Any], ...]
     best_index: int
-    failures: tuple[tuple[Any, str], ...] = ()
+    failures: tuple[Failure, ...] = ()
 
     @property
     def best(self) -> Fit:
@@ -125,12 +134,12 @@ def select(
     _check(criterion, patience)
     if threads is None and "DMLCORE_NUM_THREADS" not in os.environ:
         threads = os.cpu_count()
-    candidates = list(values)
+    data, candidates = listed(data), list(values)
     if not candidates:
         raise EmptyError("there are no candidates to choose from")
     parent = generator(rng)
     kept: list[tuple[Any, Fit, dict[str, Any]]] = []
-    failures: list[tuple[Any, DmlcoreError]] = []
+    failures: list[tuple[Any, Exception]] = []
     best, behind = 0, 0
     encoded: Any = None
     for value, stream in zip(candidates, spawn(parent, len(candidates)), strict=True):
@@ -140,14 +149,15 @@ def select(
             if encoded is None or encoded.layout != estimator.layout:
                 encoded = encode(data, estimator.layout)
             found = fit(encoded, estimator, starts=starts, rng=fit_rng, weights=weights, threads=threads, **options)
-            row = _row(value, found, found.estimator, encoded, weights)
+            unseen: dict[str, float] = {}
             if criterion == "held_out":
-                row["held_out"], row["held_out_error"] = held_out(
+                unseen["held_out"], unseen["held_out_error"] = held_out(
                     encoded, estimator, folds=folds, starts=starts, weights=weights, rng=fold_rng, threads=threads, **options
                 )
-        except DmlcoreError as error:
+        except OFF_THE_MAP as error:
             failures.append((value, error))
             continue
+        row = _row(value, found, found.estimator, encoded, weights) | unseen
         kept.append((value, found, row | {"status": found.status, "reached": found.reached, "starts": len(found.starts)}))
         best = min(range(len(kept)), key=lambda i: _rank(kept[i], criterion))
         behind = len(kept) - 1 - best
@@ -156,7 +166,12 @@ def select(
     if not kept:
         raise failures[0][1]
     tried, fits, rows = zip(*kept, strict=True)
-    return Selection(criterion, tried, fits, rows, best, tuple((value, str(error)) for value, error in failures))
+    left_out = tuple(Failure(value, _reason(error)) for value, error in failures)
+    return Selection(criterion, tried, fits, rows, best, left_out)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, DmlcoreError) else f"{type(error).__name__}: {error}"
 
 
 def _row(value: Any, found: Fit, estimator: Estimator, encoded: Any, weights: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dmlcore.fitting.drivers import (
     seq_log_density,
     seq_log_density_sum,
 )
+from dmlcore.io.json import dump_models, load_models
 from dmlcore.stats.combinators.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.combinators.composite import CompositeDistribution, CompositeEstimator
 from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstimator
@@ -114,8 +115,10 @@ __all__ = [
     "SequenceEstimator",
     "SpikeAndSlabDistribution",
     "SpikeAndSlabEstimator",
+    "dump_models",
     "estimate",
     "initialize",
+    "load_models",
     "seq_encode",
     "seq_estimate",
     "seq_initialize",

@@ -16,6 +16,7 @@ __all__ = [
     "count_by_value",
     "flat_map",
     "get_inv_map",
+    "get_parent_directory",
     "group_by",
     "group_by_key",
     "least_occurring",
@@ -90,6 +91,14 @@ def least_occurring(x: Sequence[K], count: int | None = None, percent: float | N
         return rarest
     kept = set(rarest)
     return [value for value in x if value in kept]
+
+
+def get_parent_directory(filepath: str | PathLike[str], levels: int = 0) -> Path:
+    """The folder `levels` above a path; the path itself with 0."""
+    path = Path(filepath)
+    for _ in range(levels):
+        path = path.parent
+    return path
 
 
 def text_file(f: str | PathLike[str]) -> list[str]:

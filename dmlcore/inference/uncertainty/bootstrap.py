@@ -16,12 +16,14 @@ from dmlcore.core.random import Random, generator, spawn
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.engines.threads import map_in_order
 from dmlcore.fitting.fit import fit
-from dmlcore.fitting.problem import Problem, raw_row
+from dmlcore.fitting.problem import Problem
 from dmlcore.inference.uncertainty.parameters import PROBABILITY, Block, named_numbers
 from dmlcore.inference.uncertainty.redraw import conditional, redrawn
 from dmlcore.inference.uncertainty.result import StandardErrors, failure, lengths
 
 FEWEST = 2  # replicates that have a spread
+SETTLED = 1e-6  # nats that the last step of a refit gains: what is left is nothing against the spread of refits
+Draw = Callable[[np.random.Generator], tuple[Any, Any]]  # data and weights
 MOST_FAILED = 0.1  # share of replicates that may fail before the caller hears of it
 
 
@@ -37,24 +39,12 @@ def bootstrapped(
     rng: Random,
 ) -> StandardErrors:
     """Standard errors from refits, each started from the model, their components matched to its."""
-    from dmlcore.selection.order import aligned
-
     if not isinstance(replicates, (int, np.integer)) or replicates < FEWEST:
         raise ParameterError(f"replicates must be a whole number >= {FEWEST}, got {replicates!r}")
     streams = spawn(generator(rng), int(replicates))
     draw = new_rows(problem, model, weights) if parametric else partial(rows_again, problem)
 
-    def refit(stream: np.random.Generator) -> Any:
-        data, again = draw(stream)
-        try:
-            found = fit(data, estimator, weights=again, start=model, threads=1)
-        except Exception as error:
-            if failure(error):
-                return error
-            raise
-        return aligned(found.model, model)
-
-    found = list(map_in_order(refit, streams, problem.threads))
+    found = refits(draw, estimator, model, streams, problem.threads)
     failures = [e for e in found if isinstance(e, Exception)]
     models = tuple(m for m in found if not isinstance(m, Exception))
     if len(models) < max(FEWEST, replicates / 2):
@@ -73,14 +63,64 @@ def bootstrapped(
     return StandardErrors(model, "bootstrap", names, scales, estimates, errors, covariance, notes, np.zeros((0, 0)), models, values)
 
 
+def refits(
+    draw: Draw, estimator: Estimator, model: Distribution, streams: list[np.random.Generator], threads: int, assign: str = "soft"
+) -> list[Any]:
+    """Fits, each from the model on, to the data that `draw` makes of each stream: the models, components in the order of `model`'s, or
+    the error of a fit that failed because of its data."""
+    from dmlcore.selection.order import aligned
+
+    def refit(stream: np.random.Generator) -> Any:
+        data, weights = draw(stream)
+        try:
+            found = fit(data, estimator, weights=weights, start=model, threads=1, assign=assign, delta=SETTLED, accelerate=assign == "soft")
+        except Exception as error:
+            if failure(error):
+                return error
+            raise
+        return aligned(found.model, model)
+
+    return list(map_in_order(refit, streams, threads))
+
+
+def posterior_models(
+    estimator: Estimator, model: Distribution, data: Any, weights: Any, count: int, rng: np.random.Generator, assign: str = "soft"
+) -> list[Distribution]:
+    """So many models about as likely, given the data, as a posterior draw: fits, from `model` on, to rows weighted at random.
+
+    The weighted likelihood bootstrap (Rubin 1981; Newton and Raftery 1994). No row is left out, so that what was seen keeps a density
+    under each, rare labels too. Fits that fail are drawn again; raises `DegenerateError` where more fail than are wanted.
+    """
+    problem = Problem(data, estimator, weights)
+    assign = "hard" if assign == "hard" else "soft"  # the maximum that drawn classes seek is that of posteriors
+    models: list[Distribution] = []
+    failures: list[Exception] = []
+    while len(models) < count:
+        found = refits(partial(random_weights, problem), estimator, model, spawn(rng, count - len(models)), problem.threads, assign)
+        failures += [e for e in found if isinstance(e, Exception)]
+        models += [m for m in found if not isinstance(m, Exception)]
+        if len(failures) > count:
+            raise DegenerateError(f"{len(failures)} fits to rows weighted at random failed; the first: {failures[0]}") from failures[0]
+    if len(failures) > MOST_FAILED * count:
+        warnings.warn(f"{len(failures)} fits to rows weighted at random failed; the first: {failures[0]}", FitWarning, stacklevel=3)
+    return models
+
+
+def random_weights(problem: Problem, rng: np.random.Generator) -> tuple[Any, Any]:
+    """The rows with weights from a Dirichlet law about their own, which sum to as much: a weight counts as so many rows."""
+    share = problem.row_weights
+    drawn = rng.gamma(share)
+    return problem.encoded, drawn * (share.sum() / drawn.sum())
+
+
 def rows_again(problem: Problem, rng: np.random.Generator) -> tuple[Any, Any]:
     """The rows drawn with replacement, as weights."""
-    share = np.ones(len(problem.encoded)) if problem.weights is None else problem.weights
+    share = problem.row_weights
     total = float(share.sum())
     return problem.encoded, rng.multinomial(max(1, round(total)), share / total).astype(np.float64)
 
 
-def new_rows(problem: Problem, model: Distribution, weights: Any) -> Callable[[np.random.Generator], tuple[Any, Any]]:
+def new_rows(problem: Problem, model: Distribution, weights: Any) -> Draw:
     """Draws as many new rows from the model as there are; of a regression, at the covariates there are."""
     layout = problem.estimator.layout
     if not conditional(model):
@@ -91,5 +131,6 @@ def new_rows(problem: Problem, model: Distribution, weights: Any) -> Callable[[n
     repeats: Any = row_weights(weights, problem.rows)
     if repeats is not None and (repeats != np.round(repeats)).any():
         raise ParameterError("a parametric bootstrap of a regression needs weights that are whole numbers of rows")
-    rows = [raw_row(problem.raw, i) for i in np.repeat(np.arange(problem.rows), 1 if repeats is None else repeats.astype(int)).tolist()]
+    each = problem.observations()
+    rows = [each[i] for i in np.repeat(np.arange(problem.rows), 1 if repeats is None else repeats.astype(int)).tolist()]
     return lambda rng: (encode(redrawn(model, rows, rng), layout), None)

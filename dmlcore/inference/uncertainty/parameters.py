@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.domains import Covariance, Domain, Some
-from dmlcore.core.errors import DmlcoreError
+from dmlcore.core.flat import parameter_nodes
 from dmlcore.core.label_domains import TransitionMap
 from dmlcore.core.labels import LabelMap
+from dmlcore.core.sparse import SparseTable
 from dmlcore.fitting.problem import paired
 
 REAL, POSITIVE, PROBABILITY = "real", "positive", "probability"
@@ -76,7 +77,7 @@ def numbers(domain: Domain, value: Any) -> np.ndarray:
         return value[np.tril_indices(len(value))]
     if isinstance(domain, Some):
         return value[domain.where]
-    if isinstance(value, LabelMap):
+    if isinstance(value, (LabelMap, SparseTable)):
         return value.values_array
     if isinstance(value, TransitionMap):
         return value.pairs.values_array
@@ -97,7 +98,7 @@ def _suffixes(domain: Domain, value: Any) -> list[str]:
         return [f"[{label!r}]" for label in value]
     if isinstance(value, np.ndarray):
         return [f"[{', '.join(map(str, at))}]" for at in np.ndindex(value.shape)]
-    return [""] if isinstance(value, (float, int)) else [f"[{i}]" for i in range(domain.free(value))]
+    return [""] if isinstance(value, (float, int)) else [f"[{i}]" for i in range(len(domain.flatten(value)))]
 
 
 def _scales(domain: Domain, value: Any) -> list[str]:
@@ -123,17 +124,13 @@ def blocks(model: Any) -> list[Block]:
 
 
 def _blocks(model: Any) -> Iterator[Block]:
-    seen: set[int] = set()
-    stack = [("", model)]
     start = 0
-    while stack:
-        path, node = stack.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
+    places = first_places(model)
+    for node in parameter_nodes(model):
+        path = places[id(node)]
         for field, domain, value in node.parameters():
-            size = domain.free(value)
-            if size or _may_be_free(domain, value):
+            size = len(domain.flatten(value))
+            if domain.free(value):
                 name = f"{path}.{field}".lstrip(".")
                 scales = _scales(domain, value)
                 bounded = np.full(size, scales[0] != REAL)
@@ -142,34 +139,24 @@ def _blocks(model: Any) -> Iterator[Block]:
                 names = tuple(name + suffix for suffix in _suffixes(domain, value))
                 yield Block(path, field, domain, value, start, size, names, tuple(scales), bounded)
             start += size
-        stack.extend(reversed([(f"{path}.{place}".lstrip("."), c) for place, c in zip(node.places(), node.children(), strict=True)]))
 
 
-def _may_be_free(domain: Domain, value: Any) -> bool:
-    """Whether a parameter without coordinates would have some at another value: it sits on a bound."""
-    if type(domain).flatten is Domain.flatten:
-        return False
-    if isinstance(value, (np.ndarray, Mapping)):
-        return len(numbers(domain, value)) > 1
-    if not isinstance(value, float):
-        return False
-    try:
-        return domain.free(0.5) > 0
-    except (DmlcoreError, TypeError):
-        return False
+def first_places(model: Any) -> dict[int, str]:
+    """Where each node stands, by its id; of one that stands in several places the first."""
+    out: dict[int, str] = {}
+    stack = [("", model)]
+    while stack:
+        path, node = stack.pop()
+        if id(node) not in out:
+            out[id(node)] = path
+            below = zip(node.places(), node.children(), strict=True)
+            stack.extend(reversed([(f"{path}.{place}".lstrip("."), child) for place, child in below]))
+    return out
 
 
 def fixed_fields(estimator: Any, model: Any) -> set[tuple[str, str]]:
-    """`(path, field)` of parameters that the estimator does not estimate: it refuses any other value, as for fixed weights."""
-    out = set()
-    for path, e, node in paired(estimator, model):
-        for field, domain, value in node.parameters():
-            if domain.free(value):
-                with np.errstate(over="ignore"):
-                    other = node.replace(**{field: domain.unflatten(domain.flatten(value) + 0.1, value)})
-                if e.permits(node) and not e.permits(other):
-                    out.add((path, field))
-    return out
+    """`(path, field)` of parameters that the estimator does not estimate, such as fixed weights."""
+    return {(path, field) for path, e, _ in paired(estimator, model) for field in e.fixed_fields}
 
 
 def named_numbers(model: Any) -> dict[str, float]:

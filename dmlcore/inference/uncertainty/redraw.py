@@ -10,7 +10,6 @@ import numpy as np
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.errors import StructureError
 from dmlcore.core.flat import distinct_nodes
-from dmlcore.data.values import is_missing
 from dmlcore.stats.combinators.composite import CompositeDistribution
 from dmlcore.stats.combinators.ignored import IgnoredDistribution
 from dmlcore.stats.combinators.optional import OptionalDistribution
@@ -56,10 +55,14 @@ def _(law: MixtureDistribution, rows: list[Any], rng: np.random.Generator) -> li
 
 @_redrawn.register
 def _(law: GatedMixtureDistribution, rows: list[Any], rng: np.random.Generator) -> list[Any]:
-    reached = np.cumsum(law.weights_given([row[0] for row in rows]), axis=1)
-    which = (reached[:, :-1] < rng.random((len(rows), 1))).sum(axis=1)
-    inner = _by_component(law.components, which, [row[1] for row in rows], rng)
-    return [(row[0], value) for row, value in zip(rows, inner, strict=True)]
+    layout: Any = law.layout
+    rows = list(map(layout.entries, rows))
+    gone = ~layout.values[0].present([row[0] for row in rows]) if law.missing_covariates else np.zeros(len(rows), dtype=bool)
+    known = [row for row, absent in zip(rows, gone.tolist(), strict=True) if not absent]
+    reached = np.cumsum(law.weights_given([row[0] for row in known]), axis=1)
+    which = (reached[:, :-1] < rng.random((len(known), 1))).sum(axis=1)
+    inner = iter(_by_component(law.components, which, [row[1] for row in known], rng))
+    return [row if absent else (row[0], next(inner)) for row, absent in zip(rows, gone.tolist(), strict=True)]
 
 
 @_redrawn.register
@@ -76,7 +79,8 @@ def _(law: SequenceDistribution, rows: list[Any], rng: np.random.Generator) -> l
 
 @_redrawn.register
 def _(law: OptionalDistribution, rows: list[Any], rng: np.random.Generator) -> list[Any]:
-    there = [not is_missing(row) and not (np.isscalar(row) and row == law.missing_value) for row in rows]
+    layout: Any = law.layout
+    there = layout.present(rows).tolist()
     values = iter(redrawn(law.dist, [row for row, present in zip(rows, there, strict=True) if present], rng))
     return [next(values) if present else row for row, present in zip(rows, there, strict=True)]
 

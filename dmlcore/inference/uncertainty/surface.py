@@ -25,9 +25,12 @@ OFF = -1e300  # the gain of a point outside the domain of a family
 TARGET = 1e-3  # nats by which a trial step in one coordinate, both ways, should lower the objective
 TRIALS = 120  # most of them
 FARTHEST = 300.0  # beyond which a logarithm that costs nothing is not determined
+NOTHING = 0.0025  # nats that a standard error costs at least, on either side: what is left to gain on the way to where FAINT is
 FAINT = 20.0  # standard error of a logarithm beyond which fewer than 0.0025 observations speak of it
 LARGEST_STEP = 0.3  # standard errors
 WELL = 1e3  # how far from one a curvature may lie for differences to lose nothing that matters
+NEAR = 0.1  # a curvature from which on the errors of others, where those are about one, do not matter
+EXACT = 1e-3  # how far a curvature may be off when it is taken again, along its own axis
 PASSES = 5  # most rotations
 FLOOR = 1e-6  # least curvature that one pass resolves, where others are about one
 CLEAR = 1e-5  # an upward curvature beyond this is no rounding
@@ -91,22 +94,42 @@ class Surface:
 
     def scale(self, i: int, bounded: bool) -> float:
         """How far coordinate i alone must move to cost half a nat, by the curvature at the centre; inf if it never does."""
-        axis = np.zeros(len(self.centre))
-        step, fall = 1e-4 * (1.0 if bounded else max(1.0, abs(self.centre[i]))), 0.0
+        step = 1e-4 * (1.0 if bounded else max(1.0, abs(self.centre[i])))
+        axis = np.eye(len(self.centre))[i]
+        far = self.distance(axis, step, FARTHEST if bounded else 1e200)
+        return far if bounded or self.parabolic(axis, far) else np.inf
+
+    def fall(self, shift: np.ndarray) -> float:
+        """By how much the objective falls in all when parameters are moved both ways."""
+        return -(self.gain(shift) + self.gain(-shift))
+
+    def parabolic(self, axis: np.ndarray, far: float) -> bool:
+        """Whether the objective falls as a standard error is gone along an axis, near the centre as from there on, and on both sides.
+
+        Where labels are separated there is nothing to lose on one side, and on the other nothing for long, and then very much: what is seen
+        at a distance is no curvature at the centre.
+        """
+        if far == np.inf or self.fall(0.01 * far * axis) < 0.5e-4:
+            return False
+        return max(self.gain(far * axis), self.gain(-far * axis)) < -NOTHING
+
+    def distance(self, axis: np.ndarray, step: float, farthest: float) -> float:
+        """How far to go along an axis, beginning with a step, to lose half a nat, as told by a loss of about `TARGET`; inf if never."""
+        near, far = 0.0, np.inf
         for _ in range(TRIALS):
-            axis[i] = step
-            fall = abs(self.gain(axis) + self.gain(-axis))
+            fall = abs(self.fall(step * axis))
             if TARGET / 4 <= fall <= 4 * TARGET:
-                break
+                return step / np.sqrt(fall)
+            near, far = (step, far) if fall < TARGET else (near, step)
             if fall > -0.1 * OFF:
                 step *= 0.03
-            elif fall > 1e-2 * TARGET:
-                step *= float(np.clip(np.sqrt(TARGET / fall), 1e-200, 10.0))
             else:
-                step *= 30.0
-            if step > (FARTHEST if bounded else 1e200):
+                step *= float(np.clip(np.sqrt(TARGET / fall), 1e-200, 10.0)) if fall > 1e-2 * TARGET else 30.0
+            if not near < step < far:
+                step = np.sqrt(near) * np.sqrt(far)
+            if step > farthest:
                 return np.inf
-        return step / np.sqrt(fall) if 0 < fall < -0.1 * OFF else np.inf
+        return np.inf
 
     def scales(self, free: np.ndarray, bounded: np.ndarray) -> np.ndarray:
         """`scale` of the free coordinates, `(d,)`; zero for the others. bounded: which are logarithms or log odds."""
@@ -150,6 +173,21 @@ class Surface:
         values, vectors = np.linalg.eigh(information)
         return axes @ vectors, values, slope @ vectors, (values > 1 / WELL) & (values < WELL)
 
+    def flat(self, axes: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Which axes, of those of little curvature, are no parabola."""
+        out = np.zeros(len(values), dtype=bool)
+        for k in np.flatnonzero(values < NEAR):
+            out[k] = not self.parabolic(axes[:, k], self.distance(axes[:, k], 1.0, 1e200 / np.abs(axes[:, k]).max()))
+        return out
+
+    def confirmed(self, axes: np.ndarray, h: float) -> bool:
+        """Whether the curvature along each of these axes is one when it is taken along that axis alone.
+
+        A small curvature that was found as a difference of large ones carries their errors, those of steps of finite length above all.
+        """
+        up, down = self.gains([*(h * axes.T), *(-h * axes.T)]).reshape(2, -1)
+        return bool((np.abs(-(up + down) / h**2 - 1.0) <= EXACT).all())
+
     def whitened(self, scales: np.ndarray, bounded: np.ndarray) -> Curvature:
         """The curvature, taken where it is close to one in every direction that the data determine.
 
@@ -159,12 +197,15 @@ class Surface:
         axes = np.zeros((len(self.centre), len(free)))
         axes[free, np.arange(len(free))] = scales[free]
         h = self.step(scales)
+        loose = axes[:, :0]
         for left in reversed(range(PASSES)):
             axes, values, slope, good = self.principal(axes, h)
-            if good.all() or not left or values[0] < -CLEAR:
+            least = values.min(initial=1.0)
+            if not left or least < -CLEAR or (good.all() and (least > NEAR or self.confirmed(axes / np.sqrt(values), h))):
                 break
-            axes = axes / np.sqrt(np.maximum(values, FLOOR))
-        loose = axes[:, ~good]
+            flat = self.flat(axes, values)
+            loose, axes = np.concatenate([loose, axes[:, flat]], axis=1), (axes / np.sqrt(np.maximum(values, FLOOR)))[:, ~flat]
+        loose = np.concatenate([loose, axes[:, ~good]], axis=1)
         if len(good) > good.sum():  # long steps along loose directions have spoilt what was seen of the others
             axes, values, slope, good = self.principal(axes[:, good] / np.sqrt(values[good]), h)
             loose = np.concatenate([loose, axes[:, ~good]], axis=1)

@@ -11,7 +11,7 @@ from dmlcore import kernels
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, cut
-from dmlcore.core.domains import chosen_probability
+from dmlcore.core.domains import Maybe, chosen_probability
 from dmlcore.core.errors import EmptyError
 from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
 from dmlcore.core.label_domains import LabelProbabilities
@@ -19,6 +19,8 @@ from dmlcore.core.labels import LabelMap, looked_up
 from dmlcore.core.numerics import logs_of
 from dmlcore.core.statistics import Counts, Node
 from dmlcore.data.sequences import LabelSet
+
+CELLS = 1 << 22  # labels times sets that are drawn at a time
 
 
 class BernoulliSetDistribution(CombinatorDistribution):
@@ -36,10 +38,14 @@ class BernoulliSetDistribution(CombinatorDistribution):
 
     kind = LabelSet
 
+    @property
+    def _table(self) -> LabelMap:
+        return self.stored("pmap")
+
     @cached_property
     def _logs(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Log odds per label, which labels must be present, and the log probability that all others are absent."""
-        p = self.pmap.values_array
+        p = self._table.values_array
         inside, outside = logs_of(np.maximum(p, self.min_prob)), logs_of(np.maximum(1.0 - p, self.min_prob))
         sure = outside == -np.inf
         return np.where(sure, inside, inside - np.where(sure, 0.0, outside)), sure, float(outside[~sure].sum())
@@ -52,13 +58,13 @@ class BernoulliSetDistribution(CombinatorDistribution):
     def forward_many(cls, nodes: tuple[BernoulliSetDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
         """`forward` of several, reading the sets once: `(K, n)` log densities."""
         labels, codes = column.flat.values.x, column.flat.codes
-        odds = looked_up([node.pmap for node in nodes], labels, [node._logs[0] for node in nodes], -np.inf)
+        odds = looked_up([node._table for node in nodes], labels, [node._logs[0] for node in nodes], -np.inf)
         logs = kernels.gather_sum_many(odds, codes, column.offsets)
         logs += np.array([[node._logs[2]] for node in nodes])
         for node, log in zip(nodes, logs, strict=True):
             sure = node._logs[1]
             if sure.any():
-                held = kernels.gather_sum(node.pmap.lookup(labels, sure.astype(np.float64), 0.0), codes, column.offsets)
+                held = kernels.gather_sum(node._table.lookup(labels, sure.astype(np.float64), 0.0), codes, column.offsets)
                 log[held < sure.sum()] = -np.inf
         return logs, column
 
@@ -66,27 +72,30 @@ class BernoulliSetDistribution(CombinatorDistribution):
         return [label for label, p in self.pmap.items() if p > 0.5]
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
-        labels, p = self.pmap.labels.labels, self.pmap.values_array
-        inside = rng.random((size, len(labels))) < p
-        rows, codes = np.nonzero(inside)
-        return cut([labels[code] for code in codes.tolist()], np.bincount(rows, minlength=size))
+        labels, p = self._table.labels.labels, self._table.values_array
+        block, out = max(CELLS // max(len(labels), 1), 1), []
+        for start in range(0, size, block):
+            sets = min(block, size - start)
+            rows, codes = np.nonzero(rng.random((sets, len(labels))) < p)
+            out += cut([labels[code] for code in codes.tolist()], np.bincount(rows, minlength=sets))
+        return out
 
     def log_likelihood(self, statistics: Any) -> float:
-        where, count = self.pmap.labels.positions(statistics.values), statistics.total
+        where, count = self._table.labels.positions(statistics.values), statistics.total
         if (statistics.weights[where < 0] > 0).any():
             return -np.inf
-        held = np.zeros(len(self.pmap))
+        held = np.zeros(len(self._table))
         held[where[where >= 0]] = statistics.weights[where >= 0]
-        p = self.pmap.values_array
+        p = self._table.values_array
         inside, outside = np.maximum(p, self.min_prob), np.maximum(1 - p, self.min_prob)
         return float((special.xlogy(held, inside) + special.xlogy(count - held, outside)).sum())
 
     def estimator(self, pseudo_count: Any = None) -> BernoulliSetEstimator:
-        own = None if pseudo_count is None else dict(self.pmap)
+        own = None if pseudo_count is None else self._table
         return BernoulliSetEstimator(self.min_prob, pseudo_count, own, self.name, self.keys)
 
     def blame(self, x: Any) -> str:
-        strange = [label for label in x if label not in self.pmap]
+        strange = [label for label in x if label not in self._table]
         return f"{self.label}: {strange[0]!r} is not among its labels" if strange else super().blame(x)
 
 
@@ -99,7 +108,7 @@ class BernoulliSetEstimator(CombinatorEstimator):
 
     min_prob: float = parameter(chosen_probability, default=1e-128)
     pseudo_count: Any = setting()
-    suff_stat: Any = setting()
+    suff_stat: Any = parameter(Maybe(LabelProbabilities(total=False)), default=None)
     name: str | None = name()
     keys: str | None = keys()
 
@@ -108,8 +117,6 @@ class BernoulliSetEstimator(CombinatorEstimator):
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
-        if self.suff_stat is not None:
-            self.derive(suff_stat=LabelProbabilities(total=False).check(self.suff_stat))
 
     def open(self, column: Any, open: Any) -> Any:
         return column
@@ -126,12 +133,10 @@ class BernoulliSetEstimator(CombinatorEstimator):
 
     def resolve(self, statistics: Counts) -> Self:
         (count,) = pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
-        labels = statistics.weighty()
-        if self.suff_stat is not None:
-            labels = labels.union(self.suff_stat.labels)
-        half = np.full(len(labels), 0.5)
-        if self.suff_stat is not None:
-            half = self.suff_stat.lookup(labels, self.suff_stat.values_array, 0.5)
+        labels, spread = statistics.weighty(), self.stored("suff_stat")
+        if spread is not None:
+            labels = labels.union(spread.labels)
+        half = np.full(len(labels), 0.5) if spread is None else spread.lookup(labels, spread.values_array, 0.5)
         return self.pinned(labels=labels, prior=Counts(labels, count * half, count) if count > 0 else None)
 
     def assemble(self, own: Counts, children: tuple[Any, ...], previous: Any = None) -> BernoulliSetDistribution:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.core.declared import children, keys, name
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
-from dmlcore.core.errors import StructureError
+from dmlcore.core.errors import StructureError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
@@ -23,7 +23,7 @@ class CompositeDistribution(CombinatorDistribution):
     dists: one distribution per entry.
     """
 
-    dists: Sequence[Distribution] = children()
+    dists: Sequence[Distribution] = children("field")
     name: str | None = name()
     keys: str | None = keys()
 
@@ -77,9 +77,10 @@ class CompositeDistribution(CombinatorDistribution):
         return CompositeEstimator(tuple(dist.estimator(pseudo_count) for dist in self.dists), self.keys, self.name)
 
     def blame(self, x: Any) -> str:
-        for j, (dist, value) in enumerate(zip(self.dists, x, strict=True)):
+        layout: Any = self.layout
+        for j, (dist, value) in enumerate(zip(self.dists, layout.entries(x), strict=True)):
             if dist.log_density(value) == -np.inf:
-                return f"field {j}.{dist.blame(value)}"
+                return inside(f"field {j}", dist.blame(value))
         return super().blame(x)
 
 
@@ -104,11 +105,12 @@ def each_of(node: Any, method: str, *args: Any) -> tuple[Any, ...]:
 class CompositeEstimator(CombinatorEstimator):
     """Estimates each field on its own. estimators: one per entry of the tuple."""
 
-    estimators: Sequence[Estimator] = children()
+    estimators: Sequence[Estimator] = children("field")
     keys: str | None = keys()
     name: str | None = name()
 
     family = CompositeDistribution
+    parted = ("estimators",)
 
     @cached_property
     def layout(self) -> Layout:
@@ -121,7 +123,9 @@ class CompositeEstimator(CombinatorEstimator):
         return Node(None, [send(e, t, weights) for e, t in zip(self.estimators, tape, strict=True)])
 
     def impossible(self, x: Any) -> str | None:
-        return impossible_part((f"field {j}", e.impossible(value)) for j, (e, value) in enumerate(zip(self.estimators, x, strict=True)))
+        layout: Any = self.layout
+        pairs = zip(self.estimators, layout.entries(x), strict=True)
+        return impossible_part((f"field {j}", e.impossible(value)) for j, (e, value) in enumerate(pairs))
 
     @classmethod
     def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.declared import keys, name, setting
+from dmlcore.core.declared import check_node, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import CombinatorEstimator
 from dmlcore.core.partial import given
 from dmlcore.core.statistics import Node
@@ -83,11 +82,15 @@ class IgnoredEstimator(CombinatorEstimator):
     def permits(self, distribution: Any) -> bool:
         return distribution.dist == self.dist
 
+    def adopt(self, law: Distribution) -> Distribution:
+        return law if isinstance(law, IgnoredDistribution) else IgnoredDistribution(law)
+
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> IgnoredDistribution:
         return IgnoredDistribution(self.dist, self.name, self.keys)
 
 
 def check_fixed(node: Any) -> None:
-    """`dist` must be a distribution."""
-    if not isinstance(node.dist, Distribution):
-        raise ParameterError(f"{type(node).__name__}: dist must be a distribution, got {node.dist!r}")
+    """`dist` must be a distribution; None is the one that says nothing."""
+    if node.dist is None:
+        node.derive(dist=NullDistribution())
+    check_node(node.dist, Distribution.noun, f"{type(node).__name__}: dist")

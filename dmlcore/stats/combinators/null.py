@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.declared import keys, name, setting
-from dmlcore.core.distribution import CombinatorDistribution
+from dmlcore.core.distribution import CombinatorDistribution, Distribution
 from dmlcore.core.estimator import CombinatorEstimator
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Anything
@@ -42,6 +42,9 @@ class NullEstimator(CombinatorEstimator):
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         return Node(None)
+
+    def adopt(self, law: Distribution) -> Distribution:
+        return law if isinstance(law, NullDistribution) else NullDistribution()
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> NullDistribution:
         return NullDistribution(self.name)

@@ -11,12 +11,12 @@ import numpy as np
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
 from dmlcore.core.domains import Domain, probability
+from dmlcore.core.errors import inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.partial import MISSING, Some, given
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node
-from dmlcore.data.layouts import Layout, Maybe
-from dmlcore.data.values import is_missing
+from dmlcore.data.layouts import Explained, Layout, Maybe
 from dmlcore.stats.latent.weights import log_prior_of, share
 
 
@@ -27,6 +27,9 @@ class _MaybeProbability(Domain):
 
     def check(self, value: Any) -> float | None:
         return None if value is None else probability.check(value)
+
+    def free(self, value: Any) -> int:
+        return 0 if value is None else probability.free(value)
 
     def flatten(self, value: Any) -> np.ndarray:
         return super().flatten(value) if value is None else probability.flatten(value)
@@ -39,7 +42,8 @@ class OptionalDistribution(CombinatorDistribution):
     """An observation of `dist` with probability 1 - p, missing with probability p.
 
     p: in [0, 1]; or None: missingness is ignored (missing at random), a missing value has log density 0 and a value that of `dist`,
-    so the densities do not sum to one. missing_value: what stands for missing in samples; None, NaN and a frame's NA are missing too.
+    so the densities do not sum to one. missing_value: what stands for missing in samples; None, NaN, NaT, a frame's NA and what a mask
+    hides are missing too, at any depth below, and so is an observation of a regression that lacks one of its parts.
     """
 
     dist: Distribution = child()
@@ -90,7 +94,8 @@ class OptionalDistribution(CombinatorDistribution):
             log[x.missing] = missing
             return log, Fixed(self.dist)
         log, law = given(self.dist, x, n)
-        return log + there, law
+        lacks_response = isinstance(self.dist.layout, Explained) and MISSING in x.entries
+        return log + (missing if lacks_response else there), law
 
     def typical(self) -> Any:
         return typical_of(self.dist)
@@ -115,9 +120,10 @@ class OptionalDistribution(CombinatorDistribution):
         return OptionalEstimator(inner, self.missing_value, self.p is not None, pseudo_count, self.name, self.keys)
 
     def blame(self, x: Any) -> str:
-        if is_missing(x) or x == self.missing_value:
+        layout: Any = self.layout
+        if not layout.present([x])[0]:
             return f"{self.label}: a missing value has probability zero"
-        return f"({self.label}).{self.dist.blame(x)}"
+        return inside(f"({self.label})", self.dist.blame(x))
 
 
 class OptionalEstimator(CombinatorEstimator):
@@ -144,9 +150,13 @@ class OptionalEstimator(CombinatorEstimator):
     def layout(self) -> Layout:
         return Maybe(self.label, self.estimator.layout, self.missing_value)
 
+    def with_gaps(self, allow: Any) -> OptionalEstimator:
+        return self.replace(estimator=self.estimator.with_gaps(allow))
+
     def impossible(self, x: Any) -> str | None:
         layout: Any = self.layout
-        return self.estimator.impossible(x) if layout.present([x])[0] else None
+        why = self.estimator.impossible(x) if layout.present([x])[0] else None
+        return why and f"({self.label}).{why}"
 
     def open(self, column: Any, open: Any) -> Any:
         return column.present, len(column), open(self.estimator, column.value)

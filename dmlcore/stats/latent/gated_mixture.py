@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.core.declared import child, children, keys, name
+from dmlcore.core.declared import child, children, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, Sampler, common_layout, interleaved
 from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
@@ -18,7 +18,8 @@ from dmlcore.core.partial import given
 from dmlcore.core.random import Random, generator
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import scaled_by_largest
-from dmlcore.data.layouts import Covariates, Fields, Layout
+from dmlcore.data.columns import Distinct, Option
+from dmlcore.data.layouts import Covariates, Fields, Layout, Maybe
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureEstimator, MixtureTape, PosteriorMethods, but, given_components, mixed
 from dmlcore.stats.regression.distribution import known_values
 from dmlcore.stats.regression.labels import Design, LabelTape, chosen_rows, share_sums
@@ -26,27 +27,30 @@ from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionDi
 
 
 class GatedTape(MixtureTape):
-    """The tape of a mixture whose weights are in the scores already, and that of its gate."""
+    """The tape of a mixture whose weights are in the scores already, that of its gate, and which rows have no covariates `(n,)`."""
 
-    __slots__ = ("gate",)
+    __slots__ = ("absent", "gate")
 
-    def __init__(self, mixture: MixtureTape, gate: LabelTape):
+    def __init__(self, mixture: MixtureTape, gate: LabelTape, absent: np.ndarray | None):
         super().__init__(mixture.scored, mixture.w, mixture.total, mixture.plain)
-        self.gate = gate
+        self.gate, self.absent = gate, absent
 
 
 class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     """An observation (z, x), where x given z has density `sum_k w_k(z) components[k](x)` and `w(z)` is multinomial logistic in z.
 
     components: K distributions of one kind of observation. gate: a `MultinomialLogisticRegressionDistribution` over the labels
-    0, ..., K - 1; component 0 is its reference. z and x may share covariates: each reads its own. Raises `ParameterError` where the
-    gate has other labels, `StructureError` if components describe different observations.
+    0, ..., K - 1; component 0 is its reference. z and x may share covariates: each reads its own. missing_covariates: whether z may be
+    missing, or an entry of it. As z has no law, such a row says nothing: it has log density 0, and as posterior what its x says of the
+    components at even weights. Raises `ParameterError` where the gate has other labels, `StructureError` if components describe
+    different observations.
     """
 
-    components: Sequence[Distribution] = children()
-    gate: Distribution = child()
+    components: Sequence[Distribution] = children("component")
+    gate: Distribution = child(at="gate")
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("gate", "components")
+    missing_covariates: bool = setting(False)
 
     def validate(self) -> None:
         labels = getattr(self.gate, "labels", None)
@@ -64,20 +68,29 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, GatedTape]:
         covariates, inner = column.fields
         gate: Any = self.gate
-        design = Design(covariates.x)
+        z, absent = gate_covariates(covariates)
+        design = Design(z)
         log_w = gate.log_probabilities(design)
+        if absent is not None:
+            log_w[:, absent] = -np.log(len(log_w))
         logs, tapes = score.many(self.components, inner)
         log, tape = mixed(scaled_by_largest(logs + log_w, tapes), np.ones(len(log_w)), score.mix)
-        return log, GatedTape(tape, LabelTape(design, np.exp(log_w, out=log_w), gate.vocabulary))
+        if absent is not None:
+            log[absent] = 0.0
+        return log, GatedTape(tape, LabelTape(design, np.exp(log_w, out=log_w), gate.vocabulary), absent)
 
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
         return [score(component, column.fields[1])[0] for component in self.components]
 
+    def prior_given(self, column: Any) -> np.ndarray:
+        gate: Any = self.gate
+        record = column.values.take(column.codes) if isinstance(column, Distinct) else column
+        return np.exp(gate.log_probabilities(Design(gate_covariates(record.fields[0])[0])))
+
     def given(self, x: Any, n: int) -> Any:
         z, inner = x.entries
-        layout: Any = self.layout
         gate: Any = self.gate
-        log_w = gate.log_probabilities(Design(known_values(self, z, layout.values[0])))
+        log_w = gate.log_probabilities(Design(known_values(self, z, gate.layout.values[0])))
         logs, laws = zip(*(given(component, inner, n) for component in self.components), strict=True)
         return given_components(np.array(logs) + log_w, laws)
 
@@ -153,7 +166,7 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     def estimator(self, pseudo_count: Any = None) -> GatedMixtureEstimator:
         parts = tuple(component.estimator(pseudo_count) for component in self.components)
-        return GatedMixtureEstimator(parts, self.gate.estimator(pseudo_count), self.name, self.keys)
+        return GatedMixtureEstimator(parts, self.gate.estimator(pseudo_count), self.name, self.keys, self.missing_covariates)
 
     def blame(self, x: Any) -> str:
         return self.components[int(np.argmax(self.weights_given([x[0]])[0]))].blame(x[1])
@@ -174,9 +187,26 @@ class GatedSampler(Sampler):
         return law.sample_given(z, self.rng, x, **given)
 
 
-def gated_layout(node: Any, parts: Any, dim: int | None) -> Layout:
+def gated_layout(node: Any, parts: Any, dim: int | None) -> Fields:
     """The layout of (z, x)."""
-    return Fields(node.label, (Covariates(f"{node.label} gate", dim), common_layout(parts, type(node).__name__)))
+    covariates: Layout = Covariates(f"{node.label} gate", dim)
+    if node.missing_covariates:
+        covariates = Maybe(f"{node.label} gate", covariates)
+    return Fields(node.label, (covariates, common_layout(parts, type(node).__name__)))
+
+
+def gate_covariates(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Covariates `(n, d)` of one block, and which rows have none `(n,)` (None: all do); these stand at the mean of the others."""
+    if type(column) is not Option:
+        return column.x, None
+    known: np.ndarray = column.value.x  # type: ignore[attr-defined]
+    if len(column.present) == len(column):
+        return known, None
+    absent = np.ones(len(column), dtype=bool)
+    absent[column.present] = False
+    z = np.full((len(column), known.shape[1]), known.mean(axis=0) if len(known) else 0.0)
+    z[column.present] = known
+    return z, absent
 
 
 class GatedMixtureEstimator(CombinatorEstimator):
@@ -184,16 +214,21 @@ class GatedMixtureEstimator(CombinatorEstimator):
     scoring step towards the posteriors in each step of EM.
 
     estimators: one per component. gate: a `MultinomialLogisticRegressionEstimator` (its ridge, intercept, names); None is the plain
-    one. keys: (gate, components).
+    one. keys: (gate, components). missing_covariates: as of the distribution; nothing is learnt from a row without covariates.
     """
 
-    estimators: Sequence[Estimator] = children()
-    gate: Estimator = child(None)
+    estimators: Sequence[Estimator] = children("component")
+    gate: Estimator = child(None, at="gate")
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("gate", "components")
+    missing_covariates: bool = setting(False)
 
     family = GatedMixtureDistribution
     mixes = True
+    parted = ("estimators",)
+
+    def with_gaps(self, allow: Any) -> Estimator:
+        return super().with_gaps(allow).replace(missing_covariates=True)
 
     def validate(self) -> None:
         labels = tuple(range(len(self.estimators)))
@@ -229,14 +264,21 @@ class GatedMixtureEstimator(CombinatorEstimator):
         return None, None, (*of_components, () if gate is None else ((gate, "gate"),))
 
     def impossible(self, x: Any) -> str | None:
-        return impossible_under_all(self.estimators, x[1])
+        layout: Any = self.layout
+        z, inner = layout.entries(x)
+        if self.missing_covariates and not layout.values[0].present([z])[0]:
+            return None
+        return impossible_under_all(self.estimators, inner)
 
     def open(self, column: Any, open: Any) -> GatedTape:
         covariates, inner = column.fields
+        z, absent = gate_covariates(covariates)
         tape = MixtureTape(open.components(self.estimators, inner), np.ones(len(self.estimators)), np.ones(len(column)))
-        return GatedTape(tape, LabelTape(Design(covariates.x), None, self.vocabulary))
+        return GatedTape(tape, LabelTape(Design(z), None, self.vocabulary), absent)
 
     def backward(self, tape: GatedTape, weights: np.ndarray, send: Any) -> Node:
+        if tape.absent is not None:
+            weights = np.where(tape.absent, 0.0, weights)
         if tape.plain is None:
             shares, own = kernels.shares_of(tape.scored.scaled[None], tape.w[None], tape.total[None], weights[None])
         else:
@@ -246,4 +288,4 @@ class GatedMixtureEstimator(CombinatorEstimator):
         return Node(own[0], [*nodes, Node(share_sums(tape.gate, shares))])
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> GatedMixtureDistribution:
-        return GatedMixtureDistribution(children[:-1], children[-1], self.name, self.keys)
+        return GatedMixtureDistribution(children[:-1], children[-1], self.name, self.keys, self.missing_covariates)

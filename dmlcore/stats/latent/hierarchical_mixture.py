@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dmlcore import kernels
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, cut, interleaved
-from dmlcore.core.domains import simplex, stochastic_matrix
+from dmlcore.core.domains import Shares, simplex, stochastic_matrix
 from dmlcore.core.errors import ParameterError
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.numerics import logs_of
 from dmlcore.core.statistics import Node
@@ -23,7 +23,7 @@ from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, mixed
 from dmlcore.stats.latent.weights import log_prior_of, share
-from dmlcore.stats.sequences.sequence import SequenceDistribution, blame_element, drawn_lengths, fix_length
+from dmlcore.stats.sequences.sequence import SequenceDistribution, blame_element, drawn_lengths, fix_length, impossible_element
 
 
 class HierarchicalTape:
@@ -45,16 +45,18 @@ class HierarchicalTape:
 class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     """A list of elements with density `len_dist(n) sum_m w[m] prod_i sum_k taus[m, k] topics[k](x_i)`.
 
-    topics: K distributions of an element. w: weights of the M outer components `(M,)`. taus: proportions of the topics in each,
-    `(M, K)`, rows summing to one. len_dist: the law of the length (default: says nothing).
+    topics: K distributions of an element. w (or mixture_weights): weights of the M outer components `(M,)`. taus (or topic_weights):
+    proportions of the topics in each, `(M, K)`, rows summing to one. len_dist: the law of the length (default: says nothing).
     """
 
-    topics: Sequence[Distribution] = children()
+    topics: Sequence[Distribution] = children("topic")
     w: Any = parameter(simplex)
     taus: Any = parameter(stochastic_matrix)
-    len_dist: Distribution = child(default=NullDistribution())
+    len_dist: Distribution = child(default=NullDistribution(), at="length")
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "topics")
+
+    other_names: ClassVar[Mapping[str, str]] = {"mixture_weights": "w", "topic_weights": "taus"}
 
     def validate(self) -> None:
         if self.taus.shape != (len(self.w), len(self.topics)):
@@ -64,6 +66,10 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     @cached_property
     def layout(self) -> Layout:
         return Repeated(self.label, common_layout(self.topics, "HierarchicalMixtureDistribution"), self.len_dist.layout)
+
+    @property
+    def own_key(self) -> str | None:
+        return self.keys[0]
 
     @property
     def num_topics(self) -> int:
@@ -143,9 +149,9 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
     keys: (weights, topics).
     """
 
-    estimators: Sequence[Estimator] = children()
+    estimators: Sequence[Estimator] = children("topic")
     num_mixtures: int = setting()
-    len_estimator: Estimator = child(default=NullEstimator())
+    len_estimator: Estimator = child(default=NullEstimator(), at="length")
     len_dist: Any = setting()
     suff_stat: Any = setting()
     pseudo_count: Any = setting()
@@ -153,6 +159,7 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
     keys: tuple[str | None, str | None] = keys("weights", "topics")
 
     family = HierarchicalMixtureDistribution
+    parted = ("estimators",)
 
     def validate(self) -> None:
         if not isinstance(self.num_mixtures, (int, np.integer)) or self.num_mixtures < 1:
@@ -160,7 +167,11 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         fix_length(self)
         a, b = pseudo_counts(self.pseudo_count, 2, "HierarchicalMixtureEstimator")
         M, K = self.num_mixtures, len(self.estimators)
-        w, taus = (np.full(M, 1 / M), np.full((M, K), 1 / K)) if self.suff_stat is None else map(np.asarray, self.suff_stat)
+        try:
+            given = (np.ones(M), np.ones((M, K))) if self.suff_stat is None else self.suff_stat
+            w, taus = Shares().check(given[0]), np.array([Shares().check(row) for row in given[1]])
+        except ParameterError as error:
+            raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat {error}") from None
         if w.shape != (M,) or taus.shape != (M, K):
             raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat must be (w, taus) of shapes {(M,)} and {(M, K)}")
         self.derive(prior=(a * w, b * taus) if a or b else None)
@@ -175,7 +186,7 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         return None, weights, (*(tuple((key, k) for key in labels) for k in range(len(self.estimators))), ())
 
     def impossible(self, x: Any) -> str | None:
-        return impossible_part((f"element {i}", impossible_under_all(self.estimators, value)) for i, value in enumerate(x))
+        return impossible_element(self, x, lambda value: impossible_under_all(self.estimators, value))
 
     def open(self, column: Any, open: Any) -> HierarchicalTape:
         scored = open.components(self.estimators, column.flat)

@@ -11,17 +11,17 @@ import numpy as np
 from dmlcore.core.declared import children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, common_layout, interleaved, typical_of
 from dmlcore.core.domains import simplex, stochastic_matrix
-from dmlcore.core.errors import ParameterError, SupportError
+from dmlcore.core.errors import ParameterError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.numerics import logs_of
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Product
 from dmlcore.core.statistics import Node
-from dmlcore.core.walk import SMALL, Coded, Components
+from dmlcore.core.walk import SMALL, Components
 from dmlcore.data.columns import Distinct
-from dmlcore.data.layouts import Fields, Layout
-from dmlcore.stats.latent.mixture import MixtureDistribution, blocks_to_score, given_components
+from dmlcore.data.layouts import Fields
+from dmlcore.stats.latent.mixture import MixtureDistribution, Posteriors, blocks_to_score, given_components
 from dmlcore.stats.latent.weights import log_prior_of, share
 
 
@@ -42,7 +42,7 @@ class JointTape:
         return out
 
 
-class JointMixtureDistribution(CombinatorDistribution):
+class JointMixtureDistribution(Posteriors, CombinatorDistribution):
     """A pair `(x, y)` with density `sum_kl w1[k] taus12[k, l] components1[k](x) components2[l](y)`.
 
     components1, components2: K1 laws of x and K2 of y. w1: weights of the states of x `(K1,)`. taus12: probabilities of the state
@@ -50,8 +50,8 @@ class JointMixtureDistribution(CombinatorDistribution):
     what is passed for them is replaced.
     """
 
-    components1: Sequence[Distribution] = children()
-    components2: Sequence[Distribution] = children()
+    components1: Sequence[Distribution] = children("field 0.component")
+    components2: Sequence[Distribution] = children("field 1.component")
     w1: Any = parameter(simplex)
     w2: Any = setting()
     taus12: Any = parameter(stochastic_matrix, default=None)
@@ -81,9 +81,13 @@ class JointMixtureDistribution(CombinatorDistribution):
         return {**super().fields(), "w2": None, "taus21": None}
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> Fields:
         one = common_layout(self.components1, "JointMixtureDistribution, components1")
         return Fields(self.label, (one, common_layout(self.components2, "JointMixtureDistribution, components2")))
+
+    @property
+    def own_key(self) -> str | None:
+        return self.keys[0]
 
     @property
     def num_components1(self) -> int:
@@ -111,22 +115,8 @@ class JointMixtureDistribution(CombinatorDistribution):
             log[rows] = sums
         return log, JointTape(one, two, self.pairs, inner, total, exact)
 
-    def seq_posterior(self, encoded: Any) -> np.ndarray:
-        """Posterior probabilities of the pairs of states, `(n, K1, K2)`. Raises `SupportError` for a row that has no density."""
-        encoded = self.seq_encode(encoded)
-        out = np.empty((len(encoded), *self.pairs.shape))
-        for start, stop, score, column in blocks_to_score(self, encoded):
-            log, tape = score(self, column)
-            if len(log) and log.min() == -np.inf:
-                raise SupportError(
-                    f"{self.label}: row {start + int(np.argmin(log))} has density zero under every pair of states, so no posterior"
-                )
-            out[start:stop] = np.moveaxis(tape.tape.posterior()[..., tape.codes] if type(tape) is Coded else tape.posterior(), -1, 0)
-        return out
-
-    def posterior(self, x: Any) -> np.ndarray:
-        """Posterior probabilities `(K1, K2)` of the states given one raw pair."""
-        return self.seq_posterior([x])[0]
+    def prior_given(self, column: Any) -> np.ndarray:
+        return np.broadcast_to(self.pairs[:, :, None], (*self.pairs.shape, len(column)))
 
     def seq_component_log_density(self, encoded: Any) -> np.ndarray:
         """Log densities of each pair of components, `log components1[k](x) + log components2[l](y)`, `(n, K1, K2)`."""
@@ -153,21 +143,21 @@ class JointMixtureDistribution(CombinatorDistribution):
         """The law of y alone."""
         return MixtureDistribution(self.components2, self.w2)
 
-    def posterior1(self, x: Any) -> np.ndarray:
+    def posterior1(self, x: Any, impossible: str = "error") -> np.ndarray:
         """P(state of x | x), `(K1,)`."""
-        return self.marginal1.posterior(x)
+        return self.marginal1.posterior(x, impossible)
 
-    def posterior2(self, y: Any) -> np.ndarray:
+    def posterior2(self, y: Any, impossible: str = "error") -> np.ndarray:
         """P(state of y | y), `(K2,)`."""
-        return self.marginal2.posterior(y)
+        return self.marginal2.posterior(y, impossible)
 
-    def posterior2_given1(self, x: Any) -> np.ndarray:
+    def posterior2_given1(self, x: Any, impossible: str = "error") -> np.ndarray:
         """P(state of y | x), `(K2,)`."""
-        return self.posterior1(x) @ self.taus12
+        return self.posterior1(x, impossible) @ self.taus12
 
-    def posterior1_given2(self, y: Any) -> np.ndarray:
+    def posterior1_given2(self, y: Any, impossible: str = "error") -> np.ndarray:
         """P(state of x | y), `(K1,)`."""
-        return self.posterior2(y) @ self.taus21
+        return self.posterior2(y, impossible) @ self.taus21
 
     def given1(self, x: Any) -> MixtureDistribution:
         """The law of y given x."""
@@ -212,10 +202,11 @@ class JointMixtureDistribution(CombinatorDistribution):
         return JointMixtureEstimator(one, two, own, pseudo_count, self.keys, self.name)
 
     def blame(self, x: Any) -> str:
+        x = self.layout.entries(x)
         if self.marginal1.log_density(x[0]) == -np.inf:
-            return f"field 0.{self.marginal1.blame(x[0])}"
+            return inside("field 0", self.marginal1.blame(x[0]))
         if self.marginal2.log_density(x[1]) == -np.inf:
-            return f"field 1.{self.marginal2.blame(x[1])}"
+            return inside("field 1", self.marginal2.blame(x[1]))
         return f"{self.label}: the states that could give {x!r} never meet"
 
 
@@ -227,14 +218,15 @@ class JointMixtureEstimator(CombinatorEstimator):
     to the objective. keys: (weights, components1, components2).
     """
 
-    estimators1: Sequence[Estimator] = children()
-    estimators2: Sequence[Estimator] = children()
+    estimators1: Sequence[Estimator] = children("field 0.component")
+    estimators2: Sequence[Estimator] = children("field 1.component")
     suff_stat: Any = setting()
     pseudo_count: Any = setting()
     keys: tuple[str | None, str | None, str | None] = keys("weights", "components1", "components2")
     name: str | None = name()
 
     family = JointMixtureDistribution
+    parted = ("estimators1", "estimators2")
 
     def validate(self) -> None:
         many = isinstance(self.pseudo_count, (tuple, list))
@@ -246,7 +238,7 @@ class JointMixtureEstimator(CombinatorEstimator):
         self.derive(prior=count * spread / spread.sum() if count else None)
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> Fields:
         one = common_layout(self.estimators1, "JointMixtureEstimator, estimators1")
         return Fields(self.label, (one, common_layout(self.estimators2, "JointMixtureEstimator, estimators2")))
 
@@ -257,7 +249,8 @@ class JointMixtureEstimator(CombinatorEstimator):
         return None, weights, (*first, *second)
 
     def impossible(self, x: Any) -> str | None:
-        sides = ((self.estimators1, x[0]), (self.estimators2, x[1]))
+        one, two = self.layout.entries(x)
+        sides = ((self.estimators1, one), (self.estimators2, two))
         return impossible_part((f"field {j}", impossible_under_all(side, value)) for j, (side, value) in enumerate(sides))
 
     def open(self, column: Any, open: Any) -> JointTape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from dmlcore import kernels
 from dmlcore.core.declared import children, keys, name, parameter, same, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
 from dmlcore.core.domains import simplex
-from dmlcore.core.errors import ParameterError, SupportError
+from dmlcore.core.errors import ParameterError, StructureError, SupportError, shorten
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.numerics import logs_of
@@ -78,29 +78,59 @@ def mixed(scored: Components, w: np.ndarray, mix: Any = exact_mix) -> tuple[np.n
     return log, MixtureTape(scored, w, total, (rows, exact))
 
 
-class PosteriorMethods:
-    """Posteriors and component scores of laws with one latent choice, whose tape has `posterior()` `(K, n)`."""
+class Posteriors:
+    """Posteriors of laws with latent states, whose tape has `posterior()` `(.., n)`, and which have `prior_given(column)` `(.., n)`."""
 
-    def seq_posterior(self: Any, encoded: Any) -> np.ndarray:
-        """Posterior probabilities of the components, `(n, K)`. Raises `SupportError` for a row that has no density."""
+    def seq_posterior(self: Any, encoded: Any, impossible: str = "error") -> np.ndarray:
+        """Posterior probabilities of the states, `(n, K)`; of a joint mixture those of the pairs, `(n, K1, K2)`.
+
+        impossible: of rows that have density zero under every component nothing follows. "error": they raise a `SupportError` that
+        names them and the part that is impossible. "prior": they get the probabilities of the states before anything is seen, the
+        mixing weights (of a gated mixture, at the row's covariates).
+        """
+        if impossible not in ("error", "prior"):
+            raise ParameterError(f"impossible must be 'error' or 'prior', got {impossible!r}")
         encoded = self.seq_encode(encoded)
-        out = np.empty((len(encoded), self.num_components))
+        out, refused = np.zeros(0), []
         for start, stop, score, column in blocks_to_score(self, encoded):
             log, tape = score(self, column)
-            if len(log) and log.min() == -np.inf:
-                raise SupportError(
-                    f"{self.label}: row {start + int(np.argmin(log))} has density zero under every component, so no posterior"
-                )
-            out[start:stop] = tape.tape.posterior()[:, tape.codes].T if type(tape) is Coded else tape.posterior().T
+            posterior = tape.tape.posterior()[..., tape.codes] if type(tape) is Coded else tape.posterior()
+            none = np.flatnonzero(log == -np.inf)
+            if len(none) and impossible == "prior":
+                posterior[..., none] = self.prior_given(column.take(none))
+            elif len(none):
+                refused.append(start + none)
+            if not start:
+                out = np.empty((len(encoded), *posterior.shape[:-1]))
+            out[start:stop] = np.moveaxis(posterior, -1, 0)
+        if refused:
+            raise without_posterior(self, encoded, np.concatenate(refused))
         return out
 
-    def posterior(self, x: Any) -> np.ndarray:
-        """Posterior probabilities `(K,)` of the components given one raw observation."""
-        return self.seq_posterior([x])[0]
+    def posterior(self, x: Any, impossible: str = "error") -> np.ndarray:
+        """Posterior probabilities of the states given one raw observation, `(K,)` or `(K1, K2)`; `impossible` as in `seq_posterior`."""
+        return self.seq_posterior([x], impossible)[0]
 
-    def transform(self: Any, data: Any) -> np.ndarray:
+
+def without_posterior(model: Any, encoded: Encoded, rows: np.ndarray) -> SupportError:
+    """The error that rows without density under every component are."""
+    first = int(rows[0])
+    more = f"; likewise {len(rows) - 1} other rows, {shorten(rows[1:].tolist(), 40)}" if len(rows) > 1 else ""
+    why = model.blame(encoded.column.row(first))
+    need = "impossible='prior' gives the mixing weights for such rows"
+    return SupportError(f"{model.label}: row {first} has density zero under every component ({why}), so no posterior{more}; {need}")
+
+
+class PosteriorMethods(Posteriors):
+    """Posteriors and component scores of laws with one latent choice."""
+
+    def transform(self: Any, data: Any, impossible: str = "error") -> np.ndarray:
         """A data set as points of the simplex, `(n, K)`: `seq_posterior`, by the name that scikit-learn's transformers have."""
-        return self.seq_posterior(data)
+        return self.seq_posterior(data, impossible)
+
+    def prior_given(self: Any, column: Any) -> np.ndarray:
+        """Probabilities of the states before an observation is seen, `(K, n)`."""
+        return np.broadcast_to(self.w[:, None], (len(self.w), len(column)))
 
     def seq_component_log_density(self: Any, encoded: Any) -> np.ndarray:
         """Log densities under each component, `(n, K)`."""
@@ -132,17 +162,22 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
     normalised). Raises `ParameterError` on other weights, `StructureError` if components describe different observations.
     """
 
-    components: Sequence[Distribution] = children()
+    components: Sequence[Distribution] = children("component")
     w: Any = parameter(simplex)
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "components")
 
     reads_some = True
+    mixed: ClassVar[bool] = False  # whether components may be laws of several kinds of numbers and labels
 
     def validate(self) -> None:
         if len(self.w) != len(self.components):
             raise ParameterError(f"{type(self).__name__}: w must have one entry per component, {len(self.components)}, got {len(self.w)}")
-        self.derive(layout=common_layout(self.components, type(self).__name__))
+        self.derive(layout=common_layout(self.components, type(self).__name__, self.mixed))
+
+    @property
+    def own_key(self) -> str | None:
+        return self.keys[0]
 
     @property
     def num_components(self) -> int:
@@ -214,7 +249,7 @@ class MixtureEstimator(CombinatorEstimator):
     keys: (weights, components).
     """
 
-    estimators: Sequence[Estimator] = children()
+    estimators: Sequence[Estimator] = children("component")
     fixed_weights: Any = setting()
     suff_stat: Any = setting()
     pseudo_count: Any = setting()
@@ -222,11 +257,13 @@ class MixtureEstimator(CombinatorEstimator):
     keys: tuple[str | None, str | None] = keys("weights", "components")
 
     family = MixtureDistribution
+    parted = ("estimators",)
     mixes = True
+    mixed: ClassVar[bool] = False
 
     def validate(self) -> None:
         who = type(self).__name__
-        self.derive(layout=common_layout(self.estimators, who), prior=weight_prior(self, len(self.estimators), who))
+        self.derive(layout=common_layout(self.estimators, who, self.mixed), prior=weight_prior(self, len(self.estimators), who))
 
     @property
     def num_components(self) -> int:
@@ -244,6 +281,12 @@ class MixtureEstimator(CombinatorEstimator):
     def component_column(self, column: Any) -> Any:
         """What the components see of a column of observations."""
         return column
+
+    def with_gaps(self, allow: Any) -> Estimator:
+        try:
+            return super().with_gaps(allow)
+        except StructureError:  # components that do not agree on which parts may be missing: the whole may be
+            return self
 
     def without(self, k: int) -> Any:
         """The estimator of the other components; pseudo-observations keep their number."""
@@ -281,15 +324,27 @@ class MixtureEstimator(CombinatorEstimator):
     def permits(self, distribution: Any) -> bool:
         return self.fixed_weights is None or same(self.fixed_weights, distribution.w)
 
+    @property
+    def fixed_fields(self) -> tuple[str, ...]:
+        return () if self.fixed_weights is None else ("w",)
+
     def log_prior(self, distribution: Any) -> float:
         return 0.0 if self.prior is None or self.fixed_weights is not None else log_prior_of(self.prior, distribution.w)
 
 
 class HeterogeneousMixtureDistribution(MixtureDistribution):
-    """A mixture whose components are laws of one kind of observation but of different families."""
+    """A mixture whose components are laws of one kind of observation but of different families.
+
+    Laws of numbers, of counts and of labels may stand beside each other, also in tuples, lists and Optionals: each reads what it can,
+    and gives the rest density zero (a Poisson that of 2.5, a Gaussian that of a word). Densities and probabilities are added as they
+    are.
+    """
+
+    mixed = True
 
 
 class HeterogeneousMixtureEstimator(MixtureEstimator):
     """Maximum likelihood for a heterogeneous mixture; arguments as for `MixtureEstimator`."""
 
     family = HeterogeneousMixtureDistribution
+    mixed = True

@@ -21,9 +21,11 @@ from dmlcore.stats.multivariate.vectors import Dimension, centred, deviations
 from dmlcore.stats.univariate.moments import (
     VARIANCE_FLOOR,
     check_prior,
+    check_scale,
     floor_message,
     least_spread,
     moments_log_likelihood,
+    or_nearly,
     posterior_moments,
     prior_moments,
     variance_of,
@@ -149,6 +151,7 @@ class DiagonalGaussianEstimator(Estimator):
         return Moments(count, mean, np.maximum(apart @ weights - count * rest * rest, 0.0))
 
     def resolve(self, statistics: Moments) -> Self:
+        check_scale(self.label, statistics)
         return self.pinned(floor=VARIANCE_FLOOR * variance_of(statistics), prior=prior_moments(self, statistics))
 
     def estimate(self, statistics: Moments, previous: Any = None) -> DiagonalGaussianDistribution:
@@ -156,7 +159,8 @@ class DiagonalGaussianEstimator(Estimator):
         covar = np.maximum(covar, self.floor)
         if not (covar > 0).all():
             constant = ", ".join(map(str, np.flatnonzero(~(covar > 0))))
-            raise DegenerateError(f"{self.label}: coordinate {constant} is constant, so its variance has no maximum; {REMEDY}")
+            tiny = or_nearly(mu[~(covar > 0)])
+            raise DegenerateError(f"{self.label}: coordinate {constant} is constant{tiny}, so its variance has no maximum; {REMEDY}")
         return self.family(mu, covar, self.name, self.keys)
 
     def degenerate(self, distribution: Any) -> str | None:

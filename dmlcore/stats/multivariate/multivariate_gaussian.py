@@ -19,9 +19,19 @@ from dmlcore.core.support import REALS
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
 from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, lower_inverse
-from dmlcore.stats.univariate.moments import ROUNDING, VARIANCE_FLOOR, check_prior, posterior_moments, prior_moments
+from dmlcore.stats.univariate.moments import (
+    ROUNDING,
+    VARIANCE_FLOOR,
+    check_prior,
+    check_scale,
+    or_nearly,
+    posterior_moments,
+    prior_moments,
+)
 
 COLLINEAR = 1e-14  # times d: a share of a coordinate's variance, left by those before it, that is rounding
+FACTORED = 16 * np.finfo(float).eps  # times d: eigenvalues of a correlation matrix from here on survive rounding, and it has its factor
+AT_FLOOR = 2.0  # times the floor: what lies below was put there, up to the rounding of the largest eigenvalue
 
 SHORT = 24  # coordinates up to which the compiled loop is as fast as BLAS
 
@@ -125,8 +135,9 @@ class MultivariateGaussianEstimator(Estimator):
     mean is m `(d,)`, `b` say the covariance is V `(d, d)`; m and V default to those of all the data. The log prior is
     `-a/2 (mu - m)' covar^-1 (mu - m) - b/2 (log det covar + trace(covar^-1 V))`.
     The covariance is held above `VARIANCE_FLOOR` times that of all the data (in every direction: the constrained maximum clips the
-    eigenvalues of the one relative to the other). Raises `DegenerateError` where the covariance of all the data is singular and
-    there is no prior on it, naming a coordinate that is constant or follows from those before it.
+    eigenvalues of the one relative to the other), or above `FACTORED` where coordinates all but follow from others. Raises
+    `DegenerateError` where the covariance of all the data is singular and there is no prior on it, naming a coordinate that is constant
+    or follows from those before it.
     """
 
     dim: int | None = parameter(Dimension(), default=None)
@@ -137,6 +148,7 @@ class MultivariateGaussianEstimator(Estimator):
 
     family = MultivariateGaussianDistribution
     pooled: ClassVar[np.ndarray | None] = None  # the Cholesky factor of the covariance of all the data, and of the prior
+    least: ClassVar[np.ndarray | None] = None  # that of the covariance below which no estimate falls
 
     def validate(self) -> None:
         check_prior(self)
@@ -150,6 +162,11 @@ class MultivariateGaussianEstimator(Estimator):
     @property
     def has_prior(self) -> bool:
         return self.prior is not None and self.prior[1].count > 0
+
+    def with_gaps(self, allow: Any) -> Estimator:
+        from dmlcore.stats.multivariate.partial_gaussian import PartialGaussianEstimator
+
+        return PartialGaussianEstimator(**self.fields())
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Scatter:
         count, mean, apart, rest = centred(x, weights, self.dim, self.label)
@@ -167,11 +184,13 @@ class MultivariateGaussianEstimator(Estimator):
         return [Scatter(float(count), mean, m2) for count, mean, m2 in zip(counts, means, scatter, strict=True)]
 
     def resolve(self, statistics: Scatter) -> Self:
+        check_scale(self.label, statistics)
         out = self.pinned(prior=prior_moments(self, statistics))
         if not (statistics.count > 0 or out.has_prior):
             return out
         mu, covar = posterior_moments(out, statistics)
-        return out.pinned(pooled=regular_factor(mu, covar)[0])
+        pooled = regular_factor(mu, covar)[0]
+        return out.pinned(pooled=pooled, least=None if pooled is None else least_factor(pooled))
 
     def estimate(self, statistics: Scatter, previous: Any = None) -> MultivariateGaussianDistribution:
         mu, covar = posterior_moments(self, statistics)
@@ -181,30 +200,46 @@ class MultivariateGaussianEstimator(Estimator):
         else:
             _, trouble = regular_factor(mu, covar)
             if trouble:
-                raise DegenerateError(f"{self.label}: {trouble} (a covariance needs at least {len(mu) + 1} rows); {REMEDY}")
+                raise DegenerateError(f"{self.label}: {trouble}; {REMEDY}")
         return self.family(mu, covar, self.name, self.keys)
 
-    def _relative(self, covar: np.ndarray) -> np.ndarray:
-        """The covariance as seen in coordinates where that of all the data is the identity."""
-        whitening = lower_inverse(self.pooled)  # type: ignore[arg-type]
-        return whitening @ covar @ whitening.T
-
     def _above_floor(self, covar: np.ndarray) -> np.ndarray:
-        relative = self._relative(covar)
-        values, vectors = np.linalg.eigh(relative)
-        if values[0] >= VARIANCE_FLOOR:
+        values, vectors = np.linalg.eigh(relative(covar, self.least))
+        if values[0] >= 1.0:
             return covar
-        basis = self.pooled @ vectors  # type: ignore[operator]
-        out = (basis * np.maximum(values, VARIANCE_FLOOR)) @ basis.T
+        basis = self.least @ vectors  # type: ignore[operator]
+        out = (basis * np.maximum(values, 1.0)) @ basis.T
         return (out + out.T) / 2
 
     def spread(self, distribution: Any) -> float:
-        return 1.0 if self.pooled is None else float(np.linalg.eigvalsh(self._relative(distribution.covar))[0])
+        return 1.0 if self.pooled is None else float(np.linalg.eigvalsh(relative(distribution.covar, self.pooled))[0])
 
     def degenerate(self, distribution: Any) -> str | None:
-        if self.spread(distribution) > VARIANCE_FLOOR * 1.01:
+        if self.least is None or np.linalg.eigvalsh(relative(distribution.covar, self.least))[0] > AT_FLOOR:
             return None
         return f"{self.label} sits in a plane (an eigenvalue of its covariance is at its floor); its density there is unbounded"
+
+
+def relative(covar: np.ndarray, factor: Any) -> np.ndarray:
+    """A covariance as seen in coordinates where that with a Cholesky factor is the identity."""
+    whitening = lower_inverse(factor)
+    return whitening @ covar @ whitening.T
+
+
+def least_factor(pooled: np.ndarray) -> np.ndarray:
+    """The Cholesky factor of the floor of covariances, from that of all the data.
+
+    `VARIANCE_FLOOR` times the covariance of all the data; in directions in which that is less than rounding leaves of it, `FACTORED`: what
+    lies above has a Cholesky factor in floating point (Higham 2002, theorem 10.7).
+    """
+    scale = np.sqrt((pooled * pooled).sum(axis=1))
+    roots = pooled / scale[:, None]
+    values, vectors = np.linalg.eigh(roots @ roots.T)
+    least = VARIANCE_FLOOR * values
+    if least[0] >= FACTORED * len(scale):
+        return np.sqrt(VARIANCE_FLOOR) * pooled
+    floor = (vectors * np.maximum(least, FACTORED * len(scale))) @ vectors.T
+    return np.linalg.cholesky((floor + floor.T) / 2) * scale[:, None]
 
 
 def regular_factor(mean: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray | None, str]:
@@ -212,7 +247,7 @@ def regular_factor(mean: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray | No
     scale = np.sqrt(np.diag(covar))
     constant = ~(scale > ROUNDING * np.abs(mean))
     if constant.any():
-        return None, f"coordinate {', '.join(map(str, np.flatnonzero(constant)))} is constant"
+        return None, f"coordinate {', '.join(map(str, np.flatnonzero(constant)))} is constant{or_nearly(mean[constant])}"
     correlation = covar / scale[:, None] / scale
     for j in range(len(mean)):
         try:
@@ -220,5 +255,7 @@ def regular_factor(mean: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray | No
         except np.linalg.LinAlgError:
             left = 0.0
         if left <= COLLINEAR * len(mean):
-            return None, f"coordinate {j} follows from those before it"
+            flat = "on one line" if len(mean) == 2 else "in one plane"
+            need = f"a covariance of {len(mean)} coordinates needs at least {len(mean) + 1} distinct rows, not all {flat}"
+            return None, f"coordinate {j} follows from those before it ({need})"
     return np.linalg.cholesky(correlation) * scale[:, None], ""

@@ -11,14 +11,17 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution
 from dmlcore.core.domains import covariance, vector
 from dmlcore.core.errors import EmptyError
-from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
+from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.numerics import HALF_LOG_2PI
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.columns import Values
 from dmlcore.data.layouts import Layout, Vector
-from dmlcore.data.values import is_missing
+from dmlcore.data.marks import is_missing, missing_among
+from dmlcore.data.values import cells_inside
 from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
-from dmlcore.stats.multivariate.vectors import Dimension, check_dimension, lower_inverse
+from dmlcore.stats.multivariate.vectors import Dimension, check_dimension
+
+BATCH = 1 << 18  # numbers in the Cholesky factors of one batch
 
 
 class Gapped(Values):
@@ -48,19 +51,96 @@ class Gapped(Values):
         x = np.asfortranarray(self.x[rows])
         return Gapped(x, self.pattern[rows], self.patterns, self.complete, self.centre, self.spread)
 
-    def groups(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """`(rows, known coordinates, missing coordinates)` of each pattern that occurs."""
-        order = np.argsort(self.pattern, kind="stable")
-        cuts = np.searchsorted(self.pattern[order], np.arange(len(self.patterns) + 1))
-        return [
-            (order[a:b], np.flatnonzero(known), np.flatnonzero(~known))
-            for a, b, known in zip(cuts[:-1], cuts[1:], self.patterns, strict=True)
-            if b > a
-        ]
+    @cached_property
+    def batches(self) -> list[Batch]:
+        """The rows in batches of bounded size, those of one pattern together."""
+        found, pattern = np.unique(self.pattern, return_inverse=True)
+        counts = self.patterns[found].sum(axis=1)
+        rank = np.empty(len(found), dtype=np.intp)
+        rank[np.argsort(-counts, kind="stable")] = np.arange(len(found))
+        pattern = rank[pattern]  # the fullest patterns first
+        rows = np.argsort(pattern, kind="stable")
+        known = self.patterns[found][np.argsort(rank)]
+        size = max(BATCH // known.shape[1] ** 2, 1)
+        begins = range(0, len(found), size)
+        ends = np.searchsorted(pattern[rows], [begin + size for begin in begins])
+        each = np.split(rows, ends[:-1])
+        return [Batch(self.x, known[begin : begin + size], own, pattern[own] - begin) for begin, own in zip(begins, each, strict=True)]
+
+
+class Batch:
+    """Rows `(n,)` that show some of P patterns, and what is the same for all laws of them.
+
+    order: the coordinates of each pattern, the known ones first, `(P, d)`. known: which places of that order are known, `(P, d)`.
+    least: how many all patterns know. Rows stand in tiles of one pattern each, `of` `(Q,)`: row i at `slot[i]` of all places in tiles.
+    values: `(Q, d, width)` in the order of each pattern, 0 where missing; gaps: where those are, there and among the vectors.
+    """
+
+    def __init__(self, x: np.ndarray, known: np.ndarray, rows: np.ndarray, pattern: np.ndarray):
+        self.rows, self.pattern = rows, pattern
+        self.order = np.argsort(~known, axis=1, kind="stable")
+        self.known = np.take_along_axis(known, self.order, axis=1)
+        self.least = int(known.sum(axis=1).min())
+        counts = np.bincount(pattern, minlength=len(known))
+        width = -(-len(rows) // len(known))
+        tiles = -(-counts // width)
+        self.of = np.repeat(np.arange(len(known)), tiles)
+        before = (np.cumsum(tiles) - tiles) * width - (np.cumsum(counts) - counts)  # of places in tiles, and of rows
+        self.slot = np.arange(len(rows)) + before[pattern]
+        i, place = np.nonzero(~self.known[pattern])
+        tile, at = np.divmod(self.slot[i], width)
+        self.gaps = (tile, place, at), (rows[i], self.order[pattern[i], place])
+        values = np.zeros((len(self.of) * width, x.shape[1]))
+        values[self.slot] = x[rows[:, None], self.order[pattern]]
+        self.values = np.ascontiguousarray(values.reshape(len(self.of), width, -1).transpose(0, 2, 1))
+        self.values[self.gaps[0]] = 0.0
+
+    def factors(self, covar: np.ndarray) -> np.ndarray:
+        """Cholesky factors of a covariance with each pattern's known coordinates first, `(P, d, d)`."""
+        return np.linalg.cholesky(covar[self.order[:, :, None], self.order[:, None, :]])
+
+    def regressed(self, mu: np.ndarray, factors: np.ndarray) -> np.ndarray:
+        """Known coordinates about their mean, whitened, and what they predict of the others about theirs: `(Q, d, width)`."""
+        apart = self.values - np.where(self.known, mu[self.order], 0.0)[self.of, :, None]
+        if apart.shape[2] > apart.shape[1]:  # rows enough to share the solution for all right-hand sides
+            unit = np.broadcast_to(np.eye(len(mu)), factors.shape)
+            return substituted(factors, self.known, unit)[self.of] @ apart
+        return substituted(factors[self.of], self.known[self.of], apart)
+
+    def left(self, factors: np.ndarray) -> np.ndarray:
+        """Covariances of the coordinates from `least` on, given the known ones, which have none: `(P, m, m)`."""
+        inner = factors[:, self.least :, self.least :] * ~self.known[:, None, self.least :]
+        return inner @ inner.transpose(0, 2, 1)
+
+    def added(self, covariances: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The sum `(d, d)` over rows of weight times what `left` gives of their pattern."""
+        d = self.order.shape[1]
+        where = self.order[:, self.least :]
+        total = np.bincount(self.pattern, weights[self.rows], len(self.order))
+        places = where[:, :, None] * d + where[:, None, :]
+        return np.bincount(places.ravel(), (total[:, None, None] * covariances).ravel(), d * d).reshape(d, d)
+
+
+def substituted(factors: np.ndarray, known: np.ndarray, apart: np.ndarray) -> np.ndarray:
+    """Forward substitution in known places `(P, d)`, the first ones; in others what the solution so far predicts. `(P, d, n)`.
+
+    With lower triangular factors L `(P, d, d)` and deviations r, the known part is `L11^-1 r1`, the other `L21 L11^-1 r1`.
+    """
+    L, right = (np.ascontiguousarray(part.transpose(1, 2, 0)) for part in (factors, apart))  # patterns last: they are many
+    white, out = np.zeros(right.shape), np.empty(right.shape)
+    for j, there in enumerate(known.T):
+        predicted = np.einsum("ip,inp->np", L[j, :j], white[:j])
+        white[j] = np.where(there, (right[j] - predicted) / L[j, j], 0.0)
+        out[j] = np.where(there, white[j], predicted)
+    return out.transpose(2, 0, 1)
 
 
 class PartialVector(Vector):
-    """A vector of `dim` reals, each of which may be missing: None, NaN or NA."""
+    """A vector of `dim` reals, each of which may be missing, or all of them: a mark in place of the vector."""
+
+    @property
+    def takes_missing(self) -> bool:
+        return True
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PartialVector) and Vector.__eq__(self, other)
@@ -68,20 +148,30 @@ class PartialVector(Vector):
     __hash__ = Vector.__hash__
 
     def encode(self, values: Any) -> Gapped:
+        values = cells_inside(values)
         try:
             x: Any = np.asarray(values)
             x = np.asfortranarray(x, dtype=np.float64) if x.dtype.kind in "fiub" and x.ndim == 2 else None
         except (TypeError, ValueError):
             x = None
         if x is None:
-            filled = [[0.0 if is_missing(v) else v for v in row] if isinstance(row, (list, tuple, np.ndarray)) else row for row in values]
-            inner: Any = Vector(self.label, self.dim).encode(filled)
-            x = np.array(inner.x, order="F")
-            for i, row in enumerate(values):
-                x[i, [is_missing(v) for v in row]] = np.nan
+            x = self._with_gaps(values)
         if self.dim is not None and len(x) and x.shape[1] != self.dim:
             raise self.bad(0, x[0].tolist(), f"vectors of {self.dim} real numbers")
         return Gapped.of(x)
+
+    def _with_gaps(self, values: Any) -> np.ndarray:
+        """Vectors from lists, some of whose entries are marks."""
+        absent = missing_among(values)
+        filled = [[0.0 if is_missing(v) else v for v in row] if isinstance(row, (list, tuple, np.ndarray)) else row for row in values]
+        dim = self.dim or next((len(row) for row in filled if isinstance(row, list)), None)
+        if dim is not None:
+            filled = [[0.0] * dim if gone else row for row, gone in zip(filled, absent.tolist(), strict=True)]
+        inner: Any = Vector(self.label, self.dim).encode(filled)
+        x = np.array(inner.x, order="F")
+        for i, row in enumerate(values):
+            x[i, slice(None) if absent[i] else [is_missing(v) for v in row]] = np.nan
+        return x
 
 
 class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDistribution):
@@ -104,6 +194,10 @@ class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDi
         return PartialVector(self.label, self.dim)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        if column.complete:
+            check_dimension(column.x, self.dim, self.label)
+            with np.errstate(over="ignore"):
+                return self.log_densities(column.x), (column, None)
         logs, tape = self.forward_many((self,), column, score)
         return logs[0], tape
 
@@ -114,28 +208,28 @@ class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDi
         if column.complete:
             with np.errstate(over="ignore"):
                 return cls.log_densities_many(nodes, column.x), (column, None)
-        groups = column.groups()
-        scored = [node._filled(column, groups) for node in nodes]
-        return np.array([log for log, _, _ in scored]), (column, [(x, rest) for _, x, rest in scored])
+        scored = [node._filled(column) for node in nodes]
+        return np.array([log for log, _, _ in scored]), (column, [(x, left) for _, x, left in scored])
 
-    def _filled(self, column: Gapped, groups: Any) -> tuple[np.ndarray, np.ndarray, list[Any]]:
-        """Log densities, vectors with missing coordinates at their conditional mean, and `(rows, coordinates, covariance)` by pattern.
+    def _filled(self, column: Gapped) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+        """Log densities, vectors with missing coordinates at their conditional mean, and the conditional covariances of each batch.
 
         From the Cholesky factor of the covariance with the known coordinates first (Little and Rubin 2002, section 11.2).
         """
-        log, x, rest = np.zeros(len(column)), column.x.copy(order="F"), []
-        for rows, known, missing in groups:
-            order, k = np.concatenate([known, missing]), len(known)
-            factor = np.linalg.cholesky(self.covar[np.ix_(order, order)])
+        log, x, left = np.zeros(len(column)), column.x.copy(order="F"), []
+        for batch in column.batches:
+            factors = batch.factors(self.covar)
+            logs = HALF_LOG_2PI + np.log(np.diagonal(factors, axis1=1, axis2=2))
             with np.errstate(invalid="ignore", over="ignore"):
-                white = lower_inverse(factor[:k, :k]) @ (x[np.ix_(rows, known)] - self.mu[known]).T
-                own = -k * HALF_LOG_2PI - np.log(np.diag(factor)[:k]).sum() - 0.5 * (white * white).sum(axis=0)
-            log[rows] = np.where(np.isnan(own), -np.inf, own)
-            if len(missing):
-                x[np.ix_(rows, missing)] = self.mu[missing] + (factor[k:, :k] @ white).T
-                rest.append((rows, missing, factor[k:, k:] @ factor[k:, k:].T))
+                out = batch.regressed(self.mu, factors)
+                squares = np.einsum("qdw,qdw,qd->qw", out, out, batch.known[batch.of].astype(np.float64)).ravel()[batch.slot]
+            own = -0.5 * squares - np.where(batch.known, logs, 0.0).sum(axis=1)[batch.pattern]
+            log[batch.rows] = np.where(np.isnan(own), -np.inf, own)
+            tiled, among = batch.gaps
+            x[among] = self.mu[among[1]] + out[tiled]
+            left.append(batch.left(factors))
         x[log == -np.inf] = self.mu  # such rows can take part with weight zero only
-        return log, x, rest
+        return log, x, left
 
     def estimator(self, pseudo_count: Any = None) -> PartialGaussianEstimator:
         if pseudo_count is None:
@@ -164,8 +258,11 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
     def layout(self) -> Layout:  # type: ignore[override]
         return PartialVector(self.label, self.dim)
 
+    def with_gaps(self, allow: Any) -> Estimator:
+        return self
+
     def impossible(self, x: Any) -> str | None:
-        infinite = any(not is_missing(v) and np.isinf(v) for v in x)
+        infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
         return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
 
     def log_prior(self, distribution: Any) -> float:
@@ -176,8 +273,8 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
             return column, None
         open.responsibilities(1, len(column))  # what is missing is latent
         x = np.where(np.isfinite(column.x), column.x, column.centre)
-        rest = [(rows, missing, np.diag(column.spread[missing])) for rows, _, missing in column.groups() if len(missing)]
-        return column, [(x, rest)]
+        each = [np.where(b.known, 0.0, column.spread[b.order])[:, b.least :] for b in column.batches]
+        return column, [(x, [spread[:, :, None] * np.eye(spread.shape[1]) for spread in each])]
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         return self.backward_many((self,), tape, weights[None], send)[0]
@@ -190,14 +287,12 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
             whole = estimators[0].statistics(column.x, weights[0]) if len(estimators) == 1 else None
             each = [whole] if whole is not None else cls.statistics_many(estimators, column.x, weights)
             return [Node(own) for own in each]
-        return [Node(e._expected(x, rest, w)) for e, (x, rest), w in zip(estimators, filled, weights, strict=True)]
+        return [Node(e._expected(column, x, left, w)) for e, (x, left), w in zip(estimators, filled, weights, strict=True)]
 
-    def _expected(self, x: np.ndarray, rest: list[Any], weights: np.ndarray) -> Scatter:
+    def _expected(self, column: Gapped, x: np.ndarray, left: list[np.ndarray], weights: np.ndarray) -> Scatter:
         own = self.statistics(x, weights)
-        m2 = own.m2.copy()
-        for rows, missing, covar in rest:
-            m2[np.ix_(missing, missing)] += weights[rows].sum() * covar
-        return Scatter(own.count, own.mean, m2)
+        more = sum(batch.added(covariances, weights) for batch, covariances in zip(column.batches, left, strict=True))
+        return Scatter(own.count, own.mean, own.m2 + more)
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> PartialGaussianDistribution:
         if not self.has_prior and not own.count > 0:

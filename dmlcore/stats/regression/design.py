@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
 
 COLLINEAR = 1e-13  # times the number of columns: a share of a column's spread, left by those before it, that is rounding
+LEAST, MOST = 2.0**-511, 2.0**501  # spreads whose squares, and sums of them, are numbers with all their digits
 CONSTANT = 2.0**-46  # relative to its mean: a column's standard deviation below this is rounding
 
 
@@ -22,20 +24,30 @@ def dependence(matrix: np.ndarray, centre: np.ndarray, columns: np.ndarray, name
     middle, scale = centre[columns[first:]], roots_of_diagonal(matrix)
     called = [column_name(int(j), names) for j in columns]
     for j in range(first, q):
+        if not scale[j] <= MOST or 0 < scale[j] < LEAST:
+            size, remedy = ("small", "multiply") if scale[j] < 1 else ("large", "divide")
+            return f"{called[j]} is too {size} for the squares of its differences; {remedy} it by a constant"
         at = middle[j - first] if first else 0.0
         if not scale[j] > CONSTANT * abs(at):
             word = "zero in all rows" if at == 0 else f"constant ({at:.6g})"
+            word += " (or varies by less than 1e-154: multiply it by a constant)" if 0 < abs(at) < LEAST else ""
             return f"{called[j]} is {word}" + (", which the intercept already says" if first else "")
     correlation = matrix / scale[:, None] / scale
-    for j in range(first, q):
-        before = correlation[:j, :j]
-        share = np.linalg.lstsq(before, correlation[:j, j], rcond=None)[0] if j else np.zeros(0)
-        left = 1.0 - 2 * share @ correlation[:j, j] + share @ before @ share
-        if left <= COLLINEAR * q:
-            terms = [(i, share[i] * scale[j] / scale[i]) for i in range(first, j) if abs(share[i]) > 1e-6]
-            how = " + ".join(f"{value:.6g} {called[i]}" for i, value in terms) or "the intercept"
-            return f"{called[j]} follows from those before it: it is {how}" + (" + a constant" if first else "")
-    return ""
+    if independent(correlation, COLLINEAR * q):
+        return ""
+    j = bisect_left(range(q), True, key=lambda j: not independent(correlation[: j + 1, : j + 1], COLLINEAR * q))
+    share = np.linalg.lstsq(correlation[:j, :j], correlation[:j, j], rcond=None)[0]
+    terms = [(i, share[i] * scale[j] / scale[i]) for i in range(first, j) if abs(share[i]) > 1e-6]
+    how = " + ".join(f"{value:.6g} {called[i]}" for i, value in terms) or "the intercept"
+    return f"{called[j]} follows from those before it: it is {how}" + (" + a constant" if first else "")
+
+
+def independent(correlation: np.ndarray, share: float) -> bool:
+    """Whether each column keeps more than this share of its spread beside those before it: the squared pivots of Cholesky's method."""
+    try:
+        return bool((np.diag(np.linalg.cholesky(correlation)) ** 2 > share).all())
+    except np.linalg.LinAlgError:
+        return False
 
 
 def roots_of_diagonal(matrix: np.ndarray) -> np.ndarray:

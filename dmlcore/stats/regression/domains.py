@@ -93,6 +93,9 @@ class Named(Domain):
             raise self.fail(value)
         return LabelMap.of({key: self.number.check(number) for key, number in value.items()})
 
+    def shown(self, value: LabelMap) -> Any:
+        return value.shown()
+
     def flatten(self, value: LabelMap) -> np.ndarray:
         return np.concatenate([np.zeros(0), *(self.number.flatten(number) for number in value.values_array.tolist())])
 

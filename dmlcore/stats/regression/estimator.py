@@ -16,7 +16,7 @@ from dmlcore.data.layouts import Covariates, Layout
 from dmlcore.stats.regression.design import column_name
 from dmlcore.stats.regression.domains import ColumnNames
 from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, row_layout
-from dmlcore.stats.regression.scoring import LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, Frame, Scoring, level_of, scorings
+from dmlcore.stats.regression.scoring import FAINT, LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, Frame, Scoring, level_of, scorings
 
 
 class RegressionEstimator(CombinatorEstimator):
@@ -42,6 +42,7 @@ class RegressionEstimator(CombinatorEstimator):
     shape_floor: ClassVar[float] = SHAPE_FLOOR
     level_floor: ClassVar[float] = LEVEL_FLOOR
     runaway: ClassVar[str] = "they would run off without end"
+    log_scale: ClassVar[bool] = True  # whether linear predictors are logarithms or log odds, and can run off
 
     def validate(self) -> None:
         for field in ("intercept", "offset"):
@@ -89,7 +90,8 @@ class RegressionEstimator(CombinatorEstimator):
     @classmethod
     def backward_many(cls, estimators: Any, tape: Tape, weights: np.ndarray, send: Any) -> list[Node]:
         """`backward` of several, from weights `(K, n)`."""
-        return [Node(own) for own in cls.sums(tape, tape.rows.admit(weights))]
+        with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e308: `dependence` names the column
+            return [Node(own) for own in cls.sums(tape, tape.rows.admit(weights))]
 
     @classmethod
     def sums(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
@@ -152,13 +154,18 @@ class RegressionEstimator(CombinatorEstimator):
         return (distribution.intercept is not None) == self.intercept
 
     def degenerate(self, distribution: Any) -> str | None:
-        return undetermined_message(self, distribution)
+        return undetermined_message(self, distribution.undetermined)
+
+    def runs_off(self, distribution: Any, statistics: Any, unit: float) -> str | None:
+        if self.frame is None or not self.log_scale or not statistics.count > 0:
+            return None
+        scoring = self.scoring(statistics, distribution)
+        return undetermined_message(self, self.frame.faint(scoring, np.atleast_2d(distribution.coef), FAINT * unit))
 
 
-def undetermined_message(estimator: Any, distribution: Any) -> str | None:
+def undetermined_message(estimator: Any, columns: tuple[int, ...]) -> str | None:
     """A sentence on the columns whose coefficients the rows do not determine, or None."""
-    if not distribution.undetermined or estimator.frame is None:
+    if not columns or estimator.frame is None:
         return None
-    columns = distribution.undetermined
     named = ", ".join(f"the coefficient of {column_name(j, estimator.names)}" if j >= 0 else "the intercept" for j in columns)
     return f"{estimator.label}: its rows do not determine {named} ({estimator.runaway}); ridge would"

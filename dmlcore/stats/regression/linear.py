@@ -19,7 +19,7 @@ from dmlcore.stats.regression.rows import Rows, Tape
 from dmlcore.stats.regression.scoring import Scoring, scatters
 from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.gaussian import GaussianDistribution
-from dmlcore.stats.univariate.moments import VARIANCE_FLOOR, floor_message, least_spread, variance_of
+from dmlcore.stats.univariate.moments import ROUNDING, VARIANCE_FLOOR, check_scale, floor_message, least_spread, variance_of
 
 EXACT_FLOOR = 1e-12  # spread in a direction, relative to that of all the data, below which a coefficient stays where it is
 
@@ -78,9 +78,11 @@ class LinearRegressionEstimator(SharingEstimator):
 
     family = LinearRegressionDistribution
     exact: ClassVar[bool] = True
+    log_scale = False
     shape_floor = EXACT_FLOOR
     level_floor = 0.0
     runaway = "covariates of its rows lie in a plane"
+    noise: ClassVar[float] = 0.0  # a variance that is the rounding of responses
 
     def validate(self) -> None:
         super().validate()
@@ -105,13 +107,15 @@ class LinearRegressionEstimator(SharingEstimator):
     def resolve(self, statistics: Scatter) -> Self:
         if not statistics.count > 0:
             return self
+        check_scale(self.label, statistics)
         out = super().resolve(statistics)
         response = Scatter(statistics.count, statistics.mean[-1], statistics.m2[-1, -1])
         (count,) = pseudo_counts(self.pseudo_count, 1, "LinearRegressionEstimator")
         prior = None
         if count > 0:
             prior = count, self.suff_stat if self.suff_stat is not None else self._one_line(statistics)
-        return out.pinned(floor=VARIANCE_FLOOR * variance_of(response), prior=prior)
+        rounding = float(ROUNDING * response.mean)
+        return out.pinned(floor=VARIANCE_FLOOR * variance_of(response), noise=rounding * rounding, prior=prior)
 
     def _one_line(self, statistics: Scatter) -> float:
         """The variance about one line through all the data, none of its parameters shared or held."""
@@ -127,7 +131,8 @@ class LinearRegressionEstimator(SharingEstimator):
         return Sums(count=statistics.count + count, squares=total + count * variance)
 
     def scale_from(self, sums: Sums, previous: Any) -> float:
-        sigma2 = max(sums.squares / sums.count, self.floor)
+        variance = sums.squares / sums.count
+        sigma2 = max(variance if variance > self.noise else 0.0, self.floor)
         if not sigma2 > 0:
             raise DegenerateError(f"{self.label}: all responses lie on the line, so the variance has no maximum; {REMEDY}")
         return sigma2
@@ -152,4 +157,4 @@ def squares(statistics: Scatter, intercept: float | None, coef: np.ndarray) -> f
     mean, m2 = statistics.mean, statistics.m2
     about_mean = m2[p, p] - 2 * coef @ m2[:p, p] + coef @ m2[:p, :p] @ coef
     apart = mean[p] - (intercept or 0.0) - coef @ mean[:p]
-    return max(float(about_mean), 0.0) + statistics.count * float(apart) ** 2
+    return max(float(about_mean), 0.0) + statistics.count * float(apart * apart)

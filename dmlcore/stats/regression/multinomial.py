@@ -14,7 +14,7 @@ from dmlcore.core.labels import LabelMap, Vocabulary
 from dmlcore.core.random import Random, generator
 from dmlcore.core.statistics import Node
 from dmlcore.data.encoded import encode
-from dmlcore.data.layouts import Covariates, Fields, Labels
+from dmlcore.data.layouts import Covariates, Explained, Labels
 from dmlcore.stats.multivariate.vectors import check_dimension
 from dmlcore.stats.regression.distribution import RegressionDistribution
 from dmlcore.stats.regression.domains import Coefficients, MaybeVector
@@ -61,7 +61,7 @@ class MultinomialLogisticRegressionDistribution(RegressionDistribution):
 
     @staticmethod
     def layout_of(node: Any, dim: int | None) -> Any:
-        return Fields(node.label, (Covariates(node.label, dim), Labels(node.label)))
+        return Explained(node.label, (Covariates(node.label, dim), Labels(node.label)))
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

@@ -10,6 +10,7 @@ import numpy as np
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.domains import positive
 from dmlcore.core.errors import ParameterError
+from dmlcore.core.numerics import LARGE
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
@@ -18,7 +19,15 @@ from dmlcore.stats.regression.poisson import first_log_link
 from dmlcore.stats.regression.rows import Rows, Tape
 from dmlcore.stats.regression.scoring import Scoring
 from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
-from dmlcore.stats.univariate.negative_binomial import LEAST, MOST, NegativeBinomialDistribution, dispersion_slopes, log_ways
+from dmlcore.stats.univariate.negative_binomial import (
+    LEAST,
+    MOST,
+    NegativeBinomialDistribution,
+    dispersion_slopes,
+    log_ways,
+    out_of_bounds,
+    peaked,
+)
 
 STARTING_DISPERSION = 0.5
 FARTHEST = 1e100  # dispersions beyond this, or below its inverse, overflow
@@ -55,6 +64,8 @@ class NegativeBinomialRegressionDistribution(SharingDistribution):
         mean = np.exp(eta)
         t = 1.0 / np.array([[node.dispersion] for node in nodes])
         rest = np.log1p(mean / t)
+        if len(rows.values) and rows.values.max() > LARGE:
+            return np.where(rows.y > 0, peaked(np.maximum(rows.y, 1.0), mean, eta, t), -t * rest), mean
         return rows.y * (eta - rest) - t * rest + rows.of(log_ways(rows.values, t)), mean
 
     def mean_of(self, eta: np.ndarray) -> np.ndarray:
@@ -109,7 +120,6 @@ class NegativeBinomialRegressionEstimator(SharingEstimator):
         return min(max(math.exp(-log_t), LEAST), MOST)
 
     def degenerate(self, distribution: Any) -> str | None:
-        dispersion = distribution.dispersion
-        if self.scale_field not in dict(self.held) and not LEAST * (1 - 1e-9) <= dispersion <= MOST * (1 + 1e-9):
-            return f"{self.label}: its dispersion, {dispersion:.3g}, is out of bounds"  # no step of EM goes there, longer ones may
-        return super().degenerate(distribution)
+        held = self.scale_field in dict(self.held)
+        outside = None if held else out_of_bounds(self.label, distribution.dispersion)
+        return outside or super().degenerate(distribution)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.data.columns import Distinct
-from dmlcore.data.layouts import Count, Fields, Layout, Real
+from dmlcore.data.layouts import Count, Explained, Layout, Real
 from dmlcore.kernels.codes import gather
 from dmlcore.stats.multivariate.vectors import check_dimension
 
@@ -99,10 +99,10 @@ class Tape:
         self.rows, self.nodes, self.made = rows, nodes, made
 
 
-def row_layout(node: Any, covariates: Layout, response: Layout) -> Fields:
+def row_layout(node: Any, covariates: Layout, response: Layout) -> Explained:
     """The layout of `(x, y)`, `(x, y, offset)`, `(x, y, trials)` or `(x, y, trials, offset)`."""
     more = ((Count(node.label),) if node.has_trials else ()) + ((Real(node.label, finite=True),) if node.offset else ())
-    return Fields(node.label, (covariates, response, *more))
+    return Explained(node.label, (covariates, response, *more))
 
 
 def predictors(nodes: Any, rows: Rows) -> np.ndarray:

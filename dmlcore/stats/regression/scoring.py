@@ -21,6 +21,7 @@ from dmlcore.stats.regression.design import dependence, roots_of_diagonal
 
 SHAPE_FLOOR = 1e-7  # information in a direction, relative to that of all the data, below which parameters stay where they are
 LEVEL_FLOOR = 1e-7  # information per row on the linear predictor itself, below which fitted values have run off
+FAINT = 0.0025  # rows (or events) that speak of a direction, below which a coefficient runs off: its error is above 20 on a log scale
 STRIDE = 2.0  # how far one step may change linear predictors, root mean square over rows weighted by information
 SHORT = 24  # columns up to which the compiled loop is as fast as BLAS
 
@@ -51,10 +52,13 @@ class Scoring:
 
     def about(self, centre: np.ndarray) -> Scoring:
         """The same sums with covariates taken about another point."""
-        move = np.eye(len(centre) + 1)
-        move[1:, 0] = self.centre - centre
-        information = np.einsum("ij,cjdk,lk->cidl", move, self.information, move, optimize=len(self.score) > 4)
-        return Scoring(self.count, centre, self.score @ move.T, information, self.more)
+        apart = self.centre - centre  # z becomes (1, x - centre + apart)
+        score, information = self.score.copy(), self.information.copy()
+        with np.errstate(over="ignore", invalid="ignore"):
+            score[:, 1:] += score[:, :1] * apart
+            information[:, 1:] += information[:, :1] * apart[:, None, None]
+            information[..., 1:] += information[..., :1] * apart
+        return Scoring(self.count, centre, score, information, self.more)
 
     @classmethod
     def of_least_squares(cls, moments: Scatter, intercept: float, coef: np.ndarray) -> Scoring:
@@ -138,7 +142,7 @@ class Frame:
         own: np.ndarray | None = None,
         others: Any = (),
     ):
-        """Raises `DegenerateError` naming columns that are constant or follow from others, unless there is a ridge."""
+        """Raises `DegenerateError` naming columns that are constant or follow from others, unless a ridge sets that right."""
         self.intercept, self.ridge = intercept, ridge
         size = len(statistics.centre) + intercept
         self.own = np.arange(size) if own is None else own
@@ -150,11 +154,11 @@ class Frame:
         matrix = np.einsum("cicj->ij", self._inside(statistics)[1]) / level
         matrix[self._slopes, self._slopes] += ridge / level * np.eye(len(self.centre))
         used = np.sort(np.concatenate([self.own, self.others]))
-        trouble = "" if ridge else dependence(matrix[np.ix_(used, used)], self.centre, used - intercept, names)
+        trouble = dependence(matrix[np.ix_(used, used)], self.centre, used - intercept, names)
         if trouble:
             few = statistics.count if statistics.count <= len(used) else None
             rows = f" (the rows weigh {few:g} in all, for {len(used)} coefficients)" if few is not None else ""
-            raise DegenerateError(f"{who}: {trouble}{rows}; leave it out, or give ridge")
+            raise DegenerateError(f"{who}: {trouble}{rows}; leave it out, or give {'a larger ' if ridge else ''}ridge")
         self.scale = roots_of_diagonal(matrix)
         self.relative = matrix
         self.whiten = whitening(matrix[np.ix_(self.own, self.own)])
@@ -212,6 +216,18 @@ class Frame:
         intercepts = change[:, 0] - slopes @ self.centre if self.intercept else np.zeros(C)
         return Step(intercepts, slopes, undetermined)
 
+    def faint(self, statistics: Scoring, coef: np.ndarray, least: float) -> tuple[int, ...]:
+        """The columns (-1 for the intercept) in whose direction there is less information than `least`, on linear predictors of
+        covariates of unit size, and no ridge that holds them."""
+        C = len(coef)
+        own = (np.arange(C)[:, None] * len(self.scale) + self.own).ravel()
+        whiten = np.kron(np.eye(C), self.whiten)
+        values, vectors = np.linalg.eigh(whiten @ self.quadratic(statistics, coef)[0][np.ix_(own, own)] @ whiten.T)
+        directions = whiten.T @ vectors
+        penalised = np.tile(self.own >= self.intercept, C)
+        held = self.ridge * (directions[penalised] ** 2).sum(axis=0) > values / 100  # in a tail, slope and curvature are alike
+        return self._named(directions[:, (values < least) & ~held], C)
+
     def eliminated(self, statistics: Scoring, coef: np.ndarray, shape_floor: float, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Information and score of the coordinates `others` when its own follow them to their best (a Schur complement); `fixed`
         `(q,)` are the changes of those that are neither."""
@@ -251,12 +267,18 @@ def pseudo_solved(matrix: np.ndarray, right: np.ndarray, whiten: np.ndarray, lev
     """The solution of `matrix x = right` in the directions whose information, whitened and per unit of `level`, is above the floor;
     and the other directions, as columns."""
     relative = whiten @ matrix @ whiten.T / level
-    values, vectors = np.linalg.eigh((relative + relative.T) / 2)
-    free = values > floor
-    basis = whiten.T @ vectors[:, free] / np.sqrt(values[free] * level)
+    relative = (relative + relative.T) / 2
+    try:
+        np.linalg.cholesky(relative - floor * np.eye(len(relative)))  # succeeds where all are above the floor
+        basis, below = lower_inverse(np.linalg.cholesky(relative)).T, relative[:, :0]
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(relative)
+        free = values > floor
+        basis, below = vectors[:, free] / np.sqrt(values[free]), vectors[:, ~free]
+    basis = whiten.T @ basis / np.sqrt(level)
     x = basis @ (basis.T @ right)
     x += basis @ (basis.T @ (right - matrix @ x))  # puts right what rounding left
-    return x, whiten.T @ vectors[:, ~free]
+    return x, whiten.T @ below
 
 
 def shortened(step: np.ndarray, matrix: np.ndarray, level: float, stride: float | None) -> float:

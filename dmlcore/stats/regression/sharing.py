@@ -32,7 +32,7 @@ class SharingDistribution(RegressionDistribution):
 
     tied: Any = parameter(Places(str), default=(), kw_only=True)
     held: Any = parameter(Places(float), default=(), kw_only=True)
-    common: Any = child(default=None, kw_only=True)
+    common: Any = child(default=None, kw_only=True, at="common")
 
     scale_field: ClassVar[str | None] = None
 
@@ -85,7 +85,7 @@ class SharingEstimator(RegressionEstimator):
 
     tied: Any = parameter(Places(str), default=(), kw_only=True)
     held: Any = parameter(Places(float), default=(), kw_only=True)
-    common: Any = child(default=None, kw_only=True)
+    common: Any = child(default=None, kw_only=True, at="common")
 
     floor: ClassVar[float] = 0.0
 

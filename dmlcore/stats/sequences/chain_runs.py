@@ -118,11 +118,11 @@ def given_elements(chain: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:
 
 def tables(chain: Any) -> tuple[Vocabulary, np.ndarray, np.ndarray]:
     """All L labels, probabilities of the first `(L + 1,)` and of the next after each `(L + 1, L + 1)`; last those of other labels."""
-    pairs: Any = chain.transition_map.pairs
-    labels: Any = chain.init_prob_map.labels.union(Vocabulary(label for pair in pairs.labels for label in pair))
+    pairs: Any = chain._pairs
+    labels: Any = chain._initial.labels.union(Vocabulary(label for pair in pairs.labels for label in pair))
     A = np.full((len(labels) + 1, len(labels) + 1), chain.default_value)
     A[[labels.place[a] for a, _ in pairs.labels], [labels.place[b] for _, b in pairs.labels]] = pairs.values_array
-    initial = chain.init_prob_map.lookup(labels, chain.init_prob_map.values_array, chain.default_value)
+    initial = chain._initial.lookup(labels, chain._initial.values_array, chain.default_value)
     return labels, np.append(initial, chain.default_value), A
 
 

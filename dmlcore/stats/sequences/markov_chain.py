@@ -22,23 +22,23 @@ from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import LabelSequence
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
+from dmlcore.stats.sequences.chain_draws import Walks
 from dmlcore.stats.sequences.chain_runs import given_elements, likeliest_path
-from dmlcore.stats.sequences.sequence import drawn_lengths, typical_length
 
 MAX_PAIRS = 1 << 20  # a table of more pairs of labels is refused
-REDRAWS = 1000  # how often sequences that ran into a label without transitions are drawn again
 
 
 class MarkovChainDistribution(CombinatorDistribution):
     """A list of labels with density `len_dist(n) init[x_1] prod_t transition[x_{t-1}][x_t]`; an empty list has `len_dist(0)`.
 
     init_prob_map: probabilities of the first label. transition_map: for each label, probabilities of the next. len_dist: the law
-    of the length (default: says nothing). default_value: the probability of a label or pair that is not in the maps.
+    of the length (default: says nothing). default_value: the probability of a label or pair that is not in the maps. A label without
+    transitions ends a list; draws follow the law normalised over the lists that are possible, and hold labels and pairs of the maps alone.
     """
 
     init_prob_map: Any = parameter(LabelProbabilities(total=True))
     transition_map: Any = parameter(Transitions())
-    len_dist: Distribution = child(default=NullDistribution())
+    len_dist: Distribution = child(default=NullDistribution(), at="length")
     default_value: float = parameter(chosen_probability, default=0.0)
     name: str | None = name()
     keys: str | None = keys()
@@ -47,10 +47,19 @@ class MarkovChainDistribution(CombinatorDistribution):
     def layout(self) -> Layout:
         return LabelSequence(self.label, self.len_dist.layout)
 
+    @property
+    def _initial(self) -> Any:
+        return self.stored("init_prob_map")
+
+    @property
+    def _pairs(self) -> Any:
+        """The probabilities of the next label, by pairs `(label, next)`."""
+        return self.stored("transition_map").pairs
+
     @cached_property
     def _logs(self) -> tuple[np.ndarray, np.ndarray, float]:
         default = math.log(self.default_value) if self.default_value > 0 else -math.inf
-        return logs_of(self.init_prob_map.values_array), logs_of(self.transition_map.pairs.values_array), default
+        return logs_of(self._initial.values_array), logs_of(self._pairs.values_array), default
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         logs, tape = self.forward_many((self,), column, score)
@@ -62,8 +71,8 @@ class MarkovChainDistribution(CombinatorDistribution):
         length, length_tapes = score.many(tuple(node.len_dist for node in nodes), column.lengths)
         logs = [node._logs for node in nodes]
         default = np.array([[d] for _, _, d in logs])
-        initial = looked_up([node.init_prob_map for node in nodes], column.labels, [table for table, _, _ in logs], default)
-        pairs = looked_up([node.transition_map.pairs for node in nodes], column.pairs, [table for _, table, _ in logs], default)
+        initial = looked_up([node._initial for node in nodes], column.labels, [table for table, _, _ in logs], default)
+        pairs = looked_up([node._pairs for node in nodes], column.pairs, [table for _, table, _ in logs], default)
         log = kernels.gather_sum_many(pairs, column.pair_codes, column.offsets)
         log += length
         first = gather_many(initial, column.first)
@@ -74,51 +83,15 @@ class MarkovChainDistribution(CombinatorDistribution):
         return log, (column, length_tapes)
 
     def typical(self) -> list[Any]:
-        return likeliest_path(self, typical_length(self))
+        return likeliest_path(self, Walks(self).typical_length())
 
     def given(self, x: Any, n: int) -> Any:
         return given_elements(self, x, n)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
-        lengths = drawn_lengths(self, size, rng)
-        labels, flat = self._walked(lengths, rng)
-        return cut([labels[code] for code in flat.tolist()], lengths)
-
-    def _walked(self, lengths: np.ndarray, rng: np.random.Generator) -> tuple[tuple[Any, ...], np.ndarray]:
-        """Codes of all sequences end to end; those that reach a label without transitions are drawn again."""
-        pairs = self.transition_map.pairs
-        vocabulary = self.init_prob_map.labels.union(Vocabulary(label for pair in pairs.labels for label in pair))  # type: ignore[attr-defined]
-        source = np.array([vocabulary.place[a] for a, _ in pairs.labels], dtype=np.intp)  # type: ignore[misc]
-        target = np.array([vocabulary.place[b] for _, b in pairs.labels], dtype=np.intp)  # type: ignore[misc]
-        positive = pairs.values_array > 0
-        order = np.flatnonzero(positive)[np.argsort(source[positive], kind="stable")]
-        source, target, p = source[order], target[order], pairs.values_array[order]
-        first = np.searchsorted(source, np.arange(len(vocabulary)))
-        last = np.searchsorted(source, np.arange(len(vocabulary)), side="right") - 1
-        reached = np.concatenate([[0.0], np.cumsum(p)])
-        below = reached[1:] - reached[first[source]] + source  # label's number, plus its cumulated probability
-        start = self.init_prob_map.lookup(vocabulary, self.init_prob_map.values_array, 0.0)
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        flat = np.zeros(int(offsets[-1]), dtype=np.intp)
-        todo = np.flatnonzero(lengths > 0)
-        for _ in range(REDRAWS):
-            todo = todo[np.argsort(-lengths[todo], kind="stable")]
-            state = rng.choice(len(vocabulary), size=len(todo), p=start)
-            flat[offsets[todo]] = state
-            stuck = np.zeros(len(todo), dtype=bool)
-            going = lengths[todo]
-            for t in range(1, int(going[0]) if len(going) else 0):
-                active = int(np.searchsorted(-going, -t, side="left"))
-                here = state[:active]
-                stuck[:active] |= last[here] < first[here]
-                step = np.searchsorted(below, here + rng.random(active), side="right")
-                step = np.clip(np.minimum(step, last[here]), 0, None)
-                state[:active] = np.where(stuck[:active], here, target[step] if len(target) else here)
-                flat[offsets[todo[:active]] + t] = state[:active]
-            todo = todo[stuck]
-            if not len(todo):
-                return vocabulary.labels, flat
-        raise DegenerateError(f"{self.label}: sequences this long end in labels without transitions; none could be drawn")
+        walks = Walks(self)
+        lengths = walks.lengths(size, rng)
+        return cut([walks.labels[code] for code in walks.paths(lengths, rng).tolist()], lengths)
 
     def estimator(self, pseudo_count: Any = None) -> MarkovChainEstimator:
         return MarkovChainEstimator(pseudo_count, None, self.len_dist.estimator(pseudo_count), self.name, self.keys)
@@ -126,7 +99,11 @@ class MarkovChainDistribution(CombinatorDistribution):
     def blame(self, x: Any) -> str:
         if self.len_dist.log_density(len(x)) == -np.inf:
             return f"length of {self.label}, {self.len_dist.blame(len(x))}"
-        return f"{self.label}: {x!r} holds a first label or a pair of labels of probability zero"
+        for i, label in enumerate(x):
+            if self.replace(len_dist=NullDistribution()).log_density(x[: i + 1]) == -np.inf:
+                how = f"cannot follow {x[i - 1]!r}" if i else "cannot come first"
+                return f"element {i} of {self.label}: {label!r} {how}; default_value gives such labels a probability"
+        return super().blame(x)
 
 
 class MarkovChainEstimator(CombinatorEstimator):
@@ -139,7 +116,7 @@ class MarkovChainEstimator(CombinatorEstimator):
 
     pseudo_count: Any = setting()
     levels: Any = setting()
-    len_estimator: Estimator = child(default=NullEstimator())
+    len_estimator: Estimator = child(default=NullEstimator(), at="length")
     name: str | None = name()
     keys: str | None = keys()
 
@@ -200,7 +177,7 @@ class MarkovChainEstimator(CombinatorEstimator):
             if previous is not None:
                 return previous.replace(len_dist=children[0])
             raise DegenerateError(f"{self.label}: all sequences are empty; a first label is needed to estimate from")
-        before = None if previous is None else previous.transition_map.pairs
+        before = None if previous is None else previous._pairs
         kept = pairs if before is None else before.lookup(self.pairs, before.values_array, 0.0)
         p = np.ones(len(pairs))
         for ways in (p, kept, pairs):  # a label that is left with no weight keeps its transitions; one that never was has even ones
@@ -213,5 +190,5 @@ class MarkovChainEstimator(CombinatorEstimator):
         if self.prior is None:
             return 0.0
         initial, pairs, default = distribution._logs
-        first = distribution.init_prob_map.lookup(self.labels, initial, default)
-        return float(self.prior[0] @ first + self.prior[1] @ distribution.transition_map.pairs.lookup(self.pairs, pairs, default))
+        first = distribution._initial.lookup(self.labels, initial, default)
+        return float(self.prior[0] @ first + self.prior[1] @ distribution._pairs.lookup(self.pairs, pairs, default))

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.core.declared import child, keys, name, setting
+from dmlcore.core.declared import check_node, child, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut, typical_of
 from dmlcore.core.errors import ParameterError, StructureError
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
+from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
@@ -27,7 +27,7 @@ class SequenceDistribution(CombinatorDistribution):
     """
 
     dist: Distribution = child()
-    len_dist: Distribution = child(default=NullDistribution())
+    len_dist: Distribution = child(default=NullDistribution(), at="length")
     len_normalized: bool = setting(False)
     name: str | None = name()
     keys: str | None = keys()
@@ -79,13 +79,14 @@ class SequenceEstimator(CombinatorEstimator):
     """
 
     estimator: Estimator = child()
-    len_estimator: Estimator = child(default=NullEstimator())
+    len_estimator: Estimator = child(default=NullEstimator(), at="length")
     len_dist: Any = setting()
     len_normalized: bool = setting(False)
     name: str | None = name()
     keys: str | None = keys()
 
     family = SequenceDistribution
+    parted = ("estimator",)
 
     def validate(self) -> None:
         check_not_normalized(self)
@@ -96,7 +97,7 @@ class SequenceEstimator(CombinatorEstimator):
         return Repeated(self.label, self.estimator.layout, self.len_estimator.layout)
 
     def impossible(self, x: Any) -> str | None:
-        return impossible_part((f"element {i}", self.estimator.impossible(value)) for i, value in enumerate(x))
+        return impossible_element(self, x, self.estimator.impossible)
 
     def open(self, column: Any, open: Any) -> Any:
         return column.offsets, [open(self.estimator, column.flat)], [open(self.len_estimator, column.lengths)]
@@ -116,10 +117,17 @@ class SequenceEstimator(CombinatorEstimator):
         return SequenceDistribution(children[0], children[1], name=self.name, keys=self.keys)
 
 
+def impossible_element(estimator: Any, x: Any, impossible: Any) -> str | None:
+    """The first element that is impossible, and why."""
+    reasons = ((i, impossible(value)) for i, value in enumerate(x))
+    return next((f"element {i} of {estimator.label}, {why}" for i, why in reasons if why), None)
+
+
 def check_not_normalized(node: Any) -> None:
     """Dividing a log density by the length gives no density; refused."""
     if node.len_normalized:
-        raise ParameterError(f"{type(node).__name__}: len_normalized must be False; a log density divided by the length is none")
+        need = "len_normalized must be False: a log density divided by the length is none. Leave it out, and divide where scores are"
+        raise ParameterError(f"{type(node).__name__}: {need} compared: model.seq_log_density(x) / [max(len(row), 1) for row in x]")
 
 
 def fix_length(estimator: Any) -> None:
@@ -128,6 +136,7 @@ def fix_length(estimator: Any) -> None:
         return
     if not isinstance(estimator.len_estimator, (NullEstimator, IgnoredEstimator)):
         raise ParameterError(f"{type(estimator).__name__}: give len_estimator or len_dist, not both")
+    check_node(estimator.len_dist, Distribution.noun, f"{type(estimator).__name__}: len_dist")
     estimator.derive(len_estimator=IgnoredEstimator(estimator.len_dist))
 
 
@@ -136,9 +145,9 @@ def drawn_lengths(node: Any, size: int, rng: np.random.Generator) -> np.ndarray:
     if isinstance(node.len_dist, NullDistribution):
         raise StructureError(f"{node.label}: has no len_dist, so lengths cannot be drawn; give it one")
     lengths = np.asarray(node.len_dist.draw(size, rng))
-    if lengths.dtype.kind not in "iu" or (len(lengths) and lengths.min() < 0):
+    if len(lengths) and (lengths.dtype.kind not in "iu" or lengths.min() < 0):
         raise StructureError(f"{node.label}: len_dist must draw whole numbers >= 0")
-    return lengths
+    return lengths.astype(np.int64)
 
 
 def typical_length(node: Any) -> int:

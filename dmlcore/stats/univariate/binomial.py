@@ -17,7 +17,7 @@ from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import Bound, check_bounds, summed_entropy, whole_quantile
+from dmlcore.stats.univariate.counting import Bound, because_of_bounds, check_bounds, summed_entropy, whole_quantile
 
 
 class BinomialDistribution(Distribution):
@@ -78,7 +78,7 @@ class BinomialDistribution(Distribution):
         low, high = float(self.min_val), float(self.min_val + self.n)
         q = np.asarray(q, dtype=np.float64)
         guess = special.bdtrik(q, self.n, self.p) if 0 < self.p < 1 and self.n > 0 else np.full(q.shape, self.n * self.p)
-        guess = np.where(q >= 1, high, np.where(q <= 0, low, guess + low))
+        guess = np.where(q >= 1, high, np.where(q <= self.cdf(low), low, guess + low))  # scipy's guess is NaN where p is tiny
         return whole_quantile(self.cdf, q, guess, low, high)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -123,6 +123,9 @@ class BinomialEstimator(Estimator):
     @cached_property
     def support(self) -> Support:
         return whole_range(self.min_val, self.max_val)
+
+    def impossible(self, x: Any) -> str | None:
+        return because_of_bounds(self, x, super().impossible(x))
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
         there = x if not len(x) or weights.min() > 0 else x[weights > 0]

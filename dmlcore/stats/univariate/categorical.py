@@ -11,24 +11,13 @@ import numpy as np
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Scalar
-from dmlcore.core.errors import ParameterError
+from dmlcore.core.domains import Maybe, chosen_probability
 from dmlcore.core.estimator import Estimator, pseudo_counts
-from dmlcore.core.label_domains import LabelProbabilities
+from dmlcore.core.label_domains import LabelProbabilities, LabelShares
 from dmlcore.core.labels import LabelMap, Vocabulary
 from dmlcore.core.numerics import logs
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Labels
-
-
-class Unseen(Scalar):
-    """A probability given to unseen labels: a choice, not an estimate, so no free number."""
-
-    def __init__(self) -> None:
-        super().__init__("a probability in [0, 1]", low=0.0, high=1.0)
-
-    def flatten(self, value: float) -> np.ndarray:
-        return np.zeros(0)
 
 
 class CategoricalDistribution(Distribution):
@@ -40,56 +29,66 @@ class CategoricalDistribution(Distribution):
     """
 
     pmap: Any = parameter(LabelProbabilities(total=True))
-    default_value: float = parameter(Unseen(), default=0.0)
+    default_value: float = parameter(chosen_probability, default=0.0)
     name: str | None = name()
     keys: str | None = keys()
 
     kind = Labels
 
+    @property
+    def _table(self) -> LabelMap:
+        return self.stored("pmap")
+
     @cached_property
     def _logs(self) -> tuple[np.ndarray, float]:
-        return logs(self.pmap.values_array), math.log(self.default_value) if self.default_value > 0 else -math.inf
+        return logs(self._table.values_array), math.log(self.default_value) if self.default_value > 0 else -math.inf
 
     def log_densities(self, x: Vocabulary) -> np.ndarray:
-        return self.pmap.lookup(x, *self._logs)
+        return self._table.lookup(x, *self._logs)
 
     def mode(self) -> Any:
-        return self.pmap.labels[int(np.argmax(self.pmap.values_array))]
+        return self._table.labels[int(np.argmax(self._table.values_array))]
 
     def probabilities(self) -> dict[Any, float]:
         """Of each label."""
         return dict(self.pmap)
 
     def entropy(self) -> float:
-        return float(special.entr(self.pmap.values_array).sum())
+        return float(special.entr(self._table.values_array).sum())
 
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
-        labels = self.pmap.labels.labels
-        return [labels[i] for i in rng.choice(len(labels), size, p=self.pmap.values_array).tolist()]
+        labels = self._table.labels.labels
+        return [labels[i] for i in rng.choice(len(labels), size, p=self._table.values_array).tolist()]
 
     def expected_statistics(self, count: float) -> Counts:
-        return Counts(self.pmap.labels, count * self.pmap.values_array)
+        return Counts(self._table.labels, count * self._table.values_array)
 
     def log_likelihood(self, statistics: Any) -> float:
         there = statistics.weights > 0
         return float(statistics.weights[there] @ self.log_densities(statistics.values)[there])
 
+    def blame(self, x: Any) -> str:
+        if x in self._table:
+            return f"{self.label}: {x!r} has probability zero"
+        return f"{self.label}: {x!r} is not among its labels; default_value gives such labels a probability"
+
     def estimator(self, pseudo_count: Any = None) -> CategoricalEstimator:
-        own = None if pseudo_count is None else self.pmap
+        own = None if pseudo_count is None else self._table
         return CategoricalEstimator(pseudo_count, own, self.default_value or False, self.name, self.keys)
 
 
 class CategoricalEstimator(Estimator):
     """Maximum likelihood for a categorical: weighted shares of the labels. The labels are those of all the data that carry weight.
 
-    pseudo_count=a with suff_stat: a pseudo-observations spread over labels as the mapping suff_stat says (default: evenly over the
-    labels of all the data); labels named only there are added. The log prior is `a sum_x suff_stat[x] log pmap[x]`.
+    pseudo_count=a with suff_stat: a pseudo-observations spread over labels in proportion to the numbers of the mapping suff_stat
+    (default: evenly over the labels of all the data); labels named only there are added. The log prior is
+    `a sum_x suff_stat[x] log pmap[x]`, suff_stat as shares.
     default_value: what scores labels unseen in the fit: False -inf; True `1 / (n + 1)` with n the weight of all the data, as if one
     more row had brought a new label; or a probability. It plays no part in the fit, where every label is seen.
     """
 
     pseudo_count: Any = setting()
-    suff_stat: Any = setting()
+    suff_stat: Any = parameter(Maybe(LabelShares()), default=None)
     default_value: Any = setting(False)
     name: str | None = name()
     keys: str | None = keys()
@@ -100,11 +99,6 @@ class CategoricalEstimator(Estimator):
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "CategoricalEstimator")
-        try:
-            if self.suff_stat is not None:
-                self.derive(suff_stat=LabelProbabilities(total=True).check(self.suff_stat))
-        except ParameterError as error:
-            raise ParameterError(f"CategoricalEstimator: suff_stat {error}") from None
         if not isinstance(self.default_value, bool):
             self.family({0: 1.0}, self.default_value)
 
@@ -114,10 +108,10 @@ class CategoricalEstimator(Estimator):
     def resolve(self, statistics: Counts) -> Self:
         labels = statistics.weighty()
         (count,) = pseudo_counts(self.pseudo_count, 1, "CategoricalEstimator")
-        prior = None
-        if count > 0 and self.suff_stat is not None:
-            labels = labels.union(self.suff_stat.labels)
-            prior = Counts(labels, count * self.suff_stat.lookup(labels, self.suff_stat.values_array, 0.0))
+        prior, spread = None, self.stored("suff_stat")
+        if count > 0 and spread is not None:
+            labels = labels.union(spread.labels)
+            prior = Counts(labels, count * spread.lookup(labels, spread.values_array, 0.0))
         elif count > 0 and len(labels):
             prior = Counts(labels, np.full(len(labels), count / len(labels)))
         return self.pinned(labels=labels, prior=prior, unseen=1.0 / (statistics.count + 1.0))

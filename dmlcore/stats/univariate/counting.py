@@ -85,12 +85,25 @@ class RangeEstimator(Estimator):
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
         return counts_of(x, weights)
 
+    def impossible(self, x: Any) -> str | None:
+        return because_of_bounds(self, x, super().impossible(x))
+
 
 def check_bounds(estimator: Any) -> None:
     """Raises `ParameterError` if `max_val` lies below `min_val`."""
     low, high = estimator.min_val, estimator.max_val
     if low is not None and high is not None and high < low:
         raise ParameterError(f"{type(estimator).__name__}: max_val must be >= min_val, got min_val={low}, max_val={high}")
+
+
+def because_of_bounds(estimator: Any, x: Any, why: str | None) -> str | None:
+    """Why a value is impossible, and which setting says so."""
+    low, high = estimator.min_val, estimator.max_val
+    if why is None or (low is None and high is None):
+        return why
+    field = "min_val" if low is not None and x < low else "max_val"
+    need = whole_range(*(estimator.pinned_range or (low, high))).need
+    return f"{estimator.label}: {x!r} has density zero; it needs {need}, and {field}=None takes that end of the range from the data"
 
 
 def counts_of(x: np.ndarray, weights: np.ndarray) -> Counts:
@@ -112,21 +125,18 @@ def value_range(estimator: Any, statistics: Counts) -> tuple[int, int] | None:
     return (low, high) if low <= high else None
 
 
-def all_values(low: int, high: int, who: str) -> np.ndarray:
-    """The whole numbers from `low` to `high`. Raises `DataError` where a table over them would be too large."""
+def table_size(low: int, high: int, who: str) -> int:
+    """How many whole numbers there are from `low` to `high`. Raises `DataError` where a table over them would be too large."""
     if high - low >= MAX_VALUES:
         need = "use CategoricalEstimator, or set min_val and max_val"
         raise DataError(f"{who}: the values run from {low} to {high}, too many for a table of probabilities; {need}")
-    return np.arange(low, high + 1)
+    return high - low + 1
 
 
-def weights_over(statistics: Counts, low: int, high: int, who: str) -> np.ndarray:
-    """Weights of the whole numbers from `low` to `high`, shape `(high - low + 1,)`."""
-    values = all_values(low, high, who)
-    inside = (statistics.values >= low) & (statistics.values <= high)
-    out = np.zeros(len(values))
-    out[statistics.values[inside] - low] = statistics.weights[inside]
-    return out
+def weights_inside(statistics: Counts, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places from `low` on of the whole numbers up to `high` that carry weight, and their weights."""
+    inside = (statistics.values >= low) & (statistics.values <= high) & (statistics.weights > 0)
+    return statistics.values[inside] - low, statistics.weights[inside]
 
 
 def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: float, high: float = np.inf) -> Any:
@@ -136,6 +146,16 @@ def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: float, hi
     for _ in range(4):
         x = np.where((cdf(x) < q) & (x < high), x + 1.0, x)
     return np.where((q >= 0) & (q <= 1), x, np.nan)[()]
+
+
+def bisected(cdf: Callable[[Any], Any], q: np.ndarray, low: Any, high: Any) -> np.ndarray:
+    """A guess for `whole_quantile` by bisection, between numbers below and not below which it lies."""
+    low, high = np.broadcast_to(low, q.shape), np.broadcast_to(high, q.shape)
+    while ((high - low) > np.maximum(np.spacing(high), 1.0)).any():
+        middle = np.floor((low + high) / 2)
+        short = cdf(middle) < q
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return low + 2.0
 
 
 def summed_entropy(law: Any, low: float, high: float) -> float:

@@ -47,7 +47,7 @@ class ExponentialDistribution(Distribution):
         return self.beta
 
     def variance(self) -> float:
-        return self.beta**2
+        return self.beta * self.beta
 
     def mode(self) -> float:
         return 0.0

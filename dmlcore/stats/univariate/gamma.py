@@ -57,7 +57,7 @@ class GammaDistribution(Distribution):
         return self.k * self.theta
 
     def variance(self) -> float:
-        return self.k * self.theta**2
+        return self.k * (self.theta * self.theta)
 
     def mode(self) -> float:
         return max(self.k - 1.0, 0.0) * self.theta

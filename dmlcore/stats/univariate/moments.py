@@ -40,6 +40,7 @@ class MomentsEstimator(Estimator):
         return self.prior is not None and self.prior[1].count > 0
 
     def resolve(self, statistics: Moments) -> Self:
+        check_scale(self.label, statistics)
         return self.pinned(floor=VARIANCE_FLOOR * variance_of(statistics), prior=prior_moments(self, statistics))
 
     def estimate(self, statistics: Moments, previous: Any = None) -> Any:
@@ -47,7 +48,7 @@ class MomentsEstimator(Estimator):
         mu, sigma2 = posterior_moments(self, statistics)
         sigma2 = max(sigma2, self.floor)
         if not sigma2 > 0:
-            raise DegenerateError(f"{self.label}: all values equal {float(mu)!r}, so the variance has no maximum; {REMEDY}")
+            raise DegenerateError(f"{self.label}: all values equal {float(mu)!r}{or_nearly(mu)}, so the variance has no maximum; {REMEDY}")
         return family(mu, sigma2, self.name, self.keys)
 
     def degenerate(self, distribution: Any) -> str | None:
@@ -60,7 +61,8 @@ class MomentsEstimator(Estimator):
 def moments_log_likelihood(statistics: Any, mu: Any, sigma2: Any) -> float:
     """Log likelihood of a mean and a variance, up to a constant; of data, or of the two halves of a prior."""
     about, spread = statistics if isinstance(statistics, tuple) else (statistics, statistics)
-    misfit = about.count * (about.mean - mu) ** 2 + spread.m2
+    shift = about.mean - mu
+    misfit = about.count * (shift * shift) + spread.m2
     return float(np.sum(-0.5 * (spread.count * np.log(sigma2) + misfit / sigma2)))
 
 
@@ -90,6 +92,26 @@ def variance_of(statistics: Moments) -> Any:
         return 0.0 * statistics.m2
     variance = statistics.m2 / statistics.count
     return np.where(variance > np.square(ROUNDING * statistics.mean), variance, 0.0)[()]
+
+
+def check_scale(label: str, statistics: Moments) -> None:
+    """Raises `DegenerateError` where variances lie outside the range of floating-point numbers, though the values do not."""
+    if not statistics.count > 0:
+        return
+    variance = np.diagonal(statistics.m2) if np.ndim(statistics.m2) == 2 else np.atleast_1d(statistics.m2)
+    variance = variance / statistics.count
+    if not np.isfinite(variance).all():
+        raise DegenerateError(
+            f"{label}: its values are too large, the squares of their differences exceed 1e308; divide them by a constant"
+        )
+    if ((variance > 0) & (variance < np.finfo(np.float64).tiny)).any():
+        raise DegenerateError(f"{label}: its values differ by less than 1e-154, too little for squares; multiply them by a constant")
+
+
+def or_nearly(mean: Any) -> str:
+    """What to add where values of this size are found to be equal: of very small ones, squares cannot tell."""
+    tiny = np.abs(mean) < 1e-150
+    return " (or differ by less than 1e-154: multiply them by a constant)" if np.any(tiny & (np.asarray(mean) != 0)) else ""
 
 
 def prior_moments(estimator: Any, pooled: Moments) -> tuple[Moments, Moments] | None:

@@ -14,13 +14,14 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import nonnegative, positive
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.numerics import log_gap, stirling_error
+from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, log_gap, stirling_error
 from dmlcore.core.statistics import Counts
 from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import counts_of, summed_entropy, whole_quantile
+from dmlcore.stats.univariate.counting import bisected, counts_of, summed_entropy, whole_quantile
 
 LEAST, MOST = 1e-8, 1e8  # bounds of an estimated dispersion
+NARROWEST = 1e-300  # dispersions below this overflow, and the law is Poisson to all digits
 MANY = 20.0  # from here, gamma functions by their asymptotic series (Abramowitz and Stegun 6.1.40, 6.3.18, 6.4.12)
 
 
@@ -28,7 +29,8 @@ class NegativeBinomialDistribution(Distribution):
     """A count x in 0, 1, 2, ... with probability `Gamma(x + t) / (Gamma(t) x!) (t / (t + mu))^t (mu / (t + mu))^x`, t = 1 / dispersion.
 
     mu: the mean, >= 0, in counts; 0 puts all mass at 0. dispersion: positive, a pure number; the variance is `mu + dispersion mu^2`, and
-    towards 0 the law is Poisson. Raises `ParameterError` outside these domains.
+    towards 0 the law is Poisson. Raises `ParameterError` outside these domains. For large counts the saddle-point form (Loader 2000) keeps
+    all digits.
     """
 
     mu: float = parameter(nonnegative)
@@ -39,41 +41,48 @@ class NegativeBinomialDistribution(Distribution):
     kind = Count
     support = COUNTS
 
+    @property
+    def _t(self) -> float:
+        return 1.0 / max(self.dispersion, NARROWEST)
+
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        x, t = x.astype(np.float64), 1.0 / self.dispersion
-        rest = math.log1p(self.mu / t)
+        x, t = x.astype(np.float64), self._t
+        odds = self.mu / t
+        rest = math.log1p(odds) if odds < np.inf else math.log(self.mu) - math.log(t)
+        if self.mu > LARGE or (len(x) and x.max() > LARGE):
+            log_mu = math.log(self.mu) if self.mu > 0 else -math.inf
+            return np.where(x > 0, peaked(np.maximum(x, 1.0), self.mu, log_mu, t), -t * rest)
         return special.xlogy(x, self.mu) - x * rest - t * rest + log_ways(x, t)
 
     def mean(self) -> float:
         return self.mu
 
     def variance(self) -> float:
-        return self.mu + self.dispersion * self.mu**2
+        return self.mu + self.dispersion * self.mu * self.mu
 
     def mode(self) -> int:
-        return max(math.floor(self.mu * (1.0 - self.dispersion)), 0)
+        return math.floor(max(self.mu * (1.0 - self.dispersion), 0.0))
 
     def entropy(self) -> float:
         return summed_entropy(self, 0, math.inf)
 
     def cdf(self, x: Any) -> Any:
-        x, t = np.floor(x), 1.0 / self.dispersion
-        below = special.betaincc(np.clip(x, 0.0, 1e300) + 1.0, t, self.mu / (t + self.mu))
+        x, t = np.floor(x), self._t
+        more, all = np.clip(x, 0.0, 1e300) + 1.0, t + self.mu
+        below = special.betaincc(more, t, self.mu / all) if self.mu < t else special.betainc(t, more, t / all)
         return np.where(x >= 0, np.where(x == np.inf, 1.0, below), 0.0)[()]
 
     def quantile(self, q: Any) -> Any:
-        q, spread = np.asarray(q, dtype=np.float64), self.dispersion * self.mu
-        gamma = special.gammaincinv(1.0 / self.dispersion, np.where(q < 1, q, 0.5))  # of the mean of the Poisson
-        low, high = np.zeros(q.shape), np.ceil(gamma * spread * 2 + 40 * math.sqrt(self.variance()) + 40)
-        while (short := (self.cdf(high) < q) & (q < 1)).any():
+        q, t = np.asarray(q, dtype=np.float64), self._t
+        gamma = special.gammaincinv(t, np.where(q < 1, q, 0.5)) / t * self.mu  # of the mean of the Poisson
+        low, high = np.zeros(q.shape), np.ceil(np.minimum(gamma * 2 + 40 * math.sqrt(self.variance()) + 40, 1e300))
+        while (short := (self.cdf(high) < q) & (q < 1) & (high < 1e300)).any():
             high = np.where(short, 2 * high, high)
-        while ((high - low) > 1).any():
-            middle = np.floor((low + high) / 2)
-            low, high = np.where(self.cdf(middle) < q, middle, low), np.where(self.cdf(middle) < q, high, middle)
-        return np.where(q == 1, np.inf if self.mu > 0 else 0.0, whole_quantile(self.cdf, q, low + 2, 0))[()]
+        guess = bisected(self.cdf, q, low, high)
+        return np.where(q == 1, np.inf if self.mu > 0 else 0.0, whole_quantile(self.cdf, q, guess, 0))[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        return rng.poisson(rng.gamma(1.0 / self.dispersion, self.mu * self.dispersion, size))
+        return rng.poisson(rng.gamma(self._t, 1.0, size) / self._t * self.mu)
 
     def expected_statistics(self, count: float) -> Counts:
         values = np.arange(int(self.quantile(1 - 1e-15)) + 60 * math.ceil(1 + self.dispersion * self.mu))
@@ -128,7 +137,7 @@ class NegativeBinomialEstimator(Estimator):
             return self.family(0.0, 1.0 if previous is None else previous.dispersion, self.name, self.keys)
         low, high = -math.log(MOST), -math.log(LEAST)  # of log t, t = 1 / dispersion; the slope falls through zero once, or nowhere
         excess = float(w @ (y - mu) ** 2) - mu
-        log_t = min(max(math.log(mu**2 / excess), low), high) if excess > 0 else high
+        log_t = min(max(2 * math.log(mu) - math.log(excess), low), high) if excess > 0 else high
         for _ in range(200):
             first, second = (float(w @ part) for part in dispersion_slopes(y, mu, math.exp(log_t)))
             low, high = (log_t, high) if first > 0 else (low, log_t)
@@ -138,6 +147,26 @@ class NegativeBinomialEstimator(Estimator):
             if abs(log_t - before) <= 4e-16 * max(1.0, abs(log_t)) or high - low <= 1e-15:
                 break
         return self.family(mu, math.exp(-log_t), self.name, self.keys)
+
+    def degenerate(self, distribution: NegativeBinomialDistribution) -> str | None:
+        return out_of_bounds(self.label, distribution.dispersion) if distribution.mu > 0 else None
+
+
+def out_of_bounds(label: str, dispersion: float) -> str | None:
+    """A sentence if a dispersion is one that no estimate has: no step of EM goes there, longer ones may."""
+    inside = LEAST * (1 - 1e-9) <= dispersion <= MOST * (1 + 1e-9)
+    return None if inside else f"{label}: its dispersion, {dispersion:.3g}, is out of bounds"
+
+
+def peaked(y: np.ndarray, mu: Any, log_mu: Any, t: Any) -> np.ndarray:
+    """Log probabilities of counts y > 0 at means mu, in the saddle-point form (Loader 2000), which keeps all digits of large counts."""
+    whole, mixed = y + t, t + mu
+    log, moved = np.log(whole) - np.log(mixed), (y - mu) * (t / mixed)
+    u = np.minimum(y - mu, mixed) / mixed  # where it is not small, it may overflow
+    misfit = np.where(np.abs(u) < 0.25, t * log_gap(u), moved - t * log)
+    misfit += y * log_gap(-moved / y, log_mu + log - np.log(y))
+    errors = stirling_error(whole) - stirling_error(t) - stirling_error(y)
+    return errors - misfit - HALF_LOG_2PI + 0.5 * (np.log(t) - np.log(whole) - np.log(y))
 
 
 def log_ways(y: np.ndarray, t: Any) -> np.ndarray:

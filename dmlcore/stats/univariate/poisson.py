@@ -15,7 +15,7 @@ from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import MeanEstimator, summed_entropy, whole_quantile
+from dmlcore.stats.univariate.counting import MeanEstimator, bisected, summed_entropy, whole_quantile
 
 
 class PoissonDistribution(Distribution):
@@ -65,8 +65,13 @@ class PoissonDistribution(Distribution):
         return np.where(x >= 0, special.gammaincc(np.maximum(x, 0.0) + 1.0, self.lam), 0.0)[()]
 
     def quantile(self, q: Any) -> Any:
-        guess = special.pdtrik(q, self.lam) if self.lam > 0 else np.zeros(np.shape(q))
-        return np.where(np.asarray(q) == 1, np.inf if self.lam > 0 else 0.0, whole_quantile(self.cdf, q, guess, 0))[()]
+        q = np.asarray(q, dtype=np.float64)
+        if self.lam > LARGE:  # scipy's guess may be NaN there
+            reach = 40 * math.sqrt(self.lam)
+            guess = bisected(self.cdf, q, math.floor(max(self.lam - reach, 0.0)), math.ceil(self.lam + reach))
+        else:
+            guess = special.pdtrik(q, self.lam) if self.lam > 0 else np.zeros(q.shape)
+        return np.where(q == 1, np.inf if self.lam > 0 else 0.0, whole_quantile(self.cdf, q, guess, 0))[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.poisson(self.lam, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Self
 
@@ -11,13 +12,13 @@ import numpy as np
 from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Whole, probability
+from dmlcore.core.domains import Domain, Whole, chosen_probability, probability
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.statistics import Counts
 from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import RangeEstimator, all_values, value_range, whole_quantile
+from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, whole_quantile
 
 
 class SpikeAndSlabDistribution(Distribution):
@@ -45,6 +46,10 @@ class SpikeAndSlabDistribution(Distribution):
         if self.p < least:
             self.derive(p=least)
 
+    def parameters(self) -> Iterator[tuple[str, Domain, Any]]:
+        for field, domain, value in super().parameters():  # of one value alone the probability is one
+            yield field, chosen_probability if field == "p" and self.num_vals == 1 else domain, value
+
     @property
     def max_val(self) -> int:
         return self.min_val + self.num_vals - 1
@@ -55,6 +60,7 @@ class SpikeAndSlabDistribution(Distribution):
 
     @property
     def _slab(self) -> float:
+        """The probability of each value but the spike."""
         return (1.0 - self.p) / (self.num_vals - 1) if self.num_vals > 1 else 0.0
 
     @cached_property
@@ -100,7 +106,8 @@ class SpikeAndSlabDistribution(Distribution):
         return np.where(rng.random(size) < self.p, self.k, slab)
 
     def expected_statistics(self, count: float) -> Counts:
-        values = all_values(self.min_val, self.max_val, self.label)
+        table_size(self.min_val, self.max_val, self.label)
+        values = np.arange(self.min_val, self.max_val + 1)
         return Counts(values, count * np.where(values == self.k, self.p, self._slab))
 
     def log_likelihood(self, statistics: Any) -> float:
@@ -120,7 +127,7 @@ class SpikeAndSlabEstimator(RangeEstimator):
 
     min_val, max_val: the range; None takes that end from the data. pseudo_count=a with suff_stat=(k0, p0): a pseudo-observations
     from the law with that spike (default: spread evenly over the range). The log prior is `a sum_x q(x) log p(x)`, q the law of the
-    pseudo-observations. Raises `ParameterError` if max_val < min_val, `DataError` if a prior is spread over too large a range.
+    pseudo-observations. Raises `ParameterError` if max_val < min_val.
     """
 
     family = SpikeAndSlabDistribution
@@ -137,13 +144,28 @@ class SpikeAndSlabEstimator(RangeEstimator):
             return self
         (count,), size = pseudo_counts(self.pseudo_count, 1, "SpikeAndSlabEstimator"), ends[1] - ends[0] + 1
         k, p = (ends[0], 1.0 / size) if self.suff_stat is None else self.suff_stat
-        prior = self.family(k, size, p, ends[0]).expected_statistics(count) if count > 0 else None
+        prior = (count, self.family(k, size, p, ends[0])) if count > 0 else None
         return self.pinned(pinned_range=ends, prior=prior)
 
     def estimate(self, statistics: Counts, previous: Any = None) -> SpikeAndSlabDistribution:
-        both = statistics if self.prior is None else statistics + self.prior
-        low, high = self.pinned_range or (int(both.values[0]), int(both.values[-1]))
-        weights = np.where((both.values >= low) & (both.values <= high), both.weights, 0.0)
+        low, high = self.pinned_range or (int(statistics.values[0]), int(statistics.values[-1]))
+        values, weights = statistics.values, np.where((statistics.values >= low) & (statistics.values <= high), statistics.weights, 0.0)
+        total = float(weights.sum())
+        if self.prior is not None:  # values without data weigh alike, but for its spike: the first of them stands for all
+            count, law = self.prior
+            total += count
+            values = np.union1d(statistics.values, [low, law.k])
+            weights = Counts(statistics.values, weights).over(values)
+            weights[(values >= low) & (values <= high)] += count * law._slab
+            weights[np.searchsorted(values, law.k)] += count * (law.p - law._slab)
         spike, size = int(np.argmax(weights)), high - low + 1
-        p = min(max(float(weights[spike] / weights.sum()), 1.0 / size), 1.0)
-        return self.family(int(both.values[spike]), size, p if size > 1 else 1.0, low, self.name, self.keys)
+        p = min(max(float(weights[spike] / total), 1.0 / size), 1.0)
+        return self.family(int(values[spike]), size, p if size > 1 else 1.0, low, self.name, self.keys)
+
+    def log_prior(self, distribution: Any) -> float:
+        if self.prior is None:
+            return 0.0
+        count, law = self.prior
+        at_spike = law.p if distribution.k == law.k else law._slab
+        log_spike, log_slab = distribution._logs
+        return count * (at_spike * log_spike + (0.0 if at_spike == 1 else (1 - at_spike) * log_slab))

@@ -1,0 +1,211 @@
+"""Tables of other libraries (pandas, polars, pyarrow) as plain columns: the one place that knows how they are read.
+
+A plain column is an array of numbers, truth values or vectors without gaps but NaN, or a list of plain Python values in which None
+stands for what is missing. Whole numbers with gaps are a list, since floats would not hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.errors import DataError
+from dmlcore.core.labels import plain
+from dmlcore.data.values import floats, in_order, plain_list
+
+LIBRARIES = ("pandas", "polars", "pyarrow")
+NUMBERS = "fiub"  # kinds of NumPy's dtypes
+
+
+def library_of(values: Any) -> str | None:
+    """Which of the libraries a table or a column belongs to."""
+    return next((root for kind in type(values).__mro__ if (root := kind.__module__.partition(".")[0]) in LIBRARIES), None)
+
+
+def is_frame(data: Any) -> bool:
+    """Whether data are a table with named columns."""
+    return hasattr(data, "shape") and hasattr(data, "columns")
+
+
+def column_names(frame: Any) -> list[Any]:
+    """The names of the columns in order. Raises `DataError` where two share a name."""
+    return distinct(list(frame.schema.names if library_of(frame) == "pyarrow" else frame.columns))
+
+
+def distinct(names: list[Any]) -> list[Any]:
+    """Names, of which no two are the same. Raises `DataError`."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"column {twice!r} is there {names.count(twice)} times; need distinct names")
+    return names
+
+
+def column_at(frame: Any, place: int) -> Any:
+    """A column as the frame's library holds it."""
+    match library_of(frame):
+        case "pandas":
+            return frame.iloc[:, place]
+        case "polars":
+            return frame.to_series(place)
+        case "pyarrow":
+            return frame.column(place)
+    return frame[frame.columns[place]]
+
+
+def with_only(frame: Any, places: list[int]) -> Any:
+    """The frame with the columns at some places only, in this order."""
+    match library_of(frame):
+        case "pandas":
+            return frame.iloc[:, places]
+        case "polars":
+            return frame[:, places]
+        case "pyarrow":
+            return frame.select(places)
+    return frame[[frame.columns[j] for j in places]]
+
+
+def one_row(data: Any, row: int) -> Any:
+    """The same table, column, array or list with one of its rows only."""
+    if hasattr(data, "iloc"):
+        return data.iloc[row : row + 1]
+    return data.slice(row, 1) if library_of(data) in ("polars", "pyarrow") else data[row : row + 1]
+
+
+class Columns:
+    """A table read: plain columns with their names. `len(columns)` is the number of rows."""
+
+    def __init__(self, names: Sequence[Any], columns: list[Any], n: int):
+        self.names, self.columns, self.n = names, columns, n
+
+    @classmethod
+    def of(cls, frame: Any) -> Columns:
+        """All columns of a frame."""
+        names = column_names(frame)
+        return cls(names, [plain_column(column_at(frame, j)) for j in range(len(names))], len(frame))
+
+    def __len__(self) -> int:
+        return self.n
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The rows as tuples of plain values."""
+        if not self.columns:
+            return [()] * self.n
+        return list(zip(*(c.tolist() if isinstance(c, np.ndarray) and c.ndim == 1 else c for c in self.columns), strict=True))
+
+    def vectors(self) -> Any:
+        """The rows as vectors: an array where all columns are numbers, otherwise lists."""
+        numbers = [floats(column) for column in self.columns]
+        return np.array(numbers).T if numbers and all(column is not None for column in numbers) else list(map(list, self.rows()))
+
+
+def plain_column(values: Any) -> Any:
+    """A column of whatever library, or an array of whatever shape, as a plain column; lists and the like stay as they are."""
+    match library_of(values):
+        case "pandas":
+            return _of_pandas(values)
+        case "polars":
+            return _of_polars(values)
+        case "pyarrow":
+            return _of_arrow(values)
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    return _of_array(values) if isinstance(values, np.ndarray) else values
+
+
+def _of_array(array: np.ndarray) -> Any:
+    if isinstance(array, np.ma.MaskedArray):
+        if array.mask.any():
+            return plain_list(array)
+        array = array.data
+    return array if array.dtype.kind in NUMBERS else plain_list(array)
+
+
+def _of_pandas(column: Any) -> Any:
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype):
+        return _of_array(column.to_numpy())
+    if (arrow := arrow_of(column)) is not None:
+        return _of_arrow(arrow)
+    if dtype.kind in NUMBERS and (dtype.kind == "f" or not column.isna().any()):
+        own = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None)
+        return column.to_numpy(dtype=own, na_value=np.nan) if dtype.kind == "f" else column.to_numpy(dtype=own)
+    listed = column.to_numpy(dtype=object, na_value=None).tolist()
+    return list(map(plain, listed)) if "M" in (dtype.kind, getattr(getattr(dtype, "categories", None), "dtype", dtype).kind) else listed
+
+
+def _of_polars(column: Any) -> Any:
+    dtype = column.dtype
+    whole = dtype.is_integer() and "128" not in str(dtype)  # NumPy has none so wide
+    if dtype.is_float() or ((whole or str(dtype) == "Boolean") and not column.null_count()):
+        return column.to_numpy()
+    inner = getattr(dtype, "inner", None)
+    if hasattr(dtype, "shape") and inner is not None and inner.is_float() and not column.null_count():
+        return column.to_numpy()  # vectors of one length
+    if getattr(dtype, "time_unit", None) == "ns" and (column.to_physical() % 1000 != 0).any():
+        return _of_array(column.to_numpy())  # Python's own times would be cut
+    return column.to_list()
+
+
+def _of_arrow(column: Any) -> Any:
+    from pyarrow import types
+
+    kind = column.type
+    whole = types.is_integer(kind) or types.is_boolean(kind)
+    if types.is_floating(kind) or (whole and not column.null_count):
+        return column.to_numpy(zero_copy_only=False)
+    return list(map(plain, column.to_pylist())) if types.is_temporal(kind) else column.to_pylist()
+
+
+def levels_of(column: Any) -> list[Any] | None:
+    """The categories of a column that holds such, in their order, whether or not they occur; None of any other column."""
+    library, dtype = library_of(column), getattr(column, "dtype", None)
+    if (library == "pandas" and hasattr(dtype, "categories")) or (library == "polars" and type(dtype).__name__ == "Enum"):
+        return list(map(plain, column.dtype.categories))
+    if (arrow := arrow_of(column)) is not None:
+        from pyarrow import types
+
+        if types.is_dictionary(arrow.type):
+            chunks = arrow.unify_dictionaries().chunks if hasattr(arrow, "chunks") else [arrow]
+            found = chunks[0].dictionary.to_pylist() if chunks else []
+            return found if arrow.type.ordered else in_order(found)  # else the order says how they were stored
+    return None
+
+
+def arrow_of(column: Any) -> Any:
+    """The array of pyarrow that a column is, or that is behind one of pandas; None of any other column."""
+    library = library_of(column)
+    if library == "pandas" and type(column.dtype).__name__ == "ArrowDtype":
+        import pyarrow
+
+        return pyarrow.array(getattr(column, "array", column))
+    return column if library == "pyarrow" else None
+
+
+def index_of(data: Any) -> Any:
+    """The index of a frame or a series of pandas; None of other data."""
+    return data.index if hasattr(data, "iloc") and hasattr(data, "index") else None
+
+
+def check_paired(index: Any, other: Any, role: str, whose: str = "X") -> None:
+    """Raises `DataError` where rows would be paired by position although their labels say otherwise.
+
+    index: of the table, or None. other: what is paired with it row by row. Where one of the two only counts its rows (a `RangeIndex`, as
+    `reset_index` makes it), and the labels are not the same in another order, it says nothing about which rows belong together.
+    """
+    own = index_of(other)
+    if index is None or own is None or len(own) != len(index) or own.equals(index):
+        return
+    if any(_counts(one) for one in (own, index)) and not own.sort_values().equals(index.sort_values()):
+        return
+    row = next((i for i, (a, b) in enumerate(zip(own, index, strict=True)) if a != b), 0)
+    said, there = plain(own[row]), plain(index[row])
+    raise DataError(
+        f"{role}: row {row} has the index label {said!r}, {whose} has {there!r} there; rows are paired by position, so give both the same "
+        f"index in the same order, such as {role}.loc[{whose}.index], or arrays"
+    )
+
+
+def _counts(index: Any) -> bool:
+    return type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
