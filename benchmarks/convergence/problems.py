@@ -134,12 +134,52 @@ def iris() -> Any:
         return np.array([row[:4] for row in list(csv.reader(file))[1:]], dtype=float)
 
 
+def galaxies() -> Any:
+    """The speeds of 82 galaxies, 1,000 km/s."""
+    return np.array(reference("galaxies")["x"])
+
+
+def two_gammas() -> Any:
+    """400 draws of two gamma laws of shape 20 and means 1 and 10."""
+    rng = np.random.default_rng(1007)
+    return np.concatenate([rng.gamma(20, 1 / 20, 200), rng.gamma(20, 10 / 20, 200)])
+
+
+def banknotes() -> Any:
+    """200 Swiss banknotes, six lengths in mm (Flury and Riedwyl 1988)."""
+    with open(HERE / "data" / "banknote.csv", newline="", encoding="utf-8") as file:
+        return np.array(list(csv.reader(file))[1:], dtype=float)
+
+
+def countries() -> Any:
+    """28 countries: gross national product, and CO2."""
+    case = reference("co2_gnp")
+    return [([x], y) for x, y in zip(case["gnp"], case["co2"], strict=True)]
+
+
+def patents() -> Any:
+    """70 firms: the log of research and development and its square, and patents."""
+    case = reference("flexmix_patent")
+    return [([x, x * x], y) for x, y in zip(case["lgRD"], case["y"], strict=True)]
+
+
+def beetles() -> Any:
+    """27 counts of beetles of 50: replicate, then two of three species, the count and 50."""
+    case = reference("flexmix_tribolium")
+    columns = (case["replicate"], case["confusum"], case["madens"], case["y"], case["n"])
+    return [([float(z)], ([float(c), float(m)], y, n)) for z, c, m, y, n in zip(*columns, strict=True)]
+
+
 COMPOSITE = composites(0, 3, np.random.default_rng(0)).estimator
 HIERARCHICAL = law("HierarchicalMixture", [law("Gaussian")] * 3, 4)
 KEYED = law("Mixture", [law("Sequence", law("Mixture", [law("Gaussian")] * 3, keys=(None, "comps")))] * 4)
 JOINT = joint(1, np.random.default_rng(0)).estimator
 CONTINUOUS = law("HeterogeneousMixture", [law("Exponential"), law("Exponential"), law("LogGaussian")])
 DISCRETE = law("HeterogeneousMixture", [law("SpikeAndSlab"), law("Poisson")])
+LINES = law("Mixture", [law("LinearRegression", tied={"sigma2": "s"})] * 3, fixed_weights=[1 / 3] * 3)
+PATENTS = law("Mixture", [law("PoissonRegression")] * 3)
+SPECIES = {"confusum": "c", "madens": "m"}
+BEETLES = law("GatedMixture", [law("LogisticRegression", trials=True, names=list(SPECIES), tied=SPECIES)] * 3)
 
 
 def vectors(K: int, d: int) -> Spec:
@@ -157,6 +197,12 @@ ALL = [
     Problem("heterogeneous discrete", "a spike and slab and a Poisson, 10,000 rows", counts, DISCRETE),
     Problem("gaussians", "two Gaussians, 5,000 rows", two_gaussians, law("Mixture", [law("Gaussian")] * 2)),
     Problem("bivariate", "three bivariate Gaussians, 2,000 rows", three_bivariate, vectors(3, 2)),
+    *(Problem(f"galaxies {K}", f"galaxies, {K} Gaussians", galaxies, law("Mixture", [law("Gaussian")] * K)) for K in (3, 4)),
+    Problem("gammas", "two gamma laws, 400 rows", two_gammas, law("Mixture", [law("Gamma")] * 2)),
+    Problem("banknote 3", "Swiss banknotes, 3 full-covariance Gaussians", banknotes, vectors(3, 6)),
+    Problem("lines", "CO2 and GNP, three lines, one variance, equal weights, 28 rows", countries, LINES),
+    Problem("patents", "flexmix's patent data, three Poisson regressions with a square", patents, PATENTS),
+    Problem("beetles", "flexmix's tribolium, three binomial regressions under a gate", beetles, BEETLES),
     *(Problem(f"iris {K}", f"iris, {K} full-covariance Gaussians", iris, vectors(K, 4)) for K in (2, 3, 4, 5)),
     *(Problem(f"faithful {K}", f"Old Faithful, {K} full-covariance Gaussians", faithful, vectors(K, 2)) for K in (2, 3, 4, 5)),
 ]
