@@ -31,7 +31,7 @@ FIRST = 12  # EM steps of each before the worse half is given up; each time that
 FINALISTS = 4  # ascents of a round that are followed to their end
 ROUNDS = 6  # most rounds
 DISTINCT = 0.05  # nats by which ascents must differ for moves to be tried from each
-AGREED = 4  # ascents that must end at the best optimum, where not all do
+AGREED = 5  # ascents that must end at the best optimum, where not all do
 BUDGET = 60_000  # EM steps of a search, times the places of the model's tree, after which it starts nothing new
 MOST = 400  # EM steps of one ascent
 FAINT = 1e-6  # share of all rows added to the statistics of a sample, so that every row has a density
@@ -112,8 +112,8 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
             ascents += fresh
             best = _best_of(fresh, workers, effort, first, most, DISTINCT * small.unit if rearranging.possible else 0.0)
             ended += [rearranging.improved(climb, streams[0], workers) for climb in best]
-            agreed = _reached(ended) == len(ended) and (len(ended) >= FINALISTS or len(best) == 1)
-            if agreed or _reached(ended) >= AGREED or effort.spent:
+            needed = 2 * FINALISTS if rearranging.gains else FINALISTS if len(best) > 1 else 1
+            if (_reached(ended) == len(ended) >= needed) or _reached(ended) >= AGREED or effort.spent:
                 break
     except (KeyboardInterrupt, SystemError) as error:
         ended += [a.climb for a in ascents if a.climb is not None and a.climb.history]

@@ -27,6 +27,7 @@ from dmlcore.fitting.problem import Problem, paired
 FEW = 4.0  # values for each free number of a law, from which on a component is not doubted
 NARROW = 1e-3  # of the variance of all the data
 KEPT = 0.5  # of what a component adds to the likelihood, that must be left when each of its rows is scored without itself
+LEFT_OUT = 200  # rows that are left out at most, those of the smallest components: with a hundred of these the question is another
 CERTAIN = 36.0  # nats that a component adds to one row at most: what is left of the others is rounding
 
 
@@ -52,20 +53,20 @@ def _not_lasting(problem: Problem, model: Any, doubted: set[str]) -> list[str]:
     """Of a mixture's components at the doubted places, those that do not last when each of their rows is left out."""
     if not problem.estimator.mixes:
         return []
-    rows, out = None, []
-    for k, (place, component) in enumerate(zip(model.places(), model.components, strict=False)):
-        if place not in doubted:
-            continue
-        if rows is None:
-            rows = model.seq_posterior(problem.encoded), model.seq_component_log_density(problem.encoded)
-        shares, logs = rows[0][:, k], rows[1][:, k]
-        held = float(shares @ problem.row_weights) / problem.unit
-        if held >= FEW * len(flatten(component)):
-            continue
-        left = share_left(problem, k, component, shares, logs)
+    named = [k for k, place in enumerate(model.places()[: len(model.components)]) if place in doubted]
+    posterior = model.seq_posterior(problem.encoded)
+    logs = model.seq_component_log_density(problem.encoded)
+    held = problem.row_weights @ posterior / problem.unit
+    out, looked_at = [], 0.0
+    for k in sorted(named, key=lambda k: (held[k], k)):
+        component = model.components[k]
+        looked_at += held[k]
+        if held[k] >= FEW * len(flatten(component)) or looked_at > LEFT_OUT:
+            break
+        left = share_left(problem, k, component, posterior[:, k], logs[:, k])
         if left < KEPT:
-            rests = f"the {component.label} holds about {held:.3g} rows, and {left:.0%} of what it adds to the log likelihood"
-            out.append(f"{place}: {rests} is left when each is scored without itself; near degenerate: it may follow chance")
+            rests = f"the {component.label} holds about {held[k]:.3g} rows, and {left:.0%} of what it adds to the log likelihood"
+            out.append(f"{model.places()[k]}: {rests} is left when each is scored without itself; near degenerate: it may follow chance")
     return out
 
 
