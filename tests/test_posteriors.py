@@ -113,5 +113,5 @@ def test_columns_give_back_their_rows(e: Example) -> None:
 
 def test_an_impossible_row_of_encoded_data_is_named_with_its_field() -> None:
     rows = seq_encode([1, 2, -1, 3], estimator=PoissonEstimator())
-    with pytest.raises(SupportError, match=r"row 2 .*poisson: -1 has density zero; poisson needs whole numbers >= 0"):
+    with pytest.raises(SupportError, match=r"row 2 .*poisson: -1 has density zero; it needs whole numbers >= 0"):
         fit(rows, PoissonEstimator())

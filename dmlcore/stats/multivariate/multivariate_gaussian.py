@@ -244,7 +244,7 @@ def least_factor(pooled: np.ndarray) -> np.ndarray:
 
 def regular_factor(mean: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray | None, str]:
     """The Cholesky factor of a covariance; or None, and which coordinate makes it singular."""
-    scale = np.sqrt(np.diag(covar))
+    scale = np.sqrt(np.maximum(np.diag(covar), 0.0))  # of a few rows, below zero by rounding
     constant = ~(scale > ROUNDING * np.abs(mean))
     if constant.any():
         return None, f"coordinate {', '.join(map(str, np.flatnonzero(constant)))} is constant{or_nearly(mean[constant])}"
