@@ -1,8 +1,9 @@
-"""From many starts to one good optimum: short ascents from random starts, the better half each time carried on, the best rearranged.
+"""From many starts to one good optimum: short ascents from random and from spread starts, the best carried on and rearranged.
 
-Short runs of EM from random starts (Biernacki, Celeux and Govaert 2003), by successive halving; then, for mixtures, components are merged
-and split where that promises more (`dmlcore.fitting.rearrange`). Where the ascents of a round do not agree, there are more rounds.
-Many rows are searched through a sample of them.
+Short runs of EM (Biernacki, Celeux and Govaert 2003) from starts at random and from starts whose components lie apart
+(`dmlcore.fitting.seeding`); then, for mixtures, components are merged, split and replaced where that promises more
+(`dmlcore.fitting.rearrange`). Where the ascents of a round do not agree, there are more rounds. Many rows are searched through a sample of
+them, with those that a first model explains worst.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from dmlcore.fitting.record import Start, alike
 from dmlcore.fitting.stopping import Remaining
 
 ROWS = 4000  # rows of the sample in which optima are sought
-UNLIKELY = ROWS // 10  # of them, rows that a first model explains worst, each for itself
-STARTS = 8  # random starts of a round
+UNLIKELY = 0.1  # part of them: rows that a first model explains worst
+STARTS = 8  # starts of a round; every other one lies apart
 FIRST = 12  # EM steps of each before the worse half is given up; each time that doubles
 FINALISTS = 4  # ascents of a round that are followed to their end
 ROUNDS = 6  # most rounds
@@ -57,7 +58,7 @@ class Ascent:
     problem: Problem
     rng: np.random.Generator
     p: float
-    spread: bool = False
+    spread: bool = False  # whether it begins with components that lie apart
     rule: Remaining = field(init=False)
     climb: Climb | None = None
     error: Exception | None = None
@@ -141,7 +142,8 @@ def _unlikely_rows(problem: Problem, small: Problem, p: float, rng: np.random.Ge
         logs = log_densities(first.climb.model, problem.encoded, problem.threads)
     except OFF_THE_MAP:
         return np.zeros(0, dtype=np.intp)
-    return np.argpartition(logs, UNLIKELY)[:UNLIKELY]
+    worst = int(UNLIKELY * ROWS)
+    return np.argpartition(logs, worst)[:worst]
 
 
 def _best_of(ascents: list[Ascent], workers: int, effort: Effort, first: int, most: int, apart: float) -> list[Climb]:
