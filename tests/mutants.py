@@ -185,6 +185,15 @@ MUTANTS = [
         "chunking or statistics_add",
     ),
     mutant(
+        "parameters counted from the estimate",
+        "core/flat.py",
+        "return sum(domain.free(value) for",
+        "return sum(len(domain.flatten(value)) for",
+        "tests/test_selection.py",
+        "-k",
+        "every_estimate or what_counts",
+    ),
+    mutant(
         "an unpooled key",
         "core/keys.py",
         "sums[group] = sums[group] + own if group in sums else own",
