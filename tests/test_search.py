@@ -16,6 +16,7 @@ from dmlcore.engines.threads import map_in_order
 from dmlcore.fitting import drivers
 from dmlcore.fitting.acceleration import Extrapolation
 from dmlcore.fitting.climb import Climb
+from dmlcore.fitting.effort import Effort
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.rearrange import Rearranging
 from dmlcore.fitting.search import search
@@ -333,7 +334,7 @@ def test_validation_data_stop_a_fit() -> None:
 def test_thin_components_are_named() -> None:
     x = np.concatenate([np.random.default_rng(0).normal(0, 1, 100), [30.0, 30.5]])
     record = fit(x, TWO, start=np.array([0] * 100 + [1] * 2))
-    assert any("components[1]: the gaussian rests on about 2 values" in event for event in record.events)
+    assert any("component 1: the gaussian holds about 2 rows, and 0% of what it adds" in event for event in record.events)
 
 
 def test_progress_needs_tqdm_and_shows_steps(capsys: pytest.CaptureFixture[str]) -> None:
@@ -431,7 +432,7 @@ def test_fixed_weights_at_the_step_limit_and_rearranged() -> None:
     climb = Climb(problem, problem.start(np.random.default_rng(0), 0.3))
     for _ in range(30):
         climb.step()
-    rearranging = Rearranging(problem, 12, 100, 1000)
+    rearranging = Rearranging(problem, 12, 100, Effort(1000, np.inf))
     trials = [rearranging._tried(climb, model) for model in rearranging._arrangements(climb.model, np.random.default_rng(1))]
     assert len(trials) > 3
     assert all(trial is not None and trial.status != "decreased" and trial.steps >= 12 for trial in trials)

@@ -169,6 +169,9 @@ class Problem:
         out.encoded = Encoded(mixture.component_column(self.encoded.column).take(rows), estimator.layout)
         out.weights, out.codes, out.copies, out.threads, out.share = weights[rows], None, None, 1, 1.0
         out.rows, out.assign = len(rows), "soft"
+        if any(node.entangled for node in preorder(estimator)):
+            out._learn(estimator)  # what it shares with other places is here its own
+            return out, rows
         out.estimator = placed(estimator, Ties(estimator))
         out.ties = Ties(out.estimator)
         out.exact = all(node.exact for node in out.ties.nodes)

@@ -86,7 +86,6 @@ class Rearranging:
         for _ in range(MOVES if self.possible else 0):
             if self.effort.spent or self._known(climb):
                 break
-            self._example = climb.model.components[0]  # type: ignore[attr-defined]
             models = self._arrangements(climb.model, rng)
             trials = [t for t in map_in_order(partial(self._tried, climb), models, workers) if t is not None]
             better = max((trial for trial in trials if self._better(trial, climb)), key=lambda trial: trial.rank, default=None)
@@ -133,7 +132,8 @@ class Rearranging:
     def _arrangements(self, model: Any, rng: np.random.Generator) -> list[Distribution]:
         """Models with some components exchanged, the most promising of each kind."""
         logs = model.seq_component_log_density(self.problem.encoded)
-        shares = model.seq_posterior(self.problem.encoded) * self.problem.row_weights[:, None]
+        posterior = model.seq_posterior(self.problem.encoded)
+        shares = posterior * self.problem.row_weights[:, None]
         held = shares.sum(axis=0) / shares.sum()
         triples: list[Move] = []
         pairs: list[Move] = []
@@ -151,7 +151,7 @@ class Rearranging:
                     w = np.append(held[i] + held[j], held[k] * two.w)
                     origins = (i if held[i] >= held[j] else j, k, k)
                     triples.append(Move(one.change + two.change, (i, j, k), one.laws + two.laws, w, origins))
-        kinds = ((triples, TRIALS), (pairs, PAIRS), (self._replacements(model, shares, held, rng), REPLACEMENTS))
+        kinds = ((triples, TRIALS), (pairs, PAIRS), (self._replacements(model, posterior, held, rng), REPLACEMENTS))
         chosen = [move for kind, most in kinds for move in sorted(kind, key=_promise)[:most]]
         return [model.exchanged(m.places, m.laws, m.w, m.origins, m.w / held[list(m.origins)]) for m in chosen if m.w.min() > 0]
 
@@ -184,7 +184,7 @@ class Rearranging:
                 found.append(Parts(climb.objective[-1] - total(weights[rows], logs[rows]), law.components, np.asarray(law.w)))
         return sorted(found, key=lambda parts: -parts.change)
 
-    def _replacements(self, model: Any, shares: np.ndarray, held: np.ndarray, rng: np.random.Generator) -> list[Move]:
+    def _replacements(self, model: Any, posterior: np.ndarray, held: np.ndarray, rng: np.random.Generator) -> list[Move]:
         """For each of some laws fitted to rows that are alike, the component that it had best replace."""
         column, weights = self.mixture.component_column(self.problem.encoded.column), self.problem.row_weights
         seen = described(self.estimators, column, len(weights), rng)
@@ -192,11 +192,11 @@ class Rearranging:
             return []
         whole = log_densities(model, self.problem.encoded, 1)
         with np.errstate(divide="ignore"):
-            rest = whole + np.log(np.maximum(1.0 - (shares / weights[:, None]).T, 1e-300)) - np.log1p(-np.minimum(held, 1 - 1e-9))[:, None]
+            rest = whole + np.log(np.maximum(1.0 - posterior.T, 1e-300)) - np.log1p(-np.minimum(held, 1 - 1e-9))[:, None]
         cheapest = np.argsort(-(rest @ weights), kind="stable")[:REPLACED]
         out = []
         for _ in range(SEEDS):
-            law = self._law_near(seen, rng)
+            law = self._law_near(seen, model.components[0], rng)
             if self.effort.spent or law is None:
                 continue
             logs = Score(law.repeated, Tables())(law, column)[0]
@@ -205,10 +205,10 @@ class Rearranging:
             out.append(Move(value - float(whole @ weights), (j,), (law,), np.array([w * (1 - held[j]) / (1 - w)]), (j,)))
         return out
 
-    def _law_near(self, seen: np.ndarray, rng: np.random.Generator) -> Distribution | None:
-        """A component's law of some rows that are alike, and of a faint share of the others."""
+    def _law_near(self, seen: np.ndarray, law: Distribution, rng: np.random.Generator) -> Distribution | None:
+        """A component's law of some rows that are alike, and of a faint share of the others; from `law`, where it takes steps."""
         centre = seen[rng.integers(len(seen))]
-        free = sum(len(part) for e in preorder(self._example) for part in own_parts(e))
+        free = sum(len(part) for e in preorder(law) for part in own_parts(e))
         near = np.argsort(((seen - centre) ** 2).sum(axis=1), kind="stable")[: ROWS_EACH * max(free, 1)]
         weights = np.full(len(seen), FAINT * len(near) / len(seen))
         weights[near] = 1.0
@@ -217,7 +217,6 @@ class Rearranging:
         try:
             if part.exact and not part.latent:
                 return part.start(rng, 1.0)
-            law = self._example
             for _ in range(2):
                 law = part.maximise(part.expect(law)[1], law)
             return law

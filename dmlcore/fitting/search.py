@@ -124,7 +124,8 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     if not ended:
         problem.log_likelihood(problem.start(np.random.default_rng(0), p))  # fails as the starts did, and names the row
         raise next(a.error for a in ascents if a.error is not None)
-    climb = max(ended, key=lambda c: c.rank)
+    best_end = max(ended, key=lambda c: c.rank)
+    climb = next(c for c in ended if c.rank[:2] == best_end.rank[:2] and alike(c.objective[-1], best_end.objective[-1], small.unit))
     model = climb.model
     if small is not problem:
         model = problem.maximise(problem.faintly(small.expect(model)[1], FAINT * small.share), model)
@@ -158,7 +159,8 @@ def _best_of(ascents: list[Ascent], workers: int, effort: Effort, first: int, mo
         effort.steps += sum(a.steps for a in alive) - before
         alive = sorted((a for a in alive if a.error is None and a.climb is not None), key=_rank, reverse=True)
         if last:
-            return [a.climb for a in alive if a.climb is not None][:FINALISTS]
+            kept = {id(a) for a in alive[:FINALISTS]}  # in their order: which of equal ends is the first must not depend on rounding
+            return [a.climb for a in ascents if id(a) in kept and a.climb is not None]
         steps *= 2
         if len(alive) > STARTS:
             alive = alive[: max(STARTS, len(alive) // 2)]

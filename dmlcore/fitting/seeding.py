@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.errors import DmlcoreError
-from dmlcore.core.keys import Ties, flat, maximise
+from dmlcore.core.keys import Ties, flat, maximise, resolve
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.fitting.assignment import FAINT, random_shares
 
@@ -83,10 +83,18 @@ def _part(n: int, rng: np.random.Generator) -> np.ndarray:
 
 def _log_density(estimator: Any, column: Any, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Log densities `(n,)` of the rows under the law fitted to them with weights; what is latent in it is shared out at random."""
-    ties, tables = Ties(estimator), Tables()
-    send = Send(ties.by_id)
-    statistics = settle(estimator, send(estimator, Open(random_shares(rng), tables)(estimator, column), weights), send)
-    law = maximise(estimator, ties.pool(flat(estimator, statistics)), ties)
+
+    def said() -> tuple[Ties, list[Any]]:
+        ties = Ties(estimator)
+        send = Send(ties.by_id)
+        statistics = settle(estimator, send(estimator, Open(random_shares(rng), Tables())(estimator, column), weights), send)
+        return ties, ties.pool(flat(estimator, statistics))
+
+    ties, owns = said()
+    if any(node.entangled for node in ties.nodes):  # what it shares with other places is here its own
+        estimator = resolve(estimator, owns, ties)
+        ties, owns = said()
+    law = maximise(estimator, owns, ties)
     return Score(law.repeated, Tables())(law, column)[0]
 
 
