@@ -111,7 +111,7 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
             streams = spawn(round_rng, 1 + (starts or STARTS))
             fresh = [Ascent(small, stream, p, i % 2 == 0) for i, stream in enumerate(streams[1:])]
             ascents += fresh
-            best = _best_of(fresh, workers, effort, first, most, DISTINCT * small.unit if rearranging.possible else 0.0)
+            best = _best_of(fresh, workers, effort, first, most, DISTINCT if rearranging.possible else -1.0)
             ended += [rearranging.improved(climb, streams[0], workers) for climb in best]
             needed = 2 * FINALISTS if rearranging.gains else FINALISTS if len(best) > 1 else 1
             if (_reached(ended) == len(ended) >= needed) or _reached(ended) >= AGREED or effort.spent:
@@ -178,8 +178,10 @@ def _distinct(ascents: list[Ascent], apart: float) -> list[Ascent]:
 
 
 def _rank(ascent: Ascent) -> Any:
+    """As an ascent's rank, in nats for rows of weight one and to what is no rounding: equal ends keep the order of their starts."""
     assert ascent.climb is not None
-    return ascent.climb.rank
+    sound, supported, objective = ascent.climb.rank
+    return sound, supported, round(objective / ascent.problem.unit, 5)
 
 
 def _reached(ended: list[Climb]) -> int:
