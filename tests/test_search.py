@@ -104,7 +104,7 @@ def test_the_record_tells_every_start() -> None:
     assert record.ended == 4 <= len(ended)
     assert 1 <= record.reached <= sum(abs(start.objective - best) < 1e-5 for start in ended)
     assert record.searched >= sum(start.steps for start in record.starts) > 0
-    assert f"starts=6, reached='{record.reached} of 2'" in repr(record)
+    assert f"starts=6, reached='{record.reached} of 4'" in repr(record)
 
 
 def test_a_start_that_fails_is_recorded_and_not_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
