@@ -28,7 +28,7 @@ from dmlcore.fitting.stopping import Remaining
 ROWS = 4000  # rows of the sample in which optima are sought
 UNLIKELY = 0.1  # part of them: rows that a first model explains worst
 STARTS = 8  # starts of a round; every other one lies apart
-FIRST = 12  # EM steps of each before the worse half is given up; each time that doubles
+FIRST = 12  # EM steps of each at first; then that doubles
 FINALISTS = 4  # ascents of a round that are followed to their end
 ROUNDS = 6  # most rounds
 DISTINCT = 0.05  # nats by which ascents must differ for moves to be tried from each
