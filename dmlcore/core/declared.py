@@ -77,6 +77,8 @@ class Declared:
     _child_fields: ClassVar[tuple[tuple[str, bool], ...]] = ()  # (field, whether it is a sequence)
     facts: ClassVar[Mapping[str, Any]] = {}  # what `pinned` added; copies and pickles keep it, `repr`, `==` and JSON leave it out
     other_names: ClassVar[Mapping[str, str]] = {}  # keywords by which users know fields -> the fields
+    components_field: ClassVar[str | None] = None  # of a mixture: the children that may be one stack
+    batch: ClassVar[tuple[int, ...]] = ()  # of a stack (`dmlcore.core.stacks`): the leading axes of its parameters
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -127,6 +129,19 @@ class Declared:
         declared = dict(self._fields)
         out.__dict__["facts"] = {**self.facts, **{fact: value for fact, value in facts.items() if fact not in declared}}
         return out
+
+    @classmethod
+    def unchecked(cls, shape: tuple[int, ...], **fields: Any) -> Self:
+        """A value, or a stack of a shape, of fields that the engine made: they are neither checked nor copied."""
+        out = object.__new__(cls)
+        out.__dict__.update(fields)
+        if shape:
+            out.__dict__["batch"] = shape
+        return out
+
+    def facts_at(self, index: Any) -> dict[str, Any]:
+        """The facts of some places of a stack; of one law, its own."""
+        return {f: v[index] if isinstance(v, np.ndarray) and self.batch else v for f, v in self.facts.items()}
 
     # -- what follows from the declaration -------------------------------------------------------------------------
 

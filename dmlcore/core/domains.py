@@ -36,6 +36,7 @@ class Domain:
     """Any value at all; no free numbers. The base of the other domains, and the domain of settings."""
 
     need = "any value"
+    axes: int | None = None  # of a number, vector or matrix: how many axes it has, behind those of a stack; None: stacks hold it once
 
     def check(self, value: Any) -> Any:
         """The stored form of `value`; raises `ParameterError(need)` if it lies outside."""
@@ -57,6 +58,25 @@ class Domain:
         """The inverse of `flatten`; `like` is a value of the same shape, with the same numbers on their bounds."""
         return like
 
+    def shape_of(self, value: Any) -> tuple[int, ...] | None:
+        """The shape of the stack that a value belongs to; None where it does not say."""
+        return None if self.axes is None else np.shape(value)[: np.ndim(value) - self.axes]
+
+    def together(self, values: list[Any], shape: tuple[int, ...]) -> Any:
+        """The values of several laws as that of their stack, which has a shape."""
+        if self.axes is None:
+            return values[0]
+        out = np.array(values, dtype=np.float64)
+        return out.reshape(shape + out.shape[1:])
+
+    def apart(self, value: Any, index: Any) -> Any:
+        """The value of one law of a stack, or of some of them."""
+        return value if self.axes is None else value[index]
+
+    def chosen(self, first: np.ndarray, one: Any, other: Any) -> Any:
+        """The values of a stack from two: of one where `first`, of the other elsewhere."""
+        return one if self.axes is None else np.where(first.reshape(first.shape + (1,) * self.axes), one, other)
+
     def fail(self, value: Any) -> ParameterError:
         return ParameterError(f"must be {self.need}, got {shorten(value)}")
 
@@ -66,6 +86,7 @@ class Scalar(Domain):
 
     def __init__(self, need: str, low: float = -np.inf, high: float = np.inf, open_low: bool = False, constant: bool = False):
         self.need, self.low, self.high, self.open_low, self.constant = need, low, high, open_low, constant
+        self.axes = None if constant else 0
 
     def check(self, value: Any) -> float:
         try:
@@ -81,22 +102,31 @@ class Scalar(Domain):
     def free(self, value: float) -> int:
         return 0 if self.constant else 1
 
-    def flatten(self, value: float) -> np.ndarray:
+    def flatten(self, value: Any) -> np.ndarray:
         if self.constant:
             return np.zeros(0)
+        inside = self._inside(value)
         if np.isfinite(self.low) and np.isfinite(self.high):
-            return np.zeros(0) if value in (self.low, self.high) else np.array([np.log(value) - np.log1p(-value)])
-        if np.isfinite(self.low):
-            return np.zeros(0) if value == self.low else np.array([np.log(value)])
-        return np.array([value])
+            return np.log(inside) - np.log1p(-inside)
+        return np.log(inside) if np.isfinite(self.low) else inside
 
-    def unflatten(self, vector: np.ndarray, like: float) -> float:
+    def _inside(self, value: Any) -> np.ndarray:
+        """The numbers that lie on no bound."""
+        numbers = np.asarray(value, dtype=np.float64).ravel()
+        return numbers[(numbers != self.low) & (numbers != self.high)]
+
+    def unflatten(self, vector: np.ndarray, like: Any) -> Any:
         if not len(vector):
             return like
-        u = float(vector[0])
         if np.isfinite(self.low) and np.isfinite(self.high):
-            return 1.0 / (1.0 + np.exp(-u))
-        return float(np.exp(u)) if np.isfinite(self.low) else u
+            numbers = 1.0 / (1.0 + np.exp(-vector))
+        else:
+            numbers = np.exp(vector) if np.isfinite(self.low) else vector
+        if not isinstance(like, np.ndarray):
+            return float(numbers[0])
+        out = like.copy()
+        out[(like != self.low) & (like != self.high)] = numbers
+        return out
 
 
 class Whole(Domain):
@@ -122,6 +152,7 @@ class Array(Domain):
 
     def __init__(self, need: str, ndim: int, positive: bool = False):
         self.need, self.ndim, self.positive = need, ndim, positive
+        self.axes = ndim
 
     def check(self, value: Any) -> np.ndarray:
         try:
@@ -167,14 +198,16 @@ class Covariance(Array):
 
     def flatten(self, value: np.ndarray) -> np.ndarray:
         factor = np.linalg.cholesky(value)
-        np.fill_diagonal(factor, np.log(factor.diagonal()))
-        return factor[lower(len(factor))]
+        diagonal = np.einsum("...ii->...i", factor)
+        diagonal[...] = np.log(diagonal)
+        return factor[(..., *lower(factor.shape[-1]))].ravel()
 
     def unflatten(self, vector: np.ndarray, like: np.ndarray) -> np.ndarray:
         factor = np.zeros(like.shape)
-        factor[lower(len(like))] = vector
-        np.fill_diagonal(factor, np.exp(factor.diagonal()))
-        return factor @ factor.T
+        factor[(..., *lower(like.shape[-1]))] = vector.reshape(*like.shape[:-2], -1)
+        diagonal = np.einsum("...ii->...i", factor)
+        diagonal[...] = np.exp(diagonal)
+        return np.asarray(factor @ factor.swapaxes(-1, -2))
 
 
 @cache
@@ -184,33 +217,42 @@ def lower(d: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def log_ratios(p: np.ndarray) -> np.ndarray:
-    """Isometric log ratios of the positive entries, shape `(positives - 1,)`: each against the geometric mean of those before it.
+    """Isometric log ratios of the positive entries of each row, `(positives - rows,)`: each against the geometric mean of those before it.
 
     Coordinates of `log p`, less its mean, in an orthonormal basis (Egozcue et al. 2003); they do not depend on which entry is largest.
     """
-    logs = np.log(p[p > 0])
-    before = np.arange(1.0, len(logs))
-    return (np.cumsum(logs)[:-1] / before - logs[1:]) * np.sqrt(before / (before + 1))
+    if p.ndim > 1 and not (p > 0).all():
+        return np.concatenate([log_ratios(row) for row in p.reshape(-1, p.shape[-1])])
+    logs = np.log(p if p.ndim > 1 else p[p > 0])
+    before = np.arange(1.0, logs.shape[-1])
+    return np.ravel((np.cumsum(logs, axis=-1)[..., :-1] / before - logs[..., 1:]) * np.sqrt(before / (before + 1)))
 
 
 def from_log_ratios(vector: np.ndarray, like: np.ndarray) -> np.ndarray:
-    positive = np.flatnonzero(like > 0)
-    before = np.arange(1.0, len(positive))
-    parts = vector * np.sqrt(before / (before + 1))
-    logs = np.zeros(len(positive))
-    logs[1:] -= parts
-    logs[:-1] += np.cumsum((parts / before)[::-1])[::-1]
-    weights = np.exp(logs - logs.max())
-    out = np.zeros(like.shape)
-    out[positive] = weights / weights.sum()
-    return out
+    """The inverse of `log_ratios`; zeros stay where `like` has them."""
+    positive = like > 0
+    if not positive.all():
+        if like.ndim == 1:
+            out = np.zeros(like.shape)
+            out[positive] = from_log_ratios(vector, np.ones(int(positive.sum())))
+            return out
+        rows = like.reshape(-1, like.shape[-1])
+        ends = np.cumsum((rows > 0).sum(axis=1) - 1)
+        return np.array([from_log_ratios(part, row) for part, row in zip(np.split(vector, ends[:-1]), rows, strict=True)]).reshape(like.shape)
+    before = np.arange(1.0, like.shape[-1])
+    parts = vector.reshape(*like.shape[:-1], -1) * np.sqrt(before / (before + 1))
+    logs = np.zeros(like.shape)
+    logs[..., 1:] -= parts
+    logs[..., :-1] += np.cumsum((parts / before)[..., ::-1], axis=-1)[..., ::-1]
+    weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 class Simplex(Domain):
     """Probabilities summing to one, shape `(K,)`, or one such row for each of M, shape `(M, K)`."""
 
     def __init__(self, ndim: int = 1):
-        self.ndim = ndim
+        self.ndim = self.axes = ndim
         self.need = "probabilities that sum to one" if ndim == 1 else "a matrix whose rows are probabilities that sum to one"
 
     def check(self, value: Any) -> np.ndarray:
@@ -229,15 +271,10 @@ class Simplex(Domain):
         return value.size - value.size // value.shape[-1]
 
     def flatten(self, value: np.ndarray) -> np.ndarray:
-        return np.concatenate([log_ratios(row) for row in np.atleast_2d(value)])
+        return log_ratios(value)
 
     def unflatten(self, vector: np.ndarray, like: np.ndarray) -> np.ndarray:
-        rows, start = [], 0
-        for row in np.atleast_2d(like):
-            size = int((row > 0).sum()) - 1
-            rows.append(from_log_ratios(vector[start : start + size], row))
-            start += size
-        return np.array(rows).reshape(like.shape)
+        return from_log_ratios(vector, like)
 
 
 class Shares(Domain):
@@ -259,16 +296,17 @@ class Some(Domain):
     """A vector of which only some entries `(p,)` are free: the others are taken from elsewhere."""
 
     need = "a vector of finite reals"
+    axes = 1
 
     def __init__(self, free: np.ndarray):
         self.where = np.flatnonzero(free)
 
     def flatten(self, value: np.ndarray) -> np.ndarray:
-        return value[self.where]
+        return value[..., self.where].ravel()
 
     def unflatten(self, vector: np.ndarray, like: np.ndarray) -> np.ndarray:
         out = like.copy()
-        out[self.where] = vector
+        out[..., self.where] = vector.reshape(*like.shape[:-1], -1)
         return out
 
 
@@ -299,6 +337,9 @@ class Child(Domain):
     def check(self, value: Any) -> Any:
         return self.absent if value is None else value
 
+    def shape_of(self, value: Any) -> tuple[int, ...] | None:
+        return None if value is None else value.batch
+
 
 class Children(Domain):
     """A non-empty sequence of nested distributions (or estimators). each: what messages call one of them; without, by its field."""
@@ -315,6 +356,9 @@ class Children(Domain):
         if not children:
             raise self.fail(value)
         return children
+
+    def shape_of(self, value: Any) -> tuple[int, ...]:
+        return value[0].batch
 
 
 class Text(Domain):

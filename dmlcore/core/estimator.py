@@ -45,12 +45,18 @@ class Estimator(Declared):
     exact: ClassVar[bool] = True
     """Whether `estimate` maximises; False: it makes one step uphill, which a fit shortens if the objective falls."""
 
+    stacks: ClassVar[bool] = False
+    """Whether its formulas and its law's take parameters, weights and statistics with leading axes (`dmlcore.core.stacks`)."""
+
     bounded: ClassVar[bool] = False
     """Whether no choice of parameters gives an observation more than a bounded density: where `degenerate` is then a coefficient that runs
     off to a limit, and no spike."""
 
     entangled: ClassVar[bool] = False
     """Whether its estimate depends on the statistics of each of the places that share it, not on their sum alone."""
+
+    together: ClassVar[int | None] = None
+    """How many components of a mixture its one child stands for, in a stack."""
 
     place: ClassVar[int | None] = None
     """Which node of its tree it is, in preorder (of tied ones the first), once a fit has told it."""
@@ -82,6 +88,18 @@ class Estimator(Declared):
     def estimate(self, statistics: Any, previous: Any = None) -> Distribution:
         """The law that maximises the likelihood of the statistics and of the pseudo-observations."""
         raise StructureError(f"{type(self).__name__} has no estimate(statistics, previous)")
+
+    def law(self, **parameters: Any) -> Any:
+        """The law of these parameters, which has the estimator's name and keys: checked, if it is one; a stack as it is."""
+        family: Any = self.family
+        given = {field: getattr(self, field) for field in ("name", "keys") if field in family.__dataclass_fields__}
+        domains = dict(family._fields)
+        shapes = (domains[field].shape_of(value) for field, value in parameters.items())
+        shape = next((shape for shape in shapes if shape is not None), ())
+        if not shape and self.together is None:
+            return family(**parameters, **given)
+        defaults = {field: f.default for field, f in family.__dataclass_fields__.items() if field in domains}
+        return family.unchecked(shape, **{**defaults, **given, **parameters})
 
     # -- what a leaf may implement -------------------------------------------------------------------------------------
 

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from dmlcore.core.declared import same
 from dmlcore.core.errors import DmlcoreError, EmptyError, KeyClashError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.stacks import chosen
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import NOTHING
 
@@ -169,19 +172,28 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
 def _estimate(node: Estimator, own: Any, children: tuple[Any, ...], previous: Any) -> Any:
     if isinstance(node, CombinatorEstimator):
         return node.assemble(own, children, previous)
-    if not node.has_prior and not own.count > 0:
-        if previous is None:
-            raise EmptyError(f"{node.label}: no row gives it any weight; it cannot be estimated without pseudo_count")
-        return previous  # a component that lost its weight keeps its law
-    return node.estimate(own, previous)
+    if node.has_prior or np.all(own.count > 0):
+        return node.estimate(own, previous)
+    if previous is None:
+        raise EmptyError(f"{node.label}: no row gives it any weight; it cannot be estimated without pseudo_count")
+    return kept_without_weight(own.count, previous, lambda: node.estimate(own, previous))
 
 
-def log_prior(estimator: Estimator, model: Any, ties: Ties) -> float:
-    """The sum of what the priors add to the objective, once per key."""
-    total = 0.0
+def kept_without_weight(count: Any, previous: Any, estimate: Callable[[], Any]) -> Any:
+    """A component that lost its weight keeps its law; of a stack, those that did."""
+    if not np.any(count > 0):
+        return previous
+    with np.errstate(all="ignore"):
+        return chosen(count > 0, estimate(), previous)
+
+
+def log_prior(estimator: Estimator, model: Any, ties: Ties) -> Any:
+    """The sum of what the priors add to the objective, once per key; of a stack of models, of each."""
+    total: Any = 0.0
     for i, (node, law) in enumerate(zip(ties.nodes, preorder(model), strict=True)):
         if ties.own[i] is None or ties.own[i] == i:
-            total += node.log_prior(law)
+            own = node.log_prior(law)
+            total = total + (own if np.ndim(own) == 0 else own.reshape(*model.batch, -1).sum(axis=-1))
     return total
 
 

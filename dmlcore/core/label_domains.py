@@ -41,6 +41,20 @@ class LabelProbabilities(Domain):
     def shown(self, value: LabelMap) -> Any:
         return value.shown()
 
+    def shape_of(self, value: LabelMap) -> tuple[int, ...]:
+        return value.values_array.shape[:-1]
+
+    def together(self, values: list[Any], shape: tuple[int, ...]) -> LabelMap:
+        first = values[0].labels
+        tables = np.array([v.values_array if v.labels is first else v.lookup(first, v.values_array, 0.0) for v in values])
+        return LabelMap(first, tables.reshape(*shape, len(first)))
+
+    def apart(self, value: LabelMap, index: Any) -> LabelMap:
+        return LabelMap(value.labels, value.values_array[index])
+
+    def chosen(self, first: np.ndarray, one: LabelMap, other: LabelMap) -> LabelMap:
+        return LabelMap(one.labels, np.where(first[..., None], one.values_array, other.values_array))
+
     def free(self, value: LabelMap) -> int:
         return len(value) - self.total
 

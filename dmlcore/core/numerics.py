@@ -48,6 +48,11 @@ def stirling_error(n: Any) -> np.ndarray:
     return np.where(n < 16.0, exact, series)
 
 
+def across(parameter: Any) -> Any:
+    """A parameter of each place of a stack, with an axis for rows behind; that of one law as it is."""
+    return parameter[..., None] if isinstance(parameter, np.ndarray) else parameter
+
+
 def logs(p: np.ndarray) -> np.ndarray:
     """Logarithms; -inf at zero, without a warning."""
     with np.errstate(divide="ignore"):

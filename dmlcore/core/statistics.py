@@ -75,14 +75,16 @@ class Moments:
     m2: Any
 
     def __add__(self, other: Self) -> Self:
-        if other.count == 0:
+        if not np.any(other.count):
             return self
-        if self.count == 0:
+        if not np.any(self.count):
             return other
         count = self.count + other.count
         shift = other.mean - self.mean
-        share = other.count / count
-        return type(self)(count, self.mean + shift * share, self.m2 + other.m2 + self.square(shift) * (self.count * share))
+        share = other.count / (count if np.all(count) else np.where(count == 0, 1.0, count))
+        mean = self.mean + shift * beside(share, shift)
+        square = self.square(shift)
+        return type(self)(count, mean, self.m2 + other.m2 + square * beside(self.count * share, square))
 
     @staticmethod
     def square(shift: Any) -> Any:
@@ -92,12 +94,17 @@ class Moments:
         return type(self)(self.count * factor, self.mean, self.m2 * factor)
 
 
+def beside(number: Any, array: Any) -> Any:
+    """One number for each place of a stack, so that it goes with vectors or matrices of the places."""
+    return number if np.ndim(number) == 0 else np.reshape(number, number.shape + (1,) * (np.ndim(array) - np.ndim(number)))
+
+
 class Scatter(Moments):
     """Moments of vectors with the full centred scatter matrix `(d, d)`."""
 
     @staticmethod
     def square(shift: Any) -> Any:
-        return np.outer(shift, shift)
+        return shift[..., :, None] * shift[..., None, :]
 
 
 @dataclass(frozen=True)
@@ -107,38 +114,46 @@ class LogMoments:
     Merged without cancellation, as moments are: the gap of two parts is that of each, and that of their means about the common one.
     """
 
-    count: float
-    mean: float
-    gap: float
+    count: Any
+    mean: Any
+    gap: Any
 
     @classmethod
     def of(cls, x: np.ndarray, weights: np.ndarray) -> Self:
-        count = float(weights.sum())
-        if not count > 0:
-            return cls(0.0, 1.0, 0.0)
-        mean = float(weights @ x) / count
-        mean += float(weights @ (x - mean)) / count
+        count = weights.sum(axis=-1)
+        some = count > 0
+        if not np.any(some):
+            return cls(count, np.ones(count.shape)[()], np.zeros(count.shape)[()])
+        whole = np.where(some, count, 1.0)
+        mean = np.where(some, weights @ x, 1.0) / whole
+        mean = mean + np.where(some, _dot(weights, x - mean[..., None]), 0.0) / whole
         with np.errstate(divide="ignore"):
-            logs = np.log(x / mean)
-        if len(logs) and not logs.min() > -np.inf:
-            logs = np.log(x) - np.log(mean)
-        gap = -float(weights @ logs)
-        if gap < 1e-3 * count:
-            gap = float(weights @ log_gap((x - mean) / mean, logs))
-        return cls(count, mean, gap)
+            logs = np.log(x / mean[..., None])
+        if logs.size and not logs.min() > -np.inf:
+            logs = np.log(x) - np.log(mean)[..., None]
+        gap = -_dot(weights, logs)
+        close = some & (gap < 1e-3 * count)
+        if np.any(close):
+            gap = np.where(close, _dot(weights, log_gap((x - mean[..., None]) / mean[..., None], logs)), gap)
+        return cls(count, mean[()], gap[()])
 
     def __add__(self, other: Self) -> Self:
-        if other.count == 0:
+        if not np.any(other.count):
             return self
-        if self.count == 0:
+        if not np.any(self.count):
             return other
         count = self.count + other.count
-        mean = self.mean + (other.mean - self.mean) * (other.count / count)
-        apart = [float(part.count * log_gap((part.mean - mean) / mean)) for part in (self, other)]
+        mean = self.mean + (other.mean - self.mean) * (other.count / np.where(count > 0, count, 1.0))
+        apart = [(part.count * log_gap((part.mean - mean) / mean))[()] for part in (self, other)]
         return type(self)(count, mean, self.gap + other.gap + apart[0] + apart[1])
 
     def scaled(self, factor: float) -> Self:
         return type(self)(self.count * factor, self.mean, self.gap * factor)
+
+
+def _dot(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`sum_i weights[.., i] values[.., i]`."""
+    return np.asarray(weights @ values if weights.ndim == 1 else np.einsum("...i,...i->...", weights, values))
 
 
 class Counts:
@@ -146,9 +161,11 @@ class Counts:
 
     __slots__ = ("total", "values", "weights")
 
-    def __init__(self, values: Any, weights: np.ndarray, total: float | None = None):
+    def __init__(self, values: Any, weights: np.ndarray, total: Any = None):
         self.values, self.weights = values, weights
-        self.total = float(weights.sum()) if total is None else total  # of rows, where a row has many labels or none
+        if total is None:  # otherwise of rows, where a row has many labels or none
+            total = float(weights.sum()) if weights.ndim == 1 else weights.sum(axis=-1)
+        self.total = total
 
     @property
     def count(self) -> float:
@@ -171,12 +188,12 @@ class Counts:
         """Weights in the order of other values, 0 where there is none; labels that are not among those are left out."""
         if values is self.values:
             return self.weights
-        out = np.zeros(len(values))
+        out = np.zeros((*self.weights.shape[:-1], len(values)))
         if isinstance(values, Vocabulary):
             where = values.positions(self.values)
-            out[where[where >= 0]] = self.weights[where >= 0]
+            out[..., where[where >= 0]] = self.weights[..., where >= 0]
         else:
-            out[np.searchsorted(values, self.values)] = self.weights
+            out[..., np.searchsorted(values, self.values)] = self.weights
         return out
 
     def weighty(self) -> Vocabulary:

@@ -50,6 +50,15 @@ class Together:
         self.tape = tape
 
 
+class Stacked:
+    """The tape of components that are one stack."""
+
+    __slots__ = ("tape",)
+
+    def __init__(self, tape: Any):
+        self.tape = tape
+
+
 class Components:
     """Several nodes scored on one column: `scaled[k] * exp(shift)` is the density of node k. Shapes `(K, n)` and `(n,)`.
 
@@ -92,7 +101,7 @@ class Score:
             if self._apart(node):
                 return self(node, column.values.take(column.codes))
             table, tape = self.tables.get(node, column.values, Score(self.repeated, Tables(), self.mix))
-            return gather(table, column.codes), Coded(column.codes, len(column.values), tape)
+            return gathered(table, column.codes), Coded(column.codes, len(column.values), tape)
         if id(node) not in self.repeated:
             return self.fresh(node, column)
         key = (id(node), id(column))
@@ -135,9 +144,20 @@ class Score:
         scores = [self(node, column) for node in nodes]
         return np.array([log for log, _ in scores]), [tape for _, tape in scores]
 
-    def components(self, nodes: tuple[Distribution, ...], column: Any) -> Components:
-        """All of `nodes` on one column, scaled by the largest; computed once for nodes tied across places."""
+    def components(self, nodes: tuple[Distribution, ...], column: Any, shape: tuple[int, ...] = (), extra: Any = None) -> Components:
+        """All of `nodes` on one column, scaled by the largest; computed once for nodes tied across places.
+
+        shape: of the stack that they are components of; one of them may be a stack of that shape and an axis more, which holds them all.
+        extra: log densities to be added.
+        """
         key: Any = None
+        if len(nodes) == 1 and len(nodes[0].batch) > len(shape):
+            logs, tape = self(nodes[0], column)
+            return scaled_by_largest(logs if extra is None else logs + extra, Stacked(tape))
+        if shape:
+            scores = [self(node, column) for node in nodes]
+            logs = np.stack([log for log, _ in scores], axis=-2)
+            return scaled_by_largest(logs if extra is None else logs + extra, [tape for _, tape in scores])
         if self.repeated and self.repeated.issuperset(map(id, nodes)):
             key = (*map(id, nodes), id(column))
             if key in self.memo:
@@ -145,7 +165,7 @@ class Score:
                 found.uses += 1
                 return found
         logs, tapes = self.many(nodes, column, tied=key is not None)
-        out = scaled_by_largest(logs, tapes)
+        out = scaled_by_largest(logs if extra is None else logs + extra, tapes)
         if key is not None:
             self.memo[key] = (out, column)
         return out
@@ -182,7 +202,7 @@ class Send:
 
     def __call__(self, estimator: Estimator, tape: Any, weights: np.ndarray) -> Any:
         if type(tape) is Coded:
-            return Histogram(tape.tape, scatter(weights, tape.codes, tape.size))
+            return Histogram(tape.tape, scattered(weights, tape.codes, tape.size))
         if isinstance(estimator, CombinatorEstimator):
             return estimator.backward(tape, weights, self)
         return Node(leaf_statistics(estimator, tape, weights))
@@ -210,8 +230,8 @@ class Send:
         """
         groups = tuple(self.tied.get(id(e)) for e in estimators) if scored.uses > 1 else (None,)
         if None in groups:
-            shares, sums = kernels.shares_of(scored.scaled[None], w[None], total[None], weights[None])
-            return Node(sums[0], self.many(estimators, scored.tapes, shares))
+            shares, sums = shares_among(scored.scaled, w, total, weights)
+            return Node(sums, self.shared_out(estimators, scored.tapes, shares))
         rows = weights / total
         own = w * (scored.scaled @ rows)
         key = (groups, id(scored))
@@ -223,6 +243,14 @@ class Send:
         out: list[Any] = [NOTHING] * len(estimators)
         self.waiting[key] = (estimators, scored, out, np.multiply.outer(w, rows))
         return Node(own, out)
+
+    def shared_out(self, estimators: tuple[Estimator, ...], tapes: Any, shares: np.ndarray) -> list[Any]:
+        """Statistics of the components of a mixture, from weights `(.., K, n)`."""
+        if type(tapes) is Stacked:
+            return [self(estimators[0], tapes.tape, shares)]
+        if shares.ndim > 2:
+            return [self(e, tape, shares[..., k, :]) for k, (e, tape) in enumerate(zip(estimators, tapes, strict=True))]
+        return self.many(estimators, tapes, shares)
 
     def finish(self) -> None:
         """Sends what has been waiting."""
@@ -251,27 +279,49 @@ class Open:
 
 
 def scaled_by_largest(logs: np.ndarray, tapes: Any) -> Components:
-    """Log densities `(K, n)` of K nodes, or `(M, K, n)`, as densities relative to the largest of each row."""
-    scaled, shift, odd = kernels.scaled_densities(logs if logs.ndim == 3 else logs[None])
+    """Log densities `(.., K, n)` of K nodes as densities relative to the largest of each row."""
+    scaled, shift, odd = kernels.scaled_densities(logs.reshape(-1, *logs.shape[-2:]))
     if odd:
         raise LikelihoodError("a log density is NaN or +inf")
-    return Components(tapes, logs, scaled, shift) if logs.ndim == 3 else Components(tapes, logs, scaled[0], shift[0])
+    return Components(tapes, logs, scaled.reshape(logs.shape), shift.reshape(*logs.shape[:-2], -1))
+
+
+def shares_among(scaled: np.ndarray, w: np.ndarray, total: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`w scaled weights / total`, the weights `(.., n)` shared out among K components `(.., K, n)`, and their sums `(.., K)`."""
+    *shape, K, n = scaled.shape
+    weights = np.broadcast_to(weights, (*shape, n)).reshape(-1, n)
+    shares, sums = kernels.shares_of(scaled.reshape(-1, K, n), w.reshape(-1, K), total.reshape(-1, n), weights)
+    return shares.reshape(scaled.shape), sums.reshape(w.shape)
+
+
+def gathered(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """`table[..., codes]`."""
+    if table.ndim == 1:
+        return gather(table, codes)
+    return gather_many(table.reshape(-1, table.shape[-1]), codes).reshape(*table.shape[:-1], -1)
+
+
+def scattered(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
+    """Weights `(.., n)` summed for each code below `size`."""
+    if weights.ndim == 1:
+        return scatter(weights, codes, size)
+    return scatter_many(weights.reshape(-1, len(codes)), codes, size).reshape(*weights.shape[:-1], size)
 
 
 def leaf_log_densities(leaf: Distribution, column: Any) -> np.ndarray:
     """Log densities `(n,)`; -inf outside the support and for values of another kind, where the leaf's formula is not asked."""
     if type(column) is Versions:
-        part, out = column.kinds[leaf.kind], np.full(len(column), -np.inf)
-        out[part.present] = leaf_log_densities(leaf, part.value)
+        part, out = column.kinds[leaf.kind], np.full((*leaf.batch, len(column)), -np.inf)
+        out[..., part.present] = leaf_log_densities(leaf, part.value)
         return out
     support = leaf.support
     with np.errstate(over="ignore"):  # a square beyond 1e308 is inf, and its density 0
         if support is None or support.covers(column):
             return leaf.log_densities(column.x)
         inside = support.contains(column.x)
-        out = np.full(len(column), -np.inf)
+        out = np.full((*leaf.batch, len(column)), -np.inf)
         if inside.any():
-            out[inside] = leaf.log_densities(column.x[inside])
+            out[..., inside] = leaf.log_densities(column.x[inside])
         return out
 
 
@@ -279,12 +329,12 @@ def leaf_statistics(estimator: Estimator, column: Any, weights: np.ndarray) -> A
     """Weighted statistics of the values inside the support."""
     if type(column) is Versions:
         part = column.kinds[estimator.family.kind]
-        return leaf_statistics(estimator, part.value, weights[part.present])
+        return leaf_statistics(estimator, part.value, weights[..., part.present])
     support = estimator.support
     if support is None or support.covers(column):
         return estimator.statistics(column.x, weights)
     inside = support.contains(column.x)
-    return estimator.statistics(column.x[inside], weights[inside])
+    return estimator.statistics(column.x[inside], weights[..., inside])
 
 
 def settle(estimator: Estimator, statistics: Any, send: Send) -> Any:

@@ -17,6 +17,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.keys import Ties, flat, log_prior, maximise, placed, preorder, resolve
 from dmlcore.core.labels import plain
 from dmlcore.core.random import spawn
+from dmlcore.core.stacks import taken
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded, encode, observation, observations, row_weights
@@ -284,7 +285,7 @@ class Problem:
             weights = self._block_weights(start, stop)
             log, tape = Score(model.repeated, tables, rule(start))(model, column)
             send = Send(self.ties.by_id)
-            node = send(self.estimator, tape, weights)
+            node = send(self.estimator, tape, np.broadcast_to(weights, log.shape) if model.batch else weights)
             send.finish()
             return self._total(model, log, weights, start), node
 
@@ -330,11 +331,15 @@ class Problem:
         tied = all(group is None or same(values[group], values[i]) for i, group in enumerate(self.ties.own))
         return tied and all(e.permits(law) for e, law in zip(self.ties.nodes, laws, strict=True))
 
-    def _total(self, model: Distribution, log: np.ndarray, weights: np.ndarray, start: int) -> float:
+    def _total(self, model: Distribution, log: np.ndarray, weights: np.ndarray, start: int) -> Any:
+        """The weighted sum of log densities; of a stack of models, of each."""
         with np.errstate(invalid="ignore"):  # a row of weight zero may have density zero
-            total = float(weights @ log)
-        if total > -np.inf and not np.isnan(total):
-            return total
+            total = log @ weights
+        if np.isfinite(total).all():
+            return total if model.batch else float(total)
+        if model.batch:
+            laws = [taken(model, r) for r in range(len(log))]
+            return np.array([self._total(law, row, weights, start) for law, row in zip(laws, log, strict=True)])
         log = np.where(weights > 0, log, 0.0)
         if np.isnan(log).any():
             raise LikelihoodError(f"row {start + int(np.argmax(np.isnan(log)))}: the log density is NaN")
@@ -362,7 +367,7 @@ def faint(own: Any, share: float) -> Any:
 class _Pair:
     __slots__ = ("log", "node")
 
-    def __init__(self, log: float, node: Any):
+    def __init__(self, log: Any, node: Any):
         self.log, self.node = log, node
 
     def __add__(self, other: _Pair) -> _Pair:

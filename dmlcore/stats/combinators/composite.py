@@ -111,6 +111,7 @@ class CompositeEstimator(CombinatorEstimator):
 
     family = CompositeDistribution
     parted = ("estimators",)
+    stacks = True
 
     @cached_property
     def layout(self) -> Layout:
@@ -135,4 +136,4 @@ class CompositeEstimator(CombinatorEstimator):
         return [Node(None, list(nodes)) for nodes in zip(*columns, strict=True)]
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> CompositeDistribution:
-        return CompositeDistribution(children, self.name, self.keys)
+        return self.law(dists=children)

@@ -15,7 +15,8 @@ from dmlcore.core.errors import inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.partial import MISSING, Some, given
 from dmlcore.core.rowlaws import Fixed
-from dmlcore.core.statistics import Node
+from dmlcore.core.numerics import logs
+from dmlcore.core.statistics import Node, beside
 from dmlcore.data.layouts import Explained, Layout, Maybe
 from dmlcore.stats.latent.weights import log_prior_of, share
 
@@ -24,6 +25,19 @@ class _MaybeProbability(Domain):
     """None, or a probability."""
 
     need = "a probability in [0, 1] or None"
+    axes = 0
+
+    def shape_of(self, value: Any) -> tuple[int, ...] | None:
+        return None if value is None else np.shape(value)
+
+    def together(self, values: list[Any], shape: tuple[int, ...]) -> Any:
+        return None if values[0] is None else super().together(values, shape)
+
+    def apart(self, value: Any, index: Any) -> Any:
+        return None if value is None else value[index]
+
+    def chosen(self, first: np.ndarray, one: Any, other: Any) -> Any:
+        return None if one is None else super().chosen(first, one, other)
 
     def check(self, value: Any) -> float | None:
         return None if value is None else probability.check(value)
@@ -61,15 +75,18 @@ class OptionalDistribution(CombinatorDistribution):
         """Log probabilities of missing and of present."""
         if self.p is None:
             return 0.0, 0.0
+        if self.batch:
+            return logs(self.p), logs(1 - self.p)
         return math.log(self.p) if self.p > 0 else -math.inf, math.log1p(-self.p) if self.p < 1 else -math.inf
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         value, tape = score(self.dist, column.value)
         missing, there = self._logs
-        log = value + there
-        if len(log) < len(column):
-            inside, log = log, np.full(len(column), missing)
-            log[column.present] = inside
+        log = value + beside(there, value)
+        if log.shape[-1] < len(column):
+            inside, log = log, np.empty((*self.batch, len(column)))
+            log[...] = beside(missing, log)
+            log[..., column.present] = inside
         return log, (column.present, len(column), tape)
 
     @classmethod
@@ -141,6 +158,7 @@ class OptionalEstimator(CombinatorEstimator):
     keys: str | None = keys()
 
     family = OptionalDistribution
+    stacks = True
 
     def validate(self) -> None:
         (count,) = pseudo_counts(self.pseudo_count, 1, "OptionalEstimator")
@@ -163,7 +181,12 @@ class OptionalEstimator(CombinatorEstimator):
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         present, n, inner = tape
-        return self.backward_many((self,), (present, n, [inner]), weights[None], send)[0]
+        there, missing = weights, np.zeros(weights.shape[:-1])
+        if len(present) < n:
+            gone = np.ones(n, dtype=bool)
+            gone[present] = False
+            there, missing = np.ascontiguousarray(weights[..., present]), weights[..., gone].sum(axis=-1)
+        return Node(np.stack([missing, there.sum(axis=-1)], axis=-1), [send(self.estimator, inner, there)])
 
     @classmethod
     def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
@@ -181,9 +204,9 @@ class OptionalEstimator(CombinatorEstimator):
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> OptionalDistribution:
         p = None
         if self.est_prob:
-            before = None if previous is None or previous.p is None else np.array([previous.p, 1 - previous.p])
-            p = float(share(own, self.prior, before)[0])
-        return OptionalDistribution(children[0], p, self.missing_value, self.name, self.keys)
+            before = None if previous is None or previous.p is None else np.stack([previous.p, 1 - previous.p], axis=-1)
+            p = share(own, self.prior, before)[..., 0]
+        return self.law(dist=children[0], p=p, missing_value=self.missing_value)
 
     def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else log_prior_of(self.prior, np.array([distribution.p, 1 - distribution.p]))
+        return 0.0 if self.prior is None else log_prior_of(self.prior, np.stack([distribution.p, 1 - distribution.p], axis=-1))

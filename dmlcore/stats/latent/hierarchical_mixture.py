@@ -224,4 +224,4 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         if self.prior is None:
             return 0.0
         a, b = self.prior
-        return log_prior_of(a, distribution.w) + log_prior_of(b, distribution.taus)
+        return log_prior_of(a, distribution.w) + log_prior_of(b, distribution.taus, 2)

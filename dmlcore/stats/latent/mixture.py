@@ -63,9 +63,9 @@ def mixed(scored: Components, w: np.ndarray, mix: Any = exact_mix) -> tuple[np.n
     if mix is not exact_mix:
         log, chosen = mix(scored.logs + logs_of(w)[..., :, None])
         return log, MixtureTape(scored, w, log, (EVERY, chosen))
-    single = w.ndim == 1
-    total, least = kernels.mixed_densities(scored.scaled[None] if single else scored.scaled, w[None] if single else w)
-    total = total[0] if single else total
+    *shape, K, n = scored.scaled.shape
+    total, least = kernels.mixed_densities(scored.scaled.reshape(-1, K, n), w.reshape(-1, K))
+    total = total.reshape(*shape, n)
     if least > SMALL:
         log = np.log(total)
         log += scored.shift
@@ -168,6 +168,7 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
     keys: tuple[str | None, str | None] = keys("weights", "components")
 
     reads_some = True
+    components_field = "components"
     mixed: ClassVar[bool] = False  # whether components may be laws of several kinds of numbers and labels
 
     def validate(self) -> None:
@@ -181,10 +182,10 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
 
     @property
     def num_components(self) -> int:
-        return len(self.components)
+        return self.w.shape[-1]
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, MixtureTape]:
-        return mixed(score.components(self.components, column), self.w, score.mix)
+        return mixed(score.components(self.components, column, self.batch), self.w, score.mix)
 
     @classmethod
     def forward_many(cls, nodes: tuple[MixtureDistribution, ...], column: Any, score: Any) -> Any:
@@ -258,7 +259,8 @@ class MixtureEstimator(CombinatorEstimator):
 
     family = MixtureDistribution
     parted = ("estimators",)
-    mixes = True
+    mixes = stacks = True
+    components_field = "estimators"
     mixed: ClassVar[bool] = False
 
     def validate(self) -> None:
@@ -267,7 +269,7 @@ class MixtureEstimator(CombinatorEstimator):
 
     @property
     def num_components(self) -> int:
-        return len(self.estimators)
+        return self.together or len(self.estimators)
 
     def ties(self) -> Any:
         weights, components = self.keys
@@ -303,8 +305,8 @@ class MixtureEstimator(CombinatorEstimator):
     def backward(self, tape: MixtureTape, weights: np.ndarray, send: Any) -> Node:
         if tape.plain is None:
             return send.components(self.estimators, tape.scored, tape.w, tape.total, weights)
-        shares = tape.posterior() * weights
-        return Node(shares.sum(axis=1), send.many(self.estimators, tape.scored.tapes, shares))
+        shares = tape.posterior() * weights[..., None, :]
+        return Node(shares.sum(axis=-1), send.shared_out(self.estimators, tape.scored.tapes, shares))
 
     @classmethod
     def backward_many(cls, estimators: Any, tape: MixtureTape, weights: np.ndarray, send: Any) -> list[Node]:
@@ -318,8 +320,10 @@ class MixtureEstimator(CombinatorEstimator):
         return [Node(counts, [next(nodes) for _ in counts]) for counts in own]
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> MixtureDistribution:
-        w = self.fixed_weights if self.fixed_weights is not None else share(own, self.prior, previous and previous.w)
-        return self.family(children, w, self.name, self.keys)
+        w = self.fixed_weights if self.fixed_weights is not None else share(own, self.prior, None if previous is None else previous.w)
+        if self.fixed_weights is not None and own.ndim > 1:
+            w = np.broadcast_to(w, own.shape)
+        return self.law(w=w, components=children)
 
     def permits(self, distribution: Any) -> bool:
         return self.fixed_weights is None or same(self.fixed_weights, distribution.w)

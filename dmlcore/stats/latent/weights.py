@@ -12,9 +12,9 @@ from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
 
 
-def log_prior_of(prior: Any, p: np.ndarray) -> float:
+def log_prior_of(prior: Any, p: np.ndarray, axes: int = 1) -> Any:
     """`sum prior log p`: what pseudo-observations add to the objective; none of them at probability zero add nothing."""
-    return float(special.xlogy(prior, p).sum())
+    return special.xlogy(prior, p).sum(axis=tuple(range(-axes, 0)))[()]
 
 
 def share(counts: np.ndarray, prior: Any, previous: Any) -> np.ndarray:

@@ -12,12 +12,12 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import Keys, positive_vector, vector
 from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI
+from dmlcore.core.numerics import HALF_LOG_2PI, across
 from dmlcore.core.statistics import Moments
 from dmlcore.core.support import REALS
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
-from dmlcore.stats.multivariate.vectors import Dimension, centred, deviations
+from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, coordinate_moments, deviations, squared_distances
 from dmlcore.stats.univariate.moments import (
     VARIANCE_FLOOR,
     check_prior,
@@ -63,18 +63,21 @@ class DiagonalGaussianDistribution(Distribution):
 
     @property
     def dim(self) -> int:
-        return len(self.mu)
+        return self.mu.shape[-1]
 
     @cached_property
     def layout(self) -> Layout:
         return Vector(self.label, self.dim)
 
     @cached_property
-    def _constants(self) -> tuple[np.ndarray, float]:
-        return np.maximum(-0.5 / self.covar, -1e308), -self.dim * HALF_LOG_2PI - 0.5 * float(np.log(self.covar).sum())
+    def _constants(self) -> tuple[np.ndarray, Any]:
+        return np.maximum(-0.5 / self.covar, -1e308), -self.dim * HALF_LOG_2PI - 0.5 * np.log(self.covar).sum(axis=-1)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         scale, constant = self._constants
+        if self.batch:
+            check_dimension(x, self.dim, self.label)
+            return across(constant) - squared_distances(x, self.mu, -scale)
         apart = deviations(x, self.mu, self.label)
         np.multiply(apart, apart, out=apart)
         return scale @ apart + constant
@@ -101,7 +104,7 @@ class DiagonalGaussianDistribution(Distribution):
         return Moments(count, self.mu, count * self.covar)
 
     def log_likelihood(self, statistics: Any) -> float:
-        return moments_log_likelihood(statistics, self.mu, self.covar)
+        return moments_log_likelihood(statistics, self.mu, self.covar).sum(axis=-1)
 
     def estimator(self, pseudo_count: Any = None) -> DiagonalGaussianEstimator:
         if pseudo_count is None:
@@ -129,6 +132,7 @@ class DiagonalGaussianEstimator(Estimator):
     keys: Any = parameter(SharedKeys("mean", "variance"), default=(None, None))
 
     family = DiagonalGaussianDistribution
+    stacks = True
     floor: ClassVar[Any] = 0.0
 
     def validate(self) -> None:
@@ -146,6 +150,9 @@ class DiagonalGaussianEstimator(Estimator):
         return self.keys[0], None, ()
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
+        if weights.ndim > 1:
+            check_dimension(x, self.dim, self.label)
+            return Moments(*coordinate_moments(x, weights))
         count, mean, apart, rest = centred(x, weights, self.dim, self.label)
         np.multiply(apart, apart, out=apart)
         return Moments(count, mean, np.maximum(apart @ weights - count * rest * rest, 0.0))
@@ -158,10 +165,10 @@ class DiagonalGaussianEstimator(Estimator):
         mu, covar = posterior_moments(self, statistics)
         covar = np.maximum(covar, self.floor)
         if not (covar > 0).all():
-            constant = ", ".join(map(str, np.flatnonzero(~(covar > 0))))
+            constant = ", ".join(map(str, np.unique(np.nonzero(~(covar > 0))[-1])))
             tiny = or_nearly(mu[~(covar > 0)])
             raise DegenerateError(f"{self.label}: coordinate {constant} is constant{tiny}, so its variance has no maximum; {REMEDY}")
-        return self.family(mu, covar, self.name, self.keys)
+        return self.law(mu=mu, covar=covar)
 
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.covar, self.floor)

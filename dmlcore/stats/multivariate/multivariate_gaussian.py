@@ -58,7 +58,7 @@ class MultivariateGaussianDistribution(Distribution):
 
     @property
     def dim(self) -> int:
-        return len(self.mu)
+        return self.mu.shape[-1]
 
     @cached_property
     def layout(self) -> Layout:
@@ -69,25 +69,20 @@ class MultivariateGaussianDistribution(Distribution):
         return np.linalg.cholesky(self.covar)
 
     @cached_property
-    def _constants(self) -> tuple[np.ndarray, float]:
+    def _constants(self) -> tuple[np.ndarray, Any]:
         """The inverse of the Cholesky factor, and the log density at the mean."""
-        return lower_inverse(self._factor), -self.dim * HALF_LOG_2PI - float(np.log(np.diag(self._factor)).sum())
+        diagonal = np.einsum("...ii->...i", self._factor)
+        return lower_inverse(self._factor), -self.dim * HALF_LOG_2PI - np.log(diagonal).sum(axis=-1)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        if len(x) >= 256:
-            return self.log_densities_many((self,), x)[0]
         check_dimension(x, self.dim, self.label)
         whitening, constant = self._constants
+        if self.batch or len(x) >= 256:
+            d = self.dim
+            logs = kernels.whitened_squares(x.T, self.mu.reshape(-1, d), whitening.reshape(-1, d, d), np.ravel(constant))
+            return logs.reshape(*self.batch, -1)
         white = whitening @ (x - self.mu).T
         return constant - 0.5 * (white * white).sum(axis=0)
-
-    @classmethod
-    def log_densities_many(cls, nodes: tuple[MultivariateGaussianDistribution, ...], x: np.ndarray) -> np.ndarray:
-        """`log_densities` of several by one kernel, `(K, n)`."""
-        for node in nodes:
-            check_dimension(x, node.dim, node.label)
-        whitenings, constants = zip(*(node._constants for node in nodes), strict=True)
-        return kernels.whitened_squares(x.T, np.array([node.mu for node in nodes]), np.array(whitenings), np.array(constants))
 
     def given(self, x: Any, n: int) -> Any:
         return given_coordinates(self, self.covar, MultivariateGaussianDistribution, x, n)
@@ -117,9 +112,9 @@ class MultivariateGaussianDistribution(Distribution):
     def log_likelihood(self, statistics: Any) -> float:
         about, spread = statistics if isinstance(statistics, tuple) else (statistics, statistics)
         whitening = self._constants[0]
-        shift = whitening @ (about.mean - self.mu)
-        misfit = about.count * (shift @ shift) + np.trace(whitening @ spread.m2 @ whitening.T)
-        return float(-spread.count * np.log(np.diag(self._factor)).sum() - 0.5 * misfit)
+        shift = np.einsum("...ij,...j->...i", whitening, about.mean - self.mu)
+        misfit = about.count * (shift * shift).sum(axis=-1) + np.einsum("...ij,jk,...ik->...", whitening, spread.m2, whitening)
+        return -spread.count * np.log(np.einsum("...ii->...i", self._factor)).sum(axis=-1) - 0.5 * misfit
 
     def estimator(self, pseudo_count: Any = None) -> MultivariateGaussianEstimator:
         if pseudo_count is None:
@@ -147,6 +142,7 @@ class MultivariateGaussianEstimator(Estimator):
     keys: str | None = keys()
 
     family = MultivariateGaussianDistribution
+    stacks = True
     pooled: ClassVar[np.ndarray | None] = None  # the Cholesky factor of the covariance of all the data, and of the prior
     least: ClassVar[np.ndarray | None] = None  # that of the covariance below which no estimate falls
 
@@ -169,19 +165,18 @@ class MultivariateGaussianEstimator(Estimator):
         return PartialGaussianEstimator(**self.fields())
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Scatter:
-        count, mean, apart, rest = centred(x, weights, self.dim, self.label)
-        apart *= np.sqrt(weights)
-        return Scatter(count, mean, apart @ apart.T - np.outer(count * rest, rest))
-
-    @classmethod
-    def statistics_many(cls, estimators: Any, x: np.ndarray, weights: np.ndarray) -> list[Scatter]:
-        """`statistics` for several rows of weights `(K, n)`: by one kernel for short vectors, one by one (by BLAS) for long ones."""
-        if x.shape[1] > SHORT:
-            return [e.statistics(x, row) for e, row in zip(estimators, weights, strict=True)]
-        for e in estimators:
-            check_dimension(x, e.dim, e.label)
-        counts, means, scatter = kernels.scatters(x.T, weights)
-        return [Scatter(float(count), mean, m2) for count, mean, m2 in zip(counts, means, scatter, strict=True)]
+        if weights.ndim == 1:
+            count, mean, apart, rest = centred(x, weights, self.dim, self.label)
+            apart *= np.sqrt(weights)
+            return Scatter(count, mean, apart @ apart.T - np.outer(count * rest, rest))
+        check_dimension(x, self.dim, self.label)
+        shape, d, rows = weights.shape[:-1], x.shape[1], weights.reshape(-1, len(x))
+        if d > SHORT:  # BLAS is faster
+            parts = [self.statistics(x, row) for row in rows]
+            counts, means, m2 = (np.array([getattr(part, field) for part in parts]) for field in ("count", "mean", "m2"))
+        else:
+            counts, means, m2 = kernels.scatters(x.T, rows)
+        return Scatter(counts.reshape(shape), means.reshape(*shape, d), m2.reshape(*shape, d, d))
 
     def resolve(self, statistics: Scatter) -> Self:
         check_scale(self.label, statistics)
@@ -194,22 +189,27 @@ class MultivariateGaussianEstimator(Estimator):
 
     def estimate(self, statistics: Scatter, previous: Any = None) -> MultivariateGaussianDistribution:
         mu, covar = posterior_moments(self, statistics)
-        covar = (covar + covar.T) / 2
+        covar = (covar + covar.swapaxes(-1, -2)) / 2
         if self.pooled is not None:
             covar = self._above_floor(covar)
         else:
-            _, trouble = regular_factor(mu, covar)
-            if trouble:
-                raise DegenerateError(f"{self.label}: {trouble}; {REMEDY}")
-        return self.family(mu, covar, self.name, self.keys)
+            d = mu.shape[-1]
+            for one, spread in zip(mu.reshape(-1, d), covar.reshape(-1, d, d), strict=True):
+                _, trouble = regular_factor(one, spread)
+                if trouble:
+                    raise DegenerateError(f"{self.label}: {trouble}; {REMEDY}")
+        return self.law(mu=mu, covar=covar)
 
     def _above_floor(self, covar: np.ndarray) -> np.ndarray:
-        values, vectors = np.linalg.eigh(relative(covar, self.least))
-        if values[0] >= 1.0:
+        seen = relative(covar, self.least)
+        try:
+            np.linalg.cholesky(seen - np.eye(seen.shape[-1]))  # succeeds where all lies above the floor
             return covar
+        except np.linalg.LinAlgError:
+            values, vectors = np.linalg.eigh(seen)
         basis = self.least @ vectors  # type: ignore[operator]
-        out = (basis * np.maximum(values, 1.0)) @ basis.T
-        return (out + out.T) / 2
+        out = (basis * np.maximum(values, 1.0)[..., None, :]) @ basis.swapaxes(-1, -2)
+        return np.where(values[..., :1, None] >= 1.0, covar, (out + out.swapaxes(-1, -2)) / 2)
 
     def spread(self, distribution: Any) -> float:
         return 1.0 if self.pooled is None else float(np.linalg.eigvalsh(relative(distribution.covar, self.pooled))[0])
@@ -223,7 +223,7 @@ class MultivariateGaussianEstimator(Estimator):
 def relative(covar: np.ndarray, factor: Any) -> np.ndarray:
     """A covariance as seen in coordinates where that with a Cholesky factor is the identity."""
     whitening = lower_inverse(factor)
-    return whitening @ covar @ whitening.T
+    return np.asarray(whitening @ covar @ whitening.T)
 
 
 def least_factor(pooled: np.ndarray) -> np.ndarray:

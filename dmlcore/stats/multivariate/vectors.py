@@ -10,6 +10,8 @@ import numpy as np
 from dmlcore.core.domains import Whole
 from dmlcore.core.errors import DataError
 
+LOST = 1e3  # how many times more squares about the middle of all rows may be than about a centre of their own: three digits are lost
+
 _local = threading.local()
 
 
@@ -57,10 +59,49 @@ def centred(x: np.ndarray, weights: np.ndarray, dim: int | None, who: str) -> tu
     return count, mean + rest, apart, rest
 
 
+def squared_distances(x: np.ndarray, mu: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """`sum_j scale[.., j] (x[i, j] - mu[.., j])^2`, `(.., n)`, of places whose parameters are `(.., d)`.
+
+    By two matrix products about the middle of the rows; one by one, where so little of the squares would be left that digits were lost.
+    """
+    shape, d = mu.shape[:-1], x.shape[1]
+    mu, scale = mu.reshape(-1, d), scale.reshape(-1, d)
+    middle = x.mean(axis=0) if len(x) else np.zeros(d)
+    apart, centres = x - middle, mu - middle
+    tilts = scale * centres
+    if len(mu) > 1 and (tilts * centres).max(initial=0.0) < LOST:
+        out = scale @ (apart * apart).T
+        out -= (2.0 * tilts) @ apart.T
+        out += (tilts * centres).sum(axis=1)[:, None]
+        np.maximum(out, 0.0, out=out)
+    else:
+        out = np.array([row @ ((x - centre) ** 2).T for centre, row in zip(mu, scale, strict=True)]).reshape(len(mu), len(x))
+    return out.reshape(*shape, len(x))
+
+
+def coordinate_moments(x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sums of weights `(..)`, weighted means and sums of squares about them `(.., d)`, from weights `(.., n)`: as above."""
+    shape, d = weights.shape[:-1], x.shape[1]
+    weights = weights.reshape(-1, len(x))
+    counts = weights.sum(axis=1)
+    whole = np.where(counts > 0, counts, 1.0)[:, None]
+    middle = x.mean(axis=0) if len(x) else np.zeros(d)
+    apart = x - middle
+    squares, means = weights @ (apart * apart), weights @ apart / whole
+    m2 = np.maximum(squares - counts[:, None] * means * means, 0.0)
+    for k in np.flatnonzero((m2 * LOST < squares).any(axis=1)):
+        mean = middle + means[k]
+        rest = weights[k] @ (x - mean) / whole[k]  # the rounding error of the mean
+        means[k] += rest
+        m2[k] = np.maximum(weights[k] @ (x - mean) ** 2 - counts[k] * rest * rest, 0.0)
+    return counts.reshape(shape), (middle + means).reshape(*shape, d), m2.reshape(*shape, d)
+
+
 def lower_inverse(factor: np.ndarray) -> np.ndarray:
-    """The inverse of a lower triangular matrix, by forward substitution."""
+    """The inverse of lower triangular matrices `(.., d, d)`, by forward substitution."""
     out = np.zeros(factor.shape)
-    for i, row in enumerate(factor):
-        out[i, :i] = row[:i] @ out[:i, :i] / -row[i]
-        out[i, i] = 1.0 / row[i]
+    for i in range(factor.shape[-1]):
+        row = factor[..., i, :]
+        out[..., i, :i] = (row[..., None, :i] @ out[..., :i, :i])[..., 0, :] / -row[..., i, None]
+        out[..., i, i] = 1.0 / row[..., i]
     return out

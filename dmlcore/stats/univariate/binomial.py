@@ -13,7 +13,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import Whole, probability
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
+from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
@@ -46,7 +46,7 @@ class BinomialDistribution(Distribution):
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         y = (x - self.min_val).astype(np.float64)
-        n, p = float(self.n), self.p
+        n, p = float(self.n), across(self.p)
         if n <= LARGE:
             ways = special.gammaln(n + 1.0) - special.gammaln(y + 1.0) - special.gammaln(n - y + 1.0)
             return ways + special.xlogy(y, p) + special.xlog1py(n - y, -p)
@@ -89,7 +89,7 @@ class BinomialDistribution(Distribution):
 
     def log_likelihood(self, statistics: Any) -> float:
         successes = statistics.x - statistics.count * self.min_val
-        return float(special.xlogy(successes, self.p) + special.xlog1py(statistics.count * self.n - successes, -self.p))
+        return special.xlogy(successes, self.p) + special.xlog1py(statistics.count * self.n - successes, -self.p)
 
     def estimator(self, pseudo_count: Any = None) -> BinomialEstimator:
         own = None if pseudo_count is None else self.p
@@ -112,6 +112,7 @@ class BinomialEstimator(Estimator):
     keys: str | None = keys()
 
     family = BinomialDistribution
+    stacks = True
     pinned_range: ClassVar[tuple[int, int] | None] = None
 
     def validate(self) -> None:
@@ -128,9 +129,9 @@ class BinomialEstimator(Estimator):
         return because_of_bounds(self, x, super().impossible(x))
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
-        there = x if not len(x) or weights.min() > 0 else x[weights > 0]
+        there = x if not len(x) or weights.min() > 0 else x[(weights > 0).reshape(-1, len(x)).any(axis=0)]
         low, high = (int(there.min()), int(there.max())) if len(there) else (math.inf, -math.inf)
-        return Sums(count=float(weights.sum()), x=float(weights @ x.astype(np.float64)), low=low, high=high)
+        return Sums(count=weights.sum(axis=-1), x=weights @ x.astype(np.float64), low=low, high=high)
 
     def _range(self, statistics: Sums) -> tuple[int, int] | None:
         low = statistics.low if self.min_val is None else self.min_val
@@ -147,5 +148,5 @@ class BinomialEstimator(Estimator):
     def estimate(self, statistics: Sums, previous: Any = None) -> BinomialDistribution:
         both = statistics if self.prior is None else statistics + self.prior
         low, high = self.pinned_range or self._range(statistics)  # type: ignore[misc]
-        p = (both.x / both.count - low) / (high - low) if high > low else 0.0
-        return self.family(min(max(p, 0.0), 1.0), high - low, low, self.name, self.keys)
+        p = (both.x / both.count - low) / (high - low) if high > low else 0.0 * both.count
+        return self.law(p=np.clip(p, 0.0, 1.0), n=high - low, min_val=low)

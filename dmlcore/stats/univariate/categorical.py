@@ -44,7 +44,8 @@ class CategoricalDistribution(Distribution):
         return logs(self._table.values_array), math.log(self.default_value) if self.default_value > 0 else -math.inf
 
     def log_densities(self, x: Vocabulary) -> np.ndarray:
-        return self._table.lookup(x, *self._logs)
+        table, other = self._logs
+        return self._table.lookup(x, table, other)
 
     def mode(self) -> Any:
         return self._table.labels[int(np.argmax(self._table.values_array))]
@@ -65,7 +66,7 @@ class CategoricalDistribution(Distribution):
 
     def log_likelihood(self, statistics: Any) -> float:
         there = statistics.weights > 0
-        return float(statistics.weights[there] @ self.log_densities(statistics.values)[there])
+        return self.log_densities(statistics.values)[..., there] @ statistics.weights[there]
 
     def blame(self, x: Any) -> str:
         if x in self._table:
@@ -94,6 +95,7 @@ class CategoricalEstimator(Estimator):
     keys: str | None = keys()
 
     family = CategoricalDistribution
+    stacks = True
     labels: ClassVar[Vocabulary | None] = None
     unseen: ClassVar[float | None] = None
 
@@ -123,4 +125,4 @@ class CategoricalEstimator(Estimator):
         default = self.default_value
         if isinstance(default, bool):
             default = 0.0 if not default else 1.0 / (statistics.count + 1.0) if self.unseen is None else self.unseen
-        return self.family(LabelMap(labels, weights / weights.sum()), default, self.name, self.keys)
+        return self.law(pmap=LabelMap(labels, weights / weights.sum(axis=-1, keepdims=True)), default_value=default)

@@ -53,7 +53,7 @@ class MeanEstimator(Estimator):
         return None if self.suff_stat is None else family(self.suff_stat)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
-        return Sums(count=float(weights.sum()), x=float(weights @ x.astype(np.float64)))
+        return Sums(count=weights.sum(axis=-1), x=weights @ x.astype(np.float64))
 
     def resolve(self, statistics: Sums) -> Self:
         return self.pinned(prior=pseudo_observations(self, statistics, self._law()))

@@ -13,6 +13,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import positive
 from dmlcore.core.errors import DegenerateError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.numerics import across
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import NONNEGATIVE
 from dmlcore.data.layouts import Real
@@ -34,8 +35,8 @@ class ExponentialDistribution(Distribution):
     support = NONNEGATIVE
 
     @cached_property
-    def _constants(self) -> tuple[float, float]:
-        return max(-1.0 / self.beta, -1e308), math.log(self.beta)
+    def _constants(self) -> tuple[Any, Any]:
+        return across(np.maximum(-1.0 / self.beta, -1e308)), across(np.log(self.beta))
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         rate, constant = self._constants
@@ -70,7 +71,7 @@ class ExponentialDistribution(Distribution):
         return Sums(count=count, x=count * self.beta)
 
     def log_likelihood(self, statistics: Any) -> float:
-        return -statistics.count * math.log(self.beta) - statistics.x / self.beta
+        return -statistics.count * np.log(self.beta) - statistics.x / self.beta
 
     def estimator(self, pseudo_count: Any = None) -> ExponentialEstimator:
         return ExponentialEstimator(pseudo_count, None if pseudo_count is None else self.beta, self.name, self.keys)
@@ -90,6 +91,7 @@ class ExponentialEstimator(Estimator):
     keys: str | None = keys()
 
     family = ExponentialDistribution
+    stacks = True
     floor = 0.0
 
     def validate(self) -> None:
@@ -100,7 +102,7 @@ class ExponentialEstimator(Estimator):
         return None if self.suff_stat is None else self.family(self.suff_stat)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
-        return Sums(count=float(weights.sum()), x=float(weights @ x))
+        return Sums(count=weights.sum(axis=-1), x=weights @ x)
 
     def resolve(self, statistics: Sums) -> Self:
         mean = statistics.x / statistics.count if statistics.count > 0 else 0.0
@@ -108,10 +110,10 @@ class ExponentialEstimator(Estimator):
 
     def estimate(self, statistics: Sums, previous: Any = None) -> ExponentialDistribution:
         both = statistics if self.prior is None else statistics + self.prior
-        beta = max(both.x / both.count, self.floor)
-        if not beta > 0:
+        beta = np.maximum(both.x / both.count, self.floor)
+        if not np.all(beta > 0):
             raise DegenerateError(f"{self.label}: all values are zero, so the mean has no maximum; {REMEDY}")
-        return self.family(beta, self.name, self.keys)
+        return self.law(beta=beta)
 
     def degenerate(self, distribution: Any) -> str | None:
         if not 0 < distribution.beta <= self.floor * (1 + 1e-9):

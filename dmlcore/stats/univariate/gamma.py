@@ -14,7 +14,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import positive, real
 from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
+from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.core.statistics import LogMoments
 from dmlcore.core.support import POSITIVE
 from dmlcore.data.layouts import Real
@@ -39,19 +39,21 @@ class GammaDistribution(Distribution):
     support = POSITIVE
 
     @cached_property
-    def _constant(self) -> float:
-        if self.k < LARGE:
-            return -self.k * math.log(self.theta) - math.lgamma(self.k)
-        return 0.5 * math.log(self.k) - HALF_LOG_2PI - float(stirling_error(self.k))
+    def _constant(self) -> Any:
+        if np.all(self.k < LARGE):
+            return -self.k * np.log(self.theta) - special.gammaln(self.k)
+        return 0.5 * np.log(self.k) - HALF_LOG_2PI - stirling_error(self.k)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        log = np.log(x)
-        if self.k >= LARGE:
-            return self._constant - deviance(self.k, x / self.theta) - log
-        log *= self.k - 1.0
-        log -= x * (1.0 / self.theta)
-        log += self._constant
-        return log
+        if self.batch and not (np.all(self.k < LARGE) or np.all(self.k >= LARGE)):  # each by its own formula
+            out, large = np.empty((*self.batch, len(x))), self.k >= LARGE
+            for part in (large, ~large):
+                out[part] = self.unchecked((int(part.sum()),), k=self.k[part], theta=self.theta[part]).log_densities(x)
+            return out
+        log, k, theta = np.log(x), across(self.k), across(self.theta)
+        if np.all(k >= LARGE):
+            return across(self._constant) - deviance(k, x / theta) - log
+        return log * (k - 1.0) - x * (1.0 / theta) + across(self._constant)
 
     def mean(self) -> float:
         return self.k * self.theta
@@ -83,8 +85,8 @@ class GammaDistribution(Distribution):
         if not statistics.count > 0:
             return 0.0
         gap, mean = statistics.gap / statistics.count, statistics.mean
-        misfit = self.k * gap + float(deviance(self.k, mean / self.theta)) + float(stirling_error(self.k))
-        return statistics.count * (0.5 * math.log(self.k) - HALF_LOG_2PI - misfit - (math.log(mean) - gap))
+        misfit = self.k * gap + deviance(self.k, mean / self.theta) + stirling_error(self.k)
+        return statistics.count * (0.5 * np.log(self.k) - HALF_LOG_2PI - misfit - (math.log(mean) - gap))
 
     def estimator(self, pseudo_count: Any = None) -> GammaEstimator:
         if pseudo_count is None:
@@ -110,6 +112,7 @@ class GammaEstimator(Estimator):
     keys: str | None = keys()
 
     family = GammaDistribution
+    stacks = True
     floor = 0.0
     _pair: ClassVar[Any] = (1.0, 0.0)
 
@@ -152,11 +155,11 @@ class GammaEstimator(Estimator):
 
     def estimate(self, statistics: LogMoments, previous: Any = None) -> GammaDistribution:
         both = statistics if self.prior is None else statistics + self.prior
-        gap = max(both.gap / both.count, self.floor)
-        if not gap > (0.0 if self.floor > 0 else ROUNDING):
+        gap = np.maximum(both.gap / both.count, self.floor)
+        if not np.all(gap > (0.0 if self.floor > 0 else ROUNDING)):
             raise DegenerateError(f"{self.label}: all values equal {both.mean!r}, so the shape has no maximum; {REMEDY}")
         k = shape_of(gap)
-        return self.family(k, both.mean / k, self.name, self.keys)
+        return self.law(k=k, theta=both.mean / k)
 
     def degenerate(self, distribution: Any) -> str | None:
         if not self.floor > 0 or distribution.k < shape_of(self.floor) * (1 - 1e-9):
@@ -164,22 +167,24 @@ class GammaEstimator(Estimator):
         return f"{self.label} sits on equal values (shape at its cap, {distribution.k:.3g}); its density there is unbounded"
 
 
-def excess(k: float) -> float:
+def excess(k: Any) -> Any:
     """`log k - psi(k)`, to full relative precision."""
-    if k < 20:
-        return math.log(k) - float(special.psi(k))
-    r = 1 / (k * k)
-    return 0.5 / k + r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r / 132))))
+    large, small = np.maximum(k, 20.0), np.minimum(k, 20.0)
+    r = 1 / (large * large)
+    series = 0.5 / large + r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r / 132))))
+    return np.where(k < 20, np.log(small) - special.psi(small), series)[()]
 
 
-def shape_of(gap: float) -> float:
+def shape_of(gap: Any) -> Any:
     """The k with `log k - psi(k) = gap`: Newton on log k against log gap, which is nearly a line, from Minka's (2002) start."""
-    k = (3 - gap + math.sqrt((gap - 3) ** 2 + 24 * gap)) / (12 * gap) if gap < 100 else 1 / gap
+    near = np.minimum(gap, 100.0)
+    k = np.where(gap < 100, (3 - near + np.sqrt((near - 3) ** 2 + 24 * near)) / (12 * near), 1 / gap)
     for _ in range(50):
-        value, r = excess(k), 1 / (k * k)
-        slope = 1 - k * float(special.zeta(2, k)) if k < 20 else -(0.5 / k + r * (1 / 6 - r * (1 / 30 - r / 42)))
-        step = math.log(value / gap) * value / slope
-        k *= math.exp(-step)
-        if abs(step) < 4e-16:
+        value, large, small = excess(k), np.maximum(k, 20.0), np.minimum(k, 20.0)
+        r = 1 / (large * large)
+        slope = np.where(k < 20, 1 - small * special.zeta(2, small), -(0.5 / large + r * (1 / 6 - r * (1 / 30 - r / 42))))
+        step = np.log(value / gap) * value / slope
+        k = k * np.exp(-step)
+        if np.all(np.abs(step) < 4e-16):
             break
-    return k
+    return k[()]

@@ -17,7 +17,7 @@ from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.statistics import Moments
 from dmlcore.core.support import REALS
 from dmlcore.data.layouts import Real
-from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood
+from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -38,11 +38,13 @@ class GaussianDistribution(Distribution):
     support = REALS
 
     @cached_property
-    def _constants(self) -> tuple[float, float, float]:
-        return self.mu, min(0.5 / self.sigma2, 1e308), -0.5 * (LOG_2PI + math.log(self.sigma2))
+    def _constants(self) -> tuple[Any, Any, Any]:
+        return self.mu, np.minimum(0.5 / self.sigma2, 1e308), -0.5 * (LOG_2PI + np.log(self.sigma2))
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         mu, scale, constant = self._constants
+        if self.batch:
+            return kernels.scaled_squares(x, mu.ravel(), scale.ravel(), constant.ravel()).reshape(*self.batch, -1)
         if len(x) < 256:
             return constant - scale * (x - mu) ** 2
         return kernels.scaled_square(x, mu, scale, constant)
@@ -95,7 +97,7 @@ class GaussianEstimator(MomentsEstimator):
     family = GaussianDistribution
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
-        return Moments(*kernels.moments(x, weights))
+        return moments_of(x, weights)
 
     @classmethod
     def statistics_many(cls, estimators: Any, x: np.ndarray, weights: np.ndarray) -> list[Moments]:

@@ -11,6 +11,7 @@ from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import Scalar
+from dmlcore.core.numerics import across
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import TRIALS
 from dmlcore.data.layouts import Count
@@ -31,12 +32,7 @@ class GeometricDistribution(Distribution):
     support = TRIALS
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        return special.xlog1py(x - 1.0, -self.p) + math.log(self.p)
-
-    @classmethod
-    def log_densities_many(cls, nodes: tuple[GeometricDistribution, ...], x: np.ndarray) -> np.ndarray:
-        """`log_densities` of several, `(K, n)`."""
-        p = np.array([[node.p] for node in nodes])
+        p = across(self.p)
         return special.xlog1py(x - 1.0, -p) + np.log(p)
 
     def mean(self) -> float:
@@ -66,7 +62,7 @@ class GeometricDistribution(Distribution):
         return Sums(count=count, x=count / self.p)
 
     def log_likelihood(self, statistics: Any) -> float:
-        return statistics.count * math.log(self.p) + float(special.xlog1py(statistics.x - statistics.count, -self.p))
+        return statistics.count * np.log(self.p) + special.xlog1py(statistics.x - statistics.count, -self.p)
 
     def estimator(self, pseudo_count: Any = None) -> GeometricEstimator:
         return GeometricEstimator(pseudo_count, None if pseudo_count is None else self.p, self.name, self.keys)
@@ -80,7 +76,8 @@ class GeometricEstimator(MeanEstimator):
     """
 
     family = GeometricDistribution
+    stacks = True
 
     def estimate(self, statistics: Sums, previous: Any = None) -> GeometricDistribution:
         both = statistics if self.prior is None else statistics + self.prior
-        return self.family(min(both.count / both.x, 1.0), self.name, self.keys)
+        return self.law(p=np.minimum(both.count / both.x, 1.0))

@@ -18,7 +18,7 @@ from dmlcore.core.numerics import HALF_LOG_2PI
 from dmlcore.core.statistics import Moments
 from dmlcore.core.support import POSITIVE
 from dmlcore.data.layouts import Real
-from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood
+from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
 
 
 class LogGaussianDistribution(Distribution):
@@ -37,12 +37,15 @@ class LogGaussianDistribution(Distribution):
     support = POSITIVE
 
     @cached_property
-    def _constants(self) -> tuple[float, float]:
-        return min(0.5 / self.sigma2, 1e308), -HALF_LOG_2PI - 0.5 * math.log(self.sigma2)
+    def _constants(self) -> tuple[Any, Any]:
+        return np.minimum(0.5 / self.sigma2, 1e308), -HALF_LOG_2PI - 0.5 * np.log(self.sigma2)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         scale, constant = self._constants
         log = np.log(x)
+        if self.batch:
+            squares = kernels.scaled_squares(log, self.mu.ravel(), scale.ravel(), constant.ravel())
+            return squares.reshape(*self.batch, -1) - log
         if len(x) < 256:
             return constant - scale * (log - self.mu) ** 2 - log
         out = kernels.scaled_square(log, self.mu, scale, constant)
@@ -94,4 +97,4 @@ class LogGaussianEstimator(MomentsEstimator):
     family = LogGaussianDistribution
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
-        return Moments(*kernels.moments(np.log(x), weights))
+        return moments_of(np.log(x), weights)

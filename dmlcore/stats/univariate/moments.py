@@ -6,11 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from dmlcore import kernels
 from dmlcore.core.declared import keys, name, setting
 from dmlcore.core.domains import frozen
 from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.statistics import Moments
+from dmlcore.core.statistics import Moments, Scatter, beside
 
 VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value
 ROUNDING = 2.0**-51  # relative to the mean: a standard deviation below this is rounding, and all values are equal
@@ -31,6 +32,7 @@ class MomentsEstimator(Estimator):
     keys: str | None = keys()
 
     floor = 0.0
+    stacks = True
 
     def validate(self) -> None:
         check_prior(self)
@@ -44,12 +46,12 @@ class MomentsEstimator(Estimator):
         return self.pinned(floor=VARIANCE_FLOOR * variance_of(statistics), prior=prior_moments(self, statistics))
 
     def estimate(self, statistics: Moments, previous: Any = None) -> Any:
-        family: Any = self.family
         mu, sigma2 = posterior_moments(self, statistics)
-        sigma2 = max(sigma2, self.floor)
-        if not sigma2 > 0:
-            raise DegenerateError(f"{self.label}: all values equal {float(mu)!r}{or_nearly(mu)}, so the variance has no maximum; {REMEDY}")
-        return family(mu, sigma2, self.name, self.keys)
+        sigma2 = np.maximum(sigma2, self.floor)
+        if not np.all(sigma2 > 0):
+            value = np.ravel(mu)[np.argmin(sigma2)]
+            raise DegenerateError(f"{self.label}: all values equal {float(value)!r}{or_nearly(value)}, so the variance has no maximum; {REMEDY}")
+        return self.law(mu=mu, sigma2=sigma2)
 
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.sigma2, self.floor)
@@ -58,12 +60,20 @@ class MomentsEstimator(Estimator):
         return least_spread(distribution.sigma2, self.floor)
 
 
-def moments_log_likelihood(statistics: Any, mu: Any, sigma2: Any) -> float:
-    """Log likelihood of a mean and a variance, up to a constant; of data, or of the two halves of a prior."""
+def moments_of(x: np.ndarray, weights: np.ndarray) -> Moments:
+    """Moments of numbers `(n,)`, from weights `(.., n)`."""
+    if weights.ndim == 1:
+        return Moments(*kernels.moments(x, weights))
+    count, mean, m2 = np.moveaxis(kernels.moments_many(x, weights.reshape(-1, len(x))).reshape(*weights.shape[:-1], 3), -1, 0)
+    return Moments(count, mean, m2)
+
+
+def moments_log_likelihood(statistics: Any, mu: Any, sigma2: Any) -> Any:
+    """Log likelihood of means and variances, up to a constant; of data, or of the two halves of a prior."""
     about, spread = statistics if isinstance(statistics, tuple) else (statistics, statistics)
     shift = about.mean - mu
     misfit = about.count * (shift * shift) + spread.m2
-    return float(np.sum(-0.5 * (spread.count * np.log(sigma2) + misfit / sigma2)))
+    return -0.5 * (spread.count * np.log(sigma2) + misfit / sigma2)
 
 
 def check_prior(estimator: Any) -> None:
@@ -88,9 +98,9 @@ def check_prior(estimator: Any) -> None:
 
 def variance_of(statistics: Moments) -> Any:
     """Variance, per coordinate; exactly 0 where all values are equal up to rounding."""
-    if not statistics.count > 0:
+    if not np.any(statistics.count > 0):
         return 0.0 * statistics.m2
-    variance = statistics.m2 / statistics.count
+    variance = statistics.m2 / beside(statistics.count, statistics.m2)
     return np.where(variance > np.square(ROUNDING * statistics.mean), variance, 0.0)[()]
 
 
@@ -131,11 +141,12 @@ def prior_moments(estimator: Any, pooled: Moments) -> tuple[Moments, Moments] | 
 def posterior_moments(estimator: Any, statistics: Moments) -> tuple[Any, Any]:
     """Mean and variance (or covariance) that maximise likelihood and prior, without the floor."""
     if estimator.prior is None:
-        return statistics.mean, statistics.m2 / statistics.count if np.ndim(statistics.m2) == 2 else variance_of(statistics)
+        whole = statistics.m2 / beside(statistics.count, statistics.m2) if isinstance(statistics, Scatter) else variance_of(statistics)
+        return statistics.mean, whole
     about, spread = estimator.prior
     both = statistics + about
     count = statistics.count + spread.count
-    return both.mean, (both.m2 + spread.m2) / count if count > 0 else 0.0 * both.m2
+    return both.mean, (both.m2 + spread.m2) / beside(count, both.m2) if np.any(count > 0) else 0.0 * both.m2
 
 
 def least_spread(variance: Any, floor: Any) -> float:

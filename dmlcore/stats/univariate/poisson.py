@@ -11,7 +11,7 @@ from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import nonnegative
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
+from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
@@ -33,20 +33,12 @@ class PoissonDistribution(Distribution):
     support = COUNTS
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        x = x.astype(np.float64)
-        if self.lam <= LARGE and (not len(x) or x.max() <= LARGE):
-            return special.xlogy(x, self.lam) - self.lam - special.gammaln(x + 1.0)
+        x, lam = x.astype(np.float64), across(self.lam)
+        if np.all(lam <= LARGE) and (not len(x) or x.max() <= LARGE):
+            return special.xlogy(x, lam) - lam - special.gammaln(x + 1.0)
         least = np.maximum(x, 1.0)
-        log = -deviance(least, self.lam) - stirling_error(least) - HALF_LOG_2PI - 0.5 * np.log(least)
-        return np.where(x > 0, log, -self.lam)
-
-    @classmethod
-    def log_densities_many(cls, nodes: tuple[PoissonDistribution, ...], x: np.ndarray) -> np.ndarray:
-        """`log_densities` of several, `(K, n)`."""
-        lam = np.array([[node.lam] for node in nodes])
-        if lam.max() > LARGE or (len(x) and x.max() > LARGE):
-            return np.array([node.log_densities(x) for node in nodes])
-        return special.xlogy(x, lam) - lam - special.gammaln(x + 1.0)
+        log = -deviance(least, lam) - stirling_error(least) - HALF_LOG_2PI - 0.5 * np.log(least)
+        return np.where(x > 0, log, -lam)
 
     def mean(self) -> float:
         return self.lam
@@ -80,7 +72,7 @@ class PoissonDistribution(Distribution):
         return Sums(count=count, x=count * self.lam)
 
     def log_likelihood(self, statistics: Any) -> float:
-        return float(special.xlogy(statistics.x, self.lam)) - statistics.count * self.lam
+        return special.xlogy(statistics.x, self.lam) - statistics.count * self.lam
 
     def estimator(self, pseudo_count: Any = None) -> PoissonEstimator:
         return PoissonEstimator(pseudo_count, None if pseudo_count is None else self.lam, self.name, self.keys)
@@ -94,7 +86,8 @@ class PoissonEstimator(MeanEstimator):
     """
 
     family = PoissonDistribution
+    stacks = True
 
     def estimate(self, statistics: Sums, previous: Any = None) -> PoissonDistribution:
         both = statistics if self.prior is None else statistics + self.prior
-        return self.family(both.x / both.count, self.name, self.keys)
+        return self.law(lam=both.x / both.count)

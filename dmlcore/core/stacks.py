@@ -1,0 +1,206 @@
+"""Stacks: many laws of one make held together, their parameters in arrays with leading axes.
+
+A fit holds the components of a mixture as one stack, and the starts of a search as another: a step of EM then costs what its arithmetic
+costs, not what its objects cost. A stack is a distribution of the same family whose parameters have the axes of its `shape` in front; the
+family's formulas broadcast over them, and give log densities `(*shape, n)` and statistics of that shape. The tree of a stack is shorter
+than that of the laws in it: the K components of a mixture are one child, whose shape has an axis K more than that of the mixture.
+
+Families whose formulas are written for one law alone (`Estimator.stacks` False: a user's own, say) are held as a `Several`, a list that
+the engine goes through one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.declared import children, same, setting
+from dmlcore.core.distribution import CombinatorDistribution, Distribution
+from dmlcore.core.domains import Child, Children
+from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.statistics import Node
+from dmlcore.data.layouts import Layout
+
+
+class SeveralDistribution(CombinatorDistribution):
+    """A stack of laws that are kept apart. laws: those of its places, in the order of the axes of its shape."""
+
+    laws: Sequence[Distribution] = children("law")
+    places: Any = setting(())
+
+    @property
+    def layout(self) -> Layout:  # type: ignore[override]
+        return self.laws[0].layout
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        logs, tapes = score.many(self.laws, column)
+        return logs.reshape(*self.batch, -1), tapes
+
+
+class SeveralEstimator(CombinatorEstimator):
+    """Estimates laws that are kept apart, one by one."""
+
+    estimators: Sequence[Estimator] = children("law")
+    places: Any = setting(())
+
+    family = SeveralDistribution
+
+    @property
+    def layout(self) -> Layout:  # type: ignore[override]
+        return self.estimators[0].layout
+
+    def open(self, column: Any, open: Any) -> Any:
+        return [open(e, column) for e in self.estimators]
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        return Node(None, send.many(self.estimators, tape, weights.reshape(len(self.estimators), -1)))
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> SeveralDistribution:
+        return several(children, self.places)
+
+
+def several(laws: Sequence[Any], shape: tuple[int, ...]) -> SeveralDistribution:
+    return SeveralDistribution.unchecked(shape, laws=tuple(laws), places=shape)
+
+
+class Stacking:
+    """How the laws of one resolved estimator are held as stacks, and given back as a tree of laws.
+
+    estimator: the tree of the user's model, resolved, every place a node of its own. shape: of the stack of whole models (starts of a
+    search); `()` for one model. tied: whether places are tied; components of mixtures then stay apart, as what is tied is found by
+    place. `stacked` is the estimator of such a stack.
+    """
+
+    def __init__(self, estimator: Estimator, tied: bool, shape: tuple[int, ...] = ()):
+        self.estimator, self.apart, self.shape = estimator, tied, shape
+        self.stacked = self._estimator([estimator] * int(np.prod(shape)), shape)
+
+    def holds(self, e: Any) -> bool:
+        """Whether a mixture's components are one stack."""
+        return e.components_field is not None and not self.apart and all(like(e.children()[0], c) for c in e.children()[1 : e.num_components])
+
+    def _estimator(self, es: list[Any], shape: tuple[int, ...]) -> Any:
+        e = es[0]
+        if not e.stacks:
+            return e if not shape else SeveralEstimator.unchecked((), estimators=tuple(es), places=shape)
+        kids = [self._estimator(list(column), shape) for column in zip(*(x.children() for x in es), strict=True)] if e.children() else []
+        if self.holds(e):
+            K = e.num_components
+            one = self._estimator([c for x in es for c in x.children()[:K]], (*shape, K))
+            return e.pinned(**{e.components_field: (one,), **_rest(e, kids[K:])}, together=K)
+        return e.with_children(tuple(kids)) if kids else e
+
+    def of(self, models: Sequence[Any]) -> Any:
+        """The stack of models, one for each place of its shape, in order."""
+        return self._stack(self.estimator, list(models), self.shape)
+
+    def _stack(self, e: Any, laws: list[Any], shape: tuple[int, ...]) -> Any:
+        law = laws[0]
+        if not e.stacks:
+            return law if not shape else several(laws, shape)
+        if not shape and not law.children():
+            return law
+        kids = law.children()
+        K = e.num_components if kids and self.holds(e) else 0
+        new = [
+            self._stack(child, [x.children()[j] for x in laws], shape) for j, child in enumerate(e.children()) if j >= K
+        ]
+        fields = {f: d.together([x.stored(f) for x in laws], shape) if shape else v for f, d, v in own_fields(law)}
+        if K:
+            one = self._stack(e.children()[0], [c for x in laws for c in x.children()[:K]], (*shape, K))
+            own = {law.components_field: (one,), **_rest(law, new)}
+        else:
+            own = law.child_values(tuple(new))
+        return type(law).unchecked(shape, **fields, **own, **{f: v for f, v in law.facts.items() if not shape})
+
+    def model(self, stack: Any, index: tuple[int, ...] = ()) -> Any:
+        """The tree of laws of one model of a stack."""
+        return self._law(self.estimator, stack, index, {})
+
+    def _law(self, e: Any, law: Any, index: tuple[int, ...], done: dict[Any, Any]) -> Any:
+        key = id(law), index  # what is tied is one object, and stays one
+        if key not in done:
+            done[key] = self._unstacked(e, law, index, done)
+        return done[key]
+
+    def _unstacked(self, e: Any, law: Any, index: tuple[int, ...], done: dict[Any, Any]) -> Any:
+        if isinstance(law, SeveralDistribution):
+            return law.laws[int(np.ravel_multi_index(index, law.batch))]
+        if not law.batch and not e.children():
+            return law
+        fields = {f: d.apart(v, index) if law.batch else v for f, d, v in own_fields(law)}
+        given = {f: getattr(e, f) for f in ("name", "keys") if f in fields and f in dict(e._fields)}
+        kids = law.children()
+        if kids and self.holds(e):
+            K = e.num_components
+            parts = [self._law(child, kids[0], (*index, k), done) for k, child in enumerate(e.children()[:K])]
+            parts += [self._law(child, kid, index, done) for child, kid in zip(e.children()[K:], kids[1:], strict=True)]
+            own = {law.components_field: tuple(parts[:K]), **_rest(law, parts[K:])}
+        else:
+            own = law.child_values(tuple(self._law(child, kid, index, done) for child, kid in zip(e.children(), kids, strict=True)))
+        return type(law)(**{**fields, **given, **own}).pinned(**law.facts_at(index))
+
+
+def own_fields(law: Any) -> list[tuple[str, Any, Any]]:
+    """`(name, domain, value)` of the fields that are no children."""
+    return [(f, d, law.stored(f)) for f, d in law._fields if not isinstance(d, (Child, Children))]
+
+
+def _rest(node: Any, kids: Sequence[Any]) -> dict[str, Any]:
+    """The fields of the children that are no components."""
+    fields = [field for field, _ in node._child_fields if field != node.components_field]
+    return dict(zip(fields, kids, strict=True))
+
+
+def like(one: Any, other: Any) -> bool:
+    """Whether two resolved estimators differ in nothing but their place and how they are called."""
+    if one is other:
+        return True
+    if type(one) is not type(other) or len(one.children()) != len(other.children()):
+        return False
+    own = ("name", "keys")
+    if not all(f in own or same(v, other.stored(f)) for f, d in one._fields if not isinstance(d, (Child, Children)) for v in [one.stored(f)]):
+        return False
+    facts = one.facts.keys() | other.facts.keys()
+    if not all(f == "place" or equal(one.facts.get(f), other.facts.get(f)) for f in facts):
+        return False
+    return all(map(like, one.children(), other.children()))
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Equality of facts: of values, or of objects field by field."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(equal, a, b))
+    one, other = ({s: getattr(x, s) for s in getattr(x, "__slots__", ())} or getattr(x, "__dict__", {}) for x in (a, b))
+    if not one:
+        return same(a, b)
+    return one.keys() == other.keys() and all(equal(v, other[f]) for f, v in one.items())
+
+
+def taken(law: Any, index: Any) -> Any:
+    """Some models of a stack of them, `index` along its first axis: a number gives one, without that axis."""
+    if not law.batch:
+        return law
+    shape = np.empty(law.batch, dtype=bool)[index].shape
+    if isinstance(law, SeveralDistribution):
+        laws = np.empty(len(law.laws), dtype=object)
+        laws[:] = law.laws
+        part = laws.reshape(law.batch)[index]
+        return several(part.ravel().tolist(), shape) if shape else part
+    fields = {f: d.apart(v, index) for f, d, v in own_fields(law)}
+    own = law.child_values(tuple(taken(child, index) for child in law.children()))
+    return type(law).unchecked(shape, **fields, **own).pinned(**law.facts_at(index))
+
+
+def chosen(first: np.ndarray, one: Any, other: Any) -> Any:
+    """A stack of one law where `first` (of the stack's shape), of the other elsewhere."""
+    fields = {f: d.chosen(first, v, other.stored(f)) for f, d, v in own_fields(one)}
+    own = one.child_values(tuple(chosen(first, a, b) for a, b in zip(one.children(), other.children(), strict=True)))
+    return type(one).unchecked(one.batch, **fields, **own)
+
