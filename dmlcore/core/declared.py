@@ -131,13 +131,17 @@ class Declared:
         return out
 
     @classmethod
-    def unchecked(cls, shape: tuple[int, ...], **fields: Any) -> Self:
+    def unchecked(cls, batch: tuple[int, ...], /, **fields: Any) -> Self:
         """A value, or a stack of a shape, of fields that the engine made: they are neither checked nor copied."""
         out = object.__new__(cls)
         out.__dict__.update(fields)
-        if shape:
-            out.__dict__["batch"] = shape
+        if batch:
+            out.__dict__["batch"] = batch
+        out.complete()
         return out
+
+    def complete(self) -> None:
+        """Derives what follows from the fields alone."""
 
     def facts_at(self, index: Any) -> dict[str, Any]:
         """The facts of some places of a stack; of one law, its own."""
@@ -156,6 +160,10 @@ class Declared:
     def replace(self, **changes: Any) -> Self:
         """The same with some fields changed; validated again."""
         return type(self)(**{**self.fields(), **changes})
+
+    def exchanged_values(self, changes: Mapping[str, Any]) -> Self:
+        """The same with some fields changed, unchecked: of stacks."""
+        return type(self).unchecked(self.batch, **{**self.fields(), **changes}).pinned(**self.facts)
 
     def children(self) -> tuple[Any, ...]:
         """Nested distributions or estimators, in declared order."""

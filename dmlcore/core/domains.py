@@ -323,6 +323,22 @@ class Maybe(Domain):
         return None if value is None else self.inner.shown(value)
 
 
+class Absent(Domain):
+    """What may be None: where it is for one law of a stack, it is for all."""
+
+    def shape_of(self, value: Any) -> tuple[int, ...] | None:
+        return None if value is None else super().shape_of(value)
+
+    def together(self, values: list[Any], shape: tuple[int, ...]) -> Any:
+        return None if values[0] is None else super().together(values, shape)
+
+    def apart(self, value: Any, index: Any) -> Any:
+        return None if value is None else super().apart(value, index)
+
+    def chosen(self, first: np.ndarray, one: Any, other: Any) -> Any:
+        return None if one is None else super().chosen(first, one, other)
+
+
 class Child(Domain):
     """A distribution (or an estimator) nested in this one. at: what messages call its place; without, they pass through to it.
 

@@ -132,15 +132,16 @@ class Estimator(Declared):
         return None if inside[0] else f"{self.label}: {shorten(x)} has density zero; it needs {self.support.need}"
 
     def degenerate(self, distribution: Any) -> str | None:
-        """Why an estimate is no ordinary maximum (it lies on a floor), or None."""
+        """Why an estimate is no ordinary maximum (it lies on a floor), or None; of a stack, whether any is."""
         return None
 
     def runs_off(self, distribution: Any, statistics: Any, unit: float) -> str | None:
         """Why an estimate, with the statistics of its own step, is on its way to infinity, or None; `unit` is the mean row weight."""
         return None
 
-    def spread(self, distribution: Any) -> float | None:
-        """The least variance of an estimate in any direction, of that of all the data; None where a law cannot collapse."""
+    def spread(self, distribution: Any) -> Any:
+        """The least variance of an estimate in any direction, of that of all the data, of a stack place by place; None where a law
+        cannot collapse."""
         return None
 
     def permits(self, distribution: Any) -> bool:

@@ -52,8 +52,11 @@ def own_parts(node: Any) -> list[np.ndarray]:
     return node.__dict__["flat_parts"]  # type: ignore[no-any-return]
 
 
-def unflatten(vector: np.ndarray, like: Any) -> Any:
-    """The model of the shape of `like` (ties, what is on a bound) with these parameters; the inverse of `flatten`."""
+def unflatten(vector: np.ndarray, like: Any, checked: bool = True) -> Any:
+    """The model of the shape of `like` (ties, what is on a bound) with these parameters; the inverse of `flatten`.
+
+    checked: whether values outside their domains raise; those of stacks are not looked at.
+    """
     done: dict[int, Any] = {}
     values: dict[int | str, dict[str, Any]] = {}
     start = 0
@@ -74,7 +77,7 @@ def unflatten(vector: np.ndarray, like: Any) -> Any:
             same = all(a is b for a, b in zip(after, before, strict=True))
             own = values[node.own_key or id(node)]
             changes = own if same else {**own, **node.child_values(after)}
-            done[id(node)] = node.replace(**changes) if changes else node
+            done[id(node)] = node if not changes else node.replace(**changes) if checked else node.exchanged_values(changes)
         return done[id(node)]
 
     return build(like)

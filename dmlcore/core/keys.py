@@ -43,6 +43,7 @@ class Ties:
         self._whole: list[frozenset[Any]] = []
         self._own: list[frozenset[Any]] = []
         self._visit(estimator, frozenset())
+        self.stacked: dict[Any, Any] = {}  # what holds models of this estimator as stacks, once made
         self.whole = self._groups(self._whole)  # place -> group or None
         self.own = self._groups(self._own)
 
@@ -52,7 +53,12 @@ class Ties:
         return {id(e): group for e, group in zip(self.nodes, self.whole, strict=True) if group is not None}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {field: value for field, value in self.__dict__.items() if field != "by_id"}  # a copy's nodes are others
+        return {**{field: value for field, value in self.__dict__.items() if field != "by_id"}, "stacked": {}}  # a copy's nodes are others
+
+    @property
+    def any(self) -> bool:
+        """Whether any places are tied."""
+        return any(group not in (None, i) for i, group in enumerate(self.own))
 
     def _visit(self, node: Estimator, inherited: frozenset[Any]) -> None:
         whole_key, own_key, child_labels = node.ties()

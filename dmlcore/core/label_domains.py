@@ -45,9 +45,7 @@ class LabelProbabilities(Domain):
         return value.values_array.shape[:-1]
 
     def together(self, values: list[Any], shape: tuple[int, ...]) -> LabelMap:
-        first = values[0].labels
-        tables = np.array([v.values_array if v.labels is first else v.lookup(first, v.values_array, 0.0) for v in values])
-        return LabelMap(first, tables.reshape(*shape, len(first)))
+        return together_by_label(values, shape)
 
     def apart(self, value: LabelMap, index: Any) -> LabelMap:
         return LabelMap(value.labels, value.values_array[index])
@@ -72,6 +70,13 @@ class LabelProbabilities(Domain):
         out = p.copy()
         out[(p > 0) & (p < 1)] = 1.0 / (1.0 + np.exp(-vector))
         return LabelMap(like.labels, out)
+
+
+def together_by_label(values: list[Any], shape: tuple[int, ...]) -> LabelMap:
+    """Tables of several laws as one of their stack, by the labels of the first."""
+    first = values[0].labels
+    tables = np.array([v.values_array if v.labels is first else v.lookup(first, v.values_array, 0.0) for v in values])
+    return LabelMap(first, tables.reshape(*shape, len(first)))
 
 
 def refuse_marks(table: LabelMap, need: str) -> None:

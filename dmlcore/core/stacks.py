@@ -52,7 +52,7 @@ class SeveralEstimator(CombinatorEstimator):
         return self.estimators[0].layout
 
     def open(self, column: Any, open: Any) -> Any:
-        return [open(e, column) for e in self.estimators]
+        return open.apart(self.estimators, column)
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         return Node(None, send.many(self.estimators, tape, weights.reshape(len(self.estimators), -1)))
@@ -79,7 +79,10 @@ class Stacking:
 
     def holds(self, e: Any) -> bool:
         """Whether a mixture's components are one stack."""
-        return e.components_field is not None and not self.apart and all(like(e.children()[0], c) for c in e.children()[1 : e.num_components])
+        if e.components_field is None or self.apart or e.num_components < 2:
+            return False
+        first, *others = e.children()[: e.num_components]
+        return all(like(first, other) for other in others)
 
     def _estimator(self, es: list[Any], shape: tuple[int, ...]) -> Any:
         e = es[0]
@@ -204,3 +207,21 @@ def chosen(first: np.ndarray, one: Any, other: Any) -> Any:
     own = one.child_values(tuple(chosen(first, a, b) for a, b in zip(one.children(), other.children(), strict=True)))
     return type(one).unchecked(one.batch, **fields, **own)
 
+
+
+def joined(stacks: Sequence[Any]) -> Any:
+    """One stack of several of one shape, along a new first axis."""
+    first = stacks[0]
+    shape = (len(stacks), *first.batch)
+    if isinstance(first, SeveralDistribution):
+        return several([law for stack in stacks for law in stack.laws], shape)
+    if _apart(first):
+        return several(stacks, shape)
+    fields = {f: d.together([s.stored(f) for s in stacks], shape[:1]) for f, d, _ in own_fields(first)}
+    own = first.child_values(tuple(joined(kids) for kids in zip(*(s.children() for s in stacks), strict=True)))
+    return type(first).unchecked(shape, **fields, **own)
+
+
+def _apart(law: Any) -> bool:
+    """Whether a law's formulas are written for one alone."""
+    return not law.estimator_family.stacks

@@ -158,7 +158,7 @@ class Score:
             scores = [self(node, column) for node in nodes]
             logs = np.stack([log for log, _ in scores], axis=-2)
             return scaled_by_largest(logs if extra is None else logs + extra, [tape for _, tape in scores])
-        if self.repeated and self.repeated.issuperset(map(id, nodes)):
+        if extra is None and self.repeated and self.repeated.issuperset(map(id, nodes)):
             key = (*map(id, nodes), id(column))
             if key in self.memo:
                 found = self.memo[key][0]
@@ -262,20 +262,42 @@ class Send:
 
 class Open:
     """Makes tapes from columns alone. `responsibilities(K, n, estimators, column)` gives the shares `(K, n)` of latent nodes; of the K
-    estimators and their common column, where a node has these."""
+    estimators and their common column, where a node has these. batch: the shape of the stack that begins; they are then given for each
+    place of its first axis, by a list of such functions."""
 
-    def __init__(self, responsibilities: Callable[..., np.ndarray], tables: Tables):
-        self.responsibilities, self.tables = responsibilities, tables
+    def __init__(self, responsibilities: Any, tables: Tables, batch: tuple[int, ...] = ()):
+        self.responsibilities, self.tables, self.batch = responsibilities, tables, batch
 
     def __call__(self, estimator: Estimator, column: Any) -> Any:
         if type(column) is Distinct:
-            inner = Open(self.responsibilities, Tables())
+            inner = Open(self.responsibilities, Tables(), self.batch)
             return Coded(column.codes, len(column.values), self.tables.get(estimator, column.values, inner))
         return estimator.open(column, self) if isinstance(estimator, CombinatorEstimator) else column
 
-    def components(self, estimators: tuple[Estimator, ...], column: Any) -> Components:
-        shares = self.responsibilities(len(estimators), len(column), estimators, column)
-        return Components([self(e, column) for e in estimators], np.empty((0, 0)), shares, np.zeros(len(column)))
+    def shares(self, K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
+        """Responsibilities `(*batch, K, n)` of one latent node."""
+        if not self.batch:
+            return np.asarray(self.responsibilities(K, n, estimators, column))
+        each = [of(K, n, estimators, column) for of in self._of_each_place()]
+        return np.array(each).reshape(*self.batch, K, n)
+
+    def _of_each_place(self) -> list[Any]:
+        """What gives responsibilities, for each place of the stack."""
+        many = isinstance(self.responsibilities, list)
+        return [of for of in (self.responsibilities if many else [self.responsibilities]) for _ in np.ndindex(self.batch[many:])]
+
+    def apart(self, estimators: tuple[Estimator, ...], column: Any) -> list[Any]:
+        """Tapes of the laws of a stack that are kept apart, one for each place."""
+        return [Open(of, Tables())(e, column) for of, e in zip(self._of_each_place(), estimators, strict=True)]
+
+    def components(self, estimators: tuple[Estimator, ...], column: Any, K: int | None = None) -> Components:
+        """Tapes and responsibilities of the K components of a latent node, of which one may be a stack that holds them all."""
+        K = len(estimators) if K is None else K
+        shares = self.shares(K, len(column), estimators, column)
+        together = len(estimators) < K
+        inner = Open(self.responsibilities, self.tables, (*self.batch, K)) if together else self
+        tapes: Any = Stacked(inner(estimators[0], column)) if together else [self(e, column) for e in estimators]
+        return Components(tapes, np.empty((0, 0)), shares, np.zeros((*self.batch, len(column))))
 
 
 def scaled_by_largest(logs: np.ndarray, tapes: Any) -> Components:

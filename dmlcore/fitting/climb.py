@@ -13,7 +13,8 @@ from dmlcore.core.flat import flatten, unflatten
 from dmlcore.fitting.acceleration import Extrapolation
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.stopping import Remaining, fell
-from dmlcore.fitting.support import weakly_supported
+from dmlcore.core.keys import preorder
+from dmlcore.fitting.support import rests_on_few, weakly_supported
 
 HALVINGS = 30  # how often a step of an estimator that is not exact is halved until the objective rises
 OFF_THE_MAP = (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, OverflowError)  # what a point outside a domain raises
@@ -29,9 +30,11 @@ class Climb:
     was cut short. status: None while it goes on, then how it ended, and `message` why.
     """
 
-    def __init__(self, problem: Problem, model: Distribution, accelerate: bool = True):
-        self.problem = self._coming = problem
-        self.model = model
+    def __init__(self, problem: Problem, model: Distribution | None, accelerate: bool = True):
+        self.problem = problem
+        self._here = self._coming = problem.stacked()
+        self._stack: Any = None
+        self._model: tuple[Any, Any] = None, None
         self.history: list[float] = []
         self.objective: list[float] = []
         self.status: str | None = None
@@ -42,7 +45,38 @@ class Climb:
         self._halvings = 0
         self._statistics: list[Any] = []
         self._doubts: tuple[Distribution, list[str]] | None = None
-        self.move_to(model)
+        if model is not None:
+            self.move_to(model)
+            self._stack = self._next
+
+    @classmethod
+    def at(cls, problem: Problem, stack: Any) -> Climb:
+        """An ascent from a stack of one model, one step taken."""
+        out = cls(problem, None)
+        out.go_on_from(stack)
+        out.step()
+        return out
+
+    @property
+    def model(self) -> Any:
+        """Where the ascent stands, as a tree of distributions: made when somebody looks."""
+        return self._seen(self._stack)
+
+    @property
+    def stack(self) -> Any:
+        """Where the ascent stands, as the stack that it works on."""
+        return self._stack
+
+    @property
+    def stacked(self) -> Problem:
+        """The problem of that stack."""
+        return self._here
+
+    def _seen(self, stack: Any) -> Any:
+        if self._model[0] is not stack:
+            assert self._here.stacking is not None
+            self._model = stack, self._here.stacking.model(stack)
+        return self._model[1]
 
     @property
     def steps(self) -> int:
@@ -57,18 +91,21 @@ class Climb:
     @property
     def sound(self) -> bool:
         """Whether the model lies on no floor below which its likelihood would grow without bound."""
-        return self.status not in ("decreased", "degenerate") and not reasons(self.problem, self.model, unbounded=True)
+        if self.status in ("decreased", "degenerate"):
+            return False
+        return not at_limit(self._here, self._stack) or not reasons(self.problem, self.model, unbounded=True)
 
     @property
     def runaways(self) -> list[str]:
         """Places whose law is on its way to infinity, as messages."""
-        return runaways(self.problem, self.model, self._statistics)
+        return runaways(self.problem, self.model, self.problem.expect(self.model)[1])
 
     @property
     def weakly_supported(self) -> list[str]:
         """Why the optimum may be a spike on a few values (`dmlcore.fitting.support`), as messages."""
-        if self._doubts is None or self._doubts[0] is not self.model:
-            self._doubts = self.model, weakly_supported(self.problem, self.model, self._statistics)
+        if self._doubts is None or self._doubts[0] is not self._stack:
+            few = rests_on_few(self._here, self._stack, self._statistics)
+            self._doubts = self._stack, weakly_supported(self.problem, self.model, self.problem.expect(self.model)[1]) if few else []
         return self._doubts[1]
 
     @property
@@ -85,19 +122,23 @@ class Climb:
     @property
     def plain(self) -> Any:
         """Where the EM step from here leads."""
-        return self._plain
+        return self._seen(self._plain)
 
     def move_to(self, model: Distribution, problem: Problem | None = None) -> None:
         """Goes on from another model; of another problem, from the next step on, even if it is lower."""
-        self._next, self._plain, self._bold = model, model, False
         if problem is not None:
-            self._coming = problem
+            self._coming, self._problem_to_come = problem.stacked(), problem
+        self.go_on_from(self._coming.stack([model]))
+
+    def go_on_from(self, stack: Any) -> None:
+        """Goes on from another stack."""
+        self._next, self._plain, self._bold = stack, stack, False
         if self._extrapolation is not None:
             self._extrapolation.forget()
 
     def change(self) -> float:
         """The largest change of a flat parameter in the EM step from where the ascent stands; infinite if its shape changes."""
-        here, there = flatten(self.model), flatten(self._plain)
+        here, there = flatten(self._stack), flatten(self._plain)
         return float(np.abs(here - there).max(initial=0.0)) if len(here) == len(there) else np.inf
 
     def step(self) -> None:
@@ -108,7 +149,7 @@ class Climb:
             log_likelihood = problem.log_likelihood(there) if problem.assign == "hard" else value
             value += problem.log_prior(there)
         except OFF_THE_MAP:
-            if not self.bold and (self.problem.exact or not self.objective):
+            if not self.bold and (problem.exact or not self.objective):
                 raise
             value = -np.inf
         if self.objective and self._down(value):
@@ -117,8 +158,10 @@ class Climb:
         if self.bold and self._extrapolation is not None:
             self._extrapolation.succeeded()
         self.refused, self._halvings = False, 0
-        self.anew, self.problem = problem is not self.problem, problem
-        self.model = there
+        self.anew = problem is not self._here
+        if self.anew:
+            self._here, self.problem = problem, self._problem_to_come
+        self._stack = there
         self.history.append(log_likelihood)
         self.objective.append(value)
         self._plan(statistics)
@@ -131,7 +174,7 @@ class Climb:
 
     def _down(self, value: float) -> bool:
         last, unit = self.objective[-1], self.problem.unit
-        if self._coming is not self.problem or self.problem.assign == "stochastic":
+        if self._coming is not self._here or self.problem.assign == "stochastic":
             return value == -np.inf
         return not value >= last if self.bold else fell(last, value, unit)
 
@@ -151,21 +194,21 @@ class Climb:
         self.objective.append(self.objective[-1])
 
     def _halfway(self, there: Distribution) -> Distribution:
-        here, far = flatten(self.model), flatten(there)
-        return unflatten((here + far) / 2, there) if len(here) == len(far) else self.model
+        here, far = flatten(self._stack), flatten(there)
+        return unflatten((here + far) / 2, there, checked=False) if len(here) == len(far) else self._stack
 
     def _plan(self, statistics: list[Any]) -> None:
         self._statistics = statistics
         self._bold = False
         try:
-            self._next = self._plain = self.problem.maximise(statistics, self.model)
+            self._next = self._plain = self._here.maximise(statistics, self._stack)
         except DegenerateError as error:
             self.status, self.message = "degenerate", str(error)
             return
         if self._extrapolation is None:
             return
-        here, there = flatten(self.model), flatten(self._plain)
-        if len(here) != len(there) or not len(here) or reasons(self.problem, self._plain):
+        here, there = flatten(self._stack), flatten(self._plain)
+        if len(here) != len(there) or not len(here) or at_limit(self._here, self._plain):
             self._extrapolation.forget()
             return
         self._extrapolation.add(here, there)
@@ -175,8 +218,8 @@ class Climb:
         beyond = np.where(here == there, there, beyond)  # what EM leaves alone, fixed weights say, keeps its bits
         try:
             with np.errstate(all="ignore"):
-                trial = unflatten(beyond, self._plain)
-            if not reasons(self.problem, trial):
+                trial = unflatten(beyond, self._plain, checked=False)
+            if not at_limit(self._here, trial):
                 self._next, self._bold = trial, True
                 return
         except OFF_THE_MAP:
@@ -198,6 +241,11 @@ def interrupted(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
+
+
+def at_limit(problem: Problem, stack: Any) -> bool:
+    """Whether any law of a stack is no ordinary maximum: it lies on a floor, or at infinity."""
+    return any(e.degenerate(law) is not None for e, law in zip(preorder(problem.estimator), preorder(stack), strict=True))
 
 
 def reasons(problem: Problem, model: Distribution, unbounded: bool = False) -> list[str]:

@@ -1,22 +1,24 @@
-"""What a search may still spend: EM steps and time. One per search; everything that takes steps asks it and tells it."""
+"""What a search may spend: EM steps and time. One per search; everything that takes steps asks it and tells it."""
 
 from __future__ import annotations
 
 import time
 
+FIRST = 40  # EM steps of a short run
+THEN = 40  # steps that the better part of them takes beyond
+MOST = 400  # EM steps of one ascent
+
 
 class Effort:
-    """EM steps taken so far, how many there may be, and the time (`time.perf_counter`) after which nothing new begins."""
+    """EM steps taken so far, how many one ascent may take at each stage, and the time (`time.perf_counter`) after which nothing begins."""
 
-    def __init__(self, budget: float, deadline: float):
-        self.budget, self.deadline, self.steps = budget, deadline, 0
+    def __init__(self, deadline: float, max_its: int):
+        self.deadline, self.steps = deadline, 0
+        self.first = min(FIRST, max_its)
+        self.then = min(THEN, max_its - self.first)
+        self.most = min(MOST, max_its)
 
     @property
     def late(self) -> bool:
         """Whether the time is over."""
         return time.perf_counter() > self.deadline
-
-    @property
-    def spent(self) -> bool:
-        """Whether nothing new should begin."""
-        return self.steps >= self.budget or self.late

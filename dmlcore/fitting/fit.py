@@ -17,7 +17,7 @@ from dmlcore.data.values import listed
 from dmlcore.engines.threads import one_blas_thread
 from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.climb import Climb, interrupted, reasons
-from dmlcore.fitting.observe import Callback, observers, progress_bars
+from dmlcore.fitting.observe import Callback, Tell, observers, progress_bars
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.record import Fit, Start
 from dmlcore.fitting.removal import Removal
@@ -155,7 +155,7 @@ def _rules(problem: Problem, assign: str, delta: float | None, change: float | N
 
 
 def _ascend(
-    climb: Climb, rules: list[Any], removal: Removal | None, max_its: int, deadline: float, tell: Callback, events: list[str]
+    climb: Climb, rules: list[Any], removal: Removal | None, max_its: int, deadline: float, tell: Tell, events: list[str]
 ) -> None:
     """Steps until a rule is met, a limit is reached, or Ctrl-C; saddles are left, and light components removed, on the way."""
     escape_rng = np.random.default_rng(0)
@@ -167,7 +167,7 @@ def _ascend(
                 break
             if removal is not None and climb.anew:
                 events.append(removal.event)
-            tell(climb.steps, climb.history[-1], climb.model)
+            tell(climb)
             if removal is not None and climb.steps < max_its and time.perf_counter() <= deadline and removal.applies(climb):
                 continue
             reasons_to_end = [rule.met(climb) if climb.steps else None for rule in rules]
@@ -177,17 +177,17 @@ def _ascend(
             elif climb.steps >= max_its and why is None:
                 climb.status, climb.message = "iteration limit", f"stopped at the limit of {max_its} steps; more may be gained"
             elif stop is not None and climb.steps < max_its and (reasons_to_end[0] or stop.stalled(climb)):
-                beyond = better_point(climb.problem, climb.model, climb.objective[-1], escape_rng)
+                beyond = better_point(climb.problem, climb.stack, climb.objective[-1], escape_rng)
                 if beyond is not None:
                     events.append(f"step {climb.steps}: EM stood nearly still at a saddle; went on from a better point nearby")
-                    climb.move_to(beyond)
+                    climb.go_on_from(beyond)
                     continue
             if climb.status is None and why is not None:
                 before = climb.steps
                 if climb.steps < max_its:
                     climb.settle()
                 if climb.steps > before:
-                    tell(climb.steps, climb.history[-1], climb.model)
+                    tell(climb)
                 if climb.status is None:
                     climb.status, climb.message = "converged", why
     except (KeyboardInterrupt, SystemError) as error:

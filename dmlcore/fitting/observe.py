@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.extras import library
 
+if TYPE_CHECKING:
+    from dmlcore.fitting.climb import Climb
+
 Callback = Callable[[int, float, Distribution], None]
+Tell = Callable[["Climb"], None]
 
 
 @contextmanager
-def observers(callback: Callback | None, progress: bool, most: int) -> Iterator[Callback]:
+def observers(callback: Callback | None, progress: bool, most: int) -> Iterator[Tell]:
     """What to call after each step: the callback, and the bar if one is asked for."""
     bar = _bar(most) if progress else None
 
-    def tell(step: int, log_likelihood: float, model: Distribution) -> None:
+    def tell(climb: Climb) -> None:
         if bar is not None:
-            bar.set_postfix_str(f"log likelihood {log_likelihood:.6f}", refresh=False)
-            bar.update(step - bar.n)
+            bar.set_postfix_str(f"log likelihood {climb.history[-1]:.6f}", refresh=False)
+            bar.update(climb.steps - bar.n)
         if callback is not None:
-            callback(step, log_likelihood, model)
+            callback(climb.steps, climb.history[-1], climb.model)
 
     try:
         yield tell

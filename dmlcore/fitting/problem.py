@@ -17,7 +17,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.keys import Ties, flat, log_prior, maximise, placed, preorder, resolve
 from dmlcore.core.labels import plain
 from dmlcore.core.random import spawn
-from dmlcore.core.stacks import taken
+from dmlcore.core.stacks import Stacking, taken
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded, encode, observation, observations, row_weights
@@ -25,7 +25,7 @@ from dmlcore.data.frames import Columns, check_paired, index_of
 from dmlcore.data.values import listed
 from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.fitting.assignment import FAINT, random_shares, rule_of, shares_first
-from dmlcore.fitting.seeding import spread_shares
+from dmlcore.fitting.seeding import Descriptions, shares_apart
 from dmlcore.kernels.codes import scatter
 
 HELD = 1e-3  # of a row's weight, below which a component does not hold it
@@ -36,6 +36,8 @@ class Problem:
 
     latent: whether the law of a row sums over what is not seen. choosing: whether it does so over several classes, so that starts differ.
     """
+
+    stacking: Stacking | None = None  # of a problem whose models are stacks
 
     def __init__(self, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None):
         check_node(estimator, Estimator.noun, "the second argument", StructureError)
@@ -79,6 +81,33 @@ class Problem:
             encoded = Encoded(encoded.column.values, encoded.layout)
         self.encoded, self.weights = encoded, w
 
+    def stacked(self, starts: int | None = None) -> Problem:
+        """The same problem for stacks of models: their estimator, and theirs alone, changes. starts: how many models are one stack; None
+        is for one model whose like parts are stacks."""
+        key = starts
+        if key not in self.ties.stacked:
+            stacking = Stacking(self.estimator, self.ties.any, () if starts is None else (starts,))
+            self.ties.stacked[key] = stacking, Ties(stacking.stacked)
+        out = self._copy()
+        out.stacking, out.ties = self.ties.stacked[key]
+        out.estimator = out.stacking.stacked
+        return out
+
+    @property
+    def stackable(self) -> bool:
+        """Whether several models can be one stack: not where ties hold parts together that a stack keeps apart."""
+        return not self.ties.any or all(e.stacks for e in self.ties.nodes)
+
+    def stack(self, models: Sequence[Distribution]) -> Any:
+        """Models as the stack of such a problem."""
+        assert self.stacking is not None
+        return self.stacking.of(models)
+
+    def _copy(self) -> Problem:
+        out = copy.copy(self)
+        out.__dict__.pop("_ones", None)
+        return out
+
     @property
     def row_weights(self) -> np.ndarray:
         """The weight of each encoded row `(n,)`."""
@@ -111,10 +140,10 @@ class Problem:
     ) -> Any:
         """Statistics without a model: latent nodes take the given responsibilities, rows their weights times `factors` `(n,)`."""
         tables, send = Tables(), Send(ties.by_id)
-        open, total = Open(responsibilities, tables), None
+        open, total = Open(responsibilities, tables, () if self.stacking is None else self.stacking.shape), None
         for start, stop, column in self.encoded.blocks if blocks is None else blocks:
             weights = self._block_weights(start, stop) if blocks is None else self.row_weights[start:stop]
-            node = send(estimator, open(estimator, column), weights if factors is None else weights * factors[start:stop])
+            node = send(estimator, open(estimator, column), weights if factors is None else weights * factors[..., start:stop])
             total = node if total is None else total + node
         return settle(estimator, total, send)
 
@@ -125,8 +154,7 @@ class Problem:
         """
         if len(self.encoded) <= rows:
             return self
-        out = copy.copy(self)
-        out.__dict__.pop("_ones", None)
+        out = self._copy()
         whole = self.row_weights
         sure = np.zeros(0, dtype=np.intp) if certain is None else np.unique(certain)
         if self.weights is None and not len(sure):
@@ -148,14 +176,13 @@ class Problem:
 
     def on(self, data: Any, weights: Any = None) -> Problem:
         """The same resolved estimator on other rows."""
-        out = copy.copy(self)
-        out.__dict__.pop("_ones", None)
+        out = self._copy()
         out._hold(data, weights)
         return out
 
     def of(self, estimator: Estimator) -> Problem:
         """The same rows, and another estimator of them."""
-        out = copy.copy(self)
+        out = self._copy()
         out._learn(estimator)
         return out
 
@@ -164,8 +191,7 @@ class Problem:
         weight, more than `HELD` of theirs; and which encoded rows these are."""
         rows = np.flatnonzero(weights > HELD * self.row_weights)
         mixture: Any = self.estimator
-        out = copy.copy(self)
-        out.__dict__.pop("_ones", None)
+        out = self._copy()
         estimator = estimators[0] if len(estimators) == 1 else mixture.of_components(estimators)
         out.encoded = Encoded(mixture.component_column(self.encoded.column).take(rows), estimator.layout)
         out.weights, out.codes, out.copies, out.threads, out.share = weights[rows], None, None, 1, 1.0
@@ -181,13 +207,13 @@ class Problem:
 
     def weighted(self, weights: np.ndarray) -> Problem:
         """The same encoded rows with other weights."""
-        out = copy.copy(self)
+        out = self._copy()
         out.weights = weights
         return out
 
     def assigned(self, assign: str, rng: np.random.Generator) -> Problem:
         """The same problem, in which `expect` gives rows to classes by one of the `RULES`; what is drawn comes from `rng`."""
-        out = copy.copy(self)
+        out = self._copy()
         out.assign, out._draws = assign, rng if assign == "stochastic" else None
         if out._draws is not None and self.codes is not None:  # rows that are alike are drawn apart
             out.encoded = Encoded(Distinct(self.codes, self.encoded.column), self.encoded.layout)
@@ -213,10 +239,42 @@ class Problem:
         """
         return self._begun(lambda: self._random_start(rng, p))
 
-    def spread_start(self, rng: np.random.Generator) -> Distribution:
-        """A start whose components lie apart (`dmlcore.fitting.seeding`), from all the rows; for few rows, as it looks at all at once."""
-        whole = [(0, len(self.encoded), self.encoded.column)]
-        return self._begun(lambda: self._assembled(self._opened(self.estimator, self.ties, spread_shares(rng), blocks=whole)))
+    def described(self, rng: np.random.Generator) -> Descriptions:
+        """What starts whose components lie apart are drawn from (`dmlcore.fitting.seeding`); for few rows, as it looks at all at once."""
+        return Descriptions(self.estimator, self.encoded.column, rng)
+
+    def spread_start(self, rng: np.random.Generator, descriptions: Descriptions | None = None) -> Distribution:
+        """A start whose components lie apart, from all the rows."""
+        shares = shares_apart(rng, self.described(rng) if descriptions is None else descriptions, "far")
+        return self._begun(lambda: self._assembled(self._opened(self.estimator, self.ties, shares, blocks=self._whole_block)))
+
+    @property
+    def _whole_block(self) -> list[tuple[int, int, Any]]:
+        return [(0, len(self.encoded), self.encoded.column)]
+
+    def starts(self, rngs: Sequence[np.random.Generator], kinds: Sequence[Any], descriptions: Descriptions) -> Any:
+        """Starts as one stack, of this problem of as many. A kind is a number, the part of the rows that a random start begins with; a
+        word, for components that lie apart (`shares_apart`); or shares `(K, n)` of the outermost latent node."""
+        shares, kept = [], np.ones((len(rngs), len(self.encoded)))
+        for r, (rng, kind) in enumerate(zip(rngs, kinds, strict=True)):
+            if isinstance(kind, str):
+                shares.append(shares_apart(rng, descriptions, kind))
+            elif isinstance(kind, np.ndarray):
+                shares.append(shares_first(kind, random_shares(rng)))
+            else:
+                shares_rng, rows_rng = spawn(rng, 2)
+                kept[r] = np.maximum(self._kept(rows_rng, kind), FAINT * kind)
+                shares.append(random_shares(shares_rng))
+        fractions = [kind if isinstance(kind, float) else 1.0 for kind in kinds]
+        statistics = self._opened(self.estimator, self.ties, shares, kept, self._whole_block)
+        owns = self.ties.pool(flat(self.estimator, statistics))
+        if self.share < 1:
+            faint_share = FAINT * np.array(fractions) * self.share
+            whole = [self._whole] * len(rngs)
+            every = np.broadcast_to(faint_share[:, None], kept.shape)
+            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, whole, every, self._whole_block)))
+            owns = [own if own is None or local(own) else own + other for own, other in zip(owns, rest, strict=True)]
+        return maximise(self.estimator, owns, self.ties)
 
     def _begun(self, latent_start: Callable[[], Distribution]) -> Distribution:
         try:

@@ -29,24 +29,27 @@ TRIAL_STEPS = 4  # EM steps from there
 SURE = 1e-3  # an eigenvalue is above one if it is so by this much, or if the objective then rises
 
 
-def better_point(problem: Problem, model: Distribution, objective: float, rng: np.random.Generator) -> Distribution | None:
-    """A model of higher objective, if `model` is a saddle of the problem; None if it looks like a maximum."""
+def better_point(problem: Problem, stack: Any, objective: float, rng: np.random.Generator) -> Any:
+    """A model of higher objective, if one is a saddle of the problem; None if it looks like a maximum. Both are stacks, as those of
+    `problem.stacked()`."""
     if not problem.latent:
         return None
     part = problem.sample(ROWS, rng)
     try:
-        direction = rising_direction(part, model, rng)
-        return None if direction is None else _beyond(problem, part, model, objective, direction)
+        direction = rising_direction(part, stack, rng)
+        whole = problem.stacked()
+        return None if direction is None else _beyond(whole, part.stacked(), stack, objective, direction)
     except OFF_THE_MAP:
         return None  # a trial point fell out of the domain of a family; the question stays open
 
 
-def rising_direction(problem: Problem, model: Distribution, rng: np.random.Generator) -> np.ndarray | None:
-    """The direction in flat parameters in which EM moves away from `model`, or None."""
+def rising_direction(problem: Problem, model: Any, rng: np.random.Generator) -> np.ndarray | None:
+    """The direction in flat parameters in which EM moves away from a model, a stack, or None."""
     here = flatten(model)
     if not len(here):
         return None
     scale = _scales(problem, model, rng)
+    problem = problem.stacked()
     base = _stepped(problem, model, here)
     if base is None:
         return None
@@ -79,7 +82,7 @@ def rising_direction(problem: Problem, model: Distribution, rng: np.random.Gener
 def _stepped(problem: Problem, model: Distribution, vector: np.ndarray) -> np.ndarray | None:
     """Flat parameters after an EM step; None if the step changed which parameters are free."""
     with np.errstate(all="ignore"):
-        moved = unflatten(vector, model)
+        moved = unflatten(vector, model, checked=False)
     out = flatten(problem.maximise(problem.expect(moved)[1], moved))
     return out if len(out) == len(vector) and np.isfinite(out).all() else None
 
@@ -90,7 +93,7 @@ def _scales(problem: Problem, model: Distribution, rng: np.random.Generator) -> 
     nodes = list(parameter_nodes(model))
     for _ in range(4):
         parts = []
-        others = list(parameter_nodes(problem.start(rng, 0.1)))
+        others = list(parameter_nodes(problem.stacked().stack([problem.start(rng, 0.1)])))
         if len(others) != len(nodes):  # components that died at one law are one object
             return np.ones(len(flatten(model)))
         for node, other in zip(nodes, others, strict=True):
@@ -114,7 +117,7 @@ def _beyond(problem: Problem, part: Problem, model: Distribution, objective: flo
         for distance in (far, -far):
             try:
                 with np.errstate(all="ignore"):
-                    trial = unflatten(here + distance * direction, model)
+                    trial = unflatten(here + distance * direction, model, checked=False)
                 for _ in range(TRIAL_STEPS):
                     trial = part.maximise(part.expect(trial)[1], trial)
                 value = part.objective(trial)

@@ -1,15 +1,16 @@
-"""From many starts to one good optimum: short ascents from random and from spread starts, the best carried on and rearranged.
+"""From many starts to one good optimum: short runs of EM from starts of several kinds, and from what moves make of the best.
 
-Short runs of EM (Biernacki, Celeux and Govaert 2003) from starts at random and from starts whose components lie apart
-(`dmlcore.fitting.seeding`); then, for mixtures, components are merged, split and replaced where that promises more
-(`dmlcore.fitting.rearrange`). Where the ascents of a round do not agree, there are more rounds. Many rows are searched through a sample of
-them, with those that a first model explains worst.
+Short runs (Biernacki, Celeux and Govaert 2003) from starts at random and from starts whose components lie apart
+(`dmlcore.fitting.seeding`), side by side (`dmlcore.fitting.side_by_side`). How many there are depends on what they find: a few where all
+end alike, more where ends differ, as long as they are cheap. An end that rests on a spike is passed over (`dmlcore.fitting.support`). Where
+few starts came to the best end, components are merged, split and placed elsewhere (`dmlcore.fitting.moves`), until that finds nothing
+better. Many rows are searched through a sample of them, with those that a first model explains worst.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from operator import methodcaller
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,24 +18,29 @@ import numpy as np
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.random import spawn
 from dmlcore.core.walk import log_densities
-from dmlcore.engines.threads import APART, map_in_order
 from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow, interrupted
-from dmlcore.fitting.effort import Effort
+from dmlcore.fitting.effort import FIRST, THEN, Effort
+from dmlcore.fitting.moves import proposals
 from dmlcore.fitting.problem import Problem
-from dmlcore.fitting.rearrange import Rearranging
-from dmlcore.fitting.record import Start, alike
+from dmlcore.fitting.record import Start
+from dmlcore.fitting.seeding import Descriptions
+from dmlcore.fitting.side_by_side import Run, begun, carried_on, spiky
 from dmlcore.fitting.stopping import Remaining
 
 ROWS = 4000  # rows of the sample in which optima are sought
 UNLIKELY = 0.1  # part of them: rows that a first model explains worst
-STARTS = 8  # starts of a round; every other one lies apart
-FIRST = 12  # EM steps of each at first; then that doubles
-FINALISTS = 4  # ascents of a round that are followed to their end
-ROUNDS = 6  # most rounds
-DISTINCT = 0.05  # nats by which ascents must differ for moves to be tried from each
-AGREED = 5  # ascents that must end at the best optimum, where not all do
-BUDGET = 60_000  # EM steps of a search, times the places of the model's tree, after which it starts nothing new
-MOST = 400  # EM steps of one ascent
+STARTS = 16  # starts of the first round; the next rounds double their number
+KINDS = ("values", "far", 0.06, "laws", "values", 0.1, "far", 0.3)  # of starts, in turn
+NEAR = 0.05  # nats within which two starts are taken to come to one optimum
+UNSEEN = 0.01  # part of the space of starts that may lead to optima nobody has seen
+WORK = 8_000_000  # rows times nodes times steps that more starts may cost, and more moves
+LOOKED_AT = 12  # ends that are followed at most, from the highest down, for those that rest on no few rows
+FINALISTS = 3  # of these, followed to their end
+FEW = 4  # starts that must have come to the best end, where components are not moved
+FRUITLESS = 2  # generations of moves in a row that find nothing better, after which no more are made
+GENERATIONS = 12
+LEAST_MOVES, MOST_MOVES = 12, 64  # of one generation
+BETTER = 1e-3  # nats by which an end must be better to be another
 FAINT = 1e-6  # share of all rows added to the statistics of a sample, so that every row has a density
 
 
@@ -47,159 +53,174 @@ class Search:
     events: list[str]
     steps: int
     interrupted: bool
-    ended: int  # ascents that were followed to their end, and improved by rearrangement
-    reached: int  # of those, how many reached the best optimum
-
-
-@dataclass
-class Ascent:
-    """One start and how far it has come."""
-
-    problem: Problem
-    rng: np.random.Generator
-    p: float
-    spread: bool = False  # whether it begins with components that lie apart
-    rule: Remaining = field(init=False)
-    climb: Climb | None = None
-    error: Exception | None = None
-
-    def __post_init__(self) -> None:
-        self.rule = Remaining(self.problem.unit)
-
-    def run(self, steps: int, deadline: float) -> None:
-        """Carried on until it has taken so many steps; a start that fails keeps its error."""
-        try:
-            if self.climb is None:
-                start = self.problem.spread_start(self.rng) if self.spread else self.problem.start(self.rng, self.p)
-                self.climb = Climb(self.problem, start)
-            follow(self.climb, self.rule, steps, deadline)
-        except OFF_THE_MAP as error:
-            self.error = error
-
-    @property
-    def steps(self) -> int:
-        """EM steps taken so far."""
-        return 0 if self.climb is None else max(self.climb.steps, 0)
-
-    @property
-    def record(self) -> Start:
-        steps = self.steps
-        if self.error is not None:
-            return Start(-np.inf, "failed", steps, str(self.error))
-        if self.climb is None or not self.climb.history:
-            return Start(-np.inf, "given up", 0)
-        if not self.climb.sound:
-            return Start(self.climb.objective[-1], "degenerate", steps, self.climb.message)
-        return Start(self.climb.objective[-1], self.climb.status or "given up", steps, self.climb.message)
+    ended: int  # starts that were not given up early
+    reached: int  # of those, how many came to the best optimum
 
 
 def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | None, deadline: float, max_its: int = 1000) -> Search:
-    """The best model found from random starts: `starts` of them, or rounds of `STARTS` until they agree. Raises as they do if all fail."""
-    sample_rng, *round_rngs = spawn(rng, 1 + ROUNDS)
+    """The best model found from random starts: `starts` of them, or as many as it takes. Raises as they do if all fail."""
+    sample_rng, describe_rng, move_rng, start_rng = spawn(rng, 4)
+    effort = Effort(deadline, max_its)
     small = problem.sample(ROWS, sample_rng)
     if small is not problem:
-        small = problem.sample(ROWS, sample_rng, _unlikely_rows(problem, small, p, sample_rng, deadline))
-    effort = Effort(min(BUDGET // len(problem.ties.nodes), (starts or STARTS) * max_its), deadline)
-    first, most = min(FIRST, max_its), min(MOST, max_its)
-    workers = problem.threads if small.encoded.nbytes >= APART else 1
-    rearranging = Rearranging(small, first, most, effort)
-    ascents: list[Ascent] = []
+        small = problem.sample(ROWS, sample_rng, _unlikely_rows(problem, small, sample_rng, effort))
+    runs: list[Run] = []
     ended: list[Climb] = []
+    gains = 0
     stopped = False
     try:
-        for round_rng in round_rngs[: 1 if starts else None]:
-            streams = spawn(round_rng, 1 + (starts or STARTS))
-            fresh = [Ascent(small, stream, p, i % 2 == 0) for i, stream in enumerate(streams[1:])]
-            ascents += fresh
-            best = _best_of(fresh, workers, effort, first, most, DISTINCT if rearranging.possible else -1.0)
-            ended += [rearranging.improved(climb, streams[0], workers) for climb in best]
-            needed = 2 * FINALISTS if rearranging.gains else FINALISTS if len(best) > 1 else 1
-            if (_reached(ended) == len(ended) >= needed) or _reached(ended) >= AGREED or effort.spent:
-                break
+        descriptions = small.described(describe_rng)
+        for fresh in _rounds(small, start_rng, descriptions, p, starts, effort):
+            runs += fresh
+        ended = _finished(small, runs, effort)
+        if ended and starts is None and small.estimator.mixes and _near(runs, ended[0]) < FEW:
+            ended, gains = _moved(small, ended, descriptions, move_rng, effort)
     except (KeyboardInterrupt, SystemError) as error:
-        ended += [a.climb for a in ascents if a.climb is not None and a.climb.history]
+        ended += [Climb.at(small, run.stack) for run in runs if run.error is None and run.stack is not None]
         if not ended or not interrupted(error):
             raise
         stopped = True
     if not ended:
         problem.log_likelihood(problem.start(np.random.default_rng(0), p))  # fails as the starts did, and names the row
-        raise next(a.error for a in ascents if a.error is not None)
-    best_end = max(ended, key=lambda c: c.rank)
-    climb = next(c for c in ended if c.rank[:2] == best_end.rank[:2] and alike(c.objective[-1], best_end.objective[-1], small.unit))
+        raise next(run.error for run in runs if run.error is not None)
+    climb = max(ended, key=lambda c: c.rank)
     model = climb.model
     if small is not problem:
         model = problem.maximise(problem.faintly(small.expect(model)[1], FAINT * small.share), model)
-    events = [] if stopped else _events(ascents, ended, rearranging)
-    return Search(model, [a.record for a in ascents], events, effort.steps, stopped, len(ended), _reached(ended))
+    late = [run for run in runs if run.steps > effort.first] or runs
+    reached = max(_near(late, climb), 1)
+    events = [] if stopped else _events(runs, len(late), reached, gains)
+    return Search(model, [_record(small, run) for run in runs], events, effort.steps, stopped, len(late), reached)
 
 
-def _unlikely_rows(problem: Problem, small: Problem, p: float, rng: np.random.Generator, deadline: float) -> np.ndarray:
+def _rounds(
+    problem: Problem, rng: np.random.Generator, descriptions: Descriptions, p: float, starts: int | None, effort: Effort
+) -> Iterator[list[Run]]:
+    """Rounds of starts, each run a little and its better part a little longer, until enough is seen."""
+    affordable = max(STARTS, _affordable(problem))
+    runs: list[Run] = []
+    while True:
+        count = starts or min(max(STARTS, len(runs)), affordable - len(runs))
+        kinds = [KINDS[i % len(KINDS)] for i in range(count)]
+        fresh = _raced(problem, rng, [min(1.0, kind * p / 0.1) if isinstance(kind, float) else kind for kind in kinds], descriptions, effort)
+        runs += fresh
+        yield fresh
+        if starts or effort.late or len(runs) >= affordable or _settled(problem, runs):
+            return
+
+
+def _affordable(problem: Problem) -> int:
+    """How many starts are cheap."""
+    return int(WORK / (len(problem.encoded) * len(problem.ties.nodes) * (FIRST + THEN / 3)))
+
+
+def _raced(problem: Problem, rng: np.random.Generator, kinds: Sequence[Any], descriptions: Descriptions, effort: Effort) -> list[Run]:
+    """Starts of these kinds, run a little, and the better third of them longer."""
+    runs = begun(problem, rng, kinds, descriptions, effort.deadline)
+    effort.steps += carried_on(problem, runs, effort.first, effort.deadline)
+    alive = sorted((run for run in runs if run.error is None), key=lambda run: -run.objective)
+    effort.steps += carried_on(problem, alive[: max(FINALISTS, (len(alive) + 2) // 3)], effort.then, effort.deadline)
+    return runs
+
+
+def _settled(problem: Problem, runs: list[Run]) -> bool:
+    """Whether little of the space of starts can lead to optima that none has come to.
+
+    Of N starts that came to w optima, `w (w + 1) / (N (N - 1))` is what the others are expected to fill (Boender and Rinnooy Kan 1987).
+    """
+    ends = [run.objective / problem.unit for run in runs if run.error is None and run.stack is not None and not spiky(problem, run)]
+    seen = 1 + int((np.diff(np.sort(ends)) > NEAR).sum()) if ends else 0
+    N = len(runs)
+    return seen * (seen + 1) <= UNSEEN * N * (N - 1)
+
+
+def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = -np.inf) -> list[Climb]:
+    """The few best ends, followed to where EM stops; the best first. Those that rest on spikes only where there are no others.
+
+    above: an objective that they must be near, to be followed.
+    """
+    alive = sorted((run for run in runs if run.error is None and run.stack is not None), key=lambda run: -run.objective)
+    alive = [run for run in alive if run.objective > above - problem.unit]
+    ended: list[Climb] = []
+    doubted: list[Climb] = []
+    last = np.inf
+    for run in [*(run for run in alive if not spiky(problem, run)), *(run for run in alive if spiky(problem, run))]:
+        if len(ended) == FINALISTS or len(ended) + len(doubted) >= LOOKED_AT or (ended and (effort.late or spiky(problem, run))):
+            break
+        if run.error is not None or abs(last - run.objective / problem.unit) <= NEAR:
+            continue
+        last = run.objective / problem.unit
+        try:
+            climb = follow(Climb.at(problem, run.stack), Remaining(problem.unit), effort.most, effort.deadline)
+            supported = climb.rank[:2] == (True, True)
+        except OFF_THE_MAP as error:
+            run.error = error
+            continue
+        effort.steps += climb.steps
+        (ended if supported else doubted).append(climb)
+    return sorted(ended or doubted, key=lambda climb: climb.rank, reverse=True)[:FINALISTS]
+
+
+def _moved(
+    problem: Problem, ended: list[Climb], descriptions: Descriptions, rng: np.random.Generator, effort: Effort
+) -> tuple[list[Climb], int]:
+    """The ends, or better ones that moves from them lead to, and how often they did."""
+    count = min(max(LEAST_MOVES, _affordable(problem) // 4), MOST_MOVES)
+    mixture: Any = problem.estimator
+    column = mixture.component_column(problem.encoded.column)
+    points = [seen for seen in (descriptions.by_laws(column), descriptions.by_values(column)) if seen is not None]
+    fruitless = gains = 0
+    for _ in range(GENERATIONS if points else 0):
+        if effort.late or fruitless == FRUITLESS:
+            break
+        shares = [
+            move
+            for climb, part in zip(ended, (2, 1, 1), strict=False)
+            for move in proposals(climb.model.seq_posterior(problem.encoded, "prior").T, points, count * part // 4, rng)
+        ]
+        best = ended[0].objective[-1]
+        found = _finished(problem, _raced(problem, rng, shares, descriptions, effort), effort, best)
+        both = sorted([*ended, *found], key=lambda climb: climb.rank, reverse=True)
+        distinct = [c for i, c in enumerate(both) if not i or abs(c.objective[-1] - both[i - 1].objective[-1]) > BETTER * problem.unit]
+        better = distinct[0].rank[:2] > ended[0].rank[:2] or distinct[0].objective[-1] > best + BETTER * problem.unit
+        fruitless = 0 if better else fruitless + 1
+        gains += better
+        ended = distinct[:FINALISTS]
+    return ended, gains
+
+
+def _near(runs: list[Run], climb: Climb) -> int:
+    """How many starts came to an end."""
+    return sum(run.error is None and abs(run.objective - climb.objective[-1]) <= NEAR * climb.problem.unit for run in runs)
+
+
+def _unlikely_rows(problem: Problem, small: Problem, rng: np.random.Generator, effort: Effort) -> np.ndarray:
     """The rows that a first model, of a sample, explains worst: there may be a component that the sample missed."""
+    (first,) = begun(small, rng, ["far"], small.described(rng))
+    carried_on(small, [first], effort.first, effort.deadline)
+    if first.error is not None or first.stack is None:
+        return np.zeros(0, dtype=np.intp)
     try:
-        first = Ascent(small, rng, p, spread=True)
-        first.run(FIRST, deadline)
-        if first.climb is None or first.error is not None:
-            return np.zeros(0, dtype=np.intp)
-        logs = log_densities(first.climb.model, problem.encoded, problem.threads)
+        logs = log_densities(Climb.at(small, first.stack).model, problem.encoded, problem.threads)
     except OFF_THE_MAP:
         return np.zeros(0, dtype=np.intp)
     worst = int(UNLIKELY * ROWS)
     return np.argpartition(logs, worst)[:worst]
 
 
-def _best_of(ascents: list[Ascent], workers: int, effort: Effort, first: int, most: int, apart: float) -> list[Climb]:
-    """The few best ends, by successive halving; at least so many nats apart, as moves from one optimum twice find little more than once."""
-    alive, steps = ascents, first
-    while True:
-        late = effort.late
-        last = len(alive) <= FINALISTS or late or steps >= most
-        before = sum(a.steps for a in alive)
-        for _ in map_in_order(methodcaller("run", most if last and not late else steps, effort.deadline), alive, workers):
-            pass
-        effort.steps += sum(a.steps for a in alive) - before
-        alive = sorted((a for a in alive if a.error is None and a.climb is not None), key=_rank, reverse=True)
-        if last:
-            kept = {id(a) for a in alive[:FINALISTS]}  # in their order: which of equal ends is the first must not depend on rounding
-            return [a.climb for a in ascents if id(a) in kept and a.climb is not None]
-        steps *= 2
-        if len(alive) > STARTS:
-            alive = alive[: max(STARTS, len(alive) // 2)]
-        elif steps > 2 * first:
-            alive = _distinct(alive, apart)[:FINALISTS]
+def _record(problem: Problem, run: Run) -> Start:
+    if run.error is not None:
+        return Start(-np.inf, "failed", run.steps, str(run.error))
+    return Start(run.objective, "degenerate" if run.stack is not None and spiky(problem, run) else "given up", run.steps)
 
 
-def _distinct(ascents: list[Ascent], apart: float) -> list[Ascent]:
-    """The best of those that lie within so many nats of each other."""
-    out: list[Ascent] = []
-    for ascent in ascents:
-        if all(abs(_rank(ascent)[2] - _rank(other)[2]) > apart for other in out):
-            out.append(ascent)
-    return out
-
-
-def _rank(ascent: Ascent) -> Any:
-    """As an ascent's rank, in nats for rows of weight one and to what is no rounding: equal ends keep the order of their starts."""
-    assert ascent.climb is not None
-    sound, supported, objective = ascent.climb.rank
-    return sound, supported, round(objective / ascent.problem.unit, 5)
-
-
-def _reached(ended: list[Climb]) -> int:
-    """How many ascents ended at the best of their optima."""
-    if not ended:
-        return 0
-    best = max(ended, key=lambda climb: climb.rank)
-    return sum(alike(climb.objective[-1], best.objective[-1], best.problem.unit) for climb in ended)
-
-
-def _events(ascents: list[Ascent], ended: list[Climb], rearranging: Rearranging) -> list[str]:
-    records = [a.record for a in ascents]
+def _events(runs: list[Run], ended: int, reached: int, gains: int) -> list[str]:
     out = []
-    failed = [r for r in records if r.status == "failed"]
+    failed = [run for run in runs if run.error is not None]
     if failed:
-        out.append(f"{len(failed)} of {len(records)} starts failed; the first: {failed[0].message}")
-    if rearranging.gains:
-        out.append(f"components were merged and split {len(rearranging.gains)} times, each time for the better")
-    if len(ended) > 1 and _reached(ended) == 1:
-        out.append(f"only one of {len(ended)} ascents reached the best value found; more starts may find a better one")
+        out.append(f"{len(failed)} of {len(runs)} starts failed; the first: {failed[0].error}")
+    if gains:
+        out.append(f"components were merged, split or placed elsewhere {gains} times, each time for the better")
+    if ended > 1 and reached == 1:
+        out.append(f"only one of {ended} starts came to the best value found; more starts may find a better one")
     return out

@@ -16,27 +16,59 @@ import numpy as np
 from dmlcore.core.errors import DmlcoreError
 from dmlcore.core.keys import Ties, flat, maximise, resolve
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
+from dmlcore.core.labels import Vocabulary
+from dmlcore.data.columns import Distinct, Option, Ragged, Record, Values
 from dmlcore.fitting.assignment import FAINT, random_shares
 
 PROJECTIONS = 8  # laws by which rows are described
+LABELS = 24  # of one field, that have a coordinate each
 PART = 0.3  # of the rows in the fit of each
-LLOYD = 8  # steps of Lloyd's by which the centres settle
 FAR = 30.0  # standard deviations beyond which a row is no further away: densities of zero are that far
 
 
-def spread_shares(rng: np.random.Generator) -> Any:
-    """Responsibilities that give like rows to one component, all but a faint share; at random where the rows cannot be told apart."""
+class Descriptions:
+    """Rows as points at each latent node of an estimator, once: by the identity of the node's column."""
+
+    def __init__(self, estimator: Any, column: Any, rng: np.random.Generator):
+        self.known: dict[int, tuple[Any, np.ndarray | None, np.ndarray | None]] = {}
+        self.rng = rng
+        Open(self._look, Tables())(estimator, column)
+
+    def _look(self, K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
+        if column is not None and id(column) not in self.known:
+            several = len(estimators) > 1 and n > K
+            by_laws = described(estimators, column, n, self.rng) if several else None
+            self.known[id(column)] = column, by_laws, points_of(column) if several else None
+        return np.zeros((K, n))
+
+    def by_laws(self, column: Any) -> np.ndarray | None:
+        """The rows of a column by what laws say of them, `(n, d)`; None where they cannot be told apart."""
+        return self.known.get(id(column), (None, None, None))[1]
+
+    def by_values(self, column: Any) -> np.ndarray | None:
+        """The rows of a column by their values, `(n, d)`; None where they have none in common."""
+        return self.known.get(id(column), (None, None, None))[2]
+
+
+def shares_apart(rng: np.random.Generator, descriptions: Descriptions, kind: str) -> Any:
+    """Responsibilities that give like rows to one component, all but a faint share; at random where the rows cannot be told apart.
+
+    kind: "far" for centres far from each other among the rows as laws describe them, "laws" for any, "values" for any by their values.
+    """
     at_random = random_shares(rng)
 
     def shares(K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
-        seen = described(estimators, column, n, rng) if len(estimators) > 1 and n > K else None
-        if seen is None:
-            return at_random(K, n)
-        out = np.full((K, n), FAINT / K)
-        out[nearest(seen, K, rng), np.arange(n)] += 1 - FAINT
-        return out
+        seen = descriptions.by_values(column) if kind == "values" else descriptions.by_laws(column)
+        return at_random(K, n) if seen is None else shares_of(nearest(seen, K, rng, kind == "far"), K)
 
     return shares
+
+
+def shares_of(which: np.ndarray, K: int) -> np.ndarray:
+    """Shares `(K, n)` that give each row to one component, all but a faint share."""
+    out = np.full((K, len(which)), FAINT / K)
+    out[which, np.arange(len(which))] += 1 - FAINT
+    return out
 
 
 def described(estimators: Any, column: Any, n: int, rng: np.random.Generator) -> np.ndarray | None:
@@ -55,21 +87,56 @@ def described(estimators: Any, column: Any, n: int, rng: np.random.Generator) ->
     return np.column_stack(useful) if useful else None
 
 
-def nearest(points: np.ndarray, K: int, rng: np.random.Generator) -> np.ndarray:
-    """Which of K centres each point `(n, d)` is nearest to: centres are points, drawn with odds of the squared distance to those before."""
+def nearest(points: np.ndarray, K: int, rng: np.random.Generator, far: bool = False) -> np.ndarray:
+    """Which of K centres each point `(n, d)` is nearest to. Centres are points: any, or, far apart, drawn with odds of the squared distance
+    to those before."""
     out = np.zeros(len(points), dtype=np.intp)
     least = _squared_distance(points, points[rng.integers(len(points))])
     for k in range(1, K):
         if not least.sum() > 0:
             return rng.integers(K, size=len(points))
-        distance = _squared_distance(points, points[rng.choice(len(points), p=least / least.sum())])
+        at = rng.choice(len(points), p=least / least.sum()) if far else rng.integers(len(points))
+        distance = _squared_distance(points, points[at])
         out[distance < least] = k
         least = np.minimum(least, distance)
-    for _ in range(LLOYD):
-        held = np.bincount(out, minlength=K)
-        means = np.array([np.bincount(out, column, K) for column in points.T]) / np.maximum(held, 1)
-        distances = (means**2).sum(axis=0) - 2 * points @ means
-        out = np.argmin(np.where(held > 0, distances, np.inf), axis=1)
+    return out
+
+
+def points_of(column: Any) -> np.ndarray | None:
+    """Rows as points `(n, d)` by their values: numbers in units of their spread, labels as indicators, lists by their mean element and
+    their length; None where there is nothing to see."""
+    parts = [part for part in _parts_of(column) if part is not None]
+    whole = np.column_stack(parts) if parts else np.zeros((len(column), 0))
+    spread = whole.std(axis=0)
+    return np.clip((whole - whole.mean(axis=0))[:, spread > 0] / spread[spread > 0], -FAR, FAR) if (spread > 0).any() else None
+
+
+def _parts_of(column: Any) -> list[np.ndarray]:
+    if isinstance(column, Distinct):
+        return [part[column.codes] for part in _parts_of(column.values)]
+    if isinstance(column, Record):
+        return [part for field in column.fields for part in _parts_of(field)]
+    if isinstance(column, Option):
+        missing, inside = np.ones(len(column)), _parts_of(column.value)
+        missing[column.present] = 0.0
+        return [missing, *(_filled(part, column.present, len(column)) for part in inside)]
+    if isinstance(column, Ragged):
+        lengths = np.diff(column.offsets)
+        row = np.repeat(np.arange(len(column)), lengths)
+        means = [np.array([np.bincount(row, v, len(column)) for v in np.reshape(part, (len(row), -1)).T]) for part in _parts_of(column.flat)]
+        return [lengths.astype(np.float64), *((part / np.maximum(lengths, 1)).T for part in means)]
+    if not isinstance(column, Values):
+        return []
+    if isinstance(column.x, Vocabulary):
+        return [np.eye(len(column))[:, :LABELS]] if len(column) > 1 else []
+    x = np.asarray(column.x, dtype=np.float64)
+    return [np.where(np.isfinite(x), x, 0.0)]
+
+
+def _filled(part: np.ndarray, present: np.ndarray, n: int) -> np.ndarray:
+    """Values of the rows that are there, and their mean in the others."""
+    out = np.zeros((n, *part.shape[1:])) + (part.mean(axis=0) if len(part) else 0.0)
+    out[present] = part
     return out
 
 

@@ -20,15 +20,31 @@ import numpy as np
 
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import DmlcoreError
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import flatten, own_parts
-from dmlcore.core.walk import Score, Tables
+from dmlcore.core.keys import flat, preorder
+from dmlcore.core.walk import Score, Send, Tables, settle
 from dmlcore.fitting.problem import Problem, paired
 
 FEW = 4.0  # values for each free number of a law, from which on a component is not doubted
 NARROW = 1e-3  # of the variance of all the data
 KEPT = 0.5  # of what a component adds to the likelihood, that must be left when each of its rows is scored without itself
 LEFT_OUT = 200  # rows that are left out at most, those of the smallest components: with a hundred of these the question is another
+OFF_DOMAIN = (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, OverflowError)
 CERTAIN = 36.0  # nats that a component adds to one row at most: what is left of the others is rounding
+
+
+def rests_on_few(problem: Problem, stack: Any, statistics: list[Any], narrow: bool = False) -> bool:
+    """Whether any law of a stack that could collapse rests on few values. narrow: and has collapsed, or nearly."""
+    for e, law, own in zip(preorder(problem.estimator), preorder(stack), statistics, strict=True):
+        if type(e).spread is Estimator.spread or own is None:
+            continue
+        one = {f: domain.apart(v, (0,) * len(law.batch)) if law.batch else v for f, domain, v in law.parameters()}
+        free = sum(domain.free(one[f]) for f, domain, _ in law.parameters())
+        few = np.asarray(own.count) / problem.unit < FEW * free
+        if np.any(few & (np.asarray(e.spread(law)) < NARROW) if narrow and np.any(few) else few):
+            return True
+    return False
 
 
 def weakly_supported(problem: Problem, model: Distribution, statistics: list[Any]) -> list[str]:
@@ -83,19 +99,39 @@ def share_left(problem: Problem, k: int, component: Distribution, shares: np.nda
     with np.errstate(divide="ignore"):
         others = np.maximum(np.log1p(-np.minimum(shares, 1.0)), -CERTAIN)  # relative to the density of the row
         own = np.log(shares)
-    alone = np.array([_log_density_without(part, i, others_weight[i], component) for i in range(len(held))])
+    alone = _log_densities_without(part, others_weight, component)
     left = np.logaddexp(own + alone - logs, others) - others
     added = float(weights @ -others)
     return float(weights @ left) / added if added > 0 else 1.0
 
 
-def _log_density_without(part: Problem, i: int, left: float, law: Distribution) -> float:
-    """The log density of one row under the law that follows by one EM step from the others, and from `left` of its own weight."""
+def _log_densities_without(part: Problem, left: np.ndarray, law: Distribution) -> np.ndarray:
+    """The log density of each row under the law that follows by one EM step from the others, and from `left` of its own weight: `(n,)`."""
+    n = len(left)
+    if not part.stackable:
+        return np.array([_one_without(part, i, left[i], law) for i in range(n)])
+    together = part.stacked(n)
+    stack, tables, column = together.stack([law] * n), Tables(), part.encoded.column
+    weights = np.tile(part.row_weights, (n, 1))
+    weights[np.arange(n), np.arange(n)] *= left
+    try:
+        send = Send(together.ties.by_id)
+        statistics = send(together.estimator, Score(stack.repeated, tables)(stack, column)[1], weights)
+        send.finish()
+        owns = together.ties.pool(flat(together.estimator, settle(together.estimator, statistics, send)))
+        without = together.maximise(owns, stack)
+        return np.asarray(np.diagonal(Score(without.repeated, Tables())(without, column)[0]))
+    except OFF_DOMAIN:
+        return np.array([_one_without(part, i, left[i], law) for i in range(n)])
+
+
+def _one_without(part: Problem, i: int, left: float, law: Distribution) -> float:
+    """The same of one row."""
     weights = part.row_weights.copy()
     weights[i] *= left
     try:
         without = part.weighted(weights)
         law = without.maximise(without.expect(law)[1], law)
-    except (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, OverflowError):
+    except OFF_DOMAIN:
         return -np.inf
     return float(Score(law.repeated, Tables())(law, part.encoded.column.take(np.array([i])))[0][0])

@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
-from dmlcore.core.domains import Domain, probability
+from dmlcore.core.domains import Absent, probability
 from dmlcore.core.errors import inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.partial import MISSING, Some, given
@@ -21,23 +21,11 @@ from dmlcore.data.layouts import Explained, Layout, Maybe
 from dmlcore.stats.latent.weights import log_prior_of, share
 
 
-class _MaybeProbability(Domain):
+class _MaybeProbability(Absent):
     """None, or a probability."""
 
     need = "a probability in [0, 1] or None"
     axes = 0
-
-    def shape_of(self, value: Any) -> tuple[int, ...] | None:
-        return None if value is None else np.shape(value)
-
-    def together(self, values: list[Any], shape: tuple[int, ...]) -> Any:
-        return None if values[0] is None else super().together(values, shape)
-
-    def apart(self, value: Any, index: Any) -> Any:
-        return None if value is None else value[index]
-
-    def chosen(self, first: np.ndarray, one: Any, other: Any) -> Any:
-        return None if one is None else super().chosen(first, one, other)
 
     def check(self, value: Any) -> float | None:
         return None if value is None else probability.check(value)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore import kernels
 from dmlcore.core.declared import child, children, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, Sampler, common_layout, interleaved
 from dmlcore.core.errors import ParameterError, StructureError
@@ -17,7 +16,7 @@ from dmlcore.core.labels import Vocabulary
 from dmlcore.core.partial import given
 from dmlcore.core.random import Random, generator
 from dmlcore.core.statistics import Node
-from dmlcore.core.walk import scaled_by_largest
+from dmlcore.core.walk import shares_among
 from dmlcore.data.columns import Distinct, Option
 from dmlcore.data.layouts import Covariates, Fields, Layout, Maybe
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureEstimator, MixtureTape, PosteriorMethods, but, given_components, mixed
@@ -52,6 +51,8 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     keys: tuple[str | None, str | None] = keys("gate", "components")
     missing_covariates: bool = setting(False)
 
+    components_field = "components"
+
     def validate(self) -> None:
         labels = getattr(self.gate, "labels", None)
         if not isinstance(self.gate, MultinomialLogisticRegressionDistribution) or labels != tuple(range(len(self.components))):
@@ -63,7 +64,7 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     @property
     def num_components(self) -> int:
-        return len(self.components)
+        return len(self.gate.labels)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, GatedTape]:
         covariates, inner = column.fields
@@ -72,11 +73,10 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         design = Design(z)
         log_w = gate.log_probabilities(design)
         if absent is not None:
-            log_w[:, absent] = -np.log(len(log_w))
-        logs, tapes = score.many(self.components, inner)
-        log, tape = mixed(scaled_by_largest(logs + log_w, tapes), np.ones(len(log_w)), score.mix)
+            log_w[..., absent] = -np.log(self.num_components)
+        log, tape = mixed(score.components(self.components, inner, self.batch, log_w), np.ones(log_w.shape[:-1]), score.mix)
         if absent is not None:
-            log[absent] = 0.0
+            log[..., absent] = 0.0
         return log, GatedTape(tape, LabelTape(design, np.exp(log_w, out=log_w), gate.vocabulary), absent)
 
     def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
@@ -224,7 +224,8 @@ class GatedMixtureEstimator(CombinatorEstimator):
     missing_covariates: bool = setting(False)
 
     family = GatedMixtureDistribution
-    mixes = True
+    mixes = stacks = True
+    components_field = "estimators"
     parted = ("estimators",)
 
     def with_gaps(self, allow: Any) -> Estimator:
@@ -240,11 +241,11 @@ class GatedMixtureEstimator(CombinatorEstimator):
 
     @property
     def num_components(self) -> int:
-        return len(self.estimators)
+        return self.together or len(self.estimators)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary(range(len(self.estimators)))
+        return Vocabulary(range(self.num_components))
 
     def of_components(self, estimators: Sequence[Estimator]) -> Any:
         """The estimator of a mixture of other components, without a gate."""
@@ -273,19 +274,20 @@ class GatedMixtureEstimator(CombinatorEstimator):
     def open(self, column: Any, open: Any) -> GatedTape:
         covariates, inner = column.fields
         z, absent = gate_covariates(covariates)
-        tape = MixtureTape(open.components(self.estimators, inner), np.ones(len(self.estimators)), np.ones(len(column)))
+        scored = open.components(self.estimators, inner, self.num_components)
+        tape = MixtureTape(scored, np.ones(scored.scaled.shape[:-1]), np.ones((*open.batch, len(column))))
         return GatedTape(tape, LabelTape(Design(z), None, self.vocabulary), absent)
 
     def backward(self, tape: GatedTape, weights: np.ndarray, send: Any) -> Node:
         if tape.absent is not None:
             weights = np.where(tape.absent, 0.0, weights)
         if tape.plain is None:
-            shares, own = kernels.shares_of(tape.scored.scaled[None], tape.w[None], tape.total[None], weights[None])
+            shares, own = shares_among(tape.scored.scaled, tape.w, tape.total, weights)
         else:
-            shares = tape.posterior() * weights
-            own = shares.sum(axis=1)[None]
-        nodes = send.many(tuple(self.estimators), tape.scored.tapes, shares)
-        return Node(own[0], [*nodes, Node(share_sums(tape.gate, shares))])
+            shares = tape.posterior() * weights[..., None, :]
+            own = shares.sum(axis=-1)
+        nodes = send.shared_out(self.estimators, tape.scored.tapes, shares)
+        return Node(own, [*nodes, Node(share_sums(tape.gate, shares))])
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> GatedMixtureDistribution:
-        return GatedMixtureDistribution(children[:-1], children[-1], self.name, self.keys, self.missing_covariates)
+        return self.law(gate=children[-1], components=children[:-1], missing_covariates=self.missing_covariates)

@@ -191,7 +191,7 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
     def open(self, column: Any, open: Any) -> HierarchicalTape:
         scored = open.components(self.estimators, column.flat)
         M, N = self.num_mixtures, len(column.flat)
-        outer = Components([], np.empty((0, 0)), open.responsibilities(M, len(column)), np.zeros(len(column)))
+        outer = Components([], np.empty((0, 0)), open.shares(M, len(column)), np.zeros(len(column)))
         tape = MixtureTape(outer, np.ones(M), np.ones(len(column)))
         ones = np.ones((M, len(self.estimators)))
         return HierarchicalTape(scored, ones, np.ones((M, N)), tape, column.offsets, open(self.len_estimator, column.lengths), None)

@@ -23,11 +23,11 @@ from dmlcore.stats.univariate.moments import (
     check_prior,
     check_scale,
     floor_message,
-    least_spread,
     moments_log_likelihood,
     or_nearly,
     posterior_moments,
     prior_moments,
+    relative_variance,
     variance_of,
 )
 
@@ -173,5 +173,5 @@ class DiagonalGaussianEstimator(Estimator):
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.covar, self.floor)
 
-    def spread(self, distribution: Any) -> float:
-        return least_spread(distribution.covar, self.floor)
+    def spread(self, distribution: Any) -> Any:
+        return relative_variance(distribution.covar, self.floor).min(axis=-1)

@@ -211,11 +211,11 @@ class MultivariateGaussianEstimator(Estimator):
         out = (basis * np.maximum(values, 1.0)[..., None, :]) @ basis.swapaxes(-1, -2)
         return np.where(values[..., :1, None] >= 1.0, covar, (out + out.swapaxes(-1, -2)) / 2)
 
-    def spread(self, distribution: Any) -> float:
-        return 1.0 if self.pooled is None else float(np.linalg.eigvalsh(relative(distribution.covar, self.pooled))[0])
+    def spread(self, distribution: Any) -> Any:
+        return np.ones(distribution.batch)[()] if self.pooled is None else least_eigenvalue(relative(distribution.covar, self.pooled))
 
     def degenerate(self, distribution: Any) -> str | None:
-        if self.least is None or np.linalg.eigvalsh(relative(distribution.covar, self.least))[0] > AT_FLOOR:
+        if self.least is None or np.all(least_eigenvalue(relative(distribution.covar, self.least)) > AT_FLOOR):
             return None
         return f"{self.label} sits in a plane (an eigenvalue of its covariance is at its floor); its density there is unbounded"
 
@@ -224,6 +224,11 @@ def relative(covar: np.ndarray, factor: Any) -> np.ndarray:
     """A covariance as seen in coordinates where that with a Cholesky factor is the identity."""
     whitening = lower_inverse(factor)
     return np.asarray(whitening @ covar @ whitening.T)
+
+
+def least_eigenvalue(matrix: np.ndarray) -> Any:
+    """The smallest eigenvalue of symmetric matrices `(.., d, d)`."""
+    return np.linalg.eigvalsh(matrix)[..., 0][()]
 
 
 def least_factor(pooled: np.ndarray) -> np.ndarray:

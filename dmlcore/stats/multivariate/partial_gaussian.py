@@ -271,7 +271,7 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
     def open(self, column: Any, open: Any) -> Any:
         if column.complete:
             return column, None
-        open.responsibilities(1, len(column))  # what is missing is latent
+        open.shares(1, len(column))  # what is missing is latent
         x = np.where(np.isfinite(column.x), column.x, column.centre)
         each = [np.where(b.known, 0.0, column.spread[b.order])[:, b.least :] for b in column.batches]
         return column, [(x, [spread[:, :, None] * np.eye(spread.shape[1]) for spread in each])]

@@ -18,6 +18,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import positive, real
 from dmlcore.core.errors import KeyClashError, StructureError
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.labels import LabelMap, shared_vocabulary
 from dmlcore.data.layouts import Anything
 from dmlcore.stats.regression.domains import Named
 from dmlcore.stats.regression.scoring import STRIDE, pseudo_solved, shortened, whitening
@@ -35,6 +36,12 @@ class CommonParametersDistribution(Distribution):
     name: str | None = name()
 
     kind = Anything
+    undetermined: ClassVar[np.ndarray | None] = None  # which of the coefficients a fit could not determine
+
+    def numbers(self, field: str) -> dict[str, Any]:
+        """The shared numbers of a field by key; of a stack, arrays of its shape."""
+        table = self.stored(field)
+        return {key: table.values_array[..., i][()] for i, key in enumerate(table.labels)}
 
     def estimator(self, pseudo_count: Any = None) -> CommonParametersEstimator:
         return CommonParametersEstimator(self.name)
@@ -62,8 +69,8 @@ class Shares:
     by_place: dict[Any, Share]
 
     @property
-    def count(self) -> float:
-        return float(sum(share.statistics.count for share in self.by_place.values()))
+    def count(self) -> Any:
+        return sum(share.statistics.count for share in self.by_place.values())
 
     @property
     def local(self) -> bool:
@@ -80,7 +87,7 @@ class Shares:
         return Shares({place: share._replace(statistics=share.statistics.scaled(factor)) for place, share in self.by_place.items()})
 
     def __iter__(self) -> Iterator[Share]:
-        return (share for share in self.by_place.values() if share.statistics.count > 0)
+        return (share for share in self.by_place.values() if np.any(share.statistics.count > 0))
 
 
 class CommonParametersEstimator(Estimator):
@@ -89,11 +96,10 @@ class CommonParametersEstimator(Estimator):
     name: str | None = name()
 
     family = CommonParametersDistribution
-    bounded = True
+    bounded = stacks = True
     exact: ClassVar[bool] = False
     entangled: ClassVar[bool] = True
     whiten: ClassVar[Any] = None
-    undetermined: ClassVar[tuple[str, ...]] = ()
 
     def resolve(self, statistics: Shares) -> Self:
         families: dict[str, type] = {}
@@ -114,34 +120,43 @@ class CommonParametersEstimator(Estimator):
 
     def estimate(self, statistics: Shares, previous: Any = None) -> CommonParametersDistribution:
         keys, before = shared_keys(statistics), known_before(statistics, previous, "coef")
-        coef = {key: before.get(key, 0.0) for key in keys}
-        undetermined: tuple[str, ...] = ()
+        coef = {key: before.get(key, 0.0 * statistics.count) for key in keys}
+        undetermined = None
         if keys:
-            base = CommonParametersDistribution(coef)
-            change, undetermined = self._step(statistics, keys, base, previous is None)
-            coef = {key: coef[key] + float(change[j]) for j, key in enumerate(keys)}
-        law = CommonParametersDistribution(coef, self._scales(statistics, coef, previous), self.name)
-        return law.pinned(undetermined=undetermined) if undetermined else law
+            change, undetermined = self._step(statistics, keys, self._shared(coef, {}), previous is None)
+            coef = {key: coef[key] + change[..., j] for j, key in enumerate(keys)}
+        law = self._shared(coef, self._scales(statistics, coef, previous))
+        return law if undetermined is None else law.pinned(undetermined=undetermined)
 
-    def _step(self, statistics: Shares, keys: list[str], base: Any, first: bool) -> tuple[np.ndarray, tuple[str, ...]]:
+    def _shared(self, coef: dict[str, Any], scale: dict[str, Any]) -> Any:
+        """The law of shared numbers, by key."""
+        tables = (LabelMap(shared_vocabulary(tuple(t)), np.stack(list(t.values()), axis=-1) if t else np.zeros(0)) for t in (coef, scale))
+        return self.law(**dict(zip(("coef", "scale"), tables, strict=True)))
+
+    def _step(self, statistics: Shares, keys: list[str], base: Any, first: bool) -> tuple[np.ndarray, np.ndarray | None]:
         m = len(keys)
-        matrix, gradient, level, floor, exact = np.zeros((m, m)), np.zeros(m), 0.0, 0.0, True
+        matrix, gradient, floor, exact = np.zeros((m, m)), np.zeros(m), 0.0, True
+        level: Any = 0.0
         for share in statistics:
             e = share.estimator
             chosen, floor, exact = e.chosen(keys), max(floor, e.shape_floor), exact and e.exact
             equations = e.pinned(shared=base).equations(share.statistics, share.law)
             if equations is not None:
-                matrix += chosen.T @ equations[0] @ chosen
-                gradient += chosen.T @ equations[1]
-                level += equations[2]
-        if not level > 0:
-            return np.zeros(m), tuple(keys)
-        change, missed = pseudo_solved(matrix, gradient, self.whiten, level, floor)
-        change *= shortened(change, matrix, level, None if first or exact else STRIDE)
-        return change, tuple(sorted({keys[int(np.argmax(np.abs(direction)))] for direction in missed.T}))
+                matrix = matrix + chosen.T @ equations[0] @ chosen
+                gradient = gradient + equations[1] @ chosen
+                level = level + equations[2]
+        said = np.asarray(level > 0)
+        change, missed = pseudo_solved(matrix, gradient, self.whiten, np.where(said, level, 1.0), floor)
+        change = change * np.asarray(shortened(change, matrix, np.where(said, level, 1.0), None if first or exact else STRIDE))[..., None]
+        change = np.where(said[..., None], change, 0.0)
+        if missed is None:
+            return change, None if said.all() else np.broadcast_to(~said[..., None], change.shape)
+        most = np.abs(missed).argmax(axis=-2)[..., None] == np.arange(m)
+        there = np.abs(missed).max(axis=-2)[..., None] > 0
+        return change, (most & there).any(axis=-2) | ~said[..., None]
 
     def _scales(self, statistics: Shares, coef: dict[str, float], previous: Any) -> dict[str, float]:
-        now = CommonParametersDistribution(coef)
+        now = self._shared(coef, {})
         sums: dict[str, Any] = {}
         sharing: dict[str, list[Share]] = {}
         for share in statistics:
@@ -159,9 +174,12 @@ class CommonParametersEstimator(Estimator):
         return scales
 
     def degenerate(self, distribution: Any) -> str | None:
-        if not getattr(distribution, "undetermined", ()):
+        which = distribution.undetermined
+        if which is None or not which.any():
             return None
-        return f"{self.label}: the rows do not determine {', '.join(map(repr, distribution.undetermined))}; ridge would"
+        which = which.reshape(-1, which.shape[-1]).any(axis=0)
+        keys = [key for key, missed in zip(distribution.numbers("coef"), which, strict=True) if missed]
+        return f"{self.label}: the rows do not determine {', '.join(map(repr, keys))}; ridge would"
 
 
 def shared_keys(statistics: Shares) -> list[str]:
@@ -172,4 +190,4 @@ def shared_keys(statistics: Shares) -> list[str]:
 def known_before(statistics: Shares, previous: Any, field: str) -> dict[str, float]:
     """Shared numbers as they were; a law that was fitted apart, without some of the others, may bring those it knows."""
     laws = [share.law.common for share in statistics.by_place.values() if share.law is not None]
-    return {key: value for law in (*laws, previous) if law is not None for key, value in getattr(law, field).items()}
+    return {key: value for law in (*laws, previous) if law is not None for key, value in law.numbers(field).items()}

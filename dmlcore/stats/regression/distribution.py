@@ -33,7 +33,7 @@ class RegressionDistribution(CombinatorDistribution):
     intercept: float | None = parameter(MaybeReal())
 
     response: ClassVar[type[Layout]] = Real
-    undetermined: ClassVar[tuple[int, ...]] = ()  # columns a fit could not determine: a fact its record reports, not a parameter
+    undetermined: ClassVar[np.ndarray | None] = None  # whether a fit could not determine the intercept and coefficients `(p + 1,)`
     offset = False
 
     @cached_property
@@ -52,14 +52,13 @@ class RegressionDistribution(CombinatorDistribution):
 
     def replace(self, **changes: Any) -> Self:
         out = super().replace(**changes)
-        return out.pinned(undetermined=self.undetermined) if self.undetermined else out
+        return out if self.undetermined is None else out.pinned(undetermined=self.undetermined)
 
     # -- what a family implements --------------------------------------------------------------------------------------
 
-    @classmethod
-    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Log densities `(K, n)` at linear predictors `(K, n)`, which may be written over, and what `slopes` needs."""
-        raise StructureError(f"{cls.__name__} has no scores(nodes, rows, eta)")
+    def scores(self, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Log densities `(.., n)` at linear predictors `(.., n)`, which may be written over, and what `slopes` needs."""
+        raise StructureError(f"{type(self).__name__} has no scores(rows, eta)")
 
     def mean_of(self, eta: np.ndarray) -> np.ndarray:
         """The mean response (of one trial) at linear predictors `(n,)`."""
@@ -76,18 +75,12 @@ class RegressionDistribution(CombinatorDistribution):
     # -- what the engine asks ------------------------------------------------------------------------------------------
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Tape]:
-        logs, tape = self.forward_many((self,), column, score)
-        return logs[0], tape
-
-    @classmethod
-    def forward_many(cls, nodes: Any, column: Any, score: Any) -> tuple[np.ndarray, Tape]:
-        """`forward` of several, `(K, n)` log densities."""
-        rows = Rows(nodes[0], column)
+        rows = Rows(self, column)
         if not rows.n:
-            return np.zeros((len(nodes), 0)), Tape(rows)
+            return np.zeros((*self.batch, 0)), Tape(rows)
         with np.errstate(over="ignore"):
-            logs, made = cls.scores(nodes, rows, predictors(nodes, rows))
-        return rows.bar(logs), Tape(rows, nodes, made)
+            logs, made = self.scores(rows, predictors(self, rows))
+        return rows.bar(logs), Tape(rows, self, made)
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         raise StructureError(f"{self.label}: a regression cannot be sampled without covariates; use sample_given(x), or condition on x")

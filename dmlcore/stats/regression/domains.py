@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import Array, Domain, real
+from dmlcore.core.domains import Absent, Array, Domain, real
 from dmlcore.core.errors import ParameterError, shorten
+from dmlcore.core.label_domains import together_by_label
 from dmlcore.core.labels import LabelMap
 
 
@@ -29,23 +30,26 @@ class Coefficients(Array):
         return super().check(value)
 
 
-class MaybeReal(Domain):
+class MaybeReal(Absent):
     """A finite real, or None."""
 
     need = "a finite real number or None"
+    axes = 0
 
     def check(self, value: Any) -> float | None:
         return None if value is None else real.check(value)
 
     def flatten(self, value: float | None) -> np.ndarray:
-        return np.zeros(0) if value is None else np.array([value])
+        return np.zeros(0) if value is None else real.flatten(value)
 
-    def unflatten(self, vector: np.ndarray, like: float | None) -> float | None:
-        return None if like is None else float(vector[0])
+    def unflatten(self, vector: np.ndarray, like: Any) -> Any:
+        return None if like is None else real.unflatten(vector, like)
 
 
-class MaybeVector(Domain):
+class MaybeVector(Absent):
     """A vector of finite reals (which may be empty), or None."""
+
+    axes = 1
 
     need = "a vector of finite reals, one for each label but the first, or None"
 
@@ -62,10 +66,10 @@ class MaybeVector(Domain):
         return array
 
     def flatten(self, value: np.ndarray | None) -> np.ndarray:
-        return np.zeros(0) if value is None else value
+        return np.zeros(0) if value is None else value.ravel()
 
     def unflatten(self, vector: np.ndarray, like: np.ndarray | None) -> np.ndarray | None:
-        return None if like is None else vector
+        return None if like is None else vector.reshape(like.shape)
 
 
 class ColumnNames(Domain):
@@ -96,11 +100,23 @@ class Named(Domain):
     def shown(self, value: LabelMap) -> Any:
         return value.shown()
 
+    def shape_of(self, value: LabelMap) -> tuple[int, ...] | None:
+        return value.values_array.shape[:-1] if len(value) else None
+
+    def together(self, values: list[Any], shape: tuple[int, ...]) -> LabelMap:
+        return together_by_label(values, shape) if len(values[0]) else values[0]
+
+    def apart(self, value: LabelMap, index: Any) -> LabelMap:
+        return LabelMap(value.labels, value.values_array[index]) if len(value) else value
+
+    def chosen(self, first: np.ndarray, one: LabelMap, other: LabelMap) -> LabelMap:
+        return LabelMap(one.labels, np.where(first[..., None], one.values_array, other.values_array)) if len(one) else one
+
     def flatten(self, value: LabelMap) -> np.ndarray:
-        return np.concatenate([np.zeros(0), *(self.number.flatten(number) for number in value.values_array.tolist())])
+        return self.number.flatten(value.values_array)
 
     def unflatten(self, vector: np.ndarray, like: LabelMap) -> LabelMap:
-        return LabelMap(like.labels, np.array([self.number.unflatten(part, 1.0) for part in np.reshape(vector, (-1, 1))]))
+        return LabelMap(like.labels, self.number.unflatten(vector, like.values_array))
 
 
 class Places(Domain):

@@ -11,6 +11,7 @@ from dmlcore.core.declared import parameter, setting
 from dmlcore.core.domains import nonnegative
 from dmlcore.core.errors import EmptyError, ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator
+from dmlcore.core.keys import kept_without_weight
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Covariates, Layout
 from dmlcore.stats.regression.design import column_name
@@ -38,6 +39,7 @@ class RegressionEstimator(CombinatorEstimator):
     names: Any = parameter(ColumnNames(), default=None)
 
     exact: ClassVar[bool] = False
+    stacks = True
     frame: ClassVar[Frame | None] = None
     shape_floor: ClassVar[float] = SHAPE_FLOOR
     level_floor: ClassVar[float] = LEVEL_FLOOR
@@ -62,16 +64,16 @@ class RegressionEstimator(CombinatorEstimator):
 
     @classmethod
     def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
-        """Slopes and curvatures `(K, n)` of log densities in the linear predictor, or `(1, n)` where no law has been scored yet: of
+        """Slopes and curvatures `(.., n)` of log densities in the linear predictor; where no law has been scored yet, of
         a first working response (McCullagh and Nelder 1989, section 2.5.1) at coefficients zero."""
         raise StructureError(f"{cls.__name__} has no slopes(tape)")
 
     @classmethod
-    def further(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
-        """Other sums that `scale` needs, one per law; they add."""
-        return [None] * len(weights)
+    def further(cls, tape: Tape, weights: np.ndarray) -> Any:
+        """Other sums that `scale` needs, of the shape of the weights `(.., n)` without rows; they add."""
+        return None
 
-    def scale(self, statistics: Any, previous: Any, intercept: float | None, coef: np.ndarray) -> dict[str, Any]:
+    def scale(self, statistics: Any, previous: Any, intercept: Any, coef: np.ndarray) -> dict[str, Any]:
         """The other parameters of the law with these new coefficients, by name."""
         return {}
 
@@ -85,24 +87,18 @@ class RegressionEstimator(CombinatorEstimator):
         return Tape(Rows(self, column))
 
     def backward(self, tape: Tape, weights: np.ndarray, send: Any) -> Node:
-        return self.backward_many((self,), tape, weights[None], send)[0]
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Tape, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of several, from weights `(K, n)`."""
         with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e308: `dependence` names the column
-            return [Node(own) for own in cls.sums(tape, tape.rows.admit(weights))]
+            return Node(self.sums(tape, tape.rows.admit(weights)))
 
     @classmethod
-    def sums(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
-        """Statistics of several laws, from weights `(K, n)`."""
+    def sums(cls, tape: Tape, weights: np.ndarray) -> Any:
+        """Statistics, from weights `(.., n)`."""
         if not tape.rows.n:
-            p = tape.rows.x.shape[1]
-            return [Scoring(0.0, np.zeros(p), np.zeros((1, p + 1)), np.zeros((1, p + 1, 1, p + 1)))] * len(weights)
+            shape, p = weights.shape[:-1], tape.rows.x.shape[1]
+            nothing = np.zeros((*shape, 1, p + 1)), np.zeros((*shape, 1, p + 1, 1, p + 1))
+            return Scoring(np.zeros(shape)[()], np.zeros((*shape, p)), *nothing)
         slopes, curves = cls.slopes(tape)
-        out = scorings(tape.rows, weights, weights * slopes, weights * curves)
-        more = cls.further(tape, weights)
-        return [Scoring(s.count, s.centre, s.score, s.information, m) for s, m in zip(out, more, strict=True)]
+        return scorings(tape.rows, weights, weights * slopes, weights * curves, cls.further(tape, weights))
 
     def resolve(self, statistics: Any) -> Self:
         return self.pinned(frame=self.frame_of(statistics)) if level_of(self.scoring(statistics, None)) > 0 else self
@@ -116,36 +112,35 @@ class RegressionEstimator(CombinatorEstimator):
         return statistics
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
-        if own is None or not own.count > 0:
-            if previous is None:
-                raise EmptyError(f"{self.label}: no row gives it any weight; it cannot be estimated")
-            return previous  # a component that lost its weight keeps its law
-        return self.estimate(own, previous)
+        if own is not None and np.all(own.count > 0):
+            return self.estimate(own, previous)
+        if previous is None:
+            raise EmptyError(f"{self.label}: no row gives it any weight; it cannot be estimated")
+        return previous if own is None else kept_without_weight(own.count, previous, lambda: self.estimate(own, previous))
 
     def estimate(self, statistics: Any, previous: Any = None) -> Any:
         if self.frame is None:
             self = self.pinned(frame=self.frame_of(statistics))
         intercept, coef, undetermined = self.moved(statistics, previous)
-        family: Any = self.family
-        law = family(coef, intercept, **self.scale(statistics, previous, intercept, coef), **self.passed_on())
-        return law.pinned(undetermined=undetermined) if undetermined else law
+        law = self.law(coef=coef, intercept=intercept, **self.scale(statistics, previous, intercept, coef), **self.passed_on())
+        return law if undetermined is None else law.pinned(undetermined=undetermined)
 
     def passed_on(self) -> dict[str, Any]:
         """The law's fields that are the estimator's own."""
-        return {field: getattr(self, field) for field, _ in self.family._fields if field in ("offset", "trials", "name", "keys")}
+        return {field: getattr(self, field) for field, _ in self.family._fields if field in ("offset", "trials")}
 
-    def moved(self, statistics: Any, previous: Any) -> tuple[float | None, np.ndarray, tuple[int, ...]]:
+    def moved(self, statistics: Any, previous: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
         """Intercept and coefficients after the step, and what they did not learn."""
         scoring = self.scoring(statistics, previous)
         assert self.frame is not None
-        coef = np.zeros(len(scoring.centre)) if previous is None else previous.coef
+        coef = np.zeros(scoring.centre.shape) if previous is None else previous.coef
         stride = None if previous is None or self.exact else STRIDE
-        step = self.frame.step(scoring, coef[None], self.shape_floor, self.level_floor, stride, self.changes(previous))
+        step = self.frame.step(scoring, coef[..., None, :], self.shape_floor, self.level_floor, stride, self.changes(previous))
         before = 0.0 if previous is None or previous.intercept is None else previous.intercept
-        return (before + float(step.intercept[0]) if self.intercept else None), coef + step.coef[0], step.undetermined
+        return (before + step.intercept[..., 0] if self.intercept else None), coef + step.coef[..., 0, :], step.undetermined
 
-    def log_prior(self, distribution: Any) -> float:
-        return -0.5 * self.ridge * float(np.sum(distribution.coef**2))
+    def log_prior(self, distribution: Any) -> Any:
+        return -0.5 * self.ridge * np.sum(distribution.coef**2, axis=-1)
 
     def impossible(self, x: Any) -> str | None:
         return impossible_response(self, x)
@@ -163,9 +158,10 @@ class RegressionEstimator(CombinatorEstimator):
         return undetermined_message(self, self.frame.faint(scoring, np.atleast_2d(distribution.coef), FAINT * unit))
 
 
-def undetermined_message(estimator: Any, columns: tuple[int, ...]) -> str | None:
-    """A sentence on the columns whose coefficients the rows do not determine, or None."""
-    if not columns or estimator.frame is None:
+def undetermined_message(estimator: Any, which: np.ndarray | None) -> str | None:
+    """A sentence on the intercept and coefficients `(p + 1,)` that the rows do not determine, or None."""
+    if which is None or not which.any() or estimator.frame is None:
         return None
+    columns = (np.flatnonzero(which.reshape(-1, which.shape[-1]).any(axis=0)) - 1).tolist()
     named = ", ".join(f"the coefficient of {column_name(j, estimator.names)}" if j >= 0 else "the intercept" for j in columns)
     return f"{estimator.label}: its rows do not determine {named} ({estimator.runaway}); ridge would"

@@ -9,7 +9,7 @@ import numpy as np
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.domains import positive
 from dmlcore.core.errors import DegenerateError
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, log_gap, stirling_error
+from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, log_gap, stirling_error
 from dmlcore.core.statistics import LogMoments, Sums
 from dmlcore.core.support import POSITIVE
 from dmlcore.stats.regression.distribution import HIGHEST
@@ -35,13 +35,12 @@ class GammaRegressionDistribution(SharingDistribution):
     support = POSITIVE
     scale_field = "shape"
 
-    @classmethod
-    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
-        shape = np.array([[node.shape] for node in nodes])
+    def scores(self, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+        shape = across(self.shape)
         logs = np.log(rows.y)
         apart = np.minimum(logs - eta, HIGHEST)
         ratio = np.exp(apart)
-        gap = log_gap(ratio - 1.0, apart) if shape.max() >= LARGE else ratio - 1.0 - apart
+        gap = log_gap(ratio - 1.0, apart) if np.max(shape) >= LARGE else ratio - 1.0 - apart
         constant = 0.5 * np.log(shape) - HALF_LOG_2PI - stirling_error(shape)
         return constant - shape * gap - logs, (ratio, gap)
 
@@ -71,31 +70,31 @@ class GammaRegressionEstimator(SharingEstimator):
 
     @classmethod
     def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
-        if tape.nodes is None:
-            return (np.log(tape.rows.y) - tape.rows.offset)[None], np.ones((1, tape.rows.n))
-        shape = np.array([[node.shape] for node in tape.nodes])
+        if tape.law is None:
+            return np.log(tape.rows.y) - tape.rows.offset, np.ones(tape.rows.n)
+        shape = across(tape.law.shape)
         return shape * (tape.made[0] - 1.0), shape * tape.made[0]
 
     @classmethod
-    def further(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
-        if tape.nodes is None:
-            return [LogMoments.of(tape.rows.y * np.exp(-tape.rows.offset), w) for w in weights]
-        return [Sums(gap=float(w @ gap)) for w, gap in zip(weights, tape.made[1], strict=True)]
+    def further(cls, tape: Tape, weights: np.ndarray) -> Any:
+        if tape.law is None:
+            return LogMoments.of(tape.rows.y * np.exp(-tape.rows.offset), weights)
+        return Sums(gap=(weights * tape.made[1]).sum(axis=-1))
 
     def resolve(self, statistics: Scoring) -> Self:
         out = super().resolve(statistics)
         return out.pinned(floor=GAP_FLOOR * statistics.more.gap / statistics.count) if statistics.count > 0 else out
 
-    def scale_sums(self, statistics: Scoring, intercept: float | None, coef: np.ndarray) -> Sums:
+    def scale_sums(self, statistics: Scoring, intercept: Any, coef: np.ndarray) -> Sums:
         return Sums(count=statistics.count, gap=statistics.more.gap)
 
-    def scale_from(self, sums: Sums, previous: Any) -> float:
-        gap = max(sums.gap / sums.count, self.floor)
-        if not gap > 0:
+    def scale_from(self, sums: Sums, previous: Any) -> Any:
+        gap = np.maximum(sums.gap / sums.count, self.floor)
+        if not np.all(gap > 0):
             raise DegenerateError(f"{self.label}: all responses are equal, so the shape has no maximum; leave it out")
         return shape_of(gap)
 
     def degenerate(self, distribution: Any) -> str | None:
-        if self.floor > 0 and distribution.shape > shape_of(self.floor) * (1 - 1e-9):
-            return f"{self.label} sits on its fitted values (shape at its cap, {distribution.shape:.3g}); its density there is unbounded"
+        if self.floor > 0 and np.any(distribution.shape > shape_of(self.floor) * (1 - 1e-9)):
+            return f"{self.label} sits on its fitted values (shape at its cap, {np.max(distribution.shape):.3g}); its density there is unbounded"
         return super().degenerate(distribution)

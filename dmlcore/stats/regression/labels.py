@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.labels import Vocabulary
-from dmlcore.stats.regression.scoring import Scoring, moments_about, scatters
+from dmlcore.stats.regression.scoring import Scoring, squares_about
 
 
 class Design:
@@ -52,38 +52,40 @@ class LabelStart:
         """The sums with one row of scores for each of these labels."""
         if labels is self.labels:
             return self.sums
-        score = np.zeros((len(labels), self.sums.score.shape[1]))
+        *shape, _, q = self.sums.score.shape
+        score = np.zeros((*shape, len(labels), q))
         where = labels.positions(self.labels)
-        score[where[where >= 0]] = self.sums.score[where >= 0]
+        score[..., where[where >= 0], :] = self.sums.score[..., where >= 0, :]
         return Scoring(self.sums.count, self.sums.centre, score, self.sums.information)
 
 
 def share_sums(tape: LabelTape, shares: np.ndarray) -> Any:
     """Statistics from a weight `(C, n)` for each label in each row."""
-    design, total = tape.design, shares.sum(axis=0)
-    count = float(total.sum())
-    shift = design.apart @ total / count if count > 0 else np.zeros(len(design.centre))
+    design, total = tape.design, shares.sum(axis=-2)
+    count = total.sum(axis=-1)
+    shift = total @ design.apart.T / np.where(count > 0, count, 1.0)[..., None]
     centre = design.centre + shift
     if tape.probabilities is None:
-        V, m, S = scatters(design.apart, total[None])
-        square = moments_about(V[0], m[0], S[0], shift)
-        return LabelStart(tape.labels, Scoring(count, centre, tilted(shares, design.apart, shift), square[None, :, None, :]))
-    p = tape.probabilities[1:]
-    pairs = np.array([(c, d) for c in range(len(p)) for d in range(c + 1)], dtype=np.intp).reshape(-1, 2)
-    curves = p[pairs[:, 0]] * np.where((pairs[:, 0] == pairs[:, 1])[:, None], 1.0 - p[pairs[:, 0]], p[pairs[:, 1]]) * total
-    V, m, S = scatters(design.apart, curves)
-    q = len(centre) + 1
-    information = np.zeros((len(p), q, len(p), q))
+        square = squares_about(design.apart, total, shift)
+        return LabelStart(tape.labels, Scoring(count, centre, tilted(shares, design.apart, shift), square[..., None, :, None, :]))
+    p = tape.probabilities[..., 1:, :]
+    short = p.shape[-2]
+    pairs = np.array([(c, d) for c in range(short) for d in range(c + 1)], dtype=np.intp).reshape(-1, 2)
+    one, two = p[..., pairs[:, 0], :], p[..., pairs[:, 1], :]
+    curves = one * np.where((pairs[:, 0] == pairs[:, 1])[:, None], 1.0 - one, two) * total[..., None, :]
+    square = squares_about(design.apart, curves, np.broadcast_to(shift[..., None, :], (*curves.shape[:-1], shift.shape[-1])))
+    q = shift.shape[-1] + 1
+    information = np.zeros((*p.shape[:-2], short, q, short, q))
     for i, (c, d) in enumerate(pairs.tolist()):
-        information[c, :, d] = moments_about(V[i], m[i], S[i], shift) * (1 if c == d else -1)
-        information[d, :, c] = information[c, :, d]
-    return Scoring(count, centre, tilted(shares[1:] - p * total, design.apart, shift), information)
+        information[..., c, :, d, :] = square[..., i, :, :] * (1 if c == d else -1)
+        information[..., d, :, c, :] = information[..., c, :, d, :]
+    return Scoring(count, centre, tilted(shares[..., 1:, :] - p * total[..., None, :], design.apart, shift), information)
 
 
 def tilted(slopes: np.ndarray, apart: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Sums of slopes `(C, n)` times (1, x - centre - shift), `(C, q)`."""
-    totals = slopes.sum(axis=1, keepdims=True)
-    return np.hstack([totals, slopes @ apart.T - totals * shift])
+    """Sums of slopes `(.., C, n)` times (1, x - centre - shift), `(.., C, q)`."""
+    totals = slopes.sum(axis=-1, keepdims=True)
+    return np.concatenate([totals, slopes @ apart.T - totals * shift[..., None, :]], axis=-1)
 
 
 def chosen_rows(p: np.ndarray, rng: np.random.Generator) -> np.ndarray:

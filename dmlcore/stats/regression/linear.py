@@ -11,15 +11,15 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.domains import nonnegative, positive
 from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI
+from dmlcore.core.numerics import HALF_LOG_2PI, across
 from dmlcore.core.statistics import Scatter, Sums
 from dmlcore.core.support import REALS
 from dmlcore.stats.multivariate.normals import Normals
 from dmlcore.stats.regression.rows import Rows, Tape
-from dmlcore.stats.regression.scoring import Scoring, scatters
+from dmlcore.stats.regression.scoring import Scoring, scatters, times
 from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.gaussian import GaussianDistribution
-from dmlcore.stats.univariate.moments import ROUNDING, VARIANCE_FLOOR, check_scale, floor_message, least_spread, variance_of
+from dmlcore.stats.univariate.moments import ROUNDING, VARIANCE_FLOOR, check_scale, floor_message, relative_variance, variance_of
 
 EXACT_FLOOR = 1e-12  # spread in a direction, relative to that of all the data, below which a coefficient stays where it is
 
@@ -39,9 +39,8 @@ class LinearRegressionDistribution(SharingDistribution):
     support = REALS
     scale_field = "sigma2"
 
-    @classmethod
-    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
-        sigma2 = np.array([[node.sigma2] for node in nodes])
+    def scores(self, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+        sigma2 = across(self.sigma2)
         np.subtract(rows.y, eta, out=eta)
         np.square(eta, out=eta)
         eta *= -np.minimum(0.5 / sigma2, 1e308)
@@ -94,15 +93,15 @@ class LinearRegressionEstimator(SharingEstimator):
                 raise ParameterError(f"LinearRegressionEstimator: suff_stat {error}") from None
 
     @classmethod
-    def sums(cls, tape: Tape, weights: np.ndarray) -> list[Scatter]:
-        rows = tape.rows
-        counts, means, matrices = scatters(np.vstack([rows.x.T, rows.y - rows.offset]), weights)
-        return [Scatter(count, mean, m2) for count, mean, m2 in zip(counts.tolist(), means, matrices, strict=True)]
+    def sums(cls, tape: Tape, weights: np.ndarray) -> Scatter:
+        rows, shape = tape.rows, weights.shape[:-1]
+        counts, means, matrices = scatters(np.vstack([rows.x.T, rows.y - rows.offset]), weights.reshape(-1, weights.shape[-1]))
+        return Scatter(counts.reshape(shape)[()], means.reshape(*shape, *means.shape[1:]), matrices.reshape(*shape, *matrices.shape[1:]))
 
     def scoring(self, statistics: Scatter, previous: Any) -> Scoring:
-        p = len(statistics.mean) - 1
-        intercept, coef = (0.0, np.zeros(p)) if previous is None else (previous.intercept or 0.0, previous.coef)
-        return Scoring.of_least_squares(statistics, intercept, coef)
+        if previous is None:
+            return Scoring.of_least_squares(statistics, 0.0, np.zeros(statistics.mean[..., 1:].shape))
+        return Scoring.of_least_squares(statistics, 0.0 if previous.intercept is None else previous.intercept, previous.coef)
 
     def resolve(self, statistics: Scatter) -> Self:
         if not statistics.count > 0:
@@ -125,36 +124,36 @@ class LinearRegressionEstimator(SharingEstimator):
     def precision(self, law: Any) -> float:
         return 1.0 if law is None else 1.0 / law.sigma2
 
-    def scale_sums(self, statistics: Scatter, intercept: float | None, coef: np.ndarray) -> Sums:
+    def scale_sums(self, statistics: Scatter, intercept: Any, coef: np.ndarray) -> Sums:
         count, variance = (0.0, 0.0) if self.prior is None else self.prior
-        total = squares(statistics, intercept, coef) + self.ridge * float(coef @ coef)
+        total = squares(statistics, intercept, coef) + self.ridge * (coef * coef).sum(axis=-1)
         return Sums(count=statistics.count + count, squares=total + count * variance)
 
-    def scale_from(self, sums: Sums, previous: Any) -> float:
+    def scale_from(self, sums: Sums, previous: Any) -> Any:
         variance = sums.squares / sums.count
-        sigma2 = max(variance if variance > self.noise else 0.0, self.floor)
-        if not sigma2 > 0:
+        sigma2 = np.maximum(np.where(variance > self.noise, variance, 0.0), self.floor)[()]
+        if not np.all(sigma2 > 0):
             raise DegenerateError(f"{self.label}: all responses lie on the line, so the variance has no maximum; {REMEDY}")
         return sigma2
 
     def log_prior(self, distribution: Any) -> float:
         sigma2 = distribution.sigma2
         count, variance = (0.0, 0.0) if self.prior is None else self.prior
-        ridge = self.ridge * float(np.sum(distribution.coef**2)) / sigma2
-        return -0.5 * (ridge + count * (math.log(sigma2) + variance / sigma2))
+        ridge = self.ridge * np.sum(distribution.coef**2, axis=-1) / sigma2
+        return -0.5 * (ridge + count * (np.log(sigma2) + variance / sigma2))
 
     def degenerate(self, distribution: Any) -> str | None:
         exact = floor_message(self.label, distribution.sigma2, self.floor, "passes through all its responses")
         return exact or super().degenerate(distribution)
 
-    def spread(self, distribution: Any) -> float:
-        return least_spread(distribution.sigma2, self.floor)
+    def spread(self, distribution: Any) -> Any:
+        return relative_variance(distribution.sigma2, self.floor)
 
 
-def squares(statistics: Scatter, intercept: float | None, coef: np.ndarray) -> float:
+def squares(statistics: Scatter, intercept: Any, coef: np.ndarray) -> Any:
     """The weighted residual sum of squares, from the moments of (x, y) about their mean."""
-    p = len(coef)
+    p = coef.shape[-1]
     mean, m2 = statistics.mean, statistics.m2
-    about_mean = m2[p, p] - 2 * coef @ m2[:p, p] + coef @ m2[:p, :p] @ coef
-    apart = mean[p] - (intercept or 0.0) - coef @ mean[:p]
-    return max(float(about_mean), 0.0) + statistics.count * float(apart * apart)
+    about_mean = m2[..., p, p] + (coef * (times(m2[..., :p, :p], coef) - 2 * m2[..., :p, p])).sum(axis=-1)
+    apart = mean[..., p] - (0.0 if intercept is None else intercept) - (coef * mean[..., :p]).sum(axis=-1)
+    return np.maximum(about_mean, 0.0) + statistics.count * apart * apart

@@ -47,12 +47,11 @@ class LogisticRegressionDistribution(_Trials, SharingDistribution):
 
     response = Count
 
-    @classmethod
-    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+    def scores(self, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
         shrunk = np.exp(-np.abs(eta))
         p = np.where(eta >= 0, 1.0, shrunk) / (1.0 + shrunk)
         logs = rows.y * eta - rows.trials * (np.maximum(eta, 0.0) + np.log1p(shrunk))
-        if nodes[0].trials:
+        if self.trials:
             n, y = rows.trials, rows.y
             logs += special.gammaln(n + 1.0) - special.gammaln(y + 1.0) - special.gammaln(n - y + 1.0)
         return logs, (p, np.where(eta >= 0, shrunk, 1.0) / (1.0 + shrunk))
@@ -91,9 +90,9 @@ class LogisticRegressionEstimator(_Trials, SharingEstimator):
     @classmethod
     def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
         rows = tape.rows
-        if tape.nodes is None:
+        if tape.law is None:
             p = (rows.y + 0.5) / (rows.trials + 1.0)  # shares of successes, moved off 0 and 1
             curves = rows.trials * p * (1 - p)
-            return (curves * (special.logit(p) - rows.offset) + rows.y - rows.trials * p)[None], curves[None]
+            return curves * (special.logit(p) - rows.offset) + rows.y - rows.trials * p, curves
         p, q = tape.made
         return rows.y * q - (rows.trials - rows.y) * p, rows.trials * p * q

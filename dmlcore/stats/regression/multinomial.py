@@ -53,7 +53,7 @@ class MultinomialLogisticRegressionDistribution(RegressionDistribution):
 
     @property
     def dim(self) -> int:
-        return self.coef.shape[1]
+        return self.coef.shape[-1]
 
     @cached_property
     def layout(self) -> Any:
@@ -70,13 +70,13 @@ class MultinomialLogisticRegressionDistribution(RegressionDistribution):
     def log_probabilities(self, design: Design) -> np.ndarray:
         """Log probabilities of the labels, `(C, n)`."""
         check_dimension(design.x, self.dim, self.label)
-        eta = np.zeros((len(self.labels), design.n))
+        eta = np.zeros((*self.batch, len(self.labels), design.n))
         if design.n:
-            intercept = np.zeros(len(self.coef)) if self.intercept is None else self.intercept
-            np.matmul(self.coef, design.apart, out=eta[1:])
-            eta[1:] += at_centre(self.coef, intercept, design.centre)[:, None]
-            eta -= eta.max(axis=0)
-            eta -= np.log(np.exp(eta).sum(axis=0))
+            intercept = 0.0 if self.intercept is None else self.intercept
+            np.matmul(self.coef, design.apart, out=eta[..., 1:, :])
+            eta[..., 1:, :] += at_centre(self.coef, intercept, design.centre)[..., None]
+            eta -= eta.max(axis=-2, keepdims=True)
+            eta -= np.log(np.exp(eta).sum(axis=-2, keepdims=True))
         return eta
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
@@ -84,13 +84,8 @@ class MultinomialLogisticRegressionDistribution(RegressionDistribution):
         design = Design(covariates.x)
         logs = self.log_probabilities(design)
         where = self.vocabulary.positions(response.values.x)[response.codes]
-        out = np.where(where >= 0, logs[where, np.arange(design.n)], -np.inf)
+        out = np.where(where >= 0, logs[..., where, np.arange(design.n)], -np.inf)
         return out, LabelTape(design, np.exp(logs, out=logs), self.vocabulary, where)
-
-    @classmethod
-    def forward_many(cls, nodes: Any, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        scored = [node.forward(column, score) for node in nodes]
-        return np.array([log for log, _ in scored]), [tape for _, tape in scored]
 
     def mean_given(self, x: Any, offset: Any = None) -> np.ndarray:
         """Probabilities of the labels, `(n, C)`, at covariates `(n, p)`."""
@@ -148,25 +143,20 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
         covariates, response = column.fields
         return LabelTape(Design(covariates.x), None, response.values.x, response.codes)
 
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        if type(tape) is LabelTape:
-            tape = [tape]
-        return [e.backward(t, row, send) for e, t, row in zip(estimators, tape, weights, strict=True)]
-
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        shares = np.zeros((len(tape.labels), tape.design.n))
+        shares = np.zeros((*weights.shape[:-1], len(tape.labels), tape.design.n))
         there = np.flatnonzero(tape.where >= 0)
-        shares[tape.where[there], there] = weights[there]
+        shares[..., tape.where[there], there] = weights[..., there]
         return Node(share_sums(tape, shares))
 
     def scoring(self, statistics: Any, previous: Any) -> Scoring:
         if isinstance(statistics, Scoring):
             return statistics
         sums = statistics.over(self._vocabulary(statistics))
-        C = len(sums.score)
-        information = np.multiply.outer(np.eye(C)[1:, 1:] / C - 1.0 / C**2, sums.information[0, :, 0]).transpose(0, 2, 1, 3)
-        return Scoring(sums.count, sums.centre, sums.score[1:] - sums.score.sum(axis=0) / C, information)
+        C = sums.score.shape[-2]
+        each = np.eye(C)[1:, 1:] / C - 1.0 / C**2
+        information = each[:, None, :, None] * sums.information[..., 0, :, 0, :][..., None, :, None, :]
+        return Scoring(sums.count, sums.centre, sums.score[..., 1:, :] - sums.score.sum(axis=-2, keepdims=True) / C, information)
 
     def _vocabulary(self, statistics: LabelStart) -> Vocabulary:
         if self.labels is not None:
@@ -186,17 +176,18 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
 
     def estimate(self, statistics: Any, previous: Any = None) -> MultinomialLogisticRegressionDistribution:
         labels = tuple(self._vocabulary(statistics)) if previous is None else previous.labels
-        short, p = len(labels) - 1, len(self.scoring(statistics, previous).centre)
-        before = np.zeros(short) if previous is None or previous.intercept is None else previous.intercept
-        coef = np.zeros((short, p)) if previous is None else previous.coef
-        undetermined: tuple[int, ...] = ()
+        short = len(labels) - 1
+        *shape, p = self.scoring(statistics, previous).centre.shape
+        before = np.zeros((*shape, short)) if previous is None or previous.intercept is None else previous.intercept
+        coef = np.zeros((*shape, short, p)) if previous is None else previous.coef
+        undetermined = None
         if short:
             scoring = self.scoring(statistics, previous)
             frame = self.frame or Frame(scoring, self.intercept, self.ridge, self.label, self.names)
             step = frame.step(scoring, coef, self.shape_floor, self.level_floor, STRIDE)
             before, coef, undetermined = before + step.intercept, coef + step.coef, step.undetermined
-        law = self.family(coef, before if self.intercept else None, labels, self.name, self.keys)
-        return law.pinned(undetermined=undetermined) if undetermined else law
+        law = self.law(coef=coef, intercept=before if self.intercept else None, labels=labels)
+        return law if undetermined is None else law.pinned(undetermined=undetermined)
 
     def impossible(self, x: Any) -> str | None:
         if self.labels is None or x[1] in self.labels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.domains import positive
 from dmlcore.core.errors import ParameterError
-from dmlcore.core.numerics import LARGE
+from dmlcore.core.numerics import LARGE, across
 from dmlcore.core.statistics import Sums
 from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
@@ -58,11 +57,10 @@ class NegativeBinomialRegressionDistribution(SharingDistribution):
                 f"{type(self).__name__}: dispersion must be from {1 / FARTHEST:g} to {FARTHEST:g}, got {self.dispersion!r}"
             )
 
-    @classmethod
-    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+    def scores(self, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
         np.minimum(eta, HIGHEST, out=eta)
         mean = np.exp(eta)
-        t = 1.0 / np.array([[node.dispersion] for node in nodes])
+        t = 1.0 / across(self.dispersion)
         rest = np.log1p(mean / t)
         if len(rows.values) and rows.values.max() > LARGE:
             return np.where(rows.y > 0, peaked(np.maximum(rows.y, 1.0), mean, eta, t), -t * rest), mean
@@ -93,31 +91,32 @@ class NegativeBinomialRegressionEstimator(SharingEstimator):
 
     @classmethod
     def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
-        if tape.nodes is None:
+        if tape.law is None:
             slopes, mean = first_log_link(tape.rows)
             return slopes / (1 + STARTING_DISPERSION * mean), mean / (1 + STARTING_DISPERSION * mean)
-        dispersion = np.array([[node.dispersion] for node in tape.nodes])
+        dispersion = across(tape.law.dispersion)
         widened = 1 + dispersion * tape.made
         return (tape.rows.y - tape.made) / widened, (tape.made / widened) * ((1 + dispersion * tape.rows.y) / widened)
 
     @classmethod
-    def further(cls, tape: Tape, weights: np.ndarray) -> list[Any]:
+    def further(cls, tape: Tape, weights: np.ndarray) -> Any:
         """First and second derivatives of the log likelihood in log t, t = 1 / dispersion."""
-        if tape.nodes is None:
-            return [Sums(first=0.0, second=0.0)] * len(weights)
-        t = 1.0 / np.array([[node.dispersion] for node in tape.nodes])
+        if tape.law is None:
+            return Sums(first=0.0 * weights.sum(axis=-1), second=0.0 * weights.sum(axis=-1))
+        t = 1.0 / across(tape.law.dispersion)
         first, second = dispersion_slopes(tape.rows.values, tape.made, t, tape.rows.of)
-        return [Sums(first=float(w @ a), second=float(w @ b)) for w, a, b in zip(weights, first, second, strict=True)]
+        return Sums(first=(weights * first).sum(axis=-1), second=(weights * second).sum(axis=-1))
 
-    def scale_sums(self, statistics: Scoring, intercept: float | None, coef: np.ndarray) -> Any:
+    def scale_sums(self, statistics: Scoring, intercept: Any, coef: np.ndarray) -> Any:
         return statistics.more
 
-    def scale_from(self, sums: Any, previous: Any) -> float:
+    def scale_from(self, sums: Any, previous: Any) -> Any:
         if previous is None:
-            return STARTING_DISPERSION
-        step = -sums.first / sums.second if sums.second < 0 else math.copysign(REACH, sums.first)
-        log_t = min(max(step, -REACH), REACH) - math.log(previous.dispersion)
-        return min(max(math.exp(-log_t), LEAST), MOST)
+            return STARTING_DISPERSION + 0.0 * sums.first
+        curved = sums.second < 0
+        step = np.where(curved, -sums.first / np.where(curved, sums.second, 1.0), np.copysign(REACH, sums.first))
+        log_t = np.clip(step, -REACH, REACH) - np.log(previous.dispersion)
+        return np.clip(np.exp(-log_t), LEAST, MOST)
 
     def degenerate(self, distribution: Any) -> str | None:
         held = self.scale_field in dict(self.held)

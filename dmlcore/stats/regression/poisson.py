@@ -33,8 +33,7 @@ class PoissonRegressionDistribution(SharingDistribution):
     response = Count
     support = COUNTS
 
-    @classmethod
-    def scores(cls, nodes: Any, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
+    def scores(self, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
         np.minimum(eta, HIGHEST, out=eta)
         mean = np.exp(eta)
         if len(rows.values) and rows.values.max() > LARGE:  # the saddle-point form (Loader 2000) keeps all digits
@@ -71,12 +70,12 @@ class PoissonRegressionEstimator(SharingEstimator):
 
     @classmethod
     def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
-        if tape.nodes is not None:
+        if tape.law is not None:
             return tape.rows.y - tape.made, tape.made
         return first_log_link(tape.rows)
 
 
 def first_log_link(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes and curvatures `(1, n)` of the first working response of a log link: means are the responses, moved off zero."""
+    """Slopes and curvatures `(n,)` of the first working response of a log link: means are the responses, moved off zero."""
     mean = rows.y + STARTING
-    return (mean * (np.log(mean) - rows.offset) - STARTING)[None], mean[None]
+    return mean * (np.log(mean) - rows.offset) - STARTING, mean

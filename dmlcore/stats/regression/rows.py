@@ -51,10 +51,10 @@ class Rows:
         self.inside = inside
 
     def of(self, table: np.ndarray) -> np.ndarray:
-        """Numbers of the distinct values, per row: `(n,)`, or `(K, n)` from `(K, values)`."""
+        """Numbers of the distinct values, per row: `(.., n)` from `(.., values)`."""
         if self.codes is None:
             return table
-        return gather(table, self.codes) if table.ndim == 1 else table[:, self.codes]
+        return gather(table, self.codes) if table.ndim == 1 else table[..., self.codes]
 
     @cached_property
     def y(self) -> np.ndarray:
@@ -72,13 +72,13 @@ class Rows:
         return self.x.T - self.centre[:, None]
 
     def bar(self, logs: np.ndarray) -> np.ndarray:
-        """Log densities `(K, n)` with -inf where the response is impossible."""
+        """Log densities `(.., n)` with -inf where the response is impossible."""
         if self.inside is not None:
-            logs[:, ~self.inside] = -np.inf
+            logs[..., ~self.inside] = -np.inf
         return logs
 
     def admit(self, weights: np.ndarray) -> np.ndarray:
-        """Weights `(K, n)` with 0 where the response is impossible."""
+        """Weights `(.., n)` with 0 where the response is impossible."""
         return weights if self.inside is None else weights * self.inside
 
 
@@ -91,12 +91,12 @@ def numbers(column: Any) -> np.ndarray:
 
 
 class Tape:
-    """What the way back needs of one block: its rows, the laws that were scored (None: none yet), and what these made of the rows."""
+    """What the way back needs of one block: its rows, the law that was scored (None: none yet), and what it made of the rows."""
 
-    __slots__ = ("made", "nodes", "rows")
+    __slots__ = ("law", "made", "rows")
 
-    def __init__(self, rows: Rows, nodes: Any = None, made: Any = None):
-        self.rows, self.nodes, self.made = rows, nodes, made
+    def __init__(self, rows: Rows, law: Any = None, made: Any = None):
+        self.rows, self.law, self.made = rows, law, made
 
 
 def row_layout(node: Any, covariates: Layout, response: Layout) -> Explained:
@@ -105,21 +105,19 @@ def row_layout(node: Any, covariates: Layout, response: Layout) -> Explained:
     return Explained(node.label, (covariates, response, *more))
 
 
-def predictors(nodes: Any, rows: Rows) -> np.ndarray:
-    """Linear predictors `(K, n)`; summed about the block's centre, so that covariates far from zero lose no digits."""
-    for node in nodes:
-        check_dimension(rows.x, len(node.coef), node.label)
-    coef = np.array([node.coef for node in nodes])
-    eta = coef @ rows.apart
-    eta += at_centre(coef, [node.intercept or 0.0 for node in nodes], rows.centre)[:, None]
-    if nodes[0].offset:
+def predictors(law: Any, rows: Rows) -> np.ndarray:
+    """Linear predictors `(.., n)`; summed about the block's centre, so that covariates far from zero lose no digits."""
+    check_dimension(rows.x, law.coef.shape[-1], law.label)
+    eta = law.coef @ rows.apart
+    eta += at_centre(law.coef, 0.0 if law.intercept is None else law.intercept, rows.centre)[..., None]
+    if law.offset:
         eta += rows.offset
     return eta
 
 
 def at_centre(coef: np.ndarray, intercepts: Any, centre: np.ndarray) -> np.ndarray:
-    """`intercepts + coef @ centre`, `(K,)`, in extended precision: its terms may be large and cancel."""
-    return (np.longdouble(intercepts) + (coef * centre.astype(np.longdouble)).sum(axis=1)).astype(np.float64)
+    """`intercepts + coef @ centre`, `(..)`, in extended precision: its terms may be large and cancel."""
+    return np.asarray(np.asarray(intercepts, np.longdouble) + (coef * centre.astype(np.longdouble)).sum(axis=-1), dtype=np.float64)
 
 
 def impossible_response(node: Any, x: Any) -> str | None:

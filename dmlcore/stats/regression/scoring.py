@@ -15,7 +15,7 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.core.errors import DegenerateError
-from dmlcore.core.statistics import Scatter
+from dmlcore.core.statistics import Scatter, beside
 from dmlcore.stats.multivariate.vectors import lower_inverse
 from dmlcore.stats.regression.design import dependence, roots_of_diagonal
 
@@ -30,9 +30,10 @@ SHORT = 24  # columns up to which the compiled loop is as fast as BLAS
 class Scoring:
     """Sums over rows for C linear predictors, with z = (1, x - centre): `score` `(C, q)` of slopes times z, `information`
     `(C, q, C, q)` of curvatures times z z'; `centre` `(p,)` is the weighted mean of x, q = p + 1. `more`: further sums, or None.
+    All may have the leading axes of a stack.
     """
 
-    count: float
+    count: Any
     centre: np.ndarray
     score: np.ndarray
     information: np.ndarray
@@ -40,12 +41,13 @@ class Scoring:
     local: ClassVar[bool] = True  # slopes and curvatures hold at one law
 
     def __add__(self, other: Scoring) -> Scoring:
-        if other.count == 0:
+        if not np.any(other.count):
             return self
-        if self.count == 0:
+        if not np.any(self.count):
             return other
         count = self.count + other.count
-        centre = self.centre + (other.centre - self.centre) * (other.count / count)
+        part = other.count / np.where(count > 0, count, 1.0)
+        centre = self.centre + (other.centre - self.centre) * beside(part, self.centre)
         one, two = self.about(centre), other.about(centre)
         more = None if self.more is None else self.more + other.more
         return Scoring(count, centre, one.score + two.score, one.information + two.information, more)
@@ -55,21 +57,27 @@ class Scoring:
         apart = self.centre - centre  # z becomes (1, x - centre + apart)
         score, information = self.score.copy(), self.information.copy()
         with np.errstate(over="ignore", invalid="ignore"):
-            score[:, 1:] += score[:, :1] * apart
-            information[:, 1:] += information[:, :1] * apart[:, None, None]
-            information[..., 1:] += information[..., :1] * apart
+            score[..., 1:] += score[..., :1] * apart[..., None, :]
+            information[..., 1:, :, :] += information[..., :1, :, :] * apart[..., None, :, None, None]
+            information[..., 1:] += information[..., :1] * apart[..., None, None, None, :]
         return Scoring(self.count, centre, score, information, self.more)
 
     @classmethod
-    def of_least_squares(cls, moments: Scatter, intercept: float, coef: np.ndarray) -> Scoring:
+    def of_least_squares(cls, moments: Scatter, intercept: Any, coef: np.ndarray) -> Scoring:
         """Least squares of the last coordinate of `moments` on the others, at the given parameters, with unit variance."""
-        p = len(coef)
-        information = np.zeros((p + 1, p + 1))
-        information[0, 0] = moments.count
-        information[1:, 1:] = moments.m2[:p, :p]
-        apart = moments.mean[p] - intercept - coef @ moments.mean[:p]
-        score = np.concatenate([[moments.count * apart], moments.m2[:p, p] - moments.m2[:p, :p] @ coef])
-        return cls(moments.count, moments.mean[:p], score[None], information[None, :, None, :])
+        p = coef.shape[-1]
+        x, y, mean = moments.m2[..., :p, :p], moments.m2[..., :p, p], moments.mean[..., :p]
+        information = np.zeros((*coef.shape[:-1], p + 1, p + 1))
+        information[..., 0, 0] = moments.count
+        information[..., 1:, 1:] = x
+        apart = moments.mean[..., p] - intercept - (mean * coef).sum(axis=-1)
+        score = np.concatenate([np.asarray(moments.count * apart)[..., None], y - times(x, coef)], axis=-1)
+        return cls(moments.count, mean, score[..., None, :], information[..., None, :, None, :])
+
+
+def times(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Matrices `(.., m, k)` times vectors `(.., k)`."""
+    return np.asarray((matrix @ vector[..., None])[..., 0])
 
 
 def scatters(x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -89,27 +97,31 @@ def scatters(x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return counts, means, matrices
 
 
-def scorings(rows: Any, weights: np.ndarray, slopes: np.ndarray, curves: np.ndarray) -> list[Scoring]:
-    """`Scoring` of K laws with one linear predictor each, from weights `(K, n)`, slopes and curvatures `(K, n)` (weights included)."""
-    counts = weights.sum(axis=1)
-    V, m, S = scatters(rows.apart, curves)
-    shift = weights @ rows.apart.T / np.where(counts > 0, counts, 1.0)[:, None]
-    totals, tilted = slopes.sum(axis=1), slopes @ rows.apart.T
-    out = []
-    for k, count in enumerate(counts.tolist()):
-        score = np.concatenate([totals[k : k + 1], tilted[k] - totals[k] * shift[k]])
-        out.append(Scoring(count, rows.centre + shift[k], score[None], moments_about(V[k], m[k], S[k], shift[k])[None, :, None, :]))
-    return out
+def scorings(rows: Any, weights: np.ndarray, slopes: np.ndarray, curves: np.ndarray, more: Any = None) -> Scoring:
+    """`Scoring` of laws with one linear predictor each, from weights `(.., n)`, slopes and curvatures `(.., n)` (weights included)."""
+    counts = weights.sum(axis=-1)
+    shift = weights @ rows.apart.T / np.where(counts > 0, counts, 1.0)[..., None]
+    totals = slopes.sum(axis=-1)[..., None]
+    score = np.concatenate([totals, slopes @ rows.apart.T - totals * shift], axis=-1)
+    square = squares_about(rows.apart, curves, shift)
+    return Scoring(counts, rows.centre + shift, score[..., None, :], square[..., None, :, None, :], more)
 
 
-def moments_about(V: float, m: np.ndarray, S: np.ndarray, point: np.ndarray) -> np.ndarray:
+def squares_about(x: np.ndarray, weights: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """Second moments `(.., q, q)` of (1, x - point) over the columns of x `(p, n)`, from weights `(.., n)`."""
+    shape, p = weights.shape[:-1], len(x)
+    V, m, S = scatters(x, weights.reshape(-1, weights.shape[-1]))
+    return moments_about(V.reshape(shape), m.reshape(*shape, p), S.reshape(*shape, p, p), point)
+
+
+def moments_about(V: Any, m: np.ndarray, S: np.ndarray, point: np.ndarray) -> np.ndarray:
     """Second moments `(q, q)` of (1, x - point), from the sum of weights, the mean and the centred scatter."""
-    q = len(m) + 1
+    q = m.shape[-1] + 1
     apart = m - point
-    out = np.empty((q, q))
-    out[0, 0] = V
-    out[0, 1:] = out[1:, 0] = V * apart
-    out[1:, 1:] = S + V * np.outer(apart, apart)
+    out = np.empty((*m.shape[:-1], q, q))
+    out[..., 0, 0] = V
+    out[..., 0, 1:] = out[..., 1:, 0] = beside(V, apart) * apart
+    out[..., 1:, 1:] = S + beside(V, S) * (apart[..., :, None] * apart[..., None, :])
     return out
 
 
@@ -117,12 +129,12 @@ def moments_about(V: float, m: np.ndarray, S: np.ndarray, point: np.ndarray) -> 
 class Step:
     """A change of parameters: of intercepts `(C,)` (zeros without one) and of coefficients `(C, p)`.
 
-    undetermined: the columns (-1 for the intercept) in whose direction the data say nothing at the current parameters.
+    undetermined: whether the data say nothing of the intercept and of each coefficient at the current parameters, `(p + 1,)`; None: of none.
     """
 
     intercept: np.ndarray
     coef: np.ndarray
-    undetermined: tuple[int, ...] = ()
+    undetermined: np.ndarray | None = None
 
 
 class Frame:
@@ -170,18 +182,18 @@ class Frame:
     def _inside(self, statistics: Scoring) -> tuple[np.ndarray, np.ndarray]:
         """Score `(C, q)` and information `(C, q, C, q)` in the coordinates there are."""
         moved = statistics.about(self.centre)
-        return (moved.score, moved.information) if self.intercept else (moved.score[:, 1:], moved.information[:, 1:, :, 1:])
+        return (moved.score, moved.information) if self.intercept else (moved.score[..., 1:], moved.information[..., 1:, :, 1:])
 
     def quadratic(self, statistics: Scoring, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Information `(C q, C q)` and score `(C q,)` of likelihood and ridge, at coefficients `(C, p)`."""
         score, information = self._inside(statistics)
-        C, q = score.shape
-        matrix = information.reshape(C * q, C * q).copy()
-        gradient = score.ravel().copy()
+        *shape, C, q = score.shape
+        matrix = information.reshape(*shape, C * q, C * q).copy()
+        gradient = score.reshape(*shape, C * q).copy()
         if self.ridge:
             place = np.arange(C * q).reshape(C, q)[:, self._slopes].ravel()
-            matrix[place, place] += self.ridge
-            gradient[place] -= self.ridge * coef.ravel()
+            matrix[..., place, place] += self.ridge
+            gradient[..., place] -= self.ridge * coef.reshape(*shape, -1)
         return matrix, gradient
 
     def step(
@@ -198,27 +210,33 @@ class Frame:
 
         Directions whose information is below the floors are left where they are, and named.
         """
-        C, p = coef.shape
+        *shape, C, p = coef.shape
         q = p + self.intercept
         level = level_of(statistics)
-        change, undetermined = np.zeros((C, q)) if known is None else known[None].copy(), self._run_off(coef)
-        if level > level_floor * statistics.count:
+        held = level > level_floor * statistics.count
+        change = np.zeros((*shape, C, q))
+        if known is not None:
+            change[..., 0, :] = known
+        undetermined = None if np.all(held) else np.where(np.asarray(held)[..., None], False, self._run_off(coef))
+        if np.any(held):
             matrix, gradient = self.quadratic(statistics, coef)
             if known is not None:
-                gradient -= matrix @ known
+                gradient -= times(matrix, np.broadcast_to(known, gradient.shape))
             own = (np.arange(C)[:, None] * q + self.own).ravel()
-            matrix, gradient = matrix[np.ix_(own, own)], gradient[own]
-            step, missed = pseudo_solved(matrix, gradient, np.kron(np.eye(C), self.whiten), level, shape_floor)
-            step *= shortened(step, matrix, level, stride)
-            change[:, self.own] = step.reshape(C, -1)
-            undetermined = self._named(missed, C)
-        slopes = change[:, self._slopes]
-        intercepts = change[:, 0] - slopes @ self.centre if self.intercept else np.zeros(C)
-        return Step(intercepts, slopes, undetermined)
+            matrix, gradient = matrix[..., own[:, None], own], gradient[..., own]
+            step, missed = pseudo_solved(matrix, gradient, np.kron(np.eye(C), self.whiten), np.where(held, level, 1.0), shape_floor)
+            step = step * np.asarray(shortened(step, matrix, np.where(held, level, 1.0), stride) * held)[..., None]
+            change[..., self.own] = step.reshape(*shape, C, -1)
+            if missed is not None:
+                named = np.asarray(held)[..., None] & self._named(missed, C)
+                undetermined = named if undetermined is None else undetermined | named
+        slopes = change[..., self._slopes]
+        intercepts = change[..., 0] - (slopes * self.centre).sum(axis=-1) if self.intercept else np.zeros((*shape, C))
+        return Step(intercepts, slopes, undetermined if undetermined is not None and undetermined.any() else None)
 
-    def faint(self, statistics: Scoring, coef: np.ndarray, least: float) -> tuple[int, ...]:
-        """The columns (-1 for the intercept) in whose direction there is less information than `least`, on linear predictors of
-        covariates of unit size, and no ridge that holds them."""
+    def faint(self, statistics: Scoring, coef: np.ndarray, least: float) -> np.ndarray:
+        """Whether there is less information than `least` in the direction of the intercept and of each coefficient, `(p + 1,)`, on linear
+        predictors of covariates of unit size, and no ridge that holds them; of one law."""
         C = len(coef)
         own = (np.arange(C)[:, None] * len(self.scale) + self.own).ravel()
         whiten = np.kron(np.eye(C), self.whiten)
@@ -226,35 +244,42 @@ class Frame:
         directions = whiten.T @ vectors
         penalised = np.tile(self.own >= self.intercept, C)
         held = self.ridge * (directions[penalised] ** 2).sum(axis=0) > values / 100  # in a tail, slope and curvature are alike
-        return self._named(directions[:, (values < least) & ~held], C)
+        return self._named(directions * ((values < least) & ~held), C)
 
     def eliminated(self, statistics: Scoring, coef: np.ndarray, shape_floor: float, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Information and score of the coordinates `others` when its own follow them to their best (a Schur complement); `fixed`
         `(q,)` are the changes of those that are neither."""
-        matrix, gradient = self.quadratic(statistics, coef[None])
-        gradient -= matrix @ fixed
-        across = matrix[np.ix_(self.own, self.others)]
-        right = np.column_stack([across, gradient[self.own]])
+        matrix, gradient = self.quadratic(statistics, coef[..., None, :])
+        gradient -= times(matrix, np.broadcast_to(fixed, gradient.shape))
+        own, others = self.own[:, None], self.others
+        across = matrix[..., own, others]
+        right = np.concatenate([across, gradient[..., self.own][..., None]], axis=-1)
         level = level_of(statistics)
-        follows, _ = pseudo_solved(matrix[np.ix_(self.own, self.own)], right, self.whiten, level, shape_floor)
-        left = matrix[np.ix_(self.others, self.others)] - across.T @ follows[:, :-1]
-        return (left + left.T) / 2, gradient[self.others] - across.T @ follows[:, -1]
+        follows, _ = pseudo_solved(matrix[..., own, self.own], right, self.whiten, np.where(level > 0, level, 1.0), shape_floor)
+        turned = across.swapaxes(-1, -2)
+        left = matrix[..., others[:, None], others] - turned @ follows[..., :-1]
+        return (left + left.swapaxes(-1, -2)) / 2, gradient[..., others] - (turned @ follows[..., -1:])[..., 0]
 
-    def _named(self, directions: np.ndarray, C: int) -> tuple[int, ...]:
-        """For each direction, the coefficient that moves most in units of all the data (the intercept, if hardly any does)."""
-        found = set()
+    def _named(self, directions: np.ndarray, C: int) -> np.ndarray:
+        """For each direction (columns; those of zeros are none), the coefficient that moves most in units of all the data (the intercept,
+        if hardly any does): the intercept and coefficients, `(p + 1,)`."""
+        if not len(self.own):
+            return np.zeros((*directions.shape[:-2], len(self.centre) + 1), dtype=bool)
+        *shape, _, count = directions.shape
+        moved = np.abs(directions.reshape(*shape, C, len(self.own), count) * self.scale[self.own][:, None]).max(axis=-3)
         columns = self.own - self.intercept  # -1 for the intercept
-        for direction in directions.T:
-            moved = np.abs(direction.reshape(C, -1) * self.scale[self.own]).max(axis=0)
-            slopes = np.where(columns >= 0, moved, 0.0)
-            found.add(int(columns[np.argmax(slopes)]) if slopes.max() > 0.05 * moved.max() else -1)
-        return tuple(sorted(found))
+        slopes = np.where((columns >= 0)[:, None], moved, 0.0)
+        most = np.where(slopes.max(axis=-2, initial=0.0) > 0.05 * moved.max(axis=-2, initial=0.0), columns[slopes.argmax(axis=-2)], -1)
+        there = moved.max(axis=-2, initial=0.0) > 0
+        return np.asarray(((most[..., None] + 1 == np.arange(len(self.centre) + 1)) & there[..., None]).any(axis=-2))
 
-    def _run_off(self, coef: np.ndarray) -> tuple[int, ...]:
+    def _run_off(self, coef: np.ndarray) -> np.ndarray:
         """Where linear predictors have run off: the intercept, and the columns that moved them by more than one; all, if none did."""
         columns = np.sort(np.append(self.own, self.others)) - self.intercept if len(self.own) else self.own  # -1 for the intercept
-        moved = np.append(np.abs(coef).max(axis=0, initial=0.0) * self.scale[self._slopes], np.inf)[columns]
-        return tuple((columns[moved > 1] if (moved > 1).any() else columns).tolist())
+        used = np.isin(np.arange(-1, len(self.centre)), columns)
+        moved = np.abs(coef).max(axis=-2, initial=0.0) * self.scale[self._slopes] > 1
+        moved = np.concatenate([np.ones((*moved.shape[:-1], 1), dtype=bool), moved], axis=-1) & used
+        return np.where(moved.any(axis=-1, keepdims=True), moved, used)
 
 
 def whitening(matrix: np.ndarray) -> np.ndarray:
@@ -263,30 +288,40 @@ def whitening(matrix: np.ndarray) -> np.ndarray:
     return lower_inverse(np.linalg.cholesky(matrix / scale[:, None] / scale)) / scale if len(scale) else matrix
 
 
-def pseudo_solved(matrix: np.ndarray, right: np.ndarray, whiten: np.ndarray, level: float, floor: float) -> tuple[np.ndarray, np.ndarray]:
-    """The solution of `matrix x = right` in the directions whose information, whitened and per unit of `level`, is above the floor;
-    and the other directions, as columns."""
+def pseudo_solved(
+    matrix: np.ndarray, right: np.ndarray, whiten: np.ndarray, level: Any, floor: float
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The solution of `matrix x = right` `(m,)` or `(m, r)` in the directions whose information, whitened and per unit of `level`, is above
+    the floor; and the other directions, as columns (of zeros, where a direction is above), or None where there are none."""
+    level = np.asarray(level)[..., None, None]
     relative = whiten @ matrix @ whiten.T / level
-    relative = (relative + relative.T) / 2
+    relative = (relative + relative.swapaxes(-1, -2)) / 2
+    below = None
     try:
-        np.linalg.cholesky(relative - floor * np.eye(len(relative)))  # succeeds where all are above the floor
-        basis, below = lower_inverse(np.linalg.cholesky(relative)).T, relative[:, :0]
+        np.linalg.cholesky(relative - floor * np.eye(len(whiten)))  # succeeds where all are above the floor
+        basis = lower_inverse(np.linalg.cholesky(relative)).swapaxes(-1, -2)
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(relative)
         free = values > floor
-        basis, below = vectors[:, free] / np.sqrt(values[free]), vectors[:, ~free]
+        basis = vectors * np.where(free, 1.0 / np.sqrt(np.where(free, values, 1.0)), 0.0)[..., None, :]
+        below = None if free.all() else whiten.T @ (vectors * ~free[..., None, :])
     basis = whiten.T @ basis / np.sqrt(level)
-    x = basis @ (basis.T @ right)
-    x += basis @ (basis.T @ (right - matrix @ x))  # puts right what rounding left
-    return x, whiten.T @ below
+    single = right.ndim < matrix.ndim
+    right = right[..., None] if single else right
+    turned = basis.swapaxes(-1, -2)
+    x = basis @ (turned @ right)
+    x += basis @ (turned @ (right - matrix @ x))  # puts right what rounding left
+    return x[..., 0] if single else x, below
 
 
-def shortened(step: np.ndarray, matrix: np.ndarray, level: float, stride: float | None) -> float:
+def shortened(step: np.ndarray, matrix: np.ndarray, level: Any, stride: float | None) -> Any:
     """The factor that makes a step at most `stride` long, as the root mean square change of linear predictors."""
-    length = 0.0 if stride is None else float(np.sqrt(max(step @ matrix @ step, 0.0) / level))
-    return 1.0 if stride is None or length <= stride else stride / length
+    if stride is None:
+        return 1.0
+    length = np.sqrt(np.maximum((step * times(matrix, step)).sum(axis=-1), 0.0) / level)
+    return np.where(length <= stride, 1.0, stride / np.maximum(length, stride))
 
 
-def level_of(statistics: Scoring) -> float:
+def level_of(statistics: Scoring) -> Any:
     """The information on the linear predictors themselves, summed over rows."""
-    return float(np.einsum("cc->", statistics.information[:, 0, :, 0]))
+    return np.einsum("...cc->...", statistics.information[..., :, 0, :, 0])

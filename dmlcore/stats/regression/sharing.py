@@ -16,7 +16,7 @@ import numpy as np
 from dmlcore.core.declared import child, parameter
 from dmlcore.core.domains import Domain, Some
 from dmlcore.core.errors import ParameterError
-from dmlcore.core.statistics import Node
+from dmlcore.core.statistics import Node, beside
 from dmlcore.stats.regression.common import CommonParametersDistribution, CommonParametersEstimator, Share, Shares
 from dmlcore.stats.regression.distribution import RegressionDistribution
 from dmlcore.stats.regression.domains import Places
@@ -44,28 +44,30 @@ class SharingDistribution(RegressionDistribution):
             raise ParameterError(f"{who}: there is no column {outside[0]}; coef has {len(self.coef)}")
         if bool(self.tied) != isinstance(self.common, CommonParametersDistribution):
             raise ParameterError(f"{who}: tied and common (a CommonParametersDistribution) go together, got {self.tied!r}, {self.common!r}")
+        self.complete()
+
+    def complete(self) -> None:
         if self.tied or self.held:
             self.derive(**self._taken())
 
     def _taken(self) -> dict[str, Any]:
         """The fields with what is tied and held in place."""
-        coef, others = np.array(self.coef), {}
+        coef, others = np.array(self.coef), dict[Any, Any]()
         for place, value in self.held:
             others[place] = value
         for place, key in self.tied:
-            table = self.common.scale if place == self.scale_field else self.common.coef
+            table = self.common.numbers("scale" if place == self.scale_field else "coef")
             if key not in table:
                 raise ParameterError(f"{type(self).__name__}: common has no {key!r} for {place!r}; it has {list(table)}")
             others[place] = table[key]
         for place in [place for place in others if isinstance(place, int)]:
-            coef[place] = others.pop(place)
+            coef[..., place] = others.pop(place)
         coef.setflags(write=False)
         return {"coef": coef, **others}
 
     def with_children(self, new: tuple[Any, ...]) -> Self:
         out = super().with_children(new)
-        if new:
-            out.derive(**out._taken())
+        out.complete()
         return out
 
     def parameters(self) -> Iterator[tuple[str, Domain, Any]]:
@@ -140,17 +142,14 @@ class SharingEstimator(RegressionEstimator):
 
     # -- what the engine asks ------------------------------------------------------------------------------------------
 
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        nodes = super().backward_many(estimators, tape, weights, send)
-        for k, (e, node) in enumerate(zip(estimators, nodes, strict=True)):
-            if e.common is not None:
-                law = None if tape.nodes is None else tape.nodes[k]
-                node.children = [Node(Shares({id(e) if e.place is None else e.place: Share(node.own, e, law)}))]
-        return nodes
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        node = super().backward(tape, weights, send)
+        if self.common is not None:
+            node.children = [Node(Shares({id(self) if self.place is None else self.place: Share(node.own, self, tape.law)}))]
+        return node
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
-        if children and previous is not None and not (own is not None and own.count > 0):
+        if children and previous is not None and not (own is not None and np.any(own.count > 0)):
             return previous.with_children(children)
         return RegressionEstimator.assemble(self.pinned(shared=children[0]) if children else self, own, children, previous)
 
@@ -177,45 +176,48 @@ class SharingEstimator(RegressionEstimator):
         if not self.tied and not self.held:
             return None
         assert self.frame is not None
-        out = np.zeros(len(self.frame.scale))
-        values = {**dict(self.held), **{place: self.shared.coef[key] for place, key in self.tied if place != self.scale_field}}
+        shape = np.shape(next(iter(self.shared.numbers("coef").values()))) if self.coef_keys else () if law is None else law.batch
+        out = np.zeros((*shape, len(self.frame.scale)))
+        values = {**dict(self.held), **{place: self.shared.numbers("coef")[key] for place, key in self.tied if place != self.scale_field}}
         values.pop(self.scale_field, None)
         for place, value in values.items():
-            before = 0.0 if law is None else (law.intercept or 0.0) if place == INTERCEPT else law.coef[place]
-            out[0 if place == INTERCEPT else place + self.intercept] = value - before
+            before = 0.0 if law is None else law.intercept if place == INTERCEPT else law.coef[..., place]
+            out[..., 0 if place == INTERCEPT else place + self.intercept] = value - before
         return out
 
-    def equations(self, statistics: Any, law: Any) -> tuple[np.ndarray, np.ndarray, float] | None:
+    def equations(self, statistics: Any, law: Any) -> tuple[np.ndarray, np.ndarray, Any] | None:
         """Information and score of its shared coordinates at the shared values, its own eliminated; and the information on its linear
-        predictors. None where there is too little of that."""
+        predictors. Zeros where there is too little of that, None where nothing is shared or held."""
         scoring = self.scoring(statistics, law)
         level, known = level_of(scoring), self.changes(law)
-        if not level > self.level_floor * statistics.count or known is None:
+        if known is None:
             return None
         assert self.frame is not None
-        coef = np.zeros(len(scoring.centre)) if law is None else law.coef
+        coef = np.zeros(scoring.centre.shape) if law is None else law.coef
         matrix, gradient = self.frame.eliminated(scoring, coef, self.shape_floor, known)
-        unit = self.precision(law)
-        return unit * matrix, unit * gradient, unit * level
+        unit = np.where(level > self.level_floor * statistics.count, self.precision(law), 0.0)
+        return beside(unit, matrix) * matrix, beside(unit, gradient) * gradient, unit * level
 
-    def precision(self, law: Any) -> float:
+    def precision(self, law: Any) -> Any:
         """What statistics that stand for a unit scale are multiplied by to be a log likelihood."""
         return 1.0
 
-    def scale(self, statistics: Any, previous: Any, intercept: float | None, coef: np.ndarray) -> dict[str, Any]:
+    def scale(self, statistics: Any, previous: Any, intercept: Any, coef: np.ndarray) -> dict[str, Any]:
         field = self.scale_field
         if field is None:
             return {}
         given = dict(self.held).get(field)
         if given is None and self.scale_key is not None:
-            given = self.shared.scale[self.scale_key]
-        return {field: self.scale_from(self.scale_sums(statistics, intercept, coef), previous) if given is None else given}
+            given = self.shared.numbers("scale")[self.scale_key]
+        if given is None:
+            return {field: self.scale_from(self.scale_sums(statistics, intercept, coef), previous)}
+        return {field: given if np.ndim(given) == coef.ndim - 1 else np.full(coef.shape[:-1], given)}
 
-    def scale_sums(self, statistics: Any, intercept: float | None, coef: np.ndarray) -> Any:
+    def scale_sums(self, statistics: Any, intercept: Any, coef: np.ndarray) -> Any:
         """Sums, with their count, from which the scale follows; they add."""
         return None
 
-    def scale_from(self, sums: Any, previous: Any) -> float:
+    def scale_from(self, sums: Any, previous: Any) -> Any:
         """The scale that such sums give."""
         return 1.0
 

@@ -116,6 +116,6 @@ class ExponentialEstimator(Estimator):
         return self.law(beta=beta)
 
     def degenerate(self, distribution: Any) -> str | None:
-        if not 0 < distribution.beta <= self.floor * (1 + 1e-9):
+        if not np.any((distribution.beta > 0) & (distribution.beta <= self.floor * (1 + 1e-9))):
             return None
         return f"{self.label} sits on zeros (mean at its floor, {self.floor:.3g}); its density there is unbounded"

@@ -162,9 +162,9 @@ class GammaEstimator(Estimator):
         return self.law(k=k, theta=both.mean / k)
 
     def degenerate(self, distribution: Any) -> str | None:
-        if not self.floor > 0 or distribution.k < shape_of(self.floor) * (1 - 1e-9):
+        if not self.floor > 0 or np.all(distribution.k < shape_of(self.floor) * (1 - 1e-9)):
             return None
-        return f"{self.label} sits on equal values (shape at its cap, {distribution.k:.3g}); its density there is unbounded"
+        return f"{self.label} sits on equal values (shape at its cap, {np.max(distribution.k):.3g}); its density there is unbounded"
 
 
 def excess(k: Any) -> Any:

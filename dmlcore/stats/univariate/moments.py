@@ -56,8 +56,8 @@ class MomentsEstimator(Estimator):
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.sigma2, self.floor)
 
-    def spread(self, distribution: Any) -> float:
-        return least_spread(distribution.sigma2, self.floor)
+    def spread(self, distribution: Any) -> Any:
+        return relative_variance(distribution.sigma2, self.floor)
 
 
 def moments_of(x: np.ndarray, weights: np.ndarray) -> Moments:
@@ -149,11 +149,10 @@ def posterior_moments(estimator: Any, statistics: Moments) -> tuple[Any, Any]:
     return both.mean, (both.m2 + spread.m2) / beside(count, both.m2) if np.any(count > 0) else 0.0 * both.m2
 
 
-def least_spread(variance: Any, floor: Any) -> float:
-    """The least of some variances, relative to those of all the data; 1 where that cannot be said."""
-    floor = np.asarray(floor)
-    relative = np.divide(variance, floor / VARIANCE_FLOOR, out=np.ones(floor.shape), where=floor > 0)
-    return float(np.min(relative))
+def relative_variance(variance: Any, floor: Any) -> Any:
+    """Variances relative to those of all the data, of which a floor is the known part; 1 where that cannot be said."""
+    known = np.asarray(floor) > 0
+    return np.where(known, variance / np.where(known, np.asarray(floor) / VARIANCE_FLOOR, 1.0), 1.0)[()]
 
 
 def floor_message(label: str, variance: Any, floor: Any, sits: str = "sits on equal values") -> str | None:

@@ -152,10 +152,10 @@ class NegativeBinomialEstimator(Estimator):
         return out_of_bounds(self.label, distribution.dispersion) if distribution.mu > 0 else None
 
 
-def out_of_bounds(label: str, dispersion: float) -> str | None:
+def out_of_bounds(label: str, dispersion: Any) -> str | None:
     """A sentence if a dispersion is one that no estimate has: no step of EM goes there, longer ones may."""
-    inside = LEAST * (1 - 1e-9) <= dispersion <= MOST * (1 + 1e-9)
-    return None if inside else f"{label}: its dispersion, {dispersion:.3g}, is out of bounds"
+    outside = np.ravel(dispersion)[~((np.ravel(dispersion) >= LEAST * (1 - 1e-9)) & (np.ravel(dispersion) <= MOST * (1 + 1e-9)))]
+    return f"{label}: its dispersion, {outside[0]:.3g}, is out of bounds" if len(outside) else None
 
 
 def peaked(y: np.ndarray, mu: Any, log_mu: Any, t: Any) -> np.ndarray:

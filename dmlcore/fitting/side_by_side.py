@@ -1,0 +1,99 @@
+"""Many starts side by side: plain EM steps of all of them at once, as one stack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dmlcore.core.random import spawn
+from dmlcore.core.stacks import joined, taken
+from dmlcore.fitting.climb import OFF_THE_MAP, at_limit
+from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.seeding import Descriptions
+from dmlcore.fitting.support import rests_on_few
+
+TOGETHER = 1 << 17  # rows x nodes x starts that one stack holds: its arrays stay in the nearer caches
+
+
+@dataclass
+class Run:
+    """One start. stack: where it stands, as a stack of one model; objective: there, before its last step; steps: of EM taken so far.
+
+    kind: how it begins (`Problem.starts`). error: why it failed, if it did.
+    """
+
+    rng: np.random.Generator
+    kind: Any
+    stack: Any = None
+    objective: float = -np.inf
+    steps: int = 0
+    error: Exception | None = None
+    spiky: bool | None = None  # what is known of that
+
+
+def begun(
+    problem: Problem, rng: np.random.Generator, kinds: Sequence[Any], descriptions: Descriptions, deadline: float = np.inf
+) -> list[Run]:
+    """Starts of so many kinds, each with a random stream of its own."""
+    runs = [Run(stream, kind) for stream, kind in zip(spawn(rng, len(kinds)), kinds, strict=True)]
+
+    def start(together: Problem, part: Sequence[Run]) -> None:
+        stack = together.starts([run.rng for run in part], [run.kind for run in part], descriptions)
+        for r, run in enumerate(part):
+            run.stack = taken(stack, r)
+
+    _in_stacks(problem, runs, start, deadline)
+    return runs
+
+
+def carried_on(problem: Problem, runs: Sequence[Run], steps: int, deadline: float = np.inf) -> int:
+    """Takes each start so many EM steps further, unless it is late; one that fails keeps its error. How many steps were taken."""
+    taken_before = sum(run.steps for run in runs)
+
+    def carry_on(together: Problem, part: Sequence[Run]) -> None:
+        stack, objective = joined([run.stack for run in part]), np.zeros(0)
+        done = 0
+        while done < steps and (not done or time.perf_counter() < deadline):
+            done += 1
+            value, statistics = together.expect(stack)
+            objective = value + together.log_prior(stack)
+            stack = together.maximise(statistics, stack)
+        for r, run in enumerate(part):
+            run.stack, run.objective, run.steps, run.spiky = taken(stack, r), float(objective[r]), run.steps + done, None
+
+    if steps > 0:
+        _in_stacks(problem, [run for run in runs if run.error is None and run.stack is not None], carry_on, deadline)
+    return sum(run.steps for run in runs) - taken_before
+
+
+def _in_stacks(problem: Problem, runs: Sequence[Run], work: Any, deadline: float) -> None:
+    """Does work on stacks of runs. One in which something fails is taken apart, until the run that fails is alone."""
+    size = max(1, TOGETHER // (len(problem.encoded) * len(problem.ties.nodes))) if problem.stackable else 1
+    waiting = [runs[at : at + size] for at in range(0, len(runs), size)][::-1]
+    begun_one = False
+    while waiting and not (begun_one and time.perf_counter() > deadline):
+        part, begun_one = waiting.pop(), True
+        try:
+            work(problem.stacked(len(part)), part)
+        except OFF_THE_MAP as error:
+            if len(part) == 1:
+                part[0].error = error
+            else:
+                half = len(part) // 2
+                waiting += [part[half:], part[:half]]
+
+
+def spiky(problem: Problem, run: Run) -> bool:
+    """Whether a start stands at a limit of its laws, or a law of it has collapsed on few rows, or nearly."""
+    if run.spiky is None:
+        one = problem.stacked()
+        try:
+            statistics = one.expect(run.stack)[1]
+            run.spiky = at_limit(one, run.stack) or rests_on_few(one, run.stack, statistics, narrow=True)
+        except OFF_THE_MAP as error:
+            run.error, run.spiky = error, True
+    return run.spiky
