@@ -13,6 +13,7 @@ from dmlcore.core.keys import Ties, preorder
 from dmlcore.core.stacks import SeveralDistribution, Stacking
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (
+    BernoulliSetEstimator,
     BinomialEstimator,
     CategoricalEstimator,
     CompositeEstimator,
@@ -24,24 +25,29 @@ from dmlcore.stats import (
     GeometricEstimator,
     HeterogeneousMixtureEstimator,
     IgnoredEstimator,
+    IntegerCategoricalEstimator,
     LogGaussianEstimator,
     MixtureEstimator,
     MultivariateGaussianEstimator,
+    NegativeBinomialDistribution,
+    NegativeBinomialEstimator,
     NullEstimator,
     OptionalEstimator,
     PoissonEstimator,
     SequenceEstimator,
+    SpikeAndSlabEstimator,
 )
 
 rng = np.random.default_rng(0)
 X = np.r_[rng.normal(0, 1, 60), rng.normal(4, 2, 50)]
 POSITIVE = np.abs(X) + 0.1
-COUNTS = rng.poisson(5, 100)
+COUNTS = rng.poisson(5, 100) * (np.arange(100) > 5)
 LISTS = [v.tolist() for v in rng.normal(size=(60, 4))]
 PAIRS = [tuple(row) for row in rng.normal(size=(100, 2)).tolist()]
 LABELS = ["abc"[i] for i in rng.integers(3, size=100)]
 SOME = [None if rng.random() < 0.2 else int(v) for v in COUNTS]
 WORDS = [["abc"[i] for i in rng.integers(3, size=n)] for n in rng.poisson(3, 80) + 1]
+SETS = [[label for label in "abcd" if rng.random() < 0.4] for _ in range(100)]
 VECTORS = rng.normal(size=(150, 3))
 
 KINDS: dict[str, tuple[Any, Any]] = {
@@ -53,6 +59,11 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "geometric": (COUNTS + 1, GeometricEstimator(1.0)),
     "binomial": (COUNTS, BinomialEstimator(max_val=20, pseudo_count=1.0)),
     "categorical": (LABELS, CategoricalEstimator(pseudo_count=1.0)),
+    "negative binomial": (COUNTS, NegativeBinomialEstimator(1.0)),
+    "integer categorical": (COUNTS, IntegerCategoricalEstimator(pseudo_count=1.0)),
+    "spike and slab": (COUNTS, SpikeAndSlabEstimator(pseudo_count=1.0, suff_stat=(6, 0.5))),
+    "set": (SETS, BernoulliSetEstimator(pseudo_count=1.0)),
+    "certain labels": ([[*s, "always"] for s in SETS], BernoulliSetEstimator(min_prob=0.0)),
     "multivariate gaussian": (VECTORS, MultivariateGaussianEstimator(3, (1.0, 1.0))),
     "diagonal gaussian": (VECTORS, DiagonalGaussianEstimator(3, (1.0, 1.0))),
     "optional": (SOME, OptionalEstimator(PoissonEstimator(), est_prob=True, pseudo_count=1.0)),
@@ -66,29 +77,61 @@ KINDS: dict[str, tuple[Any, Any]] = {
 }
 
 
-@pytest.mark.parametrize("starts", [(), (3,)], ids=["components", "starts"])
+class Both:
+    """Models one by one, and as one stack."""
+
+    def __init__(self, problem: Problem, models: list[Any], shape: tuple[int, ...]):
+        self.problem, self.models, self.shape = problem, models, shape
+        self.stacking = Stacking(problem.estimator, False, shape)
+        self.stack = self.stacking.of(models)
+        self.together = copy.copy(problem)
+        self.together.estimator, self.together.ties = self.stacking.stacked, Ties(self.stacking.stacked)
+
+    def step(self) -> None:
+        logs, owns = self.together.expect(self.stack)
+        priors = np.broadcast_to(self.together.log_prior(self.stack), np.shape(logs))
+        self.stack = self.together.maximise(owns, self.stack)
+        for j, model in enumerate(self.models):
+            log, own = self.problem.expect(model)
+            assert np.ravel(logs)[j] == pytest.approx(log, rel=1e-10)
+            assert np.ravel(priors)[j] == pytest.approx(self.problem.log_prior(model), rel=1e-10, abs=1e-10)
+            self.models[j] = self.problem.maximise(own, model)
+
+    def compare(self) -> None:
+        for j, model in enumerate(self.models):
+            back = self.stacking.model(self.stack, (j,) if self.shape else ())
+            np.testing.assert_allclose(flatten(back), flatten(model), rtol=1e-7, atol=1e-7)
+            assert self.problem.check(back) is back
+
+
+@pytest.mark.parametrize("shape", [(), (3,)], ids=["components", "starts"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stack_takes_the_steps_of_its_laws(kind: str, starts: tuple[int, ...]) -> None:
+def test_a_stack_takes_the_steps_of_its_laws(kind: str, shape: tuple[int, ...]) -> None:
     rows, estimator = KINDS[kind]
     problem = Problem(rows, MixtureEstimator([estimator] * 3))
-    models = [problem.start(np.random.default_rng(seed), 0.5) for seed in range(*starts or (1,))]
-    stacking = Stacking(problem.estimator, False, starts)
-    together = copy.copy(problem)
-    together.estimator, together.ties = stacking.stacked, Ties(stacking.stacked)
-    stack = stacking.of(models)
-    assert not any(isinstance(law, SeveralDistribution) for law in preorder(stack))
-
+    both = Both(problem, [problem.start(np.random.default_rng(seed), 0.5) for seed in range(*shape or (1,))], shape)
+    assert not any(isinstance(law, SeveralDistribution) for law in preorder(both.stack))
     for _ in range(3):
-        logs, owns = together.expect(stack)
-        priors = together.log_prior(stack)
-        stack = together.maximise(owns, stack)
-        for j, model in enumerate(models):
-            log, own = problem.expect(model)
-            assert np.ravel(logs)[j] == pytest.approx(log, rel=1e-10)
-            assert np.ravel(priors)[j if np.size(priors) > 1 else 0] == pytest.approx(problem.log_prior(model), rel=1e-10, abs=1e-10)
-            models[j] = problem.maximise(own, model)
+        both.step()
+    both.compare()
 
-    for j, model in enumerate(models):
-        back = stacking.model(stack, (j,) if starts else ())
-        np.testing.assert_allclose(flatten(back), flatten(model), rtol=1e-7, atol=1e-7)
-        assert problem.check(back) is back
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_place_without_weight_does_what_a_law_does(kind: str) -> None:
+    rows, estimator = KINDS[kind]
+    without = {field: None for field in ("pseudo_count", "suff_stat") if hasattr(estimator, field)}
+    estimator = estimator.replace(**without)
+    problem = Problem(rows, MixtureEstimator([estimator] * 3))
+    both = Both(problem, [problem.start(np.random.default_rng(0), 0.5).replace(w=[0.5, 0.5, 0.0])], ())
+    both.step()
+    both.compare()
+
+
+def test_negative_binomial_places_of_zeros_keep_their_dispersion() -> None:
+    estimator = Problem(COUNTS, NegativeBinomialEstimator()).estimator
+    weights = np.array([np.ones(100), COUNTS == 0])
+    before = NegativeBinomialDistribution.unchecked((2,), mu=np.ones(2), dispersion=np.array([2.0, 3.0]))
+    law = estimator.estimate(estimator.statistics(COUNTS, weights), before)
+    one = estimator.estimate(estimator.statistics(COUNTS, weights[0]))
+    np.testing.assert_allclose(law.mu, [one.mu, 0.0])
+    np.testing.assert_allclose(law.dispersion, [one.dispersion, 3.0])

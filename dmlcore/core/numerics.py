@@ -55,7 +55,7 @@ def across(parameter: Any) -> Any:
 
 
 def joined(values: np.ndarray, last: int = 1) -> np.ndarray:
-    """Values with the axes in front of the last ones joined into one, as kernels take them; `reshape(-1, ..)` fails where there are none."""
+    """Values with the axes in front of the last ones joined into one, as kernels take them (of no values, `reshape(-1, ..)` fails)."""
     kept = values.shape[values.ndim - last :]
     return np.ascontiguousarray(values.reshape(math.prod(values.shape[: values.ndim - last]), *kept))
 
@@ -66,7 +66,7 @@ def by_rows(kernel: Callable[..., np.ndarray], values: np.ndarray, *rest: Any) -
     return out.reshape(*values.shape[:-1], *out.shape[1:])
 
 
-def logs(p: np.ndarray) -> np.ndarray:
+def logs(p: Any) -> np.ndarray:
     """Logarithms; -inf at zero, without a warning."""
     with np.errstate(divide="ignore"):
         return np.log(p)
