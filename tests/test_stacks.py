@@ -24,6 +24,8 @@ from dmlcore.stats import (
     GaussianEstimator,
     GeometricEstimator,
     HeterogeneousMixtureEstimator,
+    HierarchicalMixtureDistribution,
+    HierarchicalMixtureEstimator,
     IgnoredEstimator,
     IntegerCategoricalEstimator,
     LogGaussianEstimator,
@@ -72,6 +74,7 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "unlike components": (POSITIVE, HeterogeneousMixtureEstimator([GaussianEstimator(), ExponentialEstimator()])),
     "sequence": (LISTS, SequenceEstimator(MixtureEstimator([GaussianEstimator()] * 2), PoissonEstimator())),
     "lists of labels": (WORDS, SequenceEstimator(CategoricalEstimator())),
+    "hierarchical mixture": (LISTS, HierarchicalMixtureEstimator([GaussianEstimator()] * 3, 2, PoissonEstimator(), pseudo_count=1.0)),
     "fixed": (PAIRS, CompositeEstimator((IgnoredEstimator(GaussianDistribution(0.0, 1.0)), GaussianEstimator()))),
     "nothing": (PAIRS, CompositeEstimator((NullEstimator(), GaussianEstimator()))),
 }
@@ -123,6 +126,19 @@ def test_a_place_without_weight_does_what_a_law_does(kind: str) -> None:
     estimator = estimator.replace(**without)
     problem = Problem(rows, MixtureEstimator([estimator] * 3))
     both = Both(problem, [problem.start(np.random.default_rng(0), 0.5).replace(w=[0.5, 0.5, 0.0])], ())
+    both.step()
+    both.compare()
+
+
+@pytest.mark.parametrize("shape", [(), (3,)], ids=["topics", "starts"])
+def test_topics_that_underflow_are_taken_in_log_space(shape: tuple[int, ...]) -> None:
+    rows = [*([v + 200.0 * (i % 2) for v in row] for i, row in enumerate(LISTS)), [0.0, 200.0], []]
+    problem = Problem(rows, HierarchicalMixtureEstimator([GaussianEstimator()] * 2, 3))
+    topics = [[GaussianDistribution(mu, 1.0 + r) for mu in (0.0, 200.0)] for r in range(*shape or (1,))]
+    taus = [[1.0, 0.0], [1e-300, 1.0], [0.5, 0.5]]
+    both = Both(problem, [HierarchicalMixtureDistribution(pair, [0.3, 0.3, 0.4], taus) for pair in topics], shape)
+    assert not any(isinstance(law, SeveralDistribution) for law in preorder(both.stack))
+    both.step()
     both.step()
     both.compare()
 

@@ -160,6 +160,11 @@ class Estimator(Declared):
         return ()
 
     @property
+    def stacked_children(self) -> int:
+        """Of a mixture, how many of its children, the first ones, are components that may be one stack (`components_field`)."""
+        return self.together or len(getattr(self, str(self.components_field)))
+
+    @property
     def has_prior(self) -> bool:
         """Whether `estimate` has an answer without data."""
         return self.prior is not None

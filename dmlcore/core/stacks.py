@@ -79,7 +79,10 @@ class Stacking:
 
     def holds(self, e: Any) -> bool:
         """Whether a mixture's components are one stack."""
-        return e.components_field is not None and not self.apart and all(like(e.children()[0], c) for c in e.children()[1 : e.num_components])
+        if e.components_field is None or self.apart:
+            return False
+        first, *others = e.children()[: e.stacked_children]
+        return all(like(first, other) for other in others)
 
     def _estimator(self, es: list[Any], shape: tuple[int, ...]) -> Any:
         e = es[0]
@@ -87,7 +90,7 @@ class Stacking:
             return e if not shape else SeveralEstimator.unchecked((), estimators=tuple(es), places=shape)
         kids = [self._estimator(list(column), shape) for column in zip(*(x.children() for x in es), strict=True)] if e.children() else []
         if self.holds(e):
-            K = e.num_components
+            K = e.stacked_children
             one = self._estimator([c for x in es for c in x.children()[:K]], (*shape, K))
             return e.pinned(**{e.components_field: (one,), **_rest(e, kids[K:])}, together=K)
         return e.with_children(tuple(kids)) if kids else e
@@ -103,7 +106,7 @@ class Stacking:
         if not shape and not law.children():
             return law
         kids = law.children()
-        K = e.num_components if kids and self.holds(e) else 0
+        K = e.stacked_children if kids and self.holds(e) else 0
         new = [
             self._stack(child, [x.children()[j] for x in laws], shape) for j, child in enumerate(e.children()) if j >= K
         ]
@@ -134,7 +137,7 @@ class Stacking:
         given = {f: getattr(e, f) for f in ("name", "keys") if f in fields and f in dict(e._fields)}
         kids = law.children()
         if kids and self.holds(e):
-            K = e.num_components
+            K = e.stacked_children
             parts = [self._law(child, kids[0], (*index, k), done) for k, child in enumerate(e.children()[:K])]
             parts += [self._law(child, kid, index, done) for child, kid in zip(e.children()[K:], kids[1:], strict=True)]
             own = {law.components_field: tuple(parts[:K]), **_rest(law, parts[K:])}
