@@ -29,6 +29,7 @@ from dmlcore.stats import (
     IgnoredEstimator,
     IntegerCategoricalEstimator,
     LogGaussianEstimator,
+    MarkovChainEstimator,
     MixtureEstimator,
     MultivariateGaussianEstimator,
     NegativeBinomialDistribution,
@@ -74,6 +75,7 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "unlike components": (POSITIVE, HeterogeneousMixtureEstimator([GaussianEstimator(), ExponentialEstimator()])),
     "sequence": (LISTS, SequenceEstimator(MixtureEstimator([GaussianEstimator()] * 2), PoissonEstimator())),
     "lists of labels": (WORDS, SequenceEstimator(CategoricalEstimator())),
+    "markov chain": ([*WORDS, []], MarkovChainEstimator(pseudo_count=1.0, len_estimator=PoissonEstimator())),
     "hierarchical mixture": (LISTS, HierarchicalMixtureEstimator([GaussianEstimator()] * 3, 2, PoissonEstimator(), pseudo_count=1.0)),
     "fixed": (PAIRS, CompositeEstimator((IgnoredEstimator(GaussianDistribution(0.0, 1.0)), GaussianEstimator()))),
     "nothing": (PAIRS, CompositeEstimator((NullEstimator(), GaussianEstimator()))),
@@ -105,6 +107,12 @@ class Both:
             back = self.stacking.model(self.stack, (j,) if self.shape else ())
             np.testing.assert_allclose(flatten(back), flatten(model), rtol=1e-7, atol=1e-7)
             assert self.problem.check(back) is back
+        numbers = np.concatenate(list(map(flatten, self.models)))
+        np.testing.assert_allclose(np.sort(flatten(self.stack)), np.sort(numbers), rtol=1e-7, atol=1e-7)
+        for law in preorder(self.stack):
+            for _, domain, value in law.parameters():
+                vector = domain.flatten(value)
+                np.testing.assert_allclose(domain.flatten(domain.unflatten(vector, value)), vector, rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize("shape", [(), (3,)], ids=["components", "starts"])
