@@ -13,6 +13,7 @@ from dmlcore.core.keys import Ties, preorder
 from dmlcore.core.stacks import SeveralDistribution, Stacking
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (
+    BernoulliSetDistribution,
     BernoulliSetEstimator,
     BinomialEstimator,
     CategoricalEstimator,
@@ -30,12 +31,14 @@ from dmlcore.stats import (
     IntegerCategoricalEstimator,
     LogGaussianEstimator,
     MarkovChainEstimator,
+    MixtureDistribution,
     MixtureEstimator,
     MultivariateGaussianEstimator,
     NegativeBinomialDistribution,
     NegativeBinomialEstimator,
     NullEstimator,
     OptionalEstimator,
+    PartialGaussianEstimator,
     PoissonEstimator,
     SequenceEstimator,
     SpikeAndSlabEstimator,
@@ -52,6 +55,7 @@ SOME = [None if rng.random() < 0.2 else int(v) for v in COUNTS]
 WORDS = [["abc"[i] for i in rng.integers(3, size=n)] for n in rng.poisson(3, 80) + 1]
 SETS = [[label for label in "abcd" if rng.random() < 0.4] for _ in range(100)]
 VECTORS = rng.normal(size=(150, 3))
+GAPPED = np.where(rng.random(VECTORS.shape) < 0.2, np.nan, VECTORS)
 
 KINDS: dict[str, tuple[Any, Any]] = {
     "gaussian": (X, GaussianEstimator((1.0, 2.0), (0.0, 1.0))),
@@ -66,9 +70,10 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "integer categorical": (COUNTS, IntegerCategoricalEstimator(pseudo_count=1.0)),
     "spike and slab": (COUNTS, SpikeAndSlabEstimator(pseudo_count=1.0, suff_stat=(6, 0.5))),
     "set": (SETS, BernoulliSetEstimator(pseudo_count=1.0)),
-    "certain labels": ([[*s, "always"] for s in SETS], BernoulliSetEstimator(min_prob=0.0)),
     "multivariate gaussian": (VECTORS, MultivariateGaussianEstimator(3, (1.0, 1.0))),
     "diagonal gaussian": (VECTORS, DiagonalGaussianEstimator(3, (1.0, 1.0))),
+    "partial gaussian": (GAPPED, PartialGaussianEstimator(3, (1.0, 1.0))),
+    "partial gaussian, complete": (VECTORS, PartialGaussianEstimator(3)),
     "optional": (SOME, OptionalEstimator(PoissonEstimator(), est_prob=True, pseudo_count=1.0)),
     "composite": (list(zip(X[:100], LABELS, strict=True)), CompositeEstimator((GaussianEstimator(), CategoricalEstimator()))),
     "mixture": (X, MixtureEstimator([GaussianEstimator()] * 2, pseudo_count=2.0)),
@@ -149,6 +154,12 @@ def test_topics_that_underflow_are_taken_in_log_space(shape: tuple[int, ...]) ->
     both.step()
     both.step()
     both.compare()
+
+
+def test_sets_without_a_certain_label_have_density_zero() -> None:
+    problem = Problem([["a", "b"], ["b"], ["a"]], MixtureEstimator([BernoulliSetEstimator(min_prob=0.0)] * 2))
+    laws = [BernoulliSetDistribution(table, 0.0) for table in ({"a": 0.5, "b": 1.0}, {"a": 1.0, "b": 0.2})]
+    Both(problem, [MixtureDistribution(laws, [0.3, 0.7])], ()).step()
 
 
 def test_negative_binomial_places_of_zeros_keep_their_dispersion() -> None:

@@ -107,9 +107,7 @@ class Stacking:
             return law
         kids = law.children()
         K = e.stacked_children if kids and self.holds(e) else 0
-        new = [
-            self._stack(child, [x.children()[j] for x in laws], shape) for j, child in enumerate(e.children()) if j >= K
-        ]
+        new = [self._stack(child, [x.children()[j] for x in laws], shape) for j, child in enumerate(e.children()) if j >= K]
         fields = {f: d.together([x.stored(f) for x in laws], shape) if shape else v for f, d, v in own_fields(law)}
         if K:
             one = self._stack(e.children()[0], [c for x in laws for c in x.children()[:K]], (*shape, K))
@@ -164,7 +162,9 @@ def like(one: Any, other: Any) -> bool:
     if type(one) is not type(other) or len(one.children()) != len(other.children()):
         return False
     own = ("name", "keys")
-    if not all(f in own or same(v, other.stored(f)) for f, d in one._fields if not isinstance(d, (Child, Children)) for v in [one.stored(f)]):
+    if not all(
+        f in own or same(v, other.stored(f)) for f, d in one._fields if not isinstance(d, (Child, Children)) for v in [one.stored(f)]
+    ):
         return False
     facts = one.facts.keys() | other.facts.keys()
     if not all(f == "place" or equal(one.facts.get(f), other.facts.get(f)) for f in facts):
@@ -206,4 +206,3 @@ def chosen(first: np.ndarray, one: Any, other: Any) -> Any:
     fields = {f: d.chosen(first, v, other.stored(f)) for f, d, v in own_fields(one)}
     own = one.child_values(tuple(chosen(first, a, b) for a, b in zip(one.children(), other.children(), strict=True)))
     return type(one).unchecked(one.batch, **fields, **own)
-

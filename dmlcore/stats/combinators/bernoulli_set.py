@@ -12,9 +12,8 @@ from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, cut
 from dmlcore.core.domains import Maybe, chosen_probability
-from dmlcore.core.errors import EmptyError
 from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
-from dmlcore.core.keys import kept_without_weight
+from dmlcore.core.keys import estimated
 from dmlcore.core.label_domains import LabelProbabilities
 from dmlcore.core.labels import LabelMap
 from dmlcore.core.numerics import across, by_rows, logs_of
@@ -131,18 +130,15 @@ class BernoulliSetEstimator(CombinatorEstimator):
         half = np.full(len(labels), 0.5) if spread is None else spread.lookup(labels, spread.values_array, 0.5)
         return self.pinned(labels=labels, prior=Counts(labels, count * half, count) if count > 0 else None)
 
-    def assemble(self, own: Counts, children: tuple[Any, ...], previous: Any = None) -> BernoulliSetDistribution:
+    def assemble(self, own: Counts, children: tuple[Any, ...], previous: Any = None) -> Any:
         total, held = own.total, own.over(self.labels)
         if self.prior is not None:
             total, held = total + self.prior.total, held + self.prior.weights
-        if np.all(total > 0):
-            return self._of_shares(held / across(total))
-        if previous is None:
-            raise EmptyError(f"{self.label}: no row gives it any weight; it cannot be estimated without pseudo_count")
-        return kept_without_weight(total, previous, lambda: self._of_shares(held / across(total)))
 
-    def _of_shares(self, p: np.ndarray) -> BernoulliSetDistribution:
-        return self.law(pmap=LabelMap(self.labels, np.minimum(p, 1.0)), min_prob=self.min_prob)
+        def law() -> Any:
+            return self.law(pmap=LabelMap(self.labels, np.minimum(held / across(total), 1.0)), min_prob=self.min_prob)
+
+        return estimated(self, total, previous, law)
 
     def log_prior(self, distribution: Any) -> float:
         return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)

@@ -172,10 +172,8 @@ class MultivariateGaussianEstimator(Estimator):
         check_dimension(x, self.dim, self.label)
         shape, d, rows = weights.shape[:-1], x.shape[1], joined(weights)
         if d > SHORT:  # BLAS is faster
-            parts = [self.statistics(x, row) for row in rows]
-            counts, means, m2 = (np.array([getattr(part, field) for part in parts]) for field in ("count", "mean", "m2"))
-        else:
-            counts, means, m2 = kernels.scatters(x.T, rows)
+            return Scatter.together([self.statistics(x, row) for row in rows], shape)
+        counts, means, m2 = kernels.scatters(x.T, rows)
         return Scatter(counts.reshape(shape), means.reshape(*shape, d), m2.reshape(*shape, d, d))
 
     def resolve(self, statistics: Scatter) -> Self:

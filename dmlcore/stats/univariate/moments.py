@@ -142,8 +142,10 @@ def prior_moments(estimator: Any, pooled: Moments) -> tuple[Moments, Moments] | 
 def posterior_moments(estimator: Any, statistics: Moments) -> tuple[Any, Any]:
     """Mean and variance (or covariance) that maximise likelihood and prior, without the floor."""
     if estimator.prior is None:
-        whole = statistics.m2 / beside(statistics.count, statistics.m2) if isinstance(statistics, Scatter) else variance_of(statistics)
-        return statistics.mean, whole
+        if not isinstance(statistics, Scatter):
+            return statistics.mean, variance_of(statistics)
+        count = np.where(statistics.count > 0, statistics.count, 1.0)  # a place without any keeps its law, whatever is said of it here
+        return statistics.mean, statistics.m2 / beside(count, statistics.m2)
     about, spread = estimator.prior
     both = statistics + about
     count = statistics.count + spread.count
