@@ -29,6 +29,8 @@ from dmlcore.stats import (
     HierarchicalMixtureEstimator,
     IgnoredEstimator,
     IntegerCategoricalEstimator,
+    JointMixtureDistribution,
+    JointMixtureEstimator,
     LogGaussianEstimator,
     MarkovChainEstimator,
     MixtureDistribution,
@@ -82,6 +84,7 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "lists of labels": (WORDS, SequenceEstimator(CategoricalEstimator())),
     "markov chain": ([*WORDS, []], MarkovChainEstimator(pseudo_count=1.0, len_estimator=PoissonEstimator())),
     "hierarchical mixture": (LISTS, HierarchicalMixtureEstimator([GaussianEstimator()] * 3, 2, PoissonEstimator(), pseudo_count=1.0)),
+    "joint mixture": (PAIRS, JointMixtureEstimator([GaussianEstimator()] * 2, [GaussianEstimator()] * 3, pseudo_count=1.0)),
     "fixed": (PAIRS, CompositeEstimator((IgnoredEstimator(GaussianDistribution(0.0, 1.0)), GaussianEstimator()))),
     "nothing": (PAIRS, CompositeEstimator((NullEstimator(), GaussianEstimator()))),
 }
@@ -151,6 +154,17 @@ def test_topics_that_underflow_are_taken_in_log_space(shape: tuple[int, ...]) ->
     taus = [[1.0, 0.0], [1e-300, 1.0], [0.5, 0.5]]
     both = Both(problem, [HierarchicalMixtureDistribution(pair, [0.3, 0.3, 0.4], taus) for pair in topics], shape)
     assert not any(isinstance(law, SeveralDistribution) for law in preorder(both.stack))
+    both.step()
+    both.step()
+    both.compare()
+
+
+def test_pairs_that_underflow_are_taken_in_log_space() -> None:
+    rows = [(x + 300.0 * (i % 2), y + 300.0 * (i % 3 == 0)) for i, (x, y) in enumerate(PAIRS)]
+    problem = Problem(rows, JointMixtureEstimator([GaussianEstimator()] * 2, [GaussianEstimator()] * 2))
+    sides = [[GaussianDistribution(mu, 1.0 + r) for mu in (0.0, 300.0)] for r in range(3)]
+    models = [JointMixtureDistribution(side, side, [0.5, 0.5], None, [[1.0, 0.0], [1e-300, 1.0]]) for side in sides]
+    both = Both(problem, models, (3,))
     both.step()
     both.step()
     both.compare()
