@@ -157,7 +157,8 @@ class GammaEstimator(Estimator):
         both = statistics if self.prior is None else statistics + self.prior
         gap = np.maximum(both.gap / both.count, self.floor)
         if np.any(gap <= (0.0 if self.floor > 0 else ROUNDING)):
-            raise DegenerateError(f"{self.label}: all values equal {both.mean!r}, so the shape has no maximum; {REMEDY}")
+            value = float(np.ravel(both.mean)[np.nanargmin(gap)])
+            raise DegenerateError(f"{self.label}: all values equal {value!r}, so the shape has no maximum; {REMEDY}")
         k = shape_of(gap)
         return self.law(k=k, theta=both.mean / k)
 

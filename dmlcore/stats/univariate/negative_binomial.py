@@ -150,18 +150,21 @@ def likeliest_dispersions(y: np.ndarray, w: np.ndarray, mu: np.ndarray) -> np.nd
     low, high = np.full(mu.shape, -math.log(MOST)), np.full(mu.shape, -math.log(LEAST))
     excess = (w * (y - mu[:, None]) ** 2).sum(axis=1) - mu
     log_t = np.where(excess > 0, np.clip(2 * np.log(mu) - np.log(np.where(excess > 0, excess, 1.0)), low, high), high)
-    done = np.zeros(mu.shape, dtype=bool)
+    out, left, before = log_t.copy(), np.arange(len(mu)), np.full(mu.shape, np.inf)
     for _ in range(200):
         first, second = ((w * part).sum(axis=1) for part in dispersion_slopes(y, mu[:, None], np.exp(log_t)[:, None]))
         low, high = np.where(first > 0, log_t, low), np.where(first > 0, high, log_t)
         concave = second < 0
         moved = log_t + np.where(concave, -first / np.where(concave, second, 1.0), np.copysign(1.0, first))
         moved = np.where((low <= moved) & (moved <= high), moved, (low + high) / 2)
-        still = (np.abs(moved - log_t) <= 4e-16 * np.maximum(1.0, np.abs(moved))) | (high - low <= 1e-15)
-        log_t, done = np.where(done, log_t, moved), done | still
-        if done.all():
+        step = np.abs(moved - log_t)
+        rounding = (step < 1e-8) & (step > before / 4)  # Newton's steps shrink to their squares, until rounding is all that moves them
+        out[left] = moved
+        on = ~rounding & (step > 4e-16 * np.maximum(1.0, np.abs(moved))) & (high - low > 1e-15)
+        left, w, mu, low, high, log_t, before = (part[on] for part in (left, w, mu, low, high, moved, step))
+        if not len(left):
             break
-    return np.exp(-log_t)
+    return np.exp(-out)
 
 
 def out_of_bounds(label: str, dispersion: float) -> str | None:
