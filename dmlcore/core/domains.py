@@ -66,7 +66,7 @@ class Domain:
         """The values of several laws as that of their stack, which has a shape."""
         if self.axes is None:
             return values[0]
-        out = np.array(values, dtype=np.float64)
+        out = np.array(values)
         return out.reshape(shape + out.shape[1:])
 
     def apart(self, value: Any, index: Any) -> Any:
@@ -130,10 +130,10 @@ class Scalar(Domain):
 
 
 class Whole(Domain):
-    """An int within bounds; fixed by the data's range, not a free number."""
+    """An int within bounds, not a free number. axes: 0 where each law of a stack has one of its own."""
 
-    def __init__(self, low: int | None = None):
-        self.low = low
+    def __init__(self, low: int | None = None, axes: int | None = None):
+        self.low, self.axes = low, axes
         self.need = "a whole number" + ("" if low is None else f" >= {low}")
 
     def check(self, value: Any) -> int:

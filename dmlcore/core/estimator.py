@@ -89,13 +89,16 @@ class Estimator(Declared):
         """The law that maximises the likelihood of the statistics and of the pseudo-observations."""
         raise StructureError(f"{type(self).__name__} has no estimate(statistics, previous)")
 
-    def law(self, **parameters: Any) -> Any:
-        """The law of these parameters, which has the estimator's name and keys: checked, if it is one; a stack as it is."""
+    def law(self, batch: tuple[int, ...] | None = None, /, **parameters: Any) -> Any:
+        """The law of these parameters, which has the estimator's name and keys: checked, if it is one; a stack as it is.
+
+        batch: the shape of the stack, where no parameter says it.
+        """
         family: Any = self.family
         given = {field: getattr(self, field) for field in ("name", "keys") if field in family.__dataclass_fields__}
         domains = dict(family._fields)
         shapes = (domains[field].shape_of(value) for field, value in parameters.items())
-        shape = next((shape for shape in shapes if shape is not None), ())
+        shape = next((shape for shape in shapes if shape is not None), ()) if batch is None else batch
         if not shape and self.together is None:
             return family(**parameters, **given)
         defaults = {field: f.default for field, f in family.__dataclass_fields__.items() if field in domains}
@@ -156,6 +159,11 @@ class Estimator(Declared):
     def fixed_fields(self) -> tuple[str, ...]:
         """The law's own parameters that are given, not estimated, though the law does not show it."""
         return ()
+
+    @property
+    def stacked_children(self) -> int:
+        """Of a mixture, how many of its children, the first ones, are components that may be one stack (`components_field`)."""
+        return self.together or len(getattr(self, str(self.components_field)))
 
     @property
     def has_prior(self) -> bool:

@@ -178,11 +178,16 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
 def _estimate(node: Estimator, own: Any, children: tuple[Any, ...], previous: Any) -> Any:
     if isinstance(node, CombinatorEstimator):
         return node.assemble(own, children, previous)
-    if node.has_prior or np.all(own.count > 0):
-        return node.estimate(own, previous)
+    return estimated(node, own.count, previous, lambda: node.estimate(own, previous))
+
+
+def estimated(node: Estimator, count: Any, previous: Any, estimate: Callable[[], Any]) -> Any:
+    """What `estimate` makes of statistics of a total weight; `EmptyError` where there is none, and neither a prior nor a law before."""
+    if node.has_prior or np.all(count > 0):
+        return estimate()
     if previous is None:
         raise EmptyError(f"{node.label}: no row gives it any weight; it cannot be estimated without pseudo_count")
-    return kept_without_weight(own.count, previous, lambda: node.estimate(own, previous))
+    return kept_without_weight(count, previous, estimate)
 
 
 def kept_without_weight(count: Any, previous: Any, estimate: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from dmlcore.core.domains import SUM_TOLERANCE, Domain, Shares, from_log_ratios, log_ratios, normalised
 from dmlcore.core.errors import ParameterError, shorten
 from dmlcore.core.labels import FixedDict, LabelMap, plain
+from dmlcore.core.numerics import joined
 from dmlcore.data.marks import holds_mark
 
 
@@ -106,6 +107,9 @@ class LabelShares(Domain):
         return value.shown()
 
 
+_each = LabelProbabilities(total=False)
+
+
 class Transitions(Domain):
     """A mapping from a label to the probabilities of the next label, stored as one map over pairs `(label, next)`."""
 
@@ -128,20 +132,34 @@ class Transitions(Domain):
     def shown(self, value: TransitionMap) -> Any:
         return value.shown()
 
+    def shape_of(self, value: TransitionMap) -> tuple[int, ...]:
+        return _each.shape_of(value.pairs)
+
+    def together(self, values: list[Any], shape: tuple[int, ...]) -> TransitionMap:
+        return TransitionMap(_each.together([value.pairs for value in values], shape))
+
+    def apart(self, value: TransitionMap, index: Any) -> TransitionMap:
+        return TransitionMap(_each.apart(value.pairs, index))
+
+    def chosen(self, first: np.ndarray, one: TransitionMap, other: TransitionMap) -> TransitionMap:
+        return TransitionMap(_each.chosen(first, one.pairs, other.pairs))
+
     def free(self, value: TransitionMap) -> int:
         return len(value.pairs) - len(value)
 
     def flatten(self, value: TransitionMap) -> np.ndarray:
-        rows = [log_ratios(value.pairs.values_array[where]) for where in value.rows().values()]
-        return np.concatenate(rows) if rows else np.zeros(0)
+        rows = list(value.rows().values())
+        parts = [log_ratios(p[where]) for p in joined(value.pairs.values_array) for where in rows]
+        return np.concatenate(parts) if parts else np.zeros(0)
 
     def unflatten(self, vector: np.ndarray, like: TransitionMap) -> TransitionMap:
-        p, start = like.pairs.values_array, 0
-        out = np.zeros(len(p))
-        for where in like.rows().values():
-            size = int((p[where] > 0).sum()) - 1
-            out[where] = from_log_ratios(vector[start : start + size], p[where])
-            start += size
+        rows, start = list(like.rows().values()), 0
+        out = np.zeros(like.pairs.values_array.shape)
+        for p, new in zip(joined(like.pairs.values_array), joined(out), strict=True):
+            for where in rows:
+                size = int((p[where] > 0).sum()) - 1
+                new[where] = from_log_ratios(vector[start : start + size], p[where])
+                start += size
         return TransitionMap(LabelMap(like.pairs.labels, out))
 
 

@@ -135,17 +135,8 @@ def shared_vocabulary(labels: tuple[Hashable, ...]) -> Vocabulary:
     return found
 
 
-def looked_up(maps: Sequence[LabelMap], labels: Vocabulary, tables: Sequence[np.ndarray], default: Any) -> np.ndarray:
-    """`lookup` of several maps, `(K, len(labels))`; once, if they share a vocabulary. default: a number, or `(K, 1)`."""
-    own = maps[0].labels
-    if any(m.labels is not own for m in maps):
-        defaults = np.broadcast_to(default, (len(maps), 1))[:, 0]
-        return np.array([m.lookup(labels, table, d) for m, table, d in zip(maps, tables, defaults, strict=True)])
-    return own.read(labels, np.array(tables), default)
-
-
 class LabelMap(Mapping[Hashable, float]):
-    """An immutable mapping from labels to floats, held as an array `(len(labels),)`."""
+    """An immutable mapping from labels to floats, held as an array `(len(labels),)`; of a stack of laws, `(.., len(labels))`."""
 
     __slots__ = ("_shown", "labels", "values_array")
 
@@ -189,5 +180,5 @@ class LabelMap(Mapping[Hashable, float]):
         return LabelMap, (self.labels, self.values_array)
 
     def lookup(self, labels: Vocabulary, table: np.ndarray, default: float) -> np.ndarray:
-        """`table` (one number per own label) read at `labels`; `default` where a label is not here. Shape `(len(labels),)`."""
+        """`table` `(.., own labels)` read at `labels`; `default` where a label is not here. Shape `(.., len(labels))`."""
         return self.labels.read(labels, table, default)

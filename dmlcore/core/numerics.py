@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,19 @@ def across(parameter: Any) -> Any:
     return parameter[..., None] if isinstance(parameter, np.ndarray) else parameter
 
 
-def logs(p: np.ndarray) -> np.ndarray:
+def joined(values: np.ndarray, last: int = 1) -> np.ndarray:
+    """Values with the axes in front of the last ones joined into one, as kernels take them (of no values, `reshape(-1, ..)` fails)."""
+    kept = values.shape[values.ndim - last :]
+    return np.ascontiguousarray(values.reshape(math.prod(values.shape[: values.ndim - last]), *kept))
+
+
+def by_rows(kernel: Callable[..., np.ndarray], values: np.ndarray, *rest: Any) -> np.ndarray:
+    """What a kernel makes of rows `(K, n)`, for values `(.., n)` with any axes in front."""
+    out = kernel(joined(values), *rest)
+    return out.reshape(*values.shape[:-1], *out.shape[1:])
+
+
+def logs(p: Any) -> np.ndarray:
     """Logarithms; -inf at zero, without a warning."""
     with np.errstate(divide="ignore"):
         return np.log(p)

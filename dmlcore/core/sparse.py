@@ -81,7 +81,7 @@ class Table(Simplex):
         return whole
 
     def free(self, value: Any) -> int:
-        return value.size - 1
+        return value.size - 1 if isinstance(value, SparseTable) else super().free(value)
 
     def flatten(self, value: Any) -> np.ndarray:
         return log_ratios(value.values_array) if isinstance(value, SparseTable) else super().flatten(value)

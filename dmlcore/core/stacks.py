@@ -79,9 +79,9 @@ class Stacking:
 
     def holds(self, e: Any) -> bool:
         """Whether a mixture's components are one stack."""
-        if e.components_field is None or self.apart or e.num_components < 2:
+        if e.components_field is None or self.apart or e.stacked_children < 2:
             return False
-        first, *others = e.children()[: e.num_components]
+        first, *others = e.children()[: e.stacked_children]
         return all(like(first, other) for other in others)
 
     def _estimator(self, es: list[Any], shape: tuple[int, ...]) -> Any:
@@ -90,7 +90,7 @@ class Stacking:
             return e if not shape else SeveralEstimator.unchecked((), estimators=tuple(es), places=shape)
         kids = [self._estimator(list(column), shape) for column in zip(*(x.children() for x in es), strict=True)] if e.children() else []
         if self.holds(e):
-            K = e.num_components
+            K = e.stacked_children
             one = self._estimator([c for x in es for c in x.children()[:K]], (*shape, K))
             return e.pinned(**{e.components_field: (one,), **_rest(e, kids[K:])}, together=K)
         return e.with_children(tuple(kids)) if kids else e
@@ -106,10 +106,8 @@ class Stacking:
         if not shape and not law.children():
             return law
         kids = law.children()
-        K = e.num_components if kids and self.holds(e) else 0
-        new = [
-            self._stack(child, [x.children()[j] for x in laws], shape) for j, child in enumerate(e.children()) if j >= K
-        ]
+        K = e.stacked_children if kids and self.holds(e) else 0
+        new = [self._stack(child, [x.children()[j] for x in laws], shape) for j, child in enumerate(e.children()) if j >= K]
         fields = {f: d.together([x.stored(f) for x in laws], shape) if shape else v for f, d, v in own_fields(law)}
         if K:
             one = self._stack(e.children()[0], [c for x in laws for c in x.children()[:K]], (*shape, K))
@@ -137,7 +135,7 @@ class Stacking:
         given = {f: getattr(e, f) for f in ("name", "keys") if f in fields and f in dict(e._fields)}
         kids = law.children()
         if kids and self.holds(e):
-            K = e.num_components
+            K = e.stacked_children
             parts = [self._law(child, kids[0], (*index, k), done) for k, child in enumerate(e.children()[:K])]
             parts += [self._law(child, kid, index, done) for child, kid in zip(e.children()[K:], kids[1:], strict=True)]
             own = {law.components_field: tuple(parts[:K]), **_rest(law, parts[K:])}
@@ -164,7 +162,9 @@ def like(one: Any, other: Any) -> bool:
     if type(one) is not type(other) or len(one.children()) != len(other.children()):
         return False
     own = ("name", "keys")
-    if not all(f in own or same(v, other.stored(f)) for f, d in one._fields if not isinstance(d, (Child, Children)) for v in [one.stored(f)]):
+    if not all(
+        f in own or same(v, other.stored(f)) for f, d in one._fields if not isinstance(d, (Child, Children)) for v in [one.stored(f)]
+    ):
         return False
     facts = one.facts.keys() | other.facts.keys()
     if not all(f == "place" or equal(one.facts.get(f), other.facts.get(f)) for f in facts):
@@ -208,20 +208,14 @@ def chosen(first: np.ndarray, one: Any, other: Any) -> Any:
     return type(one).unchecked(one.batch, **fields, **own)
 
 
-
-def joined(stacks: Sequence[Any]) -> Any:
-    """One stack of several of one shape, along a new first axis."""
+def joined(estimator: Any, stacks: Sequence[Any]) -> Any:
+    """One stack of several that an estimator's laws are held as, along a new first axis."""
     first = stacks[0]
     shape = (len(stacks), *first.batch)
     if isinstance(first, SeveralDistribution):
         return several([law for stack in stacks for law in stack.laws], shape)
-    if _apart(first):
+    if not estimator.stacks:
         return several(stacks, shape)
     fields = {f: d.together([s.stored(f) for s in stacks], shape[:1]) for f, d, _ in own_fields(first)}
-    own = first.child_values(tuple(joined(kids) for kids in zip(*(s.children() for s in stacks), strict=True)))
-    return type(first).unchecked(shape, **fields, **own)
-
-
-def _apart(law: Any) -> bool:
-    """Whether a law's formulas are written for one alone."""
-    return not law.estimator_family.stacks
+    kids = zip(estimator.children(), zip(*(s.children() for s in stacks), strict=True), strict=True)
+    return type(first).unchecked(shape, **fields, **first.child_values(tuple(joined(e, column) for e, column in kids)))

@@ -11,6 +11,7 @@ A node of a model's tree holds its own statistics and those of its children: `No
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -67,10 +68,10 @@ def _joined(name: str, a: Any, b: Any) -> Any:
 class Moments:
     """Weighted count, mean and centred second moment; merged by the pooled formula (Chan, Golub, LeVeque 1983, eq. 2.1).
 
-    `mean` and `m2` are scalars, or `(d,)` for vectors; `m2` is `(d, d)` in a `Scatter`.
+    `mean` and `m2` are scalars, or `(d,)` for vectors; `m2` is `(d, d)` in a `Scatter`; of a stack, with its axes in front.
     """
 
-    count: float
+    count: Any
     mean: Any
     m2: Any
 
@@ -85,6 +86,12 @@ class Moments:
         mean = self.mean + shift * beside(share, shift)
         square = self.square(shift)
         return type(self)(count, mean, self.m2 + other.m2 + square * beside(self.count * share, square))
+
+    @classmethod
+    def together(cls, parts: Sequence[Self], shape: tuple[int, ...]) -> Self:
+        """Those of a stack of a shape, from those of its places in order."""
+        fields = (np.array([getattr(part, field) for part in parts]) for field in ("count", "mean", "m2"))
+        return cls(*(values.reshape(shape + values.shape[1:])[()] for values in fields))
 
     @staticmethod
     def square(shift: Any) -> Any:

@@ -23,6 +23,7 @@ from dmlcore.core.distribution import CombinatorDistribution, Distribution
 from dmlcore.core.errors import LikelihoodError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.mixing import Drawn, exact_mix
+from dmlcore.core.numerics import by_rows, joined
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Column, Distinct, Versions
 from dmlcore.data.encoded import Encoded
@@ -302,7 +303,7 @@ class Open:
 
 def scaled_by_largest(logs: np.ndarray, tapes: Any) -> Components:
     """Log densities `(.., K, n)` of K nodes as densities relative to the largest of each row."""
-    scaled, shift, odd = kernels.scaled_densities(logs.reshape(-1, *logs.shape[-2:]))
+    scaled, shift, odd = kernels.scaled_densities(joined(logs, 2))
     if odd:
         raise LikelihoodError("a log density is NaN or +inf")
     return Components(tapes, logs, scaled.reshape(logs.shape), shift.reshape(*logs.shape[:-2], -1))
@@ -310,24 +311,20 @@ def scaled_by_largest(logs: np.ndarray, tapes: Any) -> Components:
 
 def shares_among(scaled: np.ndarray, w: np.ndarray, total: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`w scaled weights / total`, the weights `(.., n)` shared out among K components `(.., K, n)`, and their sums `(.., K)`."""
-    *shape, K, n = scaled.shape
-    weights = np.broadcast_to(weights, (*shape, n)).reshape(-1, n)
-    shares, sums = kernels.shares_of(scaled.reshape(-1, K, n), w.reshape(-1, K), total.reshape(-1, n), weights)
+    *shape, _, n = scaled.shape
+    weights = np.broadcast_to(weights, (*shape, n))
+    shares, sums = kernels.shares_of(joined(scaled, 2), joined(w), joined(total), joined(weights))
     return shares.reshape(scaled.shape), sums.reshape(w.shape)
 
 
 def gathered(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """`table[..., codes]`."""
-    if table.ndim == 1:
-        return gather(table, codes)
-    return gather_many(table.reshape(-1, table.shape[-1]), codes).reshape(*table.shape[:-1], -1)
+    return gather(table, codes) if table.ndim == 1 else by_rows(gather_many, table, codes)
 
 
 def scattered(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
     """Weights `(.., n)` summed for each code below `size`."""
-    if weights.ndim == 1:
-        return scatter(weights, codes, size)
-    return scatter_many(weights.reshape(-1, len(codes)), codes, size).reshape(*weights.shape[:-1], size)
+    return scatter(weights, codes, size) if weights.ndim == 1 else by_rows(scatter_many, weights, codes, size)
 
 
 def leaf_log_densities(leaf: Distribution, column: Any) -> np.ndarray:

@@ -52,10 +52,11 @@ def begun(
 
 def carried_on(problem: Problem, runs: Sequence[Run], steps: int, deadline: float = np.inf) -> int:
     """Takes each start so many EM steps further, unless it is late; one that fails keeps its error. How many steps were taken."""
+    one = problem.stacked().estimator
     taken_before = sum(run.steps for run in runs)
 
     def carry_on(together: Problem, part: Sequence[Run]) -> None:
-        stack, objective = joined([run.stack for run in part]), np.zeros(0)
+        stack, objective = joined(one, [run.stack for run in part]), np.zeros(0)
         done = 0
         while done < steps and (not done or time.perf_counter() < deadline):
             done += 1

@@ -109,20 +109,8 @@ def gather_many(tables, codes):
 
 
 @kernel
-def gather_sum(table, codes, offsets):
-    """Sums of `table[codes[offsets[i]:offsets[i + 1]]]`, shape `(n,)`."""
-    out = np.empty(len(offsets) - 1)
-    for i in range(len(out)):
-        total = 0.0
-        for j in range(offsets[i], offsets[i + 1]):
-            total += table[codes[j]]
-        out[i] = total
-    return out
-
-
-@kernel
 def gather_sum_many(tables, codes, offsets):
-    """`gather_sum` for each row of tables `(K, size)`, shape `(K, n)`."""
+    """Sums of `tables[k, codes[offsets[i]:offsets[i + 1]]]`, shape `(K, n)`."""
     K, n = len(tables), len(offsets) - 1
     out = np.empty((K, n))
     for i in range(n):

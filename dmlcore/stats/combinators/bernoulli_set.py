@@ -12,11 +12,11 @@ from dmlcore.core import special
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, cut
 from dmlcore.core.domains import Maybe, chosen_probability
-from dmlcore.core.errors import EmptyError
 from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
+from dmlcore.core.keys import estimated
 from dmlcore.core.label_domains import LabelProbabilities
-from dmlcore.core.labels import LabelMap, looked_up
-from dmlcore.core.numerics import logs_of
+from dmlcore.core.labels import LabelMap
+from dmlcore.core.numerics import across, by_rows, logs_of
 from dmlcore.core.statistics import Counts, Node
 from dmlcore.data.sequences import LabelSet
 
@@ -43,30 +43,25 @@ class BernoulliSetDistribution(CombinatorDistribution):
         return self.stored("pmap")
 
     @cached_property
-    def _logs(self) -> tuple[np.ndarray, np.ndarray, float]:
+    def _logs(self) -> tuple[np.ndarray, np.ndarray, Any]:
         """Log odds per label, which labels must be present, and the log probability that all others are absent."""
         p = self._table.values_array
         inside, outside = logs_of(np.maximum(p, self.min_prob)), logs_of(np.maximum(1.0 - p, self.min_prob))
         sure = outside == -np.inf
-        return np.where(sure, inside, inside - np.where(sure, 0.0, outside)), sure, float(outside[~sure].sum())
+        return np.where(sure, inside, inside - np.where(sure, 0.0, outside)), sure, np.where(sure, 0.0, outside).sum(axis=-1)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        logs, tape = self.forward_many((self,), column, score)
-        return logs[0], tape
+        odds, sure, absent = self._logs
+        log = self._summed(column, odds, -np.inf)
+        log += across(absent)
+        if sure.any():
+            log[self._summed(column, sure.astype(np.float64), 0.0) < across(sure.sum(axis=-1))] = -np.inf
+        return log, column
 
-    @classmethod
-    def forward_many(cls, nodes: tuple[BernoulliSetDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        """`forward` of several, reading the sets once: `(K, n)` log densities."""
-        labels, codes = column.flat.values.x, column.flat.codes
-        odds = looked_up([node._table for node in nodes], labels, [node._logs[0] for node in nodes], -np.inf)
-        logs = kernels.gather_sum_many(odds, codes, column.offsets)
-        logs += np.array([[node._logs[2]] for node in nodes])
-        for node, log in zip(nodes, logs, strict=True):
-            sure = node._logs[1]
-            if sure.any():
-                held = kernels.gather_sum(node._table.lookup(labels, sure.astype(np.float64), 0.0), codes, column.offsets)
-                log[held < sure.sum()] = -np.inf
-        return logs, column
+    def _summed(self, column: Any, table: np.ndarray, default: float) -> np.ndarray:
+        """A table `(.., labels)` summed over the labels of each set `(.., n)`."""
+        read = self._table.lookup(column.flat.values.x, table, default)
+        return by_rows(kernels.gather_sum_many, read, column.flat.codes, column.offsets)
 
     def typical(self) -> list[Any]:
         return [label for label, p in self.pmap.items() if p > 0.5]
@@ -88,7 +83,7 @@ class BernoulliSetDistribution(CombinatorDistribution):
         held[where[where >= 0]] = statistics.weights[where >= 0]
         p = self._table.values_array
         inside, outside = np.maximum(p, self.min_prob), np.maximum(1 - p, self.min_prob)
-        return float((special.xlogy(held, inside) + special.xlogy(count - held, outside)).sum())
+        return (special.xlogy(held, inside) + special.xlogy(count - held, outside)).sum(axis=-1)
 
     def estimator(self, pseudo_count: Any = None) -> BernoulliSetEstimator:
         own = None if pseudo_count is None else self._table
@@ -113,6 +108,7 @@ class BernoulliSetEstimator(CombinatorEstimator):
     keys: str | None = keys()
 
     family = BernoulliSetDistribution
+    stacks = True
     labels: ClassVar[Any] = None
 
     def validate(self) -> None:
@@ -122,14 +118,9 @@ class BernoulliSetEstimator(CombinatorEstimator):
         return column
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        return self.backward_many((self,), tape, weights[None], send)[0]
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of several, from weights `(K, n)`."""
         labels = tape.flat.values.x
-        held = kernels.scatter_rows_many(weights, tape.flat.codes, tape.offsets, len(labels))
-        return [Node(Counts(labels, row, float(total))) for row, total in zip(held, weights.sum(axis=1), strict=True)]
+        held = by_rows(kernels.scatter_rows_many, weights, tape.flat.codes, tape.offsets, len(labels))
+        return Node(Counts(labels, held, weights.sum(axis=-1)))
 
     def resolve(self, statistics: Counts) -> Self:
         (count,) = pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
@@ -139,16 +130,15 @@ class BernoulliSetEstimator(CombinatorEstimator):
         half = np.full(len(labels), 0.5) if spread is None else spread.lookup(labels, spread.values_array, 0.5)
         return self.pinned(labels=labels, prior=Counts(labels, count * half, count) if count > 0 else None)
 
-    def assemble(self, own: Counts, children: tuple[Any, ...], previous: Any = None) -> BernoulliSetDistribution:
+    def assemble(self, own: Counts, children: tuple[Any, ...], previous: Any = None) -> Any:
         total, held = own.total, own.over(self.labels)
         if self.prior is not None:
             total, held = total + self.prior.total, held + self.prior.weights
-        if not total > 0:
-            if previous is not None:
-                return previous
-            raise EmptyError(f"{self.label}: no row gives it any weight; it cannot be estimated without pseudo_count")
-        pmap = LabelMap(self.labels, np.minimum(held / total, 1.0))
-        return BernoulliSetDistribution(pmap, self.min_prob, self.name, self.keys)
+
+        def law() -> Any:
+            return self.law(pmap=LabelMap(self.labels, np.minimum(held / across(total), 1.0)), min_prob=self.min_prob)
+
+        return estimated(self, total, previous, law)
 
     def log_prior(self, distribution: Any) -> float:
         return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)

@@ -11,7 +11,7 @@ from dmlcore.core.declared import check_node, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
 from dmlcore.core.estimator import CombinatorEstimator
 from dmlcore.core.partial import given
-from dmlcore.core.statistics import Node
+from dmlcore.core.statistics import Node, Sums
 from dmlcore.data.layouts import Layout
 from dmlcore.stats.combinators.null import NullDistribution
 
@@ -35,7 +35,8 @@ class IgnoredDistribution(CombinatorDistribution):
         return self.dist.layout
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        return score(self.dist, column)[0], None
+        log = score(self.dist, column)[0]
+        return np.tile(log, (*self.batch, 1)) if self.batch else log, None
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         return self.dist.draw(size, rng)
@@ -65,6 +66,7 @@ class IgnoredEstimator(CombinatorEstimator):
     name: str | None = name()
 
     family = IgnoredDistribution
+    stacks = True
 
     def validate(self) -> None:
         check_fixed(self)
@@ -77,7 +79,7 @@ class IgnoredEstimator(CombinatorEstimator):
         return None
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        return Node(None)
+        return Node(Sums(count=weights.sum(axis=-1)))
 
     def permits(self, distribution: Any) -> bool:
         return distribution.dist == self.dist
@@ -86,7 +88,7 @@ class IgnoredEstimator(CombinatorEstimator):
         return law if isinstance(law, IgnoredDistribution) else IgnoredDistribution(law)
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> IgnoredDistribution:
-        return IgnoredDistribution(self.dist, self.name, self.keys)
+        return self.law(np.shape(own.count), dist=self.dist)
 
 
 def check_fixed(node: Any) -> None:

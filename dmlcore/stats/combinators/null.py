@@ -9,7 +9,7 @@ import numpy as np
 from dmlcore.core.declared import keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
 from dmlcore.core.estimator import CombinatorEstimator
-from dmlcore.core.statistics import Node
+from dmlcore.core.statistics import Node, Sums
 from dmlcore.data.layouts import Anything
 
 
@@ -21,7 +21,7 @@ class NullDistribution(CombinatorDistribution):
     kind = Anything
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        return np.zeros(len(column)), None
+        return np.zeros((*self.batch, len(column))), None
 
     def estimator(self, pseudo_count: Any = None) -> NullEstimator:
         return NullEstimator(name=self.name)
@@ -36,15 +36,16 @@ class NullEstimator(CombinatorEstimator):
     keys: str | None = keys()
 
     family = NullDistribution
+    stacks = True
 
     def open(self, column: Any, open: Any) -> None:
         return None
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        return Node(None)
+        return Node(Sums(count=weights.sum(axis=-1)))
 
     def adopt(self, law: Distribution) -> Distribution:
         return law if isinstance(law, NullDistribution) else NullDistribution()
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> NullDistribution:
-        return NullDistribution(self.name)
+        return self.law(np.shape(own.count))

@@ -13,9 +13,9 @@ from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_v
 from dmlcore.core.domains import Absent, probability
 from dmlcore.core.errors import inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.numerics import logs
 from dmlcore.core.partial import MISSING, Some, given
 from dmlcore.core.rowlaws import Fixed
-from dmlcore.core.numerics import logs
 from dmlcore.core.statistics import Node, beside
 from dmlcore.data.layouts import Explained, Layout, Maybe
 from dmlcore.stats.latent.weights import log_prior_of, share

@@ -15,11 +15,12 @@ from dmlcore.core.domains import Shares, simplex, stochastic_matrix
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.numerics import logs_of
+from dmlcore.core.numerics import by_rows, joined, logs_of
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, scaled_by_largest
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
+from dmlcore.kernels.codes import scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, mixed
 from dmlcore.stats.latent.weights import log_prior_of, share
@@ -27,7 +28,7 @@ from dmlcore.stats.sequences.sequence import SequenceDistribution, blame_element
 
 
 class HierarchicalTape:
-    """Topic scores of the elements, `totals[m] = taus[m] @ scaled` `(M, N)`, and the tape of the outer mixture."""
+    """Topic scores of the elements, `totals = taus @ scaled` `(.., M, N)`, and the tape of the outer mixture."""
 
     __slots__ = ("exact", "length", "offsets", "outer", "scored", "taus", "totals")
 
@@ -56,6 +57,7 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "topics")
 
+    components_field = "topics"
     other_names: ClassVar[Mapping[str, str]] = {"mixture_weights": "w", "topic_weights": "taus"}
 
     def validate(self) -> None:
@@ -73,33 +75,32 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     @property
     def num_topics(self) -> int:
-        return len(self.topics)
+        return self.taus.shape[-1]
 
     @property
     def num_mixtures(self) -> int:
-        return len(self.w)
+        return self.w.shape[-1]
 
     @property
     def num_components(self) -> int:
-        return len(self.w)
+        return self.w.shape[-1]
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, HierarchicalTape]:
-        scored = score.components(self.topics, column.flat)
+        scored = score.components(self.topics, column.flat, self.batch)
         totals = self.taus @ scored.scaled
         exact = None
         chooses = score.mix is not exact_mix
         if chooses or (totals.size and not totals.min() > SMALL):
-            elements = np.flatnonzero(chooses | ~(totals.min(axis=0) > SMALL))
-            joint = scored.logs[None, :, elements] + logs_of(self.taus)[:, :, None]
+            elements = np.flatnonzero(chooses | ~(joined(totals).min(axis=0) > SMALL))
+            joint = scored.logs[..., None, :, elements] + logs_of(self.taus)[..., None]
             sums, posterior = score.mix(joint)
             exact = (elements, posterior)
-            totals[:, elements] = 1.0
-        logs = kernels.segment_log_product(totals, column.offsets)
-        logs += kernels.segment_sum(scored.shift[None], column.offsets)
+            totals[..., elements] = 1.0
+        logs = by_rows(kernels.segment_log_product, totals, column.offsets)
+        logs += by_rows(kernels.segment_sum, scored.shift, column.offsets)[..., None, :]
         if exact is not None:
             row = np.searchsorted(column.offsets, elements, side="right") - 1
-            for log, part in zip(logs, sums - scored.shift[elements], strict=True):
-                np.add.at(log, row, part)
+            logs += by_rows(scatter_many, sums - scored.shift[..., None, elements], row, len(column))
         log, outer = mixed(scaled_by_largest(logs, []), self.w, score.mix)
         length, length_tape = score(self.len_dist, column.lengths)
         return log + length, HierarchicalTape(scored, self.taus, totals, outer, column.offsets, length_tape, exact)
@@ -159,6 +160,8 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
     keys: tuple[str | None, str | None] = keys("weights", "topics")
 
     family = HierarchicalMixtureDistribution
+    stacks = True
+    components_field = "estimators"
     parted = ("estimators",)
 
     def validate(self) -> None:
@@ -197,28 +200,28 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         return HierarchicalTape(scored, ones, np.ones((M, N)), tape, column.offsets, open(self.len_estimator, column.lengths), None)
 
     def backward(self, tape: HierarchicalTape, weights: np.ndarray, send: Any) -> Node:
-        outer = tape.posterior() * weights
-        rows = kernels.spread_quotients(outer, tape.totals, tape.offsets)
+        outer = tape.posterior() * weights[..., None, :]
+        rows = by_rows(kernels.spread_quotients, outer, joined(tape.totals), tape.offsets)
         extra = None
         if tape.exact is not None:  # there, totals are one
             elements, posterior = tape.exact
-            extra = posterior * rows[:, None, elements]
-            rows[:, elements] = 0.0
-        topic_weights = tape.taus.T @ rows
+            extra = posterior * rows[..., None, elements]
+            rows[..., elements] = 0.0
+        topic_weights = tape.taus.swapaxes(-1, -2) @ rows
         topic_weights *= tape.scored.scaled
-        taus = tape.taus * (rows @ tape.scored.scaled.T)
+        taus = tape.taus * (rows @ tape.scored.scaled.swapaxes(-1, -2))
         if extra is not None:
-            topic_weights[:, elements] = extra.sum(axis=0)
-            taus += extra.sum(axis=2)
-        own = np.concatenate([outer.sum(axis=1)[:, None], taus], axis=1)
-        topics = send.many(self.estimators, tape.scored.tapes, topic_weights)
+            topic_weights[..., elements] = extra.sum(axis=-3)
+            taus += extra.sum(axis=-1)
+        own = np.concatenate([outer.sum(axis=-1)[..., None], taus], axis=-1)
+        topics = send.shared_out(self.estimators, tape.scored.tapes, topic_weights)
         return Node(own, [*topics, send(self.len_estimator, tape.length, weights)])
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> HierarchicalMixtureDistribution:
         a, b = (None, None) if self.prior is None else self.prior
-        w = share(own[:, 0], a, previous and previous.w)
-        taus = share(own[:, 1:], b, previous and previous.taus)
-        return HierarchicalMixtureDistribution(children[:-1], w, taus, children[-1], self.name, self.keys)
+        w = share(own[..., 0], a, None if previous is None else previous.w)
+        taus = share(own[..., 1:], b, None if previous is None else previous.taus)
+        return self.law(w=w, taus=taus, topics=children[:-1], len_dist=children[-1])
 
     def log_prior(self, distribution: Any) -> float:
         if self.prior is None:

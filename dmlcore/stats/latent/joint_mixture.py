@@ -14,7 +14,7 @@ from dmlcore.core.domains import simplex, stochastic_matrix
 from dmlcore.core.errors import ParameterError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.numerics import logs_of
+from dmlcore.core.numerics import joined, logs_of
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Product
 from dmlcore.core.statistics import Node
@@ -35,10 +35,11 @@ class JointTape:
 
     def posterior(self) -> np.ndarray:
         """Posterior probabilities of the pairs of states, `(K1, K2, n)`."""
-        out = self.one.scaled[:, None] * self.two.scaled[None] * self.pairs[:, :, None] / self.total
+        out = self.one.scaled[..., :, None, :] * self.two.scaled[..., None, :, :]
+        out *= self.pairs[..., None] / self.total[..., None, None, :]
         if self.exact is not None:
             rows, posterior = self.exact
-            out[:, :, rows] = posterior
+            out[..., rows] = posterior
         return out
 
 
@@ -66,16 +67,15 @@ class JointMixtureDistribution(Posteriors, CombinatorDistribution):
         if self.w1.shape != shape[:1] or self.taus12.shape != shape:
             need = f"w1 and taus12 must have shapes {shape[:1]} and {shape}"
             raise ParameterError(f"JointMixtureDistribution: {need}, got {self.w1.shape} and {self.taus12.shape}")
-        pairs = self.w1[:, None] * self.taus12
-        w2 = pairs.sum(axis=0)
+        w2 = self.pairs.sum(axis=0)
         even = np.full(shape[::-1], 1 / shape[0])
-        taus21 = np.where(w2[:, None] > 0, pairs.T / np.where(w2 > 0, w2, 1.0)[:, None], even)
-        self.derive(_pairs=pairs, w2=simplex.check(w2), taus21=stochastic_matrix.check(taus21))
+        taus21 = np.where(w2[:, None] > 0, self.pairs.T / np.where(w2 > 0, w2, 1.0)[:, None], even)
+        self.derive(w2=simplex.check(w2), taus21=stochastic_matrix.check(taus21))
 
-    @property
+    @cached_property
     def pairs(self) -> np.ndarray:
         """Probabilities of the pairs of states, `(K1, K2)`."""
-        return self.__dict__["_pairs"]
+        return self.w1[..., None] * self.taus12
 
     def fields(self) -> dict[str, Any]:
         return {**super().fields(), "w2": None, "taus21": None}
@@ -98,21 +98,22 @@ class JointMixtureDistribution(Posteriors, CombinatorDistribution):
         return len(self.components2)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, JointTape]:
-        one, two = score.components(self.components1, column.fields[0]), score.components(self.components2, column.fields[1])
+        one, two = (score.components(side, field, self.batch) for side, field in zip(self._sides, column.fields, strict=True))
         inner = self.pairs @ two.scaled
-        total = np.einsum("kn,kn->n", one.scaled, inner)
+        total = np.einsum("...kn,...kn->...n", one.scaled, inner)
         exact = None
         chooses = score.mix is not exact_mix
-        if chooses or (len(total) and not total.min() > SMALL):
-            rows = np.flatnonzero(chooses | ~(total > SMALL))
-            left, right = (side.logs[:, rows] for side in (one, two))
-            joint = left[:, None] + right[None] + logs_of(self.pairs)[:, :, None]
-            sums, posterior = score.mix(joint.reshape(-1, len(rows)))
+        if chooses or (total.size and not total.min() > SMALL):
+            rows = np.flatnonzero(chooses | ~(joined(total).min(axis=0) > SMALL))
+            left, right = (side.logs[..., rows] for side in (one, two))
+            joint = left[..., :, None, :] + right[..., None, :, :] + logs_of(self.pairs)[..., None]
+            *shape, K1, K2, _ = joint.shape
+            sums, posterior = score.mix(joint.reshape(*shape, K1 * K2, len(rows)))
             exact = (rows, posterior.reshape(joint.shape))
-            total[rows] = 1.0
+            total[..., rows] = 1.0
         log = np.log(total) + one.shift + two.shift
         if exact is not None:
-            log[rows] = sums
+            log[..., rows] = sums
         return log, JointTape(one, two, self.pairs, inner, total, exact)
 
     def prior_given(self, column: Any) -> np.ndarray:
@@ -226,6 +227,7 @@ class JointMixtureEstimator(CombinatorEstimator):
     name: str | None = name()
 
     family = JointMixtureDistribution
+    stacks = True
     parted = ("estimators1", "estimators2")
 
     def validate(self) -> None:
@@ -263,24 +265,24 @@ class JointMixtureEstimator(CombinatorEstimator):
         rows = weights / tape.total
         if tape.exact is not None:
             at, posterior = tape.exact
-            extra = posterior * weights[at]
-            rows[at] = 0.0
-        left = tape.one.scaled * rows
-        own = tape.pairs * (left @ tape.two.scaled.T)
-        first, second = left * tape.inner, tape.two.scaled * (tape.pairs.T @ left)
+            extra = posterior * weights[..., None, None, at]
+            rows[..., at] = 0.0
+        left = tape.one.scaled * rows[..., None, :]
+        own = tape.pairs * (left @ tape.two.scaled.swapaxes(-1, -2))
+        first, second = left * tape.inner, tape.two.scaled * (tape.pairs.swapaxes(-1, -2) @ left)
         if tape.exact is not None:
-            own += extra.sum(axis=2)
-            first[:, at] += extra.sum(axis=1)
-            second[:, at] += extra.sum(axis=0)
-        one, two = send.many(self.estimators1, tape.one.tapes, first), send.many(self.estimators2, tape.two.tapes, second)
-        return Node(own, [*one, *two])
+            own += extra.sum(axis=-1)
+            first[..., at] += extra.sum(axis=-2)
+            second[..., at] += extra.sum(axis=-3)
+        one = send.shared_out(self.estimators1, tape.one.tapes, first)
+        return Node(own, [*one, *send.shared_out(self.estimators2, tape.two.tapes, second)])
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> JointMixtureDistribution:
         K1 = len(self.estimators1)
         counts = own if self.prior is None else own + self.prior
-        w1 = share(counts.sum(axis=1), None, previous and previous.w1)
-        taus12 = share(counts, None, previous and previous.taus12)
-        return JointMixtureDistribution(children[:K1], children[K1:], w1, None, taus12, None, self.keys, self.name)
+        w1 = share(counts.sum(axis=-1), None, None if previous is None else previous.w1)
+        taus12 = share(counts, None, None if previous is None else previous.taus12)
+        return self.law(w1=w1, taus12=taus12, components1=children[:K1], components2=children[K1:])
 
     def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else log_prior_of(self.prior, distribution.pairs)
+        return 0.0 if self.prior is None else log_prior_of(self.prior, distribution.pairs, 2)

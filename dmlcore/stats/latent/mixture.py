@@ -14,7 +14,7 @@ from dmlcore.core.domains import simplex
 from dmlcore.core.errors import ParameterError, StructureError, SupportError, shorten
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.numerics import logs_of
+from dmlcore.core.numerics import joined, logs_of
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.statistics import Node
@@ -63,14 +63,14 @@ def mixed(scored: Components, w: np.ndarray, mix: Any = exact_mix) -> tuple[np.n
     if mix is not exact_mix:
         log, chosen = mix(scored.logs + logs_of(w)[..., :, None])
         return log, MixtureTape(scored, w, log, (EVERY, chosen))
-    *shape, K, n = scored.scaled.shape
-    total, least = kernels.mixed_densities(scored.scaled.reshape(-1, K, n), w.reshape(-1, K))
+    *shape, _, n = scored.scaled.shape
+    total, least = kernels.mixed_densities(joined(scored.scaled, 2), joined(w))
     total = total.reshape(*shape, n)
     if least > SMALL:
         log = np.log(total)
         log += scored.shift
         return log, MixtureTape(scored, w, total)
-    rows = np.flatnonzero(~(total.reshape(-1, total.shape[-1]).min(axis=0) > SMALL))
+    rows = np.flatnonzero(~(joined(total).min(axis=0) > SMALL))
     log_sums, exact = exact_mix(scored.logs[..., rows] + logs_of(w)[..., :, None])
     total[..., rows] = 1.0
     log = np.log(total) + scored.shift

@@ -13,7 +13,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import covariance, vector
 from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI
+from dmlcore.core.numerics import HALF_LOG_2PI, joined
 from dmlcore.core.statistics import Scatter
 from dmlcore.core.support import REALS
 from dmlcore.data.layouts import Layout, Vector
@@ -170,12 +170,10 @@ class MultivariateGaussianEstimator(Estimator):
             apart *= np.sqrt(weights)
             return Scatter(count, mean, apart @ apart.T - np.outer(count * rest, rest))
         check_dimension(x, self.dim, self.label)
-        shape, d, rows = weights.shape[:-1], x.shape[1], weights.reshape(-1, len(x))
+        shape, d, rows = weights.shape[:-1], x.shape[1], joined(weights)
         if d > SHORT:  # BLAS is faster
-            parts = [self.statistics(x, row) for row in rows]
-            counts, means, m2 = (np.array([getattr(part, field) for part in parts]) for field in ("count", "mean", "m2"))
-        else:
-            counts, means, m2 = kernels.scatters(x.T, rows)
+            return Scatter.together([self.statistics(x, row) for row in rows], shape)
+        counts, means, m2 = kernels.scatters(x.T, rows)
         return Scatter(counts.reshape(shape), means.reshape(*shape, d), m2.reshape(*shape, d, d))
 
     def resolve(self, statistics: Scatter) -> Self:

@@ -10,9 +10,9 @@ import numpy as np
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution
 from dmlcore.core.domains import covariance, vector
-from dmlcore.core.errors import EmptyError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI
+from dmlcore.core.keys import estimated
+from dmlcore.core.numerics import HALF_LOG_2PI, joined
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.columns import Values
 from dmlcore.data.layouts import Layout, Vector
@@ -194,48 +194,40 @@ class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDi
         return PartialVector(self.label, self.dim)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        check_dimension(column.x, self.dim, self.label)
         if column.complete:
-            check_dimension(column.x, self.dim, self.label)
             with np.errstate(over="ignore"):
                 return self.log_densities(column.x), (column, None)
-        logs, tape = self.forward_many((self,), column, score)
-        return logs[0], tape
-
-    @classmethod
-    def forward_many(cls, nodes: tuple[PartialGaussianDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        """`forward` of several, `(K, n)` log densities. The tape holds the column, and what `_filled` gives of each node."""
-        check_dimension(column.x, nodes[0].dim, nodes[0].label)
-        if column.complete:
-            with np.errstate(over="ignore"):
-                return cls.log_densities_many(nodes, column.x), (column, None)
-        scored = [node._filled(column) for node in nodes]
-        return np.array([log for log, _, _ in scored]), (column, [(x, left) for _, x, left in scored])
-
-    def _filled(self, column: Gapped) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-        """Log densities, vectors with missing coordinates at their conditional mean, and the conditional covariances of each batch.
-
-        From the Cholesky factor of the covariance with the known coordinates first (Little and Rubin 2002, section 11.2).
-        """
-        log, x, left = np.zeros(len(column)), column.x.copy(order="F"), []
-        for batch in column.batches:
-            factors = batch.factors(self.covar)
-            logs = HALF_LOG_2PI + np.log(np.diagonal(factors, axis1=1, axis2=2))
-            with np.errstate(invalid="ignore", over="ignore"):
-                out = batch.regressed(self.mu, factors)
-                squares = np.einsum("qdw,qdw,qd->qw", out, out, batch.known[batch.of].astype(np.float64)).ravel()[batch.slot]
-            own = -0.5 * squares - np.where(batch.known, logs, 0.0).sum(axis=1)[batch.pattern]
-            log[batch.rows] = np.where(np.isnan(own), -np.inf, own)
-            tiled, among = batch.gaps
-            x[among] = self.mu[among[1]] + out[tiled]
-            left.append(batch.left(factors))
-        x[log == -np.inf] = self.mu  # such rows can take part with weight zero only
-        return log, x, left
+        places = [filled(column, mu, covar) for mu, covar in zip(joined(self.mu), joined(self.covar, 2), strict=True)]
+        log = np.array([log for log, _, _ in places]).reshape(*self.batch, len(column))
+        return log, (column, [(x, left) for _, x, left in places])
 
     def estimator(self, pseudo_count: Any = None) -> PartialGaussianEstimator:
         if pseudo_count is None:
             return PartialGaussianEstimator(self.dim, name=self.name, keys=self.keys)
         counts = pseudo_counts(pseudo_count, 2, "PartialGaussianDistribution")
         return PartialGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
+
+
+def filled(column: Gapped, mu: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Log densities, vectors with missing coordinates at their conditional mean, and the conditional covariances of each batch.
+
+    From the Cholesky factor of the covariance with the known coordinates first (Little and Rubin 2002, section 11.2).
+    """
+    log, x, left = np.zeros(len(column)), column.x.copy(order="F"), []
+    for batch in column.batches:
+        factors = batch.factors(covar)
+        logs = HALF_LOG_2PI + np.log(np.diagonal(factors, axis1=1, axis2=2))
+        with np.errstate(invalid="ignore", over="ignore"):
+            out = batch.regressed(mu, factors)
+            squares = np.einsum("qdw,qdw,qd->qw", out, out, batch.known[batch.of].astype(np.float64)).ravel()[batch.slot]
+        own = -0.5 * squares - np.where(batch.known, logs, 0.0).sum(axis=1)[batch.pattern]
+        log[batch.rows] = np.where(np.isnan(own), -np.inf, own)
+        tiled, among = batch.gaps
+        x[among] = mu[among[1]] + out[tiled]
+        left.append(batch.left(factors))
+    x[log == -np.inf] = mu  # such rows can take part with weight zero only
+    return log, x, left
 
 
 class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimator):
@@ -277,26 +269,16 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
         return column, [(x, [spread[:, :, None] * np.eye(spread.shape[1]) for spread in each])]
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        return self.backward_many((self,), tape, weights[None], send)[0]
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of several, from weights `(K, n)`."""
-        column, filled = tape
-        if filled is None:
-            whole = estimators[0].statistics(column.x, weights[0]) if len(estimators) == 1 else None
-            each = [whole] if whole is not None else cls.statistics_many(estimators, column.x, weights)
-            return [Node(own) for own in each]
-        return [Node(e._expected(column, x, left, w)) for e, (x, left), w in zip(estimators, filled, weights, strict=True)]
+        column, places = tape
+        if places is None:
+            return Node(self.statistics(column.x, weights))
+        parts = [self._expected(column, x, left, w) for (x, left), w in zip(places, joined(weights), strict=True)]
+        return Node(Scatter.together(parts, weights.shape[:-1]))
 
     def _expected(self, column: Gapped, x: np.ndarray, left: list[np.ndarray], weights: np.ndarray) -> Scatter:
         own = self.statistics(x, weights)
         more = sum(batch.added(covariances, weights) for batch, covariances in zip(column.batches, left, strict=True))
         return Scatter(own.count, own.mean, own.m2 + more)
 
-    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> PartialGaussianDistribution:
-        if not self.has_prior and not own.count > 0:
-            if previous is None:
-                raise EmptyError(f"{self.label}: no row gives it any weight; it cannot be estimated without pseudo_count")
-            return previous
-        return self.estimate(own, previous)  # type: ignore[return-value]
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
+        return estimated(self, own.count, previous, lambda: self.estimate(own, previous))

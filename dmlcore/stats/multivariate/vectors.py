@@ -9,6 +9,7 @@ import numpy as np
 
 from dmlcore.core.domains import Whole
 from dmlcore.core.errors import DataError
+from dmlcore.core.numerics import joined
 
 LOST = 1e3  # how many times more squares about the middle of all rows may be than about a centre of their own: three digits are lost
 
@@ -82,7 +83,7 @@ def squared_distances(x: np.ndarray, mu: np.ndarray, scale: np.ndarray) -> np.nd
 def coordinate_moments(x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sums of weights `(..)`, weighted means and sums of squares about them `(.., d)`, from weights `(.., n)`: as above."""
     shape, d = weights.shape[:-1], x.shape[1]
-    weights = weights.reshape(-1, len(x))
+    weights = joined(weights)
     counts = weights.sum(axis=1)
     whole = np.where(counts > 0, counts, 1.0)[:, None]
     middle = x.mean(axis=0) if len(x) else np.zeros(d)

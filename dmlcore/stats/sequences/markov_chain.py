@@ -15,13 +15,14 @@ from dmlcore.core.domains import chosen_probability
 from dmlcore.core.errors import DataError, DegenerateError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.label_domains import LabelProbabilities, TransitionMap, Transitions
-from dmlcore.core.labels import LabelMap, Vocabulary, looked_up
-from dmlcore.core.numerics import logs_of
+from dmlcore.core.labels import LabelMap, Vocabulary
+from dmlcore.core.numerics import by_rows, logs_of
 from dmlcore.core.statistics import Counts, Node, Sums
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import LabelSequence
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
+from dmlcore.stats.latent.weights import share
 from dmlcore.stats.sequences.chain_draws import Walks
 from dmlcore.stats.sequences.chain_runs import given_elements, likeliest_path
 
@@ -62,25 +63,16 @@ class MarkovChainDistribution(CombinatorDistribution):
         return logs_of(self._initial.values_array), logs_of(self._pairs.values_array), default
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        logs, tape = self.forward_many((self,), column, score)
-        return logs[0], tape
-
-    @classmethod
-    def forward_many(cls, nodes: tuple[MarkovChainDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        """`forward` of several chains, reading the sequences once: `(K, n)` log densities."""
-        length, length_tapes = score.many(tuple(node.len_dist for node in nodes), column.lengths)
-        logs = [node._logs for node in nodes]
-        default = np.array([[d] for _, _, d in logs])
-        initial = looked_up([node._initial for node in nodes], column.labels, [table for table, _, _ in logs], default)
-        pairs = looked_up([node._pairs for node in nodes], column.pairs, [table for _, table, _ in logs], default)
-        log = kernels.gather_sum_many(pairs, column.pair_codes, column.offsets)
+        length, length_tape = score(self.len_dist, column.lengths)
+        initial, pairs, default = self._logs
+        log = by_rows(kernels.gather_sum_many, self._pairs.lookup(column.pairs, pairs, default), column.pair_codes, column.offsets)
         log += length
-        first = gather_many(initial, column.first)
+        first = by_rows(gather_many, self._initial.lookup(column.labels, initial, default), column.first)
         if len(column.started) == len(column):
             log += first
         else:
-            log[:, column.started] += first
-        return log, (column, length_tapes)
+            log[..., column.started] += first
+        return log, (column, length_tape)
 
     def typical(self) -> list[Any]:
         return likeliest_path(self, Walks(self).typical_length())
@@ -121,6 +113,7 @@ class MarkovChainEstimator(CombinatorEstimator):
     keys: str | None = keys()
 
     family = MarkovChainDistribution
+    stacks = True
     labels: ClassVar[Any] = None
     pairs: ClassVar[Any] = None
     row: ClassVar[Any] = None
@@ -133,22 +126,14 @@ class MarkovChainEstimator(CombinatorEstimator):
         return LabelSequence(self.label, self.len_estimator.layout)
 
     def open(self, column: Any, open: Any) -> Any:
-        return column, [open(self.len_estimator, column.lengths)]
+        return column, open(self.len_estimator, column.lengths)
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        return self.backward_many((self,), tape, weights[None], send)[0]
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of several chains, from weights `(K, n)`."""
-        column, lengths = tape
-        first = scatter_many(weights[:, column.started], column.first, len(column.labels))
-        pairs = kernels.scatter_rows_many(weights, column.pair_codes, column.offsets, len(column.pairs))
-        inner = send.many(tuple(e.len_estimator for e in estimators), lengths, weights)
-        return [
-            Node(Sums(first=Counts(column.labels, a), pairs=Counts(column.pairs, b)), [node])
-            for a, b, node in zip(first, pairs, inner, strict=True)
-        ]
+        column, length = tape
+        first = by_rows(scatter_many, weights[..., column.started], column.first, len(column.labels))
+        pairs = by_rows(kernels.scatter_rows_many, weights, column.pair_codes, column.offsets, len(column.pairs))
+        own = Sums(first=Counts(column.labels, first), pairs=Counts(column.pairs, pairs))
+        return Node(own, [send(self.len_estimator, length, weights)])
 
     def resolve(self, statistics: Any) -> Self:
         (count,) = pseudo_counts(self.pseudo_count, 1, "MarkovChainEstimator")
@@ -173,22 +158,25 @@ class MarkovChainEstimator(CombinatorEstimator):
         first, pairs = own.first.over(self.labels), own.pairs.over(self.pairs)
         if self.prior is not None:
             first, pairs = first + self.prior[0], pairs + self.prior[1]
-        if not len(first) or not first.sum() > 0:
-            if previous is not None:
-                return previous.replace(len_dist=children[0])
+        started = first.sum(axis=-1) > 0
+        if previous is None and not np.all(started):
             raise DegenerateError(f"{self.label}: all sequences are empty; a first label is needed to estimate from")
-        before = None if previous is None else previous._pairs
-        kept = pairs if before is None else before.lookup(self.pairs, before.values_array, 0.0)
-        p = np.ones(len(pairs))
+        if not np.any(started):
+            return previous.with_children(children)
+        kept, before = pairs, None
+        if previous is not None:
+            before = previous._initial.lookup(self.labels, previous._initial.values_array, 0.0)
+            kept = previous._pairs.lookup(self.pairs, previous._pairs.values_array, 0.0)
+        p = np.ones(pairs.shape)
         for ways in (p, kept, pairs):  # a label that is left with no weight keeps its transitions; one that never was has even ones
-            leaving = np.bincount(self.row, ways, minlength=len(self.labels))[self.row]
+            leaving = by_rows(scatter_many, ways, self.row, len(self.labels))[..., self.row]
             p = np.where(leaving > 0, ways / np.where(leaving > 0, leaving, 1.0), p)
         transitions = TransitionMap(LabelMap(self.pairs, p))
-        return MarkovChainDistribution(LabelMap(self.labels, first / first.sum()), transitions, children[0], name=self.name, keys=self.keys)
+        return self.law(init_prob_map=LabelMap(self.labels, share(first, None, before)), transition_map=transitions, len_dist=children[0])
 
     def log_prior(self, distribution: Any) -> float:
         if self.prior is None:
             return 0.0
         initial, pairs, default = distribution._logs
         first = distribution._initial.lookup(self.labels, initial, default)
-        return float(self.prior[0] @ first + self.prior[1] @ distribution._pairs.lookup(self.pairs, pairs, default))
+        return first @ self.prior[0] + distribution._pairs.lookup(self.pairs, pairs, default) @ self.prior[1]

@@ -12,6 +12,7 @@ from dmlcore.core.declared import check_node, child, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut, typical_of
 from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.numerics import by_rows
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
@@ -40,18 +41,13 @@ class SequenceDistribution(CombinatorDistribution):
         return Repeated(self.label, self.dist.layout, self.len_dist.layout)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        flat, tape = score(self.dist, column.flat)
-        length, length_tape = score(self.len_dist, column.lengths)
-        return kernels.segment_sum(flat[None], column.offsets)[0] + length, (column.offsets, [tape], [length_tape])
+        return scored_together(column.offsets, score(self.dist, column.flat), score(self.len_dist, column.lengths))
 
     @classmethod
     def forward_many(cls, nodes: tuple[SequenceDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
         """`forward` of several, all elements at once: `(K, n)` log densities."""
-        flat, tapes = score.many(tuple(node.dist for node in nodes), column.flat)
-        lengths, length_tapes = score.many(tuple(node.len_dist for node in nodes), column.lengths)
-        log = kernels.segment_sum(flat, column.offsets)
-        log += lengths
-        return log, (column.offsets, tapes, length_tapes)
+        elements = score.many(tuple(node.dist for node in nodes), column.flat)
+        return scored_together(column.offsets, elements, score.many(tuple(node.len_dist for node in nodes), column.lengths))
 
     def given(self, x: Any, n: int) -> Any:
         log, law = independent([(self.dist, entry) for entry in x.entries], n)
@@ -86,6 +82,7 @@ class SequenceEstimator(CombinatorEstimator):
     keys: str | None = keys()
 
     family = SequenceDistribution
+    stacks = True
     parted = ("estimator",)
 
     def validate(self) -> None:
@@ -100,21 +97,30 @@ class SequenceEstimator(CombinatorEstimator):
         return impossible_element(self, x, self.estimator.impossible)
 
     def open(self, column: Any, open: Any) -> Any:
-        return column.offsets, [open(self.estimator, column.flat)], [open(self.len_estimator, column.lengths)]
+        return column.offsets, open(self.estimator, column.flat), open(self.len_estimator, column.lengths)
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        return self.backward_many((self,), tape, weights[None], send)[0]
+        offsets, inner, length = tape
+        elements = send(self.estimator, inner, by_rows(kernels.spread, weights, offsets))
+        return Node(None, [elements, send(self.len_estimator, length, weights)])
 
     @classmethod
     def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
         """`backward` of several, from weights `(K, n)`."""
         offsets, inner, lengths = tape
-        elements = send.many(tuple(e.estimator for e in estimators), inner, kernels.spread(weights, offsets))
+        elements = send.many(tuple(e.estimator for e in estimators), inner, by_rows(kernels.spread, weights, offsets))
         each = send.many(tuple(e.len_estimator for e in estimators), lengths, weights)
         return [Node(None, list(both)) for both in zip(elements, each, strict=True)]
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> SequenceDistribution:
-        return SequenceDistribution(children[0], children[1], name=self.name, keys=self.keys)
+        return self.law(dist=children[0], len_dist=children[1])
+
+
+def scored_together(offsets: np.ndarray, elements: tuple[np.ndarray, Any], lengths: tuple[np.ndarray, Any]) -> tuple[np.ndarray, Any]:
+    """Log densities of lists `(.., n)` and the tape, from those of all their elements `(.., N)` and of their lengths `(.., n)`."""
+    log = by_rows(kernels.segment_sum, elements[0], offsets)
+    log += lengths[0]
+    return log, (offsets, elements[1], lengths[1])
 
 
 def impossible_element(estimator: Any, x: Any, impossible: Any) -> str | None:

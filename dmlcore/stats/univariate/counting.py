@@ -13,8 +13,10 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.domains import Whole
 from dmlcore.core.errors import DataError, ParameterError
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.numerics import by_rows, joined
 from dmlcore.core.statistics import Counts, Sums
 from dmlcore.core.support import Support, whole_range
+from dmlcore.kernels.codes import scatter_many
 
 MAX_VALUES = 1 << 24  # a table of probabilities over more whole numbers than this is refused
 
@@ -107,11 +109,11 @@ def because_of_bounds(estimator: Any, x: Any, why: str | None) -> str | None:
 
 
 def counts_of(x: np.ndarray, weights: np.ndarray) -> Counts:
-    """Weights summed per whole number."""
+    """Weights `(.., n)` summed per whole number."""
     if len(x) < 2 or (x[1:] > x[:-1]).all():
         return Counts(x, weights)
     values, codes = np.unique(x, return_inverse=True)
-    return Counts(values, np.bincount(codes, weights, minlength=len(values)))
+    return Counts(values, by_rows(scatter_many, weights, codes, len(values)))
 
 
 def value_range(estimator: Any, statistics: Counts) -> tuple[int, int] | None:
@@ -135,8 +137,9 @@ def table_size(low: int, high: int, who: str) -> int:
 
 def weights_inside(statistics: Counts, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
     """Places from `low` on of the whole numbers up to `high` that carry weight, and their weights."""
-    inside = (statistics.values >= low) & (statistics.values <= high) & (statistics.weights > 0)
-    return statistics.values[inside] - low, statistics.weights[inside]
+    some = joined(statistics.weights > 0).any(axis=0)
+    inside = (statistics.values >= low) & (statistics.values <= high) & some
+    return statistics.values[inside] - low, statistics.weights[..., inside]
 
 
 def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: float, high: float = np.inf) -> Any:

@@ -111,7 +111,7 @@ class ExponentialEstimator(Estimator):
     def estimate(self, statistics: Sums, previous: Any = None) -> ExponentialDistribution:
         both = statistics if self.prior is None else statistics + self.prior
         beta = np.maximum(both.x / both.count, self.floor)
-        if not np.all(beta > 0):
+        if np.any(beta <= 0):
             raise DegenerateError(f"{self.label}: all values are zero, so the mean has no maximum; {REMEDY}")
         return self.law(beta=beta)
 

@@ -156,8 +156,9 @@ class GammaEstimator(Estimator):
     def estimate(self, statistics: LogMoments, previous: Any = None) -> GammaDistribution:
         both = statistics if self.prior is None else statistics + self.prior
         gap = np.maximum(both.gap / both.count, self.floor)
-        if not np.all(gap > (0.0 if self.floor > 0 else ROUNDING)):
-            raise DegenerateError(f"{self.label}: all values equal {both.mean!r}, so the shape has no maximum; {REMEDY}")
+        if np.any(gap <= (0.0 if self.floor > 0 else ROUNDING)):
+            value = float(np.ravel(both.mean)[np.nanargmin(gap)])
+            raise DegenerateError(f"{self.label}: all values equal {value!r}, so the shape has no maximum; {REMEDY}")
         k = shape_of(gap)
         return self.law(k=k, theta=both.mean / k)
 
@@ -185,6 +186,6 @@ def shape_of(gap: Any) -> Any:
         slope = np.where(k < 20, 1 - small * special.zeta(2, small), -(0.5 / large + r * (1 / 6 - r * (1 / 30 - r / 42))))
         step = np.log(value / gap) * value / slope
         k = k * np.exp(-step)
-        if np.all(np.abs(step) < 4e-16):
+        if not np.any(np.abs(step) >= 4e-16):
             break
     return k[()]

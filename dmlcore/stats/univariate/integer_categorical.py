@@ -46,7 +46,7 @@ class IntegerCategoricalDistribution(Distribution):
     @property
     def num_vals(self) -> int:
         kept = self._kept
-        return kept.size if isinstance(kept, SparseTable) else len(kept)
+        return kept.size if isinstance(kept, SparseTable) else kept.shape[-1]
 
     @property
     def max_val(self) -> int:
@@ -64,7 +64,7 @@ class IntegerCategoricalDistribution(Distribution):
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         kept, places = self._kept, x - self.min_val
         if not isinstance(kept, SparseTable):
-            return self._logs[places]
+            return self._logs[..., places]
         found, there = kept.at(places)
         return np.where(there, self._logs[found], -np.inf)
 
@@ -131,7 +131,7 @@ class IntegerCategoricalDistribution(Distribution):
         values = statistics.values[there]
         if len(values) and not (self.min_val <= values[0] and values[-1] <= self.max_val):
             return -np.inf
-        return float(statistics.weights[there] @ self.log_densities(values))
+        return self.log_densities(values) @ statistics.weights[there]
 
     def estimator(self, pseudo_count: Any = None) -> IntegerCategoricalEstimator:
         own = None if pseudo_count is None else self.p_vec
@@ -175,9 +175,10 @@ class IntegerCategoricalEstimator(RangeEstimator):
             return self
         low, high = ends
         size = table_size(low, high, self.label)
+        stacks = not SparseTable.suits(size, 0)  # laws whose tables may be kept sparse stay apart
         (count,) = pseudo_counts(self.pseudo_count, 1, "IntegerCategoricalEstimator")
         if count == 0:
-            return self.pinned(pinned_range=ends)
+            return self.pinned(pinned_range=ends, stacks=stacks)
         shares = np.full(size, 1.0 / size) if shares is None else shares
         start = first - low if placed else 0
         if not (0 <= start <= size - len(shares) if placed else len(shares) == size):
@@ -186,7 +187,7 @@ class IntegerCategoricalEstimator(RangeEstimator):
             raise ParameterError(f"IntegerCategoricalEstimator: suff_stat must have {need}, got {got}")
         spread = np.zeros(size)
         spread[start : start + len(shares)] = shares
-        return self.pinned(pinned_range=ends, prior=self.family(low, spread).expected_statistics(count))
+        return self.pinned(pinned_range=ends, stacks=stacks, prior=self.family(low, spread).expected_statistics(count))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> IntegerCategoricalDistribution:
         low, high = self.pinned_range or (int(statistics.values[0]), int(statistics.values[-1]))
@@ -197,9 +198,9 @@ class IntegerCategoricalEstimator(RangeEstimator):
             places, weights = weights_inside(reduce(add, parts), low, high)
             kept = SparseTable(size, places, weights / weights.sum())
         else:
-            kept = np.zeros(size)
+            kept = np.zeros((*statistics.weights.shape[:-1], size))
             for part in parts:
                 places, weights = weights_inside(part, low, high)
-                kept[places] += weights
-            kept /= kept.sum()
-        return self.family(low, kept, self.name, self.keys)
+                kept[..., places] += weights
+            kept /= kept.sum(axis=-1, keepdims=True)
+        return self.law(min_val=low, p_vec=kept)

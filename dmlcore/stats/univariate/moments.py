@@ -11,6 +11,7 @@ from dmlcore.core.declared import keys, name, setting
 from dmlcore.core.domains import frozen
 from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
+from dmlcore.core.numerics import by_rows
 from dmlcore.core.statistics import Moments, Scatter, beside
 
 VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value
@@ -64,7 +65,7 @@ def moments_of(x: np.ndarray, weights: np.ndarray) -> Moments:
     """Moments of numbers `(n,)`, from weights `(.., n)`."""
     if weights.ndim == 1:
         return Moments(*kernels.moments(x, weights))
-    count, mean, m2 = np.moveaxis(kernels.moments_many(x, weights.reshape(-1, len(x))).reshape(*weights.shape[:-1], 3), -1, 0)
+    count, mean, m2 = np.moveaxis(by_rows(lambda rows: kernels.moments_many(x, rows), weights), -1, 0)
     return Moments(count, mean, m2)
 
 
@@ -141,8 +142,10 @@ def prior_moments(estimator: Any, pooled: Moments) -> tuple[Moments, Moments] | 
 def posterior_moments(estimator: Any, statistics: Moments) -> tuple[Any, Any]:
     """Mean and variance (or covariance) that maximise likelihood and prior, without the floor."""
     if estimator.prior is None:
-        whole = statistics.m2 / beside(statistics.count, statistics.m2) if isinstance(statistics, Scatter) else variance_of(statistics)
-        return statistics.mean, whole
+        if not isinstance(statistics, Scatter):
+            return statistics.mean, variance_of(statistics)
+        count = np.where(statistics.count > 0, statistics.count, 1.0)  # a place without any keeps its law, whatever is said of it here
+        return statistics.mean, statistics.m2 / beside(count, statistics.m2)
     about, spread = estimator.prior
     both = statistics + about
     count = statistics.count + spread.count

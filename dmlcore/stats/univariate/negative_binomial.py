@@ -14,7 +14,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import nonnegative, positive
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, log_gap, stirling_error
+from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, log_gap, logs, stirling_error
 from dmlcore.core.statistics import Counts
 from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
@@ -42,17 +42,18 @@ class NegativeBinomialDistribution(Distribution):
     support = COUNTS
 
     @property
-    def _t(self) -> float:
-        return 1.0 / max(self.dispersion, NARROWEST)
+    def _t(self) -> Any:
+        return 1.0 / np.maximum(self.dispersion, NARROWEST)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        x, t = x.astype(np.float64), self._t
-        odds = self.mu / t
-        rest = math.log1p(odds) if odds < np.inf else math.log(self.mu) - math.log(t)
-        if self.mu > LARGE or (len(x) and x.max() > LARGE):
-            log_mu = math.log(self.mu) if self.mu > 0 else -math.inf
-            return np.where(x > 0, peaked(np.maximum(x, 1.0), self.mu, log_mu, t), -t * rest)
-        return special.xlogy(x, self.mu) - x * rest - t * rest + log_ways(x, t)
+        x, mu, t = x.astype(np.float64), across(self.mu), across(self._t)
+        log_mu = logs(mu)
+        with np.errstate(over="ignore"):
+            odds = mu / t
+        rest = np.where(odds < np.inf, np.log1p(odds), log_mu - np.log(t))
+        if np.any(mu > LARGE) or (len(x) and x.max() > LARGE):
+            return np.where(x > 0, peaked(np.maximum(x, 1.0), mu, log_mu, t), -t * rest)
+        return special.xlogy(x, mu) - x * rest - t * rest + log_ways(x, t)
 
     def mean(self) -> float:
         return self.mu
@@ -90,7 +91,7 @@ class NegativeBinomialDistribution(Distribution):
 
     def log_likelihood(self, statistics: Any) -> float:
         there = statistics.weights > 0
-        return float(statistics.weights[there] @ self.log_densities(statistics.values[there]))
+        return self.log_densities(statistics.values[there]) @ statistics.weights[there]
 
     def estimator(self, pseudo_count: Any = None) -> NegativeBinomialEstimator:
         own = None if pseudo_count is None else (self.mu, self.dispersion)
@@ -111,6 +112,7 @@ class NegativeBinomialEstimator(Estimator):
     keys: str | None = keys()
 
     family = NegativeBinomialDistribution
+    stacks = True
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "NegativeBinomialEstimator")
@@ -131,25 +133,38 @@ class NegativeBinomialEstimator(Estimator):
 
     def estimate(self, statistics: Counts, previous: Any = None) -> NegativeBinomialDistribution:
         both = statistics if self.prior is None else statistics + self.prior
-        y, w = both.values.astype(np.float64), both.weights / both.weights.sum()
-        mu = float(w @ y)
-        if not mu > 0:
-            return self.family(0.0, 1.0 if previous is None else previous.dispersion, self.name, self.keys)
-        low, high = -math.log(MOST), -math.log(LEAST)  # of log t, t = 1 / dispersion; the slope falls through zero once, or nowhere
-        excess = float(w @ (y - mu) ** 2) - mu
-        log_t = min(max(2 * math.log(mu) - math.log(excess), low), high) if excess > 0 else high
-        for _ in range(200):
-            first, second = (float(w @ part) for part in dispersion_slopes(y, mu, math.exp(log_t)))
-            low, high = (log_t, high) if first > 0 else (low, log_t)
-            step = -first / second if second < 0 else math.copysign(1.0, first)
-            before, log_t = log_t, log_t + step
-            log_t = log_t if low <= log_t <= high else (low + high) / 2
-            if abs(log_t - before) <= 4e-16 * max(1.0, abs(log_t)) or high - low <= 1e-15:
-                break
-        return self.family(mu, math.exp(-log_t), self.name, self.keys)
+        y, w = both.values.astype(np.float64), both.weights / both.weights.sum(axis=-1, keepdims=True)
+        mu = np.asarray(w @ y)
+        dispersion = np.array(np.broadcast_to(1.0 if previous is None else previous.dispersion, mu.shape))
+        some = mu > 0  # where all counts are zero, any dispersion is as good as before
+        dispersion[some] = likeliest_dispersions(y, w[some], mu[some])
+        return self.law(mu=mu[()], dispersion=dispersion[()])
 
     def degenerate(self, distribution: NegativeBinomialDistribution) -> str | None:
-        return out_of_bounds(self.label, distribution.dispersion) if distribution.mu > 0 else None
+        return out_of_bounds(self.label, np.where(distribution.mu > 0, distribution.dispersion, 1.0))
+
+
+def likeliest_dispersions(y: np.ndarray, w: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """The dispersions `(K,)`, within bounds, of laws of means mu `(K,)` > 0, of counts `(m,)` in shares `(K, m)`: Newton on log t, kept
+    within a bracket; t = 1 / dispersion. The slope falls through zero once, or nowhere."""
+    low, high = np.full(mu.shape, -math.log(MOST)), np.full(mu.shape, -math.log(LEAST))
+    excess = (w * (y - mu[:, None]) ** 2).sum(axis=1) - mu
+    log_t = np.where(excess > 0, np.clip(2 * np.log(mu) - np.log(np.where(excess > 0, excess, 1.0)), low, high), high)
+    out, left, before = log_t.copy(), np.arange(len(mu)), np.full(mu.shape, np.inf)
+    for _ in range(200):
+        first, second = ((w * part).sum(axis=1) for part in dispersion_slopes(y, mu[:, None], np.exp(log_t)[:, None]))
+        low, high = np.where(first > 0, log_t, low), np.where(first > 0, high, log_t)
+        concave = second < 0
+        moved = log_t + np.where(concave, -first / np.where(concave, second, 1.0), np.copysign(1.0, first))
+        moved = np.where((low <= moved) & (moved <= high), moved, (low + high) / 2)
+        step = np.abs(moved - log_t)
+        rounding = (step < 1e-8) & (step > before / 4)  # Newton's steps shrink to their squares, until rounding is all that moves them
+        out[left] = moved
+        on = ~rounding & (step > 4e-16 * np.maximum(1.0, np.abs(moved))) & (high - low > 1e-15)
+        left, w, mu, low, high, log_t, before = (part[on] for part in (left, w, mu, low, high, moved, step))
+        if not len(left):
+            break
+    return np.exp(-out)
 
 
 def out_of_bounds(label: str, dispersion: Any) -> str | None:

@@ -15,6 +15,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.domains import Domain, Whole, chosen_probability, probability
 from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
+from dmlcore.core.numerics import across, logs
 from dmlcore.core.statistics import Counts
 from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
@@ -28,7 +29,7 @@ class SpikeAndSlabDistribution(Distribution):
     to 1, and 1 if there is but one value. min_val: the smallest value (default 0). Raises `ParameterError` outside these domains.
     """
 
-    k: int = parameter(Whole())
+    k: int = parameter(Whole(axes=0))
     num_vals: int = parameter(Whole(1))
     p: float = parameter(probability)
     min_val: int = parameter(Whole(), default=0)
@@ -59,16 +60,16 @@ class SpikeAndSlabDistribution(Distribution):
         return whole_range(self.min_val, self.max_val)
 
     @property
-    def _slab(self) -> float:
+    def _slab(self) -> Any:
         """The probability of each value but the spike."""
         return (1.0 - self.p) / (self.num_vals - 1) if self.num_vals > 1 else 0.0
 
     @cached_property
-    def _logs(self) -> tuple[float, float]:
-        return math.log(self.p), math.log(self._slab) if self._slab > 0 else -math.inf
+    def _logs(self) -> tuple[Any, Any]:
+        return across(logs(self.p)), across(logs(self._slab))
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        return np.where(x == self.k, *self._logs)
+        return np.where(x == across(self.k), *self._logs)
 
     def mean(self) -> float:
         others = self.num_vals * (self.num_vals - 1) / 2 - (self.k - self.min_val)
@@ -115,7 +116,7 @@ class SpikeAndSlabDistribution(Distribution):
         values = statistics.values[there]
         if len(values) and not (self.min_val <= values[0] and values[-1] <= self.max_val):
             return -math.inf
-        return float(statistics.weights[there] @ self.log_densities(values))
+        return self.log_densities(values) @ statistics.weights[there]
 
     def estimator(self, pseudo_count: Any = None) -> SpikeAndSlabEstimator:
         own = None if pseudo_count is None else (self.k, self.p)
@@ -131,6 +132,7 @@ class SpikeAndSlabEstimator(RangeEstimator):
     """
 
     family = SpikeAndSlabDistribution
+    stacks = True
 
     def validate(self) -> None:
         super().validate()
@@ -150,22 +152,21 @@ class SpikeAndSlabEstimator(RangeEstimator):
     def estimate(self, statistics: Counts, previous: Any = None) -> SpikeAndSlabDistribution:
         low, high = self.pinned_range or (int(statistics.values[0]), int(statistics.values[-1]))
         values, weights = statistics.values, np.where((statistics.values >= low) & (statistics.values <= high), statistics.weights, 0.0)
-        total = float(weights.sum())
+        total = weights.sum(axis=-1)
         if self.prior is not None:  # values without data weigh alike, but for its spike: the first of them stands for all
             count, law = self.prior
-            total += count
+            total = total + count
             values = np.union1d(statistics.values, [low, law.k])
             weights = Counts(statistics.values, weights).over(values)
-            weights[(values >= low) & (values <= high)] += count * law._slab
-            weights[np.searchsorted(values, law.k)] += count * (law.p - law._slab)
-        spike, size = int(np.argmax(weights)), high - low + 1
-        p = min(max(float(weights[spike] / total), 1.0 / size), 1.0)
-        return self.family(int(values[spike]), size, p if size > 1 else 1.0, low, self.name, self.keys)
+            weights[..., (values >= low) & (values <= high)] += count * law._slab
+            weights[..., np.searchsorted(values, law.k)] += count * (law.p - law._slab)
+        spike, size = np.argmax(weights, axis=-1), high - low + 1
+        p = np.clip(weights.max(axis=-1) / total, 1.0 / size, 1.0)
+        return self.law(k=values[spike], num_vals=size, p=p, min_val=low)
 
     def log_prior(self, distribution: Any) -> float:
         if self.prior is None:
             return 0.0
         count, law = self.prior
-        at_spike = law.p if distribution.k == law.k else law._slab
-        log_spike, log_slab = distribution._logs
-        return count * (at_spike * log_spike + (0.0 if at_spike == 1 else (1 - at_spike) * log_slab))
+        at_spike = np.where(distribution.k == law.k, law.p, law._slab)
+        return count * (special.xlogy(at_spike, distribution.p) + special.xlogy(1 - at_spike, distribution._slab))

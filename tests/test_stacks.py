@@ -1,0 +1,186 @@
+"""Stacks: laws held together take the same steps of EM as each of them alone."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dmlcore.core.flat import flatten
+from dmlcore.core.keys import Ties, preorder
+from dmlcore.core.stacks import SeveralDistribution, Stacking
+from dmlcore.fitting.problem import Problem
+from dmlcore.stats import (
+    BernoulliSetDistribution,
+    BernoulliSetEstimator,
+    BinomialEstimator,
+    CategoricalEstimator,
+    CompositeEstimator,
+    DiagonalGaussianEstimator,
+    ExponentialEstimator,
+    GammaEstimator,
+    GaussianDistribution,
+    GaussianEstimator,
+    GeometricEstimator,
+    HeterogeneousMixtureEstimator,
+    HierarchicalMixtureDistribution,
+    HierarchicalMixtureEstimator,
+    IgnoredEstimator,
+    IntegerCategoricalEstimator,
+    JointMixtureDistribution,
+    JointMixtureEstimator,
+    LogGaussianEstimator,
+    MarkovChainEstimator,
+    MixtureDistribution,
+    MixtureEstimator,
+    MultivariateGaussianEstimator,
+    NegativeBinomialDistribution,
+    NegativeBinomialEstimator,
+    NullEstimator,
+    OptionalEstimator,
+    PartialGaussianEstimator,
+    PoissonEstimator,
+    SequenceEstimator,
+    SpikeAndSlabEstimator,
+)
+
+rng = np.random.default_rng(0)
+X = np.r_[rng.normal(0, 1, 60), rng.normal(4, 2, 50)]
+POSITIVE = np.abs(X) + 0.1
+COUNTS = rng.poisson(5, 100) * (np.arange(100) > 5)
+LISTS = [v.tolist() for v in rng.normal(size=(60, 4))]
+PAIRS = [tuple(row) for row in rng.normal(size=(100, 2)).tolist()]
+LABELS = ["abc"[i] for i in rng.integers(3, size=100)]
+SOME = [None if rng.random() < 0.2 else int(v) for v in COUNTS]
+WORDS = [["abc"[i] for i in rng.integers(3, size=n)] for n in rng.poisson(3, 80) + 1]
+SETS = [[label for label in "abcd" if rng.random() < 0.4] for _ in range(100)]
+VECTORS = rng.normal(size=(150, 3))
+GAPPED = np.where(rng.random(VECTORS.shape) < 0.2, np.nan, VECTORS)
+
+KINDS: dict[str, tuple[Any, Any]] = {
+    "gaussian": (X, GaussianEstimator((1.0, 2.0), (0.0, 1.0))),
+    "exponential": (POSITIVE, ExponentialEstimator(1.0)),
+    "gamma": (POSITIVE, GammaEstimator(1.0)),
+    "log gaussian": (POSITIVE, LogGaussianEstimator()),
+    "poisson": (COUNTS, PoissonEstimator(1.0)),
+    "geometric": (COUNTS + 1, GeometricEstimator(1.0)),
+    "binomial": (COUNTS, BinomialEstimator(max_val=20, pseudo_count=1.0)),
+    "categorical": (LABELS, CategoricalEstimator(pseudo_count=1.0)),
+    "negative binomial": (COUNTS, NegativeBinomialEstimator(1.0)),
+    "integer categorical": (COUNTS, IntegerCategoricalEstimator(pseudo_count=1.0)),
+    "spike and slab": (COUNTS, SpikeAndSlabEstimator(pseudo_count=1.0, suff_stat=(6, 0.5))),
+    "set": (SETS, BernoulliSetEstimator(pseudo_count=1.0)),
+    "multivariate gaussian": (VECTORS, MultivariateGaussianEstimator(3, (1.0, 1.0))),
+    "diagonal gaussian": (VECTORS, DiagonalGaussianEstimator(3, (1.0, 1.0))),
+    "partial gaussian": (GAPPED, PartialGaussianEstimator(3, (1.0, 1.0))),
+    "partial gaussian, complete": (VECTORS, PartialGaussianEstimator(3)),
+    "optional": (SOME, OptionalEstimator(PoissonEstimator(), est_prob=True, pseudo_count=1.0)),
+    "composite": (list(zip(X[:100], LABELS, strict=True)), CompositeEstimator((GaussianEstimator(), CategoricalEstimator()))),
+    "mixture": (X, MixtureEstimator([GaussianEstimator()] * 2, pseudo_count=2.0)),
+    "unlike components": (POSITIVE, HeterogeneousMixtureEstimator([GaussianEstimator(), ExponentialEstimator()])),
+    "sequence": (LISTS, SequenceEstimator(MixtureEstimator([GaussianEstimator()] * 2), PoissonEstimator())),
+    "lists of labels": (WORDS, SequenceEstimator(CategoricalEstimator())),
+    "markov chain": ([*WORDS, []], MarkovChainEstimator(pseudo_count=1.0, len_estimator=PoissonEstimator())),
+    "hierarchical mixture": (LISTS, HierarchicalMixtureEstimator([GaussianEstimator()] * 3, 2, PoissonEstimator(), pseudo_count=1.0)),
+    "joint mixture": (PAIRS, JointMixtureEstimator([GaussianEstimator()] * 2, [GaussianEstimator()] * 3, pseudo_count=1.0)),
+    "fixed": (PAIRS, CompositeEstimator((IgnoredEstimator(GaussianDistribution(0.0, 1.0)), GaussianEstimator()))),
+    "nothing": (PAIRS, CompositeEstimator((NullEstimator(), GaussianEstimator()))),
+}
+
+
+class Both:
+    """Models one by one, and as one stack."""
+
+    def __init__(self, problem: Problem, models: list[Any], shape: tuple[int, ...]):
+        self.problem, self.models, self.shape = problem, models, shape
+        self.stacking = Stacking(problem.estimator, False, shape)
+        self.stack = self.stacking.of(models)
+        self.together = copy.copy(problem)
+        self.together.estimator, self.together.ties = self.stacking.stacked, Ties(self.stacking.stacked)
+
+    def step(self) -> None:
+        logs, owns = self.together.expect(self.stack)
+        priors = np.broadcast_to(self.together.log_prior(self.stack), np.shape(logs))
+        self.stack = self.together.maximise(owns, self.stack)
+        for j, model in enumerate(self.models):
+            log, own = self.problem.expect(model)
+            assert np.ravel(logs)[j] == pytest.approx(log, rel=1e-10)
+            assert np.ravel(priors)[j] == pytest.approx(self.problem.log_prior(model), rel=1e-10, abs=1e-10)
+            self.models[j] = self.problem.maximise(own, model)
+
+    def compare(self) -> None:
+        for j, model in enumerate(self.models):
+            back = self.stacking.model(self.stack, (j,) if self.shape else ())
+            np.testing.assert_allclose(flatten(back), flatten(model), rtol=1e-7, atol=1e-7)
+            assert self.problem.check(back) is back
+        numbers = np.concatenate(list(map(flatten, self.models)))
+        np.testing.assert_allclose(np.sort(flatten(self.stack)), np.sort(numbers), rtol=1e-7, atol=1e-7)
+        for law in preorder(self.stack):
+            for _, domain, value in law.parameters():
+                vector = domain.flatten(value)
+                np.testing.assert_allclose(domain.flatten(domain.unflatten(vector, value)), vector, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(), (3,)], ids=["components", "starts"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stack_takes_the_steps_of_its_laws(kind: str, shape: tuple[int, ...]) -> None:
+    rows, estimator = KINDS[kind]
+    problem = Problem(rows, MixtureEstimator([estimator] * 3))
+    both = Both(problem, [problem.start(np.random.default_rng(seed), 0.5) for seed in range(*shape or (1,))], shape)
+    assert not any(isinstance(law, SeveralDistribution) for law in preorder(both.stack))
+    for _ in range(3):
+        both.step()
+    both.compare()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_place_without_weight_does_what_a_law_does(kind: str) -> None:
+    rows, estimator = KINDS[kind]
+    without = {field: None for field in ("pseudo_count", "suff_stat") if hasattr(estimator, field)}
+    estimator = estimator.replace(**without)
+    problem = Problem(rows, MixtureEstimator([estimator] * 3))
+    both = Both(problem, [problem.start(np.random.default_rng(0), 0.5).replace(w=[0.5, 0.5, 0.0])], ())
+    both.step()
+    both.compare()
+
+
+@pytest.mark.parametrize("shape", [(), (3,)], ids=["topics", "starts"])
+def test_topics_that_underflow_are_taken_in_log_space(shape: tuple[int, ...]) -> None:
+    rows = [*([v + 200.0 * (i % 2) for v in row] for i, row in enumerate(LISTS)), [0.0, 200.0], []]
+    problem = Problem(rows, HierarchicalMixtureEstimator([GaussianEstimator()] * 2, 3))
+    topics = [[GaussianDistribution(mu, 1.0 + r) for mu in (0.0, 200.0)] for r in range(*shape or (1,))]
+    taus = [[1.0, 0.0], [1e-300, 1.0], [0.5, 0.5]]
+    both = Both(problem, [HierarchicalMixtureDistribution(pair, [0.3, 0.3, 0.4], taus) for pair in topics], shape)
+    assert not any(isinstance(law, SeveralDistribution) for law in preorder(both.stack))
+    both.step()
+    both.step()
+    both.compare()
+
+
+def test_pairs_that_underflow_are_taken_in_log_space() -> None:
+    rows = [(x + 300.0 * (i % 2), y + 300.0 * (i % 3 == 0)) for i, (x, y) in enumerate(PAIRS)]
+    problem = Problem(rows, JointMixtureEstimator([GaussianEstimator()] * 2, [GaussianEstimator()] * 2))
+    sides = [[GaussianDistribution(mu, 1.0 + r) for mu in (0.0, 300.0)] for r in range(3)]
+    models = [JointMixtureDistribution(side, side, [0.5, 0.5], None, [[1.0, 0.0], [1e-300, 1.0]]) for side in sides]
+    both = Both(problem, models, (3,))
+    both.step()
+    both.step()
+    both.compare()
+
+
+def test_sets_without_a_certain_label_have_density_zero() -> None:
+    problem = Problem([["a", "b"], ["b"], ["a"]], MixtureEstimator([BernoulliSetEstimator(min_prob=0.0)] * 2))
+    laws = [BernoulliSetDistribution(table, 0.0) for table in ({"a": 0.5, "b": 1.0}, {"a": 1.0, "b": 0.2})]
+    Both(problem, [MixtureDistribution(laws, [0.3, 0.7])], ()).step()
+
+
+def test_negative_binomial_places_of_zeros_keep_their_dispersion() -> None:
+    estimator = Problem(COUNTS, NegativeBinomialEstimator()).estimator
+    weights = np.array([np.ones(100), COUNTS == 0])
+    before = NegativeBinomialDistribution.unchecked((2,), mu=np.ones(2), dispersion=np.array([2.0, 3.0]))
+    law = estimator.estimate(estimator.statistics(COUNTS, weights), before)
+    one = estimator.estimate(estimator.statistics(COUNTS, weights[0]))
+    np.testing.assert_allclose(law.mu, [one.mu, 0.0])
+    np.testing.assert_allclose(law.dispersion, [one.dispersion, 3.0])
