@@ -47,6 +47,8 @@ def measure(names: list[str], given: argparse.Namespace, measured: dict[str, Any
                 except Unavailable as error:
                     failed[f"{kind}: {name}"] = str(error)
                 print(f"{kind}: {name} done", file=sys.stderr)
+                if given.json:  # each row, so that a run cut short keeps what it has
+                    given.json.write_text(json.dumps(measured, indent=1), encoding="utf-8")
     worker.stop()
     return failed
 
@@ -77,10 +79,8 @@ def main() -> None:
     given.repetitions = given.repetitions or (3 if given.quick else 7)
     if unknown := [name for name in given.only.split(",") if name not in names]:
         parser.error(f"there is no row {unknown[0]!r}; there are {', '.join(names)}")
-    measured = json.loads(given.json.read_text()) if given.json and given.json.exists() else {"steps": {}, "fits": {}}
+    measured = json.loads(given.json.read_text(encoding="utf-8")) if given.json and given.json.exists() else {"steps": {}, "fits": {}}
     failed = measure(given.only.split(","), given, measured)
-    if given.json:
-        given.json.write_text(json.dumps(measured, indent=1))
     page = shown(measured)
     print(page)
     if given.write:
