@@ -77,10 +77,11 @@ def main() -> None:
     given = parser.parse_args()
     given.seeds = given.seeds or (1 if given.quick else 20)
     given.repetitions = given.repetitions or (3 if given.quick else 7)
-    if unknown := [name for name in given.only.split(",") if name not in names]:
+    wanted = [name for name in given.only.split(",") if name]
+    if unknown := [name for name in wanted if name not in names]:
         parser.error(f"there is no row {unknown[0]!r}; there are {', '.join(names)}")
     measured = json.loads(given.json.read_text(encoding="utf-8")) if given.json and given.json.exists() else {"steps": {}, "fits": {}}
-    failed = measure(given.only.split(","), given, measured)
+    failed = measure(wanted, given, measured) if wanted else {}
     page = shown(measured)
     print(page)
     if given.write:
