@@ -34,7 +34,7 @@ def commit() -> str:
 def measure(names: list[str], given: argparse.Namespace, measured: dict[str, Any]) -> dict[str, str]:
     """Measure what is named, into `measured`; why something could not be."""
     failed = {}
-    on = f"{commit()}, {datetime.date.today()}"
+    on = f"{commit()}, {datetime.date.today()}, load {os.getloadavg()[0]:.1f}"
     worker = Worker("by hand", sys.executable, "benchmarks.by_hand.worker")
     for kind, known, arguments in (
         ("steps", TABLES, {"share": 0.2 if given.quick else 1.0, "repetitions": given.repetitions}),
