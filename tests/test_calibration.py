@@ -155,8 +155,8 @@ def test_intervals_of_a_mean_and_a_variance_cover() -> None:
 
 
 def test_intervals_of_weights_and_of_imputed_means_cover() -> None:
-    law = Mix([Tuple((N(m, 1.0), C({"a": p, "b": 1 - p}))) for m, p in ((0.0, 0.8), (5.0, 0.3))], [0.4, 0.6])
-    truth = {"w[0]": 0.4, "components[1].dists[0].mu": 5.0, "components[0].dists[1].pmap['a']": 0.8}
+    law = Mix([Tuple((PoissonDistribution(m), C({"a": p, "b": 1 - p}))) for m, p in ((2.0, 0.8), (12.0, 0.3))], [0.4, 0.6])
+    truth = {"w[0]": 0.4, "components[1].dists[0].lam": 12.0, "components[0].dists[1].pmap['a']": 0.8}
     shares = covered(lambda rng: law.sample(120, rng=rng), law, truth, 40, lambda model: condition(model, (UNKNOWN, "a")).mean())
     assert_covers(shares, 40)
 
