@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import re
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -43,6 +42,7 @@ from dmlcore.stats import (
     SequenceDistribution,
 )
 from tests.examples import EXAMPLES, Example
+from tests.pages import DOCS, run
 from tests.reference import build, composite_rows, load
 
 N, Mix, Tuple, C, Opt = GaussianDistribution, MixtureDistribution, CompositeDistribution, CategoricalDistribution, OptionalDistribution
@@ -518,10 +518,9 @@ def test_penguins() -> None:
     assert error < 0.6 * frame["body_mass_g"].std()
 
 
-def test_the_page_about_unknown_values() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "unknown_values.md").read_text(encoding="utf-8")
-    names: dict[str, Any] = {}
-    exec("\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.S)), names)
+def test_the_page_about_unknown_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = run(DOCS / "unknown_values.md")
     assert not names["filled"].data.isna().any().any()
     assert names["chances"]["male"] > 0.5 > names["chances"]["female"]
     truth = names["frame"]["body_mass_g"].mean()
