@@ -16,7 +16,6 @@ import scipy.stats
 from dmlcore import UNKNOWN, condition, fit, impute, marginal, pool
 from dmlcore.core.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.data.layouts import Fields
-from dmlcore.datasets import load_penguins
 from dmlcore.fitting.problem import Problem
 from dmlcore.inference.pooling import mean_of_column
 from dmlcore.inference.uncertainty import bootstrap
@@ -33,7 +32,6 @@ from dmlcore.stats import (
     JointMixtureDistribution,
     MarkovChainDistribution,
     MixtureDistribution,
-    MixtureEstimator,
     MultivariateGaussianDistribution,
     NullDistribution,
     OptionalDistribution,
@@ -43,6 +41,7 @@ from dmlcore.stats import (
 )
 from tests.examples import EXAMPLES, Example
 from tests.pages import DOCS, run
+from tests.penguins import penguins
 from tests.reference import build, composite_rows, load
 
 N, Mix, Tuple, C, Opt = GaussianDistribution, MixtureDistribution, CompositeDistribution, CategoricalDistribution, OptionalDistribution
@@ -499,13 +498,7 @@ def test_intervals_of_cells_cover() -> None:
 
 
 def test_penguins() -> None:
-    penguins = load_penguins()
-    kinds = [OptionalEstimator(GaussianEstimator()) for _ in range(4)] + [OptionalEstimator(CategoricalEstimator())]
-    rows = [row[2:7] for row in penguins.rows]
-    species = ["Adelie", "Chinstrap", "Gentoo"]
-    start = [species.index(row[0]) for row in penguins.rows]
-    model = fit(rows, MixtureEstimator([CompositeEstimator(kinds)] * 3), start=start).model
-    frame = pd.DataFrame(rows, columns=penguins.columns[2:7])
+    frame, model = penguins()
     out = impute(model, frame)
     assert not out.data.isna().any().any()
     assert len(out.cells["sex"].rows) == 11
