@@ -14,48 +14,7 @@ import dmlcore
 import dmlcore.utils.optsutil as ops
 from dmlcore.core.errors import SupportError
 from dmlcore.datasets import load_penguins
-from dmlcore.stats import (
-    BernoulliSetDistribution,
-    BernoulliSetEstimator,
-    CategoricalDistribution,
-    CategoricalEstimator,
-    CompositeDistribution,
-    CompositeEstimator,
-    DiagonalGaussianDistribution,
-    ExponentialDistribution,
-    ExponentialEstimator,
-    GaussianDistribution,
-    GaussianEstimator,
-    GeometricDistribution,
-    GeometricEstimator,
-    HeterogeneousMixtureDistribution,
-    HeterogeneousMixtureEstimator,
-    HierarchicalMixtureDistribution,
-    HierarchicalMixtureEstimator,
-    JointMixtureDistribution,
-    JointMixtureEstimator,
-    LogGaussianDistribution,
-    LogGaussianEstimator,
-    MarkovChainDistribution,
-    MarkovChainEstimator,
-    MixtureDistribution,
-    MixtureEstimator,
-    MultivariateGaussianDistribution,
-    MultivariateGaussianEstimator,
-    OptionalDistribution,
-    OptionalEstimator,
-    PoissonDistribution,
-    PoissonEstimator,
-    SequenceDistribution,
-    SequenceEstimator,
-    SpikeAndSlabDistribution,
-    SpikeAndSlabEstimator,
-    estimate,
-    initialize,
-    seq_encode,
-    seq_log_density,
-    seq_log_density_sum,
-)
+from dmlcore.stats import *
 from dmlcore.utils.estimation import best_of, empirical_kl_divergence, iterate, optimize, partition_data
 from tests.reference import build, composite_rows, load
 
