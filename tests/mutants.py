@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 DRAWS = "tests/test_conformance_distributions.py"
 BAD = "tests/test_bad_input.py"
 FITS = "tests/test_conformance_fitting.py"
-DRIVERS = "tests/test_drivers.py"
-IMPUTATION = "tests/test_impute.py"
-SELECTION = "tests/test_selection.py"
-SYNTHESIS = "tests/test_synthesise.py"
+DRIVERS = "tests/fitting/test_drivers.py"
+IMPUTATION = "tests/inference/test_impute.py"
+SELECTION = "tests/selection/test_selection.py"
+SYNTHESIS = "tests/inference/test_synthesise.py"
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ MUTANTS = [
         "core/flat.py",
         "return sum(domain.free(value) for",
         "return sum(len(domain.flatten(value)) for",
-        "tests/test_selection.py",
+        "tests/selection/test_selection.py",
         "-k",
         "every_estimate or what_counts",
     ),
@@ -324,7 +324,7 @@ MUTANTS = [
         "io/writing.py",
         'return {"tuple": self._all(value, where)}',
         "return self._all(value, where)",
-        "tests/test_json.py",
+        "tests/io/test_json.py",
     ),
     mutant(
         "threads that add in the order they finish",
@@ -340,14 +340,14 @@ MUTANTS = [
         "core/mixing.py",
         "one_of(joint.argmax(axis=-2), joint.shape[-2])",
         "one_of(joint.argmin(axis=-2), joint.shape[-2])",
-        "tests/test_assignment.py",
+        "tests/fitting/test_assignment.py",
     ),
     mutant(
         "classes are drawn by block, not by row",
         "core/mixing.py",
         "u = self.rng.random(log.shape)[..., None, :]",
         "u = self.rng.random()",
-        "tests/test_assignment.py",
+        "tests/fitting/test_assignment.py",
     ),
     mutant(
         "draws pass the bounds by a step of rounding",
@@ -372,7 +372,7 @@ MUTANTS = [
         "fitting/climb.py",
         "beyond = np.where(here == there, there, beyond)",
         "beyond = np.asarray(beyond)",
-        "tests/test_search.py",
+        "tests/fitting/test_search.py",
         "-k",
         "bits",
     ),
@@ -426,7 +426,7 @@ MUTANTS = [
         "inference/impute.py",
         "laws[i % len(laws)].draw",
         "laws[0].draw",
-        "tests/test_calibration.py",
+        "tests/inference/test_calibration.py",
         "-k",
         "pooled",
     ),
@@ -453,7 +453,7 @@ MUTANTS = [
         "inference/condition.py",
         "    if isinstance(law, IgnoredDistribution):\n        return law.replace(dist=always_there(law.dist))\n",
         "",
-        "tests/test_condition.py",
+        "tests/inference/test_condition.py",
         "-k",
         "optional",
     ),
@@ -498,7 +498,7 @@ MUTANTS = [
         "stats/regression/scoring.py",
         "left = matrix[np.ix_(self.others, self.others)] - across.T @ follows[:, :-1]",
         "left = 10 * matrix[np.ix_(self.others, self.others)] - across.T @ follows[:, :-1]",
-        "tests/test_shared_coefficients.py",
+        "tests/stats/test_shared_coefficients.py",
         "-k",
         "threads or weighted or two_levels",
     ),
@@ -507,14 +507,14 @@ MUTANTS = [
         "stats/regression/common.py",
         "sums[key] = sums[key] + own if key in sums else own",
         "sums[key] = own",
-        "tests/test_shared_coefficients.py",
+        "tests/stats/test_shared_coefficients.py",
     ),
     mutant(
         "variances are left out of a shared slope",
         "stats/regression/linear.py",
         "return 1.0 if law is None else 1.0 / law.sigma2",
         "return 1.0",
-        "tests/test_shared_coefficients.py",
+        "tests/stats/test_shared_coefficients.py",
         "-k",
         "unlike_variances",
     ),

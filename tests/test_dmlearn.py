@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import json
 import pickle
 from collections.abc import Iterator
 from typing import Any
 
-import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,51 +15,10 @@ import pytest
 import dmlcore
 import dmlcore.utils.optsutil as ops
 from dmlcore import stats
-from dmlcore.core.errors import DataError, FormatError, ParameterError, SlowWarning, StructureError, SupportError
+from dmlcore.core.errors import DataError, FormatError, ParameterError, SupportError
 from dmlcore.fitting.problem import Problem
 from dmlcore.regression import MixtureRegression
-from dmlcore.stats import (
-    BernoulliSetDistribution,
-    BernoulliSetEstimator,
-    BinomialEstimator,
-    CategoricalDistribution,
-    CategoricalEstimator,
-    CompositeDistribution,
-    CompositeEstimator,
-    ExponentialDistribution,
-    ExponentialEstimator,
-    GaussianDistribution,
-    GaussianEstimator,
-    GeometricDistribution,
-    GeometricEstimator,
-    HeterogeneousMixtureDistribution,
-    HeterogeneousMixtureEstimator,
-    HierarchicalMixtureDistribution,
-    HierarchicalMixtureEstimator,
-    IgnoredDistribution,
-    IgnoredEstimator,
-    IntegerCategoricalEstimator,
-    MarkovChainDistribution,
-    MarkovChainEstimator,
-    MixtureDistribution,
-    MixtureEstimator,
-    MultivariateGaussianDistribution,
-    NullDistribution,
-    NullEstimator,
-    OptionalDistribution,
-    OptionalEstimator,
-    PoissonDistribution,
-    PoissonEstimator,
-    SequenceDistribution,
-    SequenceEstimator,
-    SpikeAndSlabEstimator,
-    dump_models,
-    estimate,
-    initialize,
-    load_models,
-    seq_encode,
-    seq_log_density,
-)
+from dmlcore.stats import *
 from dmlcore.utils.estimation import best_of, empirical_kl_divergence, iterate, optimize, partition_data
 
 N, P = GaussianDistribution(1.0, 2.0), PoissonDistribution(2.0)
@@ -326,78 +283,3 @@ def test_a_start_draws_rows_and_not_distinct_values(p: float) -> None:
     assert np.mean(means) == pytest.approx(np.mean(x), abs=0.2)
     weights = Problem(x, PoissonEstimator())._kept(np.random.default_rng(1), p)
     assert weights == pytest.approx(p, abs=6 * np.sqrt(p / 200))
-
-
-# -- laws of several kinds side by side ------------------------------------------------------------------------------------
-
-
-MIXED = {
-    "label, count": ([LABELS, P], [0, 1, 2, 7, 3]),
-    "count, label": ([P, LABELS], [0, 1, 2, 7, 3]),
-    "number, count": ([N, P], [0, 1, 2, 7, 3]),
-    "label, number, two kinds of counts": ([LABELS, N, P, GeometricDistribution(0.5)], [0, 1, 2, 7, 3]),
-    "fixed, number": ([IgnoredDistribution(P), N], [0, 1, 2, 7, 3]),
-    "mixture of counts, number": ([MixtureDistribution([P, PoissonDistribution(5.0)], [0.5, 0.5]), N], [0, 1, 2, 7, 3]),
-    "time, count": ([ExponentialDistribution(2.0), P], [0, 1, 2, 7, 3]),
-    "tuples": ([CompositeDistribution([N, LABELS]), CompositeDistribution([P, LABELS])], [(1, 0), (2, 7), (3, 1)]),
-    "lists": ([SequenceDistribution(N), SequenceDistribution(P)], [[1, 2], [], [7]]),
-    "optional": ([OptionalDistribution(N, 0.1), OptionalDistribution(P, 0.2)], [1, None, 3]),
-}
-
-
-@pytest.mark.parametrize(("parts", "some"), MIXED.values(), ids=MIXED)
-def test_laws_of_several_kinds_score_as_their_sum(parts: Any, some: Any) -> None:
-    w = np.arange(1.0, len(parts) + 1) / sum(range(1, len(parts) + 1))
-    law = HeterogeneousMixtureDistribution(parts, w)
-    each = np.array([part.seq_log_density(some) for part in parts]).T
-    many = [*some * 30]  # enough to be kept once each
-    np.testing.assert_allclose(
-        law.seq_log_density(many)[: len(some)], np.logaddexp.reduce(np.log(w) + each, axis=1), rtol=1e-12, atol=1e-15
-    )
-    np.testing.assert_allclose([law.log_density(x) for x in some], law.seq_log_density(some), rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(law.seq_component_log_density(some), each, rtol=1e-12)
-    assert parts[0].seq_log_density(law.seq_encode(some)).tolist() == each[:, 0].tolist()
-    record = dmlcore.fit(many, law.estimator(), start=law, max_its=5, delta=0.0)
-    assert (np.diff(record.history) >= -1e-9).all()
-    assert record.history[-1] > record.history[0]
-    assert eval(repr(law), vars(stats)) == law == dmlcore.from_json(dmlcore.to_json(law))
-
-
-def test_what_a_law_cannot_read_has_density_zero_under_it() -> None:
-    law = HeterogeneousMixtureDistribution([N, P], [0.3, 0.7])
-    np.testing.assert_allclose(law.seq_log_density([2.5, -1.0]), np.log(0.3) + N.seq_log_density([2.5, -1.0]))
-    words = HeterogeneousMixtureDistribution([CategoricalDistribution({"a": 0.5, 2: 0.5}), P, N], [0.2, 0.3, 0.5])
-    assert words.log_density("a") == pytest.approx(np.log(0.1))
-    assert words.log_density(2) == pytest.approx(np.log(0.1 + 0.3 * P.density(2) + 0.5 * N.density(2)))
-    assert words.log_density("b") == -np.inf
-    assert set(map(type, words.sampler(1).sample(50))) == {str, int, float}
-    with pytest.raises(DataError, match="row 1 is 'a'; need a real number"):
-        law.seq_log_density([1, "a"])
-    with pytest.raises(SupportError, match=r"row 1 .*poisson: -3\.5 has density zero; it needs whole numbers"):
-        dmlcore.fit([1, -3.5], HeterogeneousMixtureEstimator([PoissonEstimator(), stats.ExponentialEstimator()]))
-
-
-def test_other_mixtures_still_need_one_kind() -> None:
-    for make in (
-        lambda: MixtureDistribution([N, P], [0.5, 0.5]),
-        lambda: HeterogeneousMixtureDistribution([N, SequenceDistribution(N)], [0.5, 0.5]),
-        lambda: HeterogeneousMixtureDistribution([CompositeDistribution([N]), CompositeDistribution([P, P])], [0.5, 0.5]),
-    ):
-        with pytest.raises(StructureError, match="different observations"):
-            make()
-    with pytest.raises(StructureError, match="a HeterogeneousMixture takes both"):
-        MixtureEstimator([GaussianEstimator(), PoissonEstimator()])
-
-
-# -- numba -----------------------------------------------------------------------------------------------------------------
-
-
-def test_kernels_that_are_not_compiled_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dmlcore.kernels import compiled
-
-    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
-    with pytest.warns(SlowWarning, match="NUMBA_DISABLE_JIT is set") as told:
-        importlib.reload(compiled)
-    assert len(told) == 1
-    monkeypatch.undo()
-    importlib.reload(compiled)

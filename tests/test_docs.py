@@ -11,24 +11,19 @@ import pytest
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-ELSEWHERE = {"add_a_distribution.md"}  # test_user_leaf.py runs it and looks at what it does
-PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page.name not in ELSEWHERE and BLOCK.search(page.read_text("utf-8"))]
+from tests.pages import DOCS, has_code, run
+
+ELSEWHERE = {"add_a_distribution.md", "unknown_values.md", "keeping_and_seeing.md"}  # run by tests that look at what they do
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page.name not in ELSEWHERE and has_code(page)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = page.read_text("utf-8")
-    names = {"__name__": page.stem}
     try:
-        for found in BLOCK.finditer(text):
-            above = "\n" * (text.count("\n", 0, found.start()) + 1)  # so that errors name the line of the page
-            exec(compile(above + found[1], str(page), "exec"), names)
+        assert len(run(page)) > 2  # its code left something behind
     finally:
         plt.close("all")
-    assert len(names) > 2  # its code left something behind
 
 
 def test_the_summary_on_the_page_is_the_one_printed(

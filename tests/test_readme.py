@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+from tests.pages import ROOT, run
+
+README = ROOT / "README.md"
 
 
 @pytest.fixture(scope="module")
 def example() -> dict[str, Any]:
-    (block,) = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    names: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(block, README.name, "exec"), names)
-    return names
+    return run(README)
 
 
 def test_the_example_fits(example: dict[str, Any]) -> None:

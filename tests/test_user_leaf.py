@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import re
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -32,8 +30,7 @@ from dmlcore.stats import (
     SequenceEstimator,
     initialize,
 )
-
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "add_a_distribution.md"
+from tests.pages import DOCS, run
 
 # scipy 1.17.1, weibull_min(c=shape, scale=scale): log densities, and maximum likelihood by direct numerical maximisation
 X = [0.001, 0.1, 0.5, 1, 2.3, 7, 25]
@@ -80,12 +77,9 @@ FITS = {
 @pytest.fixture(scope="module")
 def page() -> Any:
     """The code of the page, run as one module, so that its classes can be pickled."""
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 5
     module = ModuleType("weibull_page")
     sys.modules[module.__name__] = module
-    for block in blocks:
-        exec(compile(block, PAGE.name, "exec"), module.__dict__)
+    run(DOCS / "add_a_distribution.md", module.__dict__)
     yield module
     del sys.modules[module.__name__]
 

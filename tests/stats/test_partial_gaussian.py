@@ -68,7 +68,7 @@ def test_complete_data_give_the_plain_model_to_the_bit() -> None:
     assert partial.mu.tobytes() == plain.mu.tobytes()  # type: ignore[attr-defined]
     assert partial.covar.tobytes() == plain.covar.tobytes()  # type: ignore[attr-defined]
     kinds: Any = (MultivariateGaussianEstimator, PartialGaussianEstimator)
-    one, two = (fit(x, MixtureEstimator([kind()] * 3), rng=5, max_its=30) for kind in kinds)
+    one, two = (fit(x, MixtureEstimator([kind()] * 3), rng=5, starts=1, max_its=30) for kind in kinds)
     assert one.history == two.history
     for a, b in zip(one.model.components, two.model.components, strict=True):  # type: ignore[attr-defined]
         assert a.covar.tobytes() == b.covar.tobytes()
@@ -130,7 +130,7 @@ def test_a_monotone_pattern_has_a_closed_form() -> None:
 
 
 def test_the_maximum_against_a_direct_maximiser() -> None:
-    _, data = with_holes(80, 6)
+    _, data = with_holes(30, 6)
     result = fit(data, PartialGaussianEstimator(), delta=1e-12, max_its=5000)
     law: Any = result.model
     best = observed_log_likelihood(data, law.mu, law.covar)

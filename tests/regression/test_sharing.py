@@ -52,7 +52,8 @@ def test_flexmix_fixed_and_nested_by_formula() -> None:
 def test_fixed_and_nested_by_names_of_columns(wrap: Any) -> None:
     X = wrap(frame())[["x1", "x2", "w"]]
     model = MixtureRegression(3, shared_scale=True, random_state=1)
-    model.fit(X, frame()["y"], fixed="x2", nested=[(1, None), (2, "x1")], gate="w")
+    start = by_formula().predict_proba(frame())
+    model.fit(X, frame()["y"], fixed="x2", nested=[(1, None), (2, "x1")], gate="w", start=start)
     assert model.log_likelihood_ == pytest.approx(by_formula().log_likelihood_, rel=1e-10)
     np.testing.assert_allclose(model.predict(X), by_formula().predict(frame()), rtol=1e-6)
     np.testing.assert_allclose(model.predict_proba(X, frame()["y"]), by_formula().predict_proba(frame()), atol=1e-6)
@@ -60,10 +61,10 @@ def test_fixed_and_nested_by_names_of_columns(wrap: Any) -> None:
 
 def test_fixed_as_an_array_is_further_columns() -> None:
     data = frame()
-    named = MixtureRegression(2, random_state=1).fit(data[["x1", "x2"]], data["y"], fixed="x2")
-    arrays = MixtureRegression(2, random_state=1).fit(data[["x1"]].to_numpy(), data["y"].to_numpy(), fixed=data["x2"].to_numpy())
-    formula = MixtureRegression.from_formula("y ~ x1", data, 2, fixed=data["x2"].to_numpy(), random_state=1)
-    by_column = MixtureRegression.from_formula("y ~ x1", data, 2, fixed="x2", random_state=1)
+    named = MixtureRegression(2, starts=1, random_state=1).fit(data[["x1", "x2"]], data["y"], fixed="x2")
+    arrays = MixtureRegression(2, starts=1, random_state=1).fit(data[["x1"]].to_numpy(), data["y"].to_numpy(), fixed=data["x2"].to_numpy())
+    formula = MixtureRegression.from_formula("y ~ x1", data, 2, fixed=data["x2"].to_numpy(), starts=1, random_state=1)
+    by_column = MixtureRegression.from_formula("y ~ x1", data, 2, fixed="x2", starts=1, random_state=1)
     for model in (arrays, formula, by_column):
         assert model.log_likelihood_ == pytest.approx(named.log_likelihood_, rel=1e-10)
         np.testing.assert_allclose(model.coef_, named.coef_, rtol=1e-5)
@@ -86,9 +87,9 @@ def test_flexmix_one_effect_of_a_factor_over_groups() -> None:
 
 def test_a_fixed_intercept() -> None:
     data = simulate_regression_mixture(300, betas=[[2.0, 3.0], [2.0, -3.0]], noise=0.5, random_state=3).frame()
-    model = MixtureRegression.from_formula("y ~ 0 + x1", data, 2, fixed="~ 1", random_state=0)
+    model = MixtureRegression.from_formula("y ~ 0 + x1", data, 2, fixed="~ 1", starts=1, random_state=0)
     assert model.intercept_[0] == model.intercept_[1] == pytest.approx(2.0, abs=0.15)
-    plain = MixtureRegression.from_formula("y ~ x1", data, 2, random_state=0)
+    plain = MixtureRegression.from_formula("y ~ x1", data, 2, starts=1, random_state=0)
     assert plain.log_likelihood_ > model.log_likelihood_
     assert plain.log_likelihood_ - model.log_likelihood_ < 4.0
 
@@ -97,7 +98,7 @@ def test_several_responses_share_within_each() -> None:
     rng = np.random.default_rng(0)
     z, x = rng.integers(2, size=300), rng.normal(size=(300, 2))
     y = np.column_stack([5 * z + x[:, 0] * (1 - 2 * z) + 2 * x[:, 1], 3 * x[:, 0] - x[:, 1] * z]) + rng.normal(size=(300, 2))
-    model = MixtureRegression(2, shared_scale=True, random_state=0).fit(x, y, fixed="x0")
+    model = MixtureRegression(2, shared_scale=True, starts=1, random_state=0).fit(x, y, fixed="x0")
     assert model.coef_.shape == (2, 2, 2)
     np.testing.assert_array_equal(model.coef_[0, :, 0], model.coef_[1, :, 0])
     assert model.coef_[0, 0, 0] != model.coef_[0, 1, 0]
@@ -107,7 +108,7 @@ def test_several_responses_share_within_each() -> None:
 
 def test_a_sweep_with_a_fixed_covariate() -> None:
     data = simulate_regression_mixture(300, betas=[[0.0, 2.0], [6.0, 2.0]], noise=1.0, random_state=3).frame()
-    found = select_components(data, "y", fixed="x1", shared_scale=True, starts=2, random_state=0, components=range(1, 4))
+    found = select_components(data, "y", fixed="x1", shared_scale=True, starts=1, random_state=0, components=range(1, 4))
     assert found.n_components == 2
     assert [row["parameters"] for row in found.rows] == [3, 5, 7]
 
@@ -145,8 +146,8 @@ def test_bad_sharing_in_formulas_is_named() -> None:
 
 def test_hard_assignment_maximises_the_classification_likelihood() -> None:
     data = simulate_regression_mixture(200, betas=[[0.0, 4.0], [6.0, -3.0]], noise=0.5, random_state=1).frame()
-    soft = MixtureRegression(2, random_state=0).fit(data, "y")
-    hard = MixtureRegression(2, random_state=0, assign="hard").fit(data, "y")
+    soft = MixtureRegression(2, starts=1, random_state=0).fit(data, "y")
+    hard = MixtureRegression(2, starts=1, random_state=0, assign="hard").fit(data, "y")
 
     def classified(model: MixtureRegression) -> float:
         laws = model.components_

@@ -11,27 +11,22 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from dmlcore import UNKNOWN, compare, condition, fit, marginal, synthesise
+from dmlcore import UNKNOWN, compare, condition, marginal, synthesise
 from dmlcore.core.errors import DataError, DmlcoreError, ParameterError, StructureError, SupportError
-from dmlcore.datasets import load_penguins
 from dmlcore.inference.compare import area, plain_columns, ranks
 from dmlcore.inference.synthesise import decimals
 from dmlcore.stats import (
     CategoricalDistribution,
-    CategoricalEstimator,
     CompositeDistribution,
-    CompositeEstimator,
     ExponentialDistribution,
     GaussianDistribution,
-    GaussianEstimator,
     IgnoredDistribution,
     MixtureDistribution,
-    MixtureEstimator,
     MultivariateGaussianDistribution,
     OptionalDistribution,
-    OptionalEstimator,
     PoissonDistribution,
 )
+from tests.penguins import penguins
 
 N, Mix, Tuple, C, Opt = GaussianDistribution, MixtureDistribution, CompositeDistribution, CategoricalDistribution, OptionalDistribution
 RECORDS = Mix(
@@ -207,11 +202,7 @@ def test_a_polars_frame() -> None:
 
 
 def test_penguins_fool_a_comparison_of_marginals() -> None:
-    penguins = load_penguins()
-    kinds = [OptionalEstimator(GaussianEstimator()) for _ in range(4)] + [OptionalEstimator(CategoricalEstimator())]
-    rows = [row[2:7] for row in penguins.rows]
-    model = fit(rows, MixtureEstimator([CompositeEstimator(kinds)] * 6), rng=1).model
-    frame = pd.DataFrame(rows, columns=penguins.columns[2:7])
+    frame, model = penguins()
     out = synthesise(model, 1000, rng=3, like=frame)
     assert out.dtypes.equals(frame.dtypes)
     assert set(out["sex"].dropna()) == {"female", "male"}

@@ -300,9 +300,9 @@ def test_a_degenerate_fit_is_warned_of_and_taken_last() -> None:
     with pytest.warns(FitWarning, match="degenerate"):
         optimize([1.0, 2.0, 5.0, 5.0], MixtureEstimator([GaussianEstimator()] * 2), prev_estimate=start)
     rows = [1.0, 2.0, 5.0, 5.0, 7.0, 9.0, 3.0, 4.0]
-    fits = [fit(rows, MixtureEstimator([GaussianEstimator()] * 2), rng=seed) for seed in range(20)]
+    fits = [fit(rows, MixtureEstimator([GaussianEstimator()] * 2), rng=seed, starts=1) for seed in range(8)]
     assert {"degenerate", "converged"} <= {f.status for f in fits}
-    value, model = best_of(rows, None, MixtureEstimator([GaussianEstimator()] * 2), 20, rng=3)
+    value, model = best_of(rows, None, MixtureEstimator([GaussianEstimator()] * 2), 8, rng=3)
     assert min(component.sigma2 for component in model.components) > 1e-6
     assert value < max(f.log_likelihood for f in fits if f.status == "degenerate")
 
