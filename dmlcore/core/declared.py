@@ -78,6 +78,7 @@ class Declared:
     facts: ClassVar[Mapping[str, Any]] = {}  # what `pinned` added; copies and pickles keep it, `repr`, `==` and JSON leave it out
     other_names: ClassVar[Mapping[str, str]] = {}  # keywords by which users know fields -> the fields
     components_field: ClassVar[str | None] = None  # of a mixture: the children that may be one stack
+    of_stacks: ClassVar[bool] = False  # whether it is a stack, or made of stacks, of the engine's own
     batch: ClassVar[tuple[int, ...]] = ()  # of a stack (`dmlcore.core.stacks`): the leading axes of its parameters
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -134,7 +135,7 @@ class Declared:
     def unchecked(cls, batch: tuple[int, ...], /, **fields: Any) -> Self:
         """A value, or a stack of a shape, of fields that the engine made: they are neither checked nor copied."""
         out = object.__new__(cls)
-        out.__dict__.update(fields)
+        out.__dict__.update(fields, of_stacks=True)
         if batch:
             out.__dict__["batch"] = batch
         out.complete()

@@ -69,6 +69,13 @@ class Domain:
         out = np.array(values)
         return out.reshape(shape + out.shape[1:])
 
+    def alike(self, values: list[Any]) -> bool:
+        """Whether the values of several laws can be those of one stack."""
+        first = values[0]
+        if self.axes is None:
+            return all(v is first or np.array_equal(v, first) for v in values)
+        return not self.axes or all(np.shape(v) == np.shape(first) for v in values)
+
     def apart(self, value: Any, index: Any) -> Any:
         """The value of one law of a stack, or of some of them."""
         return value if self.axes is None else value[index]
@@ -331,6 +338,9 @@ class Absent(Domain):
 
     def together(self, values: list[Any], shape: tuple[int, ...]) -> Any:
         return None if values[0] is None else super().together(values, shape)
+
+    def alike(self, values: list[Any]) -> bool:
+        return len({v is None for v in values}) == 1
 
     def apart(self, value: Any, index: Any) -> Any:
         return None if value is None else super().apart(value, index)

@@ -99,7 +99,7 @@ class Estimator(Declared):
         domains = dict(family._fields)
         shapes = (domains[field].shape_of(value) for field, value in parameters.items())
         shape = next((shape for shape in shapes if shape is not None), ()) if batch is None else batch
-        if not shape and self.together is None:
+        if not shape and not self.of_stacks:
             return family(**parameters, **given)
         defaults = {field: f.default for field, f in family.__dataclass_fields__.items() if field in domains}
         return family.unchecked(shape, **{**defaults, **given, **parameters})

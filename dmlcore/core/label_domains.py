@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore.core.domains import SUM_TOLERANCE, Domain, Shares, from_log_ratios, log_ratios, normalised
 from dmlcore.core.errors import ParameterError, shorten
-from dmlcore.core.labels import FixedDict, LabelMap, plain
+from dmlcore.core.labels import FixedDict, LabelMap, Vocabulary, plain
 from dmlcore.core.numerics import joined
 from dmlcore.data.marks import holds_mark
 
@@ -48,11 +48,14 @@ class LabelProbabilities(Domain):
     def together(self, values: list[Any], shape: tuple[int, ...]) -> LabelMap:
         return together_by_label(values, shape)
 
+    def alike(self, values: list[Any]) -> bool:
+        return same_labels([value.labels for value in values])
+
     def apart(self, value: LabelMap, index: Any) -> LabelMap:
         return LabelMap(value.labels, value.values_array[index])
 
     def chosen(self, first: np.ndarray, one: LabelMap, other: LabelMap) -> LabelMap:
-        return LabelMap(one.labels, np.where(first[..., None], one.values_array, other.values_array))
+        return chosen_by_label(first, one, other)
 
     def free(self, value: LabelMap) -> int:
         return len(value) - self.total
@@ -73,11 +76,24 @@ class LabelProbabilities(Domain):
         return LabelMap(like.labels, out)
 
 
+def same_labels(vocabularies: list[Vocabulary]) -> bool:
+    """Whether vocabularies hold the same labels, in any order."""
+    first = vocabularies[0]
+    return all(v is first or (len(v) == len(first) and v.place.keys() == first.place.keys()) for v in vocabularies)
+
+
+def chosen_by_label(first: np.ndarray, one: LabelMap, other: LabelMap) -> LabelMap:
+    """A stack's table from two: of one where `first`, of the other elsewhere; zero for labels that it does not have."""
+    labels = one.labels.union(other.labels)
+    tables = (table.lookup(labels, table.values_array, 0.0) for table in (one, other))
+    return LabelMap(labels, np.where(first[..., None], *tables))
+
+
 def together_by_label(values: list[Any], shape: tuple[int, ...]) -> LabelMap:
     """Tables of several laws as one of their stack, by the labels of the first."""
     first = values[0].labels
     tables = np.array([v.values_array if v.labels is first else v.lookup(first, v.values_array, 0.0) for v in values])
-    return LabelMap(first, tables.reshape(*shape, len(first)))
+    return LabelMap(first, tables.reshape(*shape, *tables.shape[1:]))
 
 
 def refuse_marks(table: LabelMap, need: str) -> None:
@@ -137,6 +153,9 @@ class Transitions(Domain):
 
     def together(self, values: list[Any], shape: tuple[int, ...]) -> TransitionMap:
         return TransitionMap(_each.together([value.pairs for value in values], shape))
+
+    def alike(self, values: list[Any]) -> bool:
+        return same_labels([value.pairs.labels for value in values])
 
     def apart(self, value: TransitionMap, index: Any) -> TransitionMap:
         return TransitionMap(_each.apart(value.pairs, index))

@@ -11,7 +11,7 @@ the engine goes through one by one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,25 +75,50 @@ class Stacking:
 
     def __init__(self, estimator: Estimator, tied: bool, shape: tuple[int, ...] = ()):
         self.estimator, self.apart, self.shape = estimator, tied, shape
+        self._held: dict[int, bool] = {}
         self.stacked = self._estimator([estimator] * int(np.prod(shape)), shape)
 
     def holds(self, e: Any) -> bool:
         """Whether a mixture's components are one stack."""
         if e.components_field is None or self.apart or e.stacked_children < 2:
             return False
-        first, *others = e.children()[: e.stacked_children]
-        return all(like(first, other) for other in others)
+        if id(e) not in self._held:
+            first, *others = e.children()[: e.stacked_children]
+            self._held[id(e)] = all(like(first, other) for other in others)
+        return self._held[id(e)]
 
     def _estimator(self, es: list[Any], shape: tuple[int, ...]) -> Any:
         e = es[0]
         if not e.stacks:
             return e if not shape else SeveralEstimator.unchecked((), estimators=tuple(es), places=shape)
-        kids = [self._estimator(list(column), shape) for column in zip(*(x.children() for x in es), strict=True)] if e.children() else []
-        if self.holds(e):
-            K = e.stacked_children
+        columns = list(zip(*(x.children() for x in es), strict=True))
+        K = e.stacked_children if columns and self.holds(e) else 0
+        kids = [self._estimator(list(column), shape) for column in columns[K:]]
+        if K:
             one = self._estimator([c for x in es for c in x.children()[:K]], (*shape, K))
-            return e.pinned(**{e.components_field: (one,), **_rest(e, kids[K:])}, together=K)
-        return e.with_children(tuple(kids)) if kids else e
+            e = e.pinned(**{e.components_field: (one,), **_rest(e, kids)}, together=K)
+        elif kids:
+            e = e.with_children(tuple(kids))
+        return e.pinned(of_stacks=True)
+
+    def fits(self, models: Sequence[Any]) -> bool:
+        """Whether the laws of models that become one stack have the same settings, labels and ranges."""
+        return self._fits(self.estimator, list(models))
+
+    def _fits(self, e: Any, laws: list[Any]) -> bool:
+        if not e.stacks:
+            return True
+        first = laws[0]
+        if not all(type(law) is type(first) for law in laws):
+            return False
+        columns = {f: [law.stored(f) for law in laws] for f, _, _ in own_fields(first) if f not in ("name", "keys")}
+        if len(laws) > 1 and not all(d.alike(columns[f]) for f, d, _ in own_fields(first) if f in columns):
+            return False
+        kids = list(zip(e.children(), zip(*(law.children() for law in laws), strict=True), strict=True))
+        K = e.stacked_children if kids and self.holds(e) else 0
+        if K and not self._fits(e.children()[0], [c for law in laws for c in law.children()[:K]]):
+            return False
+        return all(self._fits(child, list(column)) for child, column in kids[K:])
 
     def of(self, models: Sequence[Any]) -> Any:
         """The stack of models, one for each place of its shape, in order."""
@@ -129,7 +154,7 @@ class Stacking:
     def _unstacked(self, e: Any, law: Any, index: tuple[int, ...], done: dict[Any, Any]) -> Any:
         if isinstance(law, SeveralDistribution):
             return law.laws[int(np.ravel_multi_index(index, law.batch))]
-        if not law.batch and not e.children():
+        if not e.stacks:
             return law
         fields = {f: d.apart(v, index) if law.batch else v for f, d, v in own_fields(law)}
         given = {f: getattr(e, f) for f in ("name", "keys") if f in fields and f in dict(e._fields)}
@@ -180,6 +205,8 @@ def equal(a: Any, b: Any) -> bool:
         return False
     if isinstance(a, (tuple, list)):
         return len(a) == len(b) and all(map(equal, a, b))
+    if isinstance(a, (Sequence, Mapping)):
+        return bool(a == b)
     one, other = ({s: getattr(x, s) for s in getattr(x, "__slots__", ())} or getattr(x, "__dict__", {}) for x in (a, b))
     if not one:
         return same(a, b)

@@ -76,9 +76,9 @@ class Moments:
     m2: Any
 
     def __add__(self, other: Self) -> Self:
-        if not np.any(other.count):
+        if nothing(other, self):
             return self
-        if not np.any(self.count):
+        if nothing(self, other):
             return other
         count = self.count + other.count
         shift = other.mean - self.mean
@@ -104,6 +104,11 @@ class Moments:
 def beside(number: Any, array: Any) -> Any:
     """One number for each place of a stack, so that it goes with vectors or matrices of the places."""
     return number if np.ndim(number) == 0 else np.reshape(number, number.shape + (1,) * (np.ndim(array) - np.ndim(number)))
+
+
+def nothing(one: Any, other: Any) -> bool:
+    """Whether statistics without weight add nothing to others, not even the axes of a stack."""
+    return not np.any(one.count) and np.ndim(one.count) <= np.ndim(other.count)
 
 
 class Scatter(Moments):
@@ -145,9 +150,9 @@ class LogMoments:
         return cls(count, mean[()], gap[()])
 
     def __add__(self, other: Self) -> Self:
-        if not np.any(other.count):
+        if nothing(other, self):
             return self
-        if not np.any(self.count):
+        if nothing(self, other):
             return other
         count = self.count + other.count
         mean = self.mean + (other.mean - self.mean) * (other.count / np.where(count > 0, count, 1.0))

@@ -129,7 +129,7 @@ class Score:
             table, tapes = self.tables.get(nodes, column.values, Score(self.repeated, Tables(), self.mix).each)
             return gather_many(table, column.codes), Together(Coded(column.codes, len(column.values), tapes))
         family = type(nodes[0])
-        alike = len(set(map(type, nodes))) == 1
+        alike = len(set(map(type, nodes))) == 1 and not nodes[0].of_stacks
         if alike and (tied or not self.repeated or self.repeated.isdisjoint(map(id, nodes))):
             together = family.forward_many(nodes, column, self) if hasattr(family, "forward_many") else None
             if together is not None:
@@ -291,11 +291,10 @@ class Open:
         """Tapes of the laws of a stack that are kept apart, one for each place."""
         return [Open(of, Tables())(e, column) for of, e in zip(self._of_each_place(), estimators, strict=True)]
 
-    def components(self, estimators: tuple[Estimator, ...], column: Any, K: int | None = None) -> Components:
-        """Tapes and responsibilities of the K components of a latent node, of which one may be a stack that holds them all."""
-        K = len(estimators) if K is None else K
+    def components(self, estimators: tuple[Estimator, ...], column: Any, together: int | None = None) -> Components:
+        """Tapes and responsibilities of the components of a latent node. together: how many they are, where they are one stack."""
+        K = together or len(estimators)
         shares = self.shares(K, len(column), estimators, column)
-        together = len(estimators) < K
         inner = Open(self.responsibilities, self.tables, (*self.batch, K)) if together else self
         tapes: Any = Stacked(inner(estimators[0], column)) if together else [self(e, column) for e in estimators]
         return Components(tapes, np.empty((0, 0)), shares, np.zeros((*self.batch, len(column))))

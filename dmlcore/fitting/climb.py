@@ -33,6 +33,7 @@ class Climb:
     def __init__(self, problem: Problem, model: Distribution | None, accelerate: bool = True):
         self.problem = problem
         self._here = self._coming = problem.stacked()
+        self._problem_to_come: Problem | None = None
         self._stack: Any = None
         self._model: tuple[Any, Any] = None, None
         self.history: list[float] = []
@@ -74,8 +75,9 @@ class Climb:
 
     def _seen(self, stack: Any) -> Any:
         if self._model[0] is not stack:
-            assert self._here.stacking is not None
-            self._model = stack, self._here.stacking.model(stack)
+            stacking = (self._here if stack is self._stack else self._coming).stacking
+            assert stacking is not None
+            self._model = stack, stacking.model(stack)
         return self._model[1]
 
     @property
@@ -127,7 +129,8 @@ class Climb:
     def move_to(self, model: Distribution, problem: Problem | None = None) -> None:
         """Goes on from another model; of another problem, from the next step on, even if it is lower."""
         if problem is not None:
-            self._coming, self._problem_to_come = problem.stacked(), problem
+            self._problem_to_come = problem
+        self._coming = (problem or self.problem).stacked(apart=True)  # a law may have settings of its own: it takes the first step
         self.go_on_from(self._coming.stack([model]))
 
     def go_on_from(self, stack: Any) -> None:
@@ -158,9 +161,10 @@ class Climb:
         if self.bold and self._extrapolation is not None:
             self._extrapolation.succeeded()
         self.refused, self._halvings = False, 0
-        self.anew = problem is not self._here
+        self.anew = self._problem_to_come is not None and problem is not self._here
         if self.anew:
-            self._here, self.problem = problem, self._problem_to_come
+            self.problem, self._problem_to_come = self._problem_to_come, None
+        self._here = problem
         self._stack = there
         self.history.append(log_likelihood)
         self.objective.append(value)
@@ -172,9 +176,22 @@ class Climb:
             self._next, self._bold = self._plain, False
             self.step()
 
+    def _put_together(self) -> None:
+        """Where laws were kept apart: holds them as stacks, once they fit."""
+        here, together = self._here.stacking, self.problem.stacked()
+        assert here is not None
+        assert together.stacking is not None
+        if here.apart == together.stacking.apart:
+            return
+        models = here.model(self._stack), here.model(self._plain)
+        if together.stacking.fits(models):
+            self._here = self._coming = together
+            self._stack, self._plain = (together.stack([model]) for model in models)
+            self._next, self._statistics = self._plain, together.expect(self._stack)[1]
+
     def _down(self, value: float) -> bool:
         last, unit = self.objective[-1], self.problem.unit
-        if self._coming is not self._here or self.problem.assign == "stochastic":
+        if self._problem_to_come is not None or self.problem.assign == "stochastic":
             return value == -np.inf
         return not value >= last if self.bold else fell(last, value, unit)
 
@@ -202,6 +219,7 @@ class Climb:
         self._bold = False
         try:
             self._next = self._plain = self._here.maximise(statistics, self._stack)
+            self._put_together()
         except DegenerateError as error:
             self.status, self.message = "degenerate", str(error)
             return

@@ -81,12 +81,12 @@ class Problem:
             encoded = Encoded(encoded.column.values, encoded.layout)
         self.encoded, self.weights = encoded, w
 
-    def stacked(self, starts: int | None = None) -> Problem:
+    def stacked(self, starts: int | None = None, apart: bool = False) -> Problem:
         """The same problem for stacks of models: their estimator, and theirs alone, changes. starts: how many models are one stack; None
-        is for one model whose like parts are stacks."""
-        key = starts
+        is for one model whose like parts are stacks; apart: or are not."""
+        key = starts, apart
         if key not in self.ties.stacked:
-            stacking = Stacking(self.estimator, self.ties.any, () if starts is None else (starts,))
+            stacking = Stacking(self.estimator, apart or self.ties.any, () if starts is None else (starts,))
             self.ties.stacked[key] = stacking, Ties(stacking.stacked)
         out = self._copy()
         out.stacking, out.ties = self.ties.stacked[key]

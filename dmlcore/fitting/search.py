@@ -165,7 +165,7 @@ def _moved(
     problem: Problem, ended: list[Climb], descriptions: Descriptions, rng: np.random.Generator, effort: Effort
 ) -> tuple[list[Climb], int]:
     """The ends, or better ones that moves from them lead to, and how often they did."""
-    count = min(max(LEAST_MOVES, _affordable(problem) // 4), MOST_MOVES)
+    count = min(max(LEAST_MOVES, _affordable(problem) // 2), MOST_MOVES)
     mixture: Any = problem.estimator
     column = mixture.component_column(problem.encoded.column)
     points = [seen for seen in (descriptions.by_laws(column), descriptions.by_values(column)) if seen is not None]

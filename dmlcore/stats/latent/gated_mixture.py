@@ -274,7 +274,7 @@ class GatedMixtureEstimator(CombinatorEstimator):
     def open(self, column: Any, open: Any) -> GatedTape:
         covariates, inner = column.fields
         z, absent = gate_covariates(covariates)
-        scored = open.components(self.estimators, inner, self.num_components)
+        scored = open.components(self.estimators, inner, self.together)
         tape = MixtureTape(scored, np.ones(scored.scaled.shape[:-1]), np.ones((*open.batch, len(column))))
         return GatedTape(tape, LabelTape(Design(z), None, self.vocabulary), absent)
 

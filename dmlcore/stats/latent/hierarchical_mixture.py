@@ -192,12 +192,12 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         return impossible_element(self, x, lambda value: impossible_under_all(self.estimators, value))
 
     def open(self, column: Any, open: Any) -> HierarchicalTape:
-        scored = open.components(self.estimators, column.flat)
-        M, N = self.num_mixtures, len(column.flat)
-        outer = Components([], np.empty((0, 0)), open.shares(M, len(column)), np.zeros(len(column)))
-        tape = MixtureTape(outer, np.ones(M), np.ones(len(column)))
-        ones = np.ones((M, len(self.estimators)))
-        return HierarchicalTape(scored, ones, np.ones((M, N)), tape, column.offsets, open(self.len_estimator, column.lengths), None)
+        scored = open.components(self.estimators, column.flat, self.together)
+        (*batch, K, N), M, n = scored.scaled.shape, self.num_mixtures, len(column)
+        outer = Components([], np.empty((0, 0)), open.shares(M, n), np.zeros((*batch, n)))
+        tape = MixtureTape(outer, np.ones((*batch, M)), np.ones((*batch, n)))
+        totals, length = np.ones((*batch, M, N)), open(self.len_estimator, column.lengths)
+        return HierarchicalTape(scored, np.ones((*batch, M, K)), totals, tape, column.offsets, length, None)
 
     def backward(self, tape: HierarchicalTape, weights: np.ndarray, send: Any) -> Node:
         outer = tape.posterior() * weights[..., None, :]

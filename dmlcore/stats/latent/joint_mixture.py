@@ -257,9 +257,9 @@ class JointMixtureEstimator(CombinatorEstimator):
 
     def open(self, column: Any, open: Any) -> JointTape:
         one, two = open.components(self.estimators1, column.fields[0]), open.components(self.estimators2, column.fields[1])
-        pairs = np.ones((len(self.estimators1), len(self.estimators2)))
+        pairs = np.ones((*open.batch, len(self.estimators1), len(self.estimators2)))
         inner = pairs @ two.scaled
-        return JointTape(one, two, pairs, inner, np.einsum("kn,kn->n", one.scaled, inner))
+        return JointTape(one, two, pairs, inner, np.einsum("...kn,...kn->...n", one.scaled, inner))
 
     def backward(self, tape: JointTape, weights: np.ndarray, send: Any) -> Node:
         rows = weights / tape.total

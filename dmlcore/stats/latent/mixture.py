@@ -299,7 +299,7 @@ class MixtureEstimator(CombinatorEstimator):
         return impossible_under_all(self.estimators, x)
 
     def open(self, column: Any, open: Any) -> MixtureTape:
-        scored = open.components(self.estimators, column, self.num_components)
+        scored = open.components(self.estimators, column, self.together)
         return MixtureTape(scored, np.ones(scored.scaled.shape[:-1]), np.ones((*open.batch, len(column))))
 
     def backward(self, tape: MixtureTape, weights: np.ndarray, send: Any) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -266,7 +267,8 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
         open.shares(1, len(column))  # what is missing is latent
         x = np.where(np.isfinite(column.x), column.x, column.centre)
         each = [np.where(b.known, 0.0, column.spread[b.order])[:, b.least :] for b in column.batches]
-        return column, [(x, [spread[:, :, None] * np.eye(spread.shape[1]) for spread in each])]
+        place = x, [spread[:, :, None] * np.eye(spread.shape[1]) for spread in each]
+        return column, [place] * math.prod(open.batch)
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         column, places = tape

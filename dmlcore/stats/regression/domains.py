@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.core.domains import Absent, Array, Domain, real
 from dmlcore.core.errors import ParameterError, shorten
-from dmlcore.core.label_domains import together_by_label
+from dmlcore.core.label_domains import chosen_by_label, same_labels, together_by_label
 from dmlcore.core.labels import LabelMap
 
 
@@ -109,8 +109,11 @@ class Named(Domain):
     def apart(self, value: LabelMap, index: Any) -> LabelMap:
         return LabelMap(value.labels, value.values_array[index]) if len(value) else value
 
+    def alike(self, values: list[Any]) -> bool:
+        return same_labels([value.labels for value in values])
+
     def chosen(self, first: np.ndarray, one: LabelMap, other: LabelMap) -> LabelMap:
-        return LabelMap(one.labels, np.where(first[..., None], one.values_array, other.values_array)) if len(one) else one
+        return chosen_by_label(first, one, other) if len(one) else one
 
     def flatten(self, value: LabelMap) -> np.ndarray:
         return self.number.flatten(value.values_array)

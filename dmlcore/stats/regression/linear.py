@@ -11,7 +11,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.domains import nonnegative, positive
 from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI, across
+from dmlcore.core.numerics import HALF_LOG_2PI, across, joined
 from dmlcore.core.statistics import Scatter, Sums
 from dmlcore.core.support import REALS
 from dmlcore.stats.multivariate.normals import Normals
@@ -95,7 +95,7 @@ class LinearRegressionEstimator(SharingEstimator):
     @classmethod
     def sums(cls, tape: Tape, weights: np.ndarray) -> Scatter:
         rows, shape = tape.rows, weights.shape[:-1]
-        counts, means, matrices = scatters(np.vstack([rows.x.T, rows.y - rows.offset]), weights.reshape(-1, weights.shape[-1]))
+        counts, means, matrices = scatters(np.vstack([rows.x.T, rows.y - rows.offset]), joined(weights))
         return Scatter(counts.reshape(shape)[()], means.reshape(*shape, *means.shape[1:]), matrices.reshape(*shape, *matrices.shape[1:]))
 
     def scoring(self, statistics: Scatter, previous: Any) -> Scoring:

@@ -15,7 +15,8 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.core.errors import DegenerateError
-from dmlcore.core.statistics import Scatter, beside
+from dmlcore.core.numerics import joined
+from dmlcore.core.statistics import Scatter, beside, nothing
 from dmlcore.stats.multivariate.vectors import lower_inverse
 from dmlcore.stats.regression.design import dependence, roots_of_diagonal
 
@@ -41,9 +42,9 @@ class Scoring:
     local: ClassVar[bool] = True  # slopes and curvatures hold at one law
 
     def __add__(self, other: Scoring) -> Scoring:
-        if not np.any(other.count):
+        if nothing(other, self):
             return self
-        if not np.any(self.count):
+        if nothing(self, other):
             return other
         count = self.count + other.count
         part = other.count / np.where(count > 0, count, 1.0)
@@ -110,7 +111,7 @@ def scorings(rows: Any, weights: np.ndarray, slopes: np.ndarray, curves: np.ndar
 def squares_about(x: np.ndarray, weights: np.ndarray, point: np.ndarray) -> np.ndarray:
     """Second moments `(.., q, q)` of (1, x - point) over the columns of x `(p, n)`, from weights `(.., n)`."""
     shape, p = weights.shape[:-1], len(x)
-    V, m, S = scatters(x, weights.reshape(-1, weights.shape[-1]))
+    V, m, S = scatters(x, joined(weights))
     return moments_about(V.reshape(shape), m.reshape(*shape, p), S.reshape(*shape, p, p), point)
 
 

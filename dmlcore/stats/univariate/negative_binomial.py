@@ -21,6 +21,7 @@ from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import bisected, counts_of, summed_entropy, whole_quantile
 
 LEAST, MOST = 1e-8, 1e8  # bounds of an estimated dispersion
+NEWTON = 1e-7  # a step of log t below which it has come to its end
 NARROWEST = 1e-300  # dispersions below this overflow, and the law is Poisson to all digits
 MANY = 20.0  # from here, gamma functions by their asymptotic series (Abramowitz and Stegun 6.1.40, 6.3.18, 6.4.12)
 
@@ -137,20 +138,22 @@ class NegativeBinomialEstimator(Estimator):
         mu = np.asarray(w @ y)
         dispersion = np.array(np.broadcast_to(1.0 if previous is None else previous.dispersion, mu.shape))
         some = mu > 0  # where all counts are zero, any dispersion is as good as before
-        dispersion[some] = likeliest_dispersions(y, w[some], mu[some])
+        dispersion[some] = likeliest_dispersions(y, w[some], mu[some], None if previous is None else dispersion[some])
         return self.law(mu=mu[()], dispersion=dispersion[()])
 
     def degenerate(self, distribution: NegativeBinomialDistribution) -> str | None:
         return out_of_bounds(self.label, np.where(distribution.mu > 0, distribution.dispersion, 1.0))
 
 
-def likeliest_dispersions(y: np.ndarray, w: np.ndarray, mu: np.ndarray) -> np.ndarray:
+def likeliest_dispersions(y: np.ndarray, w: np.ndarray, mu: np.ndarray, near: np.ndarray | None) -> np.ndarray:
     """The dispersions `(K,)`, within bounds, of laws of means mu `(K,)` > 0, of counts `(m,)` in shares `(K, m)`: Newton on log t, kept
-    within a bracket; t = 1 / dispersion. The slope falls through zero once, or nowhere."""
+    within a bracket, from dispersions that may be near, or else from those that the variances give; t = 1 / dispersion. The slope falls
+    through zero once, or nowhere."""
     low, high = np.full(mu.shape, -math.log(MOST)), np.full(mu.shape, -math.log(LEAST))
     excess = (w * (y - mu[:, None]) ** 2).sum(axis=1) - mu
     log_t = np.where(excess > 0, np.clip(2 * np.log(mu) - np.log(np.where(excess > 0, excess, 1.0)), low, high), high)
-    out, left, before = log_t.copy(), np.arange(len(mu)), np.full(mu.shape, np.inf)
+    log_t = log_t if near is None else np.clip(-np.log(near), low, high)
+    out, left = log_t.copy(), np.arange(len(mu))
     for _ in range(200):
         first, second = ((w * part).sum(axis=1) for part in dispersion_slopes(y, mu[:, None], np.exp(log_t)[:, None]))
         low, high = np.where(first > 0, log_t, low), np.where(first > 0, high, log_t)
@@ -158,10 +161,9 @@ def likeliest_dispersions(y: np.ndarray, w: np.ndarray, mu: np.ndarray) -> np.nd
         moved = log_t + np.where(concave, -first / np.where(concave, second, 1.0), np.copysign(1.0, first))
         moved = np.where((low <= moved) & (moved <= high), moved, (low + high) / 2)
         step = np.abs(moved - log_t)
-        rounding = (step < 1e-8) & (step > before / 4)  # Newton's steps shrink to their squares, until rounding is all that moves them
         out[left] = moved
-        on = ~rounding & (step > 4e-16 * np.maximum(1.0, np.abs(moved))) & (high - low > 1e-15)
-        left, w, mu, low, high, log_t, before = (part[on] for part in (left, w, mu, low, high, moved, step))
+        on = (step > NEWTON) & (high - low > 1e-15)  # of Newton's steps the next would be as its square
+        left, w, mu, low, high, log_t = (part[on] for part in (left, w, mu, low, high, moved))
         if not len(left):
             break
     return np.exp(-out)
