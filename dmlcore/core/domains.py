@@ -245,7 +245,9 @@ def from_log_ratios(vector: np.ndarray, like: np.ndarray) -> np.ndarray:
             return out
         rows = like.reshape(-1, like.shape[-1])
         ends = np.cumsum((rows > 0).sum(axis=1) - 1)
-        return np.array([from_log_ratios(part, row) for part, row in zip(np.split(vector, ends[:-1]), rows, strict=True)]).reshape(like.shape)
+        return np.array([from_log_ratios(part, row) for part, row in zip(np.split(vector, ends[:-1]), rows, strict=True)]).reshape(
+            like.shape
+        )
     before = np.arange(1.0, like.shape[-1])
     parts = vector.reshape(*like.shape[:-1], -1) * np.sqrt(before / (before + 1))
     logs = np.zeros(like.shape)

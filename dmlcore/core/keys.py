@@ -203,7 +203,7 @@ def log_prior(estimator: Estimator, model: Any, ties: Ties) -> Any:
     total: Any = 0.0
     for i, (node, law) in enumerate(zip(ties.nodes, preorder(model), strict=True)):
         if ties.own[i] is None or ties.own[i] == i:
-            own = node.log_prior(law)
+            own: Any = node.log_prior(law)
             total = total + (own if np.ndim(own) == 0 else own.reshape(*model.batch, -1).sum(axis=-1))
     return total
 

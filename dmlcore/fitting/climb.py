@@ -10,10 +10,10 @@ import numpy as np
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import DegenerateError, DmlcoreError
 from dmlcore.core.flat import flatten, unflatten
+from dmlcore.core.keys import preorder
 from dmlcore.fitting.acceleration import Extrapolation
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.stopping import Remaining, fell
-from dmlcore.core.keys import preorder
 from dmlcore.fitting.support import rests_on_few, weakly_supported
 
 HALVINGS = 30  # how often a step of an estimator that is not exact is halved until the objective rises
@@ -162,7 +162,7 @@ class Climb:
             self._extrapolation.succeeded()
         self.refused, self._halvings = False, 0
         self.anew = self._problem_to_come is not None and problem is not self._here
-        if self.anew:
+        if self._problem_to_come is not None:
             self.problem, self._problem_to_come = self._problem_to_come, None
         self._here = problem
         self._stack = there

@@ -139,7 +139,7 @@ def optimize(
         warnings.warn(f"the fit is {record.status}: {record.message}", FitWarning, stacklevel=2)
     elif (options.get("starts") or 1) > 1 and record.reached == 1 < record.ended:
         warnings.warn(
-            f"only one of {record.ended} ascents reached the best value; more starts may find a better one", FitWarning, stacklevel=2
+            f"only one of {record.ended} starts came to the best value; more starts may find a better one", FitWarning, stacklevel=2
         )
     return record.model
 

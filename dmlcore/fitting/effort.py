@@ -7,13 +7,14 @@ import time
 FIRST = 40  # EM steps of a short run
 THEN = 40  # steps that the better part of them takes beyond
 MOST = 400  # EM steps of one ascent
+IN_ALL = 48  # times the limit of one ascent: EM steps of a search, after which nothing new begins
 
 
 class Effort:
     """EM steps taken so far, how many one ascent may take at each stage, and the time (`time.perf_counter`) after which nothing begins."""
 
     def __init__(self, deadline: float, max_its: int):
-        self.deadline, self.steps = deadline, 0
+        self.deadline, self.steps, self.budget = deadline, 0, IN_ALL * max_its
         self.first = min(FIRST, max_its)
         self.then = min(THEN, max_its - self.first)
         self.most = min(MOST, max_its)
@@ -22,3 +23,8 @@ class Effort:
     def late(self) -> bool:
         """Whether the time is over."""
         return time.perf_counter() > self.deadline
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing new should begin."""
+        return self.late or self.steps >= self.budget

@@ -154,9 +154,7 @@ def _rules(problem: Problem, assign: str, delta: float | None, change: float | N
     return [SmallGain(delta) if delta is not None else Remaining(problem.unit), *rules]
 
 
-def _ascend(
-    climb: Climb, rules: list[Any], removal: Removal | None, max_its: int, deadline: float, tell: Tell, events: list[str]
-) -> None:
+def _ascend(climb: Climb, rules: list[Any], removal: Removal | None, max_its: int, deadline: float, tell: Tell, events: list[str]) -> None:
     """Steps until a rule is met, a limit is reached, or Ctrl-C; saddles are left, and light components removed, on the way."""
     escape_rng = np.random.default_rng(0)
     stop = next((rule for rule in rules if isinstance(rule, Remaining) and climb.problem.assign == "soft"), None)

@@ -45,8 +45,8 @@ class Fit:
     events: list[str] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
     searched: int = 0  # EM steps of the search for a start
-    ended: int = 0  # ascents of the search that were followed to their end, and improved by rearrangement
-    reached: int = 0  # of those, how many reached the best optimum found
+    ended: int = 0  # starts of the search that were not given up early
+    reached: int = 0  # of those, how many came to the best optimum found
     assign: str = "soft"
     estimator: Any = field(default=None, repr=False)
     removed: int = 0

@@ -102,10 +102,12 @@ def _rounds(
     while True:
         count = starts or min(max(STARTS, len(runs)), affordable - len(runs))
         kinds = [KINDS[i % len(KINDS)] for i in range(count)]
-        fresh = _raced(problem, rng, [min(1.0, kind * p / 0.1) if isinstance(kind, float) else kind for kind in kinds], descriptions, effort)
+        fresh = _raced(
+            problem, rng, [min(1.0, kind * p / 0.1) if isinstance(kind, float) else kind for kind in kinds], descriptions, effort
+        )
         runs += fresh
         yield fresh
-        if starts or effort.late or len(runs) >= affordable or _settled(problem, runs):
+        if starts or effort.spent or len(runs) >= affordable or _settled(problem, runs):
             return
 
 
@@ -171,7 +173,7 @@ def _moved(
     points = [seen for seen in (descriptions.by_laws(column), descriptions.by_values(column)) if seen is not None]
     fruitless = gains = 0
     for _ in range(GENERATIONS if points else 0):
-        if effort.late or fruitless == FRUITLESS:
+        if effort.spent or fruitless == FRUITLESS:
             break
         shares = [
             move

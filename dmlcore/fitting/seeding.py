@@ -15,8 +15,8 @@ import numpy as np
 
 from dmlcore.core.errors import DmlcoreError
 from dmlcore.core.keys import Ties, flat, maximise, resolve
-from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.core.labels import Vocabulary
+from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct, Option, Ragged, Record, Values
 from dmlcore.fitting.assignment import FAINT, random_shares
 
@@ -123,7 +123,9 @@ def _parts_of(column: Any) -> list[np.ndarray]:
     if isinstance(column, Ragged):
         lengths = np.diff(column.offsets)
         row = np.repeat(np.arange(len(column)), lengths)
-        means = [np.array([np.bincount(row, v, len(column)) for v in np.reshape(part, (len(row), -1)).T]) for part in _parts_of(column.flat)]
+        means = [
+            np.array([np.bincount(row, v, len(column)) for v in np.reshape(part, (len(row), -1)).T]) for part in _parts_of(column.flat)
+        ]
         return [lengths.astype(np.float64), *((part / np.maximum(lengths, 1)).T for part in means)]
     if not isinstance(column, Values):
         return []

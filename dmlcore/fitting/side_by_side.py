@@ -56,7 +56,8 @@ def carried_on(problem: Problem, runs: Sequence[Run], steps: int, deadline: floa
     taken_before = sum(run.steps for run in runs)
 
     def carry_on(together: Problem, part: Sequence[Run]) -> None:
-        stack, objective = joined(one, [run.stack for run in part]), np.zeros(0)
+        stack: Any = joined(one, [run.stack for run in part])
+        objective: Any = None
         done = 0
         while done < steps and (not done or time.perf_counter() < deadline):
             done += 1

@@ -59,7 +59,7 @@ class OptionalDistribution(CombinatorDistribution):
         return Maybe(self.label, self.dist.layout, self.missing_value)
 
     @cached_property
-    def _logs(self) -> tuple[float, float]:
+    def _logs(self) -> tuple[Any, Any]:
         """Log probabilities of missing and of present."""
         if self.p is None:
             return 0.0, 0.0

@@ -64,7 +64,8 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     @property
     def num_components(self) -> int:
-        return len(self.gate.labels)
+        gate: Any = self.gate
+        return len(gate.labels)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, GatedTape]:
         covariates, inner = column.fields

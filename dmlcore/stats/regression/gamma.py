@@ -96,5 +96,6 @@ class GammaRegressionEstimator(SharingEstimator):
 
     def degenerate(self, distribution: Any) -> str | None:
         if self.floor > 0 and np.any(distribution.shape > shape_of(self.floor) * (1 - 1e-9)):
-            return f"{self.label} sits on its fitted values (shape at its cap, {np.max(distribution.shape):.3g}); its density there is unbounded"
+            cap = f"shape at its cap, {np.max(distribution.shape):.3g}"
+            return f"{self.label} sits on its fitted values ({cap}); its density there is unbounded"
         return super().degenerate(distribution)

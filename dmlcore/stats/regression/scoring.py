@@ -130,7 +130,7 @@ def moments_about(V: Any, m: np.ndarray, S: np.ndarray, point: np.ndarray) -> np
 class Step:
     """A change of parameters: of intercepts `(C,)` (zeros without one) and of coefficients `(C, p)`.
 
-    undetermined: whether the data say nothing of the intercept and of each coefficient at the current parameters, `(p + 1,)`; None: of none.
+    undetermined: whether the data say nothing of the intercept and of each coefficient at these parameters, `(p + 1,)`; None: of none.
     """
 
     intercept: np.ndarray

@@ -46,9 +46,9 @@ class GammaDistribution(Distribution):
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         if self.batch and not (np.all(self.k < LARGE) or np.all(self.k >= LARGE)):  # each by its own formula
-            out, large = np.empty((*self.batch, len(x))), self.k >= LARGE
-            for part in (large, ~large):
-                out[part] = self.unchecked((int(part.sum()),), k=self.k[part], theta=self.theta[part]).log_densities(x)
+            out, k, theta = np.empty((*self.batch, len(x))), np.asarray(self.k), np.asarray(self.theta)
+            for part in (k >= LARGE, k < LARGE):
+                out[part] = self.unchecked((int(part.sum()),), k=k[part], theta=theta[part]).log_densities(x)
             return out
         log, k, theta = np.log(x), across(self.k), across(self.theta)
         if np.all(k >= LARGE):

@@ -44,7 +44,7 @@ class LogGaussianDistribution(Distribution):
         scale, constant = self._constants
         log = np.log(x)
         if self.batch:
-            squares = kernels.scaled_squares(log, self.mu.ravel(), scale.ravel(), constant.ravel())
+            squares = kernels.scaled_squares(log, np.ravel(self.mu), scale.ravel(), constant.ravel())
             return squares.reshape(*self.batch, -1) - log
         if len(x) < 256:
             return constant - scale * (log - self.mu) ** 2 - log

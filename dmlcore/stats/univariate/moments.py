@@ -51,7 +51,9 @@ class MomentsEstimator(Estimator):
         sigma2 = np.maximum(sigma2, self.floor)
         if not np.all(sigma2 > 0):
             value = np.ravel(mu)[np.argmin(sigma2)]
-            raise DegenerateError(f"{self.label}: all values equal {float(value)!r}{or_nearly(value)}, so the variance has no maximum; {REMEDY}")
+            raise DegenerateError(
+                f"{self.label}: all values equal {float(value)!r}{or_nearly(value)}, so the variance has no maximum; {REMEDY}"
+            )
         return self.law(mu=mu, sigma2=sigma2)
 
     def degenerate(self, distribution: Any) -> str | None:
