@@ -163,7 +163,10 @@ class Declared:
         return type(self)(**{**self.fields(), **changes})
 
     def exchanged_values(self, changes: Mapping[str, Any]) -> Self:
-        """The same with some fields changed, unchecked: of stacks."""
+        """The same with some fields changed: of stacks, whose numbers must only lie inside their domains. Raises `ParameterError`."""
+        for field, domain in self._fields:
+            if field in changes and not domain.holds(changes[field]):
+                raise ParameterError(f"{type(self).__name__}: {field} must be {domain.need}")
         return type(self).unchecked(self.batch, **{**self.fields(), **changes}).pinned(**self.facts)
 
     def children(self) -> tuple[Any, ...]:

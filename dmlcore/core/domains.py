@@ -69,6 +69,10 @@ class Domain:
         out = np.array(values)
         return out.reshape(shape + out.shape[1:])
 
+    def holds(self, value: Any) -> bool:
+        """Whether the numbers of a stack lie inside, without looking closer."""
+        return self.axes is None or bool(np.isfinite(value).all())
+
     def alike(self, values: list[Any]) -> bool:
         """Whether the values of several laws can be those of one stack."""
         first = values[0]
@@ -105,6 +109,13 @@ class Scalar(Domain):
         if self.open_low and number == self.low:
             raise self.fail(value)
         return number
+
+    def holds(self, value: Any) -> bool:
+        if self.constant:
+            return True
+        numbers = np.asarray(value)
+        above = numbers > self.low if self.open_low else numbers >= self.low
+        return bool((np.isfinite(numbers) & above & (numbers <= self.high)).all())
 
     def free(self, value: float) -> int:
         return 0 if self.constant else 1
@@ -169,6 +180,9 @@ class Array(Domain):
         if array.ndim != self.ndim or not array.size or not np.isfinite(array).all() or (self.positive and (array <= 0).any()):
             raise self.fail(value)
         return array
+
+    def holds(self, value: Any) -> bool:
+        return bool(np.isfinite(value).all() and not (self.positive and (value <= 0).any()))
 
     def free(self, value: np.ndarray) -> int:
         return value.size
@@ -340,6 +354,9 @@ class Absent(Domain):
 
     def together(self, values: list[Any], shape: tuple[int, ...]) -> Any:
         return None if values[0] is None else super().together(values, shape)
+
+    def holds(self, value: Any) -> bool:
+        return value is None or super().holds(value)
 
     def alike(self, values: list[Any]) -> bool:
         return len({v is None for v in values}) == 1

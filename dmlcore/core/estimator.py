@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from dmlcore.core.walk import Open, Send
 
 
+FORMULAS = frozenset(
+    ("family", "statistics", "estimate", "open", "backward", "assemble", "sums", "slopes", "further", "scale", "scale_sums", "scale_from")
+)
 REMEDY = "give pseudo_count and suff_stat, or leave it out"  # what to do where data have no maximum
 
 
@@ -66,6 +69,8 @@ class Estimator(Declared):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "stacks" not in cls.__dict__ and not FORMULAS.isdisjoint(cls.__dict__):
+            cls.stacks = False  # what a class writes anew may be for one law
         if "family" in cls.__dict__:
             cls.family.estimator_family = cls
 

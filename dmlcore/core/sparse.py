@@ -80,6 +80,9 @@ class Table(Simplex):
         whole: np.ndarray = value.dense() if isinstance(value, SparseTable) else value
         return whole
 
+    def holds(self, value: Any) -> bool:
+        return isinstance(value, SparseTable) or super().holds(value)
+
     def free(self, value: Any) -> int:
         return value.size - 1 if isinstance(value, SparseTable) else super().free(value)
 

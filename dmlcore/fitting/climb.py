@@ -69,9 +69,9 @@ class Climb:
         return self._stack
 
     @property
-    def stacked(self) -> Problem:
-        """The problem of that stack."""
-        return self._here
+    def apart(self) -> bool:
+        """Whether like laws are kept apart in it."""
+        return self._here.stacking is not None and self._here.stacking.apart
 
     def _seen(self, stack: Any) -> Any:
         if self._model[0] is not stack:
@@ -95,7 +95,7 @@ class Climb:
         """Whether the model lies on no floor below which its likelihood would grow without bound."""
         if self.status in ("decreased", "degenerate"):
             return False
-        return not at_limit(self._here, self._stack) or not reasons(self.problem, self.model, unbounded=True)
+        return not at_limit(self._here, self._stack, unbounded=True)
 
     @property
     def runaways(self) -> list[str]:
@@ -261,9 +261,11 @@ def interrupted(error: BaseException | None) -> bool:
     return error is not None
 
 
-def at_limit(problem: Problem, stack: Any) -> bool:
-    """Whether any law of a stack is no ordinary maximum: it lies on a floor, or at infinity."""
-    return any(e.degenerate(law) is not None for e, law in zip(preorder(problem.estimator), preorder(stack), strict=True))
+def at_limit(problem: Problem, stack: Any, unbounded: bool = False) -> bool:
+    """Whether any law of a stack is no ordinary maximum: it lies on a floor, or at infinity. unbounded: of those whose likelihood has no
+    bound."""
+    laws = zip(preorder(problem.estimator), preorder(stack), strict=True)
+    return any(e.degenerate(law) is not None for e, law in laws if not (unbounded and e.bounded))
 
 
 def reasons(problem: Problem, model: Distribution, unbounded: bool = False) -> list[str]:

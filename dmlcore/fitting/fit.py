@@ -175,7 +175,7 @@ def _ascend(climb: Climb, rules: list[Any], removal: Removal | None, max_its: in
             elif climb.steps >= max_its and why is None:
                 climb.status, climb.message = "iteration limit", f"stopped at the limit of {max_its} steps; more may be gained"
             elif stop is not None and climb.steps < max_its and (reasons_to_end[0] or stop.stalled(climb)):
-                beyond = better_point(climb.problem, climb.stack, climb.objective[-1], escape_rng)
+                beyond = better_point(climb.problem, climb.stack, climb.objective[-1], escape_rng, climb.apart)
                 if beyond is not None:
                     events.append(f"step {climb.steps}: EM stood nearly still at a saddle; went on from a better point nearby")
                     climb.go_on_from(beyond)

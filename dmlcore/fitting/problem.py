@@ -405,6 +405,7 @@ class Problem:
             row = start + int(np.argmin(log))
             row = int(np.argmax(self.codes == row)) if self.codes is not None else row
             x = observation(self.raw, self.estimator.layout, row)
+            model = model if self.stacking is None else self.stacking.model(model)
             why = self.estimator.impossible(x)
             if why is None:
                 raise SupportError(f"row {row} has density zero under the start ({model.blame(x)}); begin from another, or leave it out")

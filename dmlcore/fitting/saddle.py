@@ -29,27 +29,27 @@ TRIAL_STEPS = 4  # EM steps from there
 SURE = 1e-3  # an eigenvalue is above one if it is so by this much, or if the objective then rises
 
 
-def better_point(problem: Problem, stack: Any, objective: float, rng: np.random.Generator) -> Any:
+def better_point(problem: Problem, stack: Any, objective: float, rng: np.random.Generator, apart: bool = False) -> Any:
     """A model of higher objective, if one is a saddle of the problem; None if it looks like a maximum. Both are stacks, as those of
-    `problem.stacked()`."""
+    `problem.stacked(apart=apart)`."""
     if not problem.latent:
         return None
     part = problem.sample(ROWS, rng)
     try:
-        direction = rising_direction(part, stack, rng)
-        whole = problem.stacked()
-        return None if direction is None else _beyond(whole, part.stacked(), stack, objective, direction)
+        direction = rising_direction(part, stack, rng, apart)
+        whole = problem.stacked(apart=apart)
+        return None if direction is None else _beyond(whole, part.stacked(apart=apart), stack, objective, direction)
     except OFF_THE_MAP:
         return None  # a trial point fell out of the domain of a family; the question stays open
 
 
-def rising_direction(problem: Problem, model: Any, rng: np.random.Generator) -> np.ndarray | None:
+def rising_direction(problem: Problem, model: Any, rng: np.random.Generator, apart: bool = False) -> np.ndarray | None:
     """The direction in flat parameters in which EM moves away from a model, a stack, or None."""
     here = flatten(model)
     if not len(here):
         return None
-    scale = _scales(problem, model, rng)
-    problem = problem.stacked()
+    scale = _scales(problem, model, rng, apart)
+    problem = problem.stacked(apart=apart)
     base = _stepped(problem, model, here)
     if base is None:
         return None
@@ -87,13 +87,13 @@ def _stepped(problem: Problem, model: Distribution, vector: np.ndarray) -> np.nd
     return out if len(out) == len(vector) and np.isfinite(out).all() else None
 
 
-def _scales(problem: Problem, model: Distribution, rng: np.random.Generator) -> np.ndarray:
+def _scales(problem: Problem, model: Distribution, rng: np.random.Generator, apart: bool) -> np.ndarray:
     """A natural unit for each flat parameter: how far random starts lie from the model; 1 where that cannot be said."""
     total: Any = 0.0
     nodes = list(parameter_nodes(model))
     for _ in range(4):
         parts = []
-        others = list(parameter_nodes(problem.stacked().stack([problem.start(rng, 0.1)])))
+        others = list(parameter_nodes(problem.stacked(apart=apart).stack([problem.start(rng, 0.1)])))
         if len(others) != len(nodes):  # components that died at one law are one object
             return np.ones(len(flatten(model)))
         for node, other in zip(nodes, others, strict=True):

@@ -9,7 +9,7 @@ better. Many rows are searched through a sample of them, with those that a first
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,8 +70,7 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     stopped = False
     try:
         descriptions = small.described(describe_rng)
-        for fresh in _rounds(small, start_rng, descriptions, p, starts, effort):
-            runs += fresh
+        _rounds(small, start_rng, descriptions, p, starts, effort, runs)
         ended = _finished(small, runs, effort)
         if ended and starts is None and small.estimator.mixes and _near(runs, ended[0]) < FEW:
             ended, gains = _moved(small, ended, descriptions, move_rng, effort)
@@ -94,19 +93,15 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
 
 
 def _rounds(
-    problem: Problem, rng: np.random.Generator, descriptions: Descriptions, p: float, starts: int | None, effort: Effort
-) -> Iterator[list[Run]]:
-    """Rounds of starts, each run a little and its better part a little longer, until enough is seen."""
+    problem: Problem, rng: np.random.Generator, descriptions: Descriptions, p: float, starts: int | None, effort: Effort, runs: list[Run]
+) -> None:
+    """Rounds of starts, each run a little and its better part a little longer, until enough is seen; added to `runs` as they begin."""
     affordable = max(STARTS, _affordable(problem))
-    runs: list[Run] = []
     while True:
         count = starts or min(max(STARTS, len(runs)), affordable - len(runs))
-        kinds = [KINDS[i % len(KINDS)] for i in range(count)]
-        fresh = _raced(
-            problem, rng, [min(1.0, kind * p / 0.1) if isinstance(kind, float) else kind for kind in kinds], descriptions, effort
-        )
-        runs += fresh
-        yield fresh
+        kinds: list[Any] = [KINDS[i % len(KINDS)] for i in range(count)]
+        kinds = [min(1.0, kind * p / 0.1) if isinstance(kind, float) else kind for kind in kinds]
+        _race(problem, rng, kinds, descriptions, effort, runs)
         if starts or effort.spent or len(runs) >= affordable or _settled(problem, runs):
             return
 
@@ -116,13 +111,15 @@ def _affordable(problem: Problem) -> int:
     return int(WORK / (len(problem.encoded) * len(problem.ties.nodes) * (FIRST + THEN / 3)))
 
 
-def _raced(problem: Problem, rng: np.random.Generator, kinds: Sequence[Any], descriptions: Descriptions, effort: Effort) -> list[Run]:
+def _race(
+    problem: Problem, rng: np.random.Generator, kinds: Sequence[Any], descriptions: Descriptions, effort: Effort, added_to: list[Run]
+) -> None:
     """Starts of these kinds, run a little, and the better third of them longer."""
     runs = begun(problem, rng, kinds, descriptions, effort.deadline)
+    added_to += runs
     effort.steps += carried_on(problem, runs, effort.first, effort.deadline)
     alive = sorted((run for run in runs if run.error is None), key=lambda run: -run.objective)
     effort.steps += carried_on(problem, alive[: max(FINALISTS, (len(alive) + 2) // 3)], effort.then, effort.deadline)
-    return runs
 
 
 def _settled(problem: Problem, runs: list[Run]) -> bool:
@@ -181,7 +178,9 @@ def _moved(
             for move in proposals(climb.model.seq_posterior(problem.encoded, "prior").T, points, count * part // 4, rng)
         ]
         best = ended[0].objective[-1]
-        found = _finished(problem, _raced(problem, rng, shares, descriptions, effort), effort, best)
+        trials: list[Run] = []
+        _race(problem, rng, shares, descriptions, effort, trials)
+        found = _finished(problem, trials, effort, best)
         both = sorted([*ended, *found], key=lambda climb: climb.rank, reverse=True)
         distinct = [c for i, c in enumerate(both) if not i or abs(c.objective[-1] - both[i - 1].objective[-1]) > BETTER * problem.unit]
         better = distinct[0].rank[:2] > ended[0].rank[:2] or distinct[0].objective[-1] > best + BETTER * problem.unit

@@ -9,6 +9,7 @@ row begins with the component of the nearest.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,8 @@ def _parts_of(column: Any) -> list[np.ndarray]:
         lengths = np.diff(column.offsets)
         row = np.repeat(np.arange(len(column)), lengths)
         means = [
-            np.array([np.bincount(row, v, len(column)) for v in np.reshape(part, (len(row), -1)).T]) for part in _parts_of(column.flat)
+            np.array([np.bincount(row, v, len(column)) for v in np.reshape(part, (len(row), math.prod(part.shape[1:]))).T])
+            for part in _parts_of(column.flat)
         ]
         return [lengths.astype(np.float64), *((part / np.maximum(lengths, 1)).T for part in means)]
     if not isinstance(column, Values):

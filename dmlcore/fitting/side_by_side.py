@@ -95,7 +95,7 @@ def spiky(problem: Problem, run: Run) -> bool:
         one = problem.stacked()
         try:
             statistics = one.expect(run.stack)[1]
-            run.spiky = at_limit(one, run.stack) or rests_on_few(one, run.stack, statistics, narrow=True)
+            run.spiky = at_limit(one, run.stack, unbounded=True) or rests_on_few(one, run.stack, statistics, narrow=True)
         except OFF_THE_MAP as error:
             run.error, run.spiky = error, True
     return run.spiky

@@ -351,4 +351,5 @@ class HeterogeneousMixtureEstimator(MixtureEstimator):
     """Maximum likelihood for a heterogeneous mixture; arguments as for `MixtureEstimator`."""
 
     family = HeterogeneousMixtureDistribution
+    stacks = True
     mixed = True

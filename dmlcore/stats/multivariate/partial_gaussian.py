@@ -246,6 +246,7 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
     keys: str | None = keys()
 
     family = PartialGaussianDistribution
+    stacks = True
 
     @cached_property
     def layout(self) -> Layout:  # type: ignore[override]

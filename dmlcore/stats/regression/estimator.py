@@ -101,7 +101,8 @@ class RegressionEstimator(CombinatorEstimator):
         return scorings(tape.rows, weights, weights * slopes, weights * curves, cls.further(tape, weights))
 
     def resolve(self, statistics: Any) -> Self:
-        return self.pinned(frame=self.frame_of(statistics)) if level_of(self.scoring(statistics, None)) > 0 else self
+        said = level_of(self.scoring(statistics, None)) > 0
+        return self.pinned(frame=self.frame_of(statistics)) if said else self.pinned(stacks=False)
 
     def frame_of(self, statistics: Any) -> Frame:
         """The coordinates of the step, from statistics of all rows. Raises `DegenerateError` as the class says."""

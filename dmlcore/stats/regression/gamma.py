@@ -65,6 +65,7 @@ class GammaRegressionEstimator(SharingEstimator):
     keys: str | None = keys()
 
     family = GammaRegressionDistribution
+    stacks = True
     level_floor = 0.0
     runaway = "covariates of its rows lie in a plane"
 

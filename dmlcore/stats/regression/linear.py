@@ -76,6 +76,7 @@ class LinearRegressionEstimator(SharingEstimator):
     keys: str | None = keys()
 
     family = LinearRegressionDistribution
+    stacks = True
     exact: ClassVar[bool] = True
     log_scale = False
     shape_floor = EXACT_FLOOR

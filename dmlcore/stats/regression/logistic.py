@@ -79,6 +79,7 @@ class LogisticRegressionEstimator(_Trials, SharingEstimator):
     keys: str | None = keys()
 
     family = LogisticRegressionDistribution
+    stacks = True
     bounded = True
     runaway = "covariates separate successes from failures"
 

@@ -124,6 +124,7 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
     keys: str | None = keys()
 
     family = MultinomialLogisticRegressionDistribution
+    stacks = True
     bounded = True
     runaway = "covariates separate labels"
     pinned_labels: ClassVar[Vocabulary | None] = None

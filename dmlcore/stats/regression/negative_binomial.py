@@ -87,6 +87,7 @@ class NegativeBinomialRegressionEstimator(SharingEstimator):
     keys: str | None = keys()
 
     family = NegativeBinomialRegressionDistribution
+    stacks = True
     bounded = True
 
     @classmethod

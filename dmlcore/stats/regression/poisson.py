@@ -66,6 +66,7 @@ class PoissonRegressionEstimator(SharingEstimator):
     keys: str | None = keys()
 
     family = PoissonRegressionDistribution
+    stacks = True
     bounded = True
 
     @classmethod

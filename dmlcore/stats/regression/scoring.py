@@ -325,4 +325,4 @@ def shortened(step: np.ndarray, matrix: np.ndarray, level: Any, stride: float | 
 
 def level_of(statistics: Scoring) -> Any:
     """The information on the linear predictors themselves, summed over rows."""
-    return np.einsum("...cc->...", statistics.information[..., :, 0, :, 0])
+    return np.trace(statistics.information[..., :, 0, :, 0], axis1=-2, axis2=-1)

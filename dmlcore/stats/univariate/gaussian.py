@@ -95,6 +95,7 @@ class GaussianEstimator(MomentsEstimator):
     """
 
     family = GaussianDistribution
+    stacks = True
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
         return moments_of(x, weights)

@@ -95,6 +95,7 @@ class LogGaussianEstimator(MomentsEstimator):
     """
 
     family = LogGaussianDistribution
+    stacks = True
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
         return moments_of(np.log(x), weights)

@@ -49,7 +49,7 @@ class NegativeBinomialDistribution(Distribution):
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         x, mu, t = x.astype(np.float64), across(self.mu), across(self._t)
         log_mu = logs(mu)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             odds = mu / t
         rest = np.where(odds < np.inf, np.log1p(odds), log_mu - np.log(t))
         if np.any(mu > LARGE) or (len(x) and x.max() > LARGE):
