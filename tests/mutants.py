@@ -268,8 +268,8 @@ MUTANTS = [
     mutant(
         "absent members of a set not scored",
         "stats/combinators/bernoulli_set.py",
-        "logs += np.array([[node._logs[2]] for node in nodes])",
-        "logs += 0.0",
+        "log += across(absent)",
+        "log += 0.0",
         DRAWS,
         "-k",
         "set",
