@@ -43,10 +43,10 @@ def main(path: str = "penguins_model.png") -> None:
     fits: dict[int, Fit] = {}
     for components in range(1, 7):
         record = fits[components] = fit(rows, estimator(components), rng=components)
-        score = bic(record.log_likelihood, record.model, len(rows))
+        score = bic(record)
         steps = record.searched + record.iterations
         print(f"{components:10d}  {record.log_likelihood:14.3f}  {score:8.2f}  {steps:9d}  {record.status}", flush=True)
-    scores = {k: bic(f.log_likelihood, f.model, len(rows)) for k, f in fits.items()}
+    scores = {k: bic(f) for k, f in fits.items()}
     chosen = min(scores, key=lambda k: scores[k])
     model = fits[chosen].model
     print(f"\nBIC chooses {chosen} components.\n\n{tree(model)}\n")

@@ -459,9 +459,9 @@ MUTANTS = [
     ),
     mutant(
         "a sweep counts rows without their weights",
-        "selection/sweep.py",
-        "bic(found.log_likelihood, found.model, float(w.sum()), estimator)",
-        "bic(found.log_likelihood, found.model, len(w), estimator)",
+        "fitting/fit.py",
+        "rows = float(problem.row_weights.sum())",
+        "rows = float(problem.rows)",
         SELECTION,
         "-k",
         "weights_as_rows",

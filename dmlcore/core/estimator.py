@@ -165,6 +165,10 @@ class Estimator(Declared):
         """The law's own parameters that are given, not estimated, though the law does not show it."""
         return ()
 
+    def unspent(self, distribution: Any) -> int:
+        """How many of a law's own free numbers an estimate left out: coefficients that a penalty set to zero."""
+        return 0
+
     @property
     def stacked_children(self) -> int:
         """Of a mixture, how many of its children, the first ones, are components that may be one stack (`components_field`)."""

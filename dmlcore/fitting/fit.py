@@ -144,7 +144,8 @@ def fit(
     seconds = time.perf_counter() - began
     kept = estimator if removal is None else removal.estimator_of(best)
     removed = len(estimator.children()) - len(kept.children())
-    return Fit(best, status, message, history, objective, seconds, events, tried, searched, ended, reached, assign, kept, removed)
+    rows = float(problem.row_weights.sum())
+    return Fit(best, status, message, history, objective, seconds, events, tried, searched, ended, reached, assign, kept, removed, rows)
 
 
 def _rules(problem: Problem, assign: str, delta: float | None, change: float | None) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,8 @@ class Fit:
     have gone down; objective: what was maximised, which is the same with the log prior, or, where assign is "hard", the classification
     log likelihood with the log prior. It falls where a component was removed, and where classes are drawn. seconds: wall time. events:
     what else happened on the way, such as a saddle that was left. starts: how each start of a search went. assign: how rows were given
-    to classes. estimator: the one that was given, without the components removed for `min_share`; removed: how many these are.
+    to classes. estimator: the one that was given, without the components removed for `min_share`; removed: how many these are. rows: the
+    weight of all rows.
     """
 
     model: Any
@@ -50,6 +52,7 @@ class Fit:
     assign: str = "soft"
     estimator: Any = field(default=None, repr=False)
     removed: int = 0
+    rows: float = math.nan
 
     def __repr__(self) -> str:
         head = f"status={self.status!r}, log_likelihood={self.log_likelihood!r}, iterations={self.iterations}, seconds={self.seconds:.3g}"

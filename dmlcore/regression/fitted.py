@@ -121,7 +121,7 @@ class Fitted:
     def aic(self) -> float:
         """Akaike's criterion of the fit; smaller is better."""
         self._check_fitted()
-        return aic(self.log_likelihood_, self.model_, self._made_by)
+        return aic(self.fit_)
 
     def bic(self, count: str = "groups") -> float:
         """The Bayesian information criterion of the fit; smaller is better. n is the weight of all rows; with groups, of all groups,
@@ -130,13 +130,13 @@ class Fitted:
         if count not in ("groups", "rows"):
             raise ParameterError(f"count must be 'groups' or 'rows', got {count!r}")
         n = self._given.total if count == "groups" else self._given.total_rows
-        return bic(self.log_likelihood_, self.model_, n, self._made_by)
+        return bic(self.fit_, rows=n)
 
     def icl(self, *, hard: bool = False) -> float:
         """The integrated completed likelihood of the fit, as `dmlcore.icl`."""
         self._check_fitted()
         encoded = self._given.encoded(self.model_.layout)
-        return icl(self.model_, encoded, weights=self._given.unit_weights, hard=hard, estimator=self._made_by)
+        return icl(self.fit_, encoded, weights=self._given.unit_weights, hard=hard)
 
     def standard_errors(self, kind: str = "observed", **options: Any) -> StandardErrors:
         """Standard errors of all parameters of `model_` from the rows it was fitted to; arguments as of `dmlcore.standard_errors`."""

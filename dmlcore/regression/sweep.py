@@ -10,6 +10,7 @@ from dmlcore.core.errors import ParameterError
 from dmlcore.regression.model import MixtureRegression
 from dmlcore.regression.sharing import sharing_of
 from dmlcore.regression.tables import Table
+from dmlcore.selection.criteria import CRITERIA
 from dmlcore.selection.sweep import Selection, select
 
 PAST = 2  # candidates in a row that must be worse than the best to end a sweep
@@ -37,7 +38,8 @@ class ComponentSelection:
 
     @property
     def rows(self) -> tuple[dict[str, Any], ...]:
-        """One dictionary per number of components: value, log_likelihood, parameters, aic, bic, icl, icl_hard, status, reached, starts."""
+        """One dictionary per number of components: value, log_likelihood, parameters, every criterion, status, reached,
+        starts."""
         return self.selection.rows
 
     def table(self) -> str:
@@ -80,8 +82,9 @@ def select_components(
     `MixtureRegression.fit`; other arguments as of `MixtureRegression`. A fit that ended degenerate is chosen only if all did. Raises as
     these do, and `ParameterError` for an unknown criterion.
     """
-    if criterion == "held_out":
-        raise ParameterError("criterion must be bic, aic, icl or icl_hard; for held-out rows use dmlcore.select")
+    ready = [name for name, known in CRITERIA.items() if not known.refits]
+    if criterion in CRITERIA and criterion not in ready:
+        raise ParameterError(f"criterion must be one of {', '.join(ready)}; for held-out rows use dmlcore.select")
     unknown = [name for name in given if name not in ROLES]
     if unknown:
         raise ParameterError(f"there is no argument {unknown[0]!r}; there are {', '.join(ROLES)}")

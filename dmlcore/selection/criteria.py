@@ -1,16 +1,138 @@
-"""Information criteria; smaller is better. n is the sum of the row weights, p the number of free parameters."""
+"""Criteria by which models are chosen: one table, which sweeps and their tables go through. n is the weight of all rows, p the number of
+free parameters. A new criterion is one more entry of `CRITERIA`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from dmlcore.core.errors import ParameterError
 from dmlcore.core.flat import n_parameters, parameter_nodes
 from dmlcore.data.encoded import Encoded, encode, row_weights
-from dmlcore.inference.uncertainty.parameters import first_places, fixed_fields
+from dmlcore.fitting.problem import paired
+from dmlcore.fitting.record import Fit
 from dmlcore.selection.assignments import entropy, responsibilities
+from dmlcore.selection.cross_validation import held_out
+
+Value = float | tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted model as criteria look at it. data, and weights `(n,)` (None: all one), are needed by those that look at rows; options, of
+    `held_out`, by those that fit again."""
+
+    log_likelihood: float
+    model: Any
+    n: float
+    estimator: Any = None
+    data: Encoded | None = None
+    weights: np.ndarray | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def p(self) -> int:
+        """The number of free parameters."""
+        return free_parameters(self.model, self.estimator)
+
+    def undecided(self, hard: bool) -> float:
+        """Weighted sum over rows of the entropy of the posterior, or (hard) of minus the log of its largest entry; 0 without components.
+
+        Rows of weight zero say nothing, and need have no density.
+        """
+        if not hasattr(self.model, "seq_posterior") or self.data is None:
+            return 0.0
+        weights = np.ones(len(self.data)) if self.weights is None else self.weights
+        there = np.flatnonzero(weights)
+        posterior = responsibilities(self.model, Encoded(self.data.column.take(there), self.data.layout))
+        each = -np.log(posterior.reshape(len(posterior), -1).max(axis=1)) if hard else entropy(posterior)
+        return float(weights[there] @ each)
+
+    def held_out(self) -> tuple[float, float]:
+        """The mean log density of a row that a fit did not see, and its standard error."""
+        return held_out(self.data, self.estimator, weights=self.weights, **self.options)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A criterion: a name, and a function of a candidate; or two numbers, the second the standard error of the first.
+
+    larger_is_better: otherwise smaller. refits: whether it fits again, so that it is asked for only where it chooses.
+    """
+
+    name: str
+    of: Callable[[Candidate], Value]
+    larger_is_better: bool = False
+    refits: bool = False
+
+    def value(self, candidate: Candidate) -> float:
+        """The number by which it chooses."""
+        value = self.of(candidate)
+        return value[0] if isinstance(value, tuple) else value
+
+    def row(self, candidate: Candidate) -> dict[str, float]:
+        """Its entries in the row of a table."""
+        value = self.of(candidate)
+        return dict(zip((self.name, f"{self.name}_error"), value if isinstance(value, tuple) else (value,), strict=False))
+
+
+def _bic(c: Candidate) -> float:
+    return -2 * c.log_likelihood + c.p * math.log(c.n)
+
+
+CRITERIA: dict[str, Criterion] = {
+    criterion.name: criterion
+    for criterion in (
+        Criterion("bic", _bic),
+        Criterion("aic", lambda c: -2 * c.log_likelihood + 2 * c.p),
+        Criterion("icl", lambda c: _bic(c) + 2 * c.undecided(hard=False)),
+        Criterion("icl_hard", lambda c: _bic(c) + 2 * c.undecided(hard=True)),
+        Criterion("held_out", Candidate.held_out, larger_is_better=True, refits=True),
+    )
+}
+
+
+def bic(log_likelihood: float | Fit, model: Any = None, rows: float | None = None, estimator: Any = None) -> float:
+    """Bayesian information criterion, `-2 log L + p log n` (Schwarz 1978): `bic(fit)`, or `bic(log_likelihood, model, n)`."""
+    return CRITERIA["bic"].value(_candidate(log_likelihood, model, rows, estimator))
+
+
+def aic(log_likelihood: float | Fit, model: Any = None, estimator: Any = None) -> float:
+    """Akaike's information criterion, `-2 log L + 2 p` (Akaike 1974): `aic(fit)`, or `aic(log_likelihood, model)`."""
+    return CRITERIA["aic"].value(_candidate(log_likelihood, model, math.nan, estimator))
+
+
+def icl(model: Any, data: Any, *, weights: Any = None, hard: bool = False, estimator: Any = None, threads: int | None = None) -> float:
+    """Integrated completed likelihood: BIC and what the data leave open about which component each row is of.
+
+    model: a model, or a fit. Entropy form (default): `BIC + 2 sum_i H_i`, with H the entropy of a row's posterior (Biernacki, Celeux and
+    Govaert 2000; McLachlan and Peel 2000, section 6.10.3). hard: `BIC - 2 sum_i log max_k posterior_ik`, every row given to its most
+    probable component; what flexmix and mclust report. A model without components has nothing open, and its ICL is its BIC.
+    """
+    if isinstance(model, Fit):
+        model, estimator = model.model, model.estimator if estimator is None else estimator
+    encoded = encode(data, model.layout)
+    w: Any = row_weights(weights, len(encoded))
+    w = np.ones(len(encoded)) if w is None else w
+    there = w > 0
+    log_likelihood = float(w[there] @ model.seq_log_density(encoded, threads)[there])
+    candidate = Candidate(log_likelihood, model, float(w.sum()), estimator, encoded, w)
+    return CRITERIA["icl_hard" if hard else "icl"].value(candidate)
+
+
+def _candidate(given: Any, model: Any, n: float | None, estimator: Any) -> Candidate:
+    """A fit, or a log likelihood with its model, as a candidate."""
+    if isinstance(given, Fit):
+        fitted_by = given.estimator if estimator is None else estimator
+        return Candidate(given.log_likelihood, given.model, given.rows if n is None else n, fitted_by)
+    if model is None or n is None:
+        raise ParameterError("give a fit, or a log likelihood with its model (bic: and the number of rows)")
+    return Candidate(given, model, n, estimator)
 
 
 def free_parameters(model: Any, estimator: Any = None) -> int:
@@ -18,48 +140,14 @@ def free_parameters(model: Any, estimator: Any = None) -> int:
 
     It is that of the model's shape, the same wherever estimates came to lie: a probability that was estimated as zero counts. Tied numbers
     count once; chosen ones (`default_value`, `min_prob`), whole ones (a number of trials) and those held in regressions do not; nor, with
-    `estimator`, do the weights it holds fixed.
+    `estimator`, do the weights it holds fixed, and the coefficients that its penalty set to zero.
     """
     if estimator is None:
         return n_parameters(model)
-    fixed, places = fixed_fields(estimator, model), first_places(model)
-    mine = ((places[id(node)], *own) for node in parameter_nodes(model) for own in node.parameters())
-    return n_parameters(model) - sum(domain.free(value) for path, field, domain, value in mine if (path, field) in fixed)
+    made_by = {id(law): e for _, e, law in reversed(list(paired(estimator, model)))}  # of one that stands in several places the first
+    return sum(_free(made_by[id(node)], node) for node in parameter_nodes(model))
 
 
-def bic(log_likelihood: float, model: Any, rows: float, estimator: Any = None) -> float:
-    """Bayesian information criterion, `-2 log L + p log n` (Schwarz 1978)."""
-    return -2 * log_likelihood + free_parameters(model, estimator) * math.log(rows)
-
-
-def aic(log_likelihood: float, model: Any, estimator: Any = None) -> float:
-    """Akaike's information criterion, `-2 log L + 2 p` (Akaike 1974)."""
-    return -2 * log_likelihood + 2 * free_parameters(model, estimator)
-
-
-def icl(model: Any, data: Any, *, weights: Any = None, hard: bool = False, estimator: Any = None, threads: int | None = None) -> float:
-    """Integrated completed likelihood: BIC and what the data leave open about which component each row is of.
-
-    Entropy form (default): `BIC + 2 sum_i H_i`, with H the entropy of a row's posterior (Biernacki, Celeux and Govaert 2000; McLachlan
-    and Peel 2000, section 6.10.3). hard: `BIC - 2 sum_i log max_k posterior_ik`, every row given to its most probable component;
-    what flexmix and mclust report. A model without components has nothing open, and its ICL is its BIC.
-    """
-    encoded = encode(data, model.layout)
-    w: Any = row_weights(weights, len(encoded))
-    w = np.ones(len(encoded)) if w is None else w
-    there = w > 0
-    log_likelihood = float(w[there] @ model.seq_log_density(encoded, threads)[there])
-    return bic(log_likelihood, model, float(w.sum()), estimator) + 2 * undecided(model, encoded, w, hard)
-
-
-def undecided(model: Any, data: Any, weights: np.ndarray, hard: bool) -> float:
-    """Weighted sum over rows of the entropy of the posterior, or (hard) of minus the log of its largest entry; 0 without components.
-
-    Rows of weight zero say nothing, and need have no density.
-    """
-    if not hasattr(model, "seq_posterior"):
-        return 0.0
-    there = np.flatnonzero(weights)
-    posterior = responsibilities(model, Encoded(data.column.take(there), data.layout))
-    each = -np.log(posterior.reshape(len(posterior), -1).max(axis=1)) if hard else entropy(posterior)
-    return float(weights[there] @ each)
+def _free(estimator: Any, law: Any) -> int:
+    mine = (domain.free(value) for field, domain, value in law.parameters() if field not in estimator.fixed_fields)
+    return sum(mine) - estimator.unspent(law)

@@ -19,11 +19,8 @@ from dmlcore.fitting.climb import OFF_THE_MAP
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.uncertainty.tables import as_html, as_text
-from dmlcore.selection.criteria import aic, bic, free_parameters, undecided
-from dmlcore.selection.cross_validation import held_out
+from dmlcore.selection.criteria import CRITERIA, Candidate
 
-CRITERIA = ("bic", "aic", "icl", "icl_hard", "held_out")
-LARGER_IS_BETTER = ("held_out",)
 UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
 
 
@@ -149,15 +146,11 @@ def select(
             if encoded is None or encoded.layout != estimator.layout:
                 encoded = encode(data, estimator.layout)
             found = fit(encoded, estimator, starts=starts, rng=fit_rng, weights=weights, threads=threads, **options)
-            unseen: dict[str, float] = {}
-            if criterion == "held_out":
-                unseen["held_out"], unseen["held_out_error"] = held_out(
-                    encoded, estimator, folds=folds, starts=starts, weights=weights, rng=fold_rng, threads=threads, **options
-                )
+            refit = dict(folds=folds, starts=starts, rng=fold_rng, threads=threads, **options)
+            row = _row(value, found, encoded, weights, criterion, refit)
         except OFF_THE_MAP as error:
             failures.append((value, error))
             continue
-        row = _row(value, found, found.estimator, encoded, weights) | unseen
         kept.append((value, found, row | {"status": found.status, "reached": found.reached, "starts": len(found.starts)}))
         best = min(range(len(kept)), key=lambda i: _rank(kept[i], criterion))
         behind = len(kept) - 1 - best
@@ -174,24 +167,19 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, DmlcoreError) else f"{type(error).__name__}: {error}"
 
 
-def _row(value: Any, found: Fit, estimator: Estimator, encoded: Any, weights: Any) -> dict[str, Any]:
-    w: Any = row_weights(weights, len(encoded))
-    w = np.ones(len(encoded)) if w is None else w
-    own = bic(found.log_likelihood, found.model, float(w.sum()), estimator)
-    return {
-        "value": value,
-        "log_likelihood": found.log_likelihood,
-        "parameters": free_parameters(found.model, estimator),
-        "aic": aic(found.log_likelihood, found.model, estimator),
-        "bic": own,
-        "icl": own + 2 * undecided(found.model, encoded, w, hard=False),
-        "icl_hard": own + 2 * undecided(found.model, encoded, w, hard=True),
-    }
+def _row(value: Any, found: Fit, encoded: Any, weights: Any, chooses: str, refit: dict[str, Any]) -> dict[str, Any]:
+    w = row_weights(weights, len(encoded))
+    candidate = Candidate(found.log_likelihood, found.model, found.rows, found.estimator, encoded, w, refit)
+    out = {"value": value, "log_likelihood": found.log_likelihood, "parameters": candidate.p}
+    for criterion in CRITERIA.values():
+        if criterion.name == chooses or not criterion.refits:
+            out |= criterion.row(candidate)
+    return out
 
 
 def _rank(candidate: tuple[Any, Fit, dict[str, Any]], criterion: str) -> tuple[bool, float]:
     _, found, row = candidate
-    return found.status in UNSOUND, -row[criterion] if criterion in LARGER_IS_BETTER else row[criterion]
+    return found.status in UNSOUND, -row[criterion] if CRITERIA[criterion].larger_is_better else row[criterion]
 
 
 def _check(criterion: str, patience: Any) -> None:

@@ -15,6 +15,8 @@ from dmlcore.core.errors import EmptyError, FitWarning, ParameterError, Structur
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.data.partition import k_fold_split_index
 from dmlcore.selection import (
+    CRITERIA,
+    Criterion,
     aic,
     aligned,
     bic,
@@ -81,6 +83,31 @@ def test_criteria_by_hand() -> None:
     assert icl(law, DATA) == pytest.approx(expected - 2 * (posterior * np.log(posterior)).sum(), rel=1e-10)
     complete = np.log(joint.max(axis=0)).sum()  # every row given to its most probable component
     assert icl(law, DATA, hard=True) == pytest.approx(-2 * complete + 5 * np.log(300), rel=1e-10)
+
+
+def test_criteria_of_a_fit_are_those_of_its_parts() -> None:
+    estimator = MixtureEstimator([GaussianEstimator()] * 2, fixed_weights=[0.5, 0.5])  # does not count, which the fit knows
+    weights = np.arange(300) % 3
+    found = fit(DATA, estimator, rng=1, starts=1, weights=weights)
+    assert found.rows == weights.sum()
+    assert aic(found) == aic(found.log_likelihood, found.model, estimator)
+    assert bic(found) == bic(found.log_likelihood, found.model, 300, estimator)
+    assert bic(found, rows=50) == bic(found.log_likelihood, found.model, 50, estimator)
+    for hard in (False, True):
+        assert icl(found, DATA, weights=weights, hard=hard) == icl(found.model, DATA, weights=weights, hard=hard, estimator=estimator)
+    with pytest.raises(ParameterError, match="give a fit"):
+        bic(found.log_likelihood, found.model)
+
+
+def test_a_criterion_is_one_entry_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hannan and Quinn's: sweeps list it, choose by it, and say so."""
+    hqc = Criterion("hqc", lambda c: -2 * c.log_likelihood + 2 * c.p * math.log(math.log(c.n)))
+    monkeypatch.setitem(CRITERIA, "hqc", hqc)
+    found = select(gaussians, [1, 2], DATA, "hqc", rng=0, starts=2)
+    best = found.rows[found.best_index]
+    assert best["hqc"] == pytest.approx(-2 * best["log_likelihood"] + 2 * best["parameters"] * math.log(math.log(300)))
+    assert best["hqc"] == min(row["hqc"] for row in found.rows)
+    assert "hqc" in found.table()
 
 
 def test_icl_is_that_of_flexmix() -> None:
