@@ -165,9 +165,9 @@ class Estimator(Declared):
         """The law's own parameters that are given, not estimated, though the law does not show it."""
         return ()
 
-    def unspent(self, distribution: Any) -> int:
-        """How many of a law's own free numbers an estimate left out: coefficients that a penalty set to zero."""
-        return 0
+    def left_out(self, distribution: Any) -> dict[str, np.ndarray]:
+        """Fields of a law, and which of their numbers an estimate made no parameters of: coefficients that a penalty set to zero."""
+        return {}
 
     @property
     def stacked_children(self) -> int:

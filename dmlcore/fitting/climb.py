@@ -43,6 +43,7 @@ class Climb:
         self.bold = self.refused = self.anew = False
         self.shortfall = 0.0
         self._extrapolation = Extrapolation() if accelerate else None
+        self._extrapolated = False  # whether it stands on a point beyond EM's
         self._halvings = 0
         self._statistics: list[Any] = []
         self._doubts: tuple[Distribution, list[str]] | None = None
@@ -165,14 +166,14 @@ class Climb:
         if self._problem_to_come is not None:
             self.problem, self._problem_to_come = self._problem_to_come, None
         self._here = problem
-        self._stack = there
+        self._stack, self._extrapolated = there, self.bold
         self.history.append(log_likelihood)
         self.objective.append(value)
         self._plan(statistics)
 
     def settle(self) -> None:
         """Ends on a model that EM gives: one that an extrapolation gave is tied and fixed only to rounding."""
-        if self.bold and self.status is None and not self.refused:
+        if self._extrapolated and self.status is None and (self.bold or not self.refused):
             self._next, self._bold = self._plain, False
             self.step()
 

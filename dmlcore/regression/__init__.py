@@ -4,10 +4,14 @@ from dmlcore.regression.model import MixtureRegression
 from dmlcore.regression.simulate import SimulatedRegression, simulate_regression_mixture
 from dmlcore.regression.summary import Summary
 from dmlcore.regression.sweep import ComponentSelection, select_components
+from dmlcore.stats.regression.penalties import Lasso, Penalty, Ridge
 
 __all__ = [
     "ComponentSelection",
+    "Lasso",
     "MixtureRegression",
+    "Penalty",
+    "Ridge",
     "SimulatedRegression",
     "Summary",
     "select_components",

@@ -25,6 +25,7 @@ from dmlcore.stats.combinators.composite import CompositeEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureEstimator
 from dmlcore.stats.latent.mixture import MixtureEstimator
 from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionEstimator
+from dmlcore.stats.regression.penalties import Penalty
 from dmlcore.stats.sequences.sequence import SequenceEstimator
 
 
@@ -34,9 +35,10 @@ class MixtureRegression(Fitted):
     Of several responses, given x and the component independent, f is the product. n_components: K. family: "gaussian" (identity link),
     "poisson", "gamma", "negative_binomial" (log link) or "binomial" (logit link; y is 0 or 1, or the number of successes in `trials`);
     of several responses one for all, or a list. fit_intercept: whether there is one; also a list. starts, max_iter: random starts and
-    most EM steps, as of `dmlcore.fit`. random_state: a seed or a generator. ridge: penalty on coefficients, as of the regression
-    estimators. shared_scale: whether all components have one scale. assign: "soft" (EM), "hard" (classification EM) or "stochastic";
-    min_share: components whose weight falls below are removed; both as of `dmlcore.fit`.
+    most EM steps, as of `dmlcore.fit`. random_state: a seed or a generator. ridge (a number), or penalty
+    (such as `Lasso(2.0)`): on coefficients, as of the regression estimators. shared_scale: whether all components have one scale. assign:
+    "soft" (EM), "hard" (classification EM) or "stochastic"; min_share: components whose weight falls below are removed; both as of
+    `dmlcore.fit`.
 
     After `fit`, components by descending weight (with a gate: mean weight over rows): `model_` (the distribution), `weights_` `(K,)`,
     `intercept_` `(K,)`, `coef_` `(K, p)`, `scale_` `(K,)` (gaussian: standard deviation; gamma: 1 / shape; negative binomial: dispersion;
@@ -57,6 +59,7 @@ class MixtureRegression(Fitted):
         shared_scale: bool = False,
         assign: str = "soft",
         min_share: float | None = None,
+        penalty: Penalty | None = None,
     ):
         self.n_components = n_components
         self.family = family
@@ -68,6 +71,7 @@ class MixtureRegression(Fitted):
         self.shared_scale = shared_scale
         self.assign = assign
         self.min_share = min_share
+        self.penalty = penalty
 
     # -- settings ------------------------------------------------------------------------------------------------------
 
@@ -160,7 +164,7 @@ class MixtureRegression(Fitted):
         nested: Any = None,
         start: Any = None,
     ) -> Self:
-        """Maximum likelihood (with `ridge`: maximum a posteriori), from a searched start.
+        """Maximum likelihood (with `ridge` or `penalty`: maximum a posteriori), from a searched start.
 
         X: covariates `(n, p)`, an array or a data frame. y: responses `(n,)`, or of several `(n, q)`, a frame, or a list of names.
         sample_weight: numbers >= 0. offset: the known part of the linear predictor (of a log link: the log exposure). trials: numbers of
@@ -176,7 +180,7 @@ class MixtureRegression(Fitted):
         start: where to begin instead of a search: a component for each row `(n,)`, or shares of the components `(n, K)`.
 
         Raises `DataError` naming column and row (counted from 0) for cells that are missing, infinite or impossible, `DegenerateError`
-        for columns that are constant or follow from others where there is no ridge. Where the maximum is infinite, or rests on few
+        for columns that are constant or follow from others where there is no penalty. Where the maximum is infinite, or rests on few
         rows, `status_` and `fit_.events` say so.
         """
         roles = dict(y=y, sample_weight=sample_weight, offset=offset, trials=trials, groups=groups, gate=gate)
@@ -231,5 +235,5 @@ class MixtureRegression(Fitted):
         if schema.sharing is not None:
             more |= schema.sharing.settings(k, response, names, len(schema.responses) > 1)
         return FAMILIES[response.family].estimator(
-            intercept=response.intercept, ridge=self.ridge, offset=response.offset, names=names, **more
+            intercept=response.intercept, ridge=self.ridge, penalty=self.penalty, offset=response.offset, names=names, **more
         )

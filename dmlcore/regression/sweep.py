@@ -12,6 +12,7 @@ from dmlcore.regression.sharing import sharing_of
 from dmlcore.regression.tables import Table
 from dmlcore.selection.criteria import CRITERIA
 from dmlcore.selection.sweep import Selection, select
+from dmlcore.stats.regression.penalties import Penalty
 
 PAST = 2  # candidates in a row that must be worse than the best to end a sweep
 MOST = 12  # components at which a sweep without a range ends
@@ -74,6 +75,7 @@ def select_components(
     shared_scale: bool = False,
     assign: str = "soft",
     fixed: Any = None,
+    penalty: Penalty | None = None,
     **given: Any,
 ) -> ComponentSelection:
     """Fits 1, 2, 3, ... components until two numbers in a row were worse than the best; or all of `components`, such as `range(1, 6)`.
@@ -89,7 +91,7 @@ def select_components(
     if unknown:
         raise ParameterError(f"there is no argument {unknown[0]!r}; there are {', '.join(ROLES)}")
     settings: dict[str, Any] = dict(fit_intercept=fit_intercept, starts=starts, max_iter=max_iter, random_state=random_state, ridge=ridge)
-    settings |= dict(shared_scale=shared_scale, assign=assign)
+    settings |= dict(shared_scale=shared_scale, assign=assign, penalty=penalty)
     plan, table = MixtureRegression(1, family, **settings), Table(X)
     rows = plan._read_first(table, dict.fromkeys(ROLES) | dict(y=y, **given), sharing_of(table, fixed))
 

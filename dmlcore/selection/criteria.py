@@ -16,6 +16,7 @@ from dmlcore.core.flat import n_parameters, parameter_nodes
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.fitting.problem import paired
 from dmlcore.fitting.record import Fit
+from dmlcore.inference.uncertainty.parameters import numbers
 from dmlcore.selection.assignments import entropy, responsibilities
 from dmlcore.selection.cross_validation import held_out
 
@@ -149,5 +150,6 @@ def free_parameters(model: Any, estimator: Any = None) -> int:
 
 
 def _free(estimator: Any, law: Any) -> int:
-    mine = (domain.free(value) for field, domain, value in law.parameters() if field not in estimator.fixed_fields)
-    return sum(mine) - estimator.unspent(law)
+    left_out = estimator.left_out(law)
+    mine = ((domain, value, left_out.get(field)) for field, domain, value in law.parameters() if field not in estimator.fixed_fields)
+    return sum(domain.free(value) - (0 if out is None else int(numbers(domain, out).sum())) for domain, value, out in mine)

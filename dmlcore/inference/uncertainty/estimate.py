@@ -15,12 +15,13 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.inference.uncertainty.bootstrap import bootstrapped
-from dmlcore.inference.uncertainty.parameters import FIXED, ON_BOUND, Block, blocks, fixed_fields
+from dmlcore.inference.uncertainty.parameters import FIXED, ON_BOUND, Block, blocks, fixed_fields, numbers
 from dmlcore.inference.uncertainty.result import StandardErrors, lengths
 from dmlcore.inference.uncertainty.surface import FAINT, Curvature, Surface
 
 KINDS = ("observed", "sandwich", "bootstrap")
 UNDETERMINED = "the data do not determine it"
+ZEROED = "set to zero by the penalty"
 LEFT = 1e-2  # nats still to gain, beyond which a model is no maximum to speak of
 LOADING = 1e-3  # standard errors by which an undetermined direction moves a parameter that takes part in it
 
@@ -117,8 +118,11 @@ def described(
 def without_coordinates(problem: Problem, model: Distribution, parts: list[Block]) -> Iterator[tuple[str, str]]:
     """Names of parameters that are fixed, at a floor, or on a bound, and why."""
     fixed = fixed_fields(problem.estimator, model)
+    left_out = {(path, field): out for path, e, law in paired(problem.estimator, model) for field, out in e.left_out(law).items()}
     floors = {path: why for path, e, law in paired(problem.estimator, model) if (why := e.degenerate(law))}
     for part in parts:
+        if (out := left_out.get((part.path, part.field))) is not None:
+            yield from ((name, ZEROED) for name, zero in zip(part.names, numbers(part.domain, out), strict=True) if zero)
         if (part.path, part.field) in fixed:
             yield from ((name, FIXED) for name in part.names)
         elif part.path in floors and part.bounded.any():

@@ -16,6 +16,7 @@ from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Covariates, Layout
 from dmlcore.stats.regression.design import column_name
 from dmlcore.stats.regression.domains import ColumnNames
+from dmlcore.stats.regression.penalties import MaybePenalty, Penalty, Ridge
 from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, row_layout
 from dmlcore.stats.regression.scoring import FAINT, LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, Frame, Scoring, level_of, scorings
 
@@ -25,10 +26,11 @@ class RegressionEstimator(CombinatorEstimator):
 
     intercept: whether there is one. ridge: the prior, which adds `-ridge/2 |coef|^2` to the objective (the intercept is not
     penalised); a number >= 0 in units of information, so standardise covariates of unlike units. offset: whether observations end
-    with an offset. names: of the covariates, for messages.
+    with an offset. names: of the covariates, for messages. penalty: in place of `ridge`, any of `dmlcore.stats.regression.penalties`:
+    `Lasso(weight)` adds `-weight sum_j |coef_j|`, and sets coefficients to zero.
 
     One step of EM takes one Fisher scoring step, at most `STRIDE` long. Raises `DegenerateError` at the start of a fit if, over all
-    the rows, a column is constant or follows from others and there is no ridge. In a component whose rows say nothing about some
+    the rows, a column is constant or follows from others and there is no penalty. In a component whose rows say nothing about some
     direction (information below `SHAPE_FLOOR` of that of all the data), the parameters keep their value in that direction, and the
     record of the fit says so.
     """
@@ -37,6 +39,7 @@ class RegressionEstimator(CombinatorEstimator):
     ridge: float = parameter(nonnegative, default=0.0)
     offset: Any = setting(False)
     names: Any = parameter(ColumnNames(), default=None)
+    penalty: Any = parameter(MaybePenalty(), default=None, kw_only=True)
 
     exact: ClassVar[bool] = False
     stacks = True
@@ -50,6 +53,13 @@ class RegressionEstimator(CombinatorEstimator):
         for field in ("intercept", "offset"):
             if not isinstance(getattr(self, field), (bool, np.bool_)):
                 raise ParameterError(f"{type(self).__name__}: {field} must be True or False, got {getattr(self, field)!r}")
+        if self.penalty is not None and self.ridge:
+            raise ParameterError(f"{type(self).__name__}: give ridge, or penalty, not both; ridge={self.ridge!r} is Ridge({self.ridge!r})")
+
+    @cached_property
+    def prior_of_coef(self) -> Penalty:
+        """The penalty, whichever way it was given."""
+        return Ridge(self.ridge) if self.penalty is None else self.penalty  # type: ignore[no-any-return]
 
     @cached_property
     def layout(self) -> Layout:
@@ -106,7 +116,7 @@ class RegressionEstimator(CombinatorEstimator):
 
     def frame_of(self, statistics: Any) -> Frame:
         """The coordinates of the step, from statistics of all rows. Raises `DegenerateError` as the class says."""
-        return Frame(self.scoring(statistics, None), self.intercept, self.ridge, self.label, self.names)
+        return Frame(self.scoring(statistics, None), self.intercept, self.prior_of_coef, self.label, self.names)
 
     def scoring(self, statistics: Any, previous: Any) -> Scoring:
         """The statistics as scores and informations at the previous law."""
@@ -141,7 +151,10 @@ class RegressionEstimator(CombinatorEstimator):
         return (before + step.intercept[..., 0] if self.intercept else None), coef + step.coef[..., 0, :], step.undetermined
 
     def log_prior(self, distribution: Any) -> Any:
-        return -0.5 * self.ridge * np.sum(distribution.coef**2, axis=-1)
+        return self.prior_of_coef.log_density(distribution.coef)
+
+    def left_out(self, distribution: Any) -> dict[str, np.ndarray]:
+        return {"coef": self.prior_of_coef.left_out(distribution.coef)}
 
     def impossible(self, x: Any) -> str | None:
         return impossible_response(self, x)

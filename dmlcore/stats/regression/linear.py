@@ -63,11 +63,12 @@ class LinearRegressionDistribution(SharingDistribution):
 class LinearRegressionEstimator(SharingEstimator):
     """Maximum likelihood for a linear regression: weighted least squares, and the weighted mean square of the residuals.
 
-    Arguments as for `RegressionEstimator`, but the ridge's log prior is `-ridge |coef|^2 / (2 sigma2)`, so that `coef` minimises
-    the residual sum of squares plus `ridge |coef|^2`. pseudo_count=c with suff_stat=v: c pseudo-observations say the variance is v
-    (default: that about the one line through all the data); the log prior is `-c/2 (log sigma2 + v / sigma2)`. The variance is held
-    above `VARIANCE_FLOOR` times that of all responses. Raises `DegenerateError` where all responses are equal and there is no
-    pseudo_count, and for columns that are constant or follow from others, without a ridge.
+    Arguments as for `RegressionEstimator`, but the log prior of a penalty is divided by sigma2, `-ridge |coef|^2 / (2 sigma2)`, so that
+    `coef` minimises the residual sum of squares plus `ridge |coef|^2` (of a lasso, half that sum plus `weight sum_j |coef_j|`).
+    pseudo_count=c with suff_stat=v: c pseudo-observations say the variance is v (default: that about the one line through all the
+    data); the log prior is `-c/2 (log sigma2 + v / sigma2)`. The variance is held above `VARIANCE_FLOOR` times that of all responses.
+    Raises `DegenerateError` where all responses are equal and there is no pseudo_count, and for columns that are constant or follow
+    from others, without a penalty.
     """
 
     pseudo_count: Any = setting()
@@ -127,7 +128,7 @@ class LinearRegressionEstimator(SharingEstimator):
 
     def scale_sums(self, statistics: Scatter, intercept: Any, coef: np.ndarray) -> Sums:
         count, variance = (0.0, 0.0) if self.prior is None else self.prior
-        total = squares(statistics, intercept, coef) + self.ridge * (coef * coef).sum(axis=-1)
+        total = squares(statistics, intercept, coef) - 2 * self.prior_of_coef.log_density(coef)
         return Sums(count=statistics.count + count, squares=total + count * variance)
 
     def scale_from(self, sums: Sums, previous: Any) -> Any:
@@ -140,8 +141,7 @@ class LinearRegressionEstimator(SharingEstimator):
     def log_prior(self, distribution: Any) -> float:
         sigma2 = distribution.sigma2
         count, variance = (0.0, 0.0) if self.prior is None else self.prior
-        ridge = self.ridge * np.sum(distribution.coef**2, axis=-1) / sigma2
-        return -0.5 * (ridge + count * (np.log(sigma2) + variance / sigma2))
+        return self.prior_of_coef.log_density(distribution.coef) / sigma2 - 0.5 * count * (np.log(sigma2) + variance / sigma2)
 
     def degenerate(self, distribution: Any) -> str | None:
         exact = floor_message(self.label, distribution.sigma2, self.floor, "passes through all its responses")

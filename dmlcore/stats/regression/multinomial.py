@@ -184,7 +184,7 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
         undetermined = None
         if short:
             scoring = self.scoring(statistics, previous)
-            frame = self.frame or Frame(scoring, self.intercept, self.ridge, self.label, self.names)
+            frame = self.frame or Frame(scoring, self.intercept, self.prior_of_coef, self.label, self.names)
             step = frame.step(scoring, coef, self.shape_floor, self.level_floor, STRIDE)
             before, coef, undetermined = before + step.intercept, coef + step.coef, step.undetermined
         law = self.law(coef=coef, intercept=before if self.intercept else None, labels=labels)

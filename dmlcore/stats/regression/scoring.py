@@ -19,6 +19,7 @@ from dmlcore.core.numerics import joined
 from dmlcore.core.statistics import Scatter, beside, nothing
 from dmlcore.stats.multivariate.vectors import lower_inverse
 from dmlcore.stats.regression.design import dependence, roots_of_diagonal
+from dmlcore.stats.regression.penalties import Penalty
 
 SHAPE_FLOOR = 1e-7  # information in a direction, relative to that of all the data, below which parameters stay where they are
 LEVEL_FLOOR = 1e-7  # information per row on the linear predictor itself, below which fitted values have run off
@@ -149,14 +150,14 @@ class Frame:
         self,
         statistics: Scoring,
         intercept: bool,
-        ridge: float,
+        penalty: Penalty,
         who: str,
         names: Any = None,
         own: np.ndarray | None = None,
         others: Any = (),
     ):
-        """Raises `DegenerateError` naming columns that are constant or follow from others, unless a ridge sets that right."""
-        self.intercept, self.ridge = intercept, ridge
+        """Raises `DegenerateError` naming columns that are constant or follow from others, unless a penalty sets that right."""
+        self.intercept, self.penalty = intercept, penalty
         size = len(statistics.centre) + intercept
         self.own = np.arange(size) if own is None else own
         self.others = np.array(others, dtype=np.intp)
@@ -165,15 +166,17 @@ class Frame:
         if not level > 0:
             raise DegenerateError(f"{who}: no row says anything about its coefficients; leave it out")
         matrix = np.einsum("cicj->ij", self._inside(statistics)[1]) / level
+        ridge = penalty.curvature
         matrix[self._slopes, self._slopes] += ridge / level * np.eye(len(self.centre))
+        self.relative, self.scale = matrix, roots_of_diagonal(matrix)
+        if penalty.selects:
+            return
         used = np.sort(np.concatenate([self.own, self.others]))
         trouble = dependence(matrix[np.ix_(used, used)], self.centre, used - intercept, names)
         if trouble:
             few = statistics.count if statistics.count <= len(used) else None
             rows = f" (the rows weigh {few:g} in all, for {len(used)} coefficients)" if few is not None else ""
             raise DegenerateError(f"{who}: {trouble}{rows}; leave it out, or give {'a larger ' if ridge else ''}ridge")
-        self.scale = roots_of_diagonal(matrix)
-        self.relative = matrix
         self.whiten = whitening(matrix[np.ix_(self.own, self.own)])
 
     @property
@@ -186,15 +189,15 @@ class Frame:
         return (moved.score, moved.information) if self.intercept else (moved.score[..., 1:], moved.information[..., 1:, :, 1:])
 
     def quadratic(self, statistics: Scoring, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Information `(C q, C q)` and score `(C q,)` of likelihood and ridge, at coefficients `(C, p)`."""
+        """Information `(C q, C q)` and score `(C q,)` of likelihood and what is smooth of the penalty, at coefficients `(C, p)`."""
         score, information = self._inside(statistics)
         *shape, C, q = score.shape
         matrix = information.reshape(*shape, C * q, C * q).copy()
         gradient = score.reshape(*shape, C * q).copy()
-        if self.ridge:
+        if ridge := self.penalty.curvature:
             place = np.arange(C * q).reshape(C, q)[:, self._slopes].ravel()
-            matrix[..., place, place] += self.ridge
-            gradient[..., place] -= self.ridge * coef.reshape(*shape, -1)
+            matrix[..., place, place] += ridge
+            gradient[..., place] -= ridge * coef.reshape(*shape, -1)
         return matrix, gradient
 
     def step(
@@ -225,7 +228,7 @@ class Frame:
                 gradient -= times(matrix, np.broadcast_to(known, gradient.shape))
             own = (np.arange(C)[:, None] * q + self.own).ravel()
             matrix, gradient = matrix[..., own[:, None], own], gradient[..., own]
-            step, missed = pseudo_solved(matrix, gradient, np.kron(np.eye(C), self.whiten), np.where(held, level, 1.0), shape_floor)
+            step, missed = self._solved(matrix, gradient, coef, np.where(held, level, 1.0), shape_floor)
             step = step * np.asarray(shortened(step, matrix, np.where(held, level, 1.0), stride) * held)[..., None]
             change[..., self.own] = step.reshape(*shape, C, -1)
             if missed is not None:
@@ -235,16 +238,28 @@ class Frame:
         intercepts = change[..., 0] - (slopes * self.centre).sum(axis=-1) if self.intercept else np.zeros((*shape, C))
         return Step(intercepts, slopes, undetermined if undetermined is not None and undetermined.any() else None)
 
+    def _solved(self, matrix: np.ndarray, gradient: np.ndarray, coef: np.ndarray, level: Any, floor: float) -> Any:
+        """The step of its own coordinates, and the directions of which the information is below the floor, or None."""
+        C = coef.shape[-2]
+        if not self.penalty.selects:
+            return pseudo_solved(matrix, gradient, np.kron(np.eye(C), self.whiten), level, floor)
+        here = np.concatenate([np.zeros((*coef.shape[:-1], int(self.intercept))), coef], axis=-1)[..., self.own]
+        here = here.reshape(*coef.shape[:-2], C * len(self.own))
+        return self.penalty.step(matrix, gradient, here, np.tile(self.own >= self.intercept, C)), None
+
     def faint(self, statistics: Scoring, coef: np.ndarray, least: float) -> np.ndarray:
         """Whether there is less information than `least` in the direction of the intercept and of each coefficient, `(p + 1,)`, on linear
-        predictors of covariates of unit size, and no ridge that holds them; of one law."""
+        predictors of covariates of unit size, and no penalty that holds them; of one law."""
         C = len(coef)
+        if self.penalty.selects:  # which holds all but the intercept
+            intercept = self.intercept and 0 in self.own and level_of(statistics) < least
+            return np.arange(-1, len(self.centre)) < intercept - 1
         own = (np.arange(C)[:, None] * len(self.scale) + self.own).ravel()
         whiten = np.kron(np.eye(C), self.whiten)
         values, vectors = np.linalg.eigh(whiten @ self.quadratic(statistics, coef)[0][np.ix_(own, own)] @ whiten.T)
         directions = whiten.T @ vectors
         penalised = np.tile(self.own >= self.intercept, C)
-        held = self.ridge * (directions[penalised] ** 2).sum(axis=0) > values / 100  # in a tail, slope and curvature are alike
+        held = self.penalty.curvature * (directions[penalised] ** 2).sum(axis=0) > values / 100  # in a tail, slope and curvature are alike
         return self._named(directions * ((values < least) & ~held), C)
 
     def eliminated(self, statistics: Scoring, coef: np.ndarray, shape_floor: float, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

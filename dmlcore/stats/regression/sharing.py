@@ -98,6 +98,8 @@ class SharingEstimator(RegressionEstimator):
                 pairs = ((self._column(place), value) for place, value in getattr(self, field))
                 self.derive(**{field: Places(kind).check(tuple(pairs))})
             check_places(self, type(self).__name__)
+            if self.coef_keys and self.prior_of_coef.selects:
+                raise ParameterError(f"{type(self).__name__}: a {self.penalty!r} goes with no tied coefficients")
             if self.tied and self.common is None:
                 self.derive(common=CommonParametersEstimator())
 
@@ -169,7 +171,7 @@ class SharingEstimator(RegressionEstimator):
                 raise ParameterError(f"{type(self).__name__}: {place!r} cannot be tied or held, as {what}")
         others = [i for i, place in enumerate(coordinates) if place in tied]
         own = np.array([i for i, place in enumerate(coordinates) if place not in tied and place not in held], dtype=np.intp)
-        return Frame(scoring, self.intercept, self.ridge, self.label, self.names, own, others)
+        return Frame(scoring, self.intercept, self.prior_of_coef, self.label, self.names, own, others)
 
     def changes(self, law: Any) -> np.ndarray | None:
         """By how much coordinates that are tied or held differ from a law's (None: from zero), `(q,)`; zero for the others."""
@@ -190,7 +192,7 @@ class SharingEstimator(RegressionEstimator):
         predictors. Zeros where there is too little of that, None where nothing is shared or held."""
         scoring = self.scoring(statistics, law)
         level, known = level_of(scoring), self.changes(law)
-        if known is None:
+        if known is None or self.prior_of_coef.selects:  # which has no shared coordinates
             return None
         assert self.frame is not None
         coef = np.zeros(scoring.centre.shape) if law is None else law.coef
