@@ -16,7 +16,7 @@ from dmlcore.data.encoded import encode
 from dmlcore.data.values import listed
 from dmlcore.engines.threads import one_blas_thread
 from dmlcore.fitting.assignment import check_rule
-from dmlcore.fitting.climb import Climb, interrupted, reasons
+from dmlcore.fitting.climb import Climb, interrupted, reasons, runaways
 from dmlcore.fitting.observe import Callback, Tell, observers, progress_bars
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.record import Fit, Start
@@ -60,6 +60,9 @@ def fit(
     one random start as it is: about a fraction `init_p` of the rows, assigned to components at random (of `init_estimator`, if that is
     given).
 
+    A model without latent parts whose maximum is closed is fitted in one pass, without steps, unless `start`, `init_estimator` or `delta`
+    ask for them.
+
     When it stops. Where less than 1e-8 is estimated to be left to gain (`dmlcore.fitting.stopping`) and the point is no saddle
     (`dmlcore.fitting.saddle`); after `max_its` steps from the start chosen, or `time_limit` seconds. delta: instead, where a step gains
     less than this (0 or less: never), with plain EM steps from one random start, as DMLearn does. change: also where an EM step changes
@@ -92,6 +95,9 @@ def fit(
     if progress:
         progress_bars()  # a missing library is better known before the work
     problem = Problem(data, estimator, weights, threads)
+    held_out = None if vdata is None else encode(vdata, problem.estimator.layout)
+    if problem.closed and start is None and init_estimator is None and delta is None and min_share is None:
+        return _closed(problem, estimator, callback, began, assign)
     removal = None if min_share is None else Removal(problem, estimator, min_share)
     rng = generator(rng)
     events: list[str] = []
@@ -113,8 +119,7 @@ def fit(
     climb = Climb(problem, model, accelerate=delta is None and assign == "soft" if accelerate is None else accelerate)
     rules = _rules(problem, assign, delta, change)
     watch = None
-    if vdata is not None:
-        held_out = encode(vdata, problem.estimator.layout)
+    if held_out is not None:
         watch = Unimproved(lambda climb: float(log_densities(climb.model, held_out, threads).sum()), patience, "the validation data")
     elif assign == "stochastic":
         watch = Unimproved(attrgetter("rank"), patience, "the data")
@@ -146,6 +151,20 @@ def fit(
     removed = len(estimator.children()) - len(kept.children())
     rows = float(problem.row_weights.sum())
     return Fit(best, status, message, history, objective, seconds, events, tried, searched, ended, reached, assign, kept, removed, rows)
+
+
+def _closed(problem: Problem, estimator: Estimator, callback: Callback | None, began: float, assign: str) -> Fit:
+    """The record of a fit whose maximum follows from the statistics of all rows."""
+    model = problem.start(np.random.default_rng(0), 1.0)
+    log_likelihood = problem.log_likelihood(model)  # names a row that no parameters could give positive density
+    objective = log_likelihood + float(problem.log_prior(model))
+    if callback is not None:
+        callback(0, log_likelihood, model)
+    status, message = "converged", "the maximum is closed: it took no steps"
+    if why := reasons(problem, model) or runaways(problem, model, problem.start_statistics):
+        status, message = "degenerate", f"{why[0]} ({message})"
+    seconds, rows = time.perf_counter() - began, float(problem.row_weights.sum())
+    return Fit(model, status, message, [log_likelihood], [objective], seconds, assign=assign, estimator=estimator, rows=rows)
 
 
 def _rules(problem: Problem, assign: str, delta: float | None, change: float | None) -> list[Any]:

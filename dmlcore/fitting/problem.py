@@ -119,6 +119,16 @@ class Problem:
         return all(own is None or isinstance(own, np.ndarray) or hasattr(own, "scaled") for own in self._start_owns if not local(own))
 
     @property
+    def closed(self) -> bool:
+        """Whether the maximum follows from the statistics of all rows."""
+        return self.exact and not self.latent
+
+    @property
+    def start_statistics(self) -> list[Any]:
+        """Statistics of all rows under every choice, pooled by key."""
+        return self._start_owns
+
+    @property
     def local(self) -> bool:
         """Whether some statistics hold at one law alone, so that those of other laws do not add to them."""
         return any(map(local, self._start_owns))
