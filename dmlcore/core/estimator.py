@@ -139,6 +139,12 @@ class Estimator(Declared):
         inside = self.support.contains(getattr(column, "x", column))
         return None if inside[0] else f"{self.label}: {shorten(x)} has density zero; it needs {self.support.need}"
 
+    def covers(self, column: Any) -> bool:
+        """Whether surely no observation of a column is `impossible` by what the node itself says; its children say the rest."""
+        if self.support is None:
+            return type(self).impossible is Estimator.impossible
+        return bool(self.support.covers(column))
+
     def degenerate(self, distribution: Any) -> str | None:
         """Why an estimate is no ordinary maximum (it lies on a floor), or None; of a stack, whether any is."""
         return None
@@ -201,6 +207,9 @@ class CombinatorEstimator(Estimator):
 
     def log_prior(self, distribution: Any) -> float:
         return 0.0
+
+    def covers(self, column: Any) -> bool:
+        return True
 
     def impossible(self, x: Any) -> str | None:
         return None

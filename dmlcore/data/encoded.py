@@ -11,7 +11,7 @@ from dmlcore.core.collector import collector_held
 from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
 from dmlcore.core.labels import plain
 from dmlcore.data.columns import Column, blocks
-from dmlcore.data.frames import Columns, is_frame, library_of, one_row, plain_column
+from dmlcore.data.frames import Columns, is_frame, library_of, plain_column, some_rows
 from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
 from dmlcore.data.values import listed
 
@@ -103,12 +103,18 @@ def has_parts(layout: Layout) -> bool:
     return has_parts(layout.value) if isinstance(layout, Maybe) else isinstance(layout, (Fields, Vector))
 
 
-def observation(data: Any, layout: Layout, row: int) -> Any:
-    """One observation as plain values, of a list, an array, a column, a data frame or encoded data."""
+def plain_observations(data: Any, layout: Layout, start: int, stop: int) -> list[Any]:
+    """The observations from `start` to before `stop` as plain values, of a list, an array, a column, a frame or encoded data. No other
+    rows are read."""
     if isinstance(data, Encoded):
-        return data.column.row(row)
-    values = observations(one_row(data, row), layout)
-    return plain(values.rows()[0] if isinstance(values, Columns) else values[0])
+        return list(map(data.column.row, range(start, stop)))
+    values = observations(some_rows(data, start, stop), layout)
+    return list(map(plain, values.rows() if isinstance(values, Columns) else values))
+
+
+def observation(data: Any, layout: Layout, row: int) -> Any:
+    """One of them."""
+    return plain_observations(data, layout, row, row + 1)[0]
 
 
 def message(error: BadValue) -> str:

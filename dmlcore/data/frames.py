@@ -66,11 +66,11 @@ def with_only(frame: Any, places: list[int]) -> Any:
     return frame[[frame.columns[j] for j in places]]
 
 
-def one_row(data: Any, row: int) -> Any:
-    """The same table, column, array or list with one of its rows only."""
+def some_rows(data: Any, start: int, stop: int) -> Any:
+    """The same table, column, array or list with the rows from `start` to before `stop` only."""
     if hasattr(data, "iloc"):
-        return data.iloc[row : row + 1]
-    return data.slice(row, 1) if library_of(data) in ("polars", "pyarrow") else data[row : row + 1]
+        return data.iloc[start:stop]
+    return data.slice(start, stop - start) if library_of(data) in ("polars", "pyarrow") else data[start:stop]
 
 
 class Columns:

@@ -15,16 +15,16 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import DegenerateError, EmptyError, LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.keys import Ties, flat, log_prior, maximise, placed, preorder, resolve
-from dmlcore.core.labels import plain
 from dmlcore.core.random import spawn
 from dmlcore.core.stacks import Stacking, taken
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct
-from dmlcore.data.encoded import Encoded, encode, observation, observations, row_weights
-from dmlcore.data.frames import Columns, check_paired, index_of
+from dmlcore.data.encoded import Encoded, encode, observation, plain_observations, row_weights
+from dmlcore.data.frames import check_paired, index_of
 from dmlcore.data.values import listed
 from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.fitting.assignment import FAINT, random_shares, rule_of, shares_first
+from dmlcore.fitting.impossible import first_impossible
 from dmlcore.fitting.seeding import Descriptions, shares_apart
 from dmlcore.kernels.codes import scatter
 
@@ -295,17 +295,18 @@ class Problem:
 
     def observations(self) -> list[Any]:
         """The rows as the user gave them, as plain values."""
-        if isinstance(self.raw, Encoded):
-            return list(map(self.raw.column.row, range(self.rows)))
-        values = observations(self.raw, self.estimator.layout)
-        return list(map(plain, values.rows() if isinstance(values, Columns) else values))
+        return self._observed(0, self.rows)
+
+    def _observed(self, start: int, stop: int) -> list[Any]:
+        return plain_observations(self.raw, self.estimator.layout, start, stop)
 
     def _name_impossible_rows(self) -> None:
         """Raises `SupportError` for the first row that no parameters could have produced."""
-        for row, x in enumerate(self.observations()):
-            why = self.estimator.impossible(x)
-            if why is not None:
-                raise SupportError(f"row {row} has density zero under every choice the model allows ({why}); leave it out or model it")
+        places = np.arange(self.rows) if self.codes is None else self.codes
+        if found := first_impossible(self.estimator, self.encoded.column, places, self._observed):
+            raise SupportError(
+                f"row {found[0]} has density zero under every choice the model allows ({found[1]}); leave it out or model it"
+            )
 
     def _random_start(self, rng: np.random.Generator, p: float) -> Distribution:
         shares_rng, rows_rng = spawn(rng, 2)

@@ -255,6 +255,9 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
     def with_gaps(self, allow: Any) -> Estimator:
         return self
 
+    def covers(self, column: Any) -> bool:
+        return not np.isinf(column.x).any()
+
     def impossible(self, x: Any) -> str | None:
         infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
         return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None

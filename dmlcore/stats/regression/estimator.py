@@ -156,6 +156,10 @@ class RegressionEstimator(CombinatorEstimator):
     def left_out(self, distribution: Any) -> dict[str, np.ndarray]:
         return {"coef": self.prior_of_coef.left_out(distribution.coef)}
 
+    def covers(self, column: Any) -> bool:
+        inside = Rows(self, column).inside
+        return inside is None or bool(inside.all())
+
     def impossible(self, x: Any) -> str | None:
         return impossible_response(self, x)
 

@@ -190,6 +190,10 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
         law = self.law(coef=coef, intercept=before if self.intercept else None, labels=labels)
         return law if undetermined is None else law.pinned(undetermined=undetermined)
 
+    def covers(self, column: Any) -> bool:
+        response = column.fields[1]
+        return self.labels is None or all(response.values.x[i] in self.labels for i in np.unique(response.codes).tolist())
+
     def impossible(self, x: Any) -> str | None:
         if self.labels is None or x[1] in self.labels:
             return None

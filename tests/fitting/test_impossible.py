@@ -1,0 +1,103 @@
+"""Rows that no parameters could have produced are found without asking, or reading, those that could."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dmlcore.data.encoded
+from dmlcore import fit
+from dmlcore.core.errors import DegenerateError, SupportError
+from dmlcore.fitting.impossible import first_impossible
+from dmlcore.fitting.problem import Problem
+from dmlcore.stats import (
+    CategoricalEstimator,
+    CompositeEstimator,
+    GammaEstimator,
+    GaussianEstimator,
+    LogisticRegressionEstimator,
+    MixtureEstimator,
+    MultinomialLogisticRegressionEstimator,
+    OptionalEstimator,
+    PoissonEstimator,
+    PoissonRegressionEstimator,
+    SequenceEstimator,
+)
+
+N = 500
+DRAWS = np.random.default_rng(0)
+REALS = DRAWS.gamma(2.0, 1.0, N).tolist()
+LABELS = DRAWS.choice(list("ab"), N).tolist()
+ABOVE = CompositeEstimator((CategoricalEstimator(), GammaEstimator()))
+
+
+def with_one(rows: list[Any], at: int, bad: Any) -> list[Any]:
+    return [*rows[:at], bad, *rows[at + 1 :]]
+
+
+CASES: dict[str, Any] = {
+    "record": (ABOVE, list(zip(LABELS, REALS, strict=True)), ("a", -1.0), "field 1.gamma: -1.0"),
+    "mixture": (MixtureEstimator([ABOVE] * 2), list(zip(LABELS, REALS, strict=True)), ("a", -1.0), "field 1.gamma: -1.0"),
+    "counts": (PoissonEstimator(), DRAWS.poisson(3.0, N).tolist(), -2, "poisson: -2"),
+    "optional": (OptionalEstimator(GammaEstimator()), with_one(REALS, 3, None), -1.0, "gamma: -1.0"),
+    "sequence": (SequenceEstimator(GammaEstimator()), [[x, x + 1] for x in REALS], [1.0, -1.0], "element 1"),
+    "regression": (PoissonRegressionEstimator(), [([x], 2) for x in REALS], ([1.0], -1), "the response -1"),
+    "trials": (LogisticRegressionEstimator(trials=True), [([x], 2, 3) for x in REALS], ([1.0], 4, 3), "the response 4"),
+    "labels": (
+        MultinomialLogisticRegressionEstimator(labels=["a", "b"]),
+        [([x], c) for x, c in zip(REALS, LABELS, strict=True)],
+        ([1.0], "z"),
+        "'z'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_row_is_named_and_few_others_are_asked(case: str) -> None:
+    estimator, rows, bad, why = CASES[case]
+    read: list[tuple[int, int]] = []
+
+    def observed(start: int, stop: int) -> list[Any]:
+        read.append((start, stop))
+        return problem.observations()[start:stop]
+
+    for at in (0, 317, N - 1):
+        problem = Problem(with_one(rows, at, bad), estimator)
+        places = np.arange(N) if problem.codes is None else problem.codes
+        found = first_impossible(problem.estimator, problem.encoded.column, places, observed)
+        assert found is not None
+        assert found[0] == at
+        assert why in found[1]
+        if case != "labels":  # whose node does not look at its columns
+            assert sum(stop - start for start, stop in read) <= 16
+        read.clear()
+    problem = Problem(rows, estimator)
+    places = np.arange(N) if problem.codes is None else problem.codes
+    assert first_impossible(problem.estimator, problem.encoded.column, places, observed) is None
+
+
+def test_no_row_is_read_where_all_are_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*given: Any) -> Any:
+        raise AssertionError("rows were read again")
+
+    monkeypatch.setattr("dmlcore.fitting.problem.plain_observations", never)
+    with pytest.raises(DegenerateError, match="all values equal"):
+        fit([(2.0, x) for x in REALS], CompositeEstimator((GaussianEstimator(), GammaEstimator())))
+
+
+def test_a_message_about_one_row_reads_that_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"label": LABELS, "x": with_one(REALS, 400, -1.0)})
+    sizes: list[int] = []
+    plain = dmlcore.data.encoded.observations
+
+    def seen(data: Any, layout: Any) -> Any:
+        sizes.append(len(data))
+        return plain(data, layout)
+
+    monkeypatch.setattr(dmlcore.data.encoded, "observations", seen)
+    with pytest.raises(SupportError, match=r"row 400 .*field 1.gamma: -1.0"):
+        fit(frame, MixtureEstimator([ABOVE] * 2), starts=1, rng=0)
+    assert sizes == [N, 1]
