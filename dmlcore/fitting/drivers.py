@@ -37,13 +37,12 @@ def initialize(data: Any, estimator: Estimator, rng: Random = None, p: float = 0
 
 def estimate(data: Any, estimator: Estimator, prev_estimate: Distribution | None = None, weights: Any = None) -> Distribution:
     """One EM step from `prev_estimate`. A model without latent parts needs none: the result is its maximum likelihood fit."""
-    data = listed(data)
     problem = Problem(data, estimator, weights)
     if prev_estimate is not None:
         previous = begun(problem, prev_estimate)
         return problem.maximise(problem.expect(previous)[1], previous)
     if not problem.latent and not problem.exact:
-        return fit(data, estimator, weights=weights).model
+        return fit(problem, estimator).model
     if problem.latent:
         raise StructureError(f"{estimator.label} has latent parts: estimate() needs prev_estimate (see initialize), or use optimize()")
     model = problem.start(generator(0), 1.0)

@@ -13,7 +13,6 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random, generator
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
-from dmlcore.data.values import listed
 from dmlcore.engines.threads import one_blas_thread
 from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.climb import Climb, interrupted, reasons, runaways
@@ -53,7 +52,8 @@ def fit(
 ) -> Fit:
     """Maximum likelihood (or maximum a posteriori, where estimators have pseudo-counts) by EM.
 
-    data: observations, or what `seq_encode` made of them. weights: one number >= 0 per row.
+    data: observations, what `seq_encode` made of them, or this estimator's `Problem` with them, which has their weights. weights: one
+    number >= 0 per row.
 
     Where it starts. start: a model to begin from; or, for a mixture (a gated one too), a component for each row `(n,)`, or shares of the
     components `(n, K)`. Without one, a good start is searched for (`dmlcore.fitting.search`), from `starts` random ones. starts=1 takes
@@ -91,10 +91,9 @@ def fit(
     check_rule(assign, accelerate, delta, change)
     began = time.perf_counter()
     deadline = np.inf if time_limit is None else began + time_limit
-    data = listed(data)
     if progress:
         progress_bars()  # a missing library is better known before the work
-    problem = Problem(data, estimator, weights, threads)
+    problem = data if isinstance(data, Problem) else Problem(data, estimator, weights, threads)
     held_out = None if vdata is None else encode(vdata, problem.estimator.layout)
     if problem.closed and start is None and init_estimator is None and delta is None and min_share is None:
         return _closed(problem, estimator, callback, began, assign)
@@ -106,7 +105,7 @@ def fit(
     if start is not None:
         model = given_start(problem, start, rng)
     elif starts == 1 or not problem.choosing or init_estimator is not None or (delta is not None and starts is None):
-        model = first_model(problem, data, init_estimator, weights, rng, init_p)
+        model = first_model(problem, init_estimator, rng, init_p)
     else:
         found = search(problem, rng, init_p, starts, deadline, max_its)
         model, tried, searched, ended, reached = found.model, found.starts, found.steps, found.ended, found.reached

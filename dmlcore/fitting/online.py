@@ -8,7 +8,6 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import EmptyError, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.random import Random
-from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem, faint
 from dmlcore.fitting.record import Fit
@@ -47,13 +46,12 @@ class OnlineEM:
 
     def partial_fit(self, data: Any, weights: Any = None) -> OnlineEM:
         """Takes in one batch of observations, with one weight per row if they count differently; returns itself."""
-        data = listed(data)
         if self._problem is None or self._model is None:
             problem = Problem(data, self.estimator, weights, self.threads)
             if problem.local or not problem.scalable:
                 need = "online EM needs statistics that hold under any model and can be scaled, by a method scaled(factor)"
                 raise StructureError(f"{need}; of regressions, only those of linear ones do")
-            self.first = fit(data, self.estimator, weights=weights, rng=self.rng, threads=self.threads)
+            self.first = fit(problem, self.estimator, rng=self.rng)
             self._problem, self._model = problem, self.first.model
         else:
             problem = self._problem.on(data, weights)

@@ -6,17 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.core.declared import check_node
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.errors import DataError, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.problem import Problem
 
 
-def first_model(problem: Problem, data: Any, init_estimator: Estimator | None, weights: Any, rng: Any, p: float) -> Distribution:
+def first_model(problem: Problem, init_estimator: Estimator | None, rng: Any, p: float) -> Distribution:
     """A random start of the problem's estimator, or of another of the same shape."""
     if init_estimator is None:
         return problem.start(rng, p)
-    return begun(problem, Problem(data, init_estimator, weights, problem.threads).start(rng, p))
+    check_node(init_estimator, Estimator.noun, "init_estimator", StructureError)
+    layout = problem.encoded.layout
+    if layout.joined(init_estimator.layout) == layout:
+        return begun(problem, problem.of(init_estimator).start(rng, p))
+    weights = np.broadcast_to(problem.given_weights, problem.rows)
+    return begun(problem, Problem(problem.raw, init_estimator, weights, problem.threads).start(rng, p))
 
 
 def given_start(problem: Problem, start: Any, rng: np.random.Generator) -> Distribution:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import dmlcore
+import dmlcore.data.encoded
 import dmlcore.utils.optsutil as ops
-from dmlcore import fit, stats
+from dmlcore import OnlineEM, fit, stats
 from dmlcore.core.errors import DataError, DegenerateError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.core.random import spawn
 from dmlcore.engines.threads import thread_count
@@ -24,6 +25,7 @@ from dmlcore.stats import (
     GaussianEstimator,
     MixtureDistribution,
     MixtureEstimator,
+    PoissonRegressionEstimator,
     dump_models,
     estimate,
     initialize,
@@ -510,3 +512,21 @@ def test_utilities_feed_a_fit() -> None:
     model = estimate(rows, CompositeEstimator((CategoricalEstimator(), GaussianEstimator())))
     shares = {label: count / len(rows) for label, count in ops.count_by_value(label for label, _ in rows).items()}
     assert dict(model.dists[0].pmap) == pytest.approx(shares)
+
+
+def test_data_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+    plain = dmlcore.data.encoded.observations
+
+    def seen(data: Any, layout: Any) -> Any:
+        reads.append(len(data))
+        return plain(data, layout)
+
+    monkeypatch.setattr(dmlcore.data.encoded, "observations", seen)
+    rows = [([float(i % 7)], i % 4) for i in range(60)]
+    x = [float(i % 11) for i in range(50)]
+    fit(x, TWO, rng=0, init_estimator=TWO.replace(pseudo_count=1.0))
+    stream = OnlineEM(TWO, rng=0).partial_fit(x)
+    stream.partial_fit(x[:40])
+    estimate(rows, PoissonRegressionEstimator())
+    assert reads == [50, 50, 40, 60]
