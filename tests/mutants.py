@@ -459,9 +459,9 @@ MUTANTS = [
     ),
     mutant(
         "a sweep counts rows without their weights",
-        "fitting/fit.py",
-        "rows = float(problem.row_weights.sum())",
-        "rows = float(problem.rows)",
+        "fitting/problem.py",
+        "return float(self.row_weights.sum())",
+        "return float(self.rows)",
         SELECTION,
         "-k",
         "weights_as_rows",

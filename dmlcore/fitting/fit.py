@@ -148,7 +148,7 @@ def fit(
     seconds = time.perf_counter() - began
     kept = estimator if removal is None else removal.estimator_of(best)
     removed = len(estimator.children()) - len(kept.children())
-    rows = float(problem.row_weights.sum())
+    rows = problem.weight
     return Fit(best, status, message, history, objective, seconds, events, tried, searched, ended, reached, assign, kept, removed, rows)
 
 
@@ -162,8 +162,8 @@ def _closed(problem: Problem, estimator: Estimator, callback: Callback | None, b
     status, message = "converged", "the maximum is closed: it took no steps"
     if why := reasons(problem, model) or runaways(problem, model, problem.start_statistics):
         status, message = "degenerate", f"{why[0]} ({message})"
-    seconds, rows = time.perf_counter() - began, float(problem.row_weights.sum())
-    return Fit(model, status, message, [log_likelihood], [objective], seconds, assign=assign, estimator=estimator, rows=rows)
+    seconds = time.perf_counter() - began
+    return Fit(model, status, message, [log_likelihood], [objective], seconds, assign=assign, estimator=estimator, rows=problem.weight)
 
 
 def _rules(problem: Problem, assign: str, delta: float | None, change: float | None) -> list[Any]:

@@ -55,7 +55,7 @@ class OnlineEM:
             self._problem, self._model = problem, self.first.model
         else:
             problem = self._problem.on(data, weights)
-        size = float(problem.row_weights.sum())
+        size = problem.weight
         fresh = [own if own is None else faint(own, 1 / size) for own in problem.expect(self._model)[1]]
         step = float((self.batches + 1) ** -self.decay)
         old = self._mean or fresh

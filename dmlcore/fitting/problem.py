@@ -114,6 +114,11 @@ class Problem:
         return np.ones(len(self.encoded)) if self.weights is None else self.weights
 
     @property
+    def weight(self) -> float:
+        """The weight of all rows."""
+        return float(self.row_weights.sum())
+
+    @property
     def scalable(self) -> bool:
         """Whether statistics that hold under any law can be multiplied: a user's need not be."""
         return all(own is None or isinstance(own, np.ndarray) or hasattr(own, "scaled") for own in self._start_owns if not local(own))
