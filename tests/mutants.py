@@ -150,7 +150,7 @@ MUTANTS = [
     ),
     mutant(
         "an unseen label reads another's probability",
-        "core/labels.py",
+        "base/labels.py",
         "return out if complete else np.where(positions >= 0, out, default)",
         "return out",
         BAD,
@@ -328,7 +328,7 @@ MUTANTS = [
     ),
     mutant(
         "threads that add in the order they finish",
-        "engines/threads.py",
+        "base/threads.py",
         "yield waiting.popleft().result()\n            while waiting:",
         "yield waiting.pop().result()\n            while waiting:",
         FITS,

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from dmlcore import fit, optimize, stats
-from dmlcore.core.errors import (
+from dmlcore.base.errors import (
     DataError,
     DegenerateError,
     EmptyError,

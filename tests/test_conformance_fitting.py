@@ -17,9 +17,9 @@ import scipy.optimize
 
 import dmlcore.data.encoded
 from dmlcore import fit
+from dmlcore.base.errors import DegenerateError, KeyClashError
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import CombinatorDistribution
-from dmlcore.core.errors import DegenerateError, KeyClashError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.statistics import Counts, Sums
 from dmlcore.fitting.problem import Problem

@@ -17,7 +17,7 @@ import pytest
 
 import dmlcore.fitting.search as searching
 from dmlcore import OnlineEM, fit
-from dmlcore.core.errors import DegenerateError, DmlcoreError
+from dmlcore.base.errors import DegenerateError, DmlcoreError
 from dmlcore.core.keys import Ties, log_prior, maximise, preorder
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import MixtureEstimator

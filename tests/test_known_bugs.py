@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from dmlcore import fit
+from dmlcore.base.errors import DataError, DegenerateError, EmptyError, ParameterError
 from dmlcore.core.distribution import CombinatorDistribution
-from dmlcore.core.errors import DataError, DegenerateError, EmptyError, ParameterError
 from dmlcore.stats import *  # noqa: F403
 from dmlcore.stats import (
     BernoulliSetDistribution,

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
 
-from dmlcore.core.domains import Child, Children, Domain, Keys, Text
-from dmlcore.core.errors import ParameterError, shorten
+from dmlcore.base.domains import Child, Children, Domain, Keys, Text
+from dmlcore.base.errors import ParameterError, shorten
 
 
 def parameter(domain: Domain, default: Any = dataclasses.MISSING, kw_only: bool = False) -> Any:

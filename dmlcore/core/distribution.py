@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from dmlcore.core.collector import collector_held
+from dmlcore.base.collector import collector_held
+from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared
-from dmlcore.core.errors import ParameterError, StructureError
-from dmlcore.core.random import Random, generator
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Anything, Layout
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import nonnegative
+from dmlcore.base.errors import BadValue, ParameterError, StructureError, inside, shorten
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import nonnegative
-from dmlcore.core.errors import BadValue, ParameterError, StructureError, inside, shorten
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DmlcoreError, EmptyError, KeyClashError, inside
 from dmlcore.core.declared import same
-from dmlcore.core.errors import DmlcoreError, EmptyError, KeyClashError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.stacks import chosen
 from dmlcore.core.statistics import Node

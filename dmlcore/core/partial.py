@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError, shorten
+from dmlcore.base.errors import StructureError, shorten
+from dmlcore.base.marks import is_missing
 from dmlcore.core.rowlaws import Fixed, Product, RowLaw
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Explained, Fields, Layout, Maybe, Vector, lacks_a_part
-from dmlcore.data.marks import is_missing
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.values import is_row
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError
+from dmlcore.base.errors import StructureError
 
 MAX_CASES = 4096  # more products of independent laws than this are no useful form of a law
 

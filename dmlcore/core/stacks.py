@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import Child, Children
 from dmlcore.core.declared import children, same, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.domains import Child, Children
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout

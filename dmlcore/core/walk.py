@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.errors import LikelihoodError
+from dmlcore.base.numerics import by_rows, joined
+from dmlcore.base.threads import map_in_order, thread_count
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.errors import LikelihoodError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.mixing import Drawn, exact_mix
-from dmlcore.core.numerics import by_rows, joined
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Column, Distinct, Versions
 from dmlcore.data.encoded import Encoded
-from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.kernels.codes import gather, gather_many, scatter, scatter_many
 
 SMALL = 1e-280  # below this, a weighted sum of scaled densities has lost digits and is taken again in log space

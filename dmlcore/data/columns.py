@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.labels import Vocabulary
+from dmlcore.base.labels import Vocabulary
 
 CHEAP = 8  # pairs of a chain that cost about as much as one row of reals
 

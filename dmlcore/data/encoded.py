@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.collector import collector_held
-from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
-from dmlcore.core.labels import plain
+from dmlcore.base.collector import collector_held
+from dmlcore.base.errors import BadValue, DataError, EmptyError, StructureError, shorten
+from dmlcore.base.labels import plain
 from dmlcore.data.columns import Column, blocks
 from dmlcore.data.frames import Columns, is_frame, library_of, one_row, plain_column
 from dmlcore.data.layouts import Fields, Layout, Maybe, Vector

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError
-from dmlcore.core.labels import plain
+from dmlcore.base.errors import DataError
+from dmlcore.base.labels import plain
 from dmlcore.data.values import floats, in_order, plain_list
 
 LIBRARIES = ("pandas", "polars", "pyarrow")

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dmlcore.core.errors import BadValue
-from dmlcore.core.labels import Vocabulary, plain
+from dmlcore.base.errors import BadValue
+from dmlcore.base.labels import Vocabulary, plain
+from dmlcore.base.marks import holds_mark, is_missing, missing_among
 from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values, Versions
 from dmlcore.data.frames import Columns
-from dmlcore.data.marks import holds_mark, is_missing, missing_among
 from dmlcore.data.repeats import CODED_MAX_VALUES, coded
 from dmlcore.data.values import (
     cells_inside,

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dmlcore.core.errors import BadValue
-from dmlcore.core.labels import Vocabulary
+from dmlcore.base.errors import BadValue
+from dmlcore.base.labels import Vocabulary
 from dmlcore.data.columns import Chain, Column, Distinct, Ragged, Values, ends_of, taken
 from dmlcore.data.layouts import LIST_TYPES, Anything, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.labels import is_time_of_pandas, plain
-from dmlcore.data.marks import is_missing as is_missing
+from dmlcore.base.labels import is_time_of_pandas, plain
+from dmlcore.base.marks import is_missing as is_missing
 
 FINE = ("ns", "ps", "fs", "as")  # units of time of which NumPy gives no plain values
 NUMBERS = (numbers.Real, np.bool_, Decimal)

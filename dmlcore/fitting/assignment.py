@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError
+from dmlcore.base.errors import ParameterError
 from dmlcore.core.mixing import Drawn, exact_mix, largest
 
 FAINT = 0.01  # share of a random start that is spread evenly, so that every row has a density under every component

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DegenerateError, DmlcoreError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DegenerateError, DmlcoreError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.keys import preorder
 from dmlcore.fitting.acceleration import Extrapolation

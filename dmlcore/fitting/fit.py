@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.random import Random, generator
+from dmlcore.base.threads import one_blas_thread
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random, generator
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
 from dmlcore.data.values import listed
-from dmlcore.engines.threads import one_blas_thread
 from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.climb import Climb, interrupted, reasons
 from dmlcore.fitting.observe import Callback, Tell, observers, progress_bars

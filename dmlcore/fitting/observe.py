@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dmlcore.base.extras import library
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.extras import library
 
 if TYPE_CHECKING:
     from dmlcore.fitting.climb import Climb

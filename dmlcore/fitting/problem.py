@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DegenerateError, EmptyError, LikelihoodError, StructureError, SupportError
+from dmlcore.base.labels import plain
+from dmlcore.base.random import spawn
+from dmlcore.base.threads import map_in_order, thread_count
 from dmlcore.core.declared import check_node, same
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DegenerateError, EmptyError, LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.keys import Ties, flat, log_prior, maximise, placed, preorder, resolve
-from dmlcore.core.labels import plain
-from dmlcore.core.random import spawn
 from dmlcore.core.stacks import Stacking, taken
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded, encode, observation, observations, row_weights
 from dmlcore.data.frames import Columns, check_paired, index_of
 from dmlcore.data.values import listed
-from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.fitting.assignment import FAINT, random_shares, rule_of, shares_first
 from dmlcore.fitting.seeding import Descriptions, shares_apart
 from dmlcore.kernels.codes import scatter

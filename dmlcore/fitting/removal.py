@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError, StructureError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.climb import Climb
 from dmlcore.fitting.problem import Problem

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.random import spawn
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.random import spawn
 from dmlcore.core.walk import log_densities
 from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow, interrupted
 from dmlcore.fitting.effort import FIRST, THEN, Effort

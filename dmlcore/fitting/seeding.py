@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DmlcoreError
+from dmlcore.base.errors import DmlcoreError
+from dmlcore.base.labels import Vocabulary
 from dmlcore.core.keys import Ties, flat, maximise, resolve
-from dmlcore.core.labels import Vocabulary
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct, Option, Ragged, Record, Values
 from dmlcore.fitting.assignment import FAINT, random_shares

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.random import spawn
+from dmlcore.base.random import spawn
 from dmlcore.core.stacks import joined, taken
 from dmlcore.fitting.climb import OFF_THE_MAP, at_limit
 from dmlcore.fitting.problem import Problem

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DmlcoreError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DmlcoreError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import flatten, own_parts
 from dmlcore.core.keys import flat, preorder

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import BadValue, DataError, StructureError, SupportError, shorten
+from dmlcore.base.errors import BadValue, DataError, StructureError, SupportError, shorten
 from dmlcore.core.partial import MISSING, UNKNOWN, Known, Parts, Some, given, partial, unknown_inside, with_missing_response
 from dmlcore.core.rowlaws import RowLaw
 from dmlcore.data.columns import Column, Record

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
-from dmlcore.core.errors import DataError, ParameterError, shorten
-from dmlcore.core.extras import library
+from dmlcore.base import special
+from dmlcore.base.errors import DataError, ParameterError, shorten
+from dmlcore.base.extras import library
+from dmlcore.base.random import Random, generator
 from dmlcore.core.partial import is_listed
-from dmlcore.core.random import Random, generator
 from dmlcore.data.frames import Columns, is_frame, plain_column
 from dmlcore.data.values import is_hashable, is_missing, is_number, listed
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.labels import plain
+from dmlcore.base.random import Random, generator
 from dmlcore.core.distribution import Distribution, as_values, typical_of
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.labels import plain
 from dmlcore.core.partial import given
-from dmlcore.core.random import Random, generator
 from dmlcore.core.rowlaws import Mixed, RowLaw, spread
 from dmlcore.data.frames import is_frame, with_only
 from dmlcore.data.values import is_row

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError, shorten
+from dmlcore.base.errors import DataError, shorten
 from dmlcore.data.frames import column_at, column_names, is_frame, library_of, plain_column
 from dmlcore.data.layouts import Fields, Layout, Vector
 from dmlcore.data.values import first, is_row, listed

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError, shorten
-from dmlcore.core.labels import plain
+from dmlcore.base.errors import DataError, shorten
+from dmlcore.base.labels import plain
 from dmlcore.data.frames import NUMBERS, arrow_of, levels_of, library_of, plain_column
 from dmlcore.data.values import first, is_missing, is_number
 

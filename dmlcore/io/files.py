@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from dmlcore.core.errors import FormatError
+from dmlcore.base.errors import FormatError
 from dmlcore.io.json import read, to_json
 
 MAX_BYTES = 256 * 2**20

@@ -17,8 +17,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from dmlcore.base.errors import FormatError, shorten
 from dmlcore.core.declared import Declared
-from dmlcore.core.errors import FormatError, shorten
 from dmlcore.io.reading import Reader
 from dmlcore.io.text import MAX_DEPTH, parse, write
 from dmlcore.io.writing import Writer

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from dmlcore.core.errors import FormatError
+from dmlcore.base.errors import FormatError
 
 WIDTH = 120  # longer objects and lists of lists are broken over lines
 MAX_DEPTH = 100  # levels of lists and objects in one text; fifty nested combinators need them

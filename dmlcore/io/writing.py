@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import Array, Children, Domain, Keys, Simplex
+from dmlcore.base.errors import FormatError, shorten
+from dmlcore.base.label_domains import LabelProbabilities, Transitions
+from dmlcore.base.labels import plain
 from dmlcore.core.declared import Declared
-from dmlcore.core.domains import Array, Children, Domain, Keys, Simplex
-from dmlcore.core.errors import FormatError, shorten
-from dmlcore.core.label_domains import LabelProbabilities, Transitions
-from dmlcore.core.labels import plain
 from dmlcore.io.families import MAX_PLACES, RESERVED, families
 
 LABELS = "str, bytes, bool, int, float, None, date, datetime, timedelta, and tuples or frozensets of them"

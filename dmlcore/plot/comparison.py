@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError
+from dmlcore.base.errors import StructureError
 from dmlcore.plot.axes import GREY, as_written, axes_or_new, legend, plain_axes
 
 SIDES = "real", "synthetic"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from dmlcore import marginal
+from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import as_values
-from dmlcore.core.errors import StructureError
 from dmlcore.data.layouts import Count, Labels, Layout, Real
 from dmlcore.data.values import is_missing
 from dmlcore.plot.axes import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError, StructureError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.walk import log_densities
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.uncertainty import standard_errors

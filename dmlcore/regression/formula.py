@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError, ParameterError, shorten
-from dmlcore.core.extras import library
+from dmlcore.base.errors import DataError, ParameterError, shorten
+from dmlcore.base.extras import library
 from dmlcore.data.frames import check_paired, column_at, column_names, index_of, is_frame, levels_of
 from dmlcore.data.values import first, floats, integers, is_missing, unit_hint
 from dmlcore.regression.formula_text import groups_apart, in_one_line, variables, with_backticks

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError
-from dmlcore.core.random import Random
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.random import Random
 from dmlcore.data.frames import check_paired, index_of
 from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit

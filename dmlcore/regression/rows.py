@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError
+from dmlcore.base.errors import DataError
 from dmlcore.data.columns import Column, Ragged, Record, ends_of
 from dmlcore.data.encoded import Encoded
 from dmlcore.data.frames import check_paired

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dmlcore.core.errors import DataError, ParameterError, shorten
+from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.data.frames import check_paired
 from dmlcore.regression.families import families_of
 from dmlcore.regression.sharing import Sharing

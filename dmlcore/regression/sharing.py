@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dmlcore.core.errors import DataError, ParameterError, shorten
+from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.data.frames import check_paired
 from dmlcore.regression.families import FAMILIES
 from dmlcore.regression.tables import Table, check_rows, is_name, names_in

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dmlcore.core.errors import ParameterError
+from dmlcore.base.errors import ParameterError
 from dmlcore.regression.model import MixtureRegression
 from dmlcore.regression.sharing import sharing_of
 from dmlcore.regression.tables import Table

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import BadValue, DataError, EmptyError, shorten
+from dmlcore.base.errors import BadValue, DataError, EmptyError, shorten
 from dmlcore.data.frames import column_at, column_names, distinct, index_of, is_frame, levels_of, library_of, plain_column
 from dmlcore.data.layouts import Labels
 from dmlcore.data.values import first, floats, is_missing, is_number, listed, plain_list, unit_hint

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dmlcore.base.errors import DmlcoreError, EmptyError, ParameterError
+from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DmlcoreError, EmptyError, ParameterError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random, generator, spawn
 from dmlcore.data.encoded import encode, row_weights
 from dmlcore.data.values import listed
 from dmlcore.fitting.climb import OFF_THE_MAP

@@ -9,9 +9,9 @@ import pytest
 
 import dmlcore.fitting.search as searching
 from dmlcore import OnlineEM, best_of, fit, optimize
-from dmlcore.core.errors import DataError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.base.errors import DataError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.base.threads import map_in_order
 from dmlcore.core.flat import flatten
-from dmlcore.engines.threads import map_in_order
 from dmlcore.fitting import drivers
 from dmlcore.fitting.acceleration import Extrapolation
 from dmlcore.fitting.climb import Climb

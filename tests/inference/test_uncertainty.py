@@ -13,7 +13,7 @@ import scipy.special
 import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit
-from dmlcore.core.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.base.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.fitting.problem import Problem
 from dmlcore.inference.uncertainty import StandardErrors, bootstrap, profile_interval, standard_errors
 from dmlcore.inference.uncertainty.parameters import blocks, named_numbers

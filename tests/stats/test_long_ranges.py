@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from dmlcore import fit
+from dmlcore.base.sparse import SparseTable
 from dmlcore.core import sparse
 from dmlcore.core.flat import flatten, n_parameters, unflatten
-from dmlcore.core.sparse import SparseTable
 from dmlcore.inference.uncertainty.parameters import named_numbers
 from dmlcore.io.json import from_json, to_json
 from dmlcore.stats import (

@@ -11,7 +11,7 @@ import scipy.optimize
 import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit, impute, marginal
-from dmlcore.core.errors import DataError, DegenerateError
+from dmlcore.base.errors import DataError, DegenerateError
 from dmlcore.fitting.problem import Problem
 from dmlcore.io.json import from_json, to_json
 from dmlcore.stats import (

@@ -10,8 +10,8 @@ import pytest
 import scipy.stats
 
 from dmlcore import fit
-from dmlcore.core import special
-from dmlcore.core.errors import DataError, DegenerateError, EmptyError, ParameterError, StructureError, SupportError
+from dmlcore.base import special
+from dmlcore.base.errors import DataError, DegenerateError, EmptyError, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten, n_parameters, unflatten
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (

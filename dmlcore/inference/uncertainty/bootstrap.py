@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DegenerateError, FitWarning, ParameterError, StructureError
+from dmlcore.base.random import Random, generator, spawn
+from dmlcore.base.threads import map_in_order
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DegenerateError, FitWarning, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random, generator, spawn
 from dmlcore.data.encoded import Encoded, encode, row_weights
-from dmlcore.engines.threads import map_in_order
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
 from dmlcore.inference.uncertainty.parameters import PROBABILITY, Block, named_numbers

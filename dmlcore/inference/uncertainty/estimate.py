@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import FitWarning, ParameterError, StructureError
+from dmlcore.base.random import Random
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import FitWarning, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.inference.uncertainty.bootstrap import bootstrapped
 from dmlcore.inference.uncertainty.parameters import FIXED, ON_BOUND, Block, blocks, fixed_fields

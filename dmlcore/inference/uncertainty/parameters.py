@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import Covariance, Domain, Some
+from dmlcore.base.domains import Covariance, Domain, Some
+from dmlcore.base.label_domains import TransitionMap
+from dmlcore.base.labels import LabelMap
+from dmlcore.base.sparse import SparseTable
 from dmlcore.core.flat import parameter_nodes
-from dmlcore.core.label_domains import TransitionMap
-from dmlcore.core.labels import LabelMap
-from dmlcore.core.sparse import SparseTable
 from dmlcore.fitting.problem import paired
 
 REAL, POSITIVE, PROBABILITY = "real", "positive", "probability"

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.problem import Problem
 from dmlcore.inference.uncertainty.estimate import curved, described, without_coordinates

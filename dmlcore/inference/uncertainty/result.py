@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.errors import DmlcoreError, ParameterError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DmlcoreError, ParameterError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.inference.uncertainty.parameters import POSITIVE, PROBABILITY
 from dmlcore.inference.uncertainty.tables import as_html, as_text

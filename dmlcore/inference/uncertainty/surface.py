@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DmlcoreError
+from dmlcore.base.threads import map_in_order
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DmlcoreError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.walk import Score, Tables
-from dmlcore.engines.threads import map_in_order
 from dmlcore.fitting.problem import Problem
 
 OFF = -1e300  # the gain of a point outside the domain of a family

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import Absent, probability
+from dmlcore.base.errors import inside
+from dmlcore.base.numerics import logs
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
-from dmlcore.core.domains import Absent, probability
-from dmlcore.core.errors import inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
-from dmlcore.core.numerics import logs
 from dmlcore.core.partial import MISSING, Some, given
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node, beside

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.domains import Shares, simplex, stochastic_matrix
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import by_rows, joined, logs_of
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, cut, interleaved
-from dmlcore.core.domains import Shares, simplex, stochastic_matrix
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.numerics import by_rows, joined, logs_of
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, scaled_by_largest
 from dmlcore.data.layouts import Layout

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.domains import simplex
+from dmlcore.base.errors import ParameterError, StructureError, SupportError, shorten
+from dmlcore.base.numerics import joined, logs_of
 from dmlcore.core.declared import children, keys, name, parameter, same, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
-from dmlcore.core.domains import simplex
-from dmlcore.core.errors import ParameterError, StructureError, SupportError, shorten
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.numerics import joined, logs_of
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.statistics import Node

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import StructureError
+from dmlcore.base.labels import Vocabulary
 from dmlcore.core.distribution import typical_of
-from dmlcore.core.errors import StructureError
-from dmlcore.core.labels import Vocabulary
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.data.layouts import Count, Labels, Real
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
-from dmlcore.core.domains import Simplex
-from dmlcore.core.errors import ParameterError
+from dmlcore.base import special
+from dmlcore.base.domains import Simplex
+from dmlcore.base.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
 
 

@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dmlcore.base.domains import covariance, vector
+from dmlcore.base.marks import is_missing, missing_among
+from dmlcore.base.numerics import HALF_LOG_2PI, joined
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution
-from dmlcore.core.domains import covariance, vector
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.keys import estimated
-from dmlcore.core.numerics import HALF_LOG_2PI, joined
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.columns import Values
 from dmlcore.data.layouts import Layout, Vector
-from dmlcore.data.marks import is_missing, missing_among
 from dmlcore.data.values import cells_inside
 from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
 from dmlcore.stats.multivariate.vectors import Dimension, check_dimension

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from dmlcore.base.domains import positive, real
+from dmlcore.base.errors import KeyClashError, StructureError
+from dmlcore.base.labels import LabelMap, shared_vocabulary
 from dmlcore.core.declared import name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import positive, real
-from dmlcore.core.errors import KeyClashError, StructureError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.labels import LabelMap, shared_vocabulary
 from dmlcore.data.layouts import Anything
 from dmlcore.stats.regression.domains import Named
 from dmlcore.stats.regression.scoring import STRIDE, pseudo_solved, shortened, whitening

@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.errors import DataError, StructureError, shorten
+from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import parameter
 from dmlcore.core.distribution import CombinatorDistribution, Sampler
-from dmlcore.core.errors import DataError, StructureError, shorten
 from dmlcore.core.partial import Known
-from dmlcore.core.random import Random, generator
 from dmlcore.core.rowlaws import Atom, EachRow, RowLaw
 from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Covariates, Layout, Real

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import nonnegative
+from dmlcore.base.errors import EmptyError, ParameterError, StructureError
 from dmlcore.core.declared import parameter, setting
-from dmlcore.core.domains import nonnegative
-from dmlcore.core.errors import EmptyError, ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator
 from dmlcore.core.keys import kept_without_weight
 from dmlcore.core.statistics import Node

@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import nonnegative, positive
+from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.numerics import HALF_LOG_2PI, across, joined
+from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.domains import nonnegative, positive
-from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI, across, joined
 from dmlcore.core.statistics import Scatter, Sums
-from dmlcore.core.support import REALS
 from dmlcore.stats.multivariate.normals import Normals
 from dmlcore.stats.regression.rows import Rows, Tape
 from dmlcore.stats.regression.scoring import Scoring, scatters, times

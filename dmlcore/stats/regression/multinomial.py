@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import Domain
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.labels import LabelMap, Vocabulary
+from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.domains import Domain
-from dmlcore.core.errors import ParameterError
-from dmlcore.core.labels import LabelMap, Vocabulary
-from dmlcore.core.random import Random, generator
 from dmlcore.core.statistics import Node
 from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Covariates, Explained, Labels

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import positive
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import LARGE, across
+from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.domains import positive
-from dmlcore.core.errors import ParameterError
-from dmlcore.core.numerics import LARGE, across
 from dmlcore.core.statistics import Sums
-from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
 from dmlcore.stats.regression.distribution import HIGHEST
 from dmlcore.stats.regression.poisson import first_log_link

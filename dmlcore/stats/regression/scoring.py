@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.core.errors import DegenerateError
-from dmlcore.core.numerics import joined
+from dmlcore.base.errors import DegenerateError
+from dmlcore.base.numerics import joined
 from dmlcore.core.statistics import Scatter, beside, nothing
 from dmlcore.stats.multivariate.vectors import lower_inverse
 from dmlcore.stats.regression.design import dependence, roots_of_diagonal

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import Domain, Some
+from dmlcore.base.errors import ParameterError
 from dmlcore.core.declared import child, parameter
-from dmlcore.core.domains import Domain, Some
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.statistics import Node, beside
 from dmlcore.stats.regression.common import CommonParametersDistribution, CommonParametersEstimator, Share, Shares
 from dmlcore.stats.regression.distribution import RegressionDistribution

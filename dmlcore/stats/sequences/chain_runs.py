@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError
-from dmlcore.core.labels import LabelMap, Vocabulary
-from dmlcore.core.numerics import logs_of
+from dmlcore.base.errors import StructureError
+from dmlcore.base.labels import LabelMap, Vocabulary
+from dmlcore.base.numerics import logs_of
 from dmlcore.core.partial import UNKNOWN, Known, Parts
 from dmlcore.core.rowlaws import Atom, Product, RowLaw, check_cases
 from dmlcore.data.layouts import Labels

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.numerics import by_rows
 from dmlcore.core.declared import check_node, child, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut, typical_of
-from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
-from dmlcore.core.numerics import by_rows
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout

@@ -8,15 +8,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import positive, real
+from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
+from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import positive, real
-from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.core.statistics import LogMoments
-from dmlcore.core.support import POSITIVE
 from dmlcore.data.layouts import Real
 
 GAP_FLOOR = 1e-10  # of log(mean) - mean(log) of all the data: reached only by a component that sits on one value

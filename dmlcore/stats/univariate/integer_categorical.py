@@ -8,16 +8,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import Domain, Maybe, Shares, Whole
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import logs
+from dmlcore.base.sparse import SparseTable, Table
+from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Domain, Maybe, Shares, Whole
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
-from dmlcore.core.numerics import logs
-from dmlcore.core.sparse import SparseTable, Table
 from dmlcore.core.statistics import Counts
-from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, weights_inside
 

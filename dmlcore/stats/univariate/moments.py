@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.domains import frozen
+from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.numerics import by_rows
 from dmlcore.core.declared import keys, name, setting
-from dmlcore.core.domains import frozen
-from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.numerics import by_rows
 from dmlcore.core.statistics import Moments, Scatter, beside
 
 VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value

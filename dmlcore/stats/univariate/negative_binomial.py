@@ -8,15 +8,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import nonnegative, positive
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, log_gap, logs, stirling_error
+from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import nonnegative, positive
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, log_gap, logs, stirling_error
 from dmlcore.core.statistics import Counts
-from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import bisected, counts_of, summed_entropy, whole_quantile
 

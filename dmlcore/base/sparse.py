@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import Simplex, frozen, log_ratios
+from dmlcore.base.domains import Simplex, frozen, log_ratios
 
 LONG = 1 << 16  # entries from which a table may be kept sparse
 FEW = 4  # it is where no more than one entry in so many is positive

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import SUM_TOLERANCE, Domain, Shares, from_log_ratios, log_ratios, normalised
-from dmlcore.core.errors import ParameterError, shorten
-from dmlcore.core.labels import FixedDict, LabelMap, Vocabulary, plain
-from dmlcore.core.numerics import joined
-from dmlcore.data.marks import holds_mark
+from dmlcore.base.domains import SUM_TOLERANCE, Domain, Shares, from_log_ratios, log_ratios, normalised
+from dmlcore.base.errors import ParameterError, shorten
+from dmlcore.base.labels import FixedDict, LabelMap, Vocabulary, plain
+from dmlcore.base.marks import holds_mark
+from dmlcore.base.numerics import joined
 
 
 class LabelProbabilities(Domain):
