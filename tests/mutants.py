@@ -267,7 +267,7 @@ MUTANTS = [
     ),
     mutant(
         "absent members of a set not scored",
-        "stats/combinators/bernoulli_set.py",
+        "stats/sequences/bernoulli_set.py",
         "log += across(absent)",
         "log += 0.0",
         DRAWS,
@@ -477,7 +477,7 @@ MUTANTS = [
     ),
     mutant(
         "components are matched by the largest numbers",
-        "selection/order.py",
+        "inference/relabel.py",
         "a, b = (rows / np.where(spread > 0, spread, 1.0) for rows in (a, b))",
         "a, b = (rows * 1.0 for rows in (a, b))",
         SELECTION,
@@ -486,7 +486,7 @@ MUTANTS = [
     ),
     mutant(
         "components of different families are matched",
-        "selection/order.py",
+        "inference/relabel.py",
         "cost += UNLIKE",
         "cost += 0 * UNLIKE",
         SELECTION,

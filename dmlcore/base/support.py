@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from dmlcore.data.columns import Values
+
+class Ranged(Protocol):
+    """A column that knows its least and its largest value."""
+
+    @property
+    def extent(self) -> tuple[float, float]: ...
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Support:
         inside &= (x < np.inf) if self.high == np.inf else (x <= self.high)
         return inside if x.ndim == 1 else np.all(inside, axis=1)
 
-    def covers(self, column: Values) -> bool:
+    def covers(self, column: Ranged) -> bool:
         """Whether every value of a column lies inside, from the column's own range."""
         low, high = column.extent
         above = low > self.low if self.open_low or self.low == -np.inf else low >= self.low

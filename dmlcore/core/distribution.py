@@ -16,6 +16,7 @@ from dmlcore.base.collector import collector_held
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared
+from dmlcore.core.shown import Shown
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Anything, Layout
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dmlcore.core.walk import Score
 
 
-class Distribution(Declared):
+class Distribution(Shown, Declared):
     """The law of one observation: a leaf. Immutable; its parameters are its fields."""
 
     noun = "a distribution"

@@ -16,6 +16,7 @@ from dmlcore.base.domains import nonnegative
 from dmlcore.base.errors import BadValue, ParameterError, StructureError, inside, shorten
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
+from dmlcore.core.shown import Shown
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 
@@ -29,7 +30,7 @@ FORMULAS = frozenset(
 REMEDY = "give pseudo_count and suff_stat, or leave it out"  # what to do where data have no maximum
 
 
-class Estimator(Declared):
+class Estimator(Shown, Declared):
     """What to learn about one observation: a leaf. Immutable; its settings are its fields."""
 
     noun = "an estimator"

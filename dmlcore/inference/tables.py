@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import DataError, shorten
+from dmlcore.core.partial import UNKNOWN
 from dmlcore.data.frames import column_at, column_names, is_frame, library_of, plain_column
 from dmlcore.data.layouts import Fields, Layout, Vector
 from dmlcore.data.values import first, is_row, listed
@@ -127,6 +128,4 @@ def _plain(values: Any) -> list[Any]:
 
 
 def _is_gap(value: Any) -> bool:
-    from dmlcore.core.partial import UNKNOWN
-
     return value is None or value is UNKNOWN

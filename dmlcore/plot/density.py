@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore import marginal
 from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import as_values
 from dmlcore.data.layouts import Count, Labels, Layout, Real
 from dmlcore.data.values import is_missing
+from dmlcore.inference.condition import marginal
 from dmlcore.plot.axes import (
     GREY,
     MAX_LEGEND,

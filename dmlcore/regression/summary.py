@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.inference.uncertainty.result import StandardErrors
-from dmlcore.inference.uncertainty.tables import as_html, as_text
 from dmlcore.regression.families import FAMILIES, Family
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
 from dmlcore.stats.sequences.sequence import SequenceDistribution

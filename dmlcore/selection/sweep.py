@@ -13,12 +13,12 @@ from dmlcore.base.errors import DmlcoreError, EmptyError, ParameterError
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.data.encoded import encode, row_weights
 from dmlcore.data.values import listed
 from dmlcore.fitting.climb import OFF_THE_MAP
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
-from dmlcore.inference.uncertainty.tables import as_html, as_text
 from dmlcore.selection.criteria import aic, bic, free_parameters, undecided
 from dmlcore.selection.cross_validation import held_out
 

@@ -10,7 +10,6 @@ from dmlcore.fitting.drivers import (
     seq_log_density_sum,
 )
 from dmlcore.io.json import dump_models, load_models
-from dmlcore.stats.combinators.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.combinators.composite import CompositeDistribution, CompositeEstimator
 from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstimator
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
@@ -25,8 +24,12 @@ from dmlcore.stats.latent.mixture import (
     MixtureEstimator,
 )
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
-from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
-from dmlcore.stats.multivariate.partial_gaussian import PartialGaussianDistribution, PartialGaussianEstimator
+from dmlcore.stats.multivariate.multivariate_gaussian import (
+    MultivariateGaussianDistribution,
+    MultivariateGaussianEstimator,
+    PartialGaussianDistribution,
+    PartialGaussianEstimator,
+)
 from dmlcore.stats.regression.common import CommonParametersDistribution, CommonParametersEstimator
 from dmlcore.stats.regression.gamma import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.linear import LinearRegressionDistribution, LinearRegressionEstimator
@@ -34,6 +37,7 @@ from dmlcore.stats.regression.logistic import LogisticRegressionDistribution, Lo
 from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionDistribution, MultinomialLogisticRegressionEstimator
 from dmlcore.stats.regression.negative_binomial import NegativeBinomialRegressionDistribution, NegativeBinomialRegressionEstimator
 from dmlcore.stats.regression.poisson import PoissonRegressionDistribution, PoissonRegressionEstimator
+from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
 from dmlcore.stats.sequences.sequence import SequenceDistribution, SequenceEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution, BinomialEstimator

@@ -42,7 +42,7 @@ from dmlcore.stats import (
     PoissonEstimator,
     SequenceEstimator,
 )
-from dmlcore.stats.multivariate.partial_gaussian import PartialVector
+from dmlcore.stats.multivariate.partial_vectors import PartialVector
 from tests.examples import EXAMPLES, Example
 from tests.reference import composite_rows, load
 

@@ -14,6 +14,7 @@ from dmlcore import fit
 from dmlcore.base.errors import EmptyError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.data.partition import k_fold_split_index
+from dmlcore.inference.relabel import exchanges, permuted
 from dmlcore.selection import (
     aic,
     aligned,
@@ -29,7 +30,6 @@ from dmlcore.selection import (
     select,
     uncertainty,
 )
-from dmlcore.selection.order import exchanges, permuted
 from dmlcore.stats import (
     BernoulliSetDistribution,
     CategoricalDistribution,

@@ -13,7 +13,7 @@ from dmlcore import fit
 from dmlcore.base.sparse import SparseTable
 from dmlcore.core import sparse
 from dmlcore.core.flat import flatten, n_parameters, unflatten
-from dmlcore.inference.uncertainty.parameters import named_numbers
+from dmlcore.inference.parameters import named_numbers
 from dmlcore.io.json import from_json, to_json
 from dmlcore.stats import (
     BernoulliSetDistribution,

@@ -17,7 +17,8 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
-from dmlcore.inference.uncertainty.parameters import PROBABILITY, Block, named_numbers
+from dmlcore.inference.parameters import PROBABILITY, Block, named_numbers
+from dmlcore.inference.relabel import aligned
 from dmlcore.inference.uncertainty.redraw import conditional, redrawn
 from dmlcore.inference.uncertainty.result import StandardErrors, failure, lengths
 
@@ -68,7 +69,6 @@ def refits(
 ) -> list[Any]:
     """Fits, each from the model on, to the data that `draw` makes of each stream: the models, components in the order of `model`'s, or
     the error of a fit that failed because of its data."""
-    from dmlcore.selection.order import aligned
 
     def refit(stream: np.random.Generator) -> Any:
         data, weights = draw(stream)

@@ -14,8 +14,8 @@ from dmlcore.base.random import Random
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.problem import Problem, paired
+from dmlcore.inference.parameters import FIXED, ON_BOUND, Block, blocks, fixed_fields
 from dmlcore.inference.uncertainty.bootstrap import bootstrapped
-from dmlcore.inference.uncertainty.parameters import FIXED, ON_BOUND, Block, blocks, fixed_fields
 from dmlcore.inference.uncertainty.result import StandardErrors, lengths
 from dmlcore.inference.uncertainty.surface import FAINT, Curvature, Surface
 

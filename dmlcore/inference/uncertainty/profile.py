@@ -11,8 +11,8 @@ from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.problem import Problem
+from dmlcore.inference.parameters import POSITIVE, PROBABILITY, blocks
 from dmlcore.inference.uncertainty.estimate import curved, described, without_coordinates
-from dmlcore.inference.uncertainty.parameters import POSITIVE, PROBABILITY, blocks
 from dmlcore.inference.uncertainty.result import check_level
 
 CLOSE = 1e-3  # nats by which an end may miss its height

@@ -13,8 +13,8 @@ from dmlcore.base import special
 from dmlcore.base.errors import DmlcoreError, ParameterError
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import flatten, unflatten
-from dmlcore.inference.uncertainty.parameters import POSITIVE, PROBABILITY
-from dmlcore.inference.uncertainty.tables import as_html, as_text
+from dmlcore.core.text_tables import as_html, as_text
+from dmlcore.inference.parameters import POSITIVE, PROBABILITY
 
 STEP = 0.01  # standard errors: steps of derivatives of what is computed from a model
 

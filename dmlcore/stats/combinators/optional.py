@@ -17,8 +17,8 @@ from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.partial import MISSING, Some, given
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node, beside
+from dmlcore.core.weights import log_prior_of, share
 from dmlcore.data.layouts import Explained, Layout, Maybe
-from dmlcore.stats.latent.weights import log_prior_of, share
 
 
 class _MaybeProbability(Absent):

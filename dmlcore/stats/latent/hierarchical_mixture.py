@@ -18,12 +18,12 @@ from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_un
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, scaled_by_largest
+from dmlcore.core.weights import log_prior_of, share
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.kernels.codes import scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, mixed
-from dmlcore.stats.latent.weights import log_prior_of, share
 from dmlcore.stats.sequences.sequence import SequenceDistribution, blame_element, drawn_lengths, fix_length, impossible_element
 
 

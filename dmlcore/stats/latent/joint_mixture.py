@@ -19,10 +19,10 @@ from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Product
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components
+from dmlcore.core.weights import log_prior_of, share
 from dmlcore.data.columns import Distinct
 from dmlcore.data.layouts import Fields
 from dmlcore.stats.latent.mixture import MixtureDistribution, Posteriors, blocks_to_score, given_components
-from dmlcore.stats.latent.weights import log_prior_of, share
 
 
 class JointTape:

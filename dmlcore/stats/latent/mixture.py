@@ -19,10 +19,10 @@ from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables, scaled_by_largest
+from dmlcore.core.weights import chosen, log_prior_of, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
 from dmlcore.stats.latent.summaries import MixtureSummaries
-from dmlcore.stats.latent.weights import chosen, log_prior_of, share, weight_prior
 
 EVERY = slice(None)
 

@@ -22,8 +22,8 @@ from dmlcore.stats.regression.estimator import RegressionEstimator
 from dmlcore.stats.regression.labels import Design, LabelStart, LabelTape, chosen_rows, distinct_labels, share_sums
 from dmlcore.stats.regression.rows import at_centre
 from dmlcore.stats.regression.scoring import STRIDE, Frame, Scoring, level_of
-from dmlcore.stats.sequences.chain_runs import RowLabels
 from dmlcore.stats.univariate.categorical import CategoricalDistribution
+from dmlcore.stats.univariate.row_labels import RowLabels
 
 
 class MultinomialLogisticRegressionDistribution(RegressionDistribution):

@@ -10,28 +10,10 @@ from dmlcore.base.errors import StructureError
 from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import logs_of
 from dmlcore.core.partial import UNKNOWN, Known, Parts
-from dmlcore.core.rowlaws import Atom, Product, RowLaw, check_cases
+from dmlcore.core.rowlaws import Product, RowLaw, check_cases
 from dmlcore.data.layouts import Labels
 from dmlcore.stats.univariate.categorical import CategoricalDistribution
-
-
-class RowLabels(Atom):
-    """A label, with probabilities `(labels, n)`."""
-
-    def __init__(self, labels: Vocabulary, p: np.ndarray):
-        self.labels, self.p = labels, p
-
-    def at(self, rows: np.ndarray) -> RowLabels:
-        return RowLabels(self.labels, self.p[:, rows])
-
-    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
-        return [(1.0, (CategoricalDistribution(LabelMap(self.labels, self.p[:, row].copy())),))]
-
-    def table(self) -> tuple[Vocabulary, np.ndarray]:
-        return self.labels, self.p
-
-    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
-        return [[self.labels[i] for i in drawn(self.p[:, rows], rng).tolist()]]
+from dmlcore.stats.univariate.row_labels import RowLabels, drawn
 
 
 class Run(RowLaw):
@@ -151,10 +133,3 @@ def shares(weights: np.ndarray) -> np.ndarray:
     """Columns divided by their sums; even where they are zero, as of rows that have no density."""
     total = weights.sum(axis=0)
     return np.where(total > 0, weights / np.where(total > 0, total, 1.0), 1.0 / len(weights))
-
-
-def drawn(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One position drawn from each column of weights `(labels, n)`."""
-    reached = np.cumsum(weights, axis=0)
-    places = (reached <= rng.random(weights.shape[1]) * reached[-1]).sum(axis=0)
-    return np.minimum(places, len(weights) - 1)

@@ -18,11 +18,11 @@ from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, cut
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
 from dmlcore.core.statistics import Counts, Node, Sums
+from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import LabelSequence
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
-from dmlcore.stats.latent.weights import share
 from dmlcore.stats.sequences.chain_draws import Walks
 from dmlcore.stats.sequences.chain_runs import given_elements, likeliest_path
 
