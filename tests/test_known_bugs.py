@@ -298,6 +298,17 @@ def test_importing_compiles_and_loads_little() -> None:
     assert loaded == "[]"
 
 
+def test_a_family_does_not_load_the_fitting_code_and_names_load_when_used() -> None:
+    code = (
+        "import sys, dmlcore; from dmlcore.stats.univariate.gaussian import GaussianDistribution;"
+        "print([m for m in sys.modules if m.startswith(('dmlcore.fitting', 'dmlcore.inference', 'dmlcore.io'))]);"
+        "from dmlcore import *; from dmlcore.stats import *; print(MixtureRegression.__name__, dmlcore.plot.__name__, dump_models.__name__);"
+        "print(hasattr(dmlcore, 'nonsense'))"
+    )
+    lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines == ["[]", "MixtureRegression dmlcore.plot dump_models", "False"]
+
+
 # -- systems people trust ------------------------------------------------------------------------------------------------
 
 

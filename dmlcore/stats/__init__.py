@@ -1,15 +1,8 @@
 """The catalogue: every family, and the functions on encoded data. `from dmlcore.stats import *` gives what `__all__` lists."""
 
-from dmlcore.fitting.drivers import (
-    estimate,
-    initialize,
-    seq_encode,
-    seq_estimate,
-    seq_initialize,
-    seq_log_density,
-    seq_log_density_sum,
-)
-from dmlcore.io.json import dump_models, load_models
+from typing import TYPE_CHECKING
+
+from dmlcore.base.lazy import lazily
 from dmlcore.stats.combinators.composite import CompositeDistribution, CompositeEstimator
 from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstimator
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
@@ -51,6 +44,26 @@ from dmlcore.stats.univariate.log_gaussian import LogGaussianDistribution, LogGa
 from dmlcore.stats.univariate.negative_binomial import NegativeBinomialDistribution, NegativeBinomialEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
+
+if TYPE_CHECKING:
+    from dmlcore.fitting.drivers import (
+        estimate,
+        initialize,
+        seq_encode,
+        seq_estimate,
+        seq_initialize,
+        seq_log_density,
+        seq_log_density_sum,
+    )
+    from dmlcore.io.json import dump_models, load_models
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "dmlcore.fitting.drivers": "estimate initialize seq_encode seq_estimate seq_initialize seq_log_density seq_log_density_sum",
+            "dmlcore.io.json": "dump_models load_models",
+        },
+    )
 
 __all__ = [
     "BernoulliSetDistribution",
