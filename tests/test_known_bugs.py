@@ -302,7 +302,8 @@ def test_a_family_does_not_load_the_fitting_code_and_names_load_when_used() -> N
     code = (
         "import sys, dmlcore; from dmlcore.stats.univariate.gaussian import GaussianDistribution;"
         "print([m for m in sys.modules if m.startswith(('dmlcore.fitting', 'dmlcore.inference', 'dmlcore.io'))]);"
-        "from dmlcore import *; from dmlcore.stats import *; print(MixtureRegression.__name__, dmlcore.plot.__name__, dump_models.__name__);"
+        "from dmlcore import *; from dmlcore.stats import *;"
+        "print(MixtureRegression.__name__, dmlcore.plot.__name__, dump_models.__name__);"
         "print(hasattr(dmlcore, 'nonsense'))"
     )
     lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()

@@ -300,7 +300,7 @@ class Simplex(Domain):
         return from_log_ratios(vector, like)
 
 
-class Shares(Domain):
+class Proportions(Domain):
     """Numbers of any sum that stand in proportion to probabilities, shape `(K,)`; stored as probabilities. A setting."""
 
     need = "finite numbers >= 0, not all zero"
@@ -315,7 +315,7 @@ class Shares(Domain):
         return normalised(p)
 
 
-class Some(Domain):
+class PartlyFree(Domain):
     """A vector of which only some entries `(p,)` are free: the others are taken from elsewhere."""
 
     need = "a vector of finite reals"
@@ -333,7 +333,7 @@ class Some(Domain):
         return out
 
 
-class Maybe(Domain):
+class OrNone(Domain):
     """None, or a value of another domain that is a setting: it has no free numbers."""
 
     def __init__(self, inner: Domain):

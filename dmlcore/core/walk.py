@@ -312,7 +312,7 @@ def shares_among(scaled: np.ndarray, w: np.ndarray, total: np.ndarray, weights: 
     """`w scaled weights / total`, the weights `(.., n)` shared out among K components `(.., K, n)`, and their sums `(.., K)`."""
     *shape, _, n = scaled.shape
     weights = np.broadcast_to(weights, (*shape, n))
-    shares, sums = kernels.shares_of(joined(scaled, 2), joined(w), joined(total), joined(weights))
+    shares, sums = kernels.weighted_posteriors(joined(scaled, 2), joined(w), joined(total), joined(weights))
     return shares.reshape(scaled.shape), sums.reshape(w.shape)
 
 

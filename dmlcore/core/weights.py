@@ -46,7 +46,7 @@ def weight_prior(estimator: Any, shape: Any, who: str) -> np.ndarray | None:
     return count * spread / spread.sum()
 
 
-def chosen(w: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def drawn_components(w: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draws `size` components: which occur, how often, and where row i's draw lies among the draws laid end to end."""
     z = rng.choice(len(w), size=size, p=w)
     which, counts = np.unique(z, return_counts=True)

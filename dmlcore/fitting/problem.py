@@ -17,7 +17,7 @@ from dmlcore.base.threads import map_in_order, thread_count
 from dmlcore.core.declared import check_node, same
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.keys import Ties, flat, log_prior, maximise, placed, preorder, resolve
+from dmlcore.core.keys import Ties, log_prior, maximise, own_statistics, placed, preorder, resolve
 from dmlcore.core.stacks import Stacking, taken
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct
@@ -63,7 +63,7 @@ class Problem:
     def _all_said(self, estimator: Estimator, ties: Ties) -> list[Any]:
         """Statistics of all rows under every choice; learns on the way whether there is any."""
         self.latent = self.choosing = False
-        return ties.pool(flat(estimator, self._opened(estimator, ties, self._whole)))
+        return ties.pool(own_statistics(estimator, self._opened(estimator, ties, self._whole)))
 
     def _hold(self, data: Any, weights: Any) -> None:
         data = listed(data)
@@ -229,7 +229,7 @@ class Problem:
             rest = [own if own is None or local(own) else faint(own, share) for own in self._start_owns]
         else:
             every = np.full(len(self.encoded), share)
-            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, every)))
+            rest = self.ties.pool(own_statistics(self.estimator, self._opened(self.estimator, self.ties, self._whole, every)))
         return [own if own is None or local(own) else own + other for own, other in zip(owns, rest, strict=True)]
 
     def start(self, rng: np.random.Generator, p: float) -> Distribution:
@@ -267,12 +267,12 @@ class Problem:
                 shares.append(random_shares(shares_rng))
         fractions = [kind if isinstance(kind, float) else 1.0 for kind in kinds]
         statistics = self._opened(self.estimator, self.ties, shares, kept, self._whole_block)
-        owns = self.ties.pool(flat(self.estimator, statistics))
+        owns = self.ties.pool(own_statistics(self.estimator, statistics))
         if self.share < 1:
             faint_share = FAINT * np.array(fractions) * self.share
             whole = [self._whole] * len(rngs)
             every = np.broadcast_to(faint_share[:, None], kept.shape)
-            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, whole, every, self._whole_block)))
+            rest = self.ties.pool(own_statistics(self.estimator, self._opened(self.estimator, self.ties, whole, every, self._whole_block)))
             owns = [own if own is None or local(own) else own + other for own, other in zip(owns, rest, strict=True)]
         return maximise(self.estimator, owns, self.ties)
 
@@ -304,7 +304,7 @@ class Problem:
 
     def _assembled(self, statistics: Any, share: float = FAINT) -> Distribution:
         """The model of the statistics of a start; on a sample, with a faint share of those of all rows."""
-        owns = self.ties.pool(flat(self.estimator, statistics))
+        owns = self.ties.pool(own_statistics(self.estimator, statistics))
         if self.share < 1 and self.scalable:
             owns = self.faintly(owns, share * self.share)
         return maximise(self.estimator, owns, self.ties)
@@ -328,7 +328,7 @@ class Problem:
             tape = Open(shares_first(shares[:, start:stop], inner), tables)(self.estimator, column)
             part = send(self.estimator, tape, self._block_weights(start, stop))
             node = part if node is None else node + part
-        owns = flat(self.estimator, settle(self.estimator, node, send))
+        owns = own_statistics(self.estimator, settle(self.estimator, node, send))
         return maximise(self.estimator, self.ties.pool(owns), self.ties)
 
     def expect(self, model: Distribution) -> tuple[float, list[Any]]:
@@ -349,7 +349,7 @@ class Problem:
 
         sums = reduce(add, (_Pair(*both) for both in map_in_order(work, self.encoded.blocks, self.threads)))
         node = settle(self.estimator, sums.node, Send(self.ties.by_id))
-        return sums.log, self.ties.pool(flat(self.estimator, node))
+        return sums.log, self.ties.pool(own_statistics(self.estimator, node))
 
     def log_likelihood(self, model: Distribution) -> float:
         """Log likelihood of the model on these rows."""

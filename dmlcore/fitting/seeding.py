@@ -16,7 +16,7 @@ import numpy as np
 
 from dmlcore.base.errors import DmlcoreError
 from dmlcore.base.labels import Vocabulary
-from dmlcore.core.keys import Ties, flat, maximise, resolve
+from dmlcore.core.keys import Ties, maximise, own_statistics, resolve
 from dmlcore.core.walk import Open, Score, Send, Tables, settle
 from dmlcore.data.columns import Distinct, Option, Ragged, Record, Values
 from dmlcore.fitting.assignment import FAINT, random_shares
@@ -159,7 +159,7 @@ def _log_density(estimator: Any, column: Any, weights: np.ndarray, rng: np.rando
         ties = Ties(estimator)
         send = Send(ties.by_id)
         statistics = settle(estimator, send(estimator, Open(random_shares(rng), Tables())(estimator, column), weights), send)
-        return ties, ties.pool(flat(estimator, statistics))
+        return ties, ties.pool(own_statistics(estimator, statistics))
 
     ties, owns = said()
     if any(node.entangled for node in ties.nodes):  # what it shares with other places is here its own

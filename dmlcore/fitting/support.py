@@ -22,7 +22,7 @@ from dmlcore.base.errors import DmlcoreError
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import flatten, own_parts
-from dmlcore.core.keys import flat, preorder
+from dmlcore.core.keys import own_statistics, preorder
 from dmlcore.core.walk import Score, Send, Tables, settle
 from dmlcore.fitting.problem import Problem, paired
 
@@ -118,7 +118,7 @@ def _log_densities_without(part: Problem, left: np.ndarray, law: Distribution) -
         send = Send(together.ties.by_id)
         statistics = send(together.estimator, Score(stack.repeated, tables)(stack, column)[1], weights)
         send.finish()
-        owns = together.ties.pool(flat(together.estimator, settle(together.estimator, statistics, send)))
+        owns = together.ties.pool(own_statistics(together.estimator, settle(together.estimator, statistics, send)))
         without = together.maximise(owns, stack)
         return np.asarray(np.diagonal(Score(without.repeated, Tables())(without, column)[0]))
     except OFF_DOMAIN:

@@ -23,7 +23,7 @@ from dmlcore.inference.uncertainty.redraw import conditional, redrawn
 from dmlcore.inference.uncertainty.result import StandardErrors, failure, lengths
 
 FEWEST = 2  # replicates that have a spread
-SETTLED = 1e-6  # nats that the last step of a refit gains: what is left is nothing against the spread of refits
+REFIT_GAIN = 1e-6  # nats that the last step of a refit gains: what is left is nothing against the spread of refits
 Draw = Callable[[np.random.Generator], tuple[Any, Any]]  # data and weights
 MOST_FAILED = 0.1  # share of replicates that may fail before the caller hears of it
 
@@ -73,7 +73,9 @@ def refits(
     def refit(stream: np.random.Generator) -> Any:
         data, weights = draw(stream)
         try:
-            found = fit(data, estimator, weights=weights, start=model, threads=1, assign=assign, delta=SETTLED, accelerate=assign == "soft")
+            found = fit(
+                data, estimator, weights=weights, start=model, threads=1, assign=assign, delta=REFIT_GAIN, accelerate=assign == "soft"
+            )
         except Exception as error:
             if failure(error):
                 return error

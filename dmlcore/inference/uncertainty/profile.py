@@ -11,12 +11,12 @@ from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.problem import Problem
-from dmlcore.inference.parameters import POSITIVE, PROBABILITY, blocks
-from dmlcore.inference.uncertainty.estimate import curved, described, without_coordinates
+from dmlcore.inference.parameters import POSITIVE, PROBABILITY, parameter_blocks
+from dmlcore.inference.uncertainty.estimate import curved, standard_errors_of, without_coordinates
 from dmlcore.inference.uncertainty.result import check_level
 
 CLOSE = 1e-3  # nats by which an end may miss its height
-STEP = 1e-3  # standard errors
+PROFILE_STEP = 1e-3  # standard errors
 
 
 def profile_interval(
@@ -37,13 +37,13 @@ def profile_interval(
     """
     check_level(level)
     problem = Problem(data, model.estimator() if estimator is None else estimator, weights, threads)
-    parts = blocks(problem.check(model))
+    parts = parameter_blocks(problem.check(model))
     found = [(part, part.names.index(parameter)) for part in parts if parameter in part.names]
     if not found:
         raise ParameterError(f"there is no parameter {parameter!r}; there are {', '.join(n for part in parts for n in part.names)}")
     notes = dict(without_coordinates(problem, model, parts))
     surface, curvature = curved(problem, model, parts, notes)
-    notes = described(model, "observed", parts, notes, curvature.root, curvature.loose).notes
+    notes = standard_errors_of(model, "observed", parts, notes, curvature.root, curvature.loose).notes
     if parameter in notes:
         raise DegenerateError(f"{parameter} has no interval: {notes[parameter]}")
     part, place = found[0]
@@ -55,13 +55,13 @@ def profile_interval(
         return _outer(part.numbers(start + own @ z)[place], scale)
 
     def slope(function: Any, z: np.ndarray) -> np.ndarray:
-        moves = STEP * np.eye(len(z))
-        return np.array([function(z + move) - function(z - move) for move in moves]) / (2 * STEP)
+        moves = PROFILE_STEP * np.eye(len(z))
+        return np.array([function(z + move) - function(z - move) for move in moves]) / (2 * PROFILE_STEP)
 
     def height_slope(z: np.ndarray) -> np.ndarray:
-        moves = STEP * np.eye(len(z))
+        moves = PROFILE_STEP * np.eye(len(z))
         up, down = surface.gains([root @ (z + move) for move in moves] + [root @ (z - move) for move in moves]).reshape(2, -1)
-        return (up - down) / (2 * STEP)
+        return (up - down) / (2 * PROFILE_STEP)
 
     origin = np.zeros(root.shape[1])
     steepest = slope(value, origin)

@@ -16,7 +16,7 @@ from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.inference.parameters import POSITIVE, PROBABILITY
 
-STEP = 0.01  # standard errors: steps of derivatives of what is computed from a model
+DERIVATIVE_STEP = 0.01  # standard errors: steps of derivatives of what is computed from a model
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,8 +88,8 @@ class StandardErrors:
         else:
             centre, slopes = flatten(self.model), []
             for axis in self.root.T:
-                up, down = (np.asarray(function(unflatten(centre + s * STEP * axis, self.model)), np.float64) for s in (1, -1))
-                slopes.append((up - down).ravel() / (2 * STEP))
+                up, down = (np.asarray(function(unflatten(centre + s * DERIVATIVE_STEP * axis, self.model)), np.float64) for s in (1, -1))
+                slopes.append((up - down).ravel() / (2 * DERIVATIVE_STEP))
             spread = lengths(np.array(slopes).reshape(-1, value.size).T).reshape(value.shape)
         return (float(value), float(spread)) if value.ndim == 0 else (value, spread)
 

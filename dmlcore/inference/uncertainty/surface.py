@@ -23,17 +23,17 @@ from dmlcore.fitting.problem import Problem
 
 OFF = -1e300  # the gain of a point outside the domain of a family
 TARGET = 1e-3  # nats by which a trial step in one coordinate, both ways, should lower the objective
-TRIALS = 120  # most of them
-FARTHEST = 300.0  # beyond which a logarithm that costs nothing is not determined
-NOTHING = 0.0025  # nats that a standard error costs at least, on either side: what is left to gain on the way to where FAINT is
-FAINT = 20.0  # standard error of a logarithm beyond which fewer than 0.0025 observations speak of it
+MAX_TRIALS = 120  # most of them
+LONGEST_WALK = 300.0  # beyond which a logarithm that costs nothing is not determined
+LEAST_COST = 0.0025  # nats that a standard error costs at least, on either side: what is left to gain on the way to where FAINT is
+WEAK_ERROR = 20.0  # standard error of a logarithm beyond which fewer than 0.0025 observations speak of it
 LARGEST_STEP = 0.3  # standard errors
 WELL = 1e3  # how far from one a curvature may lie for differences to lose nothing that matters
-NEAR = 0.1  # a curvature from which on the errors of others, where those are about one, do not matter
+COMPARABLE = 0.1  # a curvature from which on the errors of others, where those are about one, do not matter
 EXACT = 1e-3  # how far a curvature may be off when it is taken again, along its own axis
 PASSES = 5  # most rotations
 FLOOR = 1e-6  # least curvature that one pass resolves, where others are about one
-CLEAR = 1e-5  # an upward curvature beyond this is no rounding
+UPWARD = 1e-5  # an upward curvature beyond this is no rounding
 REACHES = (0.3, 1.0, 3.0)  # how far to look along directions that do not fall
 
 
@@ -96,7 +96,7 @@ class Surface:
         """How far coordinate i alone must move to cost half a nat, by the curvature at the centre; inf if it never does."""
         step = 1e-4 * (1.0 if bounded else max(1.0, abs(self.centre[i])))
         axis = np.eye(len(self.centre))[i]
-        far = self.distance(axis, step, FARTHEST if bounded else 1e200)
+        far = self.distance(axis, step, LONGEST_WALK if bounded else 1e200)
         return far if bounded or self.parabolic(axis, far) else np.inf
 
     def fall(self, shift: np.ndarray) -> float:
@@ -111,12 +111,12 @@ class Surface:
         """
         if far == np.inf or self.fall(0.01 * far * axis) < 0.5e-4:
             return False
-        return max(self.gain(far * axis), self.gain(-far * axis)) < -NOTHING
+        return max(self.gain(far * axis), self.gain(-far * axis)) < -LEAST_COST
 
     def distance(self, axis: np.ndarray, step: float, farthest: float) -> float:
         """How far to go along an axis, beginning with a step, to lose half a nat, as told by a loss of about `TARGET`; inf if never."""
         near, far = 0.0, np.inf
-        for _ in range(TRIALS):
+        for _ in range(MAX_TRIALS):
             fall = abs(self.fall(step * axis))
             if TARGET / 4 <= fall <= 4 * TARGET:
                 return step / np.sqrt(fall)
@@ -176,7 +176,7 @@ class Surface:
     def flat(self, axes: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Which axes, of those of little curvature, are no parabola."""
         out = np.zeros(len(values), dtype=bool)
-        for k in np.flatnonzero(values < NEAR):
+        for k in np.flatnonzero(values < COMPARABLE):
             out[k] = not self.parabolic(axes[:, k], self.distance(axes[:, k], 1.0, 1e200 / np.abs(axes[:, k]).max()))
         return out
 
@@ -201,7 +201,7 @@ class Surface:
         for left in reversed(range(PASSES)):
             axes, values, slope, good = self.principal(axes, h)
             least = values.min(initial=1.0)
-            if not left or least < -CLEAR or (good.all() and (least > NEAR or self.confirmed(axes / np.sqrt(values), h))):
+            if not left or least < -UPWARD or (good.all() and (least > COMPARABLE or self.confirmed(axes / np.sqrt(values), h))):
                 break
             flat = self.flat(axes, values)
             loose, axes = np.concatenate([loose, axes[:, flat]], axis=1), (axes / np.sqrt(np.maximum(values, FLOOR)))[:, ~flat]
@@ -213,7 +213,7 @@ class Surface:
         gain = float((slope[good] ** 2 / values[good]).sum()) / 2
         _, spreads, turn = np.linalg.svd(root[bounded])
         faint = np.zeros(root.shape[1], dtype=bool)
-        faint[: len(spreads)] = spreads > FAINT
+        faint[: len(spreads)] = spreads > WEAK_ERROR
         root, loose = (root @ turn.T)[:, ~faint], np.concatenate([loose, (root @ turn.T)[:, faint]], axis=1)
         loose = loose / np.sqrt(((loose[free] / scales[free, None]) ** 2).sum(axis=0))
         ahead = [reach * direction for direction in loose.T for reach in REACHES]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.base.domains import Shares, simplex, stochastic_matrix
+from dmlcore.base.domains import Proportions, simplex, stochastic_matrix
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import by_rows, joined, logs_of
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
@@ -172,7 +172,7 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         M, K = self.num_mixtures, len(self.estimators)
         try:
             given = (np.ones(M), np.ones((M, K))) if self.suff_stat is None else self.suff_stat
-            w, taus = Shares().check(given[0]), np.array([Shares().check(row) for row in given[1]])
+            w, taus = Proportions().check(given[0]), np.array([Proportions().check(row) for row in given[1]])
         except ParameterError as error:
             raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat {error}") from None
         if w.shape != (M,) or taus.shape != (M, K):

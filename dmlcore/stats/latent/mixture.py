@@ -19,7 +19,7 @@ from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables, scaled_by_largest
-from dmlcore.core.weights import chosen, log_prior_of, share, weight_prior
+from dmlcore.core.weights import drawn_components, log_prior_of, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
 from dmlcore.stats.latent.summaries import MixtureSummaries
@@ -218,7 +218,7 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
         return given_components(np.array(logs) + logs_of(self.w)[:, None], laws)
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
-        which, counts, order = chosen(self.w, size, rng)
+        which, counts, order = drawn_components(self.w, size, rng)
         parts = [self.components[k].draw(count, rng) for k, count in zip(which, counts, strict=True)]
         return interleaved(parts, order)
 
@@ -312,7 +312,7 @@ class MixtureEstimator(CombinatorEstimator):
     def backward_many(cls, estimators: Any, tape: MixtureTape, weights: np.ndarray, send: Any) -> list[Node]:
         """`backward` of M mixtures, from weights `(M, n)`."""
         if tape.plain is None:
-            shares, own = kernels.shares_of(tape.scored.scaled, tape.w, tape.total, weights)
+            shares, own = kernels.weighted_posteriors(tape.scored.scaled, tape.w, tape.total, weights)
         else:
             exact = tape.posterior() * weights[:, None]
             own, shares = exact.sum(axis=-1), exact.reshape(-1, weights.shape[1])

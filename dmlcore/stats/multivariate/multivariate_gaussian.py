@@ -21,10 +21,10 @@ from dmlcore.core.keys import estimated
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
-from dmlcore.stats.multivariate.partial_vectors import Gapped, PartialVector, filled
+from dmlcore.stats.multivariate.partial_vectors import Gapped, PartialVector, completed
 from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, lower_inverse
 from dmlcore.stats.univariate.moments import (
-    ROUNDING,
+    RELATIVE_ROUNDING,
     VARIANCE_FLOOR,
     check_prior,
     check_scale,
@@ -37,7 +37,7 @@ COLLINEAR = 1e-14  # times d: a share of a coordinate's variance, left by those 
 FACTORED = 16 * np.finfo(float).eps  # times d: eigenvalues of a correlation matrix from here on survive rounding, and it has its factor
 AT_FLOOR = 2.0  # times the floor: what lies below was put there, up to the rounding of the largest eigenvalue
 
-SHORT = 24  # coordinates up to which the compiled loop is as fast as BLAS
+FEW_COORDINATES = 24  # coordinates up to which the compiled loop is as fast as BLAS
 
 
 class MultivariateGaussianDistribution(Distribution):
@@ -173,7 +173,7 @@ class MultivariateGaussianEstimator(Estimator):
             return Scatter(count, mean, apart @ apart.T - np.outer(count * rest, rest))
         check_dimension(x, self.dim, self.label)
         shape, d, rows = weights.shape[:-1], x.shape[1], joined(weights)
-        if d > SHORT:  # BLAS is faster
+        if d > FEW_COORDINATES:  # BLAS is faster
             return Scatter.together([self.statistics(x, row) for row in rows], shape)
         counts, means, m2 = kernels.scatters(x.T, rows)
         return Scatter(counts.reshape(shape), means.reshape(*shape, d), m2.reshape(*shape, d, d))
@@ -244,7 +244,7 @@ class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDi
         if column.complete:
             with np.errstate(over="ignore"):
                 return self.log_densities(column.x), (column, None)
-        places = [filled(column, mu, covar) for mu, covar in zip(joined(self.mu), joined(self.covar, 2), strict=True)]
+        places = [completed(column, mu, covar) for mu, covar in zip(joined(self.mu), joined(self.covar, 2), strict=True)]
         log = np.array([log for log, _, _ in places]).reshape(*self.batch, len(column))
         return log, (column, [(x, left) for _, x, left in places])
 
@@ -341,7 +341,7 @@ def least_factor(pooled: np.ndarray) -> np.ndarray:
 def regular_factor(mean: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray | None, str]:
     """The Cholesky factor of a covariance; or None, and which coordinate makes it singular."""
     scale = np.sqrt(np.maximum(np.diag(covar), 0.0))  # of a few rows, below zero by rounding
-    constant = ~(scale > ROUNDING * np.abs(mean))
+    constant = ~(scale > RELATIVE_ROUNDING * np.abs(mean))
     if constant.any():
         return None, f"coordinate {', '.join(map(str, np.flatnonzero(constant)))} is constant{or_nearly(mean[constant])}"
     correlation = covar / scale[:, None] / scale

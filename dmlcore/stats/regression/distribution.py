@@ -21,7 +21,7 @@ from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Covariates, Layout, Real
 from dmlcore.stats.multivariate.vectors import check_dimension
 from dmlcore.stats.regression.domains import Coefficients, MaybeReal
-from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, numbers, predictors, row_layout
+from dmlcore.stats.regression.rows import Rows, Tape, as_floats, impossible_response, predictors, row_layout
 
 HIGHEST = 300.0  # linear predictors of log links beyond this are cut, so that means, and informations made of them, stay finite
 
@@ -148,7 +148,7 @@ def known_values(node: Any, entry: Any, layout: Layout) -> np.ndarray:
             f"{node.label}: covariates have no law (nor have trials, or an offset), so only a response can be unknown; give them"
         )
     column: Any = entry.encoded(layout).column
-    return column.x if isinstance(layout, Covariates) else numbers(column)
+    return column.x if isinstance(layout, Covariates) else as_floats(column)
 
 
 class GivenSampler(Sampler):

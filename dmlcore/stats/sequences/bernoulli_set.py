@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.base import special
-from dmlcore.base.domains import Maybe, chosen_probability
+from dmlcore.base.domains import OrNone, chosen_probability
 from dmlcore.base.label_domains import LabelProbabilities
 from dmlcore.base.labels import LabelMap
 from dmlcore.base.numerics import across, by_rows, logs_of
@@ -103,7 +103,7 @@ class BernoulliSetEstimator(CombinatorEstimator):
 
     min_prob: float = parameter(chosen_probability, default=1e-128)
     pseudo_count: Any = setting()
-    suff_stat: Any = parameter(Maybe(LabelProbabilities(total=False)), default=None)
+    suff_stat: Any = parameter(OrNone(LabelProbabilities(total=False)), default=None)
     name: str | None = name()
     keys: str | None = keys()
 

@@ -101,14 +101,14 @@ class SequenceEstimator(CombinatorEstimator):
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         offsets, inner, length = tape
-        elements = send(self.estimator, inner, by_rows(kernels.spread, weights, offsets))
+        elements = send(self.estimator, inner, by_rows(kernels.repeat_rows, weights, offsets))
         return Node(None, [elements, send(self.len_estimator, length, weights)])
 
     @classmethod
     def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
         """`backward` of several, from weights `(K, n)`."""
         offsets, inner, lengths = tape
-        elements = send.many(tuple(e.estimator for e in estimators), inner, by_rows(kernels.spread, weights, offsets))
+        elements = send.many(tuple(e.estimator for e in estimators), inner, by_rows(kernels.repeat_rows, weights, offsets))
         each = send.many(tuple(e.len_estimator for e in estimators), lengths, weights)
         return [Node(None, list(both)) for both in zip(elements, each, strict=True)]
 

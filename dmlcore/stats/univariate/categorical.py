@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dmlcore.base import special
-from dmlcore.base.domains import Maybe, chosen_probability
+from dmlcore.base.domains import OrNone, chosen_probability
 from dmlcore.base.label_domains import LabelProbabilities, LabelShares
 from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import logs
@@ -89,7 +89,7 @@ class CategoricalEstimator(Estimator):
     """
 
     pseudo_count: Any = setting()
-    suff_stat: Any = parameter(Maybe(LabelShares()), default=None)
+    suff_stat: Any = parameter(OrNone(LabelShares()), default=None)
     default_value: Any = setting(False)
     name: str | None = name()
     keys: str | None = keys()

@@ -27,10 +27,10 @@ class RowLabels(Atom):
         return self.labels, self.p
 
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
-        return [[self.labels[i] for i in drawn(self.p[:, rows], rng).tolist()]]
+        return [[self.labels[i] for i in drawn_codes(self.p[:, rows], rng).tolist()]]
 
 
-def drawn(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def drawn_codes(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One position drawn from each column of weights `(labels, n)`."""
     reached = np.cumsum(weights, axis=0)
     places = (reached <= rng.random(weights.shape[1]) * reached[-1]).sum(axis=0)
