@@ -41,7 +41,7 @@ class Distribution(Shown, Declared):
     """Where the density can be positive, a `Support`. Other values score -inf and never reach `log_densities`. None: anywhere."""
 
     reads_some: ClassVar[bool] = False
-    """Whether `given` reads tuples whose entries are known in some of the rows only (`ObservedRows`); otherwise it gets rows of one pattern."""
+    """Whether `given` reads tuples whose entries are known in some of the rows only (`ObservedRows`); else it gets rows of one pattern."""
 
     # -- what a leaf implements ----------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from dmlcore.base.sparse import SparseTable
 from dmlcore.core.flat import parameter_nodes
 from dmlcore.fitting.problem import paired
 
-REAL, POSITIVE, PROBABILITY = "real", "positive", "probability"
+REAL_SCALE, POSITIVE_SCALE, PROBABILITY_SCALE = "real", "positive", "probability"
 ON_BOUND = "on its bound"
 FIXED = "not estimated"
 
@@ -67,7 +67,7 @@ class Block:
         values = self.numbers()
         if self.size == 0 and len(values) == 1:
             return np.ones(1, dtype=bool)
-        inside = np.array([scale == PROBABILITY for scale in self.scales])
+        inside = np.array([scale == PROBABILITY_SCALE for scale in self.scales])
         return inside & (len(values) > 1) & ((values == 0) | (values == 1))
 
 
@@ -105,15 +105,15 @@ def _scales(domain: Domain, value: Any) -> list[str]:
     """How each number answers when coordinates move says what it is: a doubled number is positive, doubled odds a probability."""
     here, own = domain.flatten(value), numbers_of(domain, value)
     if isinstance(domain, Covariance):
-        return [POSITIVE if i == j else REAL for i, j in zip(*np.tril_indices(len(value)), strict=True)]
+        return [POSITIVE_SCALE if i == j else REAL_SCALE for i, j in zip(*np.tril_indices(len(value)), strict=True)]
     if len(here) < len(own):
-        return [PROBABILITY if len(own) > 1 or (here.size and 0 < own[0] < 1) else REAL] * len(own)
+        return [PROBABILITY_SCALE if len(own) > 1 or (here.size and 0 < own[0] < 1) else REAL_SCALE] * len(own)
     out = []
     moved = [(factor, numbers_of(domain, domain.unflatten(here + np.log(factor), value))) for factor in (2.0, 3.0)]
     for i, v in enumerate(own):
         inside = 0 < v < 1 and all(np.isclose(to[i] * (1 - v), factor * v * (1 - to[i]), rtol=1e-9) for factor, to in moved)
         positive = v > 0 and all(np.isclose(to[i], factor * v, rtol=1e-9) for factor, to in moved)
-        out.append(PROBABILITY if inside else POSITIVE if positive else REAL)
+        out.append(PROBABILITY_SCALE if inside else POSITIVE_SCALE if positive else REAL_SCALE)
     return out
 
 
@@ -133,9 +133,9 @@ def _blocks(model: Any) -> Iterator[Block]:
             if domain.free(value):
                 name = f"{path}.{field}".lstrip(".")
                 scales = _scales(domain, value)
-                bounded = np.full(size, scales[0] != REAL)
+                bounded = np.full(size, scales[0] != REAL_SCALE)
                 if isinstance(domain, Covariance):
-                    bounded = np.array([scale == POSITIVE for scale in scales])
+                    bounded = np.array([scale == POSITIVE_SCALE for scale in scales])
                 names = tuple(name + suffix for suffix in _suffixes(domain, value))
                 yield Block(path, field, domain, value, start, size, names, tuple(scales), bounded)
             start += size

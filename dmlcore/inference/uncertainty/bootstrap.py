@@ -17,7 +17,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
-from dmlcore.inference.parameters import PROBABILITY, Block, named_numbers
+from dmlcore.inference.parameters import PROBABILITY_SCALE, Block, named_numbers
 from dmlcore.inference.relabel import aligned
 from dmlcore.inference.uncertainty.redraw import conditional, redrawn
 from dmlcore.inference.uncertainty.result import StandardErrors, failure, lengths
@@ -54,7 +54,7 @@ def bootstrapped(
         warnings.warn(f"{len(failures)} of {replicates} bootstrap fits failed; the first: {failures[0]}", FitWarning, stacklevel=3)
     names = tuple(name for part in parts for name in part.names)
     scales = tuple(scale for part in parts for scale in part.scales)
-    default = [0.0 if scale == PROBABILITY else np.nan for scale in scales]  # a label that was not drawn has probability zero
+    default = [0.0 if scale == PROBABILITY_SCALE else np.nan for scale in scales]  # a label that was not drawn has probability zero
     values = np.array([[numbers.get(n, d) for n, d in zip(names, default, strict=True)] for numbers in map(named_numbers, models)])
     apart = (values - values.mean(axis=0)).T / np.sqrt(len(values) - 1)
     errors, covariance = lengths(apart), apart @ apart.T

@@ -11,7 +11,7 @@ from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.problem import Problem
-from dmlcore.inference.parameters import POSITIVE, PROBABILITY, parameter_blocks
+from dmlcore.inference.parameters import POSITIVE_SCALE, PROBABILITY_SCALE, parameter_blocks
 from dmlcore.inference.uncertainty.estimate import curved, standard_errors_of, without_coordinates
 from dmlcore.inference.uncertainty.result import check_level
 
@@ -95,13 +95,13 @@ def _end(
 
 def _outer(v: float, scale: str) -> float:
     """A number on the scale of its logarithm or log odds, where likelihoods are closer to parabolas."""
-    if scale == POSITIVE:
+    if scale == POSITIVE_SCALE:
         return float(np.log(v))
     with np.errstate(divide="ignore"):  # on the way to a bound
-        return float(np.log(v) - np.log1p(-v)) if scale == PROBABILITY else float(v)
+        return float(np.log(v) - np.log1p(-v)) if scale == PROBABILITY_SCALE else float(v)
 
 
 def _inner(u: float, scale: str) -> float:
-    if scale == POSITIVE:
+    if scale == POSITIVE_SCALE:
         return float(np.exp(u))
-    return float(1 / (1 + np.exp(-u))) if scale == PROBABILITY else u
+    return float(1 / (1 + np.exp(-u))) if scale == PROBABILITY_SCALE else u

@@ -14,7 +14,7 @@ from dmlcore.base.errors import DmlcoreError, ParameterError
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.text_tables import as_html, as_text
-from dmlcore.inference.parameters import POSITIVE, PROBABILITY
+from dmlcore.inference.parameters import POSITIVE_SCALE, PROBABILITY_SCALE
 
 DERIVATIVE_STEP = 0.01  # standard errors: steps of derivatives of what is computed from a model
 
@@ -70,9 +70,9 @@ class StandardErrors:
         reach = special.ndtri((1 + level) / 2) * self.errors
         out = np.stack([self.estimates - reach, self.estimates + reach], axis=1)
         for i, (scale, v, r) in enumerate(zip(self.scales, self.estimates, reach, strict=True)):
-            if scale == POSITIVE and v > 0 and np.isfinite(r):
+            if scale == POSITIVE_SCALE and v > 0 and np.isfinite(r):
                 out[i] = v * np.exp(-min(r / v, 700)), v * np.exp(min(r / v, 700))
-            elif scale == PROBABILITY and 0 < v < 1 and np.isfinite(r):
+            elif scale == PROBABILITY_SCALE and 0 < v < 1 and np.isfinite(r):
                 out[i] = [1 / (1 + (1 - v) / v * math.exp(-s * min(r / (v * (1 - v)), 700))) for s in (-1, 1)]
         return out
 

@@ -21,7 +21,7 @@ from dmlcore.core.keys import estimated
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
-from dmlcore.stats.multivariate.partial_vectors import Gapped, PartialVector, completed
+from dmlcore.stats.multivariate.partial_vectors import Gapped, PartialVector, conditional_moments
 from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, lower_inverse
 from dmlcore.stats.univariate.moments import (
     RELATIVE_ROUNDING,
@@ -244,7 +244,7 @@ class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDi
         if column.complete:
             with np.errstate(over="ignore"):
                 return self.log_densities(column.x), (column, None)
-        places = [completed(column, mu, covar) for mu, covar in zip(joined(self.mu), joined(self.covar, 2), strict=True)]
+        places = [conditional_moments(column, mu, covar) for mu, covar in zip(joined(self.mu), joined(self.covar, 2), strict=True)]
         log = np.array([log for log, _, _ in places]).reshape(*self.batch, len(column))
         return log, (column, [(x, left) for _, x, left in places])
 

@@ -166,7 +166,7 @@ class PartialVector(Vector):
         return x
 
 
-def completed(column: Gapped, mu: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+def conditional_moments(column: Gapped, mu: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Log densities, vectors with missing coordinates at their conditional mean, and the conditional covariances of each batch.
 
     From the Cholesky factor of the covariance with the known coordinates first (Little and Rubin 2002, section 11.2).
