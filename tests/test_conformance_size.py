@@ -33,7 +33,7 @@ def test_statistics_of_a_sample_and_of_all_rows_add(case: Case) -> None:
     problem = Problem(case.rows(201), MixtureEstimator([case.estimator] * 2))
     small = problem.sample(20, np.random.default_rng(0))
     model = small.start(np.random.default_rng(1), 1.0)
-    whole = problem.maximise(problem.faintly(small.expect(model)[1], searching.FAINT * small.share), model)
+    whole = problem.maximise(problem.faintly(small.expect(model)[1], searching.ALL_ROWS_SHARE * small.share), model)
     assert np.isfinite(problem.log_likelihood(whole))
     alone = small.maximise(small.expect(model)[1], model)
     assert small.log_likelihood(whole) == pytest.approx(small.log_likelihood(alone), rel=1e-3)  # the share is faint

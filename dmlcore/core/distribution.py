@@ -23,7 +23,7 @@ from dmlcore.data.layouts import Anything, Layout
 if TYPE_CHECKING:
     from dmlcore.core.estimator import Estimator
     from dmlcore.core.rowlaws import RowLaw
-    from dmlcore.core.walk import Score
+    from dmlcore.core.walk import Forward
 
 
 class Distribution(Shown, Declared):
@@ -153,7 +153,7 @@ class Distribution(Shown, Declared):
 class CombinatorDistribution(Distribution):
     """A distribution made of others."""
 
-    def forward(self, column: Any, score: Score) -> tuple[np.ndarray, Any]:
+    def forward(self, column: Any, score: Forward) -> tuple[np.ndarray, Any]:
         """Log densities `(n,)` and the tape its estimator's `backward` reads. `score(child, column)` gives both for a child.
 
         `log_densities` may be written over by the caller's parent; they are not read again here.

@@ -21,7 +21,7 @@ from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 
 if TYPE_CHECKING:
-    from dmlcore.core.walk import Open, Send
+    from dmlcore.core.walk import Backward, FirstPass
 
 
 FORMULAS = frozenset(
@@ -184,11 +184,11 @@ class Estimator(Shown, Declared):
 class CombinatorEstimator(Estimator):
     """An estimator made of others."""
 
-    def open(self, column: Any, open: Open) -> Any:
+    def open(self, column: Any, open: FirstPass) -> Any:
         """The tape that `forward` would give, without a model: latent nodes take their responsibilities from `open`."""
         raise StructureError(f"{type(self).__name__} has no open(column, open)")
 
-    def backward(self, tape: Any, weights: np.ndarray, send: Send) -> Node:
+    def backward(self, tape: Any, weights: np.ndarray, send: Backward) -> Node:
         """Statistics from one weight per row `(n,)`; passes weights on with `send(child, tape, weights)`."""
         raise StructureError(f"{type(self).__name__} has no backward(tape, weights, send)")
 

@@ -18,7 +18,7 @@ from dmlcore.base.errors import DmlcoreError
 from dmlcore.base.threads import map_in_order
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import flatten, unflatten
-from dmlcore.core.walk import Score, Tables
+from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.fitting.problem import Problem
 
 OFF = -1e300  # the gain of a point outside the domain of a family
@@ -59,8 +59,8 @@ class Surface:
         self.centre = flatten(model)
         problem.log_likelihood(model)  # names a row that has density zero
         self.prior = problem.log_prior(model)
-        tables = Tables()
-        self.base = [Score(model.repeated, tables)(model, column)[0] for _, _, column in problem.encoded.blocks]
+        tables = DistinctCache()
+        self.base = [Forward(model.repeated, tables)(model, column)[0] for _, _, column in problem.encoded.blocks]
         weights = problem.weights
         self.count = float(problem.rows if weights is None else weights.sum())
 
@@ -74,7 +74,7 @@ class Surface:
             try:
                 model = self.moved(shift)
                 total = self.problem.log_prior(model) - self.prior
-                for weights, rows in self._rows(model, Tables()):
+                for weights, rows in self._rows(model, DistinctCache()):
                     total += float(rows.sum() if weights is None else weights @ np.where(weights > 0, rows, 0.0))
             except (DmlcoreError, ArithmeticError, np.linalg.LinAlgError):
                 return OFF
@@ -84,10 +84,10 @@ class Surface:
         """`gain` of several shifts, by all threads of the problem."""
         return np.array(list(map_in_order(self.gain, shifts, self.problem.threads)))
 
-    def _rows(self, model: Distribution, tables: Tables) -> Any:
+    def _rows(self, model: Distribution, tables: DistinctCache) -> Any:
         """Weights (or None) and differences of log densities from the centre, block by block."""
         for (start, stop, column), base in zip(self.problem.encoded.blocks, self.base, strict=True):
-            log = Score(model.repeated, tables)(model, column)[0]
+            log = Forward(model.repeated, tables)(model, column)[0]
             yield None if self.problem.weights is None else self.problem.weights[start:stop], log - base
 
     # -- scales and steps ------------------------------------------------------------------------------------------------
@@ -222,13 +222,13 @@ class Surface:
     def scores(self, axes: np.ndarray, h: float) -> np.ndarray:
         """The sum over rows of products of scores `(m, m)`: derivatives of each row's log density along the columns of `axes`."""
         ends = [(self.moved(h * axis), self.moved(-h * axis)) for axis in axes.T]
-        tables = [(Tables(), Tables()) for _ in ends]
+        tables = [(DistinctCache(), DistinctCache()) for _ in ends]
 
         def work(block: tuple[int, int, Any]) -> np.ndarray:
             start, stop, column = block
             rows = np.empty((len(ends), stop - start))
             for k, (models, own) in enumerate(zip(ends, tables, strict=True)):
-                up, down = (Score(model.repeated, t)(model, column)[0] for model, t in zip(models, own, strict=True))
+                up, down = (Forward(model.repeated, t)(model, column)[0] for model, t in zip(models, own, strict=True))
                 with np.errstate(invalid="ignore"):  # a row of weight zero may have density zero
                     rows[k] = (up - down) / (2 * h)
             if self.problem.weights is None:

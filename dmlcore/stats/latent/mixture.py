@@ -18,7 +18,7 @@ from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.statistics import Node
-from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables, scaled_by_largest
+from dmlcore.core.walk import SMALL, Components, DistinctCache, DistinctTape, Forward, scaled_by_largest
 from dmlcore.core.weights import drawn_components, log_prior_of, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
@@ -94,7 +94,7 @@ class Posteriors:
         out, refused = np.zeros(0), []
         for start, stop, score, column in blocks_to_score(self, encoded):
             log, tape = score(self, column)
-            posterior = tape.tape.posterior()[..., tape.codes] if type(tape) is Coded else tape.posterior()
+            posterior = tape.tape.posterior()[..., tape.codes] if type(tape) is DistinctTape else tape.posterior()
             none = np.flatnonzero(log == -np.inf)
             if len(none) and impossible == "prior":
                 posterior[..., none] = self.prior_given(column.take(none))
@@ -150,9 +150,9 @@ class PosteriorMethods(Posteriors):
 
 def blocks_to_score(model: Distribution, encoded: Encoded) -> Any:
     """`(start, stop, score, column)` for each block, tables of distinct values shared."""
-    tables = Tables()
+    tables = DistinctCache()
     for start, stop, column in encoded.blocks:
-        yield start, stop, Score(model.repeated, tables), column
+        yield start, stop, Forward(model.repeated, tables), column
 
 
 class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribution):
