@@ -17,7 +17,7 @@ import pytest
 
 import dmlcore.fitting.search as searching
 from dmlcore import OnlineEM, fit
-from dmlcore.core.errors import DegenerateError, DmlcoreError
+from dmlcore.base.errors import DegenerateError, DmlcoreError
 from dmlcore.core.keys import Ties, log_prior, maximise, preorder
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import MixtureEstimator
@@ -33,7 +33,7 @@ def test_statistics_of_a_sample_and_of_all_rows_add(case: Case) -> None:
     problem = Problem(case.rows(201), MixtureEstimator([case.estimator] * 2))
     small = problem.sample(20, np.random.default_rng(0))
     model = small.start(np.random.default_rng(1), 1.0)
-    whole = problem.maximise(problem.faintly(small.expect(model)[1], searching.FAINT * small.share), model)
+    whole = problem.maximise(problem.faintly(small.expect(model)[1], searching.ALL_ROWS_SHARE * small.share), model)
     assert np.isfinite(problem.log_likelihood(whole))
     alone = small.maximise(small.expect(model)[1], model)
     assert small.log_likelihood(whole) == pytest.approx(small.log_likelihood(alone), rel=1e-3)  # the share is faint

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
-from dmlcore.core.walk import Open, Tables
+from dmlcore.core.walk import DistinctCache, FirstPass
 from dmlcore.data.columns import Column, Distinct, Versions
 
 FEW = 16  # rows that are asked one by one
 
 
-class Doubts(Open):
+class Doubts(FirstPass):
     """Goes down a tree with its columns as a start does, and notes whether any node meets what it may give no density."""
 
     def __init__(self) -> None:
-        super().__init__(lambda K, n, estimators, column: np.ones((K, n)), Tables())
+        super().__init__(lambda K, n, estimators, column: np.ones((K, n)), DistinctCache())
         self.any = False
 
     def __call__(self, estimator: Estimator, column: Any) -> Any:

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError
+from dmlcore.base.errors import ParameterError
 from dmlcore.core.flat import n_parameters, parameter_nodes
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.fitting.problem import paired
 from dmlcore.fitting.record import Fit
-from dmlcore.inference.uncertainty.parameters import numbers
+from dmlcore.inference.parameters import numbers_of
 from dmlcore.selection.assignments import entropy, responsibilities
 from dmlcore.selection.cross_validation import held_out
 
@@ -152,4 +152,4 @@ def free_parameters(model: Any, estimator: Any = None) -> int:
 def _free(estimator: Any, law: Any) -> int:
     left_out = estimator.left_out(law)
     mine = ((domain, value, left_out.get(field)) for field, domain, value in law.parameters() if field not in estimator.fixed_fields)
-    return sum(domain.free(value) - (0 if out is None else int(numbers(domain, out).sum())) for domain, value, out in mine)
+    return sum(domain.free(value) - (0 if out is None else int(numbers_of(domain, out).sum())) for domain, value, out in mine)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmlcore import fit
-from dmlcore.core.errors import DataError, SupportError
+from dmlcore.base.errors import DataError, SupportError
 from dmlcore.core.flat import flatten
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (

@@ -9,7 +9,7 @@ import pytest
 
 import dmlcore.data.encoded
 from dmlcore import fit
-from dmlcore.core.errors import DegenerateError, SupportError
+from dmlcore.base.errors import DegenerateError, SupportError
 from dmlcore.fitting.impossible import first_impossible
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (

@@ -10,7 +10,7 @@ import pytest
 
 import dmlcore
 from dmlcore import fit, from_json, to_json
-from dmlcore.core.errors import DegenerateError, ParameterError
+from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.core.flat import n_parameters
 from dmlcore.regression import Lasso, MixtureRegression, Ridge, select_components
 from dmlcore.selection import free_parameters

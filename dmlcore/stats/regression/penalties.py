@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dmlcore.base.domains import Domain, nonnegative
+from dmlcore.base.errors import ParameterError, shorten
 from dmlcore.core.declared import Declared, parameter
-from dmlcore.core.domains import Domain, nonnegative
-from dmlcore.core.errors import ParameterError, shorten
 
 SWEEPS = 10_000  # most passes of coordinate descent
 TIGHT = 1e-13  # relative change of coordinates, and of slopes, that is rounding
