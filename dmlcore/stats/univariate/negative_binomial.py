@@ -221,4 +221,10 @@ def trigamma_gap(k: Any) -> np.ndarray:
     s = r * r
     series = s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
     small = np.minimum(k, MANY)
-    return np.where(k < MANY, special.zeta(2, small) - 1.0 / small, series)
+    if not np.any(k < MANY):
+        return series
+    below = sum(1.0 / np.square(small + i) for i in range(1, int(MANY)))  # psi'(k) = psi'(k + 1) + 1 / k^2 (6.4.6)
+    r = 1.0 / (small + MANY)
+    s = r * r
+    above = r + s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
+    return np.where(k < MANY, below + above + (1.0 - small) / np.square(small), series)
