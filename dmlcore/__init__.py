@@ -3,25 +3,52 @@
 Nest estimators, fit them by EM, and get the same tree of distributions back. `dmlcore.stats` is the catalogue of families.
 """
 
-from dmlcore.fitting.drivers import best_of, iterate, optimize
-from dmlcore.fitting.fit import fit
-from dmlcore.fitting.online import OnlineEM
-from dmlcore.fitting.record import Fit
-from dmlcore.inference.compare import compare
-from dmlcore.inference.condition import UNKNOWN, condition, marginal
-from dmlcore.inference.impute import impute
-from dmlcore.inference.missing import missing_at_random
-from dmlcore.inference.pooling import pool
-from dmlcore.inference.synthesise import synthesise
-from dmlcore.inference.uncertainty import profile_interval, standard_errors
-from dmlcore.io import from_json, load, save, to_json
-from dmlcore.selection import aic, bic, icl, likelihood_ratio_test, ordered, select
+from typing import TYPE_CHECKING
+
+from dmlcore.base.lazy import lazily
+
+if TYPE_CHECKING:
+    from dmlcore.fitting.drivers import best_of, iterate, optimize
+    from dmlcore.fitting.fit import fit
+    from dmlcore.fitting.online import OnlineEM
+    from dmlcore.fitting.record import Fit
+    from dmlcore.inference.compare import compare
+    from dmlcore.inference.condition import UNKNOWN, condition, marginal
+    from dmlcore.inference.impute import impute
+    from dmlcore.inference.missing import missing_at_random
+    from dmlcore.inference.pooling import pool
+    from dmlcore.inference.synthesise import synthesise
+    from dmlcore.inference.uncertainty import profile_interval, standard_errors
+    from dmlcore.io import from_json, load, save, to_json
+    from dmlcore.regression.model import MixtureRegression
+    from dmlcore.selection import aic, bic, icl, likelihood_ratio_test, ordered, select
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "dmlcore.fitting.drivers": "best_of iterate optimize",
+            "dmlcore.fitting.fit": "fit",
+            "dmlcore.fitting.online": "OnlineEM",
+            "dmlcore.fitting.record": "Fit",
+            "dmlcore.inference.compare": "compare",
+            "dmlcore.inference.condition": "UNKNOWN condition marginal",
+            "dmlcore.inference.impute": "impute",
+            "dmlcore.inference.missing": "missing_at_random",
+            "dmlcore.inference.pooling": "pool",
+            "dmlcore.inference.synthesise": "synthesise",
+            "dmlcore.inference.uncertainty": "profile_interval standard_errors",
+            "dmlcore.io": "from_json load save to_json",
+            "dmlcore.regression.model": "MixtureRegression",
+            "dmlcore.selection": "aic bic icl likelihood_ratio_test ordered select",
+        },
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "UNKNOWN",
     "Fit",
+    "MixtureRegression",
     "OnlineEM",
     "aic",
     "best_of",

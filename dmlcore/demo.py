@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore import Fit, condition, fit, marginal
-from dmlcore.core.extras import library
+from dmlcore.base.extras import library
 from dmlcore.core.tree import tree
 from dmlcore.datasets import load_penguins
 from dmlcore.selection.criteria import bic

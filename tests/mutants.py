@@ -150,7 +150,7 @@ MUTANTS = [
     ),
     mutant(
         "an unseen label reads another's probability",
-        "core/labels.py",
+        "base/labels.py",
         "return out if complete else np.where(positions >= 0, out, default)",
         "return out",
         BAD,
@@ -267,7 +267,7 @@ MUTANTS = [
     ),
     mutant(
         "absent members of a set not scored",
-        "stats/combinators/bernoulli_set.py",
+        "stats/sequences/bernoulli_set.py",
         "log += across(absent)",
         "log += 0.0",
         DRAWS,
@@ -328,7 +328,7 @@ MUTANTS = [
     ),
     mutant(
         "threads that add in the order they finish",
-        "engines/threads.py",
+        "base/threads.py",
         "yield waiting.popleft().result()\n            while waiting:",
         "yield waiting.pop().result()\n            while waiting:",
         FITS,
@@ -477,7 +477,7 @@ MUTANTS = [
     ),
     mutant(
         "components are matched by the largest numbers",
-        "selection/order.py",
+        "inference/relabel.py",
         "a, b = (rows / np.where(spread > 0, spread, 1.0) for rows in (a, b))",
         "a, b = (rows * 1.0 for rows in (a, b))",
         SELECTION,
@@ -486,7 +486,7 @@ MUTANTS = [
     ),
     mutant(
         "components of different families are matched",
-        "selection/order.py",
+        "inference/relabel.py",
         "cost += UNLIKE",
         "cost += 0 * UNLIKE",
         SELECTION,

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from dmlcore import fit, optimize, stats
-from dmlcore.core.errors import (
+from dmlcore.base.errors import (
     DataError,
     DegenerateError,
     EmptyError,
@@ -77,7 +77,7 @@ from dmlcore.stats import (
     seq_estimate,
     seq_log_density_sum,
 )
-from dmlcore.stats.multivariate.partial_gaussian import PartialVector
+from dmlcore.stats.multivariate.partial_vectors import PartialVector
 from tests.examples import EXAMPLES, Example
 
 inf, nan = math.inf, math.nan

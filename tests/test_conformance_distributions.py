@@ -18,8 +18,8 @@ import scipy.special
 import scipy.stats
 
 from dmlcore import stats
+from dmlcore.base.errors import DataError, StructureError, SupportError
 from dmlcore.core.distribution import Distribution, as_values
-from dmlcore.core.errors import DataError, StructureError, SupportError
 from dmlcore.data.encoded import BLOCK_ROWS
 from dmlcore.data.layouts import Anything, Count, Fields, Labels, Maybe, Real, Vector
 from dmlcore.io.json import from_json, to_json

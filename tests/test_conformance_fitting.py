@@ -17,9 +17,9 @@ import scipy.optimize
 
 import dmlcore.data.encoded
 from dmlcore import fit
+from dmlcore.base.errors import DegenerateError, KeyClashError
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import CombinatorDistribution
-from dmlcore.core.errors import DegenerateError, KeyClashError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.statistics import Counts, Sums
 from dmlcore.fitting.problem import Problem
@@ -56,7 +56,7 @@ from dmlcore.stats import (
     estimate,
     initialize,
 )
-from dmlcore.stats.regression.common import Shares
+from dmlcore.stats.regression.common import Contributions
 from tests.examples import BY_NAME, EXAMPLES, Example, points
 
 
@@ -126,7 +126,7 @@ def assert_same(one: Any, other: Any, rtol: float = 1e-9, atol: float = 1e-12) -
         assert_same(one.count, other.count, rtol, atol)
         np.testing.assert_allclose(one.mean, other.mean, rtol=rtol, atol=max(rtol * spread, atol))
         np.testing.assert_allclose(one.m2, other.m2, rtol=rtol, atol=max(rtol * np.max(other.m2), atol))
-    elif isinstance(one, Shares):  # places have names of each fit's own
+    elif isinstance(one, Contributions):  # places have names of each fit's own
         for a, b in zip(one.by_place.values(), other.by_place.values(), strict=True):
             assert_same(a.statistics, b.statistics, rtol, atol)
     elif dataclasses.is_dataclass(one):

@@ -18,9 +18,9 @@ import pytest
 
 import dmlcore.fitting.search as searching
 from dmlcore import OnlineEM, fit
-from dmlcore.core.errors import DegenerateError, DmlcoreError
+from dmlcore.base.errors import DegenerateError, DmlcoreError
 from dmlcore.core.keys import Ties, log_prior, maximise, preorder
-from dmlcore.fitting.climb import Climb
+from dmlcore.fitting.climb import EMRun
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, MixtureEstimator
 from tests.examples import BY_NAME, EXAMPLES
@@ -35,7 +35,7 @@ def test_statistics_of_a_sample_and_of_all_rows_add(case: Case) -> None:
     problem = Problem(case.rows(201), MixtureEstimator([case.estimator] * 2))
     small = problem.sample(20, np.random.default_rng(0))
     model = small.start(np.random.default_rng(1), 1.0)
-    whole = problem.maximise(problem.faintly(small.expect(model)[1], searching.FAINT * small.share), model)
+    whole = problem.maximise(problem.faintly(small.expect(model)[1], searching.ALL_ROWS_SHARE * small.share), model)
     assert np.isfinite(problem.log_likelihood(whole))
     alone = small.maximise(small.expect(model)[1], model)
     assert small.log_likelihood(whole) == pytest.approx(small.log_likelihood(alone), rel=1e-3)  # the share is faint
@@ -122,7 +122,7 @@ def test_twice_the_columns_cost_eight_times_the_linear_algebra(name: str, operat
 def calls_of_a_step(rows: Any, estimator: Any) -> int:
     """Python functions called in one EM step."""
     problem = Problem(rows, estimator)
-    climb = Climb(problem, problem.start(np.random.default_rng(0), 0.5), accelerate=False)
+    climb = EMRun(problem, problem.start(np.random.default_rng(0), 0.5), accelerate=False)
     for _ in range(3):
         climb.step()
     made = [0]

@@ -15,7 +15,7 @@ import pytest
 import dmlcore
 import dmlcore.utils.optsutil as ops
 from dmlcore import stats
-from dmlcore.core.errors import DataError, FormatError, ParameterError, SupportError
+from dmlcore.base.errors import DataError, FormatError, ParameterError, SupportError
 from dmlcore.fitting.problem import Problem
 from dmlcore.regression import MixtureRegression
 from dmlcore.stats import *
@@ -98,7 +98,7 @@ TAKERS = {
 START = initialize(ROWS, PAIR, 3)
 
 
-@pytest.mark.filterwarnings("ignore::dmlcore.core.errors.FitWarning")
+@pytest.mark.filterwarnings("ignore::dmlcore.base.errors.FitWarning")
 @pytest.mark.parametrize("take", TAKERS.values(), ids=TAKERS)
 def test_rows_may_come_from_an_iterator(take: Any) -> None:
     assert repr(take(rows)) == repr(take(lambda: ROWS))

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from dmlcore import fit
+from dmlcore.base.errors import DataError, DegenerateError, EmptyError, ParameterError
 from dmlcore.core.distribution import CombinatorDistribution
-from dmlcore.core.errors import DataError, DegenerateError, EmptyError, ParameterError
 from dmlcore.stats import *  # noqa: F403
 from dmlcore.stats import (
     BernoulliSetDistribution,
@@ -296,6 +296,18 @@ def test_importing_compiles_and_loads_little() -> None:
     seconds, loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
     assert float(seconds) < 3.0  # the predecessor took 39
     assert loaded == "[]"
+
+
+def test_a_family_does_not_load_the_fitting_code_and_names_load_when_used() -> None:
+    code = (
+        "import sys, dmlcore; from dmlcore.stats.univariate.gaussian import GaussianDistribution;"
+        "print([m for m in sys.modules if m.startswith(('dmlcore.fitting', 'dmlcore.inference', 'dmlcore.io'))]);"
+        "from dmlcore import *; from dmlcore.stats import *;"
+        "print(MixtureRegression.__name__, dmlcore.plot.__name__, dump_models.__name__);"
+        "print(hasattr(dmlcore, 'nonsense'))"
+    )
+    lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines == ["[]", "MixtureRegression dmlcore.plot dump_models", "False"]
 
 
 # -- systems people trust ------------------------------------------------------------------------------------------------

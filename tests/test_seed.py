@@ -12,7 +12,7 @@ import pytest
 
 import dmlcore
 import dmlcore.utils.optsutil as ops
-from dmlcore.core.errors import SupportError
+from dmlcore.base.errors import SupportError
 from dmlcore.datasets import load_penguins
 from dmlcore.stats import *
 from dmlcore.utils.estimation import best_of, empirical_kl_divergence, iterate, optimize, partition_data

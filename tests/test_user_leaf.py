@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import dmlcore
-from dmlcore.core.errors import DataError, DegenerateError, ParameterError, SupportError
+from dmlcore.base.errors import DataError, DegenerateError, ParameterError, SupportError
 from dmlcore.core.flat import n_parameters
 from dmlcore.fitting.stopping import fell
 from dmlcore.io import from_json, to_json

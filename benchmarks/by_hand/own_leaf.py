@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import positive, real
+from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import positive, real
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.support import REALS
 from dmlcore.data.layouts import Real
 
 

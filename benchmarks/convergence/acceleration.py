@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.convergence.problems import PROBLEMS
-from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow
+from dmlcore.fitting.climb import OFF_THE_MAP, EMRun, follow
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.stopping import Remaining
 
@@ -40,7 +40,7 @@ def tasks() -> Iterator[tuple[str, Problem, Any]]:
 
 def ascent(problem: Problem, start: Any, accelerate: bool) -> tuple[float, int, bool]:
     """`(objective at the end, steps to within NEAR of it, whether it converged to a sound model)`."""
-    climb = follow(Climb(problem, start, accelerate), Remaining(problem.unit), MOST)
+    climb = follow(EMRun(problem, start, accelerate), Remaining(problem.unit), MOST)
     steps = next(i for i, value in enumerate(climb.objective) if value >= climb.objective[-1] - NEAR)
     return climb.objective[-1], steps, climb.sound and climb.status == "converged"
 

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
 
-from dmlcore.core.domains import Child, Children, Domain, Keys, Text
-from dmlcore.core.errors import ParameterError, shorten
+from dmlcore.base.domains import Child, Children, Domain, Keys, Text
+from dmlcore.base.errors import ParameterError, shorten
 
 
 def parameter(domain: Domain, default: Any = dataclasses.MISSING, kw_only: bool = False) -> Any:
@@ -52,7 +52,7 @@ def children(each: str = "") -> Any:
     return parameter(Children(each))
 
 
-class Shown:
+class ReadAs:
     """A field that is stored in one form and read in another: tables of labels are arrays to the engine, and dicts to users."""
 
     def __init__(self, field: str, domain: Domain):
@@ -89,7 +89,7 @@ class Declared:
         cls._child_fields = tuple((f, isinstance(d, Children)) for f, d in cls._fields if isinstance(d, (Child, Children)))
         for field, domain in cls._fields:
             if type(domain).shown is not Domain.shown:
-                setattr(cls, field, Shown(field, domain))
+                setattr(cls, field, ReadAs(field, domain))
         if cls.other_names:
             cls.__init__ = _taking(cls.other_names, cls.__init__)  # type: ignore[method-assign]
 
@@ -230,17 +230,6 @@ class Declared:
             text = _readable(getattr(self, f.name))
             shown.append(text if required and not f.kw_only else f"{f.name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
-
-    def summary(self) -> str:
-        """The tree as text, one line per node with its parameters; of bounded size."""
-        from dmlcore.core.tree import summary
-
-        return summary(self)
-
-    def _repr_html_(self) -> str:
-        from dmlcore.core.html import html
-
-        return html(self)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

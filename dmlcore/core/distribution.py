@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from dmlcore.core.collector import collector_held
+from dmlcore.base.collector import collector_held
+from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared
-from dmlcore.core.errors import ParameterError, StructureError
-from dmlcore.core.random import Random, generator
+from dmlcore.core.shown import Shown
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Anything, Layout
 
 if TYPE_CHECKING:
     from dmlcore.core.estimator import Estimator
     from dmlcore.core.rowlaws import RowLaw
-    from dmlcore.core.walk import Score
+    from dmlcore.core.walk import Forward
 
 
-class Distribution(Declared):
+class Distribution(Shown, Declared):
     """The law of one observation: a leaf. Immutable; its parameters are its fields."""
 
     noun = "a distribution"
@@ -40,7 +41,7 @@ class Distribution(Declared):
     """Where the density can be positive, a `Support`. Other values score -inf and never reach `log_densities`. None: anywhere."""
 
     reads_some: ClassVar[bool] = False
-    """Whether `given` reads tuples whose entries are known in some of the rows only (`Some`); otherwise it gets rows of one pattern."""
+    """Whether `given` reads tuples whose entries are known in some of the rows only (`ObservedRows`); else it gets rows of one pattern."""
 
     # -- what a leaf implements ----------------------------------------------------------------------------------------
 
@@ -152,7 +153,7 @@ class Distribution(Declared):
 class CombinatorDistribution(Distribution):
     """A distribution made of others."""
 
-    def forward(self, column: Any, score: Score) -> tuple[np.ndarray, Any]:
+    def forward(self, column: Any, score: Forward) -> tuple[np.ndarray, Any]:
         """Log densities `(n,)` and the tape its estimator's `backward` reads. `score(child, column)` gives both for a child.
 
         `log_densities` may be written over by the caller's parent; they are not read again here.

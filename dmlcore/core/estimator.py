@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import nonnegative
+from dmlcore.base.errors import BadValue, ParameterError, StructureError, inside, shorten
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import nonnegative
-from dmlcore.core.errors import BadValue, ParameterError, StructureError, inside, shorten
+from dmlcore.core.shown import Shown
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 
 if TYPE_CHECKING:
-    from dmlcore.core.walk import Open, Send
+    from dmlcore.core.walk import Backward, FirstPass
 
 
 FORMULAS = frozenset(
@@ -29,7 +30,7 @@ FORMULAS = frozenset(
 REMEDY = "give pseudo_count and suff_stat, or leave it out"  # what to do where data have no maximum
 
 
-class Estimator(Declared):
+class Estimator(Shown, Declared):
     """What to learn about one observation: a leaf. Immutable; its settings are its fields."""
 
     noun = "an estimator"
@@ -196,11 +197,11 @@ class Estimator(Declared):
 class CombinatorEstimator(Estimator):
     """An estimator made of others."""
 
-    def open(self, column: Any, open: Open) -> Any:
+    def open(self, column: Any, open: FirstPass) -> Any:
         """The tape that `forward` would give, without a model: latent nodes take their responsibilities from `open`."""
         raise StructureError(f"{type(self).__name__} has no open(column, open)")
 
-    def backward(self, tape: Any, weights: np.ndarray, send: Send) -> Node:
+    def backward(self, tape: Any, weights: np.ndarray, send: Backward) -> Node:
         """Statistics from one weight per row `(n,)`; passes weights on with `send(child, tape, weights)`."""
         raise StructureError(f"{type(self).__name__} has no backward(tape, weights, send)")
 

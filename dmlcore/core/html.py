@@ -8,7 +8,7 @@ from typing import Any
 from dmlcore.core.declared import Declared
 from dmlcore.core.tree import Outline, headline, outline
 
-OPEN = 3  # levels that are open at first
+OPEN_LEVELS = 3  # levels that are open at first
 INDENT = "margin-left:1.3em"
 BOX = "font-family:ui-monospace,monospace;font-size:90%;line-height:1.5"
 
@@ -26,7 +26,7 @@ def _node(node: Outline, level: int) -> str:
     if node.more:
         inside += f'<div style="{INDENT}">… {node.more} more</div>'
     indent = f' style="{INDENT}"' if level else ""
-    return f"<details{' open' * (level < OPEN)}{indent}><summary>{head}</summary>{inside}</details>"
+    return f"<details{' open' * (level < OPEN_LEVELS)}{indent}><summary>{head}</summary>{inside}</details>"
 
 
 def _head(node: Outline) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DmlcoreError, EmptyError, KeyClashError, inside
 from dmlcore.core.declared import same
-from dmlcore.core.errors import DmlcoreError, EmptyError, KeyClashError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.stacks import chosen
 from dmlcore.core.statistics import Node
@@ -107,13 +107,13 @@ class Ties:
         return [own if group is None else sums.get(group) for own, group in zip(owns, self.own, strict=True)]
 
 
-def flat(estimator: Estimator, statistics: Any) -> list[Any]:
+def own_statistics(estimator: Estimator, statistics: Any) -> list[Any]:
     """Own statistics of a tree of `Node` in preorder."""
     if statistics is NOTHING:
         return [None] * sum(1 for _ in preorder(estimator))
     out = [statistics.own]
     for child, node in zip(estimator.children(), statistics.children, strict=True):
-        out += flat(child, node)
+        out += own_statistics(child, node)
     return out
 
 
@@ -208,4 +208,4 @@ def log_prior(estimator: Estimator, model: Any, ties: Ties) -> Any:
     return total
 
 
-__all__ = ["Node", "Ties", "flat", "interchangeable", "log_prior", "maximise", "preorder", "resolve"]
+__all__ = ["Node", "Ties", "interchangeable", "log_prior", "maximise", "own_statistics", "preorder", "resolve"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.numerics import logs_of
+from dmlcore.base.numerics import logs_of
 
 
 def exact_mix(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Observations of which part is unknown, for many rows that know the same parts: what `given` of a distribution reads.
 
 `UNKNOWN`: nothing is known. `MISSING`: seen to be missing, where a value may be (an Optional reads it). `Known`: the values, one per
-row. `Some`: values of some rows; others are unknown, or seen to be missing. `Parts`: entry by entry, the fields of a tuple, the
+row. `ObservedRows`: values of some rows; others are unknown, or seen to be missing. `Parts`: entry by entry, the fields of a tuple, the
 coordinates of a vector or the elements of a sequence.
 """
 
@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError, shorten
+from dmlcore.base.errors import StructureError, shorten
+from dmlcore.base.marks import is_missing
 from dmlcore.core.rowlaws import Fixed, Product, RowLaw
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Explained, Fields, Layout, Maybe, Vector, lacks_a_part
-from dmlcore.data.marks import is_missing
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.values import is_row
 
@@ -63,7 +63,7 @@ class Known:
         return self.done[-1][1]
 
 
-class Some:
+class ObservedRows:
     """Values of the rows `known`, as a column of their own; the rows `missing` were seen to be so (None: of a value that is always there).
 
     Nothing is known of the other rows. Where values may be missing, `encoded` is by the layout of the values.
@@ -83,7 +83,7 @@ class Some:
 
 
 class Parts:
-    """Entries of a tuple, a vector or a sequence, each `Known`, `Some`, `Parts`, UNKNOWN or MISSING."""
+    """Entries of a tuple, a vector or a sequence, each `Known`, `ObservedRows`, `Parts`, UNKNOWN or MISSING."""
 
     __slots__ = ("entries",)
 
@@ -97,7 +97,7 @@ def given(node: Any, x: Any, n: int) -> tuple[np.ndarray, RowLaw]:
         return np.zeros(n), Fixed(node)
     if isinstance(x, Known):
         return node.seq_log_density(x.encoded(node.layout)), Product([])
-    if isinstance(x, Some) and x.missing is None:
+    if isinstance(x, ObservedRows) and x.missing is None:
         return x.log_densities(node, n), Fixed(node)
     return node.given(x, n)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError
+from dmlcore.base.errors import StructureError
 
 MAX_CASES = 4096  # more products of independent laws than this are no useful form of a law
 
@@ -99,7 +99,7 @@ class EachRow(Atom):
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
         out: Any = None
         for place, i in enumerate(rows.tolist()):
-            out = spread(out, self.laws[i].draw(1, rng), np.array([place]), len(rows))
+            out = put(out, self.laws[i].draw(1, rng), np.array([place]), len(rows))
         return [out]
 
     def ask(self, what: str, *args: Any) -> Any:
@@ -172,7 +172,7 @@ class Mixed(RowLaw):
         for k in np.unique(z):
             mine = np.flatnonzero(z == k)
             for j, column in enumerate(self.parts[k].draw(rows[mine], rng)):
-                out[j] = spread(out[j], column, mine, len(rows))
+                out[j] = put(out[j], column, mine, len(rows))
         return out
 
 
@@ -195,7 +195,7 @@ def check_cases(count: int) -> None:
         raise StructureError(f"the law of these unknowns together has no form of fewer than {count} parts; ask for fewer, or draw from it")
 
 
-def spread(out: Any, column: Any, where: np.ndarray, n: int) -> Any:
+def put(out: Any, column: Any, where: np.ndarray, n: int) -> Any:
     """`out` with `column` written at the positions `where`; an array of n numbers, or of objects where values are not numbers."""
     numeric = isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype != object
     if out is None:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import Child, Children
 from dmlcore.core.declared import children, same, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.domains import Child, Children
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
@@ -249,7 +249,7 @@ def chosen(first: np.ndarray, one: Any, other: Any) -> Any:
     return type(one).unchecked(one.batch, **fields, **own)
 
 
-def joined(estimator: Any, stacks: Sequence[Any]) -> Any:
+def stack_of(estimator: Any, stacks: Sequence[Any]) -> Any:
     """One stack of several that an estimator's laws are held as, along a new first axis."""
     first = stacks[0]
     shape = (len(stacks), *first.batch)
@@ -259,4 +259,4 @@ def joined(estimator: Any, stacks: Sequence[Any]) -> Any:
         return several(stacks, shape)
     fields = {f: d.together([s.stored(f) for s in stacks], shape[:1]) for f, d, _ in own_fields(first)}
     kids = zip(estimator.children(), zip(*(s.children() for s in stacks), strict=True), strict=True)
-    return type(first).unchecked(shape, **fields, **first.child_values(tuple(joined(e, column) for e, column in kids)))
+    return type(first).unchecked(shape, **fields, **first.child_values(tuple(stack_of(e, column) for e, column in kids)))

@@ -17,8 +17,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from dmlcore.core.labels import Vocabulary
-from dmlcore.core.numerics import log_gap
+from dmlcore.base.labels import Vocabulary
+from dmlcore.base.numerics import log_gap
 
 
 class Sums:

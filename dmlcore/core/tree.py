@@ -17,7 +17,7 @@ MAX_NODES = 150  # of one outline
 MAX_CHILDREN = 12  # of one node
 MAX_ENTRIES = 6  # of one table of labels
 MAX_NUMBERS = 36  # of one array
-WIDTH = 60  # of one label or setting
+MAX_TEXT = 60  # of one label or setting
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _table(table: Mapping[Any, Any]) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
 
 
 # -- text --------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""The two walks over a model's tree: score forward, flow backward, one block of rows at a time.
+"""The two walks over a model's tree: log densities forward, weights backward, one block of rows at a time.
 
-`Score` gives each row's log density and keeps tapes; `Send` passes one weight per row back along them and collects statistics.
-`Open` makes tapes without a model, for the first pass of a fit. All three treat here, once for every family:
+`Forward` gives each row's log density and keeps tapes; `Backward` passes one weight per row back along them and collects statistics.
+`FirstPass` makes tapes without a model, for the first pass of a fit. All three treat here, once for every family:
 
 - `Distinct` columns: a node is scored on the distinct values once per pass, rows are gathered from that table, and their
   weights are summed per distinct value before any statistics are taken;
@@ -19,21 +19,21 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.errors import LikelihoodError
+from dmlcore.base.numerics import by_rows, joined
+from dmlcore.base.threads import map_in_order, thread_count
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.errors import LikelihoodError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.mixing import Drawn, exact_mix
-from dmlcore.core.numerics import by_rows, joined
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Column, Distinct, Versions
 from dmlcore.data.encoded import Encoded
-from dmlcore.engines.threads import map_in_order, thread_count
 from dmlcore.kernels.codes import gather, gather_many, scatter, scatter_many
 
 SMALL = 1e-280  # below this, a weighted sum of scaled densities has lost digits and is taken again in log space
 
 
-class Coded:
+class DistinctTape:
     """The tape of a `Distinct` column: codes into the tape of its distinct values."""
 
     __slots__ = ("codes", "size", "tape")
@@ -42,7 +42,7 @@ class Coded:
         self.codes, self.size, self.tape = codes, size, tape
 
 
-class Together:
+class FusedTape:
     """The tape of several nodes of one family that were scored by one kernel."""
 
     __slots__ = ("tape",)
@@ -51,7 +51,7 @@ class Together:
         self.tape = tape
 
 
-class Stacked:
+class StackTape:
     """The tape of components that are one stack."""
 
     __slots__ = ("tape",)
@@ -63,7 +63,7 @@ class Stacked:
 class Components:
     """Several nodes scored on one column: `scaled[k] * exp(shift)` is the density of node k. Shapes `(K, n)` and `(n,)`.
 
-    `logs` `(K, n)` are the log densities; `tapes` a list of K tapes, or one `Together`.
+    `logs` `(K, n)` are the log densities; `tapes` a list of K tapes, or one `FusedTape`.
     """
 
     __slots__ = ("logs", "scaled", "shift", "tapes", "uses")
@@ -72,7 +72,7 @@ class Components:
         self.tapes, self.logs, self.scaled, self.shift, self.uses = tapes, logs, scaled, shift, 1
 
 
-class Tables:
+class DistinctCache:
     """What has been computed on distinct values in this pass, shared by its blocks."""
 
     def __init__(self) -> None:
@@ -90,10 +90,10 @@ class Tables:
         return found
 
 
-class Score:
+class Forward:
     """Scores nodes on the columns of one block: `score(node, column)` gives `(log densities (n,), tape)`, never to be written over."""
 
-    def __init__(self, repeated: frozenset[int], tables: Tables, mix: Any = exact_mix):
+    def __init__(self, repeated: frozenset[int], tables: DistinctCache, mix: Any = exact_mix):
         self.repeated, self.tables, self.mix = repeated, tables, mix  # how latent nodes weigh their classes
         self.memo: dict[Any, Any] = {}
 
@@ -101,8 +101,8 @@ class Score:
         if type(column) is Distinct:
             if self._apart(node):
                 return self(node, column.values.take(column.codes))
-            table, tape = self.tables.get(node, column.values, Score(self.repeated, Tables(), self.mix))
-            return gathered(table, column.codes), Coded(column.codes, len(column.values), tape)
+            table, tape = self.tables.get(node, column.values, Forward(self.repeated, DistinctCache(), self.mix))
+            return gathered(table, column.codes), DistinctTape(column.codes, len(column.values), tape)
         if id(node) not in self.repeated:
             return self.fresh(node, column)
         key = (id(node), id(column))
@@ -119,25 +119,25 @@ class Score:
         return leaf_log_densities(node, column), column
 
     def many(self, nodes: tuple[Distribution, ...], column: Any, tied: bool = False) -> tuple[np.ndarray, Any]:
-        """Log densities `(K, n)` of several nodes on one column, and their tapes: a list, or one `Together`.
+        """Log densities `(K, n)` of several nodes on one column, and their tapes: a list, or one `FusedTape`.
 
         Nodes that stand at several places are scored one by one and remembered, unless `tied` says that all of them are kept at once.
         """
         if type(column) is Distinct:
             if self._apart(*nodes):
                 return self.many(nodes, column.values.take(column.codes), tied)
-            table, tapes = self.tables.get(nodes, column.values, Score(self.repeated, Tables(), self.mix).each)
-            return gather_many(table, column.codes), Together(Coded(column.codes, len(column.values), tapes))
+            table, tapes = self.tables.get(nodes, column.values, Forward(self.repeated, DistinctCache(), self.mix).each)
+            return gather_many(table, column.codes), FusedTape(DistinctTape(column.codes, len(column.values), tapes))
         family = type(nodes[0])
         alike = len(set(map(type, nodes))) == 1 and not nodes[0].of_stacks
         if alike and (tied or not self.repeated or self.repeated.isdisjoint(map(id, nodes))):
             together = family.forward_many(nodes, column, self) if hasattr(family, "forward_many") else None
             if together is not None:
-                return together[0], Together(together[1])
+                return together[0], FusedTape(together[1])
             if type(column) is Versions:  # leaves read columns of their own
                 return self.each(nodes, column)
             if hasattr(family, "log_densities_many") and (family.support is None or family.support.covers(column)):
-                return family.log_densities_many(nodes, column.x), Together(column)
+                return family.log_densities_many(nodes, column.x), FusedTape(column)
         return self.each(nodes, column)
 
     def each(self, nodes: tuple[Distribution, ...], column: Any) -> tuple[np.ndarray, list[Any]]:
@@ -154,7 +154,7 @@ class Score:
         key: Any = None
         if len(nodes) == 1 and len(nodes[0].batch) > len(shape):
             logs, tape = self(nodes[0], column)
-            return scaled_by_largest(logs if extra is None else logs + extra, Stacked(tape))
+            return scaled_by_largest(logs if extra is None else logs + extra, StackTape(tape))
         if shape:
             scores = [self(node, column) for node in nodes]
             logs = np.stack([log for log, _ in scores], axis=-2)
@@ -172,7 +172,7 @@ class Score:
         return out
 
 
-class Histogram:
+class PendingStatistics:
     """Statistics to be taken later: weights summed per distinct value, with the tape of those values."""
 
     __slots__ = ("tape", "weights")
@@ -181,7 +181,7 @@ class Histogram:
         self.tape, self.weights = tape, weights
 
     def __add__(self, other: Any) -> Any:
-        return self if other is NOTHING else Histogram(self.tape, self.weights + other.weights)
+        return self if other is NOTHING else PendingStatistics(self.tape, self.weights + other.weights)
 
 
 class _Nothing:
@@ -194,7 +194,7 @@ class _Nothing:
 NOTHING: Any = _Nothing()
 
 
-class Send:
+class Backward:
     """Sends weights down to a child: `send(estimator, tape, weights)` gives the statistics of that child as a `Node`."""
 
     def __init__(self, tied: dict[int, Any]):
@@ -202,20 +202,20 @@ class Send:
         self.waiting: dict[Any, Any] = {}
 
     def __call__(self, estimator: Estimator, tape: Any, weights: np.ndarray) -> Any:
-        if type(tape) is Coded:
-            return Histogram(tape.tape, scattered(weights, tape.codes, tape.size))
+        if type(tape) is DistinctTape:
+            return PendingStatistics(tape.tape, scattered(weights, tape.codes, tape.size))
         if isinstance(estimator, CombinatorEstimator):
             return estimator.backward(tape, weights, self)
         return Node(leaf_statistics(estimator, tape, weights))
 
     def many(self, estimators: tuple[Estimator, ...], tapes: Any, weights: np.ndarray) -> list[Any]:
         """Statistics of several children, from weights `(K, n)`."""
-        if type(tapes) is not Together:
+        if type(tapes) is not FusedTape:
             return [self(e, tape, row) for e, tape, row in zip(estimators, tapes, weights, strict=True)]
         tape, family = tapes.tape, type(estimators[0])
-        if type(tape) is Coded:
+        if type(tape) is DistinctTape:
             sums = scatter_many(weights, tape.codes, tape.size)
-            return [Histogram(inner, row) for inner, row in zip(tape.tape, sums, strict=True)]
+            return [PendingStatistics(inner, row) for inner, row in zip(tape.tape, sums, strict=True)]
         if hasattr(family, "backward_many"):
             return family.backward_many(estimators, tape, weights, self)
         if hasattr(family, "statistics_many"):
@@ -247,7 +247,7 @@ class Send:
 
     def shared_out(self, estimators: tuple[Estimator, ...], tapes: Any, shares: np.ndarray) -> list[Any]:
         """Statistics of the components of a mixture, from weights `(.., K, n)`."""
-        if type(tapes) is Stacked:
+        if type(tapes) is StackTape:
             return [self(estimators[0], tapes.tape, shares)]
         if shares.ndim > 2:
             return [self(e, tape, shares[..., k, :]) for k, (e, tape) in enumerate(zip(estimators, tapes, strict=True))]
@@ -261,18 +261,18 @@ class Send:
             out[:] = self.many(estimators, scored.tapes, total)
 
 
-class Open:
+class FirstPass:
     """Makes tapes from columns alone. `responsibilities(K, n, estimators, column)` gives the shares `(K, n)` of latent nodes; of the K
     estimators and their common column, where a node has these. batch: the shape of the stack that begins; they are then given for each
     place of its first axis, by a list of such functions."""
 
-    def __init__(self, responsibilities: Any, tables: Tables, batch: tuple[int, ...] = ()):
+    def __init__(self, responsibilities: Any, tables: DistinctCache, batch: tuple[int, ...] = ()):
         self.responsibilities, self.tables, self.batch = responsibilities, tables, batch
 
     def __call__(self, estimator: Estimator, column: Any) -> Any:
         if type(column) is Distinct:
-            inner = Open(self.responsibilities, Tables(), self.batch)
-            return Coded(column.codes, len(column.values), self.tables.get(estimator, column.values, inner))
+            inner = FirstPass(self.responsibilities, DistinctCache(), self.batch)
+            return DistinctTape(column.codes, len(column.values), self.tables.get(estimator, column.values, inner))
         return estimator.open(column, self) if isinstance(estimator, CombinatorEstimator) else column
 
     def shares(self, K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
@@ -289,14 +289,14 @@ class Open:
 
     def apart(self, estimators: tuple[Estimator, ...], column: Any) -> list[Any]:
         """Tapes of the laws of a stack that are kept apart, one for each place."""
-        return [Open(of, Tables())(e, column) for of, e in zip(self._of_each_place(), estimators, strict=True)]
+        return [FirstPass(of, DistinctCache())(e, column) for of, e in zip(self._of_each_place(), estimators, strict=True)]
 
     def components(self, estimators: tuple[Estimator, ...], column: Any, together: int | None = None) -> Components:
         """Tapes and responsibilities of the components of a latent node. together: how many they are, where they are one stack."""
         K = together or len(estimators)
         shares = self.shares(K, len(column), estimators, column)
-        inner = Open(self.responsibilities, self.tables, (*self.batch, K)) if together else self
-        tapes: Any = Stacked(inner(estimators[0], column)) if together else [self(e, column) for e in estimators]
+        inner = FirstPass(self.responsibilities, self.tables, (*self.batch, K)) if together else self
+        tapes: Any = StackTape(inner(estimators[0], column)) if together else [self(e, column) for e in estimators]
         return Components(tapes, np.empty((0, 0)), shares, np.zeros((*self.batch, len(column))))
 
 
@@ -312,7 +312,7 @@ def shares_among(scaled: np.ndarray, w: np.ndarray, total: np.ndarray, weights: 
     """`w scaled weights / total`, the weights `(.., n)` shared out among K components `(.., K, n)`, and their sums `(.., K)`."""
     *shape, _, n = scaled.shape
     weights = np.broadcast_to(weights, (*shape, n))
-    shares, sums = kernels.shares_of(joined(scaled, 2), joined(w), joined(total), joined(weights))
+    shares, sums = kernels.weighted_posteriors(joined(scaled, 2), joined(w), joined(total), joined(weights))
     return shares.reshape(scaled.shape), sums.reshape(w.shape)
 
 
@@ -355,23 +355,23 @@ def leaf_statistics(estimator: Estimator, column: Any, weights: np.ndarray) -> A
     return estimator.statistics(column.x[inside], weights[..., inside])
 
 
-def settle(estimator: Estimator, statistics: Any, send: Send) -> Any:
+def take_pending(estimator: Estimator, statistics: Any, send: Backward) -> Any:
     """Takes the statistics that were waiting for the histogram of their distinct values."""
-    while type(statistics) is Histogram:
+    while type(statistics) is PendingStatistics:
         statistics = send(estimator, statistics.tape, statistics.weights)
         send.finish()
     if statistics is NOTHING:
         return statistics
-    children = [settle(e, s, send) for e, s in zip(estimator.children(), statistics.children, strict=True)]
+    children = [take_pending(e, s, send) for e, s in zip(estimator.children(), statistics.children, strict=True)]
     return Node(statistics.own, children)
 
 
 def log_densities(model: Distribution, data: Encoded, threads: int | None = None) -> np.ndarray:
     """Log densities `(n,)` of all rows."""
-    tables = Tables()
+    tables = DistinctCache()
 
     def work(block: tuple[int, int, Any]) -> np.ndarray:
-        return Score(model.repeated, tables)(model, block[2])[0]
+        return Forward(model.repeated, tables)(model, block[2])[0]
 
     if len(data) <= 1:
         return work((0, len(data), data.column))

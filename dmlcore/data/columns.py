@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.labels import Vocabulary
+from dmlcore.base.labels import Vocabulary
 
 CHEAP = 8  # pairs of a chain that cost about as much as one row of reals
 
@@ -154,7 +154,7 @@ class Ragged(Column):
         return Ragged(offsets - offsets[0], flat, self.lengths.slice(start, stop))
 
     def take(self, rows: np.ndarray) -> Ragged:
-        offsets, elements = taken(self.offsets, rows)
+        offsets, elements = taken_elements(self.offsets, rows)
         return Ragged(offsets, self.flat.take(elements), self.lengths.take(rows))
 
     def row(self, i: int) -> Any:
@@ -227,7 +227,7 @@ class Chain(Column):
 
     def take(self, rows: np.ndarray) -> Chain:
         there, where = _among(self.started, rows)
-        offsets, elements = taken(self.offsets, rows)
+        offsets, elements = taken_elements(self.offsets, rows)
         return Chain(there, self.first[where], self.labels, offsets, self.pair_codes[elements], self.pairs, self.lengths.take(rows))
 
     def row(self, i: int) -> Any:
@@ -262,7 +262,7 @@ def ends_of(lengths: np.ndarray) -> np.ndarray:
     return out
 
 
-def taken(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def taken_elements(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Offsets of chosen rows laid end to end, and the positions of their elements."""
     lengths = offsets[rows + 1] - offsets[rows]
     ends = ends_of(lengths)

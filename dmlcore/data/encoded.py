@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.collector import collector_held
-from dmlcore.core.errors import BadValue, DataError, EmptyError, StructureError, shorten
-from dmlcore.core.labels import plain
+from dmlcore.base.collector import collector_held
+from dmlcore.base.errors import BadValue, DataError, EmptyError, StructureError, shorten
+from dmlcore.base.labels import plain
 from dmlcore.data.columns import Column, blocks
 from dmlcore.data.frames import Columns, is_frame, library_of, one_row, plain_column
 from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
 from dmlcore.data.values import listed
 
-MANY = 1000  # rows from which holding the garbage collector pays
+MANY_ROWS = 1000  # rows from which holding the garbage collector pays
 BLOCK_ROWS = 1 << 15  # rows, or elements, whose block x components arrays stay in the nearer caches
 
 
@@ -63,7 +63,7 @@ def encode(data: Any, layout: Layout) -> Encoded:
     values = observations(data, layout)
     reader = layout.without_none() if is_table(data) else layout
     try:
-        if len(values) <= MANY:
+        if len(values) <= MANY_ROWS:
             return Encoded(reader.encode(values), layout)
         with collector_held():
             return Encoded(reader.encode(values), layout)

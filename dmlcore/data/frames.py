@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError
-from dmlcore.core.labels import plain
+from dmlcore.base.errors import DataError
+from dmlcore.base.labels import plain
 from dmlcore.data.values import floats, in_order, plain_list
 
 LIBRARIES = ("pandas", "polars", "pyarrow")
-NUMBERS = "fiub"  # kinds of NumPy's dtypes
+NUMERIC_KINDS = "fiub"  # kinds of NumPy's dtypes
 
 
 def library_of(values: Any) -> str | None:
@@ -119,7 +119,7 @@ def _of_array(array: np.ndarray) -> Any:
         if array.mask.any():
             return plain_list(array)
         array = array.data
-    return array if array.dtype.kind in NUMBERS else plain_list(array)
+    return array if array.dtype.kind in NUMERIC_KINDS else plain_list(array)
 
 
 def _of_pandas(column: Any) -> Any:
@@ -128,7 +128,7 @@ def _of_pandas(column: Any) -> Any:
         return _of_array(column.to_numpy())
     if (arrow := arrow_of(column)) is not None:
         return _of_arrow(arrow)
-    if dtype.kind in NUMBERS and (dtype.kind == "f" or not column.isna().any()):
+    if dtype.kind in NUMERIC_KINDS and (dtype.kind == "f" or not column.isna().any()):
         own = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None)
         return column.to_numpy(dtype=own, na_value=np.nan) if dtype.kind == "f" else column.to_numpy(dtype=own)
     listed = column.to_numpy(dtype=object, na_value=None).tolist()

@@ -15,15 +15,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dmlcore.core.errors import BadValue
-from dmlcore.core.labels import Vocabulary, plain
+from dmlcore.base.errors import BadValue
+from dmlcore.base.labels import Vocabulary, plain
+from dmlcore.base.marks import holds_mark, is_missing, missing_among
 from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values, Versions
 from dmlcore.data.frames import Columns
-from dmlcore.data.marks import holds_mark, is_missing, missing_among
 from dmlcore.data.repeats import CODED_MAX_VALUES, coded
 from dmlcore.data.values import (
     cells_inside,
-    equal,
+    equal_values,
     first,
     floats,
     in_order,
@@ -40,7 +40,7 @@ from dmlcore.data.values import (
 )
 
 LIST_TYPES = {list, tuple}
-REMEDY = "where values may be missing, wrap the estimator in OptionalEstimator or use missing_at_random"
+MISSING_REMEDY = "where values may be missing, wrap the estimator in OptionalEstimator or use missing_at_random"
 PLAIN_TYPES = {type(None), bool, int, float, str, bytes, tuple, frozenset, date, datetime}
 _NO_MARKS = {type(None), int, str, bool, bytes}  # types of labels that are no marks but None, and hold none
 
@@ -51,7 +51,7 @@ class Layout(ABC):
 
     label: str = field(default="", compare=False)
 
-    remedy: ClassVar[str] = REMEDY
+    remedy: ClassVar[str] = MISSING_REMEDY
 
     @abstractmethod
     def encode(self, values: Any) -> Column:
@@ -149,7 +149,7 @@ class Vector(Layout):
 
     dim: int | None = field(default=None, compare=False)
 
-    remedy: ClassVar[str] = f"{REMEDY}; a vector that lacks a coordinate, PartialGaussianEstimator takes"
+    remedy: ClassVar[str] = f"{MISSING_REMEDY}; a vector that lacks a coordinate, PartialGaussianEstimator takes"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vector):
@@ -183,7 +183,7 @@ class Vector(Layout):
 class Covariates(Vector):
     """A vector of finite reals; where it has one entry, the bare number will do."""
 
-    remedy: ClassVar[str] = REMEDY
+    remedy: ClassVar[str] = MISSING_REMEDY
 
     def encode(self, values: Any) -> Column:
         single = floats(values) if self.dim in (None, 1) and len(values) and not np.ndim(values[0]) else None
@@ -336,7 +336,7 @@ class Maybe(Layout):
             return there
         if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
             return there & (values != self.missing) if is_number(self.missing) else there
-        return there & np.fromiter((not equal(v, self.missing) for v in values), dtype=bool, count=len(values))
+        return there & np.fromiter((not equal_values(v, self.missing) for v in values), dtype=bool, count=len(values))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import simplex
-from dmlcore.core.errors import ParameterError
-from dmlcore.core.random import Random, generator
+from dmlcore.base.domains import simplex
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.random import Random, generator
 from dmlcore.data.values import listed
 
 

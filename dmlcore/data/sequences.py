@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dmlcore.core.errors import BadValue
-from dmlcore.core.labels import Vocabulary
-from dmlcore.data.columns import Chain, Column, Distinct, Ragged, Values, ends_of, taken
+from dmlcore.base.errors import BadValue
+from dmlcore.base.labels import Vocabulary
+from dmlcore.data.columns import Chain, Column, Distinct, Ragged, Values, ends_of, taken_elements
 from dmlcore.data.layouts import LIST_TYPES, Anything, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags
 from dmlcore.data.values import cells_inside, first, is_hashable
 
-FEW = 256  # labels that are sooner gone through in Python than handed to NumPy
+FEW_LABELS = 256  # labels that are sooner gone through in Python than handed to NumPy
 _TEXT = (str, bytes, bytearray)
 
 
@@ -50,7 +50,7 @@ class Repeated(Layout):
         if groups is None:
             return Ragged(offsets, column, self.length.encode(lengths))
         kept, codes = groups
-        offsets, elements = taken(offsets, kept)
+        offsets, elements = taken_elements(offsets, kept)
         return Distinct(codes, Ragged(offsets, Distinct(column.codes[elements], column.values), self.length.encode(lengths[kept])))
 
 
@@ -85,7 +85,7 @@ class LabelSequence(Layout):
         if groups is None:
             return Chain(started, opening, labels, pair_offsets, pair_codes, pairs, self.length.encode(lengths))
         kept, row_codes = groups
-        pair_offsets, elements = taken(pair_offsets, kept)
+        pair_offsets, elements = taken_elements(pair_offsets, kept)
         begun = np.flatnonzero(begins[kept])
         opening = (begins[kept][begun] - 1).astype(opening.dtype)
         kept_lengths = self.length.encode(lengths[kept])
@@ -138,7 +138,7 @@ class Elements(Labels):
 
 def successive(codes: np.ndarray, labels: Vocabulary, offsets: np.ndarray) -> tuple[np.ndarray, Vocabulary]:
     """Codes of the pairs of successive labels within rows, and the vocabulary of pairs."""
-    if len(codes) < FEW:
+    if len(codes) < FEW_LABELS:
         row, ends = codes.tolist(), offsets.tolist()
         both = [(row[i], row[i + 1]) for a, b in pairwise(ends) for i in range(a, b - 1)]
         number = {pair: i for i, pair in enumerate(sorted(set(both)))}

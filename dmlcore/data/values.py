@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.labels import is_time_of_pandas, plain
-from dmlcore.data.marks import is_missing as is_missing
+from dmlcore.base.labels import is_time_of_pandas, plain
+from dmlcore.base.marks import is_missing as is_missing
 
 FINE = ("ns", "ps", "fs", "as")  # units of time of which NumPy gives no plain values
-NUMBERS = (numbers.Real, np.bool_, Decimal)
+NUMBER_TYPES = (numbers.Real, np.bool_, Decimal)
 
 
 def listed(data: Any) -> Any:
@@ -25,7 +25,7 @@ def listed(data: Any) -> Any:
 
 def _are_numbers(kinds: Iterable[type]) -> bool:
     """Whether all values of these types are real numbers. NumPy counts durations among whole numbers: of which unit they do not say."""
-    return all(issubclass(kind, NUMBERS) and not issubclass(kind, np.timedelta64) for kind in kinds)
+    return all(issubclass(kind, NUMBER_TYPES) and not issubclass(kind, np.timedelta64) for kind in kinds)
 
 
 def floats(values: Any) -> np.ndarray | None:
@@ -80,7 +80,7 @@ def first(values: Any, test: Any) -> Any:
     return next((i for i, v in enumerate(values) if test(v)), None)
 
 
-def equal(a: Any, b: Any) -> bool:
+def equal_values(a: Any, b: Any) -> bool:
     try:
         return bool(a == b)
     except (TypeError, ValueError):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-KINDS: dict[str, Callable[[str], Any]] = {
+COLUMN_TYPES: dict[str, Callable[[str], Any]] = {
     "species": str,
     "island": str,
     "bill_length_mm": float,
@@ -37,6 +37,6 @@ def load_penguins() -> Penguins:
     """The 344 penguins in the order of the source; lengths in millimetres, mass in grams, None where missing."""
     text = files("dmlcore.datasets").joinpath("penguins.csv").read_text(encoding="utf-8")
     columns, *rows = csv.reader(text.splitlines())
-    kinds = [KINDS[column] for column in columns]
+    kinds = [COLUMN_TYPES[column] for column in columns]
     values = [tuple(None if text == "NA" else kind(text) for kind, text in zip(kinds, row, strict=True)) for row in rows]
     return Penguins(tuple(columns), values, SOURCE, LICENCE)

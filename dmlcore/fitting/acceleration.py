@@ -15,7 +15,7 @@ import numpy as np
 MEMORY = 5  # differences of points that are kept
 LIMIT = 4.0  # at first, how many times an EM step may be stretched
 GROWTH = 4.0  # by how much that grows where it was reached with success, and shrinks on failure
-LEAST, MOST = 1.5, 1e8
+SHORTEST_STEP, LONGEST_STEP = 1.5, 1e8
 ALIKE = 1e-4  # a difference this near the span of the others tells nothing new
 
 
@@ -66,9 +66,9 @@ class Extrapolation:
     def succeeded(self) -> None:
         """The objective rose at the last proposal."""
         if self.limited:
-            self.limit = min(self.limit * GROWTH, MOST)
+            self.limit = min(self.limit * GROWTH, LONGEST_STEP)
 
     def failed(self) -> None:
         """It did not: EM is not yet as linear as that."""
-        self.limit = max(self.limit / GROWTH, LEAST)
+        self.limit = max(self.limit / GROWTH, SHORTEST_STEP)
         self.points, self.steps = self.points[-1:], self.steps[-1:]

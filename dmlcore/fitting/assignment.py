@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError
+from dmlcore.base.errors import ParameterError
 from dmlcore.core.mixing import Drawn, exact_mix, largest
 
-FAINT = 0.01  # share of a random start that is spread evenly, so that every row has a density under every component
+EVEN_SHARE = 0.01  # share of a random start that is spread evenly, so that every row has a density under every component
 
 RULES = ("soft", "hard", "stochastic")  # rows are shared out by posteriors; given to the most probable class; to one that is drawn
 
@@ -37,8 +37,8 @@ def random_shares(rng: np.random.Generator) -> Any:
     """Responsibilities that assign each row to one component at random, all but a faint share."""
 
     def shares(K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
-        out = np.full((K, n), FAINT / K)
-        out[rng.integers(K, size=n), np.arange(n)] += 1 - FAINT
+        out = np.full((K, n), EVEN_SHARE / K)
+        out[rng.integers(K, size=n), np.arange(n)] += 1 - EVEN_SHARE
         return out
 
     return shares

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DegenerateError, DmlcoreError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DegenerateError, DmlcoreError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.keys import preorder
 from dmlcore.fitting.acceleration import Extrapolation
@@ -20,7 +20,7 @@ HALVINGS = 30  # how often a step of an estimator that is not exact is halved un
 OFF_THE_MAP = (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, OverflowError)  # what a point outside a domain raises
 
 
-class Climb:
+class EMRun:
     """An ascent from a model. `step` takes one EM step; `model` is where it stands.
 
     history: the log likelihood after i steps; objective: what is maximised, the same with the log prior, or the classification log
@@ -51,7 +51,7 @@ class Climb:
             self._stack = self._next
 
     @classmethod
-    def at(cls, problem: Problem, stack: Any) -> Climb:
+    def at(cls, problem: Problem, stack: Any) -> EMRun:
         """An ascent from a stack of one model, one step taken."""
         out = cls(problem, None)
         out.go_on_from(stack)
@@ -170,7 +170,7 @@ class Climb:
         self.objective.append(value)
         self._plan(statistics)
 
-    def settle(self) -> None:
+    def finish_on_an_em_step(self) -> None:
         """Ends on a model that EM gives: one that an extrapolation gave is tied and fixed only to rounding."""
         if self.bold and self.status is None and not self.refused:
             self._next, self._bold = self._plain, False
@@ -245,7 +245,7 @@ class Climb:
         self._extrapolation.failed()
 
 
-def follow(climb: Climb, rule: Remaining, steps: int, deadline: float = np.inf) -> Climb:
+def follow(climb: EMRun, rule: Remaining, steps: int, deadline: float = np.inf) -> EMRun:
     """An ascent carried on until it has taken so many steps, its rule is met, or it is late."""
     while climb.status is None and climb.steps < steps and (climb.steps < 0 or time.perf_counter() < deadline):
         climb.step()

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import EmptyError, FitWarning, ParameterError, StructureError
+from dmlcore.base.random import Random, generator, spawn
+from dmlcore.base.threads import APART, map_in_order, thread_count
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import EmptyError, FitWarning, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random, generator, spawn
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import listed
-from dmlcore.engines.threads import APART, map_in_order, thread_count
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit

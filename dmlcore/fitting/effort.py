@@ -6,7 +6,7 @@ import time
 
 FIRST = 40  # EM steps of a short run
 THEN = 40  # steps that the better part of them takes beyond
-MOST = 400  # EM steps of one ascent
+MAX_STEPS = 400  # EM steps of one ascent
 IN_ALL = 48  # times the limit of one ascent: EM steps of a search, after which nothing new begins
 
 
@@ -17,7 +17,7 @@ class Effort:
         self.deadline, self.steps, self.budget = deadline, 0, IN_ALL * max_its
         self.first = min(FIRST, max_its)
         self.then = min(THEN, max_its - self.first)
-        self.most = min(MOST, max_its)
+        self.most = min(MAX_STEPS, max_its)
 
     @property
     def late(self) -> bool:

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.random import Random, generator
+from dmlcore.base.threads import one_blas_thread
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random, generator
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
 from dmlcore.data.values import listed
-from dmlcore.engines.threads import one_blas_thread
 from dmlcore.fitting.assignment import check_rule
-from dmlcore.fitting.climb import Climb, interrupted, reasons
+from dmlcore.fitting.climb import EMRun, interrupted, reasons
 from dmlcore.fitting.observe import Callback, Tell, observers, progress_bars
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.record import Fit, Start
@@ -110,7 +110,7 @@ def fit(
     if not problem.permits(model):
         events.append("the start is not tied or fixed as the estimator is; the record begins one EM step from it")
         model = problem.maximise(problem.expect(model)[1], model)
-    climb = Climb(problem, model, accelerate=delta is None and assign == "soft" if accelerate is None else accelerate)
+    climb = EMRun(problem, model, accelerate=delta is None and assign == "soft" if accelerate is None else accelerate)
     rules = _rules(problem, assign, delta, change)
     watch = None
     if vdata is not None:
@@ -154,7 +154,7 @@ def _rules(problem: Problem, assign: str, delta: float | None, change: float | N
     return [SmallGain(delta) if delta is not None else Remaining(problem.unit), *rules]
 
 
-def _ascend(climb: Climb, rules: list[Any], removal: Removal | None, max_its: int, deadline: float, tell: Tell, events: list[str]) -> None:
+def _ascend(climb: EMRun, rules: list[Any], removal: Removal | None, max_its: int, deadline: float, tell: Tell, events: list[str]) -> None:
     """Steps until a rule is met, a limit is reached, or Ctrl-C; saddles are left, and light components removed, on the way."""
     escape_rng = np.random.default_rng(0)
     stop = next((rule for rule in rules if isinstance(rule, Remaining) and climb.problem.assign == "soft"), None)
@@ -183,7 +183,7 @@ def _ascend(climb: Climb, rules: list[Any], removal: Removal | None, max_its: in
             if climb.status is None and why is not None:
                 before = climb.steps
                 if climb.steps < max_its:
-                    climb.settle()
+                    climb.finish_on_an_em_step()
                 if climb.steps > before:
                     tell(climb)
                 if climb.status is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmlcore.fitting.seeding import FAINT, nearest
+from dmlcore.fitting.seeding import EVEN_SHARE, nearest
 
 LEAST_ROWS = 3  # of a component that is placed elsewhere
 HALVES = 2
@@ -23,7 +23,7 @@ def proposals(posterior: np.ndarray, points: list[np.ndarray], count: int, rng: 
     for i in range(count):
         shares = kinds[i % len(kinds)](posterior, points[rng.integers(len(points))], rng)
         if shares is not None:
-            out.append(FAINT / K + (1 - FAINT) * shares)
+            out.append(EVEN_SHARE / K + (1 - EVEN_SHARE) * shares)
     return out
 
 

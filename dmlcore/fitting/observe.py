@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dmlcore.base.extras import library
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.extras import library
 
 if TYPE_CHECKING:
-    from dmlcore.fitting.climb import Climb
+    from dmlcore.fitting.climb import EMRun
 
 Callback = Callable[[int, float, Distribution], None]
-Tell = Callable[["Climb"], None]
+Tell = Callable[["EMRun"], None]
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def observers(callback: Callback | None, progress: bool, most: int) -> Iterator[
     """What to call after each step: the callback, and the bar if one is asked for."""
     bar = _bar(most) if progress else None
 
-    def tell(climb: Climb) -> None:
+    def tell(climb: EMRun) -> None:
         if bar is not None:
             bar.set_postfix_str(f"log likelihood {climb.history[-1]:.6f}", refresh=False)
             bar.update(climb.steps - bar.n)

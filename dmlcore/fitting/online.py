@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from dmlcore.base.errors import EmptyError, ParameterError, StructureError
+from dmlcore.base.random import Random
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import EmptyError, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random
 from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem, faint

@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DegenerateError, EmptyError, LikelihoodError, StructureError, SupportError
+from dmlcore.base.labels import plain
+from dmlcore.base.random import spawn
+from dmlcore.base.threads import map_in_order, thread_count
 from dmlcore.core.declared import check_node, same
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DegenerateError, EmptyError, LikelihoodError, StructureError, SupportError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.keys import Ties, flat, log_prior, maximise, placed, preorder, resolve
-from dmlcore.core.labels import plain
-from dmlcore.core.random import spawn
+from dmlcore.core.keys import Ties, log_prior, maximise, own_statistics, placed, preorder, resolve
 from dmlcore.core.stacks import Stacking, taken
-from dmlcore.core.walk import Open, Score, Send, Tables, settle
+from dmlcore.core.walk import Backward, DistinctCache, FirstPass, Forward, take_pending
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded, encode, observation, observations, row_weights
 from dmlcore.data.frames import Columns, check_paired, index_of
 from dmlcore.data.values import listed
-from dmlcore.engines.threads import map_in_order, thread_count
-from dmlcore.fitting.assignment import FAINT, random_shares, rule_of, shares_first
+from dmlcore.fitting.assignment import EVEN_SHARE, random_shares, rule_of, shares_first
 from dmlcore.fitting.seeding import Descriptions, shares_apart
 from dmlcore.kernels.codes import scatter
 
@@ -63,7 +63,7 @@ class Problem:
     def _all_said(self, estimator: Estimator, ties: Ties) -> list[Any]:
         """Statistics of all rows under every choice; learns on the way whether there is any."""
         self.latent = self.choosing = False
-        return ties.pool(flat(estimator, self._opened(estimator, ties, self._whole)))
+        return ties.pool(own_statistics(estimator, self._opened(estimator, ties, self._whole)))
 
     def _hold(self, data: Any, weights: Any) -> None:
         data = listed(data)
@@ -140,13 +140,13 @@ class Problem:
         self, estimator: Estimator, ties: Ties, responsibilities: Any, factors: np.ndarray | None = None, blocks: Any = None
     ) -> Any:
         """Statistics without a model: latent nodes take the given responsibilities, rows their weights times `factors` `(n,)`."""
-        tables, send = Tables(), Send(ties.by_id)
-        open, total = Open(responsibilities, tables, () if self.stacking is None else self.stacking.shape), None
+        tables, send = DistinctCache(), Backward(ties.by_id)
+        open, total = FirstPass(responsibilities, tables, () if self.stacking is None else self.stacking.shape), None
         for start, stop, column in self.encoded.blocks if blocks is None else blocks:
             weights = self._block_weights(start, stop) if blocks is None else self.row_weights[start:stop]
             node = send(estimator, open(estimator, column), weights if factors is None else weights * factors[..., start:stop])
             total = node if total is None else total + node
-        return settle(estimator, total, send)
+        return take_pending(estimator, total, send)
 
     def sample(self, rows: int, rng: np.random.Generator, certain: np.ndarray | None = None) -> Problem:
         """The same problem on that many rows, chosen at random by weight; itself, if it has no more.
@@ -231,7 +231,7 @@ class Problem:
             rest = [own if own is None or local(own) else faint(own, share) for own in self._start_owns]
         else:
             every = np.full(len(self.encoded), share)
-            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, self._whole, every)))
+            rest = self.ties.pool(own_statistics(self.estimator, self._opened(self.estimator, self.ties, self._whole, every)))
         return [own if own is None or local(own) else own + other for own, other in zip(owns, rest, strict=True)]
 
     def start(self, rng: np.random.Generator, p: float) -> Distribution:
@@ -265,16 +265,16 @@ class Problem:
                 shares.append(shares_first(kind, random_shares(rng)))
             else:
                 shares_rng, rows_rng = spawn(rng, 2)
-                kept[r] = np.maximum(self._kept(rows_rng, kind), FAINT * kind)
+                kept[r] = np.maximum(self._kept(rows_rng, kind), EVEN_SHARE * kind)
                 shares.append(random_shares(shares_rng))
         fractions = [kind if isinstance(kind, float) else 1.0 for kind in kinds]
         statistics = self._opened(self.estimator, self.ties, shares, kept, self._whole_block)
-        owns = self.ties.pool(flat(self.estimator, statistics))
+        owns = self.ties.pool(own_statistics(self.estimator, statistics))
         if self.share < 1:
-            faint_share = FAINT * np.array(fractions) * self.share
+            faint_share = EVEN_SHARE * np.array(fractions) * self.share
             whole = [self._whole] * len(rngs)
             every = np.broadcast_to(faint_share[:, None], kept.shape)
-            rest = self.ties.pool(flat(self.estimator, self._opened(self.estimator, self.ties, whole, every, self._whole_block)))
+            rest = self.ties.pool(own_statistics(self.estimator, self._opened(self.estimator, self.ties, whole, every, self._whole_block)))
             owns = [own if own is None or local(own) else own + other for own, other in zip(owns, rest, strict=True)]
         return maximise(self.estimator, owns, self.ties)
 
@@ -301,12 +301,12 @@ class Problem:
 
     def _random_start(self, rng: np.random.Generator, p: float) -> Distribution:
         shares_rng, rows_rng = spawn(rng, 2)
-        kept = np.maximum(self._kept(rows_rng, p), FAINT * p)
-        return self._assembled(self._opened(self.estimator, self.ties, random_shares(shares_rng), kept), FAINT * p)
+        kept = np.maximum(self._kept(rows_rng, p), EVEN_SHARE * p)
+        return self._assembled(self._opened(self.estimator, self.ties, random_shares(shares_rng), kept), EVEN_SHARE * p)
 
-    def _assembled(self, statistics: Any, share: float = FAINT) -> Distribution:
+    def _assembled(self, statistics: Any, share: float = EVEN_SHARE) -> Distribution:
         """The model of the statistics of a start; on a sample, with a faint share of those of all rows."""
-        owns = self.ties.pool(flat(self.estimator, statistics))
+        owns = self.ties.pool(own_statistics(self.estimator, statistics))
         if self.share < 1 and self.scalable:
             owns = self.faintly(owns, share * self.share)
         return maximise(self.estimator, owns, self.ties)
@@ -323,14 +323,14 @@ class Problem:
             sums = np.array([np.bincount(self.codes, row * self.given_weights, len(self.encoded)) for row in shares])
             whole = sums.sum(axis=0)
             shares = np.where(whole > 0, sums / np.where(whole > 0, whole, 1.0), 1 / len(shares))
-        shares = FAINT / len(shares) + (1 - FAINT) * shares
+        shares = EVEN_SHARE / len(shares) + (1 - EVEN_SHARE) * shares
         inner = random_shares(rng)
-        node, send, tables = None, Send(self.ties.by_id), Tables()
+        node, send, tables = None, Backward(self.ties.by_id), DistinctCache()
         for start, stop, column in self.encoded.blocks:
-            tape = Open(shares_first(shares[:, start:stop], inner), tables)(self.estimator, column)
+            tape = FirstPass(shares_first(shares[:, start:stop], inner), tables)(self.estimator, column)
             part = send(self.estimator, tape, self._block_weights(start, stop))
             node = part if node is None else node + part
-        owns = flat(self.estimator, settle(self.estimator, node, send))
+        owns = own_statistics(self.estimator, take_pending(self.estimator, node, send))
         return maximise(self.estimator, self.ties.pool(owns), self.ties)
 
     def expect(self, model: Distribution) -> tuple[float, list[Any]]:
@@ -338,28 +338,28 @@ class Problem:
 
         Where rows are assigned hard, the classification log likelihood: `sum_i weights_i max_z log p(x_i, z)` over all latent classes z.
         """
-        tables, rule = Tables(), rule_of(self.assign, self._draws)
+        tables, rule = DistinctCache(), rule_of(self.assign, self._draws)
 
         def work(block: tuple[int, int, Any]) -> tuple[float, Any]:
             start, stop, column = block
             weights = self._block_weights(start, stop)
-            log, tape = Score(model.repeated, tables, rule(start))(model, column)
-            send = Send(self.ties.by_id)
+            log, tape = Forward(model.repeated, tables, rule(start))(model, column)
+            send = Backward(self.ties.by_id)
             node = send(self.estimator, tape, np.broadcast_to(weights, log.shape) if model.batch else weights)
             send.finish()
             return self._total(model, log, weights, start), node
 
         sums = reduce(add, (_Pair(*both) for both in map_in_order(work, self.encoded.blocks, self.threads)))
-        node = settle(self.estimator, sums.node, Send(self.ties.by_id))
-        return sums.log, self.ties.pool(flat(self.estimator, node))
+        node = take_pending(self.estimator, sums.node, Backward(self.ties.by_id))
+        return sums.log, self.ties.pool(own_statistics(self.estimator, node))
 
     def log_likelihood(self, model: Distribution) -> float:
         """Log likelihood of the model on these rows."""
-        tables = Tables()
+        tables = DistinctCache()
 
         def work(block: tuple[int, int, Any]) -> float:
             start, stop, column = block
-            return self._total(model, Score(model.repeated, tables)(model, column)[0], self._block_weights(start, stop), start)
+            return self._total(model, Forward(model.repeated, tables)(model, column)[0], self._block_weights(start, stop), start)
 
         return sum(map_in_order(work, self.encoded.blocks, self.threads))
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError, StructureError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
-from dmlcore.fitting.climb import Climb
+from dmlcore.fitting.climb import EMRun
 from dmlcore.fitting.problem import Problem
 
 
@@ -33,7 +33,7 @@ class Removal:
         self._estimators: list[Any] = [estimator]
         self._left = list(range(len(self._estimators[0].estimators)))
 
-    def applies(self, climb: Climb) -> bool:
+    def applies(self, climb: EMRun) -> bool:
         """Whether a component is too light; then the ascent goes on without it."""
         shares, where = climb.shares, climb.plain
         if len(shares) == 1 or not shares.min() < self.least:

@@ -19,7 +19,7 @@ from dmlcore.fitting.climb import OFF_THE_MAP
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.stopping import noise
 
-ROWS = 20_000  # rows that suffice to tell a saddle from a maximum
+SADDLE_ROWS = 20_000  # rows that suffice to tell a saddle from a maximum
 STEPS = 30  # most EM steps spent on the question
 NEARBY = 1e-4  # how far away they are taken, in units of the spread of random starts
 WORTH = 1e-5  # nats by which another point must be better: ridges, flat to rounding, are no saddles
@@ -34,7 +34,7 @@ def better_point(problem: Problem, stack: Any, objective: float, rng: np.random.
     `problem.stacked(apart=apart)`."""
     if not problem.latent:
         return None
-    part = problem.sample(ROWS, rng)
+    part = problem.sample(SADDLE_ROWS, rng)
     try:
         direction = rising_direction(part, stack, rng, apart)
         whole = problem.stacked(apart=apart)

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.random import spawn
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.random import spawn
 from dmlcore.core.walk import log_densities
-from dmlcore.fitting.climb import OFF_THE_MAP, Climb, follow, interrupted
+from dmlcore.fitting.climb import OFF_THE_MAP, EMRun, follow, interrupted
 from dmlcore.fitting.effort import FIRST, THEN, Effort
 from dmlcore.fitting.moves import proposals
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Start
 from dmlcore.fitting.seeding import Descriptions
-from dmlcore.fitting.side_by_side import Run, begun, carried_on, spiky
+from dmlcore.fitting.side_by_side import Run, carried_on, new_runs, spiky
 from dmlcore.fitting.stopping import Remaining
 
 ROWS = 4000  # rows of the sample in which optima are sought
@@ -37,12 +37,12 @@ UNSEEN = 0.01  # part of the space of starts that may lead to optima nobody has 
 WORK = 8_000_000  # rows times nodes times steps that more starts may cost, and more moves
 LOOKED_AT = 12  # ends that are followed at most, from the highest down, for those that rest on no few rows
 FINALISTS = 3  # of these, followed to their end
-FEW = 4  # starts that must have come to the best end, where components are not moved
+AGREEING = 4  # starts that must have come to the best end, where components are not moved
 FRUITLESS = 3  # generations of moves in a row that find nothing better, after which no more are made
 GENERATIONS = 12
 LEAST_MOVES, MOST_MOVES = 12, 64  # of one generation
 BETTER = 1e-3  # nats by which an end must be better to be another
-FAINT = 1e-6  # share of all rows added to the statistics of a sample, so that every row has a density
+ALL_ROWS_SHARE = 1e-6  # share of all rows added to the statistics of a sample, so that every row has a density
 
 
 @dataclass
@@ -66,17 +66,17 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     if small is not problem:
         small = problem.sample(ROWS, sample_rng, _unlikely_rows(problem, small, sample_rng, effort))
     runs: list[Run] = []
-    ended: list[Climb] = []
+    ended: list[EMRun] = []
     gains = 0
     stopped = False
     try:
         descriptions = small.described(describe_rng)
         _rounds(small, start_rng, descriptions, p, starts, effort, runs)
         ended = _finished(small, runs, effort)
-        if ended and starts is None and small.estimator.mixes and _near(runs, ended[0]) < FEW:
+        if ended and starts is None and small.estimator.mixes and _near(runs, ended[0]) < AGREEING:
             ended, gains = _moved(small, ended, descriptions, move_rng, effort)
     except (KeyboardInterrupt, SystemError) as error:
-        ended += [Climb.at(small, run.stack) for run in runs if run.error is None and run.stack is not None]
+        ended += [EMRun.at(small, run.stack) for run in runs if run.error is None and run.stack is not None]
         if not ended or not interrupted(error):
             raise
         stopped = True
@@ -86,7 +86,7 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     climb = max(ended, key=lambda c: c.rank)
     model = climb.model
     if small is not problem:
-        model = problem.maximise(problem.faintly(small.expect(model)[1], FAINT * small.share), model)
+        model = problem.maximise(problem.faintly(small.expect(model)[1], ALL_ROWS_SHARE * small.share), model)
     late = [run for run in runs if run.steps > effort.first] or runs
     reached = max(_near(late, climb), 1)
     events = [] if stopped else _events(runs, len(late), reached, gains)
@@ -116,7 +116,7 @@ def _race(
     problem: Problem, rng: np.random.Generator, kinds: Sequence[Any], descriptions: Descriptions, effort: Effort, added_to: list[Run]
 ) -> None:
     """Starts of these kinds, run a little, and the better third of them longer."""
-    runs = begun(problem, rng, kinds, descriptions, effort.deadline)
+    runs = new_runs(problem, rng, kinds, descriptions, effort.deadline)
     added_to += runs
     effort.steps += carried_on(problem, runs, effort.first, effort.deadline)
     alive = sorted((run for run in runs if run.error is None), key=lambda run: -run.objective)
@@ -126,7 +126,8 @@ def _race(
 def _settled(problem: Problem, runs: list[Run]) -> bool:
     """Whether little of the space of starts can lead to optima that none has come to.
 
-    Of N starts that came to rest, at w optima, `w (w + 1) / (N (N - 1))` is what the others are expected to fill (Boender and Rinnooy Kan 1987).
+    Of N starts that came to rest, at w optima, `w (w + 1) / (N (N - 1))` is what the others are expected to fill (Boender and Rinnooy Kan
+    1987).
     """
     resting = [run for run in runs if run.error is None and run.gain < RESTING * problem.unit and not spiky(problem, run)]
     ends = np.sort([run.objective / problem.unit for run in resting])
@@ -134,15 +135,15 @@ def _settled(problem: Problem, runs: list[Run]) -> bool:
     return N > 1 and seen * (seen + 1) <= UNSEEN * N * (N - 1)
 
 
-def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = -np.inf) -> list[Climb]:
+def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = -np.inf) -> list[EMRun]:
     """The few best ends, followed to where EM stops; the best first. Those that rest on spikes only where there are no others.
 
     above: an objective that they must be near, to be followed.
     """
     alive = sorted((run for run in runs if run.error is None and run.stack is not None), key=lambda run: -run.objective)
     alive = [run for run in alive if run.objective > above - problem.unit]
-    ended: list[Climb] = []
-    doubted: list[Climb] = []
+    ended: list[EMRun] = []
+    doubted: list[EMRun] = []
     last = np.inf
     for run in [*(run for run in alive if not spiky(problem, run)), *(run for run in alive if spiky(problem, run))]:
         if len(ended) == FINALISTS or len(ended) + len(doubted) >= LOOKED_AT or (ended and (effort.late or spiky(problem, run))):
@@ -151,7 +152,7 @@ def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = 
             continue
         last = run.objective / problem.unit
         try:
-            climb = follow(Climb.at(problem, run.stack), Remaining(problem.unit), effort.most, effort.deadline)
+            climb = follow(EMRun.at(problem, run.stack), Remaining(problem.unit), effort.most, effort.deadline)
             supported = climb.rank[:2] == (True, True)
         except OFF_THE_MAP as error:
             run.error = error
@@ -162,8 +163,8 @@ def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = 
 
 
 def _moved(
-    problem: Problem, ended: list[Climb], descriptions: Descriptions, rng: np.random.Generator, effort: Effort
-) -> tuple[list[Climb], int]:
+    problem: Problem, ended: list[EMRun], descriptions: Descriptions, rng: np.random.Generator, effort: Effort
+) -> tuple[list[EMRun], int]:
     """The ends, or better ones that moves from them lead to, and how often they did."""
     count = min(max(LEAST_MOVES, _affordable(problem) // 2), MOST_MOVES)
     mixture: Any = problem.estimator
@@ -191,19 +192,19 @@ def _moved(
     return ended, gains
 
 
-def _near(runs: list[Run], climb: Climb) -> int:
+def _near(runs: list[Run], climb: EMRun) -> int:
     """How many starts came to an end."""
     return sum(run.error is None and abs(run.objective - climb.objective[-1]) <= NEAR * climb.problem.unit for run in runs)
 
 
 def _unlikely_rows(problem: Problem, small: Problem, rng: np.random.Generator, effort: Effort) -> np.ndarray:
     """The rows that a first model, of a sample, explains worst: there may be a component that the sample missed."""
-    (first,) = begun(small, rng, ["far"], small.described(rng))
+    (first,) = new_runs(small, rng, ["far"], small.described(rng))
     carried_on(small, [first], effort.first, effort.deadline)
     if first.error is not None or first.stack is None:
         return np.zeros(0, dtype=np.intp)
     try:
-        logs = log_densities(Climb.at(small, first.stack).model, problem.encoded, problem.threads)
+        logs = log_densities(EMRun.at(small, first.stack).model, problem.encoded, problem.threads)
     except OFF_THE_MAP:
         return np.zeros(0, dtype=np.intp)
     worst = int(UNLIKELY * ROWS)

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DmlcoreError
-from dmlcore.core.keys import Ties, flat, maximise, resolve
-from dmlcore.core.labels import Vocabulary
-from dmlcore.core.walk import Open, Score, Send, Tables, settle
+from dmlcore.base.errors import DmlcoreError
+from dmlcore.base.labels import Vocabulary
+from dmlcore.core.keys import Ties, maximise, own_statistics, resolve
+from dmlcore.core.walk import Backward, DistinctCache, FirstPass, Forward, take_pending
 from dmlcore.data.columns import Distinct, Option, Ragged, Record, Values
-from dmlcore.fitting.assignment import FAINT, random_shares
+from dmlcore.fitting.assignment import EVEN_SHARE, random_shares
 
 PROJECTIONS = 8  # laws by which rows are described
 LABELS = 24  # of one field, that have a coordinate each
@@ -33,7 +33,7 @@ class Descriptions:
     def __init__(self, estimator: Any, column: Any, rng: np.random.Generator):
         self.known: dict[int, tuple[Any, np.ndarray | None, np.ndarray | None]] = {}
         self.rng = rng
-        Open(self._look, Tables())(estimator, column)
+        FirstPass(self._look, DistinctCache())(estimator, column)
 
     def _look(self, K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
         if column is not None and id(column) not in self.known:
@@ -60,15 +60,15 @@ def shares_apart(rng: np.random.Generator, descriptions: Descriptions, kind: str
 
     def shares(K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
         seen = descriptions.by_values(column) if kind == "values" else descriptions.by_laws(column)
-        return at_random(K, n) if seen is None else shares_of(nearest(seen, K, rng, kind == "far"), K)
+        return at_random(K, n) if seen is None else one_component_each(nearest(seen, K, rng, kind == "far"), K)
 
     return shares
 
 
-def shares_of(which: np.ndarray, K: int) -> np.ndarray:
+def one_component_each(which: np.ndarray, K: int) -> np.ndarray:
     """Shares `(K, n)` that give each row to one component, all but a faint share."""
-    out = np.full((K, len(which)), FAINT / K)
-    out[which, np.arange(len(which))] += 1 - FAINT
+    out = np.full((K, len(which)), EVEN_SHARE / K)
+    out[which, np.arange(len(which))] += 1 - EVEN_SHARE
     return out
 
 
@@ -149,7 +149,7 @@ def _squared_distance(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
 
 
 def _part(n: int, rng: np.random.Generator) -> np.ndarray:
-    return np.where(rng.random(n) < PART, 1.0, FAINT)
+    return np.where(rng.random(n) < PART, 1.0, EVEN_SHARE)
 
 
 def _log_density(estimator: Any, column: Any, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -157,16 +157,18 @@ def _log_density(estimator: Any, column: Any, weights: np.ndarray, rng: np.rando
 
     def said() -> tuple[Ties, list[Any]]:
         ties = Ties(estimator)
-        send = Send(ties.by_id)
-        statistics = settle(estimator, send(estimator, Open(random_shares(rng), Tables())(estimator, column), weights), send)
-        return ties, ties.pool(flat(estimator, statistics))
+        send = Backward(ties.by_id)
+        statistics = take_pending(
+            estimator, send(estimator, FirstPass(random_shares(rng), DistinctCache())(estimator, column), weights), send
+        )
+        return ties, ties.pool(own_statistics(estimator, statistics))
 
     ties, owns = said()
     if any(node.entangled for node in ties.nodes):  # what it shares with other places is here its own
         estimator = resolve(estimator, owns, ties)
         ties, owns = said()
     law = maximise(estimator, owns, ties)
-    return Score(law.repeated, Tables())(law, column)[0]
+    return Forward(law.repeated, DistinctCache())(law, column)[0]
 
 
 def _standardised(values: np.ndarray) -> np.ndarray | None:

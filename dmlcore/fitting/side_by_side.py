@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.random import spawn
-from dmlcore.core.stacks import joined, taken
+from dmlcore.base.random import spawn
+from dmlcore.core.stacks import stack_of, taken
 from dmlcore.fitting.climb import OFF_THE_MAP, at_limit
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.seeding import Descriptions
@@ -36,7 +36,7 @@ class Run:
     spiky: bool | None = None  # what is known of that
 
 
-def begun(
+def new_runs(
     problem: Problem, rng: np.random.Generator, kinds: Sequence[Any], descriptions: Descriptions, deadline: float = np.inf
 ) -> list[Run]:
     """Starts of so many kinds, each with a random stream of its own."""
@@ -57,8 +57,9 @@ def carried_on(problem: Problem, runs: Sequence[Run], steps: int, deadline: floa
     taken_before = sum(run.steps for run in runs)
 
     def carry_on(together: Problem, part: Sequence[Run]) -> None:
-        stack: Any = joined(one, [run.stack for run in part])
-        objective = before = np.full(len(part), np.nan)
+        stack: Any = stack_of(one, [run.stack for run in part])
+        objective: Any = np.full(len(part), np.nan)
+        before = objective
         done = 0
         while done < steps and (not done or time.perf_counter() < deadline):
             done += 1

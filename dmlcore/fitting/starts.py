@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DataError, ParameterError, StructureError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DataError, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.problem import Problem
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmlcore.fitting.climb import Climb
+    from dmlcore.fitting.climb import EMRun
 
 REMAINING = 1e-8  # nats left to gain below which a fit has converged
 IN_A_ROW = 6  # steps for which that must hold: a faster rate may hide a slower one at first
@@ -33,7 +33,7 @@ class SmallGain:
     def __init__(self, delta: float):
         self.delta = delta
 
-    def met(self, climb: Climb) -> str | None:
+    def met(self, climb: EMRun) -> str | None:
         small = self.delta > 0 and not climb.refused and not climb.anew and climb.objective[-1] - climb.objective[-2] < self.delta
         return f"the last step gained less than {self.delta:g}" if small else None
 
@@ -44,7 +44,7 @@ class SmallChange:
     def __init__(self, change: float):
         self.change = change
 
-    def met(self, climb: Climb) -> str | None:
+    def met(self, climb: EMRun) -> str | None:
         return f"an EM step changes no parameter by more than {self.change:g}" if climb.change() <= self.change else None
 
 
@@ -54,13 +54,13 @@ class Unimproved:
     what: of which data, for messages. Where a component was removed, only later models count.
     """
 
-    def __init__(self, score: Callable[[Climb], Any], patience: int | None, what: str):
+    def __init__(self, score: Callable[[EMRun], Any], patience: int | None, what: str):
         self.score, self.patience, self.what = score, patience, what
         self.best: Any = None
         self.value: Any = None
         self.since = self.step = 0
 
-    def met(self, climb: Climb) -> str | None:
+    def met(self, climb: EMRun) -> str | None:
         if climb.refused:
             return None
         value = self.score(climb)
@@ -87,7 +87,7 @@ class Remaining:
         self.unit, self.asked = unit, 0
         self.count = 0
 
-    def met(self, climb: Climb) -> str | None:
+    def met(self, climb: EMRun) -> str | None:
         objective = climb.objective
         if len(objective) < 3:
             return None
@@ -104,7 +104,7 @@ class Remaining:
         self.count = self.count + 1 if small else 0
         return f"less than {REMAINING:g} is estimated to be left to gain" if self.count >= IN_A_ROW else None
 
-    def stalled(self, climb: Climb) -> bool:
+    def stalled(self, climb: EMRun) -> bool:
         """Whether gains have been small without dying out for a while: a plateau, perhaps the foot of a saddle."""
         objective = climb.objective
         if len(objective) - self.asked < self.PLATEAU_STEPS:

@@ -4,8 +4,8 @@ Where a law can collapse, the likelihood of a mixture is unbounded, and its surf
 values that lie close together, or almost in a plane, by chance (Day 1969; McLachlan and Peel 2000, section 3.10). Being small makes a
 component no such spike: three galaxies may be a cluster. Two things do.
 
-- It is *narrow and rests on few values*: fewer than `FEW` for each free number of its law, and a variance, in some direction, below
-  `NARROW` of that of all the data: as happens where rounding made values equal.
+- It is *narrow and rests on few values*: fewer than `VALUES_PER_NUMBER` for each free number of its law, and a variance, in some direction,
+  below `NARROW` of that of all the data: as happens where rounding made values equal.
 - *What it adds to the likelihood does not last when values are left out.* A component adds `log p(x) - log p(x, not k)` to each of its
   rows. Each row is scored again by the component estimated without it (one EM step): of a component that is there most of the sum is
   left, of a spike little or nothing. Leaving out the rows that contribute most is how Seo and Kim (2012) tell spurious roots of normal
@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DmlcoreError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DmlcoreError
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import flatten, own_parts
-from dmlcore.core.keys import flat, preorder
-from dmlcore.core.walk import Score, Send, Tables, settle
+from dmlcore.core.keys import own_statistics, preorder
+from dmlcore.core.walk import Backward, DistinctCache, Forward, take_pending
 from dmlcore.fitting.problem import Problem, paired
 
-FEW = 4.0  # values for each free number of a law, from which on a component is not doubted
+VALUES_PER_NUMBER = 4.0  # values for each free number of a law, from which on a component is not doubted
 NARROW = 1e-3  # of the variance of all the data
 KEPT = 0.5  # of what a component adds to the likelihood, that must be left when each of its rows is scored without itself
 LEFT_OUT = 200  # rows that are left out at most, those of the smallest components: with a hundred of these the question is another
@@ -39,7 +39,7 @@ def rests_on_few(problem: Problem, stack: Any, statistics: list[Any], narrow: bo
     for e, law, own in zip(preorder(problem.estimator), preorder(stack), statistics, strict=True):
         if type(e).spread is Estimator.spread or own is None:
             continue
-        few = np.asarray(own.count) / problem.unit < FEW * e.free_numbers(law)
+        few = np.asarray(own.count) / problem.unit < VALUES_PER_NUMBER * e.free_numbers(law)
         if np.any(few & (np.asarray(e.spread(law)) < NARROW) if narrow and np.any(few) else few):
             return True
     return False
@@ -53,11 +53,11 @@ def weakly_supported(problem: Problem, model: Distribution, statistics: list[Any
         if spread is None:
             continue
         values, free = own.count / problem.unit, sum(map(len, own_parts(law)))
-        if values >= FEW * free:
+        if values >= VALUES_PER_NUMBER * free:
             continue
         if spread < NARROW:
             rests = f"the {e.label} rests on about {values:.3g} values, with {spread:.2g} of the variance of all"
-            out.append(f"{path or 'at the top'}: {rests}; near degenerate: fewer than {FEW * free:g} may follow chance")
+            out.append(f"{path or 'at the top'}: {rests}; near degenerate: fewer than {VALUES_PER_NUMBER * free:g} may follow chance")
         else:
             doubted.add(path.split(".")[0])
     return out + _not_lasting(problem, model, doubted) if doubted else out
@@ -75,7 +75,7 @@ def _not_lasting(problem: Problem, model: Any, doubted: set[str]) -> list[str]:
     for k in sorted(named, key=lambda k: (held[k], k)):
         component = model.components[k]
         looked_at += held[k]
-        if held[k] >= FEW * len(flatten(component)) or looked_at > LEFT_OUT:
+        if held[k] >= VALUES_PER_NUMBER * len(flatten(component)) or looked_at > LEFT_OUT:
             break
         left = share_left(problem, k, component, posterior[:, k], logs[:, k])
         if left < KEPT:
@@ -109,16 +109,16 @@ def _log_densities_without(part: Problem, left: np.ndarray, law: Distribution) -
     if not part.stackable:
         return np.array([_one_without(part, i, left[i], law) for i in range(n)])
     together = part.stacked(n)
-    stack, tables, column = together.stack([law] * n), Tables(), part.encoded.column
+    stack, tables, column = together.stack([law] * n), DistinctCache(), part.encoded.column
     weights = np.tile(part.row_weights, (n, 1))
     weights[np.arange(n), np.arange(n)] *= left
     try:
-        send = Send(together.ties.by_id)
-        statistics = send(together.estimator, Score(stack.repeated, tables)(stack, column)[1], weights)
+        send = Backward(together.ties.by_id)
+        statistics = send(together.estimator, Forward(stack.repeated, tables)(stack, column)[1], weights)
         send.finish()
-        owns = together.ties.pool(flat(together.estimator, settle(together.estimator, statistics, send)))
+        owns = together.ties.pool(own_statistics(together.estimator, take_pending(together.estimator, statistics, send)))
         without = together.maximise(owns, stack)
-        return np.asarray(np.diagonal(Score(without.repeated, Tables())(without, column)[0]))
+        return np.asarray(np.diagonal(Forward(without.repeated, DistinctCache())(without, column)[0]))
     except OFF_DOMAIN:
         return np.array([_one_without(part, i, left[i], law) for i in range(n)])
 
@@ -132,4 +132,4 @@ def _one_without(part: Problem, i: int, left: float, law: Distribution) -> float
         law = without.maximise(without.expect(law)[1], law)
     except OFF_DOMAIN:
         return -np.inf
-    return float(Score(law.repeated, Tables())(law, part.encoded.column.take(np.array([i])))[0][0])
+    return float(Forward(law.repeated, DistinctCache())(law, part.encoded.column.take(np.array([i])))[0][0])

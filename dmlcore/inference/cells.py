@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import BadValue, DataError, StructureError, SupportError, shorten
-from dmlcore.core.partial import MISSING, UNKNOWN, Known, Parts, Some, given, partial, unknown_inside, with_missing_response
+from dmlcore.base.errors import BadValue, DataError, StructureError, SupportError, shorten
+from dmlcore.core.partial import MISSING, UNKNOWN, Known, ObservedRows, Parts, given, partial, unknown_inside, with_missing_response
 from dmlcore.core.rowlaws import RowLaw
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.encoded import Encoded
@@ -97,7 +97,7 @@ class Grid:
         rows = [gap if row is UNKNOWN or is_missing(row) else row for row in values]
         for i, row in enumerate(rows):
             if not isinstance(row, (tuple, list, np.ndarray)) or len(row) != k:
-                raise DataError(f"column {flat(node)[0].name!r}: row {i} is {shorten(row)}; need {k} entries")
+                raise DataError(f"column {cells_in(node)[0].name!r}: row {i} is {shorten(row)}; need {k} entries")
         for j, part in enumerate(node):
             self._read(part, [row[j] for row in rows])
         return None
@@ -198,10 +198,10 @@ class Grid:
         a, b = np.searchsorted(cell.kept, [start, stop])
         encoded = Encoded(cell.column.slice(int(a), int(b)), cell.layout)  # type: ignore[union-attr]
         if cell.optional:
-            return Some(cell.kept[a:b] - start, encoded, np.flatnonzero(cell.state[rows] == ABSENT))
+            return ObservedRows(cell.kept[a:b] - start, encoded, np.flatnonzero(cell.state[rows] == ABSENT))
         if b - a == len(rows):
             return Known(None, encoded)
-        return Some(cell.kept[a:b] - start, encoded) if b > a else UNKNOWN
+        return ObservedRows(cell.kept[a:b] - start, encoded) if b > a else UNKNOWN
 
     def _open(self, cell: Cell, rows: np.ndarray) -> int:
         if cell.partly is not None and cell.partly[rows[0]]:
@@ -250,8 +250,8 @@ def unknowns(x: Any) -> int:
     return sum(map(unknowns, x.entries)) if isinstance(x, Parts) else int(not isinstance(x, Known))
 
 
-def flat(node: Any) -> list[Cell]:
-    return [node] if isinstance(node, Cell) else [cell for part in node for cell in flat(part)]
+def cells_in(node: Any) -> list[Cell]:
+    return [node] if isinstance(node, Cell) else [cell for part in node for cell in cells_in(part)]
 
 
 def gaps(values: Any) -> tuple[np.ndarray, np.ndarray]:

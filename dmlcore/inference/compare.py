@@ -15,17 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
-from dmlcore.core.errors import DataError, ParameterError, shorten
-from dmlcore.core.extras import library
+from dmlcore.base import special
+from dmlcore.base.errors import DataError, ParameterError, shorten
+from dmlcore.base.extras import library
+from dmlcore.base.random import Random, generator
 from dmlcore.core.partial import is_listed
-from dmlcore.core.random import Random, generator
 from dmlcore.data.frames import Columns, is_frame, plain_column
 from dmlcore.data.values import is_hashable, is_missing, is_number, listed
 
-WIDTH = 16, 30  # of a column's name in the text, at least and at most
+NAME_WIDTH = 16, 30  # of a column's name in the text, at least and at most
 MEMBERS = 12  # of sets, the most frequent, that have a column of their own
-MANY = 20_000  # rows from which the classifier gains by threads
+THREADS_FROM = 20_000  # rows from which the classifier gains by threads
 SHARES = 8  # labels of lists, the most frequent, whose share of a list the classifier sees
 
 
@@ -82,7 +82,7 @@ class Comparison:
     columns: tuple[TwoSided, ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
-        width = min(max(WIDTH[0], *(len(str(m.name)) for m in self.marginals)), WIDTH[1])
+        width = min(max(NAME_WIDTH[0], *(len(str(m.name)) for m in self.marginals)), NAME_WIDTH[1])
         lines = [f"{'column':{width}}  distance   missing real/synthetic   real              synthetic"]
         for m in self.marginals:
             sides = [
@@ -359,7 +359,7 @@ def _classified(columns: list[TwoSided], forests: Any, rng: np.random.Generator)
         min_samples_leaf=max(2, min(20, half // 8)),  # 20 of few rows are too many to split off
         random_state=int(rng.integers(2**31)),
     )
-    with threadpool_limits(1 if half < MANY else None):  # threads that wait for each other take longer than few rows do
+    with threadpool_limits(1 if half < THREADS_FROM else None):  # threads that wait for each other take longer than few rows do
         model.fit(features[train], synthetic[train])
         score, label = model.predict_proba(features[held])[:, 1], synthetic[held]
     return Classifier(*area(score, label), len(held))

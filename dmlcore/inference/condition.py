@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import StructureError, SupportError, shorten
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import StructureError, SupportError, shorten
 from dmlcore.core.partial import UNKNOWN, Known, Parts, field_position, given, partial, unknown_inside
 from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
 from dmlcore.data.layouts import Fields

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import SupportError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import SupportError
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
 from dmlcore.data.values import listed

@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.labels import plain
+from dmlcore.base.random import Random, generator
 from dmlcore.core.distribution import Distribution, as_values, typical_of
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.labels import plain
 from dmlcore.core.partial import given
-from dmlcore.core.random import Random, generator
-from dmlcore.core.rowlaws import Mixed, RowLaw, spread
+from dmlcore.core.rowlaws import Mixed, RowLaw, put
 from dmlcore.data.frames import is_frame, with_only
 from dmlcore.data.values import is_row
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.cells import Cell, Grid, refilled, whole
 from dmlcore.inference.condition import distribution_of, values_alone
-from dmlcore.inference.tables import Table, alike
+from dmlcore.inference.tables import Table, row_like
 from dmlcore.inference.uncertainty.bootstrap import posterior_models
 from dmlcore.stats.latent.mixture import MixtureDistribution
-from dmlcore.stats.latent.summaries import mean_of, mode_of, probabilities_of, quantile_of, variance_of
+from dmlcore.stats.latent.summaries import mean_of, mixed_variance, mode_of, probabilities_of, quantile_of
 
 HOW = ("mean", "mode", "median", "sample", "distribution")
 
@@ -151,13 +151,13 @@ class Gathered:
     def result(self) -> Filled:
         rows = np.concatenate(self.rows)
         order = np.argsort(rows, kind="stable")
-        values = joined(self.values[0])
+        values = end_to_end(self.values[0])
         values = values[order] if isinstance(values, np.ndarray) else [values[i] for i in order.tolist()]
         measure = "standard deviation" if self.cell.kind in ("real", "count") else "probability"
         return Filled(rows[order], values, np.concatenate(self.uncertainty)[order], measure)
 
 
-def joined(parts: list[Any]) -> Any:
+def end_to_end(parts: list[Any]) -> Any:
     """Columns end to end: an array if all are arrays, otherwise a list."""
     if all(isinstance(part, np.ndarray) and part.dtype != object for part in parts):
         return np.concatenate(parts)
@@ -180,7 +180,7 @@ def fill(
             else:
                 out.rows.append(rows[mine])
                 atoms = [(w if np.ndim(w) == 0 else w[mine], atom.at(mine)) for w, atom in keep.atoms()]
-                values, sure = summary(cell, atoms, len(mine), how)
+                values, sure = value_and_uncertainty(cell, atoms, len(mine), how)
                 out.uncertainty.append(sure)
                 for i, part in enumerate(out.values):
                     drawn = copies[i][slot] if how == "sample" else values
@@ -196,7 +196,7 @@ def fill_inside(out: Gathered, row: int, laws: list[RowLaw], how: str, copies: l
     cell = out.cell
     parts = [distribution_of(law) for law in laws]
     cells = [Cell(cell.name, (), part.layout, False, False) for part in parts]
-    best = [summary(part, law.atoms(), 1, "mode" if how == "sample" else how) for part, law in zip(cells, laws, strict=True)]
+    best = [value_and_uncertainty(part, law.atoms(), 1, "mode" if how == "sample" else how) for part, law in zip(cells, laws, strict=True)]
     out.rows.append(np.array([row]))
     out.uncertainty.append(np.array([min(float(sure[0]) for _, sure in best)]))
     for i, values in enumerate(out.values):
@@ -204,10 +204,10 @@ def fill_inside(out: Gathered, row: int, laws: list[RowLaw], how: str, copies: l
         values.append([refilled(cell.values[row], cell.layout, map(plain, drawn))])
 
 
-def summary(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any, np.ndarray]:
+def value_and_uncertainty(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any, np.ndarray]:
     """Values `(n,)` and their uncertainty `(n,)` from the laws of one cell."""
     if cell.kind in ("real", "count"):
-        sure = np.sqrt(np.broadcast_to(variance_of(atoms), n))
+        sure = np.sqrt(np.broadcast_to(mixed_variance(atoms), n))
         if how == "median":
             return quantile_of(atoms, 0.5, n, cell.kind == "count"), sure
         if how == "mode":
@@ -225,7 +225,7 @@ def summary(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any, np.ndarray]:
     out: Any = None
     for k in np.unique(best).tolist():
         where = np.flatnonzero(best == k)
-        out = spread(out, [values[k]] * len(where), where, n)
+        out = put(out, [values[k]] * len(where), where, n)
     return list(out), (p[best].T * weights).sum(axis=0)
 
 
@@ -240,7 +240,7 @@ def written(node: Any, filled: dict[Cell, Gathered], copy: int, old: Any) -> tup
     """The rows of a column that had gaps, and what stands in them now; None if there are none."""
     if isinstance(node, Cell):
         gathered = filled[node]
-        return (np.concatenate(gathered.rows), joined(gathered.values[copy])) if gathered.rows else None
+        return (np.concatenate(gathered.rows), end_to_end(gathered.values[copy])) if gathered.rows else None
     new: dict[int, list[Any]] = {}
     for j, part in enumerate(node):
         found = written(part, filled, copy, [row[j] if is_row(row, len(node)) else None for row in old])
@@ -250,4 +250,4 @@ def written(node: Any, filled: dict[Cell, Gathered], copy: int, old: Any) -> tup
     if not new:
         return None
     some = next((row for row in old if is_row(row, len(node))), ())
-    return np.array(list(new)), [alike(old[i] if is_row(old[i], len(node)) else some, row) for i, row in new.items()]
+    return np.array(list(new)), [row_like(old[i] if is_row(old[i], len(node)) else some, row) for i, row in new.items()]

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
-from dmlcore.core.errors import ParameterError
+from dmlcore.base import special
+from dmlcore.base.errors import ParameterError
 from dmlcore.inference.tables import is_frame
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DataError, ParameterError, StructureError, SupportError, shorten
+from dmlcore.base.labels import plain
+from dmlcore.base.random import Random, generator
 from dmlcore.core.distribution import Distribution, as_values
-from dmlcore.core.errors import DataError, ParameterError, StructureError, SupportError, shorten
-from dmlcore.core.labels import plain
 from dmlcore.core.partial import UNKNOWN, Known, Parts, field_position
 from dmlcore.core.partial import given as given_known
-from dmlcore.core.random import Random, generator
 from dmlcore.core.rowlaws import Fixed, RowLaw
 from dmlcore.data.frames import is_frame
 from dmlcore.data.layouts import Count, Fields, Labels, Layout, Maybe, Real, Vector

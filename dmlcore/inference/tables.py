@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError, shorten
+from dmlcore.base.errors import DataError, shorten
+from dmlcore.core.partial import UNKNOWN
 from dmlcore.data.frames import column_at, column_names, is_frame, library_of, plain_column
 from dmlcore.data.layouts import Fields, Layout, Vector
 from dmlcore.data.values import first, is_row, listed
-from dmlcore.inference.writing import as_given, filled, with_columns
+from dmlcore.inference.writing import as_given, with_cells, with_columns
 
 
 class Table:
@@ -79,7 +80,7 @@ class Table:
         if not cells:
             return self.data
         if is_frame(self.data):
-            new = {j: filled(self.held(j), self.names[j], rows, values, not whole) for j, (rows, values) in cells.items()}
+            new = {j: with_cells(self.held(j), self.names[j], rows, values, not whole) for j, (rows, values) in cells.items()}
             return with_columns(self.data, {self.places[j]: column for j, column in new.items()})
         if self.single:
             return self._single(*cells[0], whole)
@@ -89,7 +90,7 @@ class Table:
 
     def _single(self, rows: np.ndarray, values: Any, whole: bool) -> Any:
         if library_of(self.data) is not None or (isinstance(self.data, np.ndarray) and self.data.ndim == 1):
-            return as_given(self.data, filled(self.data, self.names[0], rows, values, not whole))
+            return as_given(self.data, with_cells(self.data, self.names[0], rows, values, not whole))
         out = list(self.data)
         for i, value in zip(rows.tolist(), _plain(values), strict=True):
             out[i] = value
@@ -98,7 +99,7 @@ class Table:
     def _array(self, cells: dict[int, tuple[np.ndarray, Any]], whole: bool) -> Any:
         columns = [self.data[:, j] for j in range(self.count)]
         for j, (rows, values) in cells.items():
-            columns[j] = filled(columns[j], self.names[j], rows, values, not whole)
+            columns[j] = with_cells(columns[j], self.names[j], rows, values, not whole)
         stack = np.ma.stack if isinstance(self.data, np.ma.MaskedArray) else np.stack
         return stack(columns, axis=1)
 
@@ -111,11 +112,11 @@ class Table:
                 row = new.setdefault(i, list(out[i]) if is_row(out[i], self.count) else [None] * self.count)
                 row[j] = value
         for i, row in new.items():
-            out[i] = alike(out[i] if is_row(out[i], self.count) else some, row)
+            out[i] = row_like(out[i] if is_row(out[i], self.count) else some, row)
         return out
 
 
-def alike(row: Any, values: list[Any]) -> Any:
+def row_like(row: Any, values: list[Any]) -> Any:
     """Values as a row of the same kind: a tuple, which may have names, a list or an array."""
     if isinstance(row, np.ndarray):
         return np.array(values, dtype=object if row.dtype == object else None)  # objects keep what each of them was
@@ -127,6 +128,4 @@ def _plain(values: Any) -> list[Any]:
 
 
 def _is_gap(value: Any) -> bool:
-    from dmlcore.core.partial import UNKNOWN
-
     return value is None or value is UNKNOWN

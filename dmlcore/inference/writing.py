@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError, shorten
-from dmlcore.core.labels import plain
-from dmlcore.data.frames import NUMBERS, arrow_of, levels_of, library_of, plain_column
+from dmlcore.base.errors import DataError, shorten
+from dmlcore.base.labels import plain
+from dmlcore.data.frames import NUMERIC_KINDS, arrow_of, levels_of, library_of, plain_column
 from dmlcore.data.values import first, is_missing, is_number
 
 REFUSALS = (TypeError, ValueError, ArithmeticError, NotImplementedError)  # of the libraries, for values that a dtype does not hold
 
 
-def filled(column: Any, name: Any, rows: np.ndarray, values: Any, objects: bool = False) -> Any:
+def with_cells(column: Any, name: Any, rows: np.ndarray, values: Any, objects: bool = False) -> Any:
     """A column with the cells of `rows` exchanged for `values`, of the same dtype, which only an empty column changes for what fits.
 
     objects: values are no observations (but laws), and the column must take any object. Raises `DataError` for what it cannot hold.
@@ -130,7 +130,7 @@ def _numpy_made(column: Any, name: Any, values: list[Any]) -> Any:
     dtype = np.dtype(object) if column is None else column.dtype
     if dtype.kind == "O" or any(v is None for v in values):
         return _objects(values)
-    if dtype.kind in NUMBERS and not all(map(is_number, values)):
+    if dtype.kind in NUMERIC_KINDS and not all(map(is_number, values)):
         raise TypeError("numbers only")
     made = np.array(_of_kind(values, dtype.kind))
     return made if dtype.kind in "US" else made.astype(dtype)  # longer text widens the array

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from dmlcore.core.errors import FormatError
-from dmlcore.io.json import read, to_json
+from dmlcore.base.errors import FormatError
+from dmlcore.io.json import parsed, to_json
 
 MAX_BYTES = 256 * 2**20
 
@@ -50,4 +50,4 @@ def load(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Any:
         text = file.read(max_bytes + 1)
     if len(text) > max_bytes:
         raise FormatError(f"{who}: larger than {max_bytes:,} bytes; give max_bytes if it is a model all the same")
-    return read(text, who)
+    return parsed(text, who)

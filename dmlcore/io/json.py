@@ -17,8 +17,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from dmlcore.base.errors import FormatError, shorten
 from dmlcore.core.declared import Declared
-from dmlcore.core.errors import FormatError, shorten
 from dmlcore.io.reading import Reader
 from dmlcore.io.text import MAX_DEPTH, parse, write
 from dmlcore.io.writing import Writer
@@ -47,7 +47,7 @@ def from_json(text: str | bytes) -> Any:
     The text may come from anywhere: nothing in it is run or imported. Raises `FormatError`, naming the place, if it is no saved
     model, is of another schema, names an unknown family or field, or holds a parameter outside its domain.
     """
-    return read(text, "from_json")
+    return parsed(text, "from_json")
 
 
 def dump_models(x: Any) -> str:
@@ -58,7 +58,7 @@ def dump_models(x: Any) -> str:
 def load_models(x: str | bytes) -> Any:
     """`from_json`, by the name that DMLearn has. Text that DMLearn wrote is Python code, which is not run here: `FormatError` says so."""
     try:
-        return read(x, "load_models")
+        return parsed(x, "load_models")
     except FormatError:
         if not re.match(r"\s*\w+Distribution\(", x if isinstance(x, str) else x.decode("utf-8", "replace")):
             raise
@@ -66,7 +66,7 @@ def load_models(x: str | bytes) -> Any:
     raise FormatError(f"load_models: {need} eval(text, vars(dmlcore.stats) | {{'np': numpy}}), and keep dump_models(model)")
 
 
-def read(text: str | bytes, who: str) -> Any:
+def parsed(text: str | bytes, who: str) -> Any:
     """`from_json`, with `who` in front of its errors."""
     try:
         saved = parse(text)

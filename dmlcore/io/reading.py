@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import Domain
+from dmlcore.base.errors import FormatError, shorten
+from dmlcore.base.label_domains import LabelProbabilities, Transitions
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Domain
-from dmlcore.core.errors import FormatError, shorten
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.label_domains import LabelProbabilities, Transitions
 from dmlcore.io.families import MAX_PLACES, families
 
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")

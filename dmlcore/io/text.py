@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from dmlcore.core.errors import FormatError
+from dmlcore.base.errors import FormatError
 
-WIDTH = 120  # longer objects and lists of lists are broken over lines
+LINE_WIDTH = 120  # longer objects and lists of lists are broken over lines
 MAX_DEPTH = 100  # levels of lists and objects in one text; fifty nested combinators need them
 
 _UNSEEN = re.compile("[\ud800-\udfff\u007f-\u009f\u2028\u2029]")  # no text of its own: half pairs, controls, other line ends
@@ -64,7 +64,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _laid_out(data: Any, indent: str = "") -> str:
     line = json.dumps(data, ensure_ascii=False)
     single = isinstance(data, list) and not any(isinstance(item, (list, dict)) for item in data)
-    if not isinstance(data, (list, dict)) or single or len(indent) + len(line) <= WIDTH:
+    if not isinstance(data, (list, dict)) or single or len(indent) + len(line) <= LINE_WIDTH:
         return line
     inner = indent + "  "
     if isinstance(data, dict):

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import Array, Children, Domain, Keys, Simplex
+from dmlcore.base.errors import FormatError, shorten
+from dmlcore.base.label_domains import LabelProbabilities, Transitions
+from dmlcore.base.labels import plain
 from dmlcore.core.declared import Declared
-from dmlcore.core.domains import Array, Children, Domain, Keys, Simplex
-from dmlcore.core.errors import FormatError, shorten
-from dmlcore.core.label_domains import LabelProbabilities, Transitions
-from dmlcore.core.labels import plain
 from dmlcore.io.families import MAX_PLACES, RESERVED, families
 
-LABELS = "str, bytes, bool, int, float, None, date, datetime, timedelta, and tuples or frozensets of them"
+LABEL_TYPES = "str, bytes, bool, int, float, None, date, datetime, timedelta, and tuples or frozensets of them"
 MAX_BITS = 14_000  # of a whole number: about 4,200 digits, as many as Python reads back
 
 
@@ -124,7 +124,7 @@ def encode_label(label: Any, where: str) -> Any:
         return {"tuple": [encode_label(part, where) for part in label]}
     if type(label) is frozenset:
         return {"frozenset": _encode_set(label, where)}
-    raise FormatError(f"{where}: cannot save {_shown(label)} of type {type(label).__name__}; labels and settings may be {LABELS}")
+    raise FormatError(f"{where}: cannot save {_shown(label)} of type {type(label).__name__}; labels and settings may be {LABEL_TYPES}")
 
 
 def _shown(label: Any) -> str:

@@ -11,7 +11,7 @@ import warnings
 import numba
 import numpy as np
 
-from dmlcore.core.errors import SlowWarning
+from dmlcore.base.errors import SlowWarning
 
 kernel = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 exact_kernel = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy")

@@ -8,7 +8,7 @@ import numpy as np
 
 from dmlcore.kernels.compiled import kernel
 
-NARROW = 256  # vectors worked on at a time, of which all coordinates must stay in the fastest cache
+TILE_VECTORS = 256  # vectors worked on at a time, of which all coordinates must stay in the fastest cache
 SLIM = 128  # the same where all pairs of coordinates meet
 
 
@@ -74,10 +74,10 @@ def whitened_squares(x, centres, whitenings, constants):
     d, n = x.shape
     K = len(centres)
     out = np.empty((K, n))
-    apart = np.empty((d, NARROW))
-    white = np.empty(NARROW)
-    for a in range(0, n, NARROW):
-        size = min(NARROW, n - a)
+    apart = np.empty((d, TILE_VECTORS))
+    white = np.empty(TILE_VECTORS)
+    for a in range(0, n, TILE_VECTORS):
+        size = min(TILE_VECTORS, n - a)
         for k in range(K):
             log = out[k, a : a + size]
             for i in range(size):

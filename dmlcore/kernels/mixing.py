@@ -97,7 +97,7 @@ def mixed_densities(scaled, w):
 
 
 @kernel
-def shares_of(scaled, w, total, weights):
+def weighted_posteriors(scaled, w, total, weights):
     """`w[m, k] scaled[m, k] weights[m] / total[m]`, shape `(M * K, n)`, and their sums over n, shape `(M, K)`."""
     M, K, n = scaled.shape
     out = np.empty((M * K, n))

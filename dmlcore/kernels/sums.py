@@ -8,7 +8,7 @@ import numpy as np
 
 from dmlcore.kernels.compiled import kernel
 
-LONG = 8  # elements in a row, on average, from which a loop over them is worth a vector
+LONG_ROW = 8  # elements in a row, on average, from which a loop over them is worth a vector
 
 
 @kernel
@@ -16,7 +16,7 @@ def segment_sum(values, offsets):
     """Sums of `values[k, offsets[i]:offsets[i + 1]]`, shape `(K, n)`."""
     K, n = len(values), len(offsets) - 1
     out = np.zeros((K, n))
-    if offsets[n] > LONG * n:
+    if offsets[n] > LONG_ROW * n:
         for k in range(K):
             for i in range(n):
                 total = 0.0
@@ -36,11 +36,11 @@ def segment_sum(values, offsets):
 
 
 @kernel
-def spread(rows, offsets):
+def repeat_rows(rows, offsets):
     """`rows[k, i]` for each element of row i, shape `(K, N)`."""
     K, n = rows.shape
     out = np.empty((K, offsets[n]))
-    if offsets[n] > LONG * n:
+    if offsets[n] > LONG_ROW * n:
         for k in range(K):
             for i in range(n):
                 for j in range(offsets[i], offsets[i + 1]):

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError
-from dmlcore.core.extras import library
+from dmlcore.base.errors import StructureError
+from dmlcore.base.extras import library
 from dmlcore.core.flat import distinct_nodes
 from dmlcore.data.frames import Columns, is_frame
 from dmlcore.stats.latent.mixture import MixtureDistribution

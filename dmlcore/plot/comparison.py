@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError
+from dmlcore.base.errors import StructureError
 from dmlcore.plot.axes import GREY, as_written, axes_or_new, legend, plain_axes
 
 SIDES = "real", "synthetic"
 COLOURS = GREY, "C0"
 BINS = 40  # at most
-FEW = 25  # whole numbers up to which each has bars of its own
+OWN_BARS = 25  # whole numbers up to which each has bars of its own
 BARS = 12  # labels shown, the most frequent ones
 NAMED = 3  # pairs that the legend names
 
@@ -30,7 +30,7 @@ def compared(report: Any, column: str, *, ax: Any = None) -> Any:
     gone = [float(np.isnan(side).mean()) for side in own.sides]
     there = [side[np.isfinite(side)] for side in own.sides]
     values = np.unique(np.concatenate(there))
-    whole = own.number and len(values) <= FEW and bool((values == np.round(values)).all())
+    whole = own.number and len(values) <= OWN_BARS and bool((values == np.round(values)).all())
     if own.number and not whole:
         _densities(ax, there, gone)
     else:

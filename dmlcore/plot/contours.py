@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError
+from dmlcore.base.errors import StructureError
 from dmlcore.data.values import is_missing
 from dmlcore.plot.axes import (
     GREY,

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore import marginal
+from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import as_values
-from dmlcore.core.errors import StructureError
 from dmlcore.data.layouts import Count, Labels, Layout, Real
 from dmlcore.data.values import is_missing
+from dmlcore.inference.condition import marginal
 from dmlcore.plot.axes import (
     GREY,
     MAX_LEGEND,
@@ -28,7 +28,7 @@ from dmlcore.stats.combinators.optional import OptionalDistribution
 from dmlcore.stats.latent.mixture import MixtureDistribution
 
 DRAWS = 4000  # to find where a law has its mass
-TAIL = 0.001  # of the mass may lie outside the picture, on each side
+OUTSIDE = 0.001  # of the mass may lie outside the picture, on each side
 POINTS = 600
 MAX_BINS = 80
 MAX_BARS = 60  # more whole numbers than this are drawn as steps
@@ -122,7 +122,7 @@ def _grid(law: Any, parts: list[Any], values: list[Any] | None) -> np.ndarray:
 
 def _range(law: Any, values: list[Any] | None) -> tuple[float, float]:
     draws = np.asarray(as_values(law.sample(DRAWS, rng=0)), dtype=np.float64)
-    ends = list(np.quantile(draws, [TAIL, 1 - TAIL], method="nearest"))
+    ends = list(np.quantile(draws, [OUTSIDE, 1 - OUTSIDE], method="nearest"))
     ends += [v for v in (min(values), max(values)) if np.isfinite(v)] if values else []
     return float(min(ends)), float(max(ends))
 

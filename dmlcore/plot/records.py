@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError
+from dmlcore.base.errors import StructureError
 from dmlcore.plot.axes import axes_or_new, legend, plain_axes, whole_numbers
 
 

@@ -9,7 +9,7 @@ from dmlcore.core.declared import Declared
 from dmlcore.core.tree import Outline, outline
 from dmlcore.plot.axes import axes_or_new
 
-MAX_NODES = 60
+MAX_BOXES = 60
 LETTERS = 34  # of one line in a box
 LETTER, LINE = 0.615, 1.5  # width of a letter and height of a line, in font sizes
 SIZE = 9.0  # points, where there is room
@@ -36,7 +36,7 @@ def tree(model: Declared, *, ax: Any = None) -> Any:
     """
     boxes: list[_Box] = []
     rows = [0.0]
-    root = _placed(outline(model, MAX_NODES), 0, rows, boxes)
+    root = _placed(outline(model, MAX_BOXES), 0, rows, boxes)
     depth = 1 + max(box.depth for box in boxes)
     widths = [max(box.width for box in boxes if box.depth == level) for level in range(depth)]
     branches = [max((len(box.place) for box in boxes if box.depth == level), default=0) + GAP for level in range(1, depth)] + [0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError, shorten
+from dmlcore.base.errors import ParameterError, shorten
 from dmlcore.regression.tables import check_cells
 from dmlcore.stats.regression.gamma import GammaRegressionEstimator
 from dmlcore.stats.regression.linear import LinearRegressionEstimator

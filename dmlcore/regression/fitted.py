@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError, StructureError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.walk import log_densities
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.uncertainty import standard_errors
@@ -16,7 +16,7 @@ from dmlcore.regression.formula import Formula
 from dmlcore.regression.ordering import heaviest_first
 from dmlcore.regression.rows import Given, read
 from dmlcore.regression.summary import Summary, summarised
-from dmlcore.regression.tables import Table
+from dmlcore.regression.tables import NamedColumns
 from dmlcore.selection import aic, bic, icl
 from dmlcore.stats.sequences.sequence import SequenceDistribution
 
@@ -164,7 +164,7 @@ class Fitted:
         self._check_fitted()
         if self._formula is not None:
             X, roles = self._formula.read(X, roles)
-        return read(Table(X), roles, self._schema)
+        return read(NamedColumns(X), roles, self._schema)
 
     def _law(self, given: Given) -> Any:
         """The fitted law of rows, or of groups of them."""

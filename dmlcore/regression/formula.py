@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError, ParameterError, shorten
-from dmlcore.core.extras import library
+from dmlcore.base.errors import DataError, ParameterError, shorten
+from dmlcore.base.extras import library
 from dmlcore.data.frames import check_paired, column_at, column_names, index_of, is_frame, levels_of
 from dmlcore.data.values import first, floats, integers, is_missing, unit_hint
 from dmlcore.regression.formula_text import groups_apart, in_one_line, variables, with_backticks
 from dmlcore.regression.schema import OF_EACH, OPTIONAL, Term
 from dmlcore.regression.sharing import Sharing, blocks_of, check_shared
-from dmlcore.regression.tables import Table, check_cells, check_rows, is_name, names_in, raw
+from dmlcore.regression.tables import NamedColumns, check_cells, check_rows, is_name, names_in, raw
 
 
 def as_frame(data: Any) -> Any:
@@ -44,7 +44,7 @@ def _for_formulaic(values: Any, pandas: Any) -> Any:
     return real if whole is None else whole
 
 
-class Design:
+class ModelMatrix:
     """The columns that one side of a formula makes of a frame; levels and scales are those of the first frame."""
 
     def __init__(self, formula: str, frame: Any):
@@ -134,10 +134,10 @@ class Formula:
     """What `from_formula` was given, to read later frames by. responses: of each its left and its right side. columns: names of columns
     by what they are; of the offset and the trials also by response. shared: covariates that components share, beside those of responses."""
 
-    responses: tuple[tuple[Design, Design], ...]
-    gate: Design | None
+    responses: tuple[tuple[ModelMatrix, ModelMatrix], ...]
+    gate: ModelMatrix | None
     columns: dict[str, Any]
-    shared: tuple[Design, ...]
+    shared: tuple[ModelMatrix, ...]
     sharing: Sharing
 
     @property
@@ -171,7 +171,7 @@ def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, neste
     fixed = _paired(fixed, data, "fixed")
     gate = None
     if isinstance(rest.get("gate"), str):
-        gate, rest["gate"] = Design(_right(rest["gate"]), frame), None
+        gate, rest["gate"] = ModelMatrix(_right(rest["gate"]), frame), None
     columns: dict[str, Any] = {}
     for role, value in rest.items():
         if isinstance(value, str):
@@ -189,7 +189,7 @@ def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, neste
             _column(frame, name)  # later frames may lack some of them, this one may not
     responses = [pair for one, _ in parts for pair in _sides(one, frame)]
     if fixed is not None and not is_name(fixed):
-        frame, fixed = _with_columns(frame, Table(fixed, "fixed", "fixed covariates"))
+        frame, fixed = _with_columns(frame, NamedColumns(fixed, "fixed", "fixed covariates"))
     common = None if fixed is None else _joined(fixed, frame)
     blocks = [(size, None if names is None else _joined(names, frame)) for size, names in blocks_of(nested)]
     intercept = common is not None and common.intercept and not any(right.intercept for _, right in responses)
@@ -219,24 +219,24 @@ def _right(said: str) -> str:
     return said.removeprefix("~").strip() if said.startswith("~") else f"`{said}`"
 
 
-def _joined(said: Any, frame: Any) -> Design:
+def _joined(said: Any, frame: Any) -> ModelMatrix:
     """The columns of a formula "~ z", or of those named."""
-    return Design(" + ".join(map(_right, names_in(said))), frame)
+    return ModelMatrix(" + ".join(map(_right, names_in(said))), frame)
 
 
-def _with_columns(frame: Any, table: Table) -> tuple[Any, list[str]]:
+def _with_columns(frame: Any, table: NamedColumns) -> tuple[Any, list[str]]:
     """The frame with further columns, and their names."""
     check_rows(table.n, "fixed", len(frame))
     return frame.assign(**{name: raw(column) for name, column in table.pick()}), list(table.names)
 
 
-def _sides(formula: Any, frame: Any) -> list[tuple[Design, Design]]:
+def _sides(formula: Any, frame: Any) -> list[tuple[ModelMatrix, ModelMatrix]]:
     """The responses of a formula `"y1 + y2 ~ x"`, each with the covariates."""
     left, tilde, right = formula.partition("~") if isinstance(formula, str) else ("", "", "")
     if not tilde or not left.strip() or not right.strip():
         raise ParameterError(f"formula must be a response and covariates, such as 'y ~ x', got {formula!r}")
-    covariates = Design(right.strip(), frame)
-    responses = [Design(f"0 + {term}", frame) for term in Design(f"0 + {left.strip()}", frame).parts]
+    covariates = ModelMatrix(right.strip(), frame)
+    responses = [ModelMatrix(f"0 + {term}", frame) for term in ModelMatrix(f"0 + {left.strip()}", frame).parts]
     for design in responses:
         if len(design.columns) != 1:
             said = design.formula.removeprefix("0 + ")

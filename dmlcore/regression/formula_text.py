@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from dmlcore.core.errors import ParameterError
+from dmlcore.base.errors import ParameterError
 
 WORD = re.compile(r"[^\W\d][\w.]*")
 NAME = re.compile(r"`([^`]*)`")

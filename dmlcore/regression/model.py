@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError
-from dmlcore.core.random import Random
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.random import Random
 from dmlcore.data.frames import check_paired, index_of
 from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
@@ -20,7 +20,7 @@ from dmlcore.regression.formula import formula_of
 from dmlcore.regression.rows import Given, read
 from dmlcore.regression.schema import Response, Schema, Term, schema_of
 from dmlcore.regression.sharing import Sharing, sharing_of
-from dmlcore.regression.tables import Table
+from dmlcore.regression.tables import NamedColumns
 from dmlcore.stats.combinators.composite import CompositeEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureEstimator
 from dmlcore.stats.latent.mixture import MixtureEstimator
@@ -180,7 +180,7 @@ class MixtureRegression(Fitted):
         rows, `status_` and `fit_.events` say so.
         """
         roles = dict(y=y, sample_weight=sample_weight, offset=offset, trials=trials, groups=groups, gate=gate)
-        table = Table(X)
+        table = NamedColumns(X)
         check_paired(table.index, start, "start")
         return self._fit(self._read_first(table, roles, sharing_of(table, fixed, nested)), start)
 
@@ -202,7 +202,7 @@ class MixtureRegression(Fitted):
         return self
 
     def _read_first(self, X: Any, roles: dict[str, Any], sharing: Sharing, terms: tuple[Term, ...] | None = None) -> Given:
-        table, roles = X if isinstance(X, Table) else Table(X), {role: listed(value) for role, value in roles.items()}
+        table, roles = X if isinstance(X, NamedColumns) else NamedColumns(X), {role: listed(value) for role, value in roles.items()}
         sharing = replace(sharing, scale=bool(self.shared_scale))
         return read(table, roles, schema_of(table, roles, self.family, self.fit_intercept, terms, sharing))
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dmlcore.fitting.record import Fit
+from dmlcore.inference.relabel import exchanges, permuted
 from dmlcore.regression.rows import Given
-from dmlcore.selection.order import exchanges, permuted
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DataError
+from dmlcore.base.errors import DataError
 from dmlcore.data.columns import Column, Ragged, Record, ends_of
 from dmlcore.data.encoded import Encoded
 from dmlcore.data.frames import check_paired
 from dmlcore.regression.families import FAMILIES, checked_response, checked_trials
-from dmlcore.regression.schema import Response, Schema, complete, flat, matched, own_role, responses_in
-from dmlcore.regression.tables import Table, check_rows, codes_of, is_name, names_in, numbers, raw, weights_of
+from dmlcore.regression.schema import Response, Schema, complete, matched, own_role, per_response, responses_in
+from dmlcore.regression.tables import NamedColumns, check_rows, finite_column, is_name, label_codes, names_in, raw, weights_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ class Given:
         """Where a fit begins, a component or shares of them: of rows, or of groups."""
         if start is None:
             return None
-        table = Table(start, "start", "start")
+        table = NamedColumns(start, "start", "start")
         check_rows(table.n, "start", len(self.x))
         matrix = table.matrix()
         each: np.ndarray = self.of_units(matrix[:, 0] if np.ndim(start) == 1 else matrix, "start")
@@ -116,10 +116,10 @@ class Given:
         return Record(len(self.x), tuple(part.encode(values) for part, values in zip(layout.values, present, strict=True)))
 
 
-def read(table: Table, roles: dict[str, Any], schema: Schema) -> Given:
+def read(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> Given:
     """Checked rows, of the fit or of a later call. Raises `DataError` naming column and row."""
     names = tuple(response.name for response in schema.responses)
-    roles = complete(table, flat(roles, names), schema)
+    roles = complete(table, per_response(roles, names), schema)
     called: dict[str, str] = {}
 
     def column(role: str) -> Any:
@@ -135,7 +135,7 @@ def read(table: Table, roles: dict[str, Any], schema: Schema) -> Given:
 
     def each(role: str) -> list[Any]:
         own = [own_role(role, name, names) for name in names]
-        return [None if (values := column(place)) is None else numbers(values, called[place]) for place in own]
+        return [None if (values := column(place)) is None else finite_column(values, called[place]) for place in own]
 
     x, offset, trials = table.matrix(schema.names), each("offset"), each("trials")
     for j, response in enumerate(schema.responses):
@@ -146,7 +146,7 @@ def read(table: Table, roles: dict[str, Any], schema: Schema) -> Given:
     if roles.get("y") is not None:
         found = matched(responses_in(table, roles["y"]), names)
         checked = zip(schema.responses, found, trials, strict=True)
-        y = [checked_response(FAMILIES[one.family], numbers(values, name), own, name) for one, (name, values), own in checked]
+        y = [checked_response(FAMILIES[one.family], finite_column(values, name), own, name) for one, (name, values), own in checked]
     weights, labels = column("sample_weight"), column("groups")
     return Given(
         x,
@@ -156,19 +156,19 @@ def read(table: Table, roles: dict[str, Any], schema: Schema) -> Given:
         trials,
         None if weights is None else weights_of(weights, called["sample_weight"]),
         _gate_of(table, roles.get("gate"), schema.gate_names),
-        None if labels is None else codes_of(labels, called["groups"]),
+        None if labels is None else label_codes(labels, called["groups"]),
         called,
     )
 
 
-def _gate_of(table: Table, gate: Any, names: tuple[str, ...] | None) -> np.ndarray | None:
+def _gate_of(table: NamedColumns, gate: Any, names: tuple[str, ...] | None) -> np.ndarray | None:
     if gate is None:
         return None
     if is_name(gate):
         for name in names_in(gate):
             table.take(name)  # an array has no names to find it by
         return table.matrix(names_in(gate))
-    own = Table(gate, "z", "the gate's covariates")
+    own = NamedColumns(gate, "z", "the gate's covariates")
     check_rows(own.n, "gate", table.n)
     check_paired(table.index, gate, "gate")
     return own.matrix(names)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dmlcore.core.errors import DataError, ParameterError, shorten
+from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.data.frames import check_paired
 from dmlcore.regression.families import families_of
 from dmlcore.regression.sharing import Sharing
-from dmlcore.regression.tables import Table, check_rows, is_name, names_in
+from dmlcore.regression.tables import NamedColumns, check_rows, is_name, names_in
 
 LISTS = ("y", "gate")  # what may be a list of names of columns
 OF_EACH = ("offset", "trials")  # what each response may have of its own
@@ -53,7 +53,9 @@ class Schema:
         return self.names if response.columns is None else tuple(self.names[j] for j in response.columns)
 
 
-def schema_of(table: Table, roles: dict[str, Any], family: Any, intercept: Any, terms: tuple[Term, ...] | None, sharing: Sharing) -> Schema:
+def schema_of(
+    table: NamedColumns, roles: dict[str, Any], family: Any, intercept: Any, terms: tuple[Term, ...] | None, sharing: Sharing
+) -> Schema:
     """What the fit is given. A string (for y and the gate also a list of strings) means columns of X, which then are no covariates.
 
     family, intercept: one for all responses, or a list. terms: what formulas say of each response. sharing: of components. Raises
@@ -66,7 +68,7 @@ def schema_of(table: Table, roles: dict[str, Any], family: Any, intercept: Any, 
     intercepts = list(intercept) if isinstance(intercept, (list, tuple)) else [intercept] * len(called)
     if len(intercepts) != len(called):
         raise ParameterError(f"fit_intercept must be one, or one for each of the responses {shorten(list(called))}; got {intercept!r}")
-    roles = flat(roles, called)
+    roles = per_response(roles, called)
     by_name = {role: names_in(value) for role, value in roles.items() if isinstance(value, str) or (role in LISTS and is_name(value))}
     taken = {name for names in by_name.values() for name in names}
     names = tuple(name for name in table.names if name not in taken)
@@ -74,7 +76,7 @@ def schema_of(table: Table, roles: dict[str, Any], family: Any, intercept: Any, 
         raise ParameterError(f"column {lost[0]!r} is no covariate, so it cannot be fixed or nested")
     gate_names = None
     if roles["gate"] is not None:
-        gate_names = by_name.get("gate") or Table(roles["gate"], "z", "the gate's covariates").names
+        gate_names = by_name.get("gate") or NamedColumns(roles["gate"], "z", "the gate's covariates").names
     responses = tuple(
         Response(
             name,
@@ -94,7 +96,7 @@ def own_role(role: str, name: str, names: tuple[str, ...]) -> str:
     return role if len(names) == 1 else f"{role} of {name}"
 
 
-def flat(roles: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def per_response(roles: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Roles with an entry for the offset and the trials of each response. Raises `ParameterError` where it is not said whose they are."""
     out = dict(roles)
     for role in set(OF_EACH) & set(roles):
@@ -109,11 +111,11 @@ def flat(roles: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return out
 
 
-def responses_in(table: Table, y: Any) -> list[tuple[str, Any]]:
+def responses_in(table: NamedColumns, y: Any) -> list[tuple[str, Any]]:
     """Names and columns of responses: names of columns of X, or an array `(n,)` or `(n, q)`, or a frame."""
     if is_name(y):
         return [(name, table.take(name)) for name in names_in(y)]
-    own = Table(y, "y", "responses")
+    own = NamedColumns(y, "y", "responses")
     check_rows(own.n, "y", table.n)
     check_paired(table.index, y, "y")
     if not own.names:
@@ -132,7 +134,7 @@ def matched(found: list[tuple[str, Any]], names: tuple[str, ...]) -> list[tuple[
     return found
 
 
-def complete(table: Table, roles: dict[str, Any], schema: Schema) -> dict[str, Any]:
+def complete(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> dict[str, Any]:
     """What a call is given, with what was named at the fit. Raises `DataError` where something is missing or too much."""
     out = dict(roles)
     for role, names in schema.by_name.items():

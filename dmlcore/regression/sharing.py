@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dmlcore.core.errors import DataError, ParameterError, shorten
+from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.data.frames import check_paired
 from dmlcore.regression.families import FAMILIES
-from dmlcore.regression.tables import Table, check_rows, is_name, names_in
+from dmlcore.regression.tables import NamedColumns, check_rows, is_name, names_in
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Sharing:
         return first, 0
 
 
-def sharing_of(table: Table, fixed: Any = None, nested: Any = None) -> Sharing:
+def sharing_of(table: NamedColumns, fixed: Any = None, nested: Any = None) -> Sharing:
     """What `fit` is told. fixed: names of covariates; or an array, which becomes further columns of the table. nested: `(size, names)` of
     each block."""
     columns: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ def sharing_of(table: Table, fixed: Any = None, nested: Any = None) -> Sharing:
         if is_name(fixed):
             columns = names_in(fixed)
         else:
-            own = Table(fixed, "fixed", "fixed covariates")
+            own = NamedColumns(fixed, "fixed", "fixed covariates")
             check_rows(own.n, "fixed", table.n)
             check_paired(table.index, fixed, "fixed")
             columns = own.names

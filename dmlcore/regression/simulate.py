@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import positive, simplex
-from dmlcore.core.errors import ParameterError
-from dmlcore.core.extras import library
-from dmlcore.core.random import Random, generator
+from dmlcore.base.domains import positive, simplex
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.extras import library
+from dmlcore.base.random import Random, generator
 
 
 @dataclass(frozen=True, eq=False)

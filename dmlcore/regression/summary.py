@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.inference.uncertainty.result import StandardErrors
-from dmlcore.inference.uncertainty.tables import as_html, as_text
 from dmlcore.regression.families import FAMILIES, Family
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
 from dmlcore.stats.sequences.sequence import SequenceDistribution
 
-INTERCEPT = "(intercept)"
+INTERCEPT_ROW = "(intercept)"
 TINY_P = "<2e-16"  # p-values below this are not told apart
 
 
@@ -113,7 +113,7 @@ def _foot(fitted: Any, errors: StandardErrors) -> tuple[str, ...]:
 
 def _coefficients(part: str, numbers: dict[str, Any], path: str, row: str, names: Any) -> list[dict[str, Any]]:
     """The intercept and the coefficients under a path; `row`: which row of a matrix of them."""
-    found = [(INTERCEPT, f"{path}.intercept[{row}]" if row else f"{path}.intercept")]
+    found = [(INTERCEPT_ROW, f"{path}.intercept[{row}]" if row else f"{path}.intercept")]
     found += [(str(name), f"{path}.coef[{row}, {j}]" if row else f"{path}.coef[{j}]") for j, name in enumerate(names)]
     return [_row(part, term, numbers[place], z=True) for term, place in found if place in numbers]
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dmlcore.core.errors import ParameterError
+from dmlcore.base.errors import ParameterError
 from dmlcore.regression.model import MixtureRegression
 from dmlcore.regression.sharing import sharing_of
-from dmlcore.regression.tables import Table
+from dmlcore.regression.tables import NamedColumns
 from dmlcore.selection.sweep import Selection, select
 
 PAST = 2  # candidates in a row that must be worse than the best to end a sweep
-MOST = 12  # components at which a sweep without a range ends
+MAX_COMPONENTS = 12  # components at which a sweep without a range ends
 ROLES = ("sample_weight", "offset", "trials", "groups", "gate")  # what a fit may be given besides X and y
 
 
@@ -87,7 +87,7 @@ def select_components(
         raise ParameterError(f"there is no argument {unknown[0]!r}; there are {', '.join(ROLES)}")
     settings: dict[str, Any] = dict(fit_intercept=fit_intercept, starts=starts, max_iter=max_iter, random_state=random_state, ridge=ridge)
     settings |= dict(shared_scale=shared_scale, assign=assign)
-    plan, table = MixtureRegression(1, family, **settings), Table(X)
+    plan, table = MixtureRegression(1, family, **settings), NamedColumns(X)
     rows = plan._read_first(table, dict.fromkeys(ROLES) | dict(y=y, **given), sharing_of(table, fixed))
 
     def estimator_for(k: Any) -> Any:
@@ -95,7 +95,7 @@ def select_components(
 
     found = select(
         estimator_for,
-        range(1, MOST + 1) if components is None else components,
+        range(1, MAX_COMPONENTS + 1) if components is None else components,
         rows.encoded(estimator_for(1).layout),
         criterion,
         starts=starts,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import BadValue, DataError, EmptyError, shorten
+from dmlcore.base.errors import BadValue, DataError, EmptyError, shorten
 from dmlcore.data.frames import column_at, column_names, distinct, index_of, is_frame, levels_of, library_of, plain_column
 from dmlcore.data.layouts import Labels
 from dmlcore.data.values import first, floats, is_missing, is_number, listed, plain_list, unit_hint
@@ -40,7 +40,7 @@ def raw(values: Any) -> Any:
     return array if array.dtype.kind in "fiub" else plain_list(array)
 
 
-def numbers(values: Any, name: str) -> np.ndarray:
+def finite_column(values: Any, name: str) -> np.ndarray:
     """A column of finite numbers `(n,)`. Raises `DataError` naming column and row."""
     if (levels := levels_of(values)) is not None:
         raise DataError(f"column {name!r} holds categories, {shorten(levels)}; need numbers{CODING}")
@@ -69,14 +69,14 @@ def check_rows(found: int, role: str, n: int) -> None:
 
 def weights_of(values: Any, name: str) -> np.ndarray:
     """A column of weights `(n,)`. Raises `DataError` for other than finite numbers >= 0, `EmptyError` where all are zero."""
-    w = numbers(values, name)
+    w = finite_column(values, name)
     check_cells(w, w >= 0, name, "a finite number >= 0")
     if len(w) and not w.any():
         raise EmptyError(f"column {name!r}: all weights are zero; need some weight")
     return w
 
 
-def codes_of(values: Any, name: str) -> np.ndarray:
+def label_codes(values: Any, name: str) -> np.ndarray:
     """A column of labels as numbers 0, 1, ... in the order of the labels, `(n,)`. Raises `DataError` for missing ones."""
     column = raw(values)
     if isinstance(column, np.ndarray):
@@ -89,7 +89,7 @@ def codes_of(values: Any, name: str) -> np.ndarray:
         raise DataError(f"column {name!r}: row {error.index} is {shorten(error.value)}; need {error.need}") from None
 
 
-class Table:
+class NamedColumns:
     """Columns by name. Those of an array are called `x0`, `x1`, ... (with another `prefix`: by that). what: they are, for messages."""
 
     def __init__(self, data: Any, prefix: str = "x", what: str = "covariates"):
@@ -141,5 +141,5 @@ class Table:
         chosen = self.pick(names)
         out = np.empty((self.n, len(chosen)), order="F")
         for j, (name, column) in enumerate(chosen):
-            out[:, j] = numbers(column, name)
+            out[:, j] = finite_column(column, name)
         return out

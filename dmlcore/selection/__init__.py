@@ -1,10 +1,10 @@
 """Choosing among models: criteria, sweeps, tests; and the order of components."""
 
+from dmlcore.inference.relabel import aligned, ordered
 from dmlcore.selection.assignments import entropy, most_probable, responsibilities, uncertainty
 from dmlcore.selection.criteria import aic, bic, free_parameters, icl
 from dmlcore.selection.cross_validation import held_out
 from dmlcore.selection.likelihood_ratio import LikelihoodRatio, likelihood_ratio_test
-from dmlcore.selection.order import aligned, ordered
 from dmlcore.selection.sweep import Failure, Selection, select
 
 __all__ = [

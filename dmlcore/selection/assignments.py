@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
-from dmlcore.core.errors import StructureError
+from dmlcore.base import special
+from dmlcore.base.errors import StructureError
 
 
 def responsibilities(model: Any, data: Any, impossible: str = "error") -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore.core.flat import n_parameters, parameter_nodes
 from dmlcore.data.encoded import Encoded, encode, row_weights
-from dmlcore.inference.uncertainty.parameters import first_places, fixed_fields
+from dmlcore.inference.parameters import first_places, fixed_fields
 from dmlcore.selection.assignments import entropy, responsibilities
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random, generator, spawn
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode, row_weights
 from dmlcore.data.partition import k_fold_split_index

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DegenerateError, DmlcoreError, ParameterError
+from dmlcore.base.errors import DegenerateError, DmlcoreError, ParameterError
+from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random, generator, spawn
 from dmlcore.data.encoded import encode
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit

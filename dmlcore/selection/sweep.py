@@ -9,22 +9,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dmlcore.base.errors import DmlcoreError, EmptyError, ParameterError
+from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DmlcoreError, EmptyError, ParameterError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random, generator, spawn
+from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.data.encoded import encode, row_weights
 from dmlcore.data.values import listed
 from dmlcore.fitting.climb import OFF_THE_MAP
+from dmlcore.fitting.drivers import UNSOUND
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
-from dmlcore.inference.uncertainty.tables import as_html, as_text
 from dmlcore.selection.criteria import aic, bic, free_parameters, undecided
 from dmlcore.selection.cross_validation import held_out
 
 CRITERIA = ("bic", "aic", "icl", "icl_hard", "held_out")
 LARGER_IS_BETTER = ("held_out",)
-UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
 
 
 class Failure(NamedTuple):

@@ -1,16 +1,8 @@
 """The catalogue: every family, and the functions on encoded data. `from dmlcore.stats import *` gives what `__all__` lists."""
 
-from dmlcore.fitting.drivers import (
-    estimate,
-    initialize,
-    seq_encode,
-    seq_estimate,
-    seq_initialize,
-    seq_log_density,
-    seq_log_density_sum,
-)
-from dmlcore.io.json import dump_models, load_models
-from dmlcore.stats.combinators.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
+from typing import TYPE_CHECKING
+
+from dmlcore.base.lazy import lazily
 from dmlcore.stats.combinators.composite import CompositeDistribution, CompositeEstimator
 from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstimator
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
@@ -25,8 +17,12 @@ from dmlcore.stats.latent.mixture import (
     MixtureEstimator,
 )
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
-from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
-from dmlcore.stats.multivariate.partial_gaussian import PartialGaussianDistribution, PartialGaussianEstimator
+from dmlcore.stats.multivariate.multivariate_gaussian import (
+    MultivariateGaussianDistribution,
+    MultivariateGaussianEstimator,
+    PartialGaussianDistribution,
+    PartialGaussianEstimator,
+)
 from dmlcore.stats.regression.common import CommonParametersDistribution, CommonParametersEstimator
 from dmlcore.stats.regression.gamma import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.linear import LinearRegressionDistribution, LinearRegressionEstimator
@@ -34,6 +30,7 @@ from dmlcore.stats.regression.logistic import LogisticRegressionDistribution, Lo
 from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionDistribution, MultinomialLogisticRegressionEstimator
 from dmlcore.stats.regression.negative_binomial import NegativeBinomialRegressionDistribution, NegativeBinomialRegressionEstimator
 from dmlcore.stats.regression.poisson import PoissonRegressionDistribution, PoissonRegressionEstimator
+from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
 from dmlcore.stats.sequences.sequence import SequenceDistribution, SequenceEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution, BinomialEstimator
@@ -47,6 +44,26 @@ from dmlcore.stats.univariate.log_gaussian import LogGaussianDistribution, LogGa
 from dmlcore.stats.univariate.negative_binomial import NegativeBinomialDistribution, NegativeBinomialEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
+
+if TYPE_CHECKING:
+    from dmlcore.fitting.drivers import (
+        estimate,
+        initialize,
+        seq_encode,
+        seq_estimate,
+        seq_initialize,
+        seq_log_density,
+        seq_log_density_sum,
+    )
+    from dmlcore.io.json import dump_models, load_models
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "dmlcore.fitting.drivers": "estimate initialize seq_encode seq_estimate seq_initialize seq_log_density seq_log_density_sum",
+            "dmlcore.io.json": "dump_models load_models",
+        },
+    )
 
 __all__ = [
     "BernoulliSetDistribution",

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from dmlcore import fit, stats
+from dmlcore.base.domains import Child, Children
+from dmlcore.base.errors import DegenerateError, DmlcoreError, EmptyError, ParameterError, StructureError
 from dmlcore.core.declared import Declared
-from dmlcore.core.domains import Child, Children
-from dmlcore.core.errors import DegenerateError, DmlcoreError, EmptyError, ParameterError, StructureError
 from dmlcore.core.keys import preorder
 from dmlcore.io.families import families
 from dmlcore.stats import (

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from dmlcore import fit, impute, missing_at_random
-from dmlcore.core.errors import DataError, ParameterError
-from dmlcore.data.marks import holds_mark, is_missing, missing_among
+from dmlcore.base.errors import DataError, ParameterError
+from dmlcore.base.marks import holds_mark, is_missing, missing_among
 from dmlcore.stats import (
     BernoulliSetEstimator,
     CategoricalDistribution,

@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 
 from dmlcore import compare, fit, from_json, impute, pool, synthesise, to_json
-from dmlcore.core.errors import DataError, DmlcoreError, LibraryError, SupportError
-from dmlcore.core.extras import library
-from dmlcore.core.labels import plain
+from dmlcore.base.errors import DataError, DmlcoreError, LibraryError, SupportError
+from dmlcore.base.extras import library
+from dmlcore.base.labels import plain
 from dmlcore.data.encoded import observation
 from dmlcore.data.frames import Columns, is_frame, plain_column
 from dmlcore.data.values import is_missing

@@ -9,7 +9,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 from dmlcore import fit, iterate
-from dmlcore.core.errors import ParameterError, StructureError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.mixing import Drawn, largest
 from dmlcore.fitting.problem import Problem
 from dmlcore.selection import bic

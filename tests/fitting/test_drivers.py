@@ -12,9 +12,9 @@ import pytest
 import dmlcore
 import dmlcore.utils.optsutil as ops
 from dmlcore import fit, stats
-from dmlcore.core.errors import DataError, DegenerateError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
-from dmlcore.core.random import spawn
-from dmlcore.engines.threads import thread_count
+from dmlcore.base.errors import DataError, DegenerateError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.base.random import spawn
+from dmlcore.base.threads import thread_count
 from dmlcore.fitting import drivers
 from dmlcore.stats import (
     CategoricalEstimator,

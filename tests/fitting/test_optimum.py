@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dmlcore import fit
-from dmlcore.fitting.climb import Climb
+from dmlcore.fitting.climb import EMRun
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.seeding import shares_apart
 from dmlcore.fitting.support import share_left
@@ -156,7 +156,7 @@ def test_a_search_prefers_an_optimum_that_is_no_spike() -> None:
     assert min(c.sigma2 for c in record.model.components) > 1e-4
     problem = Problem(x, gaussians(2))
     spike = MixtureDistribution([GaussianDistribution(0.0, 1.0), GaussianDistribution(0.700015, 2.25e-10)], [0.97, 0.03])
-    climb = Climb(problem, spike, accelerate=False)
+    climb = EMRun(problem, spike, accelerate=False)
     for _ in range(5):
         climb.step()
     assert climb.weakly_supported

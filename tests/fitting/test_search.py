@@ -9,12 +9,12 @@ import pytest
 
 import dmlcore.fitting.search as searching
 from dmlcore import OnlineEM, best_of, fit, optimize
-from dmlcore.core.errors import DataError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.base.errors import DataError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.base.threads import map_in_order
 from dmlcore.core.flat import flatten
-from dmlcore.engines.threads import map_in_order
 from dmlcore.fitting import drivers
 from dmlcore.fitting.acceleration import Extrapolation
-from dmlcore.fitting.climb import Climb
+from dmlcore.fitting.climb import EMRun
 from dmlcore.fitting.moves import proposals
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.search import search
@@ -251,7 +251,7 @@ def test_what_em_leaves_alone_keeps_its_bits_in_steps_beyond_it(monkeypatch: pyt
     monkeypatch.setattr(Extrapolation, "propose", off_by_rounding)
     half = np.array([0.5, 0.5])
     problem = Problem(TRUTH.sample(300, rng=1), MixtureEstimator([GaussianEstimator()] * 2, fixed_weights=half))
-    climb, bold = Climb(problem, problem.start(np.random.default_rng(1), 0.5)), 0
+    climb, bold = EMRun(problem, problem.start(np.random.default_rng(1), 0.5)), 0
     for _ in range(12):
         climb.step()
         bold += climb.bold
@@ -263,7 +263,7 @@ def test_a_step_down_is_refused_and_the_plain_step_taken(monkeypatch: pytest.Mon
     x = TRUTH.sample(400, rng=1)
     monkeypatch.setattr(Extrapolation, "propose", lambda self: self.points[-1] + 7.0)  # always wrong
     problem = Problem(x, TWO)
-    climb, plain = (Climb(problem, problem.start(np.random.default_rng(1), 0.5), accelerate=a) for a in (True, False))
+    climb, plain = (EMRun(problem, problem.start(np.random.default_rng(1), 0.5), accelerate=a) for a in (True, False))
     for _ in range(21):
         climb.step()
     for _ in range(11):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmlcore import condition, fit, marginal
-from dmlcore.core.errors import DataError, StructureError, SupportError
+from dmlcore.base.errors import DataError, StructureError, SupportError
 from dmlcore.inference.condition import UNKNOWN
 from dmlcore.stats import (
     CategoricalDistribution,

@@ -14,10 +14,10 @@ import scipy.integrate
 import scipy.stats
 
 from dmlcore import UNKNOWN, condition, impute, marginal
+from dmlcore.base.domains import real
+from dmlcore.base.errors import DataError, ParameterError, StructureError, SupportError
 from dmlcore.core.declared import parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import real
-from dmlcore.core.errors import DataError, ParameterError, StructureError, SupportError
 from dmlcore.core.partial import Known, given, partial, unknown_inside
 from dmlcore.core.rowlaws import EachRow
 from dmlcore.data.layouts import Fields, Maybe, Real, Vector

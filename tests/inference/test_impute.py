@@ -14,7 +14,7 @@ import pytest
 import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit, impute, marginal, pool
-from dmlcore.core.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.base.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.data.layouts import Fields
 from dmlcore.fitting.problem import Problem
 from dmlcore.inference.pooling import mean_of_column

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dmlcore import UNKNOWN, condition, fit, impute, missing_at_random, stats
-from dmlcore.core.errors import DataError, EmptyError
+from dmlcore.base.errors import DataError, EmptyError
 from dmlcore.data.layouts import Explained, Fields, Layout, Maybe
 from dmlcore.data.sequences import Repeated
 from dmlcore.inference.condition import always_there, log_evidence
@@ -42,7 +42,7 @@ from dmlcore.stats import (
     PoissonEstimator,
     SequenceEstimator,
 )
-from dmlcore.stats.multivariate.partial_gaussian import PartialVector
+from dmlcore.stats.multivariate.partial_vectors import PartialVector
 from tests.examples import EXAMPLES, Example
 from tests.reference import composite_rows, load
 

@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 
 from dmlcore import UNKNOWN, compare, condition, marginal, synthesise
-from dmlcore.core.errors import DataError, DmlcoreError, ParameterError, StructureError, SupportError
+from dmlcore.base.errors import DataError, DmlcoreError, ParameterError, StructureError, SupportError
 from dmlcore.inference.compare import area, plain_columns, ranks
 from dmlcore.inference.synthesise import decimals
 from dmlcore.stats import (

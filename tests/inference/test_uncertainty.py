@@ -13,10 +13,10 @@ import scipy.special
 import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit
-from dmlcore.core.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.base.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.fitting.problem import Problem
+from dmlcore.inference.parameters import named_numbers, parameter_blocks
 from dmlcore.inference.uncertainty import StandardErrors, bootstrap, profile_interval, standard_errors
-from dmlcore.inference.uncertainty.parameters import blocks, named_numbers
 from dmlcore.inference.uncertainty.redraw import redrawn
 from dmlcore.inference.uncertainty.surface import Surface
 from dmlcore.selection import ordered
@@ -580,10 +580,10 @@ def test_names_lead_to_the_numbers() -> None:
 def test_jacobian_is_exact(rng: np.random.Generator) -> None:
     """Rows of probabilities sum to zero; a covariance follows its Cholesky factor."""
     for example in EXAMPLES:
-        for block in blocks(example.law):
+        for block in parameter_blocks(example.law):
             if block.size and len(block.names) > block.size and block.field in ("w", "p_vec", "w1"):
                 np.testing.assert_allclose(block.jacobian(np.full(block.size, 1e-3)).sum(axis=0), 0.0, atol=1e-11)
-    (found,) = (b for b in blocks(maximum(rng.normal(size=(50, 1)), MultivariateGaussianEstimator())) if b.field == "covar")
+    (found,) = (b for b in parameter_blocks(maximum(rng.normal(size=(50, 1)), MultivariateGaussianEstimator())) if b.field == "covar")
     np.testing.assert_allclose(found.jacobian(np.array([1e-3])), 2 * found.numbers()[:, None], rtol=1e-11)
 
 

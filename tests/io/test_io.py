@@ -17,9 +17,9 @@ import pytest
 
 import dmlcore
 from dmlcore import from_json, load, save, stats, to_json
+from dmlcore.base.errors import FormatError, ParameterError
 from dmlcore.core.declared import Declared, name, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import FormatError, ParameterError
 from dmlcore.core.flat import n_parameters
 from dmlcore.stats import (
     CategoricalDistribution,

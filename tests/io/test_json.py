@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dmlcore.base.domains import covariance, real
+from dmlcore.base.errors import FormatError, ParameterError
+from dmlcore.base.label_domains import LabelProbabilities, Transitions
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import covariance, real
-from dmlcore.core.errors import FormatError, ParameterError
-from dmlcore.core.label_domains import LabelProbabilities, Transitions
 from dmlcore.io import from_json, to_json
 from dmlcore.io.reading import Reader
 from dmlcore.io.writing import Writer, encode_label

@@ -7,7 +7,7 @@ import importlib
 import numba
 import pytest
 
-from dmlcore.core.errors import SlowWarning
+from dmlcore.base.errors import SlowWarning
 from dmlcore.kernels import compiled
 
 

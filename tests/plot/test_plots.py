@@ -16,7 +16,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from dmlcore import Fit, compare, plot
-from dmlcore.core.errors import StructureError, SupportError
+from dmlcore.base.errors import StructureError, SupportError
 from dmlcore.core.tree import outline
 from dmlcore.stats import (
     CategoricalDistribution,

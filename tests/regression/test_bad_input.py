@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from dmlcore import fit
-from dmlcore.core.errors import DataError, DegenerateError, EmptyError, ParameterError, SupportError
+from dmlcore.base.errors import DataError, DegenerateError, EmptyError, ParameterError, SupportError
 from dmlcore.regression import MixtureRegression, select_components
 from dmlcore.stats import (
     GammaRegressionEstimator,

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from dmlcore.core.errors import DmlcoreError, ParameterError
+from dmlcore.base.errors import DmlcoreError, ParameterError
 from dmlcore.regression import MixtureRegression
 from tests.reference import load
 

@@ -17,7 +17,7 @@ import scipy.stats
 import sklearn.base
 
 from dmlcore import UNKNOWN, condition, impute
-from dmlcore.core.errors import DataError, ParameterError, StructureError
+from dmlcore.base.errors import DataError, ParameterError, StructureError
 from dmlcore.inference.condition import log_evidence
 from dmlcore.regression import MixtureRegression, select_components, simulate_regression_mixture
 from dmlcore.regression.ordering import renumbered

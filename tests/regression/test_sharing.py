@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from dmlcore.core.errors import DataError, DmlcoreError, ParameterError
+from dmlcore.base.errors import DataError, DmlcoreError, ParameterError
 from dmlcore.regression import MixtureRegression, select_components, simulate_regression_mixture
 from tests.reference import load
 

@@ -11,9 +11,10 @@ import pytest
 import scipy.stats
 
 from dmlcore import fit
-from dmlcore.core.errors import EmptyError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.base.errors import EmptyError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.data.partition import k_fold_split_index
+from dmlcore.inference.relabel import exchanges, permuted
 from dmlcore.selection import (
     aic,
     aligned,
@@ -29,7 +30,6 @@ from dmlcore.selection import (
     select,
     uncertainty,
 )
-from dmlcore.selection.order import exchanges, permuted
 from dmlcore.stats import (
     BernoulliSetDistribution,
     CategoricalDistribution,
@@ -397,7 +397,7 @@ def test_bad_sweeps() -> None:
 @pytest.mark.parametrize("weights", [None, np.arange(300) % 4])
 def test_held_out_by_hand(weights: Any) -> None:
     mean, error = held_out(DATA, GaussianEstimator(), folds=4, starts=1, rng=7, weights=weights)
-    from dmlcore.core.random import spawn
+    from dmlcore.base.random import spawn
 
     fold = k_fold_split_index(300, 4, spawn(np.random.default_rng(7), 5)[0])
     w = np.ones(300) if weights is None else weights

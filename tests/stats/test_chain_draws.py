@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dmlcore import UNKNOWN, condition, fit
-from dmlcore.core.errors import DegenerateError
+from dmlcore.base.errors import DegenerateError
 from dmlcore.stats import (
     BinomialDistribution,
     CategoricalDistribution,

@@ -11,7 +11,7 @@ import scipy.optimize
 import scipy.special
 
 from dmlcore import fit
-from dmlcore.core.errors import DataError, ParameterError, StructureError, SupportError
+from dmlcore.base.errors import DataError, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten, n_parameters, unflatten
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (

@@ -9,7 +9,7 @@ import pytest
 
 import dmlcore
 from dmlcore import stats
-from dmlcore.core.errors import DataError, StructureError, SupportError
+from dmlcore.base.errors import DataError, StructureError, SupportError
 from dmlcore.stats import (
     CategoricalDistribution,
     CompositeDistribution,

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from dmlcore import stats
-from dmlcore.core.errors import DataError, DegenerateError, EmptyError, ParameterError
+from dmlcore.base.errors import DataError, DegenerateError, EmptyError, ParameterError
 from dmlcore.core.keys import Ties, maximise
 from dmlcore.core.statistics import Counts
 from dmlcore.fitting.fit import fit

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from dmlcore import fit
-from dmlcore.core import sparse
+from dmlcore.base import sparse
+from dmlcore.base.sparse import SparseTable
 from dmlcore.core.flat import flatten, n_parameters, unflatten
-from dmlcore.core.sparse import SparseTable
-from dmlcore.inference.uncertainty.parameters import named_numbers
+from dmlcore.inference.parameters import named_numbers
 from dmlcore.io.json import from_json, to_json
 from dmlcore.stats import (
     BernoulliSetDistribution,
@@ -34,7 +34,7 @@ P[[2, 3, 17, 30]] = [0.4, 0.1, 0.3, 0.2]
 def both(monkeypatch: Any) -> tuple[Any, Any]:
     """One law, kept as a table and kept sparse."""
     dense = IntegerCategoricalDistribution(-5, P)
-    monkeypatch.setattr(sparse, "LONG", 8)
+    monkeypatch.setattr(sparse, "LONG_TABLE", 8)
     kept = IntegerCategoricalDistribution(-5, P)
     assert isinstance(kept.stored("p_vec"), SparseTable)
     assert not isinstance(dense.stored("p_vec"), SparseTable)

@@ -11,7 +11,7 @@ import scipy.optimize
 import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit, impute, marginal
-from dmlcore.core.errors import DataError, DegenerateError
+from dmlcore.base.errors import DataError, DegenerateError
 from dmlcore.fitting.problem import Problem
 from dmlcore.io.json import from_json, to_json
 from dmlcore.stats import (
@@ -26,7 +26,7 @@ from dmlcore.stats import (
     PoissonDistribution,  # noqa: F401 (evaluated from repr)
     PoissonEstimator,
 )
-from dmlcore.stats.multivariate import partial_gaussian
+from dmlcore.stats.multivariate import partial_vectors
 
 MU, S = np.array([1.0, -2.0, 0.5]), np.array([[2.0, 0.6, -0.3], [0.6, 0.5, 0.1], [-0.3, 0.1, 1.2]])
 LAW = PartialGaussianDistribution(MU, S)
@@ -78,7 +78,7 @@ def test_complete_data_give_the_plain_model_to_the_bit() -> None:
 @pytest.mark.parametrize("numbers", [1 << 18, 40])
 def test_a_step_against_row_by_row_regressions(monkeypatch: Any, n: int, d: int, kinds: int, numbers: int) -> None:
     """Rows of one pattern or of many, in batches of any size: expected moments from each row's conditional law, by solving."""
-    monkeypatch.setattr(partial_gaussian, "BATCH", numbers)
+    monkeypatch.setattr(partial_vectors, "BATCH", numbers)
     rng = np.random.default_rng(n)
     A = rng.normal(size=(d, d))
     law = PartialGaussianDistribution(rng.normal(size=d), A @ A.T + 0.1 * np.eye(d))

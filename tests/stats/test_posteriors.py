@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dmlcore import fit
-from dmlcore.core.errors import ParameterError, SupportError
+from dmlcore.base.errors import ParameterError, SupportError
 from dmlcore.regression import MixtureRegression
 from dmlcore.selection import responsibilities
 from dmlcore.stats import (

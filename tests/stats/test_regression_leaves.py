@@ -10,8 +10,8 @@ import pytest
 import scipy.stats
 
 from dmlcore import fit
-from dmlcore.core import special
-from dmlcore.core.errors import DataError, DegenerateError, EmptyError, ParameterError, StructureError, SupportError
+from dmlcore.base import special
+from dmlcore.base.errors import DataError, DegenerateError, EmptyError, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten, n_parameters, unflatten
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (
@@ -35,7 +35,7 @@ from dmlcore.stats import (
     SequenceEstimator,
     estimate,
 )
-from dmlcore.stats.regression.design import dependence
+from dmlcore.stats.regression.design import collinearity
 from tests.reference import load
 
 GLM = load("statsmodels_glm")
@@ -728,7 +728,7 @@ def test_longer_steps_keep_dispersions_in_bounds() -> None:
 
 def test_a_column_constant_but_for_rounding_is_named_without_a_warning() -> None:
     matrix = np.array([[1.0, 0.0], [0.0, -1e-20]])
-    assert "constant" in dependence(matrix, np.array([3.0]), np.array([-1, 0]), None)
+    assert "constant" in collinearity(matrix, np.array([3.0]), np.array([-1, 0]), None)
 
 
 def test_counts_of_zero_and_of_a_billion_fit_a_negative_binomial_regression() -> None:

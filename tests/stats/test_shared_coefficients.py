@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmlcore import OnlineEM, fit, standard_errors, stats
-from dmlcore.core.errors import KeyClashError, ParameterError, StructureError
+from dmlcore.base.errors import KeyClashError, ParameterError, StructureError
 from dmlcore.core.flat import flatten, n_parameters, unflatten
 from dmlcore.fitting.problem import Problem
 from dmlcore.io.json import from_json, to_json

@@ -9,20 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DegenerateError, FitWarning, ParameterError, StructureError
+from dmlcore.base.random import Random, generator, spawn
+from dmlcore.base.threads import map_in_order
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DegenerateError, FitWarning, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random, generator, spawn
 from dmlcore.data.encoded import Encoded, encode, row_weights
-from dmlcore.engines.threads import map_in_order
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
-from dmlcore.inference.uncertainty.parameters import PROBABILITY, Block, named_numbers
+from dmlcore.inference.parameters import PROBABILITY_SCALE, Block, named_numbers
+from dmlcore.inference.relabel import aligned
 from dmlcore.inference.uncertainty.redraw import conditional, redrawn
 from dmlcore.inference.uncertainty.result import StandardErrors, failure, lengths
 
 FEWEST = 2  # replicates that have a spread
-SETTLED = 1e-6  # nats that the last step of a refit gains: what is left is nothing against the spread of refits
+REFIT_GAIN = 1e-6  # nats that the last step of a refit gains: what is left is nothing against the spread of refits
 Draw = Callable[[np.random.Generator], tuple[Any, Any]]  # data and weights
 MOST_FAILED = 0.1  # share of replicates that may fail before the caller hears of it
 
@@ -53,7 +54,7 @@ def bootstrapped(
         warnings.warn(f"{len(failures)} of {replicates} bootstrap fits failed; the first: {failures[0]}", FitWarning, stacklevel=3)
     names = tuple(name for part in parts for name in part.names)
     scales = tuple(scale for part in parts for scale in part.scales)
-    default = [0.0 if scale == PROBABILITY else np.nan for scale in scales]  # a label that was not drawn has probability zero
+    default = [0.0 if scale == PROBABILITY_SCALE else np.nan for scale in scales]  # a label that was not drawn has probability zero
     values = np.array([[numbers.get(n, d) for n, d in zip(names, default, strict=True)] for numbers in map(named_numbers, models)])
     apart = (values - values.mean(axis=0)).T / np.sqrt(len(values) - 1)
     errors, covariance = lengths(apart), apart @ apart.T
@@ -68,12 +69,13 @@ def refits(
 ) -> list[Any]:
     """Fits, each from the model on, to the data that `draw` makes of each stream: the models, components in the order of `model`'s, or
     the error of a fit that failed because of its data."""
-    from dmlcore.selection.order import aligned
 
     def refit(stream: np.random.Generator) -> Any:
         data, weights = draw(stream)
         try:
-            found = fit(data, estimator, weights=weights, start=model, threads=1, assign=assign, delta=SETTLED, accelerate=assign == "soft")
+            found = fit(
+                data, estimator, weights=weights, start=model, threads=1, assign=assign, delta=REFIT_GAIN, accelerate=assign == "soft"
+            )
         except Exception as error:
             if failure(error):
                 return error

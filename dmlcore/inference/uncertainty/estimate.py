@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import FitWarning, ParameterError, StructureError
+from dmlcore.base.random import Random
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import FitWarning, ParameterError, StructureError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.random import Random
 from dmlcore.fitting.problem import Problem, paired
+from dmlcore.inference.parameters import FIXED, ON_BOUND, Block, fixed_fields, parameter_blocks
 from dmlcore.inference.uncertainty.bootstrap import bootstrapped
-from dmlcore.inference.uncertainty.parameters import FIXED, ON_BOUND, Block, blocks, fixed_fields
 from dmlcore.inference.uncertainty.result import StandardErrors, lengths
-from dmlcore.inference.uncertainty.surface import FAINT, Curvature, Surface
+from dmlcore.inference.uncertainty.surface import WEAK_ERROR, Curvature, Surface
 
-KINDS = ("observed", "sandwich", "bootstrap")
+METHODS = ("observed", "sandwich", "bootstrap")
 UNDETERMINED = "the data do not determine it"
 LEFT = 1e-2  # nats still to gain, beyond which a model is no maximum to speak of
 LOADING = 1e-3  # standard errors by which an undetermined direction moves a parameter that takes part in it
@@ -51,14 +51,14 @@ def standard_errors(
     a `FitWarning` says so where the model is none. Parameters without a standard error (on a bound or a floor, fixed, or
     undetermined by the data) are listed with the reason in `notes`. Raises `SupportError` for a row without density.
     """
-    if kind not in KINDS:
-        raise ParameterError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    if kind not in METHODS:
+        raise ParameterError(f"kind must be one of {', '.join(METHODS)}, got {kind!r}")
     estimator = model.estimator() if estimator is None else estimator
     problem = Problem(data, estimator, weights, threads)
     problem.check(model)
     if not problem.permits(model):
         raise StructureError("the model is not tied or fixed as the estimator is; pass the estimator that it was fitted by")
-    parts = blocks(model)
+    parts = parameter_blocks(model)
     notes = dict(without_coordinates(problem, model, parts))
     if kind == "bootstrap":
         return bootstrapped(problem, estimator, model, weights, parts, notes, replicates, parametric, rng)
@@ -67,7 +67,7 @@ def standard_errors(
     if kind == "sandwich":
         values, vectors = np.linalg.eigh(surface.scores(root, curvature.step))
         root = root @ (vectors * np.sqrt(np.maximum(values, 0.0)))
-    return described(model, kind, parts, notes, root, curvature.loose)
+    return standard_errors_of(model, kind, parts, notes, root, curvature.loose)
 
 
 def curved(problem: Problem, model: Distribution, parts: list[Block], notes: dict[str, str]) -> tuple[Surface, Curvature]:
@@ -79,7 +79,7 @@ def curved(problem: Problem, model: Distribution, parts: list[Block], notes: dic
         bounded[part.start : part.stop] = part.bounded
         free[part.start : part.stop] = any(notes.get(name, ON_BOUND) == ON_BOUND for name in part.names)
     scales = surface.scales(np.flatnonzero(free), bounded)
-    silent = ~np.isfinite(scales) | (bounded & (scales > FAINT))
+    silent = ~np.isfinite(scales) | (bounded & (scales > WEAK_ERROR))
     scales[silent] = 0.0
     curvature = surface.whitened(scales, bounded)
     if curvature.left > LEFT * problem.unit:
@@ -88,7 +88,7 @@ def curved(problem: Problem, model: Distribution, parts: list[Block], notes: dic
     return surface, replace(curvature, loose=np.concatenate([curvature.loose, np.eye(d)[:, silent]], axis=1))
 
 
-def described(
+def standard_errors_of(
     model: Distribution, kind: str, parts: list[Block], notes: dict[str, str], root: np.ndarray, loose: np.ndarray
 ) -> StandardErrors:
     """The result, from a root of the covariance of the flat parameters and the directions that are not determined."""

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.problem import Problem
-from dmlcore.inference.uncertainty.estimate import curved, described, without_coordinates
-from dmlcore.inference.uncertainty.parameters import POSITIVE, PROBABILITY, blocks
+from dmlcore.inference.parameters import POSITIVE_SCALE, PROBABILITY_SCALE, parameter_blocks
+from dmlcore.inference.uncertainty.estimate import curved, standard_errors_of, without_coordinates
 from dmlcore.inference.uncertainty.result import check_level
 
 CLOSE = 1e-3  # nats by which an end may miss its height
-STEP = 1e-3  # standard errors
+PROFILE_STEP = 1e-3  # standard errors
 
 
 def profile_interval(
@@ -37,13 +37,13 @@ def profile_interval(
     """
     check_level(level)
     problem = Problem(data, model.estimator() if estimator is None else estimator, weights, threads)
-    parts = blocks(problem.check(model))
+    parts = parameter_blocks(problem.check(model))
     found = [(part, part.names.index(parameter)) for part in parts if parameter in part.names]
     if not found:
         raise ParameterError(f"there is no parameter {parameter!r}; there are {', '.join(n for part in parts for n in part.names)}")
     notes = dict(without_coordinates(problem, model, parts))
     surface, curvature = curved(problem, model, parts, notes)
-    notes = described(model, "observed", parts, notes, curvature.root, curvature.loose).notes
+    notes = standard_errors_of(model, "observed", parts, notes, curvature.root, curvature.loose).notes
     if parameter in notes:
         raise DegenerateError(f"{parameter} has no interval: {notes[parameter]}")
     part, place = found[0]
@@ -55,13 +55,13 @@ def profile_interval(
         return _outer(part.numbers(start + own @ z)[place], scale)
 
     def slope(function: Any, z: np.ndarray) -> np.ndarray:
-        moves = STEP * np.eye(len(z))
-        return np.array([function(z + move) - function(z - move) for move in moves]) / (2 * STEP)
+        moves = PROFILE_STEP * np.eye(len(z))
+        return np.array([function(z + move) - function(z - move) for move in moves]) / (2 * PROFILE_STEP)
 
     def height_slope(z: np.ndarray) -> np.ndarray:
-        moves = STEP * np.eye(len(z))
+        moves = PROFILE_STEP * np.eye(len(z))
         up, down = surface.gains([root @ (z + move) for move in moves] + [root @ (z - move) for move in moves]).reshape(2, -1)
-        return (up - down) / (2 * STEP)
+        return (up - down) / (2 * PROFILE_STEP)
 
     origin = np.zeros(root.shape[1])
     steepest = slope(value, origin)
@@ -95,13 +95,13 @@ def _end(
 
 def _outer(v: float, scale: str) -> float:
     """A number on the scale of its logarithm or log odds, where likelihoods are closer to parabolas."""
-    if scale == POSITIVE:
+    if scale == POSITIVE_SCALE:
         return float(np.log(v))
     with np.errstate(divide="ignore"):  # on the way to a bound
-        return float(np.log(v) - np.log1p(-v)) if scale == PROBABILITY else float(v)
+        return float(np.log(v) - np.log1p(-v)) if scale == PROBABILITY_SCALE else float(v)
 
 
 def _inner(u: float, scale: str) -> float:
-    if scale == POSITIVE:
+    if scale == POSITIVE_SCALE:
         return float(np.exp(u))
-    return float(1 / (1 + np.exp(-u))) if scale == PROBABILITY else u
+    return float(1 / (1 + np.exp(-u))) if scale == PROBABILITY_SCALE else u

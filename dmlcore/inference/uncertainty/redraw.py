@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import Distribution, as_values
-from dmlcore.core.errors import StructureError
 from dmlcore.core.flat import distinct_nodes
 from dmlcore.stats.combinators.composite import CompositeDistribution
 from dmlcore.stats.combinators.ignored import IgnoredDistribution

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.errors import DmlcoreError, ParameterError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DmlcoreError, ParameterError
 from dmlcore.core.flat import flatten, unflatten
-from dmlcore.inference.uncertainty.parameters import POSITIVE, PROBABILITY
-from dmlcore.inference.uncertainty.tables import as_html, as_text
+from dmlcore.core.text_tables import as_html, as_text
+from dmlcore.inference.parameters import POSITIVE_SCALE, PROBABILITY_SCALE
 
-STEP = 0.01  # standard errors: steps of derivatives of what is computed from a model
+DERIVATIVE_STEP = 0.01  # standard errors: steps of derivatives of what is computed from a model
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,9 +70,9 @@ class StandardErrors:
         reach = special.ndtri((1 + level) / 2) * self.errors
         out = np.stack([self.estimates - reach, self.estimates + reach], axis=1)
         for i, (scale, v, r) in enumerate(zip(self.scales, self.estimates, reach, strict=True)):
-            if scale == POSITIVE and v > 0 and np.isfinite(r):
+            if scale == POSITIVE_SCALE and v > 0 and np.isfinite(r):
                 out[i] = v * np.exp(-min(r / v, 700)), v * np.exp(min(r / v, 700))
-            elif scale == PROBABILITY and 0 < v < 1 and np.isfinite(r):
+            elif scale == PROBABILITY_SCALE and 0 < v < 1 and np.isfinite(r):
                 out[i] = [1 / (1 + (1 - v) / v * math.exp(-s * min(r / (v * (1 - v)), 700))) for s in (-1, 1)]
         return out
 
@@ -88,8 +88,8 @@ class StandardErrors:
         else:
             centre, slopes = flatten(self.model), []
             for axis in self.root.T:
-                up, down = (np.asarray(function(unflatten(centre + s * STEP * axis, self.model)), np.float64) for s in (1, -1))
-                slopes.append((up - down).ravel() / (2 * STEP))
+                up, down = (np.asarray(function(unflatten(centre + s * DERIVATIVE_STEP * axis, self.model)), np.float64) for s in (1, -1))
+                slopes.append((up - down).ravel() / (2 * DERIVATIVE_STEP))
             spread = lengths(np.array(slopes).reshape(-1, value.size).T).reshape(value.shape)
         return (float(value), float(spread)) if value.ndim == 0 else (value, spread)
 

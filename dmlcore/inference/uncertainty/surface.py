@@ -14,26 +14,26 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DmlcoreError
+from dmlcore.base.threads import map_in_order
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import DmlcoreError
 from dmlcore.core.flat import flatten, unflatten
-from dmlcore.core.walk import Score, Tables
-from dmlcore.engines.threads import map_in_order
+from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.fitting.problem import Problem
 
 OFF = -1e300  # the gain of a point outside the domain of a family
 TARGET = 1e-3  # nats by which a trial step in one coordinate, both ways, should lower the objective
-TRIALS = 120  # most of them
-FARTHEST = 300.0  # beyond which a logarithm that costs nothing is not determined
-NOTHING = 0.0025  # nats that a standard error costs at least, on either side: what is left to gain on the way to where FAINT is
-FAINT = 20.0  # standard error of a logarithm beyond which fewer than 0.0025 observations speak of it
+MAX_TRIALS = 120  # most of them
+LONGEST_WALK = 300.0  # beyond which a logarithm that costs nothing is not determined
+LEAST_COST = 0.0025  # nats that a standard error costs at least, on either side: what is left to gain on the way to where FAINT is
+WEAK_ERROR = 20.0  # standard error of a logarithm beyond which fewer than 0.0025 observations speak of it
 LARGEST_STEP = 0.3  # standard errors
 WELL = 1e3  # how far from one a curvature may lie for differences to lose nothing that matters
-NEAR = 0.1  # a curvature from which on the errors of others, where those are about one, do not matter
+COMPARABLE = 0.1  # a curvature from which on the errors of others, where those are about one, do not matter
 EXACT = 1e-3  # how far a curvature may be off when it is taken again, along its own axis
 PASSES = 5  # most rotations
 FLOOR = 1e-6  # least curvature that one pass resolves, where others are about one
-CLEAR = 1e-5  # an upward curvature beyond this is no rounding
+UPWARD = 1e-5  # an upward curvature beyond this is no rounding
 REACHES = (0.3, 1.0, 3.0)  # how far to look along directions that do not fall
 
 
@@ -59,8 +59,8 @@ class Surface:
         self.centre = flatten(model)
         problem.log_likelihood(model)  # names a row that has density zero
         self.prior = problem.log_prior(model)
-        tables = Tables()
-        self.base = [Score(model.repeated, tables)(model, column)[0] for _, _, column in problem.encoded.blocks]
+        tables = DistinctCache()
+        self.base = [Forward(model.repeated, tables)(model, column)[0] for _, _, column in problem.encoded.blocks]
         weights = problem.weights
         self.count = float(problem.rows if weights is None else weights.sum())
 
@@ -74,7 +74,7 @@ class Surface:
             try:
                 model = self.moved(shift)
                 total = self.problem.log_prior(model) - self.prior
-                for weights, rows in self._rows(model, Tables()):
+                for weights, rows in self._rows(model, DistinctCache()):
                     total += float(rows.sum() if weights is None else weights @ np.where(weights > 0, rows, 0.0))
             except (DmlcoreError, ArithmeticError, np.linalg.LinAlgError):
                 return OFF
@@ -84,10 +84,10 @@ class Surface:
         """`gain` of several shifts, by all threads of the problem."""
         return np.array(list(map_in_order(self.gain, shifts, self.problem.threads)))
 
-    def _rows(self, model: Distribution, tables: Tables) -> Any:
+    def _rows(self, model: Distribution, tables: DistinctCache) -> Any:
         """Weights (or None) and differences of log densities from the centre, block by block."""
         for (start, stop, column), base in zip(self.problem.encoded.blocks, self.base, strict=True):
-            log = Score(model.repeated, tables)(model, column)[0]
+            log = Forward(model.repeated, tables)(model, column)[0]
             yield None if self.problem.weights is None else self.problem.weights[start:stop], log - base
 
     # -- scales and steps ------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ class Surface:
         """How far coordinate i alone must move to cost half a nat, by the curvature at the centre; inf if it never does."""
         step = 1e-4 * (1.0 if bounded else max(1.0, abs(self.centre[i])))
         axis = np.eye(len(self.centre))[i]
-        far = self.distance(axis, step, FARTHEST if bounded else 1e200)
+        far = self.distance(axis, step, LONGEST_WALK if bounded else 1e200)
         return far if bounded or self.parabolic(axis, far) else np.inf
 
     def fall(self, shift: np.ndarray) -> float:
@@ -111,12 +111,12 @@ class Surface:
         """
         if far == np.inf or self.fall(0.01 * far * axis) < 0.5e-4:
             return False
-        return max(self.gain(far * axis), self.gain(-far * axis)) < -NOTHING
+        return max(self.gain(far * axis), self.gain(-far * axis)) < -LEAST_COST
 
     def distance(self, axis: np.ndarray, step: float, farthest: float) -> float:
         """How far to go along an axis, beginning with a step, to lose half a nat, as told by a loss of about `TARGET`; inf if never."""
         near, far = 0.0, np.inf
-        for _ in range(TRIALS):
+        for _ in range(MAX_TRIALS):
             fall = abs(self.fall(step * axis))
             if TARGET / 4 <= fall <= 4 * TARGET:
                 return step / np.sqrt(fall)
@@ -176,7 +176,7 @@ class Surface:
     def flat(self, axes: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Which axes, of those of little curvature, are no parabola."""
         out = np.zeros(len(values), dtype=bool)
-        for k in np.flatnonzero(values < NEAR):
+        for k in np.flatnonzero(values < COMPARABLE):
             out[k] = not self.parabolic(axes[:, k], self.distance(axes[:, k], 1.0, 1e200 / np.abs(axes[:, k]).max()))
         return out
 
@@ -201,7 +201,7 @@ class Surface:
         for left in reversed(range(PASSES)):
             axes, values, slope, good = self.principal(axes, h)
             least = values.min(initial=1.0)
-            if not left or least < -CLEAR or (good.all() and (least > NEAR or self.confirmed(axes / np.sqrt(values), h))):
+            if not left or least < -UPWARD or (good.all() and (least > COMPARABLE or self.confirmed(axes / np.sqrt(values), h))):
                 break
             flat = self.flat(axes, values)
             loose, axes = np.concatenate([loose, axes[:, flat]], axis=1), (axes / np.sqrt(np.maximum(values, FLOOR)))[:, ~flat]
@@ -213,7 +213,7 @@ class Surface:
         gain = float((slope[good] ** 2 / values[good]).sum()) / 2
         _, spreads, turn = np.linalg.svd(root[bounded])
         faint = np.zeros(root.shape[1], dtype=bool)
-        faint[: len(spreads)] = spreads > FAINT
+        faint[: len(spreads)] = spreads > WEAK_ERROR
         root, loose = (root @ turn.T)[:, ~faint], np.concatenate([loose, (root @ turn.T)[:, faint]], axis=1)
         loose = loose / np.sqrt(((loose[free] / scales[free, None]) ** 2).sum(axis=0))
         ahead = [reach * direction for direction in loose.T for reach in REACHES]
@@ -222,13 +222,13 @@ class Surface:
     def scores(self, axes: np.ndarray, h: float) -> np.ndarray:
         """The sum over rows of products of scores `(m, m)`: derivatives of each row's log density along the columns of `axes`."""
         ends = [(self.moved(h * axis), self.moved(-h * axis)) for axis in axes.T]
-        tables = [(Tables(), Tables()) for _ in ends]
+        tables = [(DistinctCache(), DistinctCache()) for _ in ends]
 
         def work(block: tuple[int, int, Any]) -> np.ndarray:
             start, stop, column = block
             rows = np.empty((len(ends), stop - start))
             for k, (models, own) in enumerate(zip(ends, tables, strict=True)):
-                up, down = (Score(model.repeated, t)(model, column)[0] for model, t in zip(models, own, strict=True))
+                up, down = (Forward(model.repeated, t)(model, column)[0] for model, t in zip(models, own, strict=True))
                 with np.errstate(invalid="ignore"):  # a row of weight zero may have density zero
                     rows[k] = (up - down) / (2 * h)
             if self.problem.weights is None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import StructureError, inside
 from dmlcore.core.declared import children, keys, name
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
-from dmlcore.core.errors import StructureError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import Array
+from dmlcore.base.labels import LabelMap, Vocabulary
+from dmlcore.base.numerics import by_rows, logs
+from dmlcore.base.support import REALS
 from dmlcore.core.declared import children, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.domains import Array
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
-from dmlcore.core.labels import LabelMap, Vocabulary
-from dmlcore.core.numerics import by_rows, logs
 from dmlcore.core.statistics import Node
-from dmlcore.core.support import REALS
 from dmlcore.data.columns import Column, Distinct, Record, Values
 from dmlcore.data.layouts import Anything
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
@@ -195,7 +195,7 @@ class LabelFieldsEstimator(CombinatorEstimator):
         return 0.0 if self.prior_counts is None else special.xlogy(self.prior_counts, distribution.p).sum(axis=-1)
 
 
-KINDS: tuple[Any, ...] = (GaussianFieldsEstimator, LabelFieldsEstimator)
+READ_TOGETHER: tuple[Any, ...] = (GaussianFieldsEstimator, LabelFieldsEstimator)
 
 
 class TogetherDistribution(CombinatorDistribution):
@@ -245,7 +245,7 @@ class Plan:
         if type(column) is not Record or len(column) * len(estimators) > MOST:
             return None
         rest, groups = list(range(len(estimators))), []
-        for kind in KINDS:
+        for kind in READ_TOGETHER:
             fields = [j for j in rest if kind.reads(estimators[j], column.fields[j])]
             if len(fields) > 1:
                 groups.append((kind, fields))

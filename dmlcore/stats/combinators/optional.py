@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import Absent, probability
+from dmlcore.base.errors import inside
+from dmlcore.base.numerics import logs
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
-from dmlcore.core.domains import Absent, probability
-from dmlcore.core.errors import inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
-from dmlcore.core.numerics import logs
-from dmlcore.core.partial import MISSING, Some, given
+from dmlcore.core.partial import MISSING, ObservedRows, given
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node, beside
+from dmlcore.core.weights import log_prior_of, share
 from dmlcore.data.layouts import Explained, Layout, Maybe
-from dmlcore.stats.latent.weights import log_prior_of, share
 
 
 class _MaybeProbability(Absent):
@@ -93,7 +93,7 @@ class OptionalDistribution(CombinatorDistribution):
         missing, there = self._logs
         if x is MISSING:  # the law of the value it would have had
             return np.full(n, missing), Fixed(self.dist)
-        if isinstance(x, Some):
+        if isinstance(x, ObservedRows):
             log = x.log_densities(self.dist, n)
             log[x.known] += there
             log[x.missing] = missing

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.labels import Vocabulary
+from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import child, children, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, Sampler, common_layout, interleaved
-from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
-from dmlcore.core.labels import Vocabulary
 from dmlcore.core.partial import given
-from dmlcore.core.random import Random, generator
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import shares_among
 from dmlcore.data.columns import Distinct, Option

@@ -9,21 +9,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.domains import Proportions, simplex, stochastic_matrix
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import by_rows, joined, logs_of
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, cut, interleaved
-from dmlcore.core.domains import Shares, simplex, stochastic_matrix
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.numerics import by_rows, joined, logs_of
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, scaled_by_largest
+from dmlcore.core.weights import log_prior_of, share
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.kernels.codes import scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, mixed
-from dmlcore.stats.latent.weights import log_prior_of, share
 from dmlcore.stats.sequences.sequence import SequenceDistribution, blame_element, drawn_lengths, fix_length, impossible_element
 
 
@@ -172,7 +172,7 @@ class HierarchicalMixtureEstimator(CombinatorEstimator):
         M, K = self.num_mixtures, len(self.estimators)
         try:
             given = (np.ones(M), np.ones((M, K))) if self.suff_stat is None else self.suff_stat
-            w, taus = Shares().check(given[0]), np.array([Shares().check(row) for row in given[1]])
+            w, taus = Proportions().check(given[0]), np.array([Proportions().check(row) for row in given[1]])
         except ParameterError as error:
             raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat {error}") from None
         if w.shape != (M,) or taus.shape != (M, K):

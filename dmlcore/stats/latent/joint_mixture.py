@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import simplex, stochastic_matrix
+from dmlcore.base.errors import ParameterError, inside
+from dmlcore.base.numerics import joined, logs_of
 from dmlcore.core.declared import children, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, common_layout, interleaved, typical_of
-from dmlcore.core.domains import simplex, stochastic_matrix
-from dmlcore.core.errors import ParameterError, inside
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.numerics import joined, logs_of
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Product
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components
+from dmlcore.core.weights import log_prior_of, share
 from dmlcore.data.columns import Distinct
 from dmlcore.data.layouts import Fields
 from dmlcore.stats.latent.mixture import MixtureDistribution, Posteriors, blocks_to_score, given_components
-from dmlcore.stats.latent.weights import log_prior_of, share
 
 
 class JointTape:

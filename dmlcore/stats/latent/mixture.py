@@ -8,21 +8,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.domains import simplex
+from dmlcore.base.errors import ParameterError, StructureError, SupportError, shorten
+from dmlcore.base.numerics import joined, logs_of
 from dmlcore.core.declared import children, keys, name, parameter, same, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
-from dmlcore.core.domains import simplex
-from dmlcore.core.errors import ParameterError, StructureError, SupportError, shorten
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.numerics import joined, logs_of
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.statistics import Node
-from dmlcore.core.walk import SMALL, Coded, Components, Score, Tables, scaled_by_largest
+from dmlcore.core.walk import SMALL, Components, DistinctCache, DistinctTape, Forward, scaled_by_largest
+from dmlcore.core.weights import drawn_components, log_prior_of, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
 from dmlcore.stats.latent.summaries import MixtureSummaries
-from dmlcore.stats.latent.weights import chosen, log_prior_of, share, weight_prior
 
 EVERY = slice(None)
 
@@ -94,7 +94,7 @@ class Posteriors:
         out, refused = np.zeros(0), []
         for start, stop, score, column in blocks_to_score(self, encoded):
             log, tape = score(self, column)
-            posterior = tape.tape.posterior()[..., tape.codes] if type(tape) is Coded else tape.posterior()
+            posterior = tape.tape.posterior()[..., tape.codes] if type(tape) is DistinctTape else tape.posterior()
             none = np.flatnonzero(log == -np.inf)
             if len(none) and impossible == "prior":
                 posterior[..., none] = self.prior_given(column.take(none))
@@ -150,9 +150,9 @@ class PosteriorMethods(Posteriors):
 
 def blocks_to_score(model: Distribution, encoded: Encoded) -> Any:
     """`(start, stop, score, column)` for each block, tables of distinct values shared."""
-    tables = Tables()
+    tables = DistinctCache()
     for start, stop, column in encoded.blocks:
-        yield start, stop, Score(model.repeated, tables), column
+        yield start, stop, Forward(model.repeated, tables), column
 
 
 class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribution):
@@ -218,7 +218,7 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
         return given_components(np.array(logs) + logs_of(self.w)[:, None], laws)
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
-        which, counts, order = chosen(self.w, size, rng)
+        which, counts, order = drawn_components(self.w, size, rng)
         parts = [self.components[k].draw(count, rng) for k, count in zip(which, counts, strict=True)]
         return interleaved(parts, order)
 
@@ -315,7 +315,7 @@ class MixtureEstimator(CombinatorEstimator):
     def backward_many(cls, estimators: Any, tape: MixtureTape, weights: np.ndarray, send: Any) -> list[Node]:
         """`backward` of M mixtures, from weights `(M, n)`."""
         if tape.plain is None:
-            shares, own = kernels.shares_of(tape.scored.scaled, tape.w, tape.total, weights)
+            shares, own = kernels.weighted_posteriors(tape.scored.scaled, tape.w, tape.total, weights)
         else:
             exact = tape.posterior() * weights[:, None]
             own, shares = exact.sum(axis=-1), exact.reshape(-1, weights.shape[1])

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import StructureError
+from dmlcore.base.labels import Vocabulary
 from dmlcore.core.distribution import typical_of
-from dmlcore.core.errors import StructureError
-from dmlcore.core.labels import Vocabulary
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.data.layouts import Count, Labels, Real
 
 Atoms = list[tuple[Any, Any]]
 
-HALVINGS = 1100  # more than the halvings between the ends of float64
+BISECTIONS = 1100  # more than the halvings between the ends of float64
 BETWEEN = 8  # points looked at between the modes of two components
 TABLE = 256  # whole numbers that are all looked at
 
@@ -85,7 +85,7 @@ def mean_of(atoms: Atoms) -> Any:
     return sum(w * atom.ask("mean") for w, atom in atoms)
 
 
-def variance_of(atoms: Atoms) -> Any:
+def mixed_variance(atoms: Atoms) -> Any:
     """Variances `(n,)`."""
     centre = mean_of(atoms)
     return sum(w * (atom.ask("variance") + (atom.ask("mean") - centre) ** 2) for w, atom in atoms)
@@ -101,7 +101,7 @@ def quantile_of(atoms: Atoms, q: Any, n: int, whole: bool) -> np.ndarray:
     todo = np.flatnonzero((low < high) & (q > 0) & (q < 1))
     out = np.where(q >= 1, high, low)
     a, b, level = low[todo], high[todo], q[todo]
-    for _ in range(HALVINGS):
+    for _ in range(BISECTIONS):
         if not len(todo):
             break
         middle = np.floor(a / 2 + b / 2 + ((a % 2 != 0) & (b % 2 != 0)) / 2) if whole else a / 2 + b / 2

@@ -7,14 +7,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import Keys, positive_vector, vector
+from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.numerics import HALF_LOG_2PI, across
+from dmlcore.base.support import REALS
 from dmlcore.core.declared import name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Keys, positive_vector, vector
-from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI, across
 from dmlcore.core.statistics import Moments
-from dmlcore.core.support import REALS
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
 from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, coordinate_moments, deviations, squared_distances

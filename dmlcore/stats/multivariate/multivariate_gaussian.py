@@ -1,26 +1,30 @@
-"""The Gaussian law of a vector."""
+"""The Gaussian law of a vector, of which all coordinates are observed or any may be missing at random."""
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.domains import covariance, vector
+from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.marks import is_missing
+from dmlcore.base.numerics import HALF_LOG_2PI, joined
+from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import covariance, vector
-from dmlcore.core.errors import DegenerateError, ParameterError
-from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI, joined
-from dmlcore.core.statistics import Scatter
-from dmlcore.core.support import REALS
+from dmlcore.core.distribution import CombinatorDistribution, Distribution
+from dmlcore.core.estimator import REMEDY, CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.keys import estimated
+from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
+from dmlcore.stats.multivariate.partial_vectors import Gapped, PartialVector, conditional_moments
 from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, lower_inverse
 from dmlcore.stats.univariate.moments import (
-    ROUNDING,
+    RELATIVE_ROUNDING,
     VARIANCE_FLOOR,
     check_prior,
     check_scale,
@@ -33,7 +37,7 @@ COLLINEAR = 1e-14  # times d: a share of a coordinate's variance, left by those 
 FACTORED = 16 * np.finfo(float).eps  # times d: eigenvalues of a correlation matrix from here on survive rounding, and it has its factor
 AT_FLOOR = 2.0  # times the floor: what lies below was put there, up to the rounding of the largest eigenvalue
 
-SHORT = 24  # coordinates up to which the compiled loop is as fast as BLAS
+FEW_COORDINATES = 24  # coordinates up to which the compiled loop is as fast as BLAS
 
 
 class MultivariateGaussianDistribution(Distribution):
@@ -160,8 +164,6 @@ class MultivariateGaussianEstimator(Estimator):
         return self.prior is not None and self.prior[1].count > 0
 
     def with_gaps(self, allow: Any) -> Estimator:
-        from dmlcore.stats.multivariate.partial_gaussian import PartialGaussianEstimator
-
         return PartialGaussianEstimator(**self.fields())
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Scatter:
@@ -171,7 +173,7 @@ class MultivariateGaussianEstimator(Estimator):
             return Scatter(count, mean, apart @ apart.T - np.outer(count * rest, rest))
         check_dimension(x, self.dim, self.label)
         shape, d, rows = weights.shape[:-1], x.shape[1], joined(weights)
-        if d > SHORT:  # BLAS is faster
+        if d > FEW_COORDINATES:  # BLAS is faster
             return Scatter.together([self.statistics(x, row) for row in rows], shape)
         counts, means, m2 = kernels.scatters(x.T, rows)
         return Scatter(counts.reshape(shape), means.reshape(*shape, d), m2.reshape(*shape, d, d))
@@ -218,6 +220,97 @@ class MultivariateGaussianEstimator(Estimator):
         return f"{self.label} sits in a plane (an eigenvalue of its covariance is at its floor); its density there is unbounded"
 
 
+class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDistribution):
+    """A vector of d reals, Gaussian with mean mu and covariance covar, of which some coordinates may not have been observed.
+
+    The log density of a vector is that of its known coordinates, `N(x_o; mu_o, covar_oo)`; without any it is 0. So densities over all
+    patterns of missing coordinates do not sum to one: what goes missing is not modelled, and should not depend on the missing values
+    (missing at random, Rubin 1976). mu: `(d,)`. covar: `(d, d)`, symmetric and positive definite. Draws are complete.
+    """
+
+    mu: np.ndarray = parameter(vector)
+    covar: np.ndarray = parameter(covariance)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    support: ClassVar[Any] = None
+
+    @cached_property
+    def layout(self) -> Layout:  # type: ignore[override]
+        return PartialVector(self.label, self.dim)
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        check_dimension(column.x, self.dim, self.label)
+        if column.complete:
+            with np.errstate(over="ignore"):
+                return self.log_densities(column.x), (column, None)
+        places = [conditional_moments(column, mu, covar) for mu, covar in zip(joined(self.mu), joined(self.covar, 2), strict=True)]
+        log = np.array([log for log, _, _ in places]).reshape(*self.batch, len(column))
+        return log, (column, [(x, left) for _, x, left in places])
+
+    def estimator(self, pseudo_count: Any = None) -> PartialGaussianEstimator:
+        if pseudo_count is None:
+            return PartialGaussianEstimator(self.dim, name=self.name, keys=self.keys)
+        counts = pseudo_counts(pseudo_count, 2, "PartialGaussianDistribution")
+        return PartialGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
+
+
+class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimator):
+    """Maximum likelihood for a Gaussian vector from all coordinates that were observed, by EM.
+
+    A step fills what is missing by its conditional mean under the current law and adds its conditional covariance to the scatter
+    (Dempster, Laird and Rubin 1977, section 4.1). Without missing coordinates the fit is that of `MultivariateGaussianEstimator`, to
+    the bit. Arguments, priors and floors are as there.
+    """
+
+    dim: int | None = parameter(Dimension(), default=None)
+    pseudo_count: Any = setting((None, None))
+    suff_stat: Any = setting((None, None))
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = PartialGaussianDistribution
+    stacks = True
+
+    @cached_property
+    def layout(self) -> Layout:  # type: ignore[override]
+        return PartialVector(self.label, self.dim)
+
+    def with_gaps(self, allow: Any) -> Estimator:
+        return self
+
+    def impossible(self, x: Any) -> str | None:
+        infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
+        return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
+
+    def log_prior(self, distribution: Any) -> float:
+        return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
+
+    def open(self, column: Any, open: Any) -> Any:
+        if column.complete:
+            return column, None
+        open.shares(1, len(column))  # what is missing is latent
+        x = np.where(np.isfinite(column.x), column.x, column.centre)
+        each = [np.where(b.known, 0.0, column.spread[b.order])[:, b.least :] for b in column.batches]
+        place = x, [spread[:, :, None] * np.eye(spread.shape[1]) for spread in each]
+        return column, [place] * math.prod(open.batch)
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        column, places = tape
+        if places is None:
+            return Node(self.statistics(column.x, weights))
+        parts = [self._expected(column, x, left, w) for (x, left), w in zip(places, joined(weights), strict=True)]
+        return Node(Scatter.together(parts, weights.shape[:-1]))
+
+    def _expected(self, column: Gapped, x: np.ndarray, left: list[np.ndarray], weights: np.ndarray) -> Scatter:
+        own = self.statistics(x, weights)
+        more = sum(batch.added(covariances, weights) for batch, covariances in zip(column.batches, left, strict=True))
+        return Scatter(own.count, own.mean, own.m2 + more)
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
+        return estimated(self, own.count, previous, lambda: self.estimate(own, previous))
+
+
 def relative(covar: np.ndarray, factor: Any) -> np.ndarray:
     """A covariance as seen in coordinates where that with a Cholesky factor is the identity."""
     whitening = lower_inverse(factor)
@@ -248,7 +341,7 @@ def least_factor(pooled: np.ndarray) -> np.ndarray:
 def regular_factor(mean: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray | None, str]:
     """The Cholesky factor of a covariance; or None, and which coordinate makes it singular."""
     scale = np.sqrt(np.maximum(np.diag(covar), 0.0))  # of a few rows, below zero by rounding
-    constant = ~(scale > ROUNDING * np.abs(mean))
+    constant = ~(scale > RELATIVE_ROUNDING * np.abs(mean))
     if constant.any():
         return None, f"coordinate {', '.join(map(str, np.flatnonzero(constant)))} is constant{or_nearly(mean[constant])}"
     correlation = covar / scale[:, None] / scale

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
-from dmlcore.core.errors import StructureError
-from dmlcore.core.numerics import HALF_LOG_2PI
+from dmlcore.base import special
+from dmlcore.base.errors import StructureError
+from dmlcore.base.numerics import HALF_LOG_2PI
 from dmlcore.core.partial import Known, Parts
 from dmlcore.core.rowlaws import Atom, Product, RowLaw
 from dmlcore.data.layouts import Real

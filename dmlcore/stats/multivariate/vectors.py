@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import Whole
-from dmlcore.core.errors import DataError
-from dmlcore.core.numerics import joined
+from dmlcore.base.domains import Whole
+from dmlcore.base.errors import DataError
+from dmlcore.base.numerics import joined
 
 LOST = 1e3  # how many times more squares about the middle of all rows may be than about a centre of their own: three digits are lost
 

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from dmlcore.base.domains import positive, real
+from dmlcore.base.errors import KeyClashError, StructureError
+from dmlcore.base.labels import LabelMap, shared_vocabulary
 from dmlcore.core.declared import name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import positive, real
-from dmlcore.core.errors import KeyClashError, StructureError
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.labels import LabelMap, shared_vocabulary
 from dmlcore.data.layouts import Anything
 from dmlcore.stats.regression.domains import Named
 from dmlcore.stats.regression.scoring import STRIDE, pseudo_solved, shortened, whitening
@@ -63,7 +63,7 @@ class Share(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shares:
+class Contributions:
     """Statistics of the regressions that share parameters, each in its place."""
 
     by_place: dict[Any, Share]
@@ -77,14 +77,14 @@ class Shares:
         """Whether they hold at one law alone."""
         return any(getattr(share.statistics, "local", False) for share in self.by_place.values())
 
-    def __add__(self, other: Shares) -> Shares:
+    def __add__(self, other: Contributions) -> Contributions:
         places = dict(self.by_place)
         for place, share in other.by_place.items():
             places[place] = places[place] + share if place in places else share
-        return Shares(places)
+        return Contributions(places)
 
-    def scaled(self, factor: float) -> Shares:
-        return Shares({place: share._replace(statistics=share.statistics.scaled(factor)) for place, share in self.by_place.items()})
+    def scaled(self, factor: float) -> Contributions:
+        return Contributions({place: share._replace(statistics=share.statistics.scaled(factor)) for place, share in self.by_place.items()})
 
     def __iter__(self) -> Iterator[Share]:
         return (share for share in self.by_place.values() if np.any(share.statistics.count > 0))
@@ -101,7 +101,7 @@ class CommonParametersEstimator(Estimator):
     entangled: ClassVar[bool] = True
     whiten: ClassVar[Any] = None
 
-    def resolve(self, statistics: Shares) -> Self:
+    def resolve(self, statistics: Contributions) -> Self:
         families: dict[str, type] = {}
         for share in statistics:
             family = families.setdefault(share.estimator.scale_key, type(share.estimator))
@@ -118,7 +118,7 @@ class CommonParametersEstimator(Estimator):
             matrix += chosen.T @ frame.relative[np.ix_(frame.others, frame.others)] @ chosen
         return self.pinned(whiten=whitening(matrix))
 
-    def estimate(self, statistics: Shares, previous: Any = None) -> CommonParametersDistribution:
+    def estimate(self, statistics: Contributions, previous: Any = None) -> CommonParametersDistribution:
         keys, before = shared_keys(statistics), known_before(statistics, previous, "coef")
         coef = {key: before.get(key, 0.0 * statistics.count) for key in keys}
         undetermined = None
@@ -133,7 +133,7 @@ class CommonParametersEstimator(Estimator):
         tables = (LabelMap(shared_vocabulary(tuple(t)), np.stack(list(t.values()), axis=-1) if t else np.zeros(0)) for t in (coef, scale))
         return self.law(**dict(zip(("coef", "scale"), tables, strict=True)))
 
-    def _step(self, statistics: Shares, keys: list[str], base: Any, first: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    def _step(self, statistics: Contributions, keys: list[str], base: Any, first: bool) -> tuple[np.ndarray, np.ndarray | None]:
         m = len(keys)
         matrix, gradient, floor, exact = np.zeros((m, m)), np.zeros(m), 0.0, True
         level: Any = 0.0
@@ -155,7 +155,7 @@ class CommonParametersEstimator(Estimator):
         there = np.abs(missed).max(axis=-2)[..., None] > 0
         return change, (most & there).any(axis=-2) | ~said[..., None]
 
-    def _scales(self, statistics: Shares, coef: dict[str, float], previous: Any) -> dict[str, float]:
+    def _scales(self, statistics: Contributions, coef: dict[str, float], previous: Any) -> dict[str, float]:
         now = self._shared(coef, {})
         sums: dict[str, Any] = {}
         sharing: dict[str, list[Share]] = {}
@@ -182,12 +182,12 @@ class CommonParametersEstimator(Estimator):
         return f"{self.label}: the rows do not determine {', '.join(map(repr, keys))}; ridge would"
 
 
-def shared_keys(statistics: Shares) -> list[str]:
+def shared_keys(statistics: Contributions) -> list[str]:
     """The keys of shared coefficients, in order."""
     return sorted({key for share in statistics.by_place.values() for key in share.estimator.coef_keys})
 
 
-def known_before(statistics: Shares, previous: Any, field: str) -> dict[str, float]:
+def known_before(statistics: Contributions, previous: Any, field: str) -> dict[str, float]:
     """Shared numbers as they were; a law that was fitted apart, without some of the others, may bring those it knows."""
     laws = [share.law.common for share in statistics.by_place.values() if share.law is not None]
     return {key: value for law in (*laws, previous) if law is not None for key, value in law.numbers(field).items()}

@@ -11,17 +11,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.errors import DataError, StructureError, shorten
+from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import parameter
 from dmlcore.core.distribution import CombinatorDistribution, Sampler
-from dmlcore.core.errors import DataError, StructureError, shorten
 from dmlcore.core.partial import Known
-from dmlcore.core.random import Random, generator
 from dmlcore.core.rowlaws import Atom, EachRow, RowLaw
 from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Covariates, Layout, Real
 from dmlcore.stats.multivariate.vectors import check_dimension
 from dmlcore.stats.regression.domains import Coefficients, MaybeReal
-from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, numbers, predictors, row_layout
+from dmlcore.stats.regression.rows import Rows, Tape, as_floats, impossible_response, predictors, row_layout
 
 HIGHEST = 300.0  # linear predictors of log links beyond this are cut, so that means, and informations made of them, stay finite
 
@@ -148,7 +148,7 @@ def known_values(node: Any, entry: Any, layout: Layout) -> np.ndarray:
             f"{node.label}: covariates have no law (nor have trials, or an offset), so only a response can be unknown; give them"
         )
     column: Any = entry.encoded(layout).column
-    return column.x if isinstance(layout, Covariates) else numbers(column)
+    return column.x if isinstance(layout, Covariates) else as_floats(column)
 
 
 class GivenSampler(Sampler):

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import Absent, Array, Domain, real
-from dmlcore.core.errors import ParameterError, shorten
-from dmlcore.core.label_domains import chosen_by_label, same_labels, together_by_label
-from dmlcore.core.labels import LabelMap
+from dmlcore.base.domains import Absent, Array, Domain, real
+from dmlcore.base.errors import ParameterError, shorten
+from dmlcore.base.label_domains import chosen_by_label, same_labels, together_by_label
+from dmlcore.base.labels import LabelMap
 
 
 class Coefficients(Array):

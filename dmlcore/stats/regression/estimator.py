@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import nonnegative
+from dmlcore.base.errors import EmptyError, ParameterError, StructureError
 from dmlcore.core.declared import parameter, setting
-from dmlcore.core.domains import nonnegative
-from dmlcore.core.errors import EmptyError, ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator
 from dmlcore.core.keys import kept_without_weight
 from dmlcore.core.statistics import Node
@@ -17,7 +17,7 @@ from dmlcore.data.layouts import Covariates, Layout
 from dmlcore.stats.regression.design import column_name
 from dmlcore.stats.regression.domains import ColumnNames
 from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, row_layout
-from dmlcore.stats.regression.scoring import FAINT, LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, Frame, Scoring, level_of, scorings
+from dmlcore.stats.regression.scoring import LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, WEAK_SUPPORT, Frame, Scoring, level_of, scorings
 
 
 class RegressionEstimator(CombinatorEstimator):
@@ -87,7 +87,7 @@ class RegressionEstimator(CombinatorEstimator):
         return Tape(Rows(self, column))
 
     def backward(self, tape: Tape, weights: np.ndarray, send: Any) -> Node:
-        with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e308: `dependence` names the column
+        with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e308: `collinearity` names the column
             return Node(self.sums(tape, tape.rows.admit(weights)))
 
     @classmethod
@@ -156,7 +156,7 @@ class RegressionEstimator(CombinatorEstimator):
         if self.frame is None or not self.log_scale or not statistics.count > 0:
             return None
         scoring = self.scoring(statistics, distribution)
-        return undetermined_message(self, self.frame.faint(scoring, np.atleast_2d(distribution.coef), FAINT * unit))
+        return undetermined_message(self, self.frame.faint(scoring, np.atleast_2d(distribution.coef), WEAK_SUPPORT * unit))
 
 
 def undetermined_message(estimator: Any, which: np.ndarray | None) -> str | None:

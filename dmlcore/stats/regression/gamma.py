@@ -6,12 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from dmlcore.base.domains import positive
+from dmlcore.base.errors import DegenerateError
+from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, log_gap, stirling_error
+from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.domains import positive
-from dmlcore.core.errors import DegenerateError
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, log_gap, stirling_error
 from dmlcore.core.statistics import LogMoments, Sums
-from dmlcore.core.support import POSITIVE
 from dmlcore.stats.regression.distribution import HIGHEST
 from dmlcore.stats.regression.rows import Rows, Tape
 from dmlcore.stats.regression.scoring import Scoring

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dmlcore.core.errors import ParameterError
-from dmlcore.core.labels import Vocabulary
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.labels import Vocabulary
 from dmlcore.stats.regression.scoring import Scoring, squares_about
 
 

@@ -7,19 +7,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import nonnegative, positive
+from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.numerics import HALF_LOG_2PI, across, joined
+from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.domains import nonnegative, positive
-from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI, across, joined
 from dmlcore.core.statistics import Scatter, Sums
-from dmlcore.core.support import REALS
 from dmlcore.stats.multivariate.normals import Normals
 from dmlcore.stats.regression.rows import Rows, Tape
-from dmlcore.stats.regression.scoring import Scoring, scatters, times
+from dmlcore.stats.regression.scoring import Scoring, scatter_matrices, times
 from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.gaussian import GaussianDistribution
-from dmlcore.stats.univariate.moments import ROUNDING, VARIANCE_FLOOR, check_scale, floor_message, relative_variance, variance_of
+from dmlcore.stats.univariate.moments import RELATIVE_ROUNDING, VARIANCE_FLOOR, check_scale, floor_message, relative_variance, variance_of
 
 EXACT_FLOOR = 1e-12  # spread in a direction, relative to that of all the data, below which a coefficient stays where it is
 
@@ -96,7 +96,7 @@ class LinearRegressionEstimator(SharingEstimator):
     @classmethod
     def sums(cls, tape: Tape, weights: np.ndarray) -> Scatter:
         rows, shape = tape.rows, weights.shape[:-1]
-        counts, means, matrices = scatters(np.vstack([rows.x.T, rows.y - rows.offset]), joined(weights))
+        counts, means, matrices = scatter_matrices(np.vstack([rows.x.T, rows.y - rows.offset]), joined(weights))
         return Scatter(counts.reshape(shape)[()], means.reshape(*shape, *means.shape[1:]), matrices.reshape(*shape, *matrices.shape[1:]))
 
     def scoring(self, statistics: Scatter, previous: Any) -> Scoring:
@@ -114,7 +114,7 @@ class LinearRegressionEstimator(SharingEstimator):
         prior = None
         if count > 0:
             prior = count, self.suff_stat if self.suff_stat is not None else self._one_line(statistics)
-        rounding = float(ROUNDING * response.mean)
+        rounding = float(RELATIVE_ROUNDING * response.mean)
         return out.pinned(floor=VARIANCE_FLOOR * variance_of(response), noise=rounding * rounding, prior=prior)
 
     def _one_line(self, statistics: Scatter) -> float:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.support import whole_range
 from dmlcore.core.declared import keys, name, setting
-from dmlcore.core.errors import ParameterError
-from dmlcore.core.support import whole_range
 from dmlcore.data.layouts import Count
 from dmlcore.stats.regression.rows import Rows, Tape
 from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import Domain
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.labels import LabelMap, Vocabulary
+from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.domains import Domain
-from dmlcore.core.errors import ParameterError
-from dmlcore.core.labels import LabelMap, Vocabulary
-from dmlcore.core.random import Random, generator
 from dmlcore.core.statistics import Node
 from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Covariates, Explained, Labels
@@ -22,8 +22,8 @@ from dmlcore.stats.regression.estimator import RegressionEstimator
 from dmlcore.stats.regression.labels import Design, LabelStart, LabelTape, chosen_rows, distinct_labels, share_sums
 from dmlcore.stats.regression.rows import at_centre
 from dmlcore.stats.regression.scoring import STRIDE, Frame, Scoring, level_of
-from dmlcore.stats.sequences.chain_runs import RowLabels
 from dmlcore.stats.univariate.categorical import CategoricalDistribution
+from dmlcore.stats.univariate.row_labels import RowLabels
 
 
 class MultinomialLogisticRegressionDistribution(RegressionDistribution):

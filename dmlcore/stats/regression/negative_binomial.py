@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import positive
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import LARGE, across
+from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.domains import positive
-from dmlcore.core.errors import ParameterError
-from dmlcore.core.numerics import LARGE, across
 from dmlcore.core.statistics import Sums
-from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
 from dmlcore.stats.regression.distribution import HIGHEST
 from dmlcore.stats.regression.poisson import first_log_link
@@ -19,8 +19,8 @@ from dmlcore.stats.regression.rows import Rows, Tape
 from dmlcore.stats.regression.scoring import Scoring
 from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.negative_binomial import (
-    LEAST,
-    MOST,
+    LEAST_DISPERSION,
+    MOST_DISPERSION,
     NegativeBinomialDistribution,
     dispersion_slopes,
     log_ways,
@@ -29,7 +29,7 @@ from dmlcore.stats.univariate.negative_binomial import (
 )
 
 STARTING_DISPERSION = 0.5
-FARTHEST = 1e100  # dispersions beyond this, or below its inverse, overflow
+DISPERSION_LIMIT = 1e100  # dispersions beyond this, or below its inverse, overflow
 REACH = 1.5  # how far one step may change its logarithm
 
 
@@ -52,9 +52,9 @@ class NegativeBinomialRegressionDistribution(SharingDistribution):
 
     def validate(self) -> None:
         super().validate()
-        if not FARTHEST**-1 <= self.dispersion <= FARTHEST:
+        if not DISPERSION_LIMIT**-1 <= self.dispersion <= DISPERSION_LIMIT:
             raise ParameterError(
-                f"{type(self).__name__}: dispersion must be from {1 / FARTHEST:g} to {FARTHEST:g}, got {self.dispersion!r}"
+                f"{type(self).__name__}: dispersion must be from {1 / DISPERSION_LIMIT:g} to {DISPERSION_LIMIT:g}, got {self.dispersion!r}"
             )
 
     def scores(self, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -117,7 +117,7 @@ class NegativeBinomialRegressionEstimator(SharingEstimator):
         curved = sums.second < 0
         step = np.where(curved, -sums.first / np.where(curved, sums.second, 1.0), np.copysign(REACH, sums.first))
         log_t = np.clip(step, -REACH, REACH) - np.log(previous.dispersion)
-        return np.clip(np.exp(-log_t), LEAST, MOST)
+        return np.clip(np.exp(-log_t), LEAST_DISPERSION, MOST_DISPERSION)
 
     def degenerate(self, distribution: Any) -> str | None:
         held = self.scale_field in dict(self.held)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
+from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, setting
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
-from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
 from dmlcore.stats.regression.distribution import HIGHEST
 from dmlcore.stats.regression.rows import Rows, Tape

@@ -28,7 +28,7 @@ class Rows:
         self.codes: Any = response.codes if type(response) is Distinct else None
         self.values: Any = table.x
         self.offset: Any = rest[-1].x if node.offset else 0.0
-        self.trials: Any = numbers(rest[0]) if node.has_trials else 1.0
+        self.trials: Any = as_floats(rest[0]) if node.has_trials else 1.0
         self.inside: np.ndarray | None = None
         if isinstance(self.values, np.ndarray):
             self.values = self.values.astype(np.float64)
@@ -82,7 +82,7 @@ class Rows:
         return weights if self.inside is None else weights * self.inside
 
 
-def numbers(column: Any) -> np.ndarray:
+def as_floats(column: Any) -> np.ndarray:
     """A column of numbers, row by row, as floats."""
     if type(column) is Distinct:
         table: Any = column.values

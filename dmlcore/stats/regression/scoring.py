@@ -14,17 +14,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.core.errors import DegenerateError
-from dmlcore.core.numerics import joined
+from dmlcore.base.errors import DegenerateError
+from dmlcore.base.numerics import joined
 from dmlcore.core.statistics import Scatter, beside, nothing
 from dmlcore.stats.multivariate.vectors import lower_inverse
-from dmlcore.stats.regression.design import dependence, roots_of_diagonal
+from dmlcore.stats.regression.design import collinearity, roots_of_diagonal
 
 SHAPE_FLOOR = 1e-7  # information in a direction, relative to that of all the data, below which parameters stay where they are
 LEVEL_FLOOR = 1e-7  # information per row on the linear predictor itself, below which fitted values have run off
-FAINT = 0.0025  # rows (or events) that speak of a direction, below which a coefficient runs off: its error is above 20 on a log scale
+WEAK_SUPPORT = (
+    0.0025  # rows (or events) that speak of a direction, below which a coefficient runs off: its error is above 20 on a log scale
+)
 STRIDE = 2.0  # how far one step may change linear predictors, root mean square over rows weighted by information
-SHORT = 24  # columns up to which the compiled loop is as fast as BLAS
+FEW_COLUMNS = 24  # columns up to which the compiled loop is as fast as BLAS
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ def times(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return np.asarray((matrix @ vector[..., None])[..., 0])
 
 
-def scatters(x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def scatter_matrices(x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each row of weights `(K, n)` over the columns of `x` `(p, n)`: their sum, the weighted mean, the centred scatter matrix."""
     p = len(x)
-    if p <= SHORT:
+    if p <= FEW_COLUMNS:
         return kernels.scatters(x, weights)
     counts, means, matrices = np.zeros(len(weights)), np.zeros((len(weights), p)), np.zeros((len(weights), p, p))
     for k, w in enumerate(weights):
@@ -111,7 +113,7 @@ def scorings(rows: Any, weights: np.ndarray, slopes: np.ndarray, curves: np.ndar
 def squares_about(x: np.ndarray, weights: np.ndarray, point: np.ndarray) -> np.ndarray:
     """Second moments `(.., q, q)` of (1, x - point) over the columns of x `(p, n)`, from weights `(.., n)`."""
     shape, p = weights.shape[:-1], len(x)
-    V, m, S = scatters(x, joined(weights))
+    V, m, S = scatter_matrices(x, joined(weights))
     return moments_about(V.reshape(shape), m.reshape(*shape, p), S.reshape(*shape, p, p), point)
 
 
@@ -167,7 +169,7 @@ class Frame:
         matrix = np.einsum("cicj->ij", self._inside(statistics)[1]) / level
         matrix[self._slopes, self._slopes] += ridge / level * np.eye(len(self.centre))
         used = np.sort(np.concatenate([self.own, self.others]))
-        trouble = dependence(matrix[np.ix_(used, used)], self.centre, used - intercept, names)
+        trouble = collinearity(matrix[np.ix_(used, used)], self.centre, used - intercept, names)
         if trouble:
             few = statistics.count if statistics.count <= len(used) else None
             rows = f" (the rows weigh {few:g} in all, for {len(used)} coefficients)" if few is not None else ""

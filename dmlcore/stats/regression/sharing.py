@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import Domain, PartlyFree
+from dmlcore.base.errors import ParameterError
 from dmlcore.core.declared import child, parameter
-from dmlcore.core.domains import Domain, Some
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.statistics import Node, beside
-from dmlcore.stats.regression.common import CommonParametersDistribution, CommonParametersEstimator, Share, Shares
+from dmlcore.stats.regression.common import CommonParametersDistribution, CommonParametersEstimator, Contributions, Share
 from dmlcore.stats.regression.distribution import RegressionDistribution
 from dmlcore.stats.regression.domains import Places
 from dmlcore.stats.regression.estimator import RegressionEstimator
@@ -74,7 +74,7 @@ class SharingDistribution(RegressionDistribution):
         elsewhere = {place for place, _ in self.tied + self.held}
         for field, domain, value in super().parameters():
             if field == "coef" and elsewhere:
-                domain = Some(np.array([j not in elsewhere for j in range(value.shape[-1])], dtype=bool))
+                domain = PartlyFree(np.array([j not in elsewhere for j in range(value.shape[-1])], dtype=bool))
             yield field, Domain() if field in elsewhere else domain, value
 
     def estimator(self, pseudo_count: Any = None) -> Any:
@@ -145,7 +145,7 @@ class SharingEstimator(RegressionEstimator):
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         node = super().backward(tape, weights, send)
         if self.common is not None:
-            node.children = [Node(Shares({id(self) if self.place is None else self.place: Share(node.own, self, tape.law)}))]
+            node.children = [Node(Contributions({id(self) if self.place is None else self.place: Share(node.own, self, tape.law)}))]
         return node
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import DegenerateError
-from dmlcore.core.labels import Vocabulary
+from dmlcore.base.errors import DegenerateError
+from dmlcore.base.labels import Vocabulary
 from dmlcore.stats.sequences.sequence import drawn_lengths, typical_length
 
 TAIL = 1e-14  # probability of longer lengths than those in a table

@@ -6,35 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.errors import StructureError
-from dmlcore.core.labels import LabelMap, Vocabulary
-from dmlcore.core.numerics import logs_of
+from dmlcore.base.errors import StructureError
+from dmlcore.base.labels import LabelMap, Vocabulary
+from dmlcore.base.numerics import logs_of
 from dmlcore.core.partial import UNKNOWN, Known, Parts
-from dmlcore.core.rowlaws import Atom, Product, RowLaw, check_cases
+from dmlcore.core.rowlaws import Product, RowLaw, check_cases
 from dmlcore.data.layouts import Labels
 from dmlcore.stats.univariate.categorical import CategoricalDistribution
+from dmlcore.stats.univariate.row_labels import RowLabels, drawn_codes
 
 
-class RowLabels(Atom):
-    """A label, with probabilities `(labels, n)`."""
-
-    def __init__(self, labels: Vocabulary, p: np.ndarray):
-        self.labels, self.p = labels, p
-
-    def at(self, rows: np.ndarray) -> RowLabels:
-        return RowLabels(self.labels, self.p[:, rows])
-
-    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
-        return [(1.0, (CategoricalDistribution(LabelMap(self.labels, self.p[:, row].copy())),))]
-
-    def table(self) -> tuple[Vocabulary, np.ndarray]:
-        return self.labels, self.p
-
-    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
-        return [[self.labels[i] for i in drawn(self.p[:, rows], rng).tolist()]]
-
-
-class Run(RowLaw):
+class UnknownRun(RowLaw):
     """Successive unknown labels with probability `start[x_1] prod_t A[x_(t-1), x_t] end[x_m] / total`.
 
     start, end: `(labels, n)`, from the neighbours before and after. A: `(labels, labels)`.
@@ -87,7 +69,7 @@ class Run(RowLaw):
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
         out, before = [], self.start[:, rows]
         for message in self.after:
-            code = drawn(before * message[:, rows], rng)
+            code = drawn_codes(before * message[:, rows], rng)
             out.append([self.labels[i] for i in code.tolist()])
             before = self.A[code].T
         return out
@@ -103,10 +85,10 @@ def given_elements(chain: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:
         begin = t
         while t < len(x.entries) and x.entries[t] is UNKNOWN:
             t += 1
-        codes = codes_of(x.entries[t], labels, chain.label) if t < len(x.entries) else None
+        codes = known_codes(x.entries[t], labels, chain.label) if t < len(x.entries) else None
         if t > begin:
             end = np.ones((L, n)) if codes is None else A[:L, codes]
-            runs.append(Run(labels, start[:L], A[:L, :L], end, t - begin))
+            runs.append(UnknownRun(labels, start[:L], A[:L, :L], end, t - begin))
             log = log + runs[-1].log_total
         elif codes is not None:
             log = log + logs_of(start[codes, np.arange(n)])
@@ -140,7 +122,7 @@ def likeliest_path(chain: Any, length: int) -> list[Any]:
     return [labels[i] for i in reversed(path)]
 
 
-def codes_of(entry: Known, labels: Vocabulary, label: str) -> np.ndarray:
+def known_codes(entry: Known, labels: Vocabulary, label: str) -> np.ndarray:
     """Positions of known labels in a vocabulary, its length for those that are not there."""
     column: Any = entry.encoded(Labels(label)).column
     found = labels.positions(column.values.x)
@@ -151,10 +133,3 @@ def shares(weights: np.ndarray) -> np.ndarray:
     """Columns divided by their sums; even where they are zero, as of rows that have no density."""
     total = weights.sum(axis=0)
     return np.where(total > 0, weights / np.where(total > 0, total, 1.0), 1.0 / len(weights))
-
-
-def drawn(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One position drawn from each column of weights `(labels, n)`."""
-    reached = np.cumsum(weights, axis=0)
-    places = (reached <= rng.random(weights.shape[1]) * reached[-1]).sum(axis=0)
-    return np.minimum(places, len(weights) - 1)

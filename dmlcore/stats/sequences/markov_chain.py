@@ -9,20 +9,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.domains import chosen_probability
+from dmlcore.base.errors import DataError, DegenerateError
+from dmlcore.base.label_domains import LabelProbabilities, TransitionMap, Transitions
+from dmlcore.base.labels import LabelMap, Vocabulary
+from dmlcore.base.numerics import by_rows, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, cut
-from dmlcore.core.domains import chosen_probability
-from dmlcore.core.errors import DataError, DegenerateError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
-from dmlcore.core.label_domains import LabelProbabilities, TransitionMap, Transitions
-from dmlcore.core.labels import LabelMap, Vocabulary
-from dmlcore.core.numerics import by_rows, logs_of
 from dmlcore.core.statistics import Counts, Node, Sums
+from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import LabelSequence
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
-from dmlcore.stats.latent.weights import share
 from dmlcore.stats.sequences.chain_draws import Walks
 from dmlcore.stats.sequences.chain_runs import given_elements, likeliest_path
 

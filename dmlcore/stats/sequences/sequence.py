@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.numerics import by_rows
 from dmlcore.core.declared import check_node, child, keys, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut, typical_of
-from dmlcore.core.errors import ParameterError, StructureError
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
-from dmlcore.core.numerics import by_rows
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
@@ -101,14 +101,14 @@ class SequenceEstimator(CombinatorEstimator):
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         offsets, inner, length = tape
-        elements = send(self.estimator, inner, by_rows(kernels.spread, weights, offsets))
+        elements = send(self.estimator, inner, by_rows(kernels.repeat_rows, weights, offsets))
         return Node(None, [elements, send(self.len_estimator, length, weights)])
 
     @classmethod
     def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
         """`backward` of several, from weights `(K, n)`."""
         offsets, inner, lengths = tape
-        elements = send.many(tuple(e.estimator for e in estimators), inner, by_rows(kernels.spread, weights, offsets))
+        elements = send.many(tuple(e.estimator for e in estimators), inner, by_rows(kernels.repeat_rows, weights, offsets))
         each = send.many(tuple(e.len_estimator for e in estimators), lengths, weights)
         return [Node(None, list(both)) for both in zip(elements, each, strict=True)]
 

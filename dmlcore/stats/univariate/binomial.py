@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import Whole, probability
+from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
+from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Whole, probability
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.core.statistics import Sums
-from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import Bound, because_of_bounds, check_bounds, summed_entropy, whole_quantile
 

@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import OrNone, chosen_probability
+from dmlcore.base.label_domains import LabelProbabilities, LabelShares
+from dmlcore.base.labels import LabelMap, Vocabulary
+from dmlcore.base.numerics import logs
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Maybe, chosen_probability
 from dmlcore.core.estimator import Estimator, pseudo_counts
-from dmlcore.core.label_domains import LabelProbabilities, LabelShares
-from dmlcore.core.labels import LabelMap, Vocabulary
-from dmlcore.core.numerics import logs
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Labels
 
@@ -89,7 +89,7 @@ class CategoricalEstimator(Estimator):
     """
 
     pseudo_count: Any = setting()
-    suff_stat: Any = parameter(Maybe(LabelShares()), default=None)
+    suff_stat: Any = parameter(OrNone(LabelShares()), default=None)
     default_value: Any = setting(False)
     name: str | None = name()
     keys: str | None = keys()

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore.base.domains import Whole
+from dmlcore.base.errors import DataError, ParameterError
+from dmlcore.base.numerics import by_rows, joined
+from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.domains import Whole
-from dmlcore.core.errors import DataError, ParameterError
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.numerics import by_rows, joined
 from dmlcore.core.statistics import Counts, Sums
-from dmlcore.core.support import Support, whole_range
 from dmlcore.kernels.codes import scatter_many
 
 MAX_VALUES = 1 << 24  # a table of probabilities over more whole numbers than this is refused

@@ -8,14 +8,14 @@ from typing import Any, Self
 
 import numpy as np
 
+from dmlcore.base.domains import positive
+from dmlcore.base.errors import DegenerateError
+from dmlcore.base.numerics import across
+from dmlcore.base.support import NONNEGATIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import positive
-from dmlcore.core.errors import DegenerateError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.numerics import across
 from dmlcore.core.statistics import Sums
-from dmlcore.core.support import NONNEGATIVE
 from dmlcore.data.layouts import Real
 
 MEAN_FLOOR = 1e-12  # of the mean of all the data: reached only by a component that sits on zeros

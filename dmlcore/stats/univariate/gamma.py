@@ -8,19 +8,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import positive, real
+from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
+from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import positive, real
-from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.core.statistics import LogMoments
-from dmlcore.core.support import POSITIVE
 from dmlcore.data.layouts import Real
 
 GAP_FLOOR = 1e-10  # of log(mean) - mean(log) of all the data: reached only by a component that sits on one value
-ROUNDING = 1e-30  # a gap below this is rounding: all values are equal
+GAP_ROUNDING = 1e-30  # a gap below this is rounding: all values are equal
 
 
 class GammaDistribution(Distribution):
@@ -151,12 +151,12 @@ class GammaEstimator(Estimator):
             prior = LogMoments(count, mean, count * (self._gap(mean, log) if gap is None else gap))
         both = statistics if prior is None else statistics + prior
         floor = GAP_FLOOR * both.gap / both.count if both.count > 0 else 0.0
-        return self.pinned(prior=prior, floor=floor if floor > GAP_FLOOR * ROUNDING else 0.0)
+        return self.pinned(prior=prior, floor=floor if floor > GAP_FLOOR * GAP_ROUNDING else 0.0)
 
     def estimate(self, statistics: LogMoments, previous: Any = None) -> GammaDistribution:
         both = statistics if self.prior is None else statistics + self.prior
         gap = np.maximum(both.gap / both.count, self.floor)
-        if np.any(gap <= (0.0 if self.floor > 0 else ROUNDING)):
+        if np.any(gap <= (0.0 if self.floor > 0 else GAP_ROUNDING)):
             value = float(np.ravel(both.mean)[np.nanargmin(gap)])
             raise DegenerateError(f"{self.label}: all values equal {value!r}, so the shape has no maximum; {REMEDY}")
         k = shape_of(gap)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import Scalar
+from dmlcore.base.numerics import across
+from dmlcore.base.support import TRIALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Scalar
-from dmlcore.core.numerics import across
 from dmlcore.core.statistics import Sums
-from dmlcore.core.support import TRIALS
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import MeanEstimator, whole_quantile
 

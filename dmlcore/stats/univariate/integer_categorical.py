@@ -8,20 +8,20 @@ from typing import Any, Self
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import Domain, OrNone, Proportions, Whole
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import logs
+from dmlcore.base.sparse import SparseSimplex, SparseTable
+from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Domain, Maybe, Shares, Whole
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
-from dmlcore.core.numerics import logs
-from dmlcore.core.sparse import SparseTable, Table
 from dmlcore.core.statistics import Counts
-from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, weights_inside
 
-table = Table()
+table = SparseSimplex()
 
 
 class IntegerCategoricalDistribution(Distribution):
@@ -141,13 +141,13 @@ class IntegerCategoricalDistribution(Distribution):
 class PlacedShares(Domain):
     """What pseudo-observations of whole numbers look like: shares `(num_vals,)`, or the pair `(first value, shares)`."""
 
-    need = f"{Shares.need}: a vector, or the pair (min_val, vector)"
+    need = f"{Proportions.need}: a vector, or the pair (min_val, vector)"
 
     def check(self, value: Any) -> Any:
         try:
             if isinstance(value, (tuple, list)) and len(value) == 2 and np.ndim(value[1]) == 1:
-                return Whole().check(value[0]), Shares().check(value[1])
-            return Shares().check(value)
+                return Whole().check(value[0]), Proportions().check(value[1])
+            return Proportions().check(value)
         except (ParameterError, ValueError):
             raise self.fail(value) from None
 
@@ -162,7 +162,7 @@ class IntegerCategoricalEstimator(RangeEstimator):
     range, `DataError` if the range is too large for a table.
     """
 
-    suff_stat: Any = parameter(Maybe(PlacedShares()), default=None)
+    suff_stat: Any = parameter(OrNone(PlacedShares()), default=None)
 
     family = IntegerCategoricalDistribution
 

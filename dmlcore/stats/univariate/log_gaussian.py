@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import positive, real
+from dmlcore.base.numerics import HALF_LOG_2PI
+from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import positive, real
 from dmlcore.core.estimator import pseudo_counts
-from dmlcore.core.numerics import HALF_LOG_2PI
 from dmlcore.core.statistics import Moments
-from dmlcore.core.support import POSITIVE
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
 

@@ -7,15 +7,15 @@ from typing import Any, Self
 import numpy as np
 
 from dmlcore import kernels
+from dmlcore.base.domains import frozen
+from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.numerics import by_rows
 from dmlcore.core.declared import keys, name, setting
-from dmlcore.core.domains import frozen
-from dmlcore.core.errors import DegenerateError, ParameterError
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.numerics import by_rows
 from dmlcore.core.statistics import Moments, Scatter, beside
 
 VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value
-ROUNDING = 2.0**-51  # relative to the mean: a standard deviation below this is rounding, and all values are equal
+RELATIVE_ROUNDING = 2.0**-51  # relative to the mean: a standard deviation below this is rounding, and all values are equal
 
 
 class MomentsEstimator(Estimator):
@@ -104,7 +104,7 @@ def variance_of(statistics: Moments) -> Any:
     if not np.any(statistics.count > 0):
         return 0.0 * statistics.m2
     variance = statistics.m2 / beside(statistics.count, statistics.m2)
-    return np.where(variance > np.square(ROUNDING * statistics.mean), variance, 0.0)[()]
+    return np.where(variance > np.square(RELATIVE_ROUNDING * statistics.mean), variance, 0.0)[()]
 
 
 def check_scale(label: str, statistics: Moments) -> None:

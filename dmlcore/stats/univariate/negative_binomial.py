@@ -8,22 +8,22 @@ from typing import Any, Self
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import nonnegative, positive
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, log_gap, logs, stirling_error
+from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import nonnegative, positive
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.numerics import HALF_LOG_2PI, LARGE, across, log_gap, logs, stirling_error
 from dmlcore.core.statistics import Counts
-from dmlcore.core.support import COUNTS
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import bisected, counts_of, summed_entropy, whole_quantile
 
-LEAST, MOST = 1e-8, 1e8  # bounds of an estimated dispersion
+LEAST_DISPERSION, MOST_DISPERSION = 1e-8, 1e8  # bounds of an estimated dispersion
 NEWTON = 1e-7  # a step of log t below which it has come to its end
 NARROWEST = 1e-300  # dispersions below this overflow, and the law is Poisson to all digits
-MANY = 20.0  # from here, gamma functions by their asymptotic series (Abramowitz and Stegun 6.1.40, 6.3.18, 6.4.12)
+ASYMPTOTIC_FROM = 20.0  # from here, gamma functions by their asymptotic series (Abramowitz and Stegun 6.1.40, 6.3.18, 6.4.12)
 
 
 class NegativeBinomialDistribution(Distribution):
@@ -149,7 +149,7 @@ def likeliest_dispersions(y: np.ndarray, w: np.ndarray, mu: np.ndarray, near: np
     """The dispersions `(K,)`, within bounds, of laws of means mu `(K,)` > 0, of counts `(m,)` in shares `(K, m)`: Newton on log t, kept
     within a bracket, from dispersions that may be near, or else from those that the variances give; t = 1 / dispersion. The slope falls
     through zero once, or nowhere."""
-    low, high = np.full(mu.shape, -math.log(MOST)), np.full(mu.shape, -math.log(LEAST))
+    low, high = np.full(mu.shape, -math.log(MOST_DISPERSION)), np.full(mu.shape, -math.log(LEAST_DISPERSION))
     excess = (w * (y - mu[:, None]) ** 2).sum(axis=1) - mu
     log_t = np.where(excess > 0, np.clip(2 * np.log(mu) - np.log(np.where(excess > 0, excess, 1.0)), low, high), high)
     log_t = log_t if near is None else np.clip(-np.log(near), low, high)
@@ -171,7 +171,9 @@ def likeliest_dispersions(y: np.ndarray, w: np.ndarray, mu: np.ndarray, near: np
 
 def out_of_bounds(label: str, dispersion: Any) -> str | None:
     """A sentence if a dispersion is one that no estimate has: no step of EM goes there, longer ones may."""
-    outside = np.ravel(dispersion)[~((np.ravel(dispersion) >= LEAST * (1 - 1e-9)) & (np.ravel(dispersion) <= MOST * (1 + 1e-9)))]
+    outside = np.ravel(dispersion)[
+        ~((np.ravel(dispersion) >= LEAST_DISPERSION * (1 - 1e-9)) & (np.ravel(dispersion) <= MOST_DISPERSION * (1 + 1e-9)))
+    ]
     return f"{label}: its dispersion, {outside[0]:.3g}, is out of bounds" if len(outside) else None
 
 
@@ -188,11 +190,11 @@ def peaked(y: np.ndarray, mu: Any, log_mu: Any, t: Any) -> np.ndarray:
 
 def log_ways(y: np.ndarray, t: Any) -> np.ndarray:
     """`log Gamma(y + t) - log Gamma(t) - y log t - log y!`, without cancellation for large t."""
-    large = np.maximum(t, MANY)
+    large = np.maximum(t, ASYMPTOTIC_FROM)
     by_series = (y + large - 0.5) * np.log1p(y / large) - y + stirling_error(y + large) - stirling_error(large)
-    small = np.minimum(t, MANY)
+    small = np.minimum(t, ASYMPTOTIC_FROM)
     direct = special.gammaln(y + small) - special.gammaln(small) - y * np.log(small)
-    return np.where(t < MANY, direct, by_series) - special.gammaln(y + 1.0)
+    return np.where(t < ASYMPTOTIC_FROM, direct, by_series) - special.gammaln(y + 1.0)
 
 
 def dispersion_slopes(values: np.ndarray, mu: Any, t: Any, of: Callable[[np.ndarray], np.ndarray] = np.asarray) -> tuple[Any, Any]:
@@ -208,23 +210,23 @@ def dispersion_slopes(values: np.ndarray, mu: Any, t: Any, of: Callable[[np.ndar
 
 def digamma_gap(k: Any) -> np.ndarray:
     """`log k - psi(k)`."""
-    r = 1.0 / np.maximum(k, MANY)
+    r = 1.0 / np.maximum(k, ASYMPTOTIC_FROM)
     s = r * r
     series = 0.5 * r + s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s / 240)))
-    small = np.minimum(k, MANY)
-    return np.where(k < MANY, np.log(small) - special.psi(small), series)
+    small = np.minimum(k, ASYMPTOTIC_FROM)
+    return np.where(k < ASYMPTOTIC_FROM, np.log(small) - special.psi(small), series)
 
 
 def trigamma_gap(k: Any) -> np.ndarray:
     """`psi'(k) - 1 / k`."""
-    r = 1.0 / np.maximum(k, MANY)
+    r = 1.0 / np.maximum(k, ASYMPTOTIC_FROM)
     s = r * r
     series = s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
-    small = np.minimum(k, MANY)
-    if not np.any(k < MANY):
+    small = np.minimum(k, ASYMPTOTIC_FROM)
+    if not np.any(k < ASYMPTOTIC_FROM):
         return series
-    below = sum(1.0 / np.square(small + i) for i in range(1, int(MANY)))  # psi'(k) = psi'(k + 1) + 1 / k^2 (6.4.6)
-    r = 1.0 / (small + MANY)
+    below = sum(1.0 / np.square(small + i) for i in range(1, int(ASYMPTOTIC_FROM)))  # psi'(k) = psi'(k + 1) + 1 / k^2 (6.4.6)
+    r = 1.0 / (small + ASYMPTOTIC_FROM)
     s = r * r
     above = r + s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
-    return np.where(k < MANY, below + above + (1.0 - small) / np.square(small), series)
+    return np.where(k < ASYMPTOTIC_FROM, below + above + (1.0 - small) / np.square(small), series)

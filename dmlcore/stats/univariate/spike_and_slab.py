@@ -9,15 +9,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import Domain, Whole, chosen_probability, probability
+from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import across, logs
+from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.domains import Domain, Whole, chosen_probability, probability
-from dmlcore.core.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
-from dmlcore.core.numerics import across, logs
 from dmlcore.core.statistics import Counts
-from dmlcore.core.support import Support, whole_range
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, whole_quantile
 

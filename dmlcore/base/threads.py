@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from dmlcore.core.errors import ParameterError
+from dmlcore.base.errors import ParameterError
 
 
 def thread_count(threads: int | None) -> int:

@@ -1,26 +1,17 @@
-"""The Gaussian law of a vector, any of whose coordinates may be missing at random."""
+"""Vectors any of whose coordinates may be missing, and what a Gaussian law says of those from the others."""
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution
-from dmlcore.core.domains import covariance, vector
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
-from dmlcore.core.keys import estimated
-from dmlcore.core.numerics import HALF_LOG_2PI, joined
-from dmlcore.core.statistics import Node, Scatter
+from dmlcore.base.marks import is_missing, missing_among
+from dmlcore.base.numerics import HALF_LOG_2PI
 from dmlcore.data.columns import Values
-from dmlcore.data.layouts import Layout, Vector
-from dmlcore.data.marks import is_missing, missing_among
+from dmlcore.data.layouts import Vector
 from dmlcore.data.values import cells_inside
-from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
-from dmlcore.stats.multivariate.vectors import Dimension, check_dimension
 
 BATCH = 1 << 18  # numbers in the Cholesky factors of one batch
 
@@ -175,42 +166,7 @@ class PartialVector(Vector):
         return x
 
 
-class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDistribution):
-    """A vector of d reals, Gaussian with mean mu and covariance covar, of which some coordinates may not have been observed.
-
-    The log density of a vector is that of its known coordinates, `N(x_o; mu_o, covar_oo)`; without any it is 0. So densities over all
-    patterns of missing coordinates do not sum to one: what goes missing is not modelled, and should not depend on the missing values
-    (missing at random, Rubin 1976). mu: `(d,)`. covar: `(d, d)`, symmetric and positive definite. Draws are complete.
-    """
-
-    mu: np.ndarray = parameter(vector)
-    covar: np.ndarray = parameter(covariance)
-    name: str | None = name()
-    keys: str | None = keys()
-
-    support: ClassVar[Any] = None
-
-    @cached_property
-    def layout(self) -> Layout:  # type: ignore[override]
-        return PartialVector(self.label, self.dim)
-
-    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        check_dimension(column.x, self.dim, self.label)
-        if column.complete:
-            with np.errstate(over="ignore"):
-                return self.log_densities(column.x), (column, None)
-        places = [filled(column, mu, covar) for mu, covar in zip(joined(self.mu), joined(self.covar, 2), strict=True)]
-        log = np.array([log for log, _, _ in places]).reshape(*self.batch, len(column))
-        return log, (column, [(x, left) for _, x, left in places])
-
-    def estimator(self, pseudo_count: Any = None) -> PartialGaussianEstimator:
-        if pseudo_count is None:
-            return PartialGaussianEstimator(self.dim, name=self.name, keys=self.keys)
-        counts = pseudo_counts(pseudo_count, 2, "PartialGaussianDistribution")
-        return PartialGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
-
-
-def filled(column: Gapped, mu: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+def conditional_moments(column: Gapped, mu: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Log densities, vectors with missing coordinates at their conditional mean, and the conditional covariances of each batch.
 
     From the Cholesky factor of the covariance with the known coordinates first (Little and Rubin 2002, section 11.2).
@@ -229,59 +185,3 @@ def filled(column: Gapped, mu: np.ndarray, covar: np.ndarray) -> tuple[np.ndarra
         left.append(batch.left(factors))
     x[log == -np.inf] = mu  # such rows can take part with weight zero only
     return log, x, left
-
-
-class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimator):
-    """Maximum likelihood for a Gaussian vector from all coordinates that were observed, by EM.
-
-    A step fills what is missing by its conditional mean under the current law and adds its conditional covariance to the scatter
-    (Dempster, Laird and Rubin 1977, section 4.1). Without missing coordinates the fit is that of `MultivariateGaussianEstimator`, to
-    the bit. Arguments, priors and floors are as there.
-    """
-
-    dim: int | None = parameter(Dimension(), default=None)
-    pseudo_count: Any = setting((None, None))
-    suff_stat: Any = setting((None, None))
-    name: str | None = name()
-    keys: str | None = keys()
-
-    family = PartialGaussianDistribution
-    stacks = True
-
-    @cached_property
-    def layout(self) -> Layout:  # type: ignore[override]
-        return PartialVector(self.label, self.dim)
-
-    def with_gaps(self, allow: Any) -> Estimator:
-        return self
-
-    def impossible(self, x: Any) -> str | None:
-        infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
-        return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
-
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
-
-    def open(self, column: Any, open: Any) -> Any:
-        if column.complete:
-            return column, None
-        open.shares(1, len(column))  # what is missing is latent
-        x = np.where(np.isfinite(column.x), column.x, column.centre)
-        each = [np.where(b.known, 0.0, column.spread[b.order])[:, b.least :] for b in column.batches]
-        place = x, [spread[:, :, None] * np.eye(spread.shape[1]) for spread in each]
-        return column, [place] * math.prod(open.batch)
-
-    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        column, places = tape
-        if places is None:
-            return Node(self.statistics(column.x, weights))
-        parts = [self._expected(column, x, left, w) for (x, left), w in zip(places, joined(weights), strict=True)]
-        return Node(Scatter.together(parts, weights.shape[:-1]))
-
-    def _expected(self, column: Gapped, x: np.ndarray, left: list[np.ndarray], weights: np.ndarray) -> Scatter:
-        own = self.statistics(x, weights)
-        more = sum(batch.added(covariances, weights) for batch, covariances in zip(column.batches, left, strict=True))
-        return Scatter(own.count, own.mean, own.m2 + more)
-
-    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
-        return estimated(self, own.count, previous, lambda: self.estimate(own, previous))

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.errors import StructureError
-from dmlcore.inference.uncertainty.parameters import named_numbers
+from dmlcore.inference.parameters import named_numbers
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import Covariance, Domain, Some
+from dmlcore.base.domains import Covariance, Domain, PartlyFree
+from dmlcore.base.label_domains import TransitionMap
+from dmlcore.base.labels import LabelMap
+from dmlcore.base.sparse import SparseTable
 from dmlcore.core.flat import parameter_nodes
-from dmlcore.core.label_domains import TransitionMap
-from dmlcore.core.labels import LabelMap
-from dmlcore.core.sparse import SparseTable
 from dmlcore.fitting.problem import paired
 
-REAL, POSITIVE, PROBABILITY = "real", "positive", "probability"
+REAL_SCALE, POSITIVE_SCALE, PROBABILITY_SCALE = "real", "positive", "probability"
 ON_BOUND = "on its bound"
 FIXED = "not estimated"
 
@@ -44,7 +44,7 @@ class Block:
 
     def numbers(self, flat: np.ndarray | None = None) -> np.ndarray:
         """The numbers `(m,)` of the value, or of the value at other coordinates `(size,)`."""
-        return numbers(self.domain, self.value if flat is None else self.domain.unflatten(flat, self.value))
+        return numbers_of(self.domain, self.value if flat is None else self.domain.unflatten(flat, self.value))
 
     def jacobian(self, steps: np.ndarray) -> np.ndarray:
         """Derivatives `(m, size)` of the numbers by the coordinates: central differences of fourth order with these steps."""
@@ -67,15 +67,15 @@ class Block:
         values = self.numbers()
         if self.size == 0 and len(values) == 1:
             return np.ones(1, dtype=bool)
-        inside = np.array([scale == PROBABILITY for scale in self.scales])
+        inside = np.array([scale == PROBABILITY_SCALE for scale in self.scales])
         return inside & (len(values) > 1) & ((values == 0) | (values == 1))
 
 
-def numbers(domain: Domain, value: Any) -> np.ndarray:
+def numbers_of(domain: Domain, value: Any) -> np.ndarray:
     """The numbers of a parameter's value, `(m,)`; of a covariance, the lower triangle; of a vector, those not taken from elsewhere."""
     if isinstance(domain, Covariance):
         return value[np.tril_indices(len(value))]
-    if isinstance(domain, Some):
+    if isinstance(domain, PartlyFree):
         return value[domain.where]
     if isinstance(value, (LabelMap, SparseTable)):
         return value.values_array
@@ -89,7 +89,7 @@ def numbers(domain: Domain, value: Any) -> np.ndarray:
 def _suffixes(domain: Domain, value: Any) -> list[str]:
     if isinstance(domain, Covariance):
         return [f"[{i}, {j}]" for i, j in zip(*np.tril_indices(len(value)), strict=True)]
-    if isinstance(domain, Some):
+    if isinstance(domain, PartlyFree):
         return [f"[{i}]" for i in domain.where.tolist()]
     if isinstance(value, TransitionMap):
         pairs: Any = value.pairs.labels
@@ -103,21 +103,21 @@ def _suffixes(domain: Domain, value: Any) -> list[str]:
 
 def _scales(domain: Domain, value: Any) -> list[str]:
     """How each number answers when coordinates move says what it is: a doubled number is positive, doubled odds a probability."""
-    here, own = domain.flatten(value), numbers(domain, value)
+    here, own = domain.flatten(value), numbers_of(domain, value)
     if isinstance(domain, Covariance):
-        return [POSITIVE if i == j else REAL for i, j in zip(*np.tril_indices(len(value)), strict=True)]
+        return [POSITIVE_SCALE if i == j else REAL_SCALE for i, j in zip(*np.tril_indices(len(value)), strict=True)]
     if len(here) < len(own):
-        return [PROBABILITY if len(own) > 1 or (here.size and 0 < own[0] < 1) else REAL] * len(own)
+        return [PROBABILITY_SCALE if len(own) > 1 or (here.size and 0 < own[0] < 1) else REAL_SCALE] * len(own)
     out = []
-    moved = [(factor, numbers(domain, domain.unflatten(here + np.log(factor), value))) for factor in (2.0, 3.0)]
+    moved = [(factor, numbers_of(domain, domain.unflatten(here + np.log(factor), value))) for factor in (2.0, 3.0)]
     for i, v in enumerate(own):
         inside = 0 < v < 1 and all(np.isclose(to[i] * (1 - v), factor * v * (1 - to[i]), rtol=1e-9) for factor, to in moved)
         positive = v > 0 and all(np.isclose(to[i], factor * v, rtol=1e-9) for factor, to in moved)
-        out.append(PROBABILITY if inside else POSITIVE if positive else REAL)
+        out.append(PROBABILITY_SCALE if inside else POSITIVE_SCALE if positive else REAL_SCALE)
     return out
 
 
-def blocks(model: Any) -> list[Block]:
+def parameter_blocks(model: Any) -> list[Block]:
     """Every parameter of a model in the order of its flat vector; of tied nodes the first."""
     with np.errstate(over="ignore"):  # of probabilities that are zero but for rounding
         return list(_blocks(model))
@@ -133,9 +133,9 @@ def _blocks(model: Any) -> Iterator[Block]:
             if domain.free(value):
                 name = f"{path}.{field}".lstrip(".")
                 scales = _scales(domain, value)
-                bounded = np.full(size, scales[0] != REAL)
+                bounded = np.full(size, scales[0] != REAL_SCALE)
                 if isinstance(domain, Covariance):
-                    bounded = np.array([scale == POSITIVE for scale in scales])
+                    bounded = np.array([scale == POSITIVE_SCALE for scale in scales])
                 names = tuple(name + suffix for suffix in _suffixes(domain, value))
                 yield Block(path, field, domain, value, start, size, names, tuple(scales), bounded)
             start += size
@@ -161,4 +161,4 @@ def fixed_fields(estimator: Any, model: Any) -> set[tuple[str, str]]:
 
 def named_numbers(model: Any) -> dict[str, float]:
     """Every parameter of a model by name."""
-    return {name: float(v) for block in blocks(model) for name, v in zip(block.names, block.numbers(), strict=True)}
+    return {name: float(v) for block in parameter_blocks(model) for name, v in zip(block.names, block.numbers(), strict=True)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-MANY = 200  # rows that a table shows at most
+MAX_LINES = 200  # rows that a table shows at most
 
 
 def cell(value: Any) -> str:
@@ -24,14 +24,14 @@ def as_text(rows: list[dict[str, Any]]) -> str:
     if not rows:
         return "(nothing)"
     heads = list(rows[0])
-    body = [[cell(row[head]) for head in heads] for row in rows[:MANY]]
+    body = [[cell(row[head]) for head in heads] for row in rows[:MAX_LINES]]
     numeric = [any(isinstance(row[head], (int, float)) for row in rows) for head in heads]
     widths = [max(len(head), *(len(line[j]) for line in body)) for j, head in enumerate(heads)]
     lines = [
         "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in zip(line, widths, numeric, strict=True))
         for line in [heads, *body]
     ]
-    more = [f"... {len(rows) - MANY} more"] if len(rows) > MANY else []
+    more = [f"... {len(rows) - MAX_LINES} more"] if len(rows) > MAX_LINES else []
     return "\n".join(line.rstrip() for line in [*lines, *more])
 
 
@@ -39,7 +39,7 @@ def as_html(rows: list[dict[str, Any]], caption: str) -> str:
     """The same as an HTML table."""
     heads = list(rows[0]) if rows else []
     head = "".join(f"<th>{html.escape(h)}</th>" for h in heads)
-    lines = ["".join(f"<td>{html.escape(cell(row[h]))}</td>" for h in heads) for row in rows[:MANY]]
+    lines = ["".join(f"<td>{html.escape(cell(row[h]))}</td>" for h in heads) for row in rows[:MAX_LINES]]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    more = f"<tfoot><tr><td>... {len(rows) - MANY} more</td></tr></tfoot>" if len(rows) > MANY else ""
+    more = f"<tfoot><tr><td>... {len(rows) - MAX_LINES} more</td></tr></tfoot>" if len(rows) > MAX_LINES else ""
     return f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{more}</table>"

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import Simplex, frozen, log_ratios
+from dmlcore.base.domains import Simplex, frozen, log_ratios
 
-LONG = 1 << 16  # entries from which a table may be kept sparse
-FEW = 4  # it is where no more than one entry in so many is positive
+LONG_TABLE = 1 << 16  # entries from which a table may be kept sparse
+SPARSE_RATIO = 4  # it is where no more than one entry in so many is positive
 
 
 class SparseTable(Mapping[int, float]):
@@ -24,7 +24,7 @@ class SparseTable(Mapping[int, float]):
     @staticmethod
     def suits(size: int, positive: int) -> bool:
         """Whether a table of this size with so many positive entries is kept sparse."""
-        return size >= LONG and positive * FEW <= size
+        return size >= LONG_TABLE and positive * SPARSE_RATIO <= size
 
     def dense(self) -> np.ndarray:
         """The whole table `(size,)`."""
@@ -66,14 +66,14 @@ class SparseTable(Mapping[int, float]):
         return SparseTable, (self.size, self.where, self.values_array)
 
 
-class Table(Simplex):
+class SparseSimplex(Simplex):
     """Probabilities `(n,)` that sum to one; a `SparseTable` where there are many, and few are positive."""
 
     def check(self, value: Any) -> Any:
         if isinstance(value, SparseTable):
             return value
         p = super().check(value)
-        where = np.flatnonzero(p) if len(p) >= LONG else np.zeros(0)
+        where = np.flatnonzero(p) if len(p) >= LONG_TABLE else np.zeros(0)
         return SparseTable(len(p), where, p[where]) if SparseTable.suits(len(p), len(where)) else p
 
     def shown(self, value: Any) -> np.ndarray:

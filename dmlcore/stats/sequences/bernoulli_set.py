@@ -8,15 +8,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.core import special
+from dmlcore.base import special
+from dmlcore.base.domains import OrNone, chosen_probability
+from dmlcore.base.label_domains import LabelProbabilities
+from dmlcore.base.labels import LabelMap
+from dmlcore.base.numerics import across, by_rows, logs_of
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, cut
-from dmlcore.core.domains import Maybe, chosen_probability
 from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
 from dmlcore.core.keys import estimated
-from dmlcore.core.label_domains import LabelProbabilities
-from dmlcore.core.labels import LabelMap
-from dmlcore.core.numerics import across, by_rows, logs_of
 from dmlcore.core.statistics import Counts, Node
 from dmlcore.data.sequences import LabelSet
 
@@ -103,7 +103,7 @@ class BernoulliSetEstimator(CombinatorEstimator):
 
     min_prob: float = parameter(chosen_probability, default=1e-128)
     pseudo_count: Any = setting()
-    suff_stat: Any = parameter(Maybe(LabelProbabilities(total=False)), default=None)
+    suff_stat: Any = parameter(OrNone(LabelProbabilities(total=False)), default=None)
     name: str | None = name()
     keys: str | None = keys()
 

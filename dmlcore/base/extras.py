@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from dmlcore.core.errors import LibraryError
+from dmlcore.base.errors import LibraryError
 
 EXTRAS = {
     "formulaic": "formula",

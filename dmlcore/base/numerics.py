@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
+from dmlcore.base import special
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 LARGE = 1e3  # beyond this, log-gamma formulas lose more than 1e-12 and the saddle-point forms are used

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.domains import SUM_TOLERANCE, Domain, Shares, from_log_ratios, log_ratios, normalised
-from dmlcore.core.errors import ParameterError, shorten
-from dmlcore.core.labels import FixedDict, LabelMap, Vocabulary, plain
-from dmlcore.core.numerics import joined
-from dmlcore.data.marks import holds_mark
+from dmlcore.base.domains import SUM_TOLERANCE, Domain, Proportions, from_log_ratios, log_ratios, normalised
+from dmlcore.base.errors import ParameterError, shorten
+from dmlcore.base.labels import FixedDict, LabelMap, Vocabulary, plain
+from dmlcore.base.marks import holds_mark
+from dmlcore.base.numerics import joined
 
 
 class LabelProbabilities(Domain):
@@ -106,14 +106,14 @@ def refuse_marks(table: LabelMap, need: str) -> None:
 class LabelShares(Domain):
     """Numbers per label that stand in proportion to probabilities, stored as probabilities. A setting."""
 
-    need = f"a mapping from labels to {Shares.need}"
+    need = f"a mapping from labels to {Proportions.need}"
 
     def check(self, value: Any) -> LabelMap:
         if not isinstance(value, Mapping):
             raise self.fail(value)
         try:
             given = LabelMap.of(value)
-            shares = LabelMap(given.labels, Shares().check(given.values_array))
+            shares = LabelMap(given.labels, Proportions().check(given.values_array))
         except (TypeError, ValueError, OverflowError):
             raise self.fail(value) from None
         refuse_marks(given, self.need)

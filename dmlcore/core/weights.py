@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core import special
-from dmlcore.core.domains import Simplex
-from dmlcore.core.errors import ParameterError
+from dmlcore.base import special
+from dmlcore.base.domains import Simplex
+from dmlcore.base.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
 
 
@@ -46,7 +46,7 @@ def weight_prior(estimator: Any, shape: Any, who: str) -> np.ndarray | None:
     return count * spread / spread.sum()
 
 
-def chosen(w: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def drawn_components(w: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draws `size` components: which occur, how often, and where row i's draw lies among the draws laid end to end."""
     z = rng.choice(len(w), size=size, p=w)
     which, counts = np.unique(z, return_counts=True)
