@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import pickle
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -19,8 +20,9 @@ import dmlcore.fitting.search as searching
 from dmlcore import OnlineEM, fit
 from dmlcore.base.errors import DegenerateError, DmlcoreError
 from dmlcore.core.keys import Ties, log_prior, maximise, preorder
+from dmlcore.fitting.climb import EMRun
 from dmlcore.fitting.problem import Problem
-from dmlcore.stats import MixtureEstimator
+from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, MixtureEstimator
 from tests.examples import BY_NAME, EXAMPLES
 from tests.test_conformance_fitting import Case, added, assert_same, cases, is_fitted, is_latent
 
@@ -115,6 +117,44 @@ def test_twice_the_columns_cost_eight_times_the_linear_algebra(name: str, operat
         fit(list(zip(rng.normal(size=(400, p)), response, strict=True)), BY_NAME[name].estimator, max_its=1)
         costs.append(sum(operations))
     assert costs[1] <= 8.5 * costs[0]
+
+
+def calls_of_a_step(rows: Any, estimator: Any) -> int:
+    """Python functions called in one EM step."""
+    problem = Problem(rows, estimator)
+    climb = EMRun(problem, problem.start(np.random.default_rng(0), 0.5), accelerate=False)
+    for _ in range(3):
+        climb.step()
+    made = [0]
+
+    def count(frame: Any, event: str, arg: Any) -> None:
+        made[0] += event == "call"
+
+    sys.setprofile(count)
+    try:
+        climb.step()
+    finally:
+        sys.setprofile(None)
+    return made[0]
+
+
+def table_of(n: int, labels: int, reals: int, levels: int = 3) -> list[tuple[Any, ...]]:
+    rng = np.random.default_rng(0)
+    columns = [rng.integers(levels, size=n).astype(str).tolist() for _ in range(labels)] + rng.normal(size=(reals, n)).tolist()
+    return list(zip(*columns, strict=True))
+
+
+def record_of(labels: int, reals: int) -> CompositeEstimator:
+    return CompositeEstimator([CategoricalEstimator()] * labels + [GaussianEstimator()] * reals)
+
+
+def test_a_step_asks_no_more_of_the_interpreter_for_twice_the_rows_levels_components_or_fields() -> None:
+    """What grows with these is arithmetic, in arrays."""
+    base = calls_of_a_step(table_of(200, 4, 3), MixtureEstimator([record_of(4, 3)] * 3))
+    assert calls_of_a_step(table_of(400, 4, 3), MixtureEstimator([record_of(4, 3)] * 3)) <= base + 5
+    assert calls_of_a_step(table_of(200, 4, 3, 6), MixtureEstimator([record_of(4, 3)] * 3)) <= base + 5
+    assert calls_of_a_step(table_of(200, 4, 3), MixtureEstimator([record_of(4, 3)] * 6)) <= base + 5
+    assert calls_of_a_step(table_of(200, 8, 6), MixtureEstimator([record_of(8, 6)] * 3)) <= base + 5
 
 
 def test_a_factor_of_many_levels_and_a_column_that_follows_from_others() -> None:

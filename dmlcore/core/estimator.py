@@ -110,6 +110,19 @@ class Estimator(Shown, Declared):
         defaults = {field: f.default for field, f in family.__dataclass_fields__.items() if field in domains}
         return family.unchecked(shape, **{**defaults, **given, **parameters})
 
+    def columns_of_children(self, column: Any) -> tuple[Any, ...]:
+        """The columns that its children read, of a column that it reads; None for those that are made of it in a pass."""
+        return (None,) * len(self.children())
+
+    def together_on(self, column: Any) -> Any:
+        """How its children are read together where it reads a column, as a stack may do it; None where they are not."""
+        return None
+
+    def free_numbers(self, law: Any) -> int:
+        """How many numbers are free in one law of a stack; of one that holds like fields, in each of these."""
+        one = (0,) * len(law.batch)
+        return sum(domain.free(domain.apart(v, one) if law.batch else v) for _, domain, v in law.parameters())
+
     # -- what a leaf may implement -------------------------------------------------------------------------------------
 
     def resolve(self, statistics: Any) -> Self:

@@ -70,13 +70,14 @@ class Stacking:
 
     estimator: the tree of the user's model, resolved, every place a node of its own. shape: of the stack of whole models (starts of a
     search); `()` for one model. tied: whether places are tied; components of mixtures then stay apart, as what is tied is found by
-    place. `stacked` is the estimator of such a stack.
+    place. column: the rows, of which like fields of records may be read together. `stacked` is the estimator of such a stack.
     """
 
-    def __init__(self, estimator: Estimator, tied: bool, shape: tuple[int, ...] = ()):
+    def __init__(self, estimator: Estimator, tied: bool, shape: tuple[int, ...] = (), column: Any = None):
         self.estimator, self.apart, self.shape = estimator, tied, shape
         self._held: dict[int, bool] = {}
-        self.stacked = self._estimator([estimator] * int(np.prod(shape)), shape)
+        self._plans: dict[int, Any] = {}
+        self.stacked = self._estimator([estimator] * int(np.prod(shape)), shape, column)
 
     def holds(self, e: Any) -> bool:
         """Whether a mixture's components are one stack."""
@@ -87,15 +88,20 @@ class Stacking:
             self._held[id(e)] = all(like(first, other) for other in others)
         return self._held[id(e)]
 
-    def _estimator(self, es: list[Any], shape: tuple[int, ...]) -> Any:
+    def _estimator(self, es: list[Any], shape: tuple[int, ...], column: Any) -> Any:
         e = es[0]
         if not e.stacks:
             return e if not shape else SeveralEstimator.unchecked((), estimators=tuple(es), places=shape)
-        columns = list(zip(*(x.children() for x in es), strict=True))
-        K = e.stacked_children if columns and self.holds(e) else 0
-        kids = [self._estimator(list(column), shape) for column in columns[K:]]
-        if K:
-            one = self._estimator([c for x in es for c in x.children()[:K]], (*shape, K))
+        places = list(zip(*(x.children() for x in es), strict=True))
+        K = e.stacked_children if places and self.holds(e) else 0
+        columns = e.columns_of_children(column) if column is not None else (None,) * len(places)
+        kids = [self._estimator(list(place), shape, part) for place, part in zip(places[K:], columns[K:], strict=True)]
+        plan = None if column is None else e.together_on(column)
+        if plan is not None:
+            self._plans[id(e)] = plan
+            e = plan.estimator(kids)
+        elif K:
+            one = self._estimator([c for x in es for c in x.children()[:K]], (*shape, K), columns[0])
             e = e.pinned(**{e.components_field: (one,), **_rest(e, kids)}, together=K)
         elif kids:
             e = e.with_children(tuple(kids))
@@ -133,6 +139,8 @@ class Stacking:
         kids = law.children()
         K = e.stacked_children if kids and self.holds(e) else 0
         new = [self._stack(child, [x.children()[j] for x in laws], shape) for j, child in enumerate(e.children()) if j >= K]
+        if id(e) in self._plans:
+            return self._plans[id(e)].joined(new, shape)
         fields = {f: d.together([x.stored(f) for x in laws], shape) if shape else v for f, d, v in own_fields(law)}
         if K:
             one = self._stack(e.children()[0], [c for x in laws for c in x.children()[:K]], (*shape, K))
@@ -156,6 +164,12 @@ class Stacking:
             return law.laws[int(np.ravel_multi_index(index, law.batch))]
         if not e.stacks:
             return law
+        if hasattr(law, "plan"):
+            key = id(law), "parts"
+            if key not in done:
+                done[key] = law.plan.split(law)
+            kids = zip(e.children(), done[key], strict=True)
+            return e.family(tuple(self._law(child, part, index, done) for child, part in kids), name=e.name, keys=e.keys)
         fields = {f: d.apart(v, index) if law.batch else v for f, d, v in own_fields(law)}
         given = {f: getattr(e, f) for f in ("name", "keys") if f in fields and f in dict(e._fields)}
         kids = law.children()

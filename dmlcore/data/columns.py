@@ -15,6 +15,7 @@ A block is a slice of a column: a view, with offsets moved.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -169,6 +170,14 @@ class Record(Column):
 
     def __init__(self, n: int, fields: tuple[Column, ...]):
         self.n, self.fields = n, fields
+        self._kept: dict[int, tuple[Any, Any]] = {}
+
+    def kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What is made of the fields for a purpose, once."""
+        found = self._kept.get(id(key))
+        if found is None:
+            found = self._kept[id(key)] = key, make()
+        return found[1]
 
     def slice(self, start: int, stop: int) -> Record:
         return Record(stop - start, tuple(field.slice(start, stop) for field in self.fields))

@@ -86,7 +86,8 @@ class Problem:
         is for one model whose like parts are stacks; apart: or are not."""
         key = starts, apart
         if key not in self.ties.stacked:
-            stacking = Stacking(self.estimator, apart or self.ties.any, () if starts is None else (starts,))
+            shape = () if starts is None else (starts,)
+            stacking = Stacking(self.estimator, apart or self.ties.any, shape, None if apart else self.encoded.column)
             self.ties.stacked[key] = stacking, Ties(stacking.stacked)
         out = self._copy()
         out.stacking, out.ties = self.ties.stacked[key]
@@ -192,6 +193,7 @@ class Problem:
     def on(self, data: Any, weights: Any = None) -> Problem:
         """The same resolved estimator on other rows."""
         out = self._copy()
+        out.ties = Ties(self.estimator)  # how these are held as stacks may differ
         out._hold(data, weights)
         return out
 

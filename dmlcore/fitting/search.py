@@ -32,12 +32,13 @@ UNLIKELY = 0.1  # part of them: rows that a first model explains worst
 STARTS = 16  # starts of the first round; the next rounds double their number
 KINDS = ("values", "far", 0.06, "laws", "values", 0.1, "far", 0.3)  # of starts, in turn
 NEAR = 0.05  # nats within which two starts are taken to come to one optimum
+RESTING = 1e-3  # nats: a start whose last step gained less has come to rest
 UNSEEN = 0.01  # part of the space of starts that may lead to optima nobody has seen
 WORK = 8_000_000  # rows times nodes times steps that more starts may cost, and more moves
 LOOKED_AT = 12  # ends that are followed at most, from the highest down, for those that rest on no few rows
 FINALISTS = 3  # of these, followed to their end
 AGREEING = 4  # starts that must have come to the best end, where components are not moved
-FRUITLESS = 2  # generations of moves in a row that find nothing better, after which no more are made
+FRUITLESS = 3  # generations of moves in a row that find nothing better, after which no more are made
 GENERATIONS = 12
 LEAST_MOVES, MOST_MOVES = 12, 64  # of one generation
 BETTER = 1e-3  # nats by which an end must be better to be another
@@ -125,12 +126,13 @@ def _race(
 def _settled(problem: Problem, runs: list[Run]) -> bool:
     """Whether little of the space of starts can lead to optima that none has come to.
 
-    Of N starts that came to w optima, `w (w + 1) / (N (N - 1))` is what the others are expected to fill (Boender and Rinnooy Kan 1987).
+    Of N starts that came to rest, at w optima, `w (w + 1) / (N (N - 1))` is what the others are expected to fill (Boender and Rinnooy Kan
+    1987).
     """
-    ends = [run.objective / problem.unit for run in runs if run.error is None and run.stack is not None and not spiky(problem, run)]
-    seen = 1 + int((np.diff(np.sort(ends)) > NEAR).sum()) if ends else 0
-    N = len(runs)
-    return seen * (seen + 1) <= UNSEEN * N * (N - 1)
+    resting = [run for run in runs if run.error is None and run.gain < RESTING * problem.unit and not spiky(problem, run)]
+    ends = np.sort([run.objective / problem.unit for run in resting])
+    seen, N = 1 + int((np.diff(ends) > NEAR).sum()), len(resting)
+    return N > 1 and seen * (seen + 1) <= UNSEEN * N * (N - 1)
 
 
 def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = -np.inf) -> list[EMRun]:

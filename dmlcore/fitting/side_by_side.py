@@ -31,6 +31,7 @@ class Run:
     stack: Any = None
     objective: float = -np.inf
     steps: int = 0
+    gain: float = np.inf  # of the last step
     error: Exception | None = None
     spiky: bool | None = None  # what is known of that
 
@@ -57,15 +58,17 @@ def carried_on(problem: Problem, runs: Sequence[Run], steps: int, deadline: floa
 
     def carry_on(together: Problem, part: Sequence[Run]) -> None:
         stack: Any = stack_of(one, [run.stack for run in part])
-        objective: Any = None
+        objective: Any = np.full(len(part), np.nan)
+        before = objective
         done = 0
         while done < steps and (not done or time.perf_counter() < deadline):
             done += 1
             value, statistics = together.expect(stack)
-            objective = value + together.log_prior(stack)
+            before, objective = objective, value + together.log_prior(stack)
             stack = together.maximise(statistics, stack)
         for r, run in enumerate(part):
             run.stack, run.objective, run.steps, run.spiky = taken(stack, r), float(objective[r]), run.steps + done, None
+            run.gain = float(objective[r] - before[r])
 
     if steps > 0:
         _in_stacks(problem, [run for run in runs if run.error is None and run.stack is not None], carry_on, deadline)

@@ -39,9 +39,7 @@ def rests_on_few(problem: Problem, stack: Any, statistics: list[Any], narrow: bo
     for e, law, own in zip(preorder(problem.estimator), preorder(stack), statistics, strict=True):
         if type(e).spread is Estimator.spread or own is None:
             continue
-        one = {f: domain.apart(v, (0,) * len(law.batch)) if law.batch else v for f, domain, v in law.parameters()}
-        free = sum(domain.free(one[f]) for f, domain, _ in law.parameters())
-        few = np.asarray(own.count) / problem.unit < VALUES_PER_NUMBER * free
+        few = np.asarray(own.count) / problem.unit < VALUES_PER_NUMBER * e.free_numbers(law)
         if np.any(few & (np.asarray(e.spread(law)) < NARROW) if narrow and np.any(few) else few):
             return True
     return False

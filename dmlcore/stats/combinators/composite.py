@@ -14,7 +14,9 @@ from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_v
 from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
+from dmlcore.data.columns import Record
 from dmlcore.data.layouts import Fields, Layout
+from dmlcore.stats.combinators.fields import Plan
 
 
 class CompositeDistribution(CombinatorDistribution):
@@ -127,6 +129,12 @@ class CompositeEstimator(CombinatorEstimator):
         layout: Any = self.layout
         pairs = zip(self.estimators, layout.entries(x), strict=True)
         return impossible_part((f"field {j}", e.impossible(value)) for j, (e, value) in enumerate(pairs))
+
+    def columns_of_children(self, column: Any) -> tuple[Any, ...]:
+        return column.fields if type(column) is Record else super().columns_of_children(column)
+
+    def together_on(self, column: Any) -> Any:
+        return Plan.of(self.estimators, column)
 
     @classmethod
     def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:

@@ -256,6 +256,9 @@ class GatedMixtureEstimator(CombinatorEstimator):
         """What the components see of a column of observations."""
         return column.fields[1]
 
+    def columns_of_children(self, column: Any) -> tuple[Any, ...]:
+        return (*(self.component_column(column) if hasattr(column, "fields") else None,) * len(self.estimators), None)
+
     def without(self, k: int) -> Any:
         """The estimator of the other components."""
         return self.replace(estimators=but(self.estimators, k), gate=self.gate.replace(labels=None))

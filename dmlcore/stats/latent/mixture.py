@@ -290,6 +290,9 @@ class MixtureEstimator(CombinatorEstimator):
         except StructureError:  # components that do not agree on which parts may be missing: the whole may be
             return self
 
+    def columns_of_children(self, column: Any) -> tuple[Any, ...]:
+        return (column,) * len(self.estimators)
+
     def without(self, k: int) -> Any:
         """The estimator of the other components; pseudo-observations keep their number."""
         spread = None if self.suff_stat is None else np.delete(np.asarray(self.suff_stat), k)

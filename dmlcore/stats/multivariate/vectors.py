@@ -70,13 +70,12 @@ def squared_distances(x: np.ndarray, mu: np.ndarray, scale: np.ndarray) -> np.nd
     middle = x.mean(axis=0) if len(x) else np.zeros(d)
     apart, centres = x - middle, mu - middle
     tilts = scale * centres
-    if len(mu) > 1 and (tilts * centres).max(initial=0.0) < LOST:
-        out = scale @ (apart * apart).T
-        out -= (2.0 * tilts) @ apart.T
-        out += (tilts * centres).sum(axis=1)[:, None]
-        np.maximum(out, 0.0, out=out)
-    else:
-        out = np.array([row @ ((x - centre) ** 2).T for centre, row in zip(mu, scale, strict=True)]).reshape(len(mu), len(x))
+    out = scale @ (apart * apart).T
+    out -= (2.0 * tilts) @ apart.T
+    out += (tilts * centres).sum(axis=1)[:, None]
+    np.maximum(out, 0.0, out=out)
+    for k in np.flatnonzero((tilts * centres).max(axis=1, initial=0.0) >= LOST):
+        out[k] = scale[k] @ ((x - mu[k]) ** 2).T
     return out.reshape(*shape, len(x))
 
 

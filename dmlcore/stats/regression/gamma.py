@@ -91,7 +91,7 @@ class GammaRegressionEstimator(SharingEstimator):
 
     def scale_from(self, sums: Sums, previous: Any) -> Any:
         gap = np.maximum(sums.gap / sums.count, self.floor)
-        if not np.all(gap > 0):
+        if np.any(gap <= 0):  # of a place without weight it is NaN
             raise DegenerateError(f"{self.label}: all responses are equal, so the shape has no maximum; leave it out")
         return shape_of(gap)
 

@@ -74,7 +74,7 @@ class SharingDistribution(RegressionDistribution):
         elsewhere = {place for place, _ in self.tied + self.held}
         for field, domain, value in super().parameters():
             if field == "coef" and elsewhere:
-                domain = PartlyFree(np.array([j not in elsewhere for j in range(len(value))], dtype=bool))
+                domain = PartlyFree(np.array([j not in elsewhere for j in range(value.shape[-1])], dtype=bool))
             yield field, Domain() if field in elsewhere else domain, value
 
     def estimator(self, pseudo_count: Any = None) -> Any:

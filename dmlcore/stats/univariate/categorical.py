@@ -104,6 +104,13 @@ class CategoricalEstimator(Estimator):
         if not isinstance(self.default_value, bool):
             self.family({0: 1.0}, self.default_value)
 
+    @property
+    def chance_of_unseen(self) -> float | None:
+        """What scores a label unseen in the fit; None where that depends on data nobody has seen."""
+        if isinstance(self.default_value, bool):
+            return self.unseen if self.default_value else 0.0
+        return float(self.default_value)
+
     def statistics(self, x: Vocabulary, weights: np.ndarray) -> Counts:
         return Counts(x, weights) if self.labels in (None, x) else Counts(self.labels, Counts(x, weights).over(self.labels))
 
@@ -122,7 +129,7 @@ class CategoricalEstimator(Estimator):
         labels = statistics.values if self.labels is None else self.labels
         weights = statistics.weights if self.labels is None else statistics.over(self.labels)
         weights = weights if self.prior is None else weights + self.prior.weights
-        default = self.default_value
-        if isinstance(default, bool):
-            default = 0.0 if not default else 1.0 / (statistics.count + 1.0) if self.unseen is None else self.unseen
+        default = self.chance_of_unseen
+        if default is None:
+            default = 1.0 / (statistics.count + 1.0)
         return self.law(pmap=LabelMap(labels, weights / weights.sum(axis=-1, keepdims=True)), default_value=default)

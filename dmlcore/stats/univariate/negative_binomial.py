@@ -223,4 +223,10 @@ def trigamma_gap(k: Any) -> np.ndarray:
     s = r * r
     series = s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
     small = np.minimum(k, ASYMPTOTIC_FROM)
-    return np.where(k < ASYMPTOTIC_FROM, special.zeta(2, small) - 1.0 / small, series)
+    if not np.any(k < ASYMPTOTIC_FROM):
+        return series
+    below = sum(1.0 / np.square(small + i) for i in range(1, int(ASYMPTOTIC_FROM)))  # psi'(k) = psi'(k + 1) + 1 / k^2 (6.4.6)
+    r = 1.0 / (small + ASYMPTOTIC_FROM)
+    s = r * r
+    above = r + s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
+    return np.where(k < ASYMPTOTIC_FROM, below + above + (1.0 - small) / np.square(small), series)
