@@ -20,7 +20,7 @@ from dmlcore.inference.parameters import numbers_of
 from dmlcore.selection.assignments import entropy, responsibilities
 from dmlcore.selection.cross_validation import held_out
 
-Value = float | tuple[float, float]
+CriterionValue = float | tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Criterion:
     """
 
     name: str
-    of: Callable[[Candidate], Value]
+    of: Callable[[Candidate], CriterionValue]
     larger_is_better: bool = False
     refits: bool = False
 

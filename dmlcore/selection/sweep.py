@@ -17,11 +17,10 @@ from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.data.encoded import encode, row_weights
 from dmlcore.data.values import listed
 from dmlcore.fitting.climb import OFF_THE_MAP
+from dmlcore.fitting.drivers import UNSOUND
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
 from dmlcore.selection.criteria import CRITERIA, Candidate
-
-UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
 
 
 class Failure(NamedTuple):
