@@ -30,6 +30,7 @@ from dmlcore.fitting.stopping import Remaining
 ROWS = 4000  # rows of the sample in which optima are sought
 UNLIKELY = 0.1  # part of them: rows that a first model explains worst
 STARTS = 16  # starts of the first round; the next rounds double their number
+MOST_STARTS = 512  # of all rounds
 KINDS = ("values", "far", 0.06, "laws", "values", 0.1, "far", 0.3)  # of starts, in turn
 NEAR = 0.05  # nats within which two starts are taken to come to one optimum
 RESTING = 1e-3  # nats: a start whose last step gained less has come to rest
@@ -97,7 +98,7 @@ def _rounds(
     problem: Problem, rng: np.random.Generator, descriptions: Descriptions, p: float, starts: int | None, effort: Effort, runs: list[Run]
 ) -> None:
     """Rounds of starts, each run a little and its better part a little longer, until enough is seen; added to `runs` as they begin."""
-    affordable = max(STARTS, _affordable(problem))
+    affordable = min(max(STARTS, _affordable(problem)), MOST_STARTS)
     while True:
         count = starts or min(max(STARTS, len(runs)), affordable - len(runs))
         kinds: list[Any] = [KINDS[i % len(KINDS)] for i in range(count)]
