@@ -40,8 +40,7 @@ class Estimator(Shown, Declared):
 
     mixes: ClassVar[bool] = False
     """Whether its first `num_components` children are the components of a mixture: each a law of the whole observation, or of what
-    `component_column` leaves of it. Such an estimator has `of_components` too, and its law `exchanged`, by which a search moves
-    components (`dmlcore.fitting.rearrange`)."""
+    `component_column` leaves of it. A search moves rows between them (`dmlcore.fitting.moves`)."""
 
     parted: ClassVar[tuple[str, ...]] = ()
     """The fields of those children whose own observations may be missing where this one is there: entries of it, elements, components."""

@@ -27,14 +27,6 @@ def preorder(tree: Any) -> Iterator[Any]:
         yield from preorder(child)
 
 
-def interchangeable(one: Estimator, other: Estimator) -> bool:
-    """Whether a law of one can stand in the place of the other: the same families in the same places, and equal settings if some of
-    its parameters are shared with other places."""
-    nodes, others = list(preorder(one)), list(preorder(other))
-    alike = [(type(e), len(e.children())) for e in nodes] == [(type(e), len(e.children())) for e in others]
-    return alike and (one == other or not any(e.entangled for e in nodes))
-
-
 class Ties:
     """Which nodes of an estimator's tree are tied: groups of whole nodes, and groups of own statistics."""
 
@@ -208,4 +200,4 @@ def log_prior(estimator: Estimator, model: Any, ties: Ties) -> Any:
     return total
 
 
-__all__ = ["Node", "Ties", "interchangeable", "log_prior", "maximise", "own_statistics", "preorder", "resolve"]
+__all__ = ["Node", "Ties", "log_prior", "maximise", "own_statistics", "preorder", "resolve"]

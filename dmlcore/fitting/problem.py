@@ -203,13 +203,12 @@ class Problem:
         out._learn(estimator)
         return out
 
-    def part(self, estimators: Sequence[Estimator], weights: np.ndarray) -> tuple[Problem, np.ndarray]:
-        """Of a mixture: a mixture of some of its components as estimated here (one component alone, if it is one), on the rows that have
-        weight, more than `HELD` of theirs; and which encoded rows these are."""
+    def part(self, estimator: Estimator, weights: np.ndarray) -> tuple[Problem, np.ndarray]:
+        """Of a mixture: one of its components as estimated here, alone on the rows that have weight, more than `HELD` of theirs; and which
+        encoded rows these are."""
         rows = np.flatnonzero(weights > HELD * self.row_weights)
         mixture: Any = self.estimator
         out = self._copy()
-        estimator = estimators[0] if len(estimators) == 1 else mixture.of_components(estimators)
         out.encoded = Encoded(mixture.component_column(self.encoded.column).take(rows), estimator.layout)
         out.weights, out.codes, out.copies, out.threads, out.share = weights[rows], None, None, 1, 1.0
         out.rows, out.assign = len(rows), "soft"
@@ -259,11 +258,6 @@ class Problem:
     def described(self, rng: np.random.Generator) -> Descriptions:
         """What starts whose components lie apart are drawn from (`dmlcore.fitting.seeding`); for few rows, as it looks at all at once."""
         return Descriptions(self.estimator, self.encoded.column, rng)
-
-    def spread_start(self, rng: np.random.Generator, descriptions: Descriptions | None = None) -> Distribution:
-        """A start whose components lie apart, from all the rows."""
-        shares = shares_apart(rng, self.described(rng) if descriptions is None else descriptions, "far")
-        return self._begun(lambda: self._assembled(self._opened(self.estimator, self.ties, shares, blocks=self._whole_block)))
 
     @property
     def _whole_block(self) -> list[tuple[int, int, Any]]:

@@ -89,7 +89,7 @@ def share_left(problem: Problem, k: int, component: Distribution, shares: np.nda
 
     shares, logs: the posterior and the log density of each row under the component, `(n,)`.
     """
-    part, held = problem.part(problem.estimator.children()[k : k + 1], shares * problem.row_weights)
+    part, held = problem.part(problem.estimator.children()[k], shares * problem.row_weights)
     if not len(held):
         return 1.0  # it adds nothing
     shares, logs, weights = shares[held], logs[held], part.row_weights

@@ -98,7 +98,9 @@ def test_starts_lie_apart_at_every_latent_node() -> None:
     rng = np.random.default_rng(1)
     rows = rng.choice([-9.0, 0.0, 9.0], (60, 5)) + rng.normal(size=(60, 5))
     problem = Problem(rows.tolist(), HierarchicalMixtureEstimator([GaussianEstimator()] * 3, 2))
-    mu = sorted(topic.mu for topic in problem.spread_start(np.random.default_rng(0)).topics)
+    one = problem.stacked(1)
+    start = one.starts([np.random.default_rng(0)], ["far"], problem.described(np.random.default_rng(1)))
+    mu = sorted(topic.mu for topic in one.stacking.model(start, (0,)).topics)
     np.testing.assert_allclose(mu, [-9, 0, 9], atol=1.0)
 
 

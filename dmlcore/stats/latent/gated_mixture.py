@@ -19,7 +19,7 @@ from dmlcore.core.statistics import Node
 from dmlcore.core.walk import shares_among
 from dmlcore.data.columns import Distinct, Option
 from dmlcore.data.layouts import Covariates, Fields, Layout, Maybe
-from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureEstimator, MixtureTape, PosteriorMethods, but, given_components, mixed
+from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, but, given_components, mixed
 from dmlcore.stats.regression.distribution import known_values
 from dmlcore.stats.regression.labels import Design, LabelTape, chosen_rows, share_sums
 from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionDistribution, MultinomialLogisticRegressionEstimator
@@ -101,23 +101,6 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         labels = range(self.num_components - 1)
         coef, intercept = (None if v is None else others_odds(v, k) for v in (law.coef, law.intercept))
         return self.replace(components=but(self.components, k), gate=law.replace(coef=coef, intercept=intercept, labels=labels))
-
-    def exchanged(self, places: Sequence[int], laws: Sequence[Distribution], w: np.ndarray, origins: Any, growth: np.ndarray) -> Any:
-        """The mixture with other components at some places. Each takes the gate of the place `origins`, moved for `growth` times as many
-        rows."""
-        law: Any = self.gate
-        components = list(self.components)
-        for place, new in zip(places, laws, strict=True):
-            components[place] = new
-        come_from = np.arange(len(components))
-        come_from[list(places)] = origins
-        shift = np.zeros(len(components))
-        shift[list(places)] = np.log(growth)
-        coef, intercept = (None if v is None else np.concatenate([np.zeros_like(v[:1]), v])[come_from] for v in (law.coef, law.intercept))
-        if intercept is not None:
-            intercept = intercept + shift
-        coef, intercept = (None if v is None else v[1:] - v[0] for v in (coef, intercept))
-        return self.replace(components=components, gate=law.replace(coef=coef, intercept=intercept))
 
     def weights_given(self, z: Any) -> np.ndarray:
         """Mixing weights `(n, K)` at gate covariates `(n, d)`."""
@@ -247,10 +230,6 @@ class GatedMixtureEstimator(CombinatorEstimator):
     @cached_property
     def vocabulary(self) -> Vocabulary:
         return Vocabulary(range(self.num_components))
-
-    def of_components(self, estimators: Sequence[Estimator]) -> Any:
-        """The estimator of a mixture of other components, without a gate."""
-        return MixtureEstimator(estimators)
 
     def component_column(self, column: Any) -> Any:
         """What the components see of a column of observations."""

@@ -205,14 +205,6 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
         components, w = but(self.components, k), np.delete(self.w, k)
         return self.replace(components=components, w=w / w.sum() if w.sum() > 0 else np.full(len(w), 1 / len(w)))
 
-    def exchanged(self, places: Sequence[int], laws: Sequence[Distribution], w: np.ndarray, origins: Any, growth: np.ndarray) -> Any:
-        """The mixture with other components at some places, of weights `w`; each takes rows of the place `origins`, `growth` times as
-        many."""
-        components, weights = list(self.components), np.array(self.w)
-        for place, law, weight in zip(places, laws, w, strict=True):
-            components[place], weights[place] = law, weight
-        return self.replace(components=components, w=weights / weights.sum())
-
     def given(self, x: Any, n: int) -> Any:
         logs, laws = zip(*(given(component, x, n) for component in self.components), strict=True)
         return given_components(np.array(logs) + logs_of(self.w)[:, None], laws)
@@ -275,10 +267,6 @@ class MixtureEstimator(CombinatorEstimator):
         weights, components = self.keys
         labels = () if components is None else (components,)
         return None, weights, tuple(tuple((key, k) for key in labels) for k in range(len(self.estimators)))
-
-    def of_components(self, estimators: Sequence[Estimator]) -> Any:
-        """The estimator of a mixture of other components, its weights free and without a prior."""
-        return type(self)(estimators)
 
     def component_column(self, column: Any) -> Any:
         """What the components see of a column of observations."""
