@@ -169,13 +169,13 @@ def mixed(n: int, K: int) -> Pair:
 
 ALL = [
     Table("labels 10", "10 labels x 1,000 rows, K = 3", partial(labels, 1000, 10, 3), 200, 3),
-    Table("labels 100", "100 labels x 1,000 rows, K = 5", partial(labels, 1000, 100, 5), 40, 2),
+    Table("labels 100", "100 labels x 1,000 rows, K = 5", partial(labels, 1000, 100, 5), 200, 2),
     Table("labels 30", "30 labels x 100,000 rows, K = 5", partial(labels, 100_000, 30, 5), 8, 1),
     Table("reals 10", "10 reals x 1,000 rows, K = 3", partial(reals, 1000, 10, 3), 200, 3),
-    Table("reals 100", "100 reals x 1,000 rows, K = 5", partial(reals, 1000, 100, 5), 40, 1),
+    Table("reals 100", "100 reals x 1,000 rows, K = 5", partial(reals, 1000, 100, 5), 200, 1),
     Table("reals 30", "30 reals x 100,000 rows, K = 5", partial(reals, 100_000, 30, 5), 8, 1),
-    Table("labels 34", "34 labels x 250 rows, K = 64", partial(labels, 250, 34, 64), 10, 2, "ms"),
-    Table("mixed", "10 labels, 10 reals, 5 counts, 5 optional reals x 1,000 rows, K = 4", partial(mixed, 1000, 4), 80, 4),
+    Table("labels 34", "34 labels x 250 rows, K = 64", partial(labels, 250, 34, 64), 200, 2, "ms"),
+    Table("mixed", "10 labels, 10 reals, 5 counts, 5 optional reals x 1,000 rows, K = 4", partial(mixed, 1000, 4), 200, 4),
     Table("own leaf", "a user's own Gaussian: 10 reals x 1,000 rows, K = 3", partial(own_leaf, 1000, 10, 3), 80, peer="built in"),
 ]
 TABLES = {table.name: table for table in ALL}
