@@ -108,6 +108,8 @@ def beside(number: Any, array: Any) -> Any:
 
 def nothing(one: Any, other: Any) -> bool:
     """Whether statistics without weight add nothing to others, not even the axes of a stack."""
+    if isinstance(one.count, float):
+        return one.count == 0.0
     return not np.any(one.count) and np.ndim(one.count) <= np.ndim(other.count)
 
 
