@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.domains import Child, Children
+from dmlcore.base.numerics import joined
 from dmlcore.core.declared import children, same, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
@@ -36,7 +37,7 @@ class SeveralDistribution(CombinatorDistribution):
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         logs, tapes = score.many(self.laws, column)
-        return logs.reshape(*self.batch, -1), tapes
+        return logs.reshape(*self.batch, logs.shape[-1]), tapes
 
 
 class SeveralEstimator(CombinatorEstimator):
@@ -55,7 +56,7 @@ class SeveralEstimator(CombinatorEstimator):
         return open.apart(self.estimators, column)
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        return Node(None, send.many(self.estimators, tape, weights.reshape(len(self.estimators), -1)))
+        return Node(None, send.many(self.estimators, tape, joined(weights)))
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> SeveralDistribution:
         return several(children, self.places)

@@ -110,6 +110,12 @@ class Problem:
         return out
 
     @property
+    def work(self) -> int:
+        """What a step holds at once: encoded rows, or elements where rows hold many, times the nodes of the model."""
+        elements = self.encoded.column.work()
+        return max(len(self.encoded), 0 if elements is None else int(elements[-1])) * len(self.ties.nodes)
+
+    @property
     def row_weights(self) -> np.ndarray:
         """The weight of each encoded row `(n,)`."""
         return np.ones(len(self.encoded)) if self.weights is None else self.weights

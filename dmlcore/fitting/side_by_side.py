@@ -16,7 +16,7 @@ from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.seeding import Descriptions
 from dmlcore.fitting.support import rests_on_few
 
-TOGETHER = 1 << 17  # rows x nodes x starts that one stack holds: its arrays stay in the nearer caches
+TOGETHER = 1 << 17  # rows (or elements) x nodes x starts that one stack holds: its arrays stay in the nearer caches
 
 
 @dataclass
@@ -77,7 +77,7 @@ def carried_on(problem: Problem, runs: Sequence[Run], steps: int, deadline: floa
 
 def _in_stacks(problem: Problem, runs: Sequence[Run], work: Any, deadline: float) -> None:
     """Does work on stacks of runs. One in which something fails is taken apart, until the run that fails is alone."""
-    size = max(1, TOGETHER // (len(problem.encoded) * len(problem.ties.nodes))) if problem.stackable else 1
+    size = max(1, TOGETHER // problem.work) if problem.stackable else 1
     waiting = [runs[at : at + size] for at in range(0, len(runs), size)][::-1]
     begun_one = False
     while waiting and not (begun_one and time.perf_counter() > deadline):

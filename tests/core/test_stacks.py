@@ -186,6 +186,14 @@ def test_what_a_user_writes_anew_for_one_law_is_kept_apart() -> None:
     both.compare()
 
 
+def test_starts_that_are_one_stack_are_fewer_where_rows_hold_many_elements() -> None:
+    """Sums of arrays, not of rows: 40 rows of 5 elements are 200."""
+    rows = np.random.default_rng(0).normal(size=(40, 5)).tolist()
+    estimator = MixtureEstimator([SequenceEstimator(GaussianEstimator())] * 2)
+    assert Problem(rows, estimator).work == 200 * len(Problem(rows, estimator).ties.nodes)
+    assert Problem(X, MixtureEstimator([GaussianEstimator()] * 2)).work == len(X) * 3
+
+
 def test_fields_that_are_read_together_are_as_fast_paths_must_be() -> None:
     """Coordinates whose variances are tiny beside their spread about the middle lose no digits."""
     x = np.array([[0.0, 5.0], [1e-7, 5.0], [2.0, -1.0], [2.0 + 1e-7, 1.0]])

@@ -113,8 +113,8 @@ class LabelFieldsDistribution(CombinatorDistribution):
         return by_rows(kernels.gather_sum_many, self._logs, column.codes, column.offsets), column
 
 
-class LabelColumns(Column):
-    """The labels of several fields, row by row: codes into those of all fields end to end."""
+class LabelColumns:
+    """The labels of several fields, row by row: codes into those of all fields end to end. Made of one block, which is not cut further."""
 
     def __init__(self, columns: Sequence[Any]):
         sizes = [len(column.values) for column in columns]
@@ -123,10 +123,8 @@ class LabelColumns(Column):
         self.codes = np.column_stack([column.codes + start for column, start in zip(columns, first, strict=False)]).ravel()
         self.offsets = np.arange(self.n + 1, dtype=np.int64) * len(columns)
 
-    def slice(self, start: int, stop: int) -> Any:
-        raise NotImplementedError
-
-    take = row = slice  # type: ignore[assignment]
+    def __len__(self) -> int:
+        return self.n
 
 
 class LabelFieldsEstimator(CombinatorEstimator):
@@ -154,7 +152,7 @@ class LabelFieldsEstimator(CombinatorEstimator):
         return isinstance(values, Vocabulary) and values == e.labels
 
     @staticmethod
-    def column(columns: Sequence[Any]) -> Column:
+    def column(columns: Sequence[Any]) -> LabelColumns:
         return LabelColumns(columns)
 
     @staticmethod

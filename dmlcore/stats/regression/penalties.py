@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore.base.domains import Domain, nonnegative
-from dmlcore.base.errors import ParameterError, shorten
+from dmlcore.base.errors import ParameterError, StructureError, shorten
 from dmlcore.core.declared import Declared, parameter
 
 SWEEPS = 10_000  # most passes of coordinate descent
@@ -34,12 +34,12 @@ class Penalty(Declared):
 
     def log_density(self, coef: np.ndarray) -> Any:
         """What it adds to the objective at coefficients `(.., p)`, up to a constant: `(..)`, at most 0."""
-        raise NotImplementedError
+        raise StructureError(f"{type(self).__name__} has no log_density(coef)")
 
     def step(self, information: np.ndarray, score: np.ndarray, coef: np.ndarray, penalised: np.ndarray) -> np.ndarray:
         """Of a penalty that `selects`: the step s `(.., m)` from parameters `coef` `(.., m)` that maximises the sum of
         `score . s - s . information s / 2` and the penalty of the coordinates that are `penalised` `(m,)`."""
-        raise NotImplementedError
+        raise StructureError(f"{type(self).__name__} has no step(information, score, coef, penalised)")
 
     def left_out(self, coef: np.ndarray) -> np.ndarray:
         """Which coefficients are no parameters any more, so that they cost no degree of freedom."""
