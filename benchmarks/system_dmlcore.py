@@ -29,7 +29,7 @@ class System:
 
     def ways(self) -> dict[str, Any]:
         """The ways to take an EM step, model to model, by name."""
-        problem = Problem(self.encoded, self.estimator, threads=self.threads)
+        problem = Problem.of(self.encoded, self.estimator, threads=self.threads)
         return {"expect, maximise": lambda model: problem.maximise(problem.expect(model)[1], model)}
 
     def log_likelihood(self, model: Any) -> float:
@@ -66,7 +66,7 @@ class System:
         seconds: dict[str, list[float]] = {"one": [], "two": []}
         for _ in range(max(2, steps // 5)):
             for name, threads in (("one", 1), ("two", 2)):
-                problem, model = Problem(self.encoded, self.estimator, threads=threads), self.start
+                problem, model = Problem.of(self.encoded, self.estimator, threads=threads), self.start
                 for step in range(10):
                     began = time.perf_counter()
                     model = problem.maximise(problem.expect(model)[1], model)
@@ -76,7 +76,7 @@ class System:
 
     def peak_memory(self, steps: int) -> dict[str, float]:
         """MB of the encoded data, and the most MB resident during EM steps beyond what was after encoding (Linux)."""
-        few = Problem(self.rows[:100], self.estimator)  # loads the kernels
+        few = Problem.of(self.rows[:100], self.estimator)  # loads the kernels
         few.maximise(few.expect(self.start)[1], self.start)
         self.encode()
         self.rows = None
@@ -85,7 +85,7 @@ class System:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")  # the peak starts again from here
         before = resident("VmRSS")
-        problem = Problem(self.encoded, self.estimator)
+        problem = Problem.of(self.encoded, self.estimator)
         model = self.start
         for _ in range(steps):
             model = problem.maximise(problem.expect(model)[1], model)

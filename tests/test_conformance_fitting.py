@@ -94,12 +94,12 @@ def is_leaf(e: Example) -> bool:
 
 
 def is_latent(e: Example) -> bool:
-    return Problem(data(e.name, 5, 1), e.estimator).latent
+    return Problem.of(data(e.name, 5, 1), e.estimator).resolved.latent
 
 
 def is_closed(e: Example) -> bool:
     """Whether one step of estimation gives the maximum, and there is one (values that are never seen have none)."""
-    exact = all(node.exact for node in Problem(data(e.name, 5, 1), e.estimator).ties.nodes)
+    exact = all(node.exact for node in Problem.of(data(e.name, 5, 1), e.estimator).ties.nodes)
     return is_fitted(e) and exact and not is_latent(e) and e.name != "optional always"
 
 
@@ -144,7 +144,7 @@ def assert_same(one: Any, other: Any, rtol: float = 1e-9, atol: float = 1e-12) -
 
 
 def statistics(case: Case, rows: Any, weights: Any = None) -> list[Any]:
-    return Problem(rows, case.estimator, weights).expect(case.law)[1]
+    return Problem.of(rows, case.estimator, weights).expect(case.law)[1]
 
 
 def added(one: list[Any], other: list[Any]) -> list[Any]:
@@ -219,8 +219,8 @@ def test_statistics_add(case: Case) -> None:
     whole = statistics(case, rows)
     for total in (added(added(a, b), c), added(a, added(b, c)), added(added(c, a), b)):
         assert_same(total, whole, 1e-12)
-    problem = Problem(rows[:20], case.estimator, np.ones(20))
-    problem.weights[:] = 0.0  # nothing at all: what such rows contribute is the identity
+    problem = Problem.of(rows[:20], case.estimator, np.ones(20))
+    problem = problem.weighted(np.zeros(len(problem.rows)))  # nothing at all: what such rows contribute is the identity
     empty = problem.expect(case.law)[1]
     assert_same(added(whole, empty), whole, 0.0, 0.0)
     assert_same(added(empty, whole), whole, 1e-15, 0.0)
@@ -245,7 +245,7 @@ def test_any_number_of_threads_gives_the_same_bits(case: Case, monkeypatch: pyte
     monkeypatch.setattr(dmlcore.data.encoded, "BLOCK_ROWS", 16)
     rows = case.rows(150)
     one, *others = [fit(rows, case.estimator, start=case.law, max_its=3, delta=0.0, threads=t) for t in (1, 2, 3)]
-    assert len(Problem(rows, case.estimator).encoded.blocks) > 3 or len(set(map(repr, rows))) < 50
+    assert len(Problem.of(rows, case.estimator).encoded.blocks) > 3 or len(set(map(repr, rows))) < 50
     for other in others:
         assert other.history == one.history
         assert other.model == one.model
@@ -399,12 +399,12 @@ def test_keys_that_clash_are_named() -> None:
 
 @cases("plain prior", is_leaf)
 def test_estimate_inverts_expected_statistics(case: Case) -> None:
-    resolved = Problem(case.rows(300), case.estimator).estimator
+    resolved = Problem.of(case.rows(300), case.estimator).estimator
     assert_same(resolved.estimate(case.law.expected_statistics(37.5)), case.law, 1e-10)
 
 
 def objective_of(case: Case, rows: Any, weights: Any = None) -> Any:
-    problem = Problem(rows, case.estimator, weights)
+    problem = Problem.of(rows, case.estimator, weights)
     return lambda law: problem.log_likelihood(law) + problem.log_prior(law)
 
 
@@ -432,7 +432,7 @@ def test_estimate_is_the_maximum_of_likelihood_and_prior(case: Case) -> None:
 def test_a_prior_is_pseudo_observations(case: Case) -> None:
     """The log prior of law d is the pseudo-count times the mean of log d over the law the pseudo-observations come from."""
     estimator, law, rows = case.estimator, case.law, case.rows(80)
-    problem, other = Problem(rows, estimator), estimate(rows, estimator)
+    problem, other = Problem.of(rows, estimator), estimate(rows, estimator)
     change = problem.log_prior(other) - problem.log_prior(law)
     if isinstance(law, (MultivariateGaussianDistribution, DiagonalGaussianDistribution)):
         d = law.dim
@@ -465,7 +465,7 @@ def test_em_never_lowers_the_objective(case: Case) -> None:
         assert record.status in ("iteration limit", "degenerate"), record.message
         assert record.iterations == 25
         assert np.diff(record.objective).min() >= -1e-10 * (1 + abs(record.objective[-1]))
-        problem = Problem(rows, case.estimator)
+        problem = Problem.of(rows, case.estimator)
         assert problem.log_likelihood(record.model) == pytest.approx(record.log_likelihood, rel=1e-12)
         prior = record.objective[-1] - record.log_likelihood
         assert prior == pytest.approx(problem.log_prior(record.model), rel=1e-9, abs=1e-9)

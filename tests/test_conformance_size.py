@@ -20,8 +20,9 @@ import dmlcore.fitting.search as searching
 from dmlcore import OnlineEM, fit
 from dmlcore.base.errors import DegenerateError, DmlcoreError
 from dmlcore.core.keys import Ties, log_prior, maximise, preorder
-from dmlcore.fitting.climb import EMRun
+from dmlcore.fitting.ascent import ascend, begun
 from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.starts import random_start, with_all_rows
 from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, MixtureEstimator
 from tests.examples import BY_NAME, EXAMPLES
 from tests.test_conformance_fitting import Case, added, assert_same, cases, is_fitted, is_latent
@@ -32,10 +33,11 @@ from tests.test_conformance_fitting import Case, added, assert_same, cases, is_f
 @cases("plain", lambda e: is_fitted(e) and e.name != "optional always")
 def test_statistics_of_a_sample_and_of_all_rows_add(case: Case) -> None:
     """A mixture found in a sample, with a faint share of all rows, gives every row a density."""
-    problem = Problem(case.rows(201), MixtureEstimator([case.estimator] * 2))
+    problem = Problem.of(case.rows(201), MixtureEstimator([case.estimator] * 2))
     small = problem.sample(20, np.random.default_rng(0))
-    model = small.start(np.random.default_rng(1), 1.0)
-    whole = problem.maximise(problem.faintly(small.expect(model)[1], searching.ALL_ROWS_SHARE * small.share), model)
+    model = random_start(small, np.random.default_rng(1), 1.0)
+    everywhere = problem.downweighted(searching.ALL_ROWS_SHARE * small.rows.share)
+    whole = problem.maximise(with_all_rows(small.expect(model)[1], everywhere), model)
     assert np.isfinite(problem.log_likelihood(whole))
     alone = small.maximise(small.expect(model)[1], model)
     assert small.log_likelihood(whole) == pytest.approx(small.log_likelihood(alone), rel=1e-3)  # the share is faint
@@ -44,7 +46,7 @@ def test_statistics_of_a_sample_and_of_all_rows_add(case: Case) -> None:
 @cases("plain")
 def test_statistics_of_some_rows_and_of_the_rest_are_those_of_all(case: Case) -> None:
     rows = case.rows(90)
-    problem = Problem(rows, case.estimator)
+    problem = Problem.of(rows, case.estimator)
     some, rest, whole = (problem.on(part).expect(case.law)[1] for part in (rows[:20], rows[20:], rows))
     assert_same(added(some, rest), whole, 1e-12)
 
@@ -121,10 +123,10 @@ def test_twice_the_columns_cost_eight_times_the_linear_algebra(name: str, operat
 
 def calls_of_a_step(rows: Any, estimator: Any) -> int:
     """Python functions called in one EM step."""
-    problem = Problem(rows, estimator)
-    climb = EMRun(problem, problem.start(np.random.default_rng(0), 0.5), accelerate=False)
-    for _ in range(3):
-        climb.step()
+    problem = Problem.of(rows, estimator)
+    states = ascend(begun(problem, random_start(problem, np.random.default_rng(0), 0.5)), accelerate=False)
+    for _ in range(2):
+        next(states)
     made = [0]
 
     def count(frame: Any, event: str, arg: Any) -> None:
@@ -132,7 +134,7 @@ def calls_of_a_step(rows: Any, estimator: Any) -> int:
 
     sys.setprofile(count)
     try:
-        climb.step()
+        next(states)
     finally:
         sys.setprofile(None)
     return made[0]
@@ -183,7 +185,7 @@ def answers(estimator: Any, owns: list[Any], previous: Any) -> list[Any]:
 
 @cases()
 def test_what_is_fixed_for_a_fit_survives_a_pickle_and_a_copy(case: Case) -> None:
-    problem = Problem(case.rows(40), case.estimator)
+    problem = Problem.of(case.rows(40), case.estimator)
     value, owns = problem.expect(case.law)
     expected = answers(problem.estimator, owns, case.law)
     for again in (pickle.loads(pickle.dumps(problem.estimator)), copy.deepcopy(problem.estimator)):
@@ -208,7 +210,7 @@ def test_a_fit_survives_a_pickle_and_a_copy(case: Case) -> None:
 
 
 def test_what_is_fixed_for_a_fit_survives_another_process() -> None:
-    problems = [(Problem(e.data(40), e.law.estimator(1.5)), e.law) for e in EXAMPLES]
+    problems = [(Problem.of(e.data(40), e.law.estimator(1.5)), e.law) for e in EXAMPLES]
     asked = [(problem, problem.expect(law)[1], law) for problem, law in problems]
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = [pool.submit(problem.maximise, owns, law) for problem, owns, law in asked]

@@ -281,5 +281,5 @@ def test_a_start_draws_rows_and_not_distinct_values(p: float) -> None:
     means = [float(law.w @ [part.lam for part in law.components]) for law in starts]
     assert np.std(means) < 2 * np.std(x) / np.sqrt(p * len(x))
     assert np.mean(means) == pytest.approx(np.mean(x), abs=0.2)
-    weights = Problem(x, PoissonEstimator())._kept(np.random.default_rng(1), p)
+    weights = Problem.of(x, PoissonEstimator()).rows.kept(np.random.default_rng(1), p)
     assert weights == pytest.approx(p, abs=6 * np.sqrt(p / 200))

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from benchmarks.convergence.problems import PROBLEMS
-from dmlcore.fitting.climb import OFF_THE_MAP, EMRun, follow
+from dmlcore.base.numerics import OUTSIDE_DOMAIN
+from dmlcore.fitting.ascent import ascend, begun
 from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.starts import random_start
 from dmlcore.fitting.stopping import Remaining
 
 NEAR = 1e-6  # nats
@@ -24,25 +27,31 @@ MOST = 5000  # EM steps of a run
 def tasks() -> Iterator[tuple[str, Problem, Any]]:
     """`(name, problem, start)`."""
     for name, problem in PROBLEMS.items():
-        ours = Problem(problem.rows, problem.estimator(), threads=1)
+        ours = Problem.of(problem.rows, problem.estimator(), threads=1)
         for seed in range(3):
-            yield f"{name}, start {seed}", ours, ours.start(np.random.default_rng(seed), 0.1)
+            yield f"{name}, start {seed}", ours, random_start(ours, np.random.default_rng(seed), 0.1)
     from tests.examples import EXAMPLES
 
     for example in EXAMPLES:
         if example.tags & {"deaf", "fixed"}:
             continue
         for kind, estimator in (("plain", example.estimator), ("prior", example.law.estimator(1.5))):
-            ours = Problem(example.data(300, 1), estimator, threads=1)
+            ours = Problem.of(example.data(300, 1), estimator, threads=1)
             if ours.latent:
-                yield f"{example.name}, {kind}", ours, ours.start(np.random.default_rng(0), 0.3)
+                yield f"{example.name}, {kind}", ours, random_start(ours, np.random.default_rng(0), 0.3)
 
 
 def ascent(problem: Problem, start: Any, accelerate: bool) -> tuple[float, int, bool]:
     """`(objective at the end, steps to within NEAR of it, whether it converged to a sound model)`."""
-    climb = follow(EMRun(problem, start, accelerate), Remaining(problem.unit), MOST)
-    steps = next(i for i, value in enumerate(climb.objective) if value >= climb.objective[-1] - NEAR)
-    return climb.objective[-1], steps, climb.sound and climb.status == "converged"
+    first, rule = begun(problem, start), Remaining(problem.unit)
+    state, objective, converged = first, [first.objective], False
+    for state in islice(ascend(first, accelerate), MOST):
+        objective.append(state.objective)
+        converged = rule.met(state) is not None
+        if converged:
+            break
+    steps = next(i for i, value in enumerate(objective) if value >= objective[-1] - NEAR)
+    return objective[-1], steps, converged and state.nondegenerate
 
 
 def main() -> None:
@@ -51,7 +60,7 @@ def main() -> None:
     for name, problem, start in tasks():
         try:
             (plain, n, sound), (fast, m, also) = (ascent(problem, start, accelerate) for accelerate in (False, True))
-        except OFF_THE_MAP as error:
+        except OUTSIDE_DOMAIN as error:
             print(f"{name}: {error}")
             continue
         print(f"{name}: {n} -> {m} steps, objective {plain:.9f} -> {fast:.9f}{'' if sound and also else ' (not both converged)'}")

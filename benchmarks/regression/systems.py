@@ -25,7 +25,7 @@ def of_dmlcore(x: np.ndarray, y: np.ndarray, family: str, start: Any) -> Step:
     estimator = stats.MixtureEstimator([leaf] * len(start["w"]))
     covariates, response = estimator.layout.values
     encoded = Encoded(Record(len(x), (covariates.encode(x), response.encode(y))), estimator.layout)
-    problem = Problem(encoded, estimator, threads=1)
+    problem = Problem.of(encoded, estimator, threads=1)
 
     def step() -> float:
         nonlocal model

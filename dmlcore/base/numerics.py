@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base import special
+from dmlcore.base.errors import DmlcoreError
+
+OUTSIDE_DOMAIN = (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, OverflowError)  # what a point outside a domain raises
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 LARGE = 1e3  # beyond this, log-gamma formulas lose more than 1e-12 and the saddle-point forms are used

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,13 +26,19 @@ def check_rule(assign: Any, accelerate: Any, delta: Any, change: Any) -> None:
         raise ParameterError("with assign='stochastic' gains and changes are chance: stop by max_its or patience, not by delta or change")
 
 
-def rule_of(assign: str, draws: np.random.Generator | None) -> Any:
+def mixing(assign: str, draws: np.random.Generator | None) -> Callable[[int], Any]:
     """Of one pass over the rows: what gives the rule of the block that begins at a row, the same for any number of threads."""
     if draws is None:
-        mix = largest if assign == "hard" else exact_mix
-        return lambda start: mix
-    seed = int(draws.integers(1 << 62))
-    return lambda start: Drawn((seed, start))
+        return partial(_every_block, largest if assign == "hard" else exact_mix)
+    return partial(_block_draws, int(draws.integers(1 << 62)))
+
+
+def _every_block(mix: Any, start: int) -> Any:
+    return mix
+
+
+def _block_draws(seed: int, start: int) -> Drawn:
+    return Drawn((seed, start))
 
 
 def random_shares(rng: np.random.Generator) -> Any:

@@ -20,7 +20,7 @@ from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit
-from dmlcore.fitting.starts import begun
+from dmlcore.fitting.starts import adjusted, random_start
 
 UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
 
@@ -29,23 +29,23 @@ def initialize(data: Any, estimator: Estimator, rng: Random = None, p: float = 0
     """A random start: about a fraction `p` of the rows, assigned at random wherever a component must be chosen."""
     if not 0 < p <= 1:
         raise ParameterError(f"p must be in (0, 1], got {p!r}")
-    problem = Problem(data, estimator, weights)
-    model = problem.start(generator(rng), p)
+    problem = Problem.of(data, estimator, weights)
+    model = random_start(problem, generator(rng), p)
     problem.log_likelihood(model)  # raises `SupportError` for a row that no start gives a density
     return model
 
 
 def estimate(data: Any, estimator: Estimator, prev_estimate: Distribution | None = None, weights: Any = None) -> Distribution:
     """One EM step from `prev_estimate`. A model without latent parts needs none: the result is its maximum likelihood fit."""
-    problem = Problem(data, estimator, weights)
+    problem = Problem.of(data, estimator, weights)
     if prev_estimate is not None:
-        previous = begun(problem, prev_estimate)
+        previous = adjusted(problem, prev_estimate)
         return problem.maximise(problem.expect(previous)[1], previous)
-    if not problem.latent and not problem.exact:
+    if not problem.resolved.latent and not problem.resolved.exact:
         return fit(problem, estimator).model
-    if problem.latent:
+    if problem.resolved.latent:
         raise StructureError(f"{estimator.label} has latent parts: estimate() needs prev_estimate (see initialize), or use optimize()")
-    model = problem.start(generator(0), 1.0)
+    model = random_start(problem, generator(0), 1.0)
     problem.log_likelihood(model)  # names a row that no parameters could give positive density
     return model
 

@@ -14,15 +14,16 @@ from dmlcore.base.threads import one_blas_thread
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
+from dmlcore.fitting.ascent import reasons, runaways
 from dmlcore.fitting.assignment import check_rule
-from dmlcore.fitting.climb import EMRun, interrupted, reasons, runaways
-from dmlcore.fitting.observe import Callback, Tell, observers, progress_bars
+from dmlcore.fitting.events import Event
+from dmlcore.fitting.observe import Callback, observers, progress_bars
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.record import Fit, Start
 from dmlcore.fitting.removal import Removal
-from dmlcore.fitting.saddle import better_point
+from dmlcore.fitting.run import Limits, run_to_end
 from dmlcore.fitting.search import search
-from dmlcore.fitting.starts import check_fraction, first_model, given_start
+from dmlcore.fitting.starts import check_fraction, first_model, given_start, random_start
 from dmlcore.fitting.stopping import Remaining, SmallChange, SmallGain, Unimproved
 
 
@@ -93,18 +94,18 @@ def fit(
     deadline = np.inf if time_limit is None else began + time_limit
     if progress:
         progress_bars()  # a missing library is better known before the work
-    problem = data if isinstance(data, Problem) else Problem(data, estimator, weights, threads)
+    problem = data if isinstance(data, Problem) else Problem.of(data, estimator, weights, threads)
     held_out = None if vdata is None else encode(vdata, problem.estimator.layout)
-    if problem.closed and start is None and init_estimator is None and delta is None and min_share is None:
+    if problem.resolved.closed and start is None and init_estimator is None and delta is None and min_share is None:
         return _closed(problem, estimator, callback, began, assign)
     removal = None if min_share is None else Removal(problem, estimator, min_share)
     rng = generator(rng)
-    events: list[str] = []
+    events: list[Event] = []
     tried: list[Start] = []
     searched, ended, reached, cut_short = 0, 0, 0, False
     if start is not None:
         model = given_start(problem, start, rng)
-    elif starts == 1 or not problem.choosing or init_estimator is not None or (delta is not None and starts is None):
+    elif starts == 1 or not problem.resolved.choosing or init_estimator is not None or (delta is not None and starts is None):
         model = first_model(problem, init_estimator, rng, init_p)
     else:
         found = search(problem, rng, init_p, starts, deadline, max_its)
@@ -113,104 +114,66 @@ def fit(
         cut_short = found.interrupted
     problem = problem.assigned(assign, rng)
     if not problem.permits(model):
-        events.append("the start is not tied or fixed as the estimator is; the record begins one EM step from it")
+        said = "the start is not tied or fixed as the estimator is; the record begins one EM step from it"
+        events.append(Event("other start", said, step=0))
         model = problem.maximise(problem.expect(model)[1], model)
-    climb = EMRun(problem, model, accelerate=delta is None and assign == "soft" if accelerate is None else accelerate)
     rules = _rules(problem, assign, delta, change)
     watch = None
     if held_out is not None:
-        watch = Unimproved(lambda climb: float(log_densities(climb.model, held_out, threads).sum()), patience, "the validation data")
+        watch = Unimproved(lambda state: float(log_densities(state.model, held_out, threads).sum()), patience, "the validation data")
     elif assign == "stochastic":
         watch = Unimproved(attrgetter("rank"), patience, "the data")
-    if watch is not None:
-        rules.append(watch)
+    rules += [] if watch is None else [watch]
+    accelerate = delta is None and assign == "soft" if accelerate is None else accelerate
+    limits = Limits(0 if cut_short else max_its, deadline)
     with observers(callback, progress, max_its) as tell:
-        _ascend(climb, rules, removal, 0 if cut_short else max_its, deadline, tell, events)
-    if not climb.history:
-        raise KeyboardInterrupt
-    problem = climb.problem
-    best, history, objective = climb.model, climb.history, climb.objective
+        path = run_to_end(problem, model, accelerate, rules, removal, limits, tell)
+    last, problem = path.last, path.last.problem
+    best, history, objective = last.model, path.history, path.objective
+    events += path.events
     if watch is not None and watch.best is not None:
-        events.append(f"of {climb.steps} steps, {watch.what} chose the model after step {watch.step}")
+        said = f"of {last.step} steps, {watch.what} chose the model after step {watch.step}"
+        events.append(Event("chosen step", said, step=watch.step))
         best, history, objective = watch.best, history[: watch.step + 1], objective[: watch.step + 1]
-    status, message = climb.status or "", climb.message
+    status, message = last.status or "", last.message
     if cut_short:
         status, message = "interrupted", "interrupted in the search for a start; the model is the best so far"
-    for path, _, law in paired(problem.estimator, best):
-        for k in np.flatnonzero(np.asarray(getattr(law, "w", ())) == 0):
-            events.append(f"{path or 'at the top'}: component {k} has no weight, and keeps the law it had")
-    if best is climb.model and problem.latent:
-        events += climb.weakly_supported
-    if (why := reasons(problem, best) or (climb.runaways if best is climb.model else [])) and status != "interrupted":
-        status, message = "degenerate", f"{why[0]} (after {climb.steps} steps: {message})"
+    for place, _, law in paired(problem.estimator, best):
+        for k in np.flatnonzero(np.asarray(getattr(law, "w", ())) == 0).tolist():
+            said = "component {component} has no weight, and keeps the law it had"
+            events.append(Event("no weight", said, place=place, component=k))
+    if best is last.model and problem.resolved.latent:
+        events += last.weakly_supported
+    if (why := reasons(problem, best) or (last.runaways if best is last.model else [])) and status != "interrupted":
+        status, message = "degenerate", why[0].with_text(f"{why[0].text} (after {last.step} steps: {message})")
     if assign == "hard":
         message += "; what it maximised is the classification log likelihood"
     seconds = time.perf_counter() - began
     kept = estimator if removal is None else removal.estimator_of(best)
     removed = len(estimator.children()) - len(kept.children())
-    rows = problem.weight
+    rows = problem.rows.weight
     return Fit(best, status, message, history, objective, seconds, events, tried, searched, ended, reached, assign, kept, removed, rows)
 
 
 def _closed(problem: Problem, estimator: Estimator, callback: Callback | None, began: float, assign: str) -> Fit:
     """The record of a fit whose maximum follows from the statistics of all rows."""
-    model = problem.start(np.random.default_rng(0), 1.0)
+    model = random_start(problem, np.random.default_rng(0), 1.0)
     log_likelihood = problem.log_likelihood(model)  # names a row that no parameters could give positive density
     objective = log_likelihood + float(problem.log_prior(model))
     if callback is not None:
         callback(0, log_likelihood, model)
     status, message = "converged", "the maximum is closed: it took no steps"
-    if why := reasons(problem, model) or runaways(problem, model, problem.start_statistics):
-        status, message = "degenerate", f"{why[0]} ({message})"
+    if why := reasons(problem, model) or runaways(problem, model, problem.resolved.start_statistics):
+        status, message = "degenerate", why[0].with_text(f"{why[0].text} ({message})")
     seconds = time.perf_counter() - began
-    return Fit(model, status, message, [log_likelihood], [objective], seconds, assign=assign, estimator=estimator, rows=problem.weight)
+    return Fit(model, status, message, [log_likelihood], [objective], seconds, assign=assign, estimator=estimator, rows=problem.rows.weight)
 
 
 def _rules(problem: Problem, assign: str, delta: float | None, change: float | None) -> list[Any]:
-    rules: list[Any] = [] if change is None else [SmallChange(change)]
+    others: list[Any] = [] if change is None else [SmallChange(change)]
     if assign == "stochastic":
-        return rules
-    return [SmallGain(delta) if delta is not None else Remaining(problem.unit), *rules]
-
-
-def _ascend(climb: EMRun, rules: list[Any], removal: Removal | None, max_its: int, deadline: float, tell: Tell, events: list[str]) -> None:
-    """Steps until a rule is met, a limit is reached, or Ctrl-C; saddles are left, and light components removed, on the way."""
-    escape_rng = np.random.default_rng(0)
-    stop = next((rule for rule in rules if isinstance(rule, Remaining) and climb.problem.assign == "soft"), None)
-    try:
-        while climb.status is None:
-            climb.step()
-            if climb.status is not None:
-                break
-            if removal is not None and climb.anew:
-                events.append(removal.event)
-            tell(climb)
-            if removal is not None and climb.steps < max_its and time.perf_counter() <= deadline and removal.applies(climb):
-                continue
-            reasons_to_end = [rule.met(climb) if climb.steps else None for rule in rules]
-            why = next(filter(None, reasons_to_end), None)
-            if time.perf_counter() > deadline:
-                climb.status, climb.message = "time limit", f"stopped at the time limit after {climb.steps} steps; more may be gained"
-            elif climb.steps >= max_its and why is None:
-                climb.status, climb.message = "iteration limit", f"stopped at the limit of {max_its} steps; more may be gained"
-            elif stop is not None and climb.steps < max_its and (reasons_to_end[0] or stop.stalled(climb)):
-                beyond = better_point(climb.problem, climb.stack, climb.objective[-1], escape_rng, climb.apart)
-                if beyond is not None:
-                    events.append(f"step {climb.steps}: EM stood nearly still at a saddle; went on from a better point nearby")
-                    climb.go_on_from(beyond)
-                    continue
-            if climb.status is None and why is not None:
-                before = climb.steps
-                if climb.steps < max_its:
-                    climb.finish_on_an_em_step()
-                if climb.steps > before:
-                    tell(climb)
-                if climb.status is None:
-                    climb.status, climb.message = "converged", why
-    except (KeyboardInterrupt, SystemError) as error:
-        if not climb.history or not interrupted(error):
-            raise
-        climb.status, climb.message = "interrupted", f"interrupted after {climb.steps} steps; the model is the best so far"
+        return others
+    return [SmallGain(delta) if delta is not None else Remaining(problem.unit), *others]
 
 
 def _check(max_its: Any, delta: Any, starts: Any, time_limit: Any, change: Any) -> None:

@@ -10,10 +10,10 @@ from dmlcore.base.extras import library
 from dmlcore.core.distribution import Distribution
 
 if TYPE_CHECKING:
-    from dmlcore.fitting.climb import EMRun
+    from dmlcore.fitting.ascent import State
 
 Callback = Callable[[int, float, Distribution], None]
-Tell = Callable[["EMRun"], None]
+Tell = Callable[["State"], None]
 
 
 @contextmanager
@@ -21,12 +21,12 @@ def observers(callback: Callback | None, progress: bool, most: int) -> Iterator[
     """What to call after each step: the callback, and the bar if one is asked for."""
     bar = _bar(most) if progress else None
 
-    def tell(climb: EMRun) -> None:
+    def tell(state: State) -> None:
         if bar is not None:
-            bar.set_postfix_str(f"log likelihood {climb.history[-1]:.6f}", refresh=False)
-            bar.update(climb.steps - bar.n)
+            bar.set_postfix_str(f"log likelihood {state.log_likelihood:.6f}", refresh=False)
+            bar.update(state.step - bar.n)
         if callback is not None:
-            callback(climb.steps, climb.history[-1], climb.model)
+            callback(state.step, state.log_likelihood, state.model)
 
     try:
         yield tell

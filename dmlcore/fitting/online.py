@@ -9,8 +9,9 @@ from dmlcore.base.random import Random
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.fit import fit
-from dmlcore.fitting.problem import Problem, faint
+from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit
+from dmlcore.fitting.resolved import scaled
 
 
 class OnlineEM:
@@ -47,22 +48,22 @@ class OnlineEM:
     def partial_fit(self, data: Any, weights: Any = None) -> OnlineEM:
         """Takes in one batch of observations, with one weight per row if they count differently; returns itself."""
         if self._problem is None or self._model is None:
-            problem = Problem(data, self.estimator, weights, self.threads)
-            if problem.local or not problem.scalable:
+            problem = Problem.of(data, self.estimator, weights, self.threads)
+            if problem.resolved.local or not problem.resolved.scalable:
                 need = "online EM needs statistics that hold under any model and can be scaled, by a method scaled(factor)"
                 raise StructureError(f"{need}; of regressions, only those of linear ones do")
             self.first = fit(problem, self.estimator, rng=self.rng)
             self._problem, self._model = problem, self.first.model
         else:
             problem = self._problem.on(data, weights)
-        size = problem.weight
-        fresh = [own if own is None else faint(own, 1 / size) for own in problem.expect(self._model)[1]]
+        size = problem.rows.weight
+        fresh = [own if own is None else scaled(own, 1 / size) for own in problem.expect(self._model)[1]]
         step = float((self.batches + 1) ** -self.decay)
         old = self._mean or fresh
-        self._mean = [new if new is None else faint(before, 1 - step) + faint(new, step) for before, new in zip(old, fresh, strict=True)]
+        self._mean = [new if new is None else scaled(before, 1 - step) + scaled(new, step) for before, new in zip(old, fresh, strict=True)]
         self.batches, self.rows = self.batches + 1, self.rows + size
         if self.batches > 1:
-            whole = [own if own is None else faint(own, self.rows) for own in self._mean]
+            whole = [own if own is None else scaled(own, self.rows) for own in self._mean]
             self._model = problem.maximise(whole, self._model)
         return self
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from dmlcore.fitting.events import Event
 from dmlcore.fitting.stopping import noise
 
 SAME = 1e-5  # nats, for rows of weight one: nearer than this, two ascents ended at one optimum
@@ -33,7 +34,8 @@ class Fit:
     why, in a sentence. history: the log likelihood after i steps, i = 0, 1, .., which repeats where a step was refused because it would
     have gone down; objective: what was maximised, which is the same with the log prior, or, where assign is "hard", the classification
     log likelihood with the log prior. It falls where a component was removed, and where classes are drawn. seconds: wall time. events:
-    what else happened on the way, such as a saddle that was left. starts: how each start of a search went. assign: how rows were given
+    what else happened on the way, such as a saddle that was left: sentences, which also know their kind, step and place.
+    starts: how each start of a search went. assign: how rows were given
     to classes. estimator: the one that was given, without the components removed for `min_share`; removed: how many these are. rows: the
     weight of all rows.
     """
@@ -44,7 +46,7 @@ class Fit:
     history: list[float] = field(repr=False)
     objective: list[float] = field(repr=False)
     seconds: float
-    events: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
     searched: int = 0  # EM steps of the search for a start
     ended: int = 0  # starts of the search that were not given up early

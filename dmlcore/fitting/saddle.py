@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.distribution import Distribution
+from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.core.flat import flatten, parameter_nodes, unflatten
-from dmlcore.fitting.climb import OFF_THE_MAP
+from dmlcore.fitting.ascent import State
 from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.starts import random_start
 from dmlcore.fitting.stopping import noise
 
 SADDLE_ROWS = 20_000  # rows that suffice to tell a saddle from a maximum
@@ -29,18 +30,17 @@ TRIAL_STEPS = 4  # EM steps from there
 SURE = 1e-3  # an eigenvalue is above one if it is so by this much, or if the objective then rises
 
 
-def better_point(problem: Problem, stack: Any, objective: float, rng: np.random.Generator, apart: bool = False) -> Any:
-    """A model of higher objective, if one is a saddle of the problem; None if it looks like a maximum. Both are stacks, as those of
-    `problem.stacked(apart=apart)`."""
-    if not problem.latent:
+def off_the_saddle(state: State, rng: np.random.Generator) -> State | None:
+    """The state, turned to a better point, if it is a saddle of its problem; None if it looks like a maximum."""
+    if not state.problem.resolved.latent:
         return None
-    part = problem.sample(SADDLE_ROWS, rng)
+    part = state.problem.sample(SADDLE_ROWS, rng)
     try:
-        direction = rising_direction(part, stack, rng, apart)
-        whole = problem.stacked(apart=apart)
-        return None if direction is None else _beyond(whole, part.stacked(apart=apart), stack, objective, direction)
-    except OFF_THE_MAP:
+        direction = rising_direction(part, state.stack, rng, state.apart)
+        better = None if direction is None else _beyond(state, part.stacked(apart=state.apart), direction)
+    except OUTSIDE_DOMAIN:
         return None  # a trial point fell out of the domain of a family; the question stays open
+    return None if better is None else state.turned_to(better)
 
 
 def rising_direction(problem: Problem, model: Any, rng: np.random.Generator, apart: bool = False) -> np.ndarray | None:
@@ -79,7 +79,7 @@ def rising_direction(problem: Problem, model: Any, rng: np.random.Generator, apa
     return None
 
 
-def _stepped(problem: Problem, model: Distribution, vector: np.ndarray) -> np.ndarray | None:
+def _stepped(problem: Problem, model: Any, vector: np.ndarray) -> np.ndarray | None:
     """Flat parameters after an EM step; None if the step changed which parameters are free."""
     with np.errstate(all="ignore"):
         moved = unflatten(vector, model, checked=False)
@@ -87,13 +87,13 @@ def _stepped(problem: Problem, model: Distribution, vector: np.ndarray) -> np.nd
     return out if len(out) == len(vector) and np.isfinite(out).all() else None
 
 
-def _scales(problem: Problem, model: Distribution, rng: np.random.Generator, apart: bool) -> np.ndarray:
+def _scales(problem: Problem, model: Any, rng: np.random.Generator, apart: bool) -> np.ndarray:
     """A natural unit for each flat parameter: how far random starts lie from the model; 1 where that cannot be said."""
     total: Any = 0.0
     nodes = list(parameter_nodes(model))
     for _ in range(4):
         parts = []
-        others = list(parameter_nodes(problem.stacked(apart=apart).stack([problem.start(rng, 0.1)])))
+        others = list(parameter_nodes(problem.stacked(apart=apart).stack([random_start(problem, rng, 0.1)])))
         if len(others) != len(nodes):  # components that died at one law are one object
             return np.ones(len(flatten(model)))
         for node, other in zip(nodes, others, strict=True):
@@ -105,14 +105,16 @@ def _scales(problem: Problem, model: Distribution, rng: np.random.Generator, apa
     return np.where(spread > 0, spread, 1.0)
 
 
-def _beyond(problem: Problem, part: Problem, model: Distribution, objective: float, direction: np.ndarray) -> Distribution | None:
-    """The best of the models that a few EM steps reach from points along a direction, both ways; None if none is better.
+def _beyond(state: State, part: Problem, direction: np.ndarray) -> Any:
+    """The best of the stacks that a few EM steps reach from points along a direction, both ways; None if none is better. part: some of
+    the rows, that points are tried on.
 
     Steps are needed, as along a straight line the rest of the model does not follow: two like components moved apart need smaller
     variances before they are worth more than one.
     """
+    model, unit = state.stack, state.problem.unit
     here, best = flatten(model), None
-    base = height = part.objective(model) + WORTH * problem.unit
+    base = height = part.objective(model) + WORTH * unit
     for far in DISTANCES:
         for distance in (far, -far):
             try:
@@ -121,15 +123,14 @@ def _beyond(problem: Problem, part: Problem, model: Distribution, objective: flo
                 for _ in range(TRIAL_STEPS):
                     trial = part.maximise(part.expect(trial)[1], trial)
                 value = part.objective(trial)
-            except OFF_THE_MAP:
+            except OUTSIDE_DOMAIN:
                 continue  # the point lies outside the domain of a family
             if value > height:
                 best, height = trial, value
-        if height > base + CLEAR * problem.unit:
+        if height > base + CLEAR * unit:
             break  # no further than needed: what lies beyond may be another hill
-    if best is None or not problem.objective(best) > objective + max(WORTH * problem.unit, 100 * noise(objective, problem.unit)):
-        return None
-    return best
+    enough = state.objective + max(WORTH * unit, 100 * noise(state.objective, unit))
+    return best if best is not None and state.held.objective(best) > enough else None
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

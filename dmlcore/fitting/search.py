@@ -15,16 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import spawn
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.walk import log_densities
-from dmlcore.fitting.climb import OFF_THE_MAP, EMRun, follow, interrupted
+from dmlcore.fitting.ascent import State, followed, interrupted, scored
 from dmlcore.fitting.effort import FIRST, THEN, Effort
+from dmlcore.fitting.events import Event
 from dmlcore.fitting.moves import proposals
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Start
 from dmlcore.fitting.seeding import Descriptions
 from dmlcore.fitting.side_by_side import Run, carried_on, new_runs, spiky
+from dmlcore.fitting.starts import random_start, with_all_rows
 from dmlcore.fitting.stopping import Remaining
 
 ROWS = 4000  # rows of the sample in which optima are sought
@@ -52,7 +55,7 @@ class Search:
 
     model: Distribution
     starts: list[Start]
-    events: list[str]
+    events: list[Event]
     steps: int
     interrupted: bool
     ended: int  # starts that were not given up early
@@ -67,29 +70,30 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     if small is not problem:
         small = problem.sample(ROWS, sample_rng, _unlikely_rows(problem, small, sample_rng, effort))
     runs: list[Run] = []
-    ended: list[EMRun] = []
+    ended: list[State] = []
     gains = 0
     stopped = False
     try:
-        descriptions = small.described(describe_rng)
+        descriptions = Descriptions(small.estimator, small.encoded.column, describe_rng)
         _rounds(small, start_rng, descriptions, p, starts, effort, runs)
         ended = _finished(small, runs, effort)
         if ended and starts is None and small.estimator.mixes and _near(runs, ended[0]) < AGREEING:
             ended, gains = _moved(small, ended, descriptions, move_rng, effort)
     except (KeyboardInterrupt, SystemError) as error:
-        ended += [EMRun.at(small, run.stack) for run in runs if run.error is None and run.stack is not None]
+        ended += [scored(small, run.ahead) for run in runs if run.error is None and run.ahead is not None]
         if not ended or not interrupted(error):
             raise
         stopped = True
     if not ended:
-        problem.log_likelihood(problem.start(np.random.default_rng(0), p))  # fails as the starts did, and names the row
+        problem.log_likelihood(random_start(problem, np.random.default_rng(0), p))  # fails as the starts did, and names the row
         raise next(run.error for run in runs if run.error is not None)
-    climb = max(ended, key=lambda c: c.rank)
-    model = climb.model
+    best = max(ended, key=lambda state: state.rank)
+    model = best.model
     if small is not problem:
-        model = problem.maximise(problem.faintly(small.expect(model)[1], ALL_ROWS_SHARE * small.share), model)
+        everywhere = problem.downweighted(ALL_ROWS_SHARE * small.rows.share)
+        model = problem.maximise(with_all_rows(small.expect(model)[1], everywhere), model)
     late = [run for run in runs if run.steps > effort.first] or runs
-    reached = max(_near(late, climb), 1)
+    reached = max(_near(late, best), 1)
     events = [] if stopped else _events(runs, len(late), reached, gains)
     return Search(model, [_record(small, run) for run in runs], events, effort.steps, stopped, len(late), reached)
 
@@ -110,7 +114,7 @@ def _rounds(
 
 def _affordable(problem: Problem) -> int:
     """How many starts are cheap."""
-    return int(WORK / (len(problem.encoded) * len(problem.ties.nodes) * (FIRST + THEN / 3)))
+    return int(WORK / (len(problem.rows) * len(problem.ties.nodes) * (FIRST + THEN / 3)))
 
 
 def _race(
@@ -136,15 +140,15 @@ def _settled(problem: Problem, runs: list[Run]) -> bool:
     return N > 1 and seen * (seen + 1) <= UNSEEN * N * (N - 1)
 
 
-def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = -np.inf) -> list[EMRun]:
+def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = -np.inf) -> list[State]:
     """The few best ends, followed to where EM stops; the best first. Those that rest on spikes only where there are no others.
 
     above: an objective that they must be near, to be followed.
     """
-    alive = sorted((run for run in runs if run.error is None and run.stack is not None), key=lambda run: -run.objective)
+    alive = sorted((run for run in runs if run.error is None and run.ahead is not None), key=lambda run: -run.objective)
     alive = [run for run in alive if run.objective > above - problem.unit]
-    ended: list[EMRun] = []
-    doubted: list[EMRun] = []
+    ended: list[State] = []
+    doubted: list[State] = []
     last = np.inf
     for run in [*(run for run in alive if not spiky(problem, run)), *(run for run in alive if spiky(problem, run))]:
         if len(ended) == FINALISTS or len(ended) + len(doubted) >= LOOKED_AT or (ended and (effort.late or spiky(problem, run))):
@@ -153,19 +157,19 @@ def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = 
             continue
         last = run.objective / problem.unit
         try:
-            climb = follow(EMRun.at(problem, run.stack), Remaining(problem.unit), effort.most, effort.deadline)
-            supported = climb.rank[:2] == (True, True)
-        except OFF_THE_MAP as error:
+            end = followed(scored(problem, run.ahead), Remaining(problem.unit), effort.most, effort.deadline)
+            supported = end.rank[:2] == (True, True)
+        except OUTSIDE_DOMAIN as error:
             run.error = error
             continue
-        effort.steps += climb.steps
-        (ended if supported else doubted).append(climb)
-    return sorted(ended or doubted, key=lambda climb: climb.rank, reverse=True)[:FINALISTS]
+        effort.steps += end.step
+        (ended if supported else doubted).append(end)
+    return sorted(ended or doubted, key=lambda state: state.rank, reverse=True)[:FINALISTS]
 
 
 def _moved(
-    problem: Problem, ended: list[EMRun], descriptions: Descriptions, rng: np.random.Generator, effort: Effort
-) -> tuple[list[EMRun], int]:
+    problem: Problem, ended: list[State], descriptions: Descriptions, rng: np.random.Generator, effort: Effort
+) -> tuple[list[State], int]:
     """The ends, or better ones that moves from them lead to, and how often they did."""
     count = min(max(LEAST_MOVES, _affordable(problem) // 2), MOST_MOVES)
     mixture: Any = problem.estimator
@@ -177,36 +181,36 @@ def _moved(
             break
         shares = [
             move
-            for climb, part in zip(ended, (2, 1, 1), strict=False)
-            for move in proposals(climb.model.seq_posterior(problem.encoded, "prior").T, points, count * part // 4, rng)
+            for state, part in zip(ended, (2, 1, 1), strict=False)
+            for move in proposals(state.model.seq_posterior(problem.encoded, "prior").T, points, count * part // 4, rng)
         ]
-        best = ended[0].objective[-1]
+        best = ended[0].objective
         trials: list[Run] = []
         _race(problem, rng, shares, descriptions, effort, trials)
         found = _finished(problem, trials, effort, best)
-        both = sorted([*ended, *found], key=lambda climb: climb.rank, reverse=True)
-        distinct = [c for i, c in enumerate(both) if not i or abs(c.objective[-1] - both[i - 1].objective[-1]) > BETTER * problem.unit]
-        better = distinct[0].rank[:2] > ended[0].rank[:2] or distinct[0].objective[-1] > best + BETTER * problem.unit
+        both = sorted([*ended, *found], key=lambda state: state.rank, reverse=True)
+        distinct = [s for i, s in enumerate(both) if not i or abs(s.objective - both[i - 1].objective) > BETTER * problem.unit]
+        better = distinct[0].rank[:2] > ended[0].rank[:2] or distinct[0].objective > best + BETTER * problem.unit
         fruitless = 0 if better else fruitless + 1
         gains += better
         ended = distinct[:FINALISTS]
     return ended, gains
 
 
-def _near(runs: list[Run], climb: EMRun) -> int:
+def _near(runs: list[Run], end: State) -> int:
     """How many starts came to an end."""
-    return sum(run.error is None and abs(run.objective - climb.objective[-1]) <= NEAR * climb.problem.unit for run in runs)
+    return sum(run.error is None and abs(run.objective - end.objective) <= NEAR * end.problem.unit for run in runs)
 
 
 def _unlikely_rows(problem: Problem, small: Problem, rng: np.random.Generator, effort: Effort) -> np.ndarray:
     """The rows that a first model, of a sample, explains worst: there may be a component that the sample missed."""
-    (first,) = new_runs(small, rng, ["far"], small.described(rng))
+    (first,) = new_runs(small, rng, ["far"], Descriptions(small.estimator, small.encoded.column, rng))
     carried_on(small, [first], effort.first, effort.deadline)
-    if first.error is not None or first.stack is None:
+    if first.error is not None or first.ahead is None:
         return np.zeros(0, dtype=np.intp)
     try:
-        logs = log_densities(EMRun.at(small, first.stack).model, problem.encoded, problem.threads)
-    except OFF_THE_MAP:
+        logs = log_densities(scored(small, first.ahead).model, problem.encoded, problem.rows.threads)
+    except OUTSIDE_DOMAIN:
         return np.zeros(0, dtype=np.intp)
     worst = int(UNLIKELY * ROWS)
     return np.argpartition(logs, worst)[:worst]
@@ -215,16 +219,17 @@ def _unlikely_rows(problem: Problem, small: Problem, rng: np.random.Generator, e
 def _record(problem: Problem, run: Run) -> Start:
     if run.error is not None:
         return Start(-np.inf, "failed", run.steps, str(run.error))
-    return Start(run.objective, "degenerate" if run.stack is not None and spiky(problem, run) else "given up", run.steps)
+    return Start(run.objective, "degenerate" if spiky(problem, run) else "given up", run.steps)
 
 
-def _events(runs: list[Run], ended: int, reached: int, gains: int) -> list[str]:
+def _events(runs: list[Run], ended: int, reached: int, gains: int) -> list[Event]:
     out = []
     failed = [run for run in runs if run.error is not None]
     if failed:
-        out.append(f"{len(failed)} of {len(runs)} starts failed; the first: {failed[0].error}")
+        out.append(Event("failed starts", f"{len(failed)} of {len(runs)} starts failed; the first: {failed[0].error}"))
     if gains:
-        out.append(f"components were merged, split or placed elsewhere {gains} times, each time for the better")
+        out.append(Event("moved components", f"components were merged, split or placed elsewhere {gains} times, each time for the better"))
     if ended > 1 and reached == 1:
-        out.append(f"only one of {ended} starts came to the best value found; more starts may find a better one")
+        said = f"only one of {ended} starts came to the best value found; more starts may find a better one"
+        out.append(Event("met once", said))
     return out

@@ -1,7 +1,7 @@
 """When to stop: rules that look at an ascent after each step.
 
 Thresholds are in nats for rows of weight one. `unit` is the mean row weight of a fit: scaling all weights changes nothing.
-A rule's `met` says why the ascent should end, or None.
+A rule's `met` says of the state after a step why the ascent should end, or None.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmlcore.fitting.climb import EMRun
+    from dmlcore.fitting.ascent import State
 
 REMAINING = 1e-8  # nats left to gain below which a fit has converged
 IN_A_ROW = 6  # steps for which that must hold: a faster rate may hide a slower one at first
@@ -33,8 +33,8 @@ class SmallGain:
     def __init__(self, delta: float):
         self.delta = delta
 
-    def met(self, climb: EMRun) -> str | None:
-        small = self.delta > 0 and not climb.refused and not climb.anew and climb.objective[-1] - climb.objective[-2] < self.delta
+    def met(self, state: State) -> str | None:
+        small = self.delta > 0 and not state.refused and not state.changed and state.gain < self.delta
         return f"the last step gained less than {self.delta:g}" if small else None
 
 
@@ -44,8 +44,8 @@ class SmallChange:
     def __init__(self, change: float):
         self.change = change
 
-    def met(self, climb: EMRun) -> str | None:
-        return f"an EM step changes no parameter by more than {self.change:g}" if climb.change() <= self.change else None
+    def met(self, state: State) -> str | None:
+        return f"an EM step changes no parameter by more than {self.change:g}" if state.change() <= self.change else None
 
 
 class Unimproved:
@@ -54,19 +54,19 @@ class Unimproved:
     what: of which data, for messages. Where a component was removed, only later models count.
     """
 
-    def __init__(self, score: Callable[[EMRun], Any], patience: int | None, what: str):
+    def __init__(self, score: Callable[[State], Any], patience: int | None, what: str):
         self.score, self.patience, self.what = score, patience, what
         self.best: Any = None
         self.value: Any = None
         self.since = self.step = 0
 
-    def met(self, climb: EMRun) -> str | None:
-        if climb.refused:
+    def met(self, state: State) -> str | None:
+        if state.refused:
             return None
-        value = self.score(climb)
+        value = self.score(state)
         self.since += 1
-        if self.best is None or value > self.value or climb.anew:
-            self.best, self.value, self.since, self.step = climb.model, value, 0, climb.steps
+        if self.best is None or value > self.value or state.changed:
+            self.best, self.value, self.since, self.step = state.model, value, 0, state.step
         if self.patience is None or self.since < self.patience:
             return None
         return f"{self.what} have become no more likely for {self.patience} steps"
@@ -86,17 +86,19 @@ class Remaining:
     def __init__(self, unit: float = 1.0) -> None:
         self.unit, self.asked = unit, 0
         self.count = 0
+        self.gains: list[float] = []  # the last two
 
-    def met(self, climb: EMRun) -> str | None:
-        objective = climb.objective
-        if len(objective) < 3:
+    def met(self, state: State) -> str | None:
+        self.gains = [] if state.changed else [*self.gains[-1:], state.gain]
+        if len(self.gains) < 2:
+            self.count = 0
             return None
-        gain, before = objective[-1] - objective[-2], objective[-2] - objective[-3]
-        flat = 0.01 * noise(objective[-1], self.unit)
+        before, gain = self.gains
+        flat = 0.01 * noise(state.objective, self.unit)
         enough = max(REMAINING * self.unit, flat)
-        if climb.refused:
-            small = climb.shortfall <= enough
-        elif (climb.bold and gain <= enough and not climb.limited) or (gain <= flat and before <= flat):
+        if state.refused:
+            small = state.shortfall <= enough
+        elif (state.beyond and gain <= enough and not state.limited) or (gain <= flat and before <= flat):
             small = True
         else:
             ratio = gain / before if before > 0 else 1.0
@@ -104,13 +106,12 @@ class Remaining:
         self.count = self.count + 1 if small else 0
         return f"less than {REMAINING:g} is estimated to be left to gain" if self.count >= IN_A_ROW else None
 
-    def stalled(self, climb: EMRun) -> bool:
+    def stalled(self, state: State) -> bool:
         """Whether gains have been small without dying out for a while: a plateau, perhaps the foot of a saddle."""
-        objective = climb.objective
-        if len(objective) - self.asked < self.PLATEAU_STEPS:
+        if state.step + 1 - self.asked < self.PLATEAU_STEPS or len(self.gains) < 2:
             return False
-        gain, before = objective[-1] - objective[-2], objective[-2] - objective[-3]
+        before, gain = self.gains
         slow = gain < self.PLATEAU_GAIN * self.unit and gain > 0.97 * before
         if slow:
-            self.asked = len(objective)
+            self.asked = state.step + 1
         return slow

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dmlcore.base.errors import DmlcoreError, EmptyError, ParameterError
+from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.data.encoded import encode, row_weights
 from dmlcore.data.values import listed
-from dmlcore.fitting.climb import OFF_THE_MAP
 from dmlcore.fitting.drivers import UNSOUND
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
@@ -147,7 +147,7 @@ def select(
             found = fit(encoded, estimator, starts=starts, rng=fit_rng, weights=weights, threads=threads, **options)
             refit = dict(folds=folds, starts=starts, rng=fold_rng, threads=threads, **options)
             row = _row(value, found, encoded, weights, criterion, refit)
-        except OFF_THE_MAP as error:
+        except OUTSIDE_DOMAIN as error:
             failures.append((value, error))
             continue
         kept.append((value, found, row | {"status": found.status, "reached": found.reached, "starts": len(found.starts)}))

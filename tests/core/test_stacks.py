@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dmlcore.core.flat import flatten
-from dmlcore.core.keys import Ties, preorder
-from dmlcore.core.stacks import SeveralDistribution, Stacking
+from dmlcore.core.keys import preorder
+from dmlcore.core.stacks import SeveralDistribution
 from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.starts import random_start
 from dmlcore.stats import (
     BernoulliSetDistribution,
     BernoulliSetEstimator,
@@ -123,10 +123,9 @@ class Both:
 
     def __init__(self, problem: Problem, models: list[Any], shape: tuple[int, ...]):
         self.problem, self.models, self.shape = problem, models, shape
-        self.stacking = Stacking(problem.estimator, problem.ties.any, shape, problem.encoded.column)
-        self.stack = self.stacking.of(models)
-        self.together = copy.copy(problem)
-        self.together.estimator, self.together.ties = self.stacking.stacked, Ties(self.stacking.stacked)
+        self.together = problem.stacked(*shape)
+        self.stacking: Any = self.together.stacking
+        self.stack = self.together.stack(models)
 
     def step(self) -> None:
         logs, owns = self.together.expect(self.stack)
@@ -156,8 +155,8 @@ class Both:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stack_takes_the_steps_of_its_laws(kind: str, shape: tuple[int, ...]) -> None:
     rows, estimator = KINDS[kind]
-    problem = Problem(rows, MixtureEstimator([estimator] * 3))
-    both = Both(problem, [problem.start(np.random.default_rng(seed), 0.5) for seed in range(*shape or (1,))], shape)
+    problem = Problem.of(rows, MixtureEstimator([estimator] * 3))
+    both = Both(problem, [random_start(problem, np.random.default_rng(seed), 0.5) for seed in range(*shape or (1,))], shape)
     assert not any(isinstance(law, SeveralDistribution) for law in preorder(both.stack))
     for _ in range(3):
         both.step()
@@ -167,8 +166,8 @@ def test_a_stack_takes_the_steps_of_its_laws(kind: str, shape: tuple[int, ...]) 
 @pytest.mark.parametrize("shape", [(), (3,)], ids=["components", "starts"])
 def test_a_gated_stack_takes_the_steps_of_its_laws(shape: tuple[int, ...]) -> None:
     rows = [(z, (z, y)) for z, y in LINES]
-    problem = Problem(rows, GatedMixtureEstimator([LinearRegressionEstimator()] * 3))
-    both = Both(problem, [problem.start(np.random.default_rng(seed), 0.5) for seed in range(*shape or (1,))], shape)
+    problem = Problem.of(rows, GatedMixtureEstimator([LinearRegressionEstimator()] * 3))
+    both = Both(problem, [random_start(problem, np.random.default_rng(seed), 0.5) for seed in range(*shape or (1,))], shape)
     for _ in range(3):
         both.step()
     both.compare()
@@ -179,8 +178,8 @@ def test_what_a_user_writes_anew_for_one_law_is_kept_apart() -> None:
         def estimate(self, statistics: Any, previous: Any = None) -> GaussianDistribution:
             return GaussianDistribution(float(statistics.mean), 1.0)
 
-    problem = Problem(X, MixtureEstimator([Unit()] * 2))
-    both = Both(problem, [problem.start(np.random.default_rng(0), 0.5)], ())
+    problem = Problem.of(X, MixtureEstimator([Unit()] * 2))
+    both = Both(problem, [random_start(problem, np.random.default_rng(0), 0.5)], ())
     assert any(isinstance(law, SeveralDistribution) for law in preorder(both.stack))
     both.step()
     both.compare()
@@ -190,8 +189,8 @@ def test_starts_that_are_one_stack_are_fewer_where_rows_hold_many_elements() -> 
     """Sums of arrays, not of rows: 40 rows of 5 elements are 200."""
     rows = np.random.default_rng(0).normal(size=(40, 5)).tolist()
     estimator = MixtureEstimator([SequenceEstimator(GaussianEstimator())] * 2)
-    assert Problem(rows, estimator).work == 200 * len(Problem(rows, estimator).ties.nodes)
-    assert Problem(X, MixtureEstimator([GaussianEstimator()] * 2)).work == len(X) * 3
+    assert Problem.of(rows, estimator).work == 200 * len(Problem.of(rows, estimator).ties.nodes)
+    assert Problem.of(X, MixtureEstimator([GaussianEstimator()] * 2)).work == len(X) * 3
 
 
 def test_fields_that_are_read_together_are_as_fast_paths_must_be() -> None:
@@ -214,8 +213,8 @@ def test_a_place_without_weight_does_what_a_law_does(kind: str) -> None:
     rows, estimator = KINDS[kind]
     without = {field: None for field in ("pseudo_count", "suff_stat") if hasattr(estimator, field)}
     estimator = estimator.replace(**without)
-    problem = Problem(rows, MixtureEstimator([estimator] * 3))
-    both = Both(problem, [problem.start(np.random.default_rng(0), 0.5).replace(w=[0.5, 0.5, 0.0])], ())
+    problem = Problem.of(rows, MixtureEstimator([estimator] * 3))
+    both = Both(problem, [random_start(problem, np.random.default_rng(0), 0.5).replace(w=[0.5, 0.5, 0.0])], ())
     both.step()
     both.compare()
 
@@ -223,7 +222,7 @@ def test_a_place_without_weight_does_what_a_law_does(kind: str) -> None:
 @pytest.mark.parametrize("shape", [(), (3,)], ids=["topics", "starts"])
 def test_topics_that_underflow_are_taken_in_log_space(shape: tuple[int, ...]) -> None:
     rows = [*([v + 200.0 * (i % 2) for v in row] for i, row in enumerate(LISTS)), [0.0, 200.0], []]
-    problem = Problem(rows, HierarchicalMixtureEstimator([GaussianEstimator()] * 2, 3))
+    problem = Problem.of(rows, HierarchicalMixtureEstimator([GaussianEstimator()] * 2, 3))
     topics = [[GaussianDistribution(mu, 1.0 + r) for mu in (0.0, 200.0)] for r in range(*shape or (1,))]
     taus = [[1.0, 0.0], [1e-300, 1.0], [0.5, 0.5]]
     both = Both(problem, [HierarchicalMixtureDistribution(pair, [0.3, 0.3, 0.4], taus) for pair in topics], shape)
@@ -235,7 +234,7 @@ def test_topics_that_underflow_are_taken_in_log_space(shape: tuple[int, ...]) ->
 
 def test_pairs_that_underflow_are_taken_in_log_space() -> None:
     rows = [(x + 300.0 * (i % 2), y + 300.0 * (i % 3 == 0)) for i, (x, y) in enumerate(PAIRS)]
-    problem = Problem(rows, JointMixtureEstimator([GaussianEstimator()] * 2, [GaussianEstimator()] * 2))
+    problem = Problem.of(rows, JointMixtureEstimator([GaussianEstimator()] * 2, [GaussianEstimator()] * 2))
     sides = [[GaussianDistribution(mu, 1.0 + r) for mu in (0.0, 300.0)] for r in range(3)]
     models = [JointMixtureDistribution(side, side, [0.5, 0.5], None, [[1.0, 0.0], [1e-300, 1.0]]) for side in sides]
     both = Both(problem, models, (3,))
@@ -245,13 +244,13 @@ def test_pairs_that_underflow_are_taken_in_log_space() -> None:
 
 
 def test_sets_without_a_certain_label_have_density_zero() -> None:
-    problem = Problem([["a", "b"], ["b"], ["a"]], MixtureEstimator([BernoulliSetEstimator(min_prob=0.0)] * 2))
+    problem = Problem.of([["a", "b"], ["b"], ["a"]], MixtureEstimator([BernoulliSetEstimator(min_prob=0.0)] * 2))
     laws = [BernoulliSetDistribution(table, 0.0) for table in ({"a": 0.5, "b": 1.0}, {"a": 1.0, "b": 0.2})]
     Both(problem, [MixtureDistribution(laws, [0.3, 0.7])], ()).step()
 
 
 def test_negative_binomial_places_of_zeros_keep_their_dispersion() -> None:
-    estimator = Problem(COUNTS, NegativeBinomialEstimator()).estimator
+    estimator = Problem.of(COUNTS, NegativeBinomialEstimator()).estimator
     weights = np.array([np.ones(100), COUNTS == 0])
     before = NegativeBinomialDistribution.unchecked((2,), mu=np.ones(2), dispersion=np.array([2.0, 3.0]))
     law = estimator.estimate(estimator.statistics(COUNTS, weights), before)

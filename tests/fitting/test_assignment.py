@@ -212,7 +212,7 @@ def test_drawn_classes_are_right_on_average(name: str) -> None:
     """What a step adds up is, over many draws, what EM expects; each draw differs from it."""
     law, rows = rows_of(name)
     weights = np.random.default_rng(2).integers(1, 4, size=len(rows)).astype(float)
-    problem = Problem(rows, law.estimator(), weights)
+    problem = Problem.of(rows, law.estimator(), weights)
     value, wanted = problem.expect(law)
     drawn = problem.assigned("stochastic", np.random.default_rng(3))
     passes = [drawn.expect(law) for _ in range(200)]
@@ -227,7 +227,7 @@ def test_drawn_classes_are_right_on_average(name: str) -> None:
 
 def test_rows_that_are_alike_are_drawn_apart_and_keep_their_weight() -> None:
     law = MixtureDistribution(poissons(2.0, 2.0), [0.5, 0.5])
-    problem = Problem([2] * 1000, law.estimator(), np.full(1000, 3.0))
+    problem = Problem.of([2] * 1000, law.estimator(), np.full(1000, 3.0))
     assert len(problem.encoded) == 1
     held = problem.assigned("stochastic", np.random.default_rng(0)).expect(law)[1][0]
     assert held.sum() == 3000.0

@@ -79,8 +79,8 @@ def test_a_closed_maximum_that_is_degenerate_says_so() -> None:
 
 
 def test_what_is_closed() -> None:
-    assert Problem(ROWS, RECORD).closed
-    assert not Problem(ROWS, MixtureEstimator([RECORD] * 2)).closed
+    assert Problem.of(ROWS, RECORD).resolved.closed
+    assert not Problem.of(ROWS, MixtureEstimator([RECORD] * 2)).resolved.closed
     gaps = [[1.0, None], [2.0, 1.0], [0.5, 3.0], [1.0, 2.0]]
-    assert not Problem(gaps, PartialGaussianEstimator()).closed  # what is missing is latent
-    assert not Problem([([1.0], 2), ([2.0], 3), ([0.5], 1)], PoissonRegressionEstimator()).closed  # takes several steps
+    assert not Problem.of(gaps, PartialGaussianEstimator()).resolved.closed  # what is missing is latent
+    assert not Problem.of([([1.0], 2), ([2.0], 3), ([0.5], 1)], PoissonRegressionEstimator()).resolved.closed  # takes several steps

@@ -61,11 +61,11 @@ def test_the_row_is_named_and_few_others_are_asked(case: str) -> None:
 
     def observed(start: int, stop: int) -> list[Any]:
         read.append((start, stop))
-        return problem.observations()[start:stop]
+        return problem.rows.observations()[start:stop]
 
     for at in (0, 317, N - 1):
-        problem = Problem(with_one(rows, at, bad), estimator)
-        places = np.arange(N) if problem.codes is None else problem.codes
+        problem = Problem.of(with_one(rows, at, bad), estimator)
+        places = np.arange(N) if problem.rows.codes is None else problem.rows.codes
         found = first_impossible(problem.estimator, problem.encoded.column, places, observed)
         assert found is not None
         assert found[0] == at
@@ -73,8 +73,8 @@ def test_the_row_is_named_and_few_others_are_asked(case: str) -> None:
         if case != "labels":  # whose node does not look at its columns
             assert sum(stop - start for start, stop in read) <= 16
         read.clear()
-    problem = Problem(rows, estimator)
-    places = np.arange(N) if problem.codes is None else problem.codes
+    problem = Problem.of(rows, estimator)
+    places = np.arange(N) if problem.rows.codes is None else problem.rows.codes
     assert first_impossible(problem.estimator, problem.encoded.column, places, observed) is None
 
 
@@ -82,7 +82,7 @@ def test_no_row_is_read_where_all_are_possible(monkeypatch: pytest.MonkeyPatch) 
     def never(*given: Any) -> Any:
         raise AssertionError("rows were read again")
 
-    monkeypatch.setattr("dmlcore.fitting.problem.plain_observations", never)
+    monkeypatch.setattr("dmlcore.fitting.rows.plain_observations", never)
     with pytest.raises(DegenerateError, match="all values equal"):
         fit([(2.0, x) for x in REALS], CompositeEstimator((GaussianEstimator(), GammaEstimator())))
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dmlcore import fit
-from dmlcore.fitting.climb import EMRun
+from dmlcore.fitting.ascent import ascend, begun
 from dmlcore.fitting.problem import Problem
-from dmlcore.fitting.seeding import shares_apart
+from dmlcore.fitting.seeding import Descriptions, shares_apart
+from dmlcore.fitting.starts import stack_of_starts
 from dmlcore.fitting.support import share_left
 from dmlcore.stats import (
     BinomialEstimator,
@@ -34,6 +36,10 @@ from tests.reference import load
 
 def gaussians(K: int) -> MixtureEstimator:
     return MixtureEstimator([GaussianEstimator()] * K)
+
+
+def descriptions_of(problem: Problem) -> Descriptions:
+    return Descriptions(problem.estimator, problem.encoded.column, np.random.default_rng(1))
 
 
 # -- published optima --------------------------------------------------------------------------------------------------------
@@ -97,16 +103,16 @@ def test_starts_lie_apart_at_every_latent_node() -> None:
     """Topics begin at different elements, not all near the mean of all."""
     rng = np.random.default_rng(1)
     rows = rng.choice([-9.0, 0.0, 9.0], (60, 5)) + rng.normal(size=(60, 5))
-    problem = Problem(rows.tolist(), HierarchicalMixtureEstimator([GaussianEstimator()] * 3, 2))
+    problem = Problem.of(rows.tolist(), HierarchicalMixtureEstimator([GaussianEstimator()] * 3, 2))
     one = problem.stacked(1)
-    start = one.starts([np.random.default_rng(0)], ["far"], problem.described(np.random.default_rng(1)))
+    start = stack_of_starts(one, [np.random.default_rng(0)], ["far"], descriptions_of(problem))
     mu = sorted(topic.mu for topic in one.stacking.model(start, (0,)).topics)
     np.testing.assert_allclose(mu, [-9, 0, 9], atol=1.0)
 
 
 def test_rows_that_are_all_alike_are_shared_out_at_random() -> None:
-    problem = Problem(np.ones(50, dtype=int), MixtureEstimator([PoissonEstimator()] * 2))
-    shares = shares_apart(np.random.default_rng(0), problem.described(np.random.default_rng(1)), "far")(2, 50)
+    problem = Problem.of(np.ones(50, dtype=int), MixtureEstimator([PoissonEstimator()] * 2))
+    shares = shares_apart(np.random.default_rng(0), descriptions_of(problem), "far")(2, 50)
     assert shares.shape == (2, 50)
     np.testing.assert_allclose(shares.sum(axis=0), 1.0)
 
@@ -125,8 +131,8 @@ def test_a_rare_far_cluster_among_many_rows_is_found() -> None:
 def test_a_sample_with_certain_rows_stands_for_all() -> None:
     x = np.random.default_rng(0).normal(size=9000)
     x[:5] = 50.0
-    small = Problem(x, gaussians(2)).sample(1000, np.random.default_rng(1), np.arange(5))
-    weights = small.row_weights
+    small = Problem.of(x, gaussians(2)).sample(1000, np.random.default_rng(1), np.arange(5))
+    weights = small.rows.each_weight
     assert len(small.encoded) <= 1000
     assert weights[:5].sum() / weights.sum() == pytest.approx(5 / 9000)
     np.testing.assert_array_equal(small.encoded.column.x[:5], 50.0)
@@ -136,7 +142,7 @@ def test_a_sample_with_certain_rows_stands_for_all() -> None:
 
 
 def kept(x: np.ndarray, law: MixtureDistribution, k: int) -> float:
-    problem = Problem(x, gaussians(len(law.components)))
+    problem = Problem.of(x, gaussians(len(law.components)))
     logs, shares = law.seq_component_log_density(problem.encoded), law.seq_posterior(problem.encoded)
     return share_left(problem, k, law.components[k], shares[:, k], logs[:, k])
 
@@ -156,13 +162,11 @@ def test_a_search_prefers_an_optimum_that_is_no_spike() -> None:
     x = np.concatenate([np.random.default_rng(2).normal(0, 1, 80), [0.70000, 0.70003]])
     record = fit(x, gaussians(2), rng=0)
     assert min(c.sigma2 for c in record.model.components) > 1e-4
-    problem = Problem(x, gaussians(2))
+    problem = Problem.of(x, gaussians(2))
     spike = MixtureDistribution([GaussianDistribution(0.0, 1.0), GaussianDistribution(0.700015, 2.25e-10)], [0.97, 0.03])
-    climb = EMRun(problem, spike, accelerate=False)
-    for _ in range(5):
-        climb.step()
-    assert climb.weakly_supported
-    assert climb.objective[-1] > record.objective[-1]
+    *_, state = islice(ascend(begun(problem, spike), accelerate=False), 4)
+    assert state.weakly_supported
+    assert state.objective > record.objective[-1]
 
 
 # -- what a call may spend ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from dmlcore import OnlineEM, best_of, fit, optimize
 from dmlcore.base.errors import DataError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.base.threads import map_in_order
 from dmlcore.core.flat import flatten
-from dmlcore.fitting import drivers
+from dmlcore.fitting import drivers, side_by_side
 from dmlcore.fitting.acceleration import Extrapolation
-from dmlcore.fitting.climb import EMRun
+from dmlcore.fitting.ascent import ascend, begun
 from dmlcore.fitting.moves import proposals
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.search import search
+from dmlcore.fitting.seeding import Descriptions
+from dmlcore.fitting.starts import random_start, stack_of_starts
 from dmlcore.stats import (
     CategoricalDistribution,
     CategoricalEstimator,
@@ -71,7 +74,7 @@ def test_many_rows_are_searched_through_a_sample() -> None:
     rows = [(x, y) for x, y in zip(law.sample(20_000, rng=1), law.sample(20_000, rng=1), strict=True)]
     rows[17] = ("rare", "a")  # a label that a sample of the rows lacks
     estimator = MixtureEstimator([CompositeEstimator((CategoricalEstimator(), CategoricalEstimator()))] * 2)
-    problem = Problem(rows, estimator)
+    problem = Problem.of(rows, estimator)
     small = problem.sample(500, np.random.default_rng(0))
     assert len(small.encoded) == 500
     record = fit(rows, estimator, rng=2)
@@ -104,15 +107,15 @@ def test_the_record_tells_every_start() -> None:
 
 
 def test_a_start_that_fails_is_recorded_and_not_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, second = Problem.starts, []
+    real, second = side_by_side.stack_of_starts, []
 
-    def starts(self: Problem, rngs: Any, kinds: Any, descriptions: Any) -> Any:
+    def starts(problem: Problem, rngs: Any, kinds: Any, descriptions: Any) -> Any:
         second.extend(rngs[1:2] if not second else [])
         if any(rng is second[0] for rng in rngs):
             raise ParameterError("this one cannot start")
-        return real(self, rngs, kinds, descriptions)
+        return real(problem, rngs, kinds, descriptions)
 
-    monkeypatch.setattr(Problem, "starts", starts)
+    monkeypatch.setattr(side_by_side, "stack_of_starts", starts)
     record = fit(TRUTH.sample(200, rng=1), TWO, rng=0, starts=4)
     assert [s.status for s in record.starts].count("failed") == 1
     assert any("1 of 4 starts failed; the first: this one cannot start" in event for event in record.events)
@@ -222,13 +225,13 @@ CASES: dict[str, Any] = {
 @pytest.mark.parametrize("name", CASES)
 def test_accelerated_is_monotone_tied_and_ends_where_plain_em_ends_or_higher(name: str) -> None:
     rows, estimator = CASES[name]()
-    start = Problem(rows, estimator).start(np.random.default_rng(5 if name == "chains" else 3), 0.3)
+    start = random_start(Problem.of(rows, estimator), np.random.default_rng(5 if name == "chains" else 3), 0.3)
     plain = fit(rows, estimator, start=start, accelerate=False, max_its=4000)
     fast = fit(rows, estimator, start=start)
     assert np.diff(fast.objective).min() >= -1e-12 * abs(fast.objective[-1])
     assert fast.status in ("converged", "iteration limit")
     assert fast.log_likelihood >= plain.log_likelihood - 1e-6
-    problem = Problem(rows, estimator)
+    problem = Problem.of(rows, estimator)
     assert problem.permits(fast.model)
     assert problem.log_likelihood(fast.model) == pytest.approx(fast.log_likelihood, rel=1e-12)
     assert fast.iterations <= plain.iterations
@@ -250,26 +253,23 @@ def test_what_em_leaves_alone_keeps_its_bits_in_steps_beyond_it(monkeypatch: pyt
 
     monkeypatch.setattr(Extrapolation, "propose", off_by_rounding)
     half = np.array([0.5, 0.5])
-    problem = Problem(TRUTH.sample(300, rng=1), MixtureEstimator([GaussianEstimator()] * 2, fixed_weights=half))
-    climb, bold = EMRun(problem, problem.start(np.random.default_rng(1), 0.5)), 0
-    for _ in range(12):
-        climb.step()
-        bold += climb.bold
-        np.testing.assert_array_equal(climb.model.w, half)
-    assert bold > 3
+    problem = Problem.of(TRUTH.sample(300, rng=1), MixtureEstimator([GaussianEstimator()] * 2, fixed_weights=half))
+    beyond = 0
+    for state in islice(ascend(begun(problem, random_start(problem, np.random.default_rng(1), 0.5))), 11):
+        beyond += state.beyond
+        np.testing.assert_array_equal(state.model.w, half)
+    assert beyond > 3
 
 
 def test_a_step_down_is_refused_and_the_plain_step_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     x = TRUTH.sample(400, rng=1)
     monkeypatch.setattr(Extrapolation, "propose", lambda self: self.points[-1] + 7.0)  # always wrong
-    problem = Problem(x, TWO)
-    climb, plain = (EMRun(problem, problem.start(np.random.default_rng(1), 0.5), accelerate=a) for a in (True, False))
-    for _ in range(21):
-        climb.step()
-    for _ in range(11):
-        plain.step()
-    assert climb.objective[::2] == plain.objective  # every other step is refused, and repeats
-    np.testing.assert_array_equal(flatten(climb.model), flatten(plain.model))
+    problem = Problem.of(x, TWO)
+    start = begun(problem, random_start(problem, np.random.default_rng(1), 0.5))
+    fast, plain = ([start, *islice(ascend(start, accelerate), steps)] for accelerate, steps in ((True, 20), (False, 10)))
+    assert [state.refused for state in fast[1:]] == [True, False] * 10
+    assert [state.objective for state in fast[::2]] == [state.objective for state in plain]  # a refused step repeats
+    np.testing.assert_array_equal(flatten(fast[-1].model), flatten(plain[-1].model))
 
 
 def test_the_slow_heterogeneous_fit_converges_ten_times_sooner() -> None:
@@ -285,7 +285,7 @@ def test_the_slow_heterogeneous_fit_converges_ten_times_sooner() -> None:
     parts = [ExponentialDistribution(5.0), ExponentialDistribution(10.0), LogGaussianDistribution(0.5, 1.0)]
     x = HeterogeneousMixtureDistribution(parts, [0.1, 0.3, 0.6]).sample(5000, rng=1)
     estimator = HeterogeneousMixtureEstimator([ExponentialEstimator()] * 2 + [LogGaussianEstimator()])
-    start = Problem(x, estimator).start(np.random.default_rng(0), 0.1)
+    start = random_start(Problem.of(x, estimator), np.random.default_rng(0), 0.1)
     fast = fit(x, estimator, start=start)
     plain = fit(x, estimator, start=start, accelerate=False, max_its=10 * fast.iterations)
     assert fast.converged
@@ -308,7 +308,7 @@ def test_change_of_parameters() -> None:
     record = fit(x, TWO, rng=1, change=1e-2)
     assert record.converged
     assert "changes no parameter by more than 0.01" in record.message
-    problem = Problem(x, TWO)
+    problem = Problem.of(x, TWO)
     moved = flatten(problem.maximise(problem.expect(record.model)[1], record.model))
     assert np.abs(moved - flatten(record.model)).max() <= 1e-2
 
@@ -377,7 +377,7 @@ def test_threads_within_threads_do_not_wait_for_each_other() -> None:
     rows = np.random.default_rng(0).normal(size=(1500, 100)) + np.repeat([0.0, 3.0], 750)[:, None]
     estimator = MixtureEstimator([SequenceEstimator(GaussianEstimator())] * 2)
     one, two = (fit(rows.tolist(), estimator, rng=0, threads=threads) for threads in (1, 2))
-    assert len(Problem(rows.tolist(), estimator).encoded.blocks) > 1
+    assert len(Problem.of(rows.tolist(), estimator).encoded.blocks) > 1
     assert one.history == two.history
 
 
@@ -394,24 +394,27 @@ def test_restarts_side_by_side_give_the_same_bits(monkeypatch: pytest.MonkeyPatc
 
 
 def test_starts_side_by_side_are_those_one_by_one(five: np.ndarray) -> None:
-    problem = Problem(five[:300], FIVE)
-    descriptions = problem.described(np.random.default_rng(0))
+    problem = Problem.of(five[:300], FIVE)
+    descriptions = Descriptions(problem.estimator, problem.encoded.column, np.random.default_rng(0))
     kinds = [0.1, "far", "laws", 0.3, "values"]
     streams = [[np.random.default_rng(seed) for seed in range(5)] for _ in range(2)]
-    together = problem.stacked(5).starts(streams[0], kinds, descriptions)
+    together = stack_of_starts(problem.stacked(5), streams[0], kinds, descriptions)
     for r, (rng, kind) in enumerate(zip(streams[1], kinds, strict=True)):
-        alone = problem.start(rng, kind) if isinstance(kind, float) else problem.stacked(1).starts([rng], [kind], descriptions)
-        one = problem.stacked(5).stacking.model(together, (r,))
-        other = alone if isinstance(kind, float) else problem.stacked(1).stacking.model(alone, (0,))
-        np.testing.assert_allclose(flatten(one), flatten(other), rtol=1e-12)
+        if isinstance(kind, float):
+            alone = random_start(problem, rng, kind)
+        else:
+            one = problem.stacked(1)
+            alone = one.stacking.model(stack_of_starts(one, [rng], [kind], descriptions), (0,))
+        beside = problem.stacked(5).stacking.model(together, (r,))
+        np.testing.assert_allclose(flatten(beside), flatten(alone), rtol=1e-12)
 
 
 def test_a_sample_follows_the_weights() -> None:
     x = np.concatenate([TRUTH.sample(1000, rng=1), np.full(20_000, 1e6)])
     w = np.concatenate([np.ones(1000), np.zeros(20_000)])
-    small = Problem(x, TWO, w).sample(500, np.random.default_rng(0))
+    small = Problem.of(x, TWO, w).sample(500, np.random.default_rng(0))
     assert small.encoded.column.x.max() < 1e3
-    assert small.row_weights.sum() == 500
+    assert small.rows.each_weight.sum() == 500
     assert fit(x, TWO, weights=w, rng=1).log_likelihood == pytest.approx(fit(x[:1000], TWO, rng=1).log_likelihood, abs=1e-6)
 
 
@@ -424,7 +427,7 @@ def test_label_starts_follow_the_weights() -> None:
 
 def test_a_refused_step_is_not_a_small_gain() -> None:
     x = TRUTH.sample(1000, rng=3)
-    start = Problem(x, FIVE).start(np.random.default_rng(2), 0.1)
+    start = random_start(Problem.of(x, FIVE), np.random.default_rng(2), 0.1)
     record = fit(x, FIVE, start=start, delta=1e-6, accelerate=True)
     assert record.objective[-1] - record.objective[-2] < 1e-6
     assert record.objective[-2] > record.objective[-3] or record.objective[-1] > record.objective[-2]
@@ -435,8 +438,8 @@ def test_fixed_weights_at_the_step_limit_and_in_a_search() -> None:
     estimator = MixtureEstimator([GaussianEstimator()] * 3, fixed_weights=third)
     record = fit(TRUTH.sample(300, rng=1), estimator, rng=1, starts=1, max_its=8)
     np.testing.assert_array_equal(record.model.w, third)
-    problem = Problem(TRUTH.sample(500, rng=1), MixtureEstimator([GaussianEstimator()] * 4, fixed_weights=np.ones(4) / 4))
-    np.testing.assert_array_equal(fit(problem.raw, problem.estimator, rng=1).model.w, np.ones(4) / 4)
+    problem = Problem.of(TRUTH.sample(500, rng=1), MixtureEstimator([GaussianEstimator()] * 4, fixed_weights=np.ones(4) / 4))
+    np.testing.assert_array_equal(fit(problem.rows.raw, problem.estimator, rng=1).model.w, np.ones(4) / 4)
 
 
 @pytest.mark.parametrize("K", [2, 3, 5])
@@ -509,7 +512,7 @@ def test_online_bad_input() -> None:
 
 
 def test_searching_uses_nothing_at_random_but_its_generator() -> None:
-    problem = Problem(TRUTH.sample(200, rng=1), TWO)
+    problem = Problem.of(TRUTH.sample(200, rng=1), TWO)
     one, two = (search(problem, np.random.default_rng(4), 0.1, None, np.inf) for _ in range(2))
     assert one.model == two.model
     assert one.steps == two.steps
@@ -533,7 +536,7 @@ def test_laws_are_moved_between_like_places_only(parts: Any) -> None:
     lists = parts[0].family is SequenceDistribution
     rows: Any = [[v] if lists else ([z], v * z) for v, z in zip(x, rng.normal(size=60), strict=True)]
     record = fit(rows, MixtureEstimator(parts), rng=0, starts=2)
-    assert Problem(rows, MixtureEstimator(parts)).check(record.model) is record.model
+    assert Problem.of(rows, MixtureEstimator(parts)).check(record.model) is record.model
 
 
 @pytest.mark.parametrize("part", [GaussianEstimator(), MixtureEstimator([GaussianEstimator()])])

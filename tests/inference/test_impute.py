@@ -453,7 +453,7 @@ def test_what_copies_are_fitted_to() -> None:
     once = spread(training=SMALL)
     assert once > 3 * spread(training=SMALL, weights=np.full(11, 50.0))
     assert once > 3 * spread(training=SMALL * 50)
-    _, drawn = bootstrap.random_weights(Problem(SMALL, found.estimator, np.arange(11)), np.random.default_rng(1))
+    _, drawn = bootstrap.random_weights(Problem.of(SMALL, found.estimator, np.arange(11)), np.random.default_rng(1))
     assert drawn.sum() == pytest.approx(55.0)  # so that priors keep their part
     assert drawn[0] == 0.0
     with pytest.raises(DataError, match="row 0 is UNKNOWN"):

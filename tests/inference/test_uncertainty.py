@@ -592,7 +592,7 @@ def test_differences_survive_a_large_log_likelihood() -> None:
     law = maximum(x, GaussianEstimator())
     found = standard_errors(law, x, threads=2)
     np.testing.assert_allclose(found.errors, [x.std() / np.sqrt(300_000), x.var() * np.sqrt(2 / 300_000)], rtol=1e-6)
-    assert Surface(Problem(x, GaussianEstimator()), law).gain(np.zeros(2)) == 0.0
+    assert Surface(Problem.of(x, GaussianEstimator()), law).gain(np.zeros(2)) == 0.0
 
 
 # -- results and bad input -------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def test_the_fit_is_the_maximum_of_its_objective() -> None:
     estimator = GatedMixtureEstimator([GaussianEstimator()] * 3, MultinomialLogisticRegressionEstimator(ridge=0.5))
     record = fit(rows, estimator, start=LAW)
     assert record.status == "converged", record.message
-    problem, at = Problem(rows, estimator), flatten(record.model)
+    problem, at = Problem.of(rows, estimator), flatten(record.model)
     again = scipy.optimize.minimize(lambda v: -problem.objective(unflatten(v, record.model)), at + 0.01, method="BFGS")
     assert -again.fun == pytest.approx(record.objective[-1], abs=1e-6)
     assert record.objective[-1] - record.log_likelihood == pytest.approx(-0.25 * np.sum(record.model.gate.coef**2))

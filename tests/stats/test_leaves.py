@@ -133,7 +133,7 @@ def test_estimate_maximises_log_likelihood(law: Any) -> None:
     if isinstance(law, stats.SpikeAndSlabDistribution) or not law.parameters:
         return
     for estimator in (law.estimator(), law.estimator(20.0)):
-        problem = Problem(data, estimator)
+        problem = Problem.of(data, estimator)
         _, owns = problem.expect(law)
         best = problem.maximise(owns, None)
         top = best.log_likelihood(owns[0]) + problem.log_prior(best)
@@ -148,7 +148,7 @@ def test_estimate_maximises_log_likelihood(law: Any) -> None:
 def test_log_likelihood_of_statistics_is_that_of_the_data_up_to_a_constant(law: Any) -> None:
     data = sample(law, 200)
     estimator = law.estimator()
-    problem = Problem(data, estimator)
+    problem = Problem.of(data, estimator)
     _, owns = problem.expect(law)
     other = problem.maximise(owns, None)
     gain = other.log_likelihood(owns[0]) - law.log_likelihood(owns[0])
@@ -501,7 +501,7 @@ def test_covariances_of_a_few_rows_that_all_but_lie_in_a_plane(near: float) -> N
     rng = np.random.default_rng(0)
     x = rng.normal(size=(145, 3)) * [1.0, 1e-3, 1e5]
     x[:, 2] = 1e5 * (x[:, 0] + 1e3 * x[:, 1]) + near * x[:, 2]
-    estimator: Any = Problem(x, stats.MultivariateGaussianEstimator()).estimator
+    estimator: Any = Problem.of(x, stats.MultivariateGaussianEstimator()).estimator
     for _ in range(200):
         weights = np.zeros(145)
         weights[rng.integers(145, size=rng.integers(1, 6))] = 1.0
@@ -514,7 +514,7 @@ def test_covariances_of_a_few_rows_that_all_but_lie_in_a_plane(near: float) -> N
 @pytest.mark.parametrize("law", LAWS, ids=show)
 def test_nothing_to_estimate_from(law: Any) -> None:
     estimator = estimator_of(law)
-    problem = Problem(sample(law, 3), law.estimator())
+    problem = Problem.of(sample(law, 3), law.estimator())
     empty = law.expected_statistics(1.0).scaled(0.0)
     with pytest.raises(EmptyError):
         maximise(estimator.resolve(empty), [empty], Ties(estimator))

@@ -94,7 +94,7 @@ def test_a_step_against_row_by_row_regressions(monkeypatch: Any, n: int, d: int,
         filled[i, o], filled[i, m] = row[o], law.mu[m] + slope @ (row[o] - law.mu[o])
         rest[np.ix_(m, m)] += w[i] * (law.covar[np.ix_(m, m)] - slope @ law.covar[np.ix_(o, m)])
         log[i] = scipy.stats.multivariate_normal(law.mu[o], inside).logpdf(row[o]) if len(o) else 0.0
-    problem = Problem(x, PartialGaussianEstimator(pseudo_count=(1.0, 1.0), suff_stat=(law.mu, law.covar)), weights=w)
+    problem = Problem.of(x, PartialGaussianEstimator(pseudo_count=(1.0, 1.0), suff_stat=(law.mu, law.covar)), weights=w)
     total, (own,) = problem.expect(law)
     mean = w @ filled / w.sum()
     np.testing.assert_allclose(law.seq_log_density(x), log, rtol=1e-10, atol=1e-10)
@@ -108,7 +108,7 @@ def test_steps_on_many_patterns_take_no_work_in_python_per_row(monkeypatch: Any)
     calls = []
     factor = np.linalg.cholesky
     monkeypatch.setattr(np.linalg, "cholesky", lambda *args: calls.append(1) or factor(*args))
-    Problem(data, PartialGaussianEstimator()).expect(LAW)
+    Problem.of(data, PartialGaussianEstimator()).expect(LAW)
     assert len(calls) < 20
 
 

@@ -53,7 +53,7 @@ def coefficients(law: Any) -> np.ndarray:
 
 def information(law: Any, rows: Any, weights: Any = None) -> np.ndarray:
     """The observed information in the flat parameters, by differences of the log likelihood."""
-    problem, at, step = Problem(rows, law.estimator(), weights), flatten(law), 1e-4
+    problem, at, step = Problem.of(rows, law.estimator(), weights), flatten(law), 1e-4
 
     def value(move: np.ndarray) -> float:
         return problem.log_likelihood(unflatten(at + move, law))
@@ -452,7 +452,7 @@ def test_a_ridge_is_part_of_the_objective(family: str) -> None:
     estimator, rows = WEIGHTED[family]
     estimator = estimator.replace(ridge=3.0)
     record = fit(rows, estimator, weights=W)
-    problem, at = Problem(rows, estimator, W), flatten(record.model)
+    problem, at = Problem.of(rows, estimator, W), flatten(record.model)
     for i in range(len(at)):
         step = 1e-4 * np.eye(len(at))[i]
         up, down = (problem.objective(unflatten(at + move, record.model)) for move in (step, -step))
@@ -642,8 +642,8 @@ def test_many_columns_take_the_other_path() -> None:
 
 
 def own_statistics(estimator: Any, rows: Any, weights: Any, law: Any = None) -> Any:
-    problem = Problem(rows, estimator, weights)
-    return problem._start_owns[0] if law is None else problem.expect(law)[1][0]
+    problem = Problem.of(rows, estimator, weights)
+    return problem.resolved.start_statistics[0] if law is None else problem.expect(law)[1][0]
 
 
 @pytest.mark.parametrize("blocks", [1, 3])

@@ -243,7 +243,7 @@ def test_round_trips() -> None:
     assert moved.components[0].coef[0] == 0.0
     own = model.components[1].estimator()
     assert own.tied == estimator.estimators[1].tied
-    assert Problem(rows, estimator).permits(model)
+    assert Problem.of(rows, estimator).permits(model)
 
 
 def test_other_values_are_taken_from_what_is_shared() -> None:
@@ -278,7 +278,7 @@ def test_maxima_of_mixtures_that_share_are_flat(family: str) -> None:
     weights = np.random.default_rng(3).uniform(0.5, 1.5, 80)
     found = fit(rows, estimator, weights=weights, rng=1, starts=2)
     plain = fit(rows, estimator, weights=weights, start=found.model, accelerate=False)
-    problem, at = Problem(rows, estimator, weights), flatten(found.model)
+    problem, at = Problem.of(rows, estimator, weights), flatten(found.model)
     moves = 1e-4 * np.eye(len(at))
     slopes = [problem.objective(unflatten(at + m, found.model)) - problem.objective(unflatten(at - m, found.model)) for m in moves]
     np.testing.assert_allclose(np.array(slopes) / 2e-4, 0.0, atol=2e-3)

@@ -45,7 +45,7 @@ def bootstrapped(
     streams = spawn(generator(rng), int(replicates))
     draw = new_rows(problem, model, weights) if parametric else partial(rows_again, problem)
 
-    found = refits(draw, estimator, model, streams, problem.threads)
+    found = refits(draw, estimator, model, streams, problem.rows.threads)
     failures = [e for e in found if isinstance(e, Exception)]
     models = tuple(m for m in found if not isinstance(m, Exception))
     if len(models) < max(FEWEST, replicates / 2):
@@ -93,12 +93,12 @@ def posterior_models(
     The weighted likelihood bootstrap (Rubin 1981; Newton and Raftery 1994). No row is left out, so that what was seen keeps a density
     under each, rare labels too. Fits that fail are drawn again; raises `DegenerateError` where more fail than are wanted.
     """
-    problem = Problem(data, estimator, weights)
+    problem = Problem.of(data, estimator, weights)
     assign = "hard" if assign == "hard" else "soft"  # the maximum that drawn classes seek is that of posteriors
     models: list[Distribution] = []
     failures: list[Exception] = []
     while len(models) < count:
-        found = refits(partial(random_weights, problem), estimator, model, spawn(rng, count - len(models)), problem.threads, assign)
+        found = refits(partial(random_weights, problem), estimator, model, spawn(rng, count - len(models)), problem.rows.threads, assign)
         failures += [e for e in found if isinstance(e, Exception)]
         models += [m for m in found if not isinstance(m, Exception)]
         if len(failures) > count:
@@ -110,14 +110,14 @@ def posterior_models(
 
 def random_weights(problem: Problem, rng: np.random.Generator) -> tuple[Any, Any]:
     """The rows with weights from a Dirichlet law about their own, which sum to as much: a weight counts as so many rows."""
-    share = problem.row_weights
+    share = problem.rows.each_weight
     drawn = rng.gamma(share)
     return problem.encoded, drawn * (share.sum() / drawn.sum())
 
 
 def rows_again(problem: Problem, rng: np.random.Generator) -> tuple[Any, Any]:
     """The rows drawn with replacement, as weights."""
-    share = problem.row_weights
+    share = problem.rows.each_weight
     total = float(share.sum())
     return problem.encoded, rng.multinomial(max(1, round(total)), share / total).astype(np.float64)
 
@@ -126,13 +126,13 @@ def new_rows(problem: Problem, model: Distribution, weights: Any) -> Draw:
     """Draws as many new rows from the model as there are; of a regression, at the covariates there are."""
     layout = problem.estimator.layout
     if not conditional(model):
-        count = problem.rows if problem.weights is None else max(1, round(float(problem.weights.sum())))
+        count = problem.rows.count if problem.rows.weights is None else max(1, round(problem.rows.weight))
         return lambda rng: (encode(model.sample(count, rng), layout), None)
-    if isinstance(problem.raw, Encoded):
+    if isinstance(problem.rows.raw, Encoded):
         raise StructureError("a parametric bootstrap of a regression needs the rows themselves, not encoded data")
-    repeats: Any = row_weights(weights, problem.rows)
+    repeats: Any = row_weights(weights, problem.rows.count)
     if repeats is not None and (repeats != np.round(repeats)).any():
         raise ParameterError("a parametric bootstrap of a regression needs weights that are whole numbers of rows")
-    each = problem.observations()
-    rows = [each[i] for i in np.repeat(np.arange(problem.rows), 1 if repeats is None else repeats.astype(int)).tolist()]
+    each = problem.rows.observations()
+    rows = [each[i] for i in np.repeat(np.arange(problem.rows.count), 1 if repeats is None else repeats.astype(int)).tolist()]
     return lambda rng: (encode(redrawn(model, rows, rng), layout), None)

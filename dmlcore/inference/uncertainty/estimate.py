@@ -55,7 +55,7 @@ def standard_errors(
     if kind not in METHODS:
         raise ParameterError(f"kind must be one of {', '.join(METHODS)}, got {kind!r}")
     estimator = model.estimator() if estimator is None else estimator
-    problem = Problem(data, estimator, weights, threads)
+    problem = Problem.of(data, estimator, weights, threads)
     problem.check(model)
     if not problem.permits(model):
         raise StructureError("the model is not tied or fixed as the estimator is; pass the estimator that it was fitted by")

@@ -36,7 +36,7 @@ def profile_interval(
     parameter has no coordinate of its own, or the log likelihood never falls so far.
     """
     check_level(level)
-    problem = Problem(data, model.estimator() if estimator is None else estimator, weights, threads)
+    problem = Problem.of(data, model.estimator() if estimator is None else estimator, weights, threads)
     parts = parameter_blocks(problem.check(model))
     found = [(part, part.names.index(parameter)) for part in parts if parameter in part.names]
     if not found:

@@ -61,8 +61,7 @@ class Surface:
         self.prior = problem.log_prior(model)
         tables = DistinctCache()
         self.base = [Forward(model.repeated, tables)(model, column)[0] for _, _, column in problem.encoded.blocks]
-        weights = problem.weights
-        self.count = float(problem.rows if weights is None else weights.sum())
+        self.count = problem.rows.weight
 
     def moved(self, shift: np.ndarray) -> Distribution:
         """The model with its flat parameters moved."""
@@ -82,13 +81,13 @@ class Surface:
 
     def gains(self, shifts: Sequence[np.ndarray]) -> np.ndarray:
         """`gain` of several shifts, by all threads of the problem."""
-        return np.array(list(map_in_order(self.gain, shifts, self.problem.threads)))
+        return np.array(list(map_in_order(self.gain, shifts, self.problem.rows.threads)))
 
     def _rows(self, model: Distribution, tables: DistinctCache) -> Any:
         """Weights (or None) and differences of log densities from the centre, block by block."""
         for (start, stop, column), base in zip(self.problem.encoded.blocks, self.base, strict=True):
             log = Forward(model.repeated, tables)(model, column)[0]
-            yield None if self.problem.weights is None else self.problem.weights[start:stop], log - base
+            yield None if self.problem.rows.weights is None else self.problem.rows.weights[start:stop], log - base
 
     # -- scales and steps ------------------------------------------------------------------------------------------------
 
@@ -134,7 +133,7 @@ class Surface:
     def scales(self, free: np.ndarray, bounded: np.ndarray) -> np.ndarray:
         """`scale` of the free coordinates, `(d,)`; zero for the others. bounded: which are logarithms or log odds."""
         out = np.zeros(len(self.centre))
-        out[free] = list(map_in_order(lambda i: self.scale(i, bounded[i]), free.tolist(), self.problem.threads))
+        out[free] = list(map_in_order(lambda i: self.scale(i, bounded[i]), free.tolist(), self.problem.rows.threads))
         return out
 
     def step(self, scales: np.ndarray) -> float:
@@ -231,10 +230,10 @@ class Surface:
                 up, down = (Forward(model.repeated, t)(model, column)[0] for model, t in zip(models, own, strict=True))
                 with np.errstate(invalid="ignore"):  # a row of weight zero may have density zero
                     rows[k] = (up - down) / (2 * h)
-            if self.problem.weights is None:
+            if self.problem.rows.weights is None:
                 return rows @ rows.T
-            weights = self.problem.weights[start:stop]
+            weights = self.problem.rows.weights[start:stop]
             rows[:, weights == 0] = 0.0
             return (rows * weights) @ rows.T
 
-        return sum(map_in_order(work, self.problem.encoded.blocks, self.problem.threads), np.zeros((len(ends), len(ends))))
+        return sum(map_in_order(work, self.problem.encoded.blocks, self.problem.rows.threads), np.zeros((len(ends), len(ends))))
