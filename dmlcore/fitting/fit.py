@@ -14,7 +14,7 @@ from dmlcore.base.threads import one_blas_thread
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.walk import log_densities
 from dmlcore.data.encoded import encode
-from dmlcore.fitting.ascent import reasons, runaways
+from dmlcore.fitting.ascent import State, begun, reasons, runaways
 from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.observe import Callback, observers, progress_bars
@@ -103,6 +103,7 @@ def fit(
     events: list[Event] = []
     tried: list[Start] = []
     searched, ended, reached, cut_short = 0, 0, 0, False
+    first: State | None = None
     if start is not None:
         model = given_start(problem, start, rng)
     elif starts == 1 or not problem.resolved.choosing or init_estimator is not None or (delta is not None and starts is None):
@@ -112,11 +113,12 @@ def fit(
         model, tried, searched, ended, reached = found.model, found.starts, found.steps, found.ended, found.reached
         events += found.events
         cut_short = found.interrupted
+        first = found.state if assign == "soft" else None
     problem = problem.assigned(assign, rng)
     if not problem.permits(model):
         said = "the start is not tied or fixed as the estimator is; the record begins one EM step from it"
         events.append(Event("other start", said, step=0))
-        model = problem.maximise(problem.expect(model)[1], model)
+        model, first = problem.maximise(problem.expect(model)[1], model), None
     rules = _rules(problem, assign, delta, change)
     watch = None
     if held_out is not None:
@@ -127,7 +129,7 @@ def fit(
     accelerate = delta is None and assign == "soft" if accelerate is None else accelerate
     limits = Limits(0 if cut_short else max_its, deadline)
     with observers(callback, progress, max_its) as tell:
-        path = run_to_end(problem, model, accelerate, rules, removal, limits, tell)
+        path = run_to_end(first or begun(problem, model), accelerate, rules, removal, limits, tell)
     last, problem = path.last, path.last.problem
     best, history, objective = last.model, path.history, path.objective
     events += path.events

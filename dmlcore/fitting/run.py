@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.fitting.ascent import State, ascend, begun, interrupted, on_an_em_step
+from dmlcore.fitting.ascent import State, ascend, interrupted, on_an_em_step
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.observe import Tell
 from dmlcore.fitting.removal import Removal
@@ -47,14 +48,12 @@ class Path:
         self.last = state
 
 
-def run_to_end(
-    problem: Any, model: Any, accelerate: bool, rules: Sequence[Any], removal: Removal | None, limits: Limits, tell: Tell
-) -> Path:
-    """The path of an ascent from a model. Ctrl-C ends it where it stands; before its first state it is raised.
+def run_to_end(first: State, accelerate: bool, rules: Sequence[Any], removal: Removal | None, limits: Limits, tell: Tell) -> Path:
+    """The path of an ascent from a state. Ctrl-C ends it where it stands.
 
     rules: each asked after each step; the first may be a `Remaining`, which also says where EM stands nearly still.
     """
-    first = begun(problem, model)
+    first = first.but(step=0, gain=math.nan, status=None if first.status == "converged" else first.status)
     path = Path(first)
     path.add(first)
     try:

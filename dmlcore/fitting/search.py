@@ -42,6 +42,7 @@ WORK = 8_000_000  # rows times nodes times steps that more starts may cost, and 
 LOOKED_AT = 12  # ends that are followed at most, from the highest down, for those that rest on no few rows
 FINALISTS = 3  # of these, followed to their end
 AGREEING = 4  # starts that must have come to the best end, where components are not moved
+ENOUGH = 24  # starts that have come to the best end, after which there are no more
 FRUITLESS = 3  # generations of moves in a row that find nothing better, after which no more are made
 GENERATIONS = 12
 LEAST_MOVES, MOST_MOVES = 12, 64  # of one generation
@@ -51,9 +52,11 @@ ALL_ROWS_SHARE = 1e-6  # share of all rows added to the statistics of a sample, 
 
 @dataclass
 class Search:
-    """Where a search ended: a model for all rows, each start's record, and all EM steps taken."""
+    """Where a search ended: a model for all rows, each start's record, and all EM steps taken. state: of the ascent that led to the model,
+    where that was on all rows."""
 
     model: Distribution
+    state: State | None
     starts: list[Start]
     events: list[Event]
     steps: int
@@ -76,9 +79,9 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     try:
         descriptions = Descriptions(small.estimator, small.encoded.column, describe_rng)
         _rounds(small, start_rng, descriptions, p, starts, effort, runs)
-        ended = _finished(small, runs, effort)
+        ended = _finished(small, runs, effort, 1)
         if ended and starts is None and small.estimator.mixes and _near(runs, ended[0]) < AGREEING:
-            ended, gains = _moved(small, ended, descriptions, move_rng, effort)
+            ended, gains = _moved(small, _finished(small, runs, effort, FINALISTS, ended), descriptions, move_rng, effort)
     except (KeyboardInterrupt, SystemError) as error:
         ended += [scored(small, run.ahead) for run in runs if run.error is None and run.ahead is not None]
         if not ended or not interrupted(error):
@@ -95,7 +98,9 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
     late = [run for run in runs if run.steps > effort.first] or runs
     reached = max(_near(late, best), 1)
     events = [] if stopped else _events(runs, len(late), reached, gains)
-    return Search(model, [_record(small, run) for run in runs], events, effort.steps, stopped, len(late), reached)
+    return Search(
+        model, best if small is problem else None, [_record(small, run) for run in runs], events, effort.steps, stopped, len(late), reached
+    )
 
 
 def _rounds(
@@ -129,7 +134,7 @@ def _race(
 
 
 def _settled(problem: Problem, runs: list[Run]) -> bool:
-    """Whether little of the space of starts can lead to optima that none has come to.
+    """Whether many starts came to the best end, or little of the space of starts can lead to optima that none has come to.
 
     Of N starts that came to rest, at w optima, `w (w + 1) / (N (N - 1))` is what the others are expected to fill (Boender and Rinnooy Kan
     1987).
@@ -137,25 +142,28 @@ def _settled(problem: Problem, runs: list[Run]) -> bool:
     resting = [run for run in runs if run.error is None and run.gain < RESTING * problem.unit and not spiky(problem, run)]
     ends = np.sort([run.objective / problem.unit for run in resting])
     seen, N = 1 + int((np.diff(ends) > NEAR).sum()), len(resting)
-    return N > 1 and seen * (seen + 1) <= UNSEEN * N * (N - 1)
+    return N > 1 and (seen * (seen + 1) <= UNSEEN * N * (N - 1) or int((ends > ends[-1] - NEAR).sum()) >= ENOUGH)
 
 
-def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = -np.inf) -> list[State]:
-    """The few best ends, followed to where EM stops; the best first. Those that rest on spikes only where there are no others.
+def _finished(
+    problem: Problem, runs: list[Run], effort: Effort, most: int, known: Sequence[State] = (), above: float = -np.inf
+) -> list[State]:
+    """The best ends, so many at most, followed to where EM stops; the best first. Those that rest on spikes only where there are no others.
 
-    above: an objective that they must be near, to be followed.
+    known: those that have been followed. above: an objective that they must be near, to be followed.
     """
     alive = sorted((run for run in runs if run.error is None and run.ahead is not None), key=lambda run: -run.objective)
     alive = [run for run in alive if run.objective > above - problem.unit]
-    ended: list[State] = []
+    ended: list[State] = list(known)
     doubted: list[State] = []
     last = np.inf
     for run in [*(run for run in alive if not spiky(problem, run)), *(run for run in alive if spiky(problem, run))]:
-        if len(ended) == FINALISTS or len(ended) + len(doubted) >= LOOKED_AT or (ended and (effort.late or spiky(problem, run))):
+        if len(ended) >= most or len(ended) + len(doubted) >= LOOKED_AT or (ended and (effort.late or spiky(problem, run))):
             break
-        if run.error is not None or abs(last - run.objective / problem.unit) <= NEAR:
+        if run.error is not None or run.followed or abs(last - run.objective / problem.unit) <= NEAR:
+            last = run.objective / problem.unit if run.followed else last
             continue
-        last = run.objective / problem.unit
+        last, run.followed = run.objective / problem.unit, True
         try:
             end = followed(scored(problem, run.ahead), Remaining(problem.unit), effort.most, effort.deadline)
             supported = end.rank[:2] == (True, True)
@@ -164,7 +172,7 @@ def _finished(problem: Problem, runs: list[Run], effort: Effort, above: float = 
             continue
         effort.steps += end.step
         (ended if supported else doubted).append(end)
-    return sorted(ended or doubted, key=lambda state: state.rank, reverse=True)[:FINALISTS]
+    return sorted(ended or doubted, key=lambda state: state.rank, reverse=True)[:most]
 
 
 def _moved(
@@ -187,7 +195,7 @@ def _moved(
         best = ended[0].objective
         trials: list[Run] = []
         _race(problem, rng, shares, descriptions, effort, trials)
-        found = _finished(problem, trials, effort, best)
+        found = _finished(problem, trials, effort, FINALISTS, above=best)
         both = sorted([*ended, *found], key=lambda state: state.rank, reverse=True)
         distinct = [s for i, s in enumerate(both) if not i or abs(s.objective - both[i - 1].objective) > BETTER * problem.unit]
         better = distinct[0].rank[:2] > ended[0].rank[:2] or distinct[0].objective > best + BETTER * problem.unit

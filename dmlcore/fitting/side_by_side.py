@@ -25,8 +25,8 @@ TOGETHER = 1 << 17  # rows (or elements) x nodes x starts that one stack holds: 
 class Run:
     """One start. ahead: where it goes next, as a stack of one model; stack: where it stands, once it has taken a step; objective: there.
 
-    kind: how it begins (`stack_of_starts`). steps: of EM taken so far; gain: of the last. narrow: whether a law has collapsed on few rows,
-    or nearly. error: why it failed, if it did.
+    kind: how it begins (`stack_of_starts`). steps: of EM taken so far; gain: of the last. followed: whether it went on alone. narrow:
+    whether a law has collapsed on few rows, or nearly. error: why it failed, if it did.
     """
 
     rng: np.random.Generator
@@ -37,6 +37,7 @@ class Run:
     steps: int = 0
     gain: float = np.inf
     narrow: bool = False
+    followed: bool = False
     error: Exception | None = None
 
 
