@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
@@ -265,6 +266,24 @@ def _taking(other_names: Mapping[str, str], init: Any) -> Any:
         init(self, *args, **given)
 
     return made
+
+
+def own_fields(law: Any) -> list[tuple[str, Any, Any]]:
+    """`(name, domain, value)` of the fields that are no children."""
+    return [(f, d, law.stored(f)) for f, d in law._fields if not isinstance(d, (Child, Children))]
+
+
+def chosen(first: np.ndarray, one: Any, other: Any) -> Any:
+    """A stack of one law where `first` (of the stack's shape), of the other elsewhere."""
+    fields = {f: d.chosen(first, v, other.stored(f)) for f, d, v in own_fields(one)}
+    own = one.child_values(tuple(chosen(first, a, b) for a, b in zip(one.children(), other.children(), strict=True)))
+    return type(one).unchecked(one.batch, **fields, **own)
+
+
+def renamed(old: str, new: type) -> type:
+    """A class by a name that it had before."""
+    warnings.warn(f"{old} is now {new.__name__}: a node that is made of others is one that has children", DeprecationWarning, stacklevel=3)
+    return new
 
 
 def check_node(value: Any, noun: str, who: str, error: type[Exception] = ParameterError) -> None:

@@ -1,7 +1,8 @@
 """The contract of a distribution.
 
-A leaf implements `log_densities(x)` of encoded values and `draw(size, rng)`; a combinator implements `forward(column, score)`
-instead of `log_densities`. Everything else a user calls is written here, once.
+There is one kind of node. `forward(column, score)` gives log densities, and what the estimator's `backward` needs. As it stands here it is
+that of a leaf, which implements `log_densities(x)` of encoded values and `draw(size, rng)`; a node that is made of others writes it anew.
+Everything else a user calls is written here, once.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 from dmlcore.base.collector import collector_held
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.random import Random, generator
-from dmlcore.core.declared import Declared
+from dmlcore.core.declared import Declared, renamed
 from dmlcore.core.shown import Shown
+from dmlcore.data.columns import Versions
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Anything, Layout
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Distribution(Shown, Declared):
-    """The law of one observation: a leaf. Immutable; its parameters are its fields."""
+    """The law of one observation. Immutable; its parameters are its fields."""
 
     noun = "a distribution"
 
@@ -43,11 +45,18 @@ class Distribution(Shown, Declared):
     reads_some: ClassVar[bool] = False
     """Whether `given` reads tuples whose entries are known in some of the rows only (`ObservedRows`); else it gets rows of one pattern."""
 
-    # -- what a leaf implements ----------------------------------------------------------------------------------------
+    # -- what a family implements --------------------------------------------------------------------------------------
 
     def log_densities(self, x: Any) -> np.ndarray:
         """Log densities `(n,)` of encoded values inside the support: an array `(n,)`, `(n, d)`, or a `Vocabulary` of labels."""
-        raise StructureError(f"{type(self).__name__} has no log_densities(x)")
+        raise StructureError(f"{type(self).__name__} has no log_densities(x), nor forward(column, score)")
+
+    def forward(self, column: Any, score: Forward) -> tuple[np.ndarray, Any]:
+        """Log densities `(n,)` and the tape its estimator's `backward` reads. `score(child, column)` gives both for a child.
+
+        Log densities of a child may stand elsewhere too, and are not written over.
+        """
+        return log_densities_inside(self, column), (column, self)
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         """`size` independent draws: an array for numeric leaves, a list of plain Python values otherwise."""
@@ -150,15 +159,21 @@ class Distribution(Shown, Declared):
         return f"{self.label}: {x!r} has density zero{need}"
 
 
-class CombinatorDistribution(Distribution):
-    """A distribution made of others."""
-
-    def forward(self, column: Any, score: Forward) -> tuple[np.ndarray, Any]:
-        """Log densities `(n,)` and the tape its estimator's `backward` reads. `score(child, column)` gives both for a child.
-
-        `log_densities` may be written over by the caller's parent; they are not read again here.
-        """
-        raise StructureError(f"{type(self).__name__} has no forward(column, score)")
+def log_densities_inside(leaf: Distribution, column: Any) -> np.ndarray:
+    """Log densities `(n,)`; -inf outside the support and for values of another kind, where the leaf's formula is not asked."""
+    if type(column) is Versions:
+        part, out = column.kinds[leaf.kind], np.full((*leaf.batch, len(column)), -np.inf)
+        out[..., part.present] = log_densities_inside(leaf, part.value)
+        return out
+    support = leaf.support
+    with np.errstate(over="ignore"):  # a square beyond 1e308 is inf, and its density 0
+        if support is None or support.covers(column):
+            return leaf.log_densities(column.x)
+        inside = support.contains(column.x)
+        out = np.full((*leaf.batch, len(column)), -np.inf)
+        if inside.any():
+            out[..., inside] = leaf.log_densities(column.x[inside])
+        return out
 
 
 class Sampler:
@@ -229,3 +244,9 @@ def common_layout(nodes: Sequence[Any], who: str, mixed: bool = False) -> Layout
             first = node
         wanted = layout
     return wanted
+
+
+def __getattr__(name: str) -> Any:
+    if name == "CombinatorDistribution":
+        return renamed(name, Distribution)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,14 +18,14 @@ import numpy as np
 
 from dmlcore.base.domains import Child, Children
 from dmlcore.base.numerics import joined
-from dmlcore.core.declared import children, same, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.declared import children, own_fields, same, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 
 
-class SeveralDistribution(CombinatorDistribution):
+class SeveralDistribution(Distribution):
     """A stack of laws that are kept apart. laws: those of its places, in the order of the axes of its shape."""
 
     laws: Sequence[Distribution] = children("law")
@@ -40,7 +40,7 @@ class SeveralDistribution(CombinatorDistribution):
         return logs.reshape(*self.batch, logs.shape[-1]), tapes
 
 
-class SeveralEstimator(CombinatorEstimator):
+class SeveralEstimator(Estimator):
     """Estimates laws that are kept apart, one by one."""
 
     estimators: Sequence[Estimator] = children("law")
@@ -184,11 +184,6 @@ class Stacking:
         return type(law)(**{**fields, **given, **own}).pinned(**law.facts_at(index))
 
 
-def own_fields(law: Any) -> list[tuple[str, Any, Any]]:
-    """`(name, domain, value)` of the fields that are no children."""
-    return [(f, d, law.stored(f)) for f, d in law._fields if not isinstance(d, (Child, Children))]
-
-
 def _rest(node: Any, kids: Sequence[Any]) -> dict[str, Any]:
     """The fields of the children that are no components."""
     fields = [field for field, _ in node._child_fields if field != node.components_field]
@@ -241,13 +236,6 @@ def taken(law: Any, index: Any) -> Any:
     fields = {f: d.apart(v, index) for f, d, v in own_fields(law)}
     own = law.child_values(tuple(taken(child, index) for child in law.children()))
     return type(law).unchecked(shape, **fields, **own).pinned(**law.facts_at(index))
-
-
-def chosen(first: np.ndarray, one: Any, other: Any) -> Any:
-    """A stack of one law where `first` (of the stack's shape), of the other elsewhere."""
-    fields = {f: d.chosen(first, v, other.stored(f)) for f, d, v in own_fields(one)}
-    own = one.child_values(tuple(chosen(first, a, b) for a, b in zip(one.children(), other.children(), strict=True)))
-    return type(one).unchecked(one.batch, **fields, **own)
 
 
 def stack_of(estimator: Any, stacks: Sequence[Any]) -> Any:

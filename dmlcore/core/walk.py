@@ -5,7 +5,6 @@
 
 - `Distinct` columns: a node is scored on the distinct values once per pass, rows are gathered from that table, and their
   weights are summed per distinct value before any statistics are taken;
-- values outside a leaf's support: density zero, no statistics;
 - nodes that stand at several places (tied ones): scored once per block and column;
 - several nodes of one family on one column: by one kernel where the family has one (`forward_many`, `log_densities_many`).
 """
@@ -22,8 +21,8 @@ from dmlcore import kernels
 from dmlcore.base.errors import LikelihoodError
 from dmlcore.base.numerics import by_rows, joined
 from dmlcore.base.threads import map_in_order, thread_count
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.mixing import Drawn, exact_mix
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Column, Distinct, Versions
@@ -104,19 +103,14 @@ class Forward:
             table, tape = self.tables.get(node, column.values, Forward(self.repeated, DistinctCache(), self.mix))
             return gathered(table, column.codes), DistinctTape(column.codes, len(column.values), tape)
         if id(node) not in self.repeated:
-            return self.fresh(node, column)
+            return node.forward(column, self)
         key = (id(node), id(column))
         if key not in self.memo:
-            self.memo[key] = (*self.fresh(node, column), column)  # keeps the column, and so its id, alive
+            self.memo[key] = (*node.forward(column, self), column)  # keeps the column, and so its id, alive
         return self.memo[key][:2]
 
     def _apart(self, *nodes: Distribution) -> bool:  # rows that are alike are scored apart where their classes are drawn
-        return type(self.mix) is Drawn and any(isinstance(node, CombinatorDistribution) for node in nodes)
-
-    def fresh(self, node: Distribution, column: Any) -> tuple[np.ndarray, Any]:
-        if isinstance(node, CombinatorDistribution):
-            return node.forward(column, self)
-        return leaf_log_densities(node, column), column
+        return type(self.mix) is Drawn and any(node.children() for node in nodes)
 
     def many(self, nodes: tuple[Distribution, ...], column: Any, tied: bool = False) -> tuple[np.ndarray, Any]:
         """Log densities `(K, n)` of several nodes on one column, and their tapes: a list, or one `FusedTape`.
@@ -137,7 +131,7 @@ class Forward:
             if type(column) is Versions:  # leaves read columns of their own
                 return self.each(nodes, column)
             if hasattr(family, "log_densities_many") and (family.support is None or family.support.covers(column)):
-                return family.log_densities_many(nodes, column.x), FusedTape(column)
+                return family.log_densities_many(nodes, column.x), FusedTape((column, None))
         return self.each(nodes, column)
 
     def each(self, nodes: tuple[Distribution, ...], column: Any) -> tuple[np.ndarray, list[Any]]:
@@ -204,9 +198,7 @@ class Backward:
     def __call__(self, estimator: Estimator, tape: Any, weights: np.ndarray) -> Any:
         if type(tape) is DistinctTape:
             return PendingStatistics(tape.tape, scattered(weights, tape.codes, tape.size))
-        if isinstance(estimator, CombinatorEstimator):
-            return estimator.backward(tape, weights, self)
-        return Node(leaf_statistics(estimator, tape, weights))
+        return estimator.backward(tape, weights, self)
 
     def many(self, estimators: tuple[Estimator, ...], tapes: Any, weights: np.ndarray) -> list[Any]:
         """Statistics of several children, from weights `(K, n)`."""
@@ -219,7 +211,7 @@ class Backward:
         if hasattr(family, "backward_many"):
             return family.backward_many(estimators, tape, weights, self)
         if hasattr(family, "statistics_many"):
-            return [Node(own) for own in family.statistics_many(estimators, tape.x, weights)]
+            return [Node(own) for own in family.statistics_many(estimators, tape[0].x, weights)]
         return [self(e, tape, row) for e, row in zip(estimators, weights, strict=True)]
 
     def components(
@@ -273,7 +265,7 @@ class FirstPass:
         if type(column) is Distinct:
             inner = FirstPass(self.responsibilities, DistinctCache(), self.batch)
             return DistinctTape(column.codes, len(column.values), self.tables.get(estimator, column.values, inner))
-        return estimator.open(column, self) if isinstance(estimator, CombinatorEstimator) else column
+        return estimator.open(column, self)
 
     def shares(self, K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
         """Responsibilities `(*batch, K, n)` of one latent node."""
@@ -324,35 +316,6 @@ def gathered(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
 def scattered(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
     """Weights `(.., n)` summed for each code below `size`."""
     return scatter(weights, codes, size) if weights.ndim == 1 else by_rows(scatter_many, weights, codes, size)
-
-
-def leaf_log_densities(leaf: Distribution, column: Any) -> np.ndarray:
-    """Log densities `(n,)`; -inf outside the support and for values of another kind, where the leaf's formula is not asked."""
-    if type(column) is Versions:
-        part, out = column.kinds[leaf.kind], np.full((*leaf.batch, len(column)), -np.inf)
-        out[..., part.present] = leaf_log_densities(leaf, part.value)
-        return out
-    support = leaf.support
-    with np.errstate(over="ignore"):  # a square beyond 1e308 is inf, and its density 0
-        if support is None or support.covers(column):
-            return leaf.log_densities(column.x)
-        inside = support.contains(column.x)
-        out = np.full((*leaf.batch, len(column)), -np.inf)
-        if inside.any():
-            out[..., inside] = leaf.log_densities(column.x[inside])
-        return out
-
-
-def leaf_statistics(estimator: Estimator, column: Any, weights: np.ndarray) -> Any:
-    """Weighted statistics of the values inside the support."""
-    if type(column) is Versions:
-        part = column.kinds[estimator.family.kind]
-        return leaf_statistics(estimator, part.value, weights[..., part.present])
-    support = estimator.support
-    if support is None or support.covers(column):
-        return estimator.statistics(column.x, weights)
-    inside = support.contains(column.x)
-    return estimator.statistics(column.x[inside], weights[..., inside])
 
 
 def take_pending(estimator: Estimator, statistics: Any, send: Backward) -> Any:

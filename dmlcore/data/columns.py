@@ -148,6 +148,11 @@ class Ragged(Column):
     def __init__(self, offsets: np.ndarray, flat: Column, lengths: Column):
         self.offsets, self.flat, self.lengths, self.n = offsets, flat, lengths, len(offsets) - 1
 
+    @property
+    def x(self) -> Ragged:
+        """What formulas of a leaf read."""
+        return self
+
     def slice(self, start: int, stop: int) -> Ragged:
         offsets = self.offsets[start : stop + 1]
         flat = self.flat.slice(int(offsets[0]), int(offsets[-1]))

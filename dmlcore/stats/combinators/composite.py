@@ -10,8 +10,8 @@ import numpy as np
 
 from dmlcore.base.errors import StructureError, inside
 from dmlcore.core.declared import children, keys, name
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
+from dmlcore.core.distribution import Distribution, as_values, typical_of
+from dmlcore.core.estimator import Estimator, impossible_part
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Record
@@ -19,7 +19,7 @@ from dmlcore.data.layouts import Fields, Layout
 from dmlcore.stats.combinators.fields import Plan
 
 
-class CompositeDistribution(CombinatorDistribution):
+class CompositeDistribution(Distribution):
     """A tuple `(x_0, ..., x_m)` of independent entries, with density `prod_j dists[j](x_j)`.
 
     dists: one distribution per entry.
@@ -104,7 +104,7 @@ def each_of(node: Any, method: str, *args: Any) -> tuple[Any, ...]:
     return tuple(getattr(child, method)(*args) for child in node.children())
 
 
-class CompositeEstimator(CombinatorEstimator):
+class CompositeEstimator(Estimator):
     """Estimates each field on its own. estimators: one per entry of the tuple."""
 
     estimators: Sequence[Estimator] = children("field")

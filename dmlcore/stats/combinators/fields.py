@@ -19,8 +19,8 @@ from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import by_rows, logs
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import children, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Column, Distinct, Record, Values
 from dmlcore.data.layouts import Anything
@@ -94,7 +94,7 @@ def shares_by_field(counts: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return np.asarray(counts / np.repeat(totals, np.diff(starts, append=counts.shape[-1]), axis=-1))
 
 
-class LabelFieldsDistribution(CombinatorDistribution):
+class LabelFieldsDistribution(Distribution):
     """Independent labels: the probabilities of those of all fields end to end, `p` `(V,)`; field j's begin at `starts[j]`."""
 
     p: Any = parameter(Array("probabilities", 1))
@@ -127,7 +127,7 @@ class LabelColumns:
         return self.n
 
 
-class LabelFieldsEstimator(CombinatorEstimator):
+class LabelFieldsEstimator(Estimator):
     """Categorical fields together. labels, defaults: of each field."""
 
     starts: Any = setting()
@@ -196,7 +196,7 @@ class LabelFieldsEstimator(CombinatorEstimator):
 READ_TOGETHER: tuple[Any, ...] = (GaussianFieldsEstimator, LabelFieldsEstimator)
 
 
-class TogetherDistribution(CombinatorDistribution):
+class TogetherDistribution(Distribution):
     """A record some of whose fields are read together. parts: the laws of these, and of the other fields; plan: which is which."""
 
     parts: Sequence[Distribution] = children("part")
@@ -212,7 +212,7 @@ class TogetherDistribution(CombinatorDistribution):
         return total, [tape for _, tape in scored]
 
 
-class TogetherEstimator(CombinatorEstimator):
+class TogetherEstimator(Estimator):
     """Estimates the fields of a record, some of them together."""
 
     parts: Sequence[Estimator] = children("part")

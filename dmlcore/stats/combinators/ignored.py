@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.declared import check_node, keys, name, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import CombinatorEstimator
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import given
 from dmlcore.core.statistics import Node, Sums
 from dmlcore.data.layouts import Layout
@@ -18,7 +18,7 @@ from dmlcore.stats.combinators.null import NullDistribution
 MOMENTS = ("mean", "variance", "mode", "cdf", "quantile", "entropy", "probabilities", "typical")  # what a fixed law passes on
 
 
-class IgnoredDistribution(CombinatorDistribution):
+class IgnoredDistribution(Distribution):
     """An observation of `dist`, a law that fits leave as it is. Its parameters are not counted as free."""
 
     dist: Distribution = setting()
@@ -56,7 +56,7 @@ class IgnoredDistribution(CombinatorDistribution):
         return self.dist.blame(x)
 
 
-class IgnoredEstimator(CombinatorEstimator):
+class IgnoredEstimator(Estimator):
     """Keeps `dist` as it is. pseudo_count and suff_stat are accepted for symmetry with other estimators and have no effect."""
 
     dist: Any = setting(NullDistribution())

@@ -12,8 +12,8 @@ from dmlcore.base.domains import Absent, probability
 from dmlcore.base.errors import inside
 from dmlcore.base.numerics import logs
 from dmlcore.core.declared import child, keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.distribution import Distribution, as_values, typical_of
+from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.partial import MISSING, ObservedRows, given
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node, beside
@@ -40,7 +40,7 @@ class _MaybeProbability(Absent):
         return None if like is None else probability.unflatten(vector, like)
 
 
-class OptionalDistribution(CombinatorDistribution):
+class OptionalDistribution(Distribution):
     """An observation of `dist` with probability 1 - p, missing with probability p.
 
     p: in [0, 1]; or None: missingness is ignored (missing at random), a missing value has log density 0 and a value that of `dist`,
@@ -131,7 +131,7 @@ class OptionalDistribution(CombinatorDistribution):
         return inside(f"({self.label})", self.dist.blame(x))
 
 
-class OptionalEstimator(CombinatorEstimator):
+class OptionalEstimator(Estimator):
     """Estimates the law of the values that are there, and with est_prob the probability of missing.
 
     est_prob=False gives p=None: missingness is ignored. pseudo_count: pseudo-observations, half of them missing; the log prior is

@@ -12,8 +12,8 @@ from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.labels import Vocabulary
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import child, children, keys, name, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, Sampler, common_layout, interleaved
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
+from dmlcore.core.distribution import Distribution, Sampler, common_layout, interleaved
+from dmlcore.core.estimator import Estimator, impossible_under_all
 from dmlcore.core.partial import given
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import shares_among
@@ -35,7 +35,7 @@ class GatedTape(MixtureTape):
         self.gate, self.absent = gate, absent
 
 
-class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
+class GatedMixtureDistribution(PosteriorMethods, Distribution):
     """An observation (z, x), where x given z has density `sum_k w_k(z) components[k](x)` and `w(z)` is multinomial logistic in z.
 
     components: K distributions of one kind of observation. gate: a `MultinomialLogisticRegressionDistribution` over the labels
@@ -193,7 +193,7 @@ def gate_covariates(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return z, absent
 
 
-class GatedMixtureEstimator(CombinatorEstimator):
+class GatedMixtureEstimator(Estimator):
     """Maximum likelihood for a gated mixture by EM: components are fitted to their shares of the rows, and the gate takes one Fisher
     scoring step towards the posteriors in each step of EM.
 

@@ -13,8 +13,8 @@ from dmlcore.base.domains import Proportions, simplex, stochastic_matrix
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import by_rows, joined, logs_of
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, cut, interleaved
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all, pseudo_counts
+from dmlcore.core.distribution import Distribution, common_layout, cut, interleaved
+from dmlcore.core.estimator import Estimator, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, scaled_by_largest
@@ -43,7 +43,7 @@ class HierarchicalTape:
         return self.outer.posterior()
 
 
-class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
+class HierarchicalMixtureDistribution(PosteriorMethods, Distribution):
     """A list of elements with density `len_dist(n) sum_m w[m] prod_i sum_k taus[m, k] topics[k](x_i)`.
 
     topics: K distributions of an element. w (or mixture_weights): weights of the M outer components `(M,)`. taus (or topic_weights):
@@ -141,7 +141,7 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         return blame_element(self, x, MixtureDistribution(self.topics, self.taus[int(np.argmax(self.w))]))
 
 
-class HierarchicalMixtureEstimator(CombinatorEstimator):
+class HierarchicalMixtureEstimator(Estimator):
     """Maximum likelihood by EM for a hierarchical mixture; the same optimum as its expansion with keyed topics, at less cost.
 
     estimators: one per topic. num_mixtures: M. len_estimator: of the length; len_dist: a fixed law of it instead. pseudo_count:

@@ -12,8 +12,8 @@ from dmlcore.base.domains import simplex, stochastic_matrix
 from dmlcore.base.errors import ParameterError, inside
 from dmlcore.base.numerics import joined, logs_of
 from dmlcore.core.declared import children, keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, common_layout, interleaved, typical_of
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
+from dmlcore.core.distribution import Distribution, as_values, common_layout, interleaved, typical_of
+from dmlcore.core.estimator import Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Product
@@ -43,7 +43,7 @@ class JointTape:
         return out
 
 
-class JointMixtureDistribution(Posteriors, CombinatorDistribution):
+class JointMixtureDistribution(Posteriors, Distribution):
     """A pair `(x, y)` with density `sum_kl w1[k] taus12[k, l] components1[k](x) components2[l](y)`.
 
     components1, components2: K1 laws of x and K2 of y. w1: weights of the states of x `(K1,)`. taus12: probabilities of the state
@@ -211,7 +211,7 @@ class JointMixtureDistribution(Posteriors, CombinatorDistribution):
         return f"{self.label}: the states that could give {x!r} never meet"
 
 
-class JointMixtureEstimator(CombinatorEstimator):
+class JointMixtureEstimator(Estimator):
     """Maximum likelihood for a joint mixture by EM.
 
     estimators1, estimators2: one per state of x, of y. pseudo_count: pseudo-pairs of states, spread as suff_stat `(K1, K2)` says

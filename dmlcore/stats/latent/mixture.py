@@ -12,8 +12,8 @@ from dmlcore.base.domains import simplex
 from dmlcore.base.errors import ParameterError, StructureError, SupportError, shorten
 from dmlcore.base.numerics import joined, logs_of
 from dmlcore.core.declared import children, keys, name, parameter, same, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
+from dmlcore.core.distribution import Distribution, common_layout, interleaved
+from dmlcore.core.estimator import Estimator, impossible_under_all
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
@@ -155,7 +155,7 @@ def blocks_to_score(model: Distribution, encoded: Encoded) -> Any:
         yield start, stop, Forward(model.repeated, tables), column
 
 
-class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribution):
+class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution):
     """An observation with density `sum_k w[k] components[k](x)`.
 
     components: K distributions of one kind of observation. w: mixing weights `(K,)`, >= 0, summing to one (within 1e-6, then
@@ -234,7 +234,7 @@ def given_components(joint: np.ndarray, laws: Sequence[RowLaw]) -> tuple[np.ndar
     return log, Mixed(posterior, laws, MixtureDistribution)
 
 
-class MixtureEstimator(CombinatorEstimator):
+class MixtureEstimator(Estimator):
     """Maximum likelihood for a mixture by EM: weights are mean posteriors, components are fitted to their shares of the rows.
 
     estimators: one per component. fixed_weights: mixing weights `(K,)` that are not estimated. pseudo_count: pseudo-observations

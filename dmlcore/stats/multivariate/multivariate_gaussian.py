@@ -15,9 +15,8 @@ from dmlcore.base.marks import is_missing
 from dmlcore.base.numerics import HALF_LOG_2PI, joined
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import REMEDY, CombinatorEstimator, Estimator, pseudo_counts
-from dmlcore.core.keys import estimated
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
@@ -220,7 +219,7 @@ class MultivariateGaussianEstimator(Estimator):
         return f"{self.label} sits in a plane (an eigenvalue of its covariance is at its floor); its density there is unbounded"
 
 
-class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDistribution):
+class PartialGaussianDistribution(MultivariateGaussianDistribution):
     """A vector of d reals, Gaussian with mean mu and covariance covar, of which some coordinates may not have been observed.
 
     The log density of a vector is that of its known coordinates, `N(x_o; mu_o, covar_oo)`; without any it is 0. So densities over all
@@ -255,7 +254,7 @@ class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDi
         return PartialGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
 
 
-class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimator):
+class PartialGaussianEstimator(MultivariateGaussianEstimator):
     """Maximum likelihood for a Gaussian vector from all coordinates that were observed, by EM.
 
     A step fills what is missing by its conditional mean under the current law and adds its conditional covariance to the scatter
@@ -286,9 +285,6 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
         infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
         return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
 
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
-
     def open(self, column: Any, open: Any) -> Any:
         if column.complete:
             return column, None
@@ -309,9 +305,6 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
         own = self.statistics(x, weights)
         more = sum(batch.added(covariances, weights) for batch, covariances in zip(column.batches, left, strict=True))
         return Scatter(own.count, own.mean, own.m2 + more)
-
-    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
-        return estimated(self, own.count, previous, lambda: self.estimate(own, previous))
 
 
 def relative(covar: np.ndarray, factor: Any) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from dmlcore.base.errors import DataError, StructureError, shorten
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import parameter
-from dmlcore.core.distribution import CombinatorDistribution, Sampler
+from dmlcore.core.distribution import Distribution, Sampler
 from dmlcore.core.partial import Known
 from dmlcore.core.rowlaws import Atom, EachRow, RowLaw
 from dmlcore.data.encoded import encode
@@ -26,7 +26,7 @@ from dmlcore.stats.regression.rows import Rows, Tape, as_floats, impossible_resp
 HIGHEST = 300.0  # linear predictors of log links beyond this are cut, so that means, and informations made of them, stay finite
 
 
-class RegressionDistribution(CombinatorDistribution):
+class RegressionDistribution(Distribution):
     """Base: the law of a response y given covariates x, through `eta = intercept + coef . x (+ offset)`."""
 
     coef: np.ndarray = parameter(Coefficients())

@@ -11,8 +11,8 @@ from dmlcore import kernels
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.numerics import by_rows
 from dmlcore.core.declared import check_node, child, keys, name, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut, typical_of
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.distribution import Distribution, as_values, cut, typical_of
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import independent
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
@@ -21,7 +21,7 @@ from dmlcore.stats.combinators.ignored import IgnoredEstimator
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 
 
-class SequenceDistribution(CombinatorDistribution):
+class SequenceDistribution(Distribution):
     """A list `[x_1, ..., x_n]` with density `len_dist(n) prod_i dist(x_i)`.
 
     dist: the law of each element. len_dist: the law of the length, a distribution of whole numbers; the default says nothing.
@@ -68,7 +68,7 @@ class SequenceDistribution(CombinatorDistribution):
         return blame_element(self, x, self.dist)
 
 
-class SequenceEstimator(CombinatorEstimator):
+class SequenceEstimator(Estimator):
     """Estimates the law of the elements from all of them, and that of the lengths.
 
     len_estimator: of the length. len_dist: a fixed law of the length instead.
