@@ -30,10 +30,18 @@ class System:
     def ways(self) -> dict[str, Any]:
         """The ways to take an EM step, model to model, by name."""
         problem = Problem(self.encoded, self.estimator, threads=self.threads)
-        return {"expect, maximise": lambda model: problem.maximise(problem.expect(model)[1], model)}
+        self.together = together = problem.stacked()
+
+        def step(model: Any) -> Any:
+            if not model.of_stacks:  # the start: a fit takes its first step so, too
+                return together.stack([problem.maximise(problem.expect(model)[1], model)])
+            return together.maximise(together.expect(model)[1], model)
+
+        return {"expect, maximise": step}
 
     def log_likelihood(self, model: Any) -> float:
         """Log likelihood of the rows."""
+        model = self.together.stacking.model(model) if model.of_stacks else model
         return float(stats.seq_log_density_sum(self.encoded, model)[1])
 
     def posteriors(self) -> Any:

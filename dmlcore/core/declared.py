@@ -127,6 +127,8 @@ class Declared:
         """A copy that carries facts fixed for one fit (floors, label sets), beside its declared fields."""
         out = object.__new__(type(self))
         out.__dict__.update(self.__dict__)
+        for of_the_whole in ("repeated", "scored_as"):  # of another tree
+            out.__dict__.pop(of_the_whole, None)
         out.__dict__.update(facts)
         declared = dict(self._fields)
         out.__dict__["facts"] = {**self.facts, **{fact: value for fact, value in facts.items() if fact not in declared}}

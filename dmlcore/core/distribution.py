@@ -66,6 +66,10 @@ class Distribution(Shown, Declared):
         """The estimator of this shape."""
         raise StructureError(f"{type(self).__name__} has no estimator")
 
+    def expected_statistics(self, count: float) -> Any:
+        """What `count` draws have as statistics on average; `estimate` gives the law back."""
+        raise StructureError(f"{type(self).__name__} has no expected_statistics(count)")
+
     def log_likelihood(self, statistics: Any) -> float:
         """Log likelihood as a function of sufficient statistics, up to what does not depend on the parameters.
 
@@ -89,7 +93,7 @@ class Distribution(Shown, Declared):
 
     def seq_log_density(self, encoded: Any, threads: int | None = None) -> np.ndarray:
         """Log densities `(n,)` of encoded (or raw) observations."""
-        from dmlcore.core.walk import log_densities
+        from dmlcore.core.scoring import log_densities
 
         return log_densities(self, self.seq_encode(encoded), threads)
 
@@ -109,6 +113,8 @@ class Distribution(Shown, Declared):
         return self
 
     # -- what the engine asks ------------------------------------------------------------------------------------------
+
+    scored_as: ClassVar[Any] = None  # the form in which it was scored last (`dmlcore.core.scoring`)
 
     @cached_property
     def layout(self) -> Layout:

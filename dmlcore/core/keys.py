@@ -46,6 +46,15 @@ class Ties:
     def __getstate__(self) -> dict[str, Any]:
         return {**{field: value for field, value in self.__dict__.items() if field != "by_id"}, "stacked": {}}  # a copy's nodes are others
 
+    @cached_property
+    def groups(self) -> dict[int, list[int]]:
+        """The places whose own statistics are added up, for each of them."""
+        members: dict[int, list[int]] = {}
+        for i, group in enumerate(self.own):
+            if group is not None:
+                members.setdefault(group, []).append(i)
+        return {i: places for places in members.values() for i in places}
+
     @property
     def any(self) -> bool:
         """Whether any places are tied."""

@@ -5,13 +5,12 @@
 
 - `Distinct` columns: a node is scored on the distinct values once per pass, rows are gathered from that table, and their
   weights are summed per distinct value before any statistics are taken;
-- nodes that stand at several places (tied ones): scored once per block and column;
-- several nodes of one family on one column: by one kernel where the family has one (`forward_many`, `log_densities_many`).
+- nodes that stand at several places (tied ones): scored once per block and column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
@@ -20,13 +19,11 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base.errors import LikelihoodError
 from dmlcore.base.numerics import by_rows, joined
-from dmlcore.base.threads import map_in_order, thread_count
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.mixing import Drawn, exact_mix
 from dmlcore.core.statistics import Node
-from dmlcore.data.columns import Column, Distinct, Versions
-from dmlcore.data.encoded import Encoded
+from dmlcore.data.columns import Column, Distinct
 from dmlcore.kernels.codes import gather, gather_many, scatter, scatter_many
 
 SMALL = 1e-280  # below this, a weighted sum of scaled densities has lost digits and is taken again in log space
@@ -41,15 +38,6 @@ class DistinctTape:
         self.codes, self.size, self.tape = codes, size, tape
 
 
-class FusedTape:
-    """The tape of several nodes of one family that were scored by one kernel."""
-
-    __slots__ = ("tape",)
-
-    def __init__(self, tape: Any):
-        self.tape = tape
-
-
 class StackTape:
     """The tape of components that are one stack."""
 
@@ -62,7 +50,7 @@ class StackTape:
 class Components:
     """Several nodes scored on one column: `scaled[k] * exp(shift)` is the density of node k. Shapes `(K, n)` and `(n,)`.
 
-    `logs` `(K, n)` are the log densities; `tapes` a list of K tapes, or one `FusedTape`.
+    `logs` `(K, n)` are the log densities; `tapes` a list of K tapes, or one `StackTape`.
     """
 
     __slots__ = ("logs", "scaled", "shift", "tapes", "uses")
@@ -79,7 +67,7 @@ class DistinctCache:
         self.lock = Lock()
 
     def get(self, node: Any, values: Column, make: Callable[[Any, Column], Any]) -> Any:
-        key = (tuple(map(id, node)) if type(node) is tuple else id(node), id(values))
+        key = (id(node), id(values))
         found = self.done.get(key)
         if found is None:
             with self.lock:
@@ -109,57 +97,32 @@ class Forward:
             self.memo[key] = (*node.forward(column, self), column)  # keeps the column, and so its id, alive
         return self.memo[key][:2]
 
-    def _apart(self, *nodes: Distribution) -> bool:  # rows that are alike are scored apart where their classes are drawn
-        return type(self.mix) is Drawn and any(node.children() for node in nodes)
+    def _apart(self, node: Distribution) -> bool:  # rows that are alike are scored apart where their classes are drawn
+        return type(self.mix) is Drawn and bool(node.children())
 
-    def many(self, nodes: tuple[Distribution, ...], column: Any, tied: bool = False) -> tuple[np.ndarray, Any]:
-        """Log densities `(K, n)` of several nodes on one column, and their tapes: a list, or one `FusedTape`.
-
-        Nodes that stand at several places are scored one by one and remembered, unless `tied` says that all of them are kept at once.
-        """
-        if type(column) is Distinct:
-            if self._apart(*nodes):
-                return self.many(nodes, column.values.take(column.codes), tied)
-            table, tapes = self.tables.get(nodes, column.values, Forward(self.repeated, DistinctCache(), self.mix).each)
-            return gather_many(table, column.codes), FusedTape(DistinctTape(column.codes, len(column.values), tapes))
-        family = type(nodes[0])
-        alike = len(set(map(type, nodes))) == 1 and not nodes[0].of_stacks
-        if alike and (tied or not self.repeated or self.repeated.isdisjoint(map(id, nodes))):
-            together = family.forward_many(nodes, column, self) if hasattr(family, "forward_many") else None
-            if together is not None:
-                return together[0], FusedTape(together[1])
-            if type(column) is Versions:  # leaves read columns of their own
-                return self.each(nodes, column)
-            if hasattr(family, "log_densities_many") and (family.support is None or family.support.covers(column)):
-                return family.log_densities_many(nodes, column.x), FusedTape((column, None))
-        return self.each(nodes, column)
-
-    def each(self, nodes: tuple[Distribution, ...], column: Any) -> tuple[np.ndarray, list[Any]]:
-        """The same, one node after the other."""
+    def each(self, nodes: Sequence[Distribution], column: Any) -> tuple[np.ndarray, list[Any]]:
+        """Log densities `(.., K, n)` of several nodes on one column, one after the other, and their tapes."""
         scores = [self(node, column) for node in nodes]
-        return np.array([log for log, _ in scores]), [tape for _, tape in scores]
+        return np.stack([log for log, _ in scores], axis=-2), [tape for _, tape in scores]
 
-    def components(self, nodes: tuple[Distribution, ...], column: Any, shape: tuple[int, ...] = (), extra: Any = None) -> Components:
+    def components(self, nodes: Sequence[Distribution], column: Any, shape: tuple[int, ...] = (), extra: Any = None) -> Components:
         """All of `nodes` on one column, scaled by the largest; computed once for nodes tied across places.
 
         shape: of the stack that they are components of; one of them may be a stack of that shape and an axis more, which holds them all.
         extra: log densities to be added.
         """
         key: Any = None
-        if len(nodes) == 1 and len(nodes[0].batch) > len(shape):
-            logs, tape = self(nodes[0], column)
-            return scaled_by_largest(logs if extra is None else logs + extra, StackTape(tape))
-        if shape:
-            scores = [self(node, column) for node in nodes]
-            logs = np.stack([log for log, _ in scores], axis=-2)
-            return scaled_by_largest(logs if extra is None else logs + extra, [tape for _, tape in scores])
         if extra is None and self.repeated and self.repeated.issuperset(map(id, nodes)):
             key = (*map(id, nodes), id(column))
             if key in self.memo:
                 found = self.memo[key][0]
                 found.uses += 1
                 return found
-        logs, tapes = self.many(nodes, column, tied=key is not None)
+        if len(nodes[0].batch) > len(shape):
+            logs, tape = self(nodes[0], column)
+            tapes: Any = StackTape(tape)
+        else:
+            logs, tapes = self.each(nodes, column)
         out = scaled_by_largest(logs if extra is None else logs + extra, tapes)
         if key is not None:
             self.memo[key] = (out, column)
@@ -200,22 +163,8 @@ class Backward:
             return PendingStatistics(tape.tape, scattered(weights, tape.codes, tape.size))
         return estimator.backward(tape, weights, self)
 
-    def many(self, estimators: tuple[Estimator, ...], tapes: Any, weights: np.ndarray) -> list[Any]:
-        """Statistics of several children, from weights `(K, n)`."""
-        if type(tapes) is not FusedTape:
-            return [self(e, tape, row) for e, tape, row in zip(estimators, tapes, weights, strict=True)]
-        tape, family = tapes.tape, type(estimators[0])
-        if type(tape) is DistinctTape:
-            sums = scatter_many(weights, tape.codes, tape.size)
-            return [PendingStatistics(inner, row) for inner, row in zip(tape.tape, sums, strict=True)]
-        if hasattr(family, "backward_many"):
-            return family.backward_many(estimators, tape, weights, self)
-        if hasattr(family, "statistics_many"):
-            return [Node(own) for own in family.statistics_many(estimators, tape[0].x, weights)]
-        return [self(e, tape, row) for e, row in zip(estimators, weights, strict=True)]
-
     def components(
-        self, estimators: tuple[Estimator, ...], scored: Components, w: np.ndarray, total: np.ndarray, weights: np.ndarray
+        self, estimators: Sequence[Estimator], scored: Components, w: np.ndarray, total: np.ndarray, weights: np.ndarray
     ) -> Node:
         """Sends `w[k] scored[k] weights / total` to each estimator k; a `Node` of what each gets in all, and their statistics.
 
@@ -237,20 +186,18 @@ class Backward:
         self.waiting[key] = (estimators, scored, out, np.multiply.outer(w, rows))
         return Node(own, out)
 
-    def shared_out(self, estimators: tuple[Estimator, ...], tapes: Any, shares: np.ndarray) -> list[Any]:
+    def shared_out(self, estimators: Sequence[Estimator], tapes: Any, shares: np.ndarray) -> list[Any]:
         """Statistics of the components of a mixture, from weights `(.., K, n)`."""
         if type(tapes) is StackTape:
             return [self(estimators[0], tapes.tape, shares)]
-        if shares.ndim > 2:
-            return [self(e, tape, shares[..., k, :]) for k, (e, tape) in enumerate(zip(estimators, tapes, strict=True))]
-        return self.many(estimators, tapes, shares)
+        return [self(e, tape, shares[..., k, :]) for k, (e, tape) in enumerate(zip(estimators, tapes, strict=True))]
 
     def finish(self) -> None:
         """Sends what has been waiting."""
         while self.waiting:
             _, (estimators, scored, out, total) = self.waiting.popitem()
             total *= scored.scaled
-            out[:] = self.many(estimators, scored.tapes, total)
+            out[:] = self.shared_out(estimators, scored.tapes, total)
 
 
 class FirstPass:
@@ -327,15 +274,3 @@ def take_pending(estimator: Estimator, statistics: Any, send: Backward) -> Any:
         return statistics
     children = [take_pending(e, s, send) for e, s in zip(estimator.children(), statistics.children, strict=True)]
     return Node(statistics.own, children)
-
-
-def log_densities(model: Distribution, data: Encoded, threads: int | None = None) -> np.ndarray:
-    """Log densities `(n,)` of all rows."""
-    tables = DistinctCache()
-
-    def work(block: tuple[int, int, Any]) -> np.ndarray:
-        return Forward(model.repeated, tables)(model, block[2])[0]
-
-    if len(data) <= 1:
-        return work((0, len(data), data.column))
-    return np.concatenate(list(map_in_order(work, data.blocks, thread_count(threads))))

@@ -87,7 +87,7 @@ class Problem:
         key = starts, apart
         if key not in self.ties.stacked:
             shape = () if starts is None else (starts,)
-            stacking = Stacking(self.estimator, apart or self.ties.any, shape, None if apart else self.encoded.column)
+            stacking = Stacking(self.estimator, apart, shape, None if apart else self.encoded.column)
             self.ties.stacked[key] = stacking, Ties(stacking.stacked)
         out = self._copy()
         out.stacking, out.ties = self.ties.stacked[key]

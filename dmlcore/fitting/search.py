@@ -17,7 +17,7 @@ import numpy as np
 
 from dmlcore.base.random import spawn
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.walk import log_densities
+from dmlcore.core.scoring import log_densities
 from dmlcore.fitting.climb import OFF_THE_MAP, EMRun, follow, interrupted
 from dmlcore.fitting.effort import FIRST, THEN, Effort
 from dmlcore.fitting.moves import proposals

@@ -123,7 +123,7 @@ class Both:
 
     def __init__(self, problem: Problem, models: list[Any], shape: tuple[int, ...]):
         self.problem, self.models, self.shape = problem, models, shape
-        self.stacking = Stacking(problem.estimator, problem.ties.any, shape, problem.encoded.column)
+        self.stacking = Stacking(problem.estimator, False, shape, problem.encoded.column)
         self.stack = self.stacking.of(models)
         self.together = copy.copy(problem)
         self.together.estimator, self.together.ties = self.stacking.stacked, Ties(self.stacking.stacked)

@@ -43,14 +43,6 @@ class CompositeDistribution(Distribution):
         scored = [score(dist, field) for dist, field in zip(self.dists, column.fields, strict=True)]
         return sum_of([log for log, _ in scored]), [tape for _, tape in scored]
 
-    @classmethod
-    def forward_many(cls, nodes: tuple[CompositeDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        """`forward` of several composites, field by field: `(K, n)` log densities."""
-        columns = [
-            score.many(dists, field) for dists, field in zip(zip(*(node.dists for node in nodes), strict=True), column.fields, strict=True)
-        ]
-        return sum_of([log for log, _ in columns]), [tapes for _, tapes in columns]
-
     def given(self, x: Any, n: int) -> Any:
         return independent(list(zip(self.dists, x.entries, strict=True)), n)
 
@@ -135,13 +127,6 @@ class CompositeEstimator(Estimator):
 
     def together_on(self, column: Any) -> Any:
         return Plan.of(self.estimators, column)
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of several composites, from weights `(K, n)`."""
-        fields = zip(*(e.estimators for e in estimators), strict=True)
-        columns = [send.many(field, tapes, weights) for field, tapes in zip(fields, tape, strict=True)]
-        return [Node(None, list(nodes)) for nodes in zip(*columns, strict=True)]
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> CompositeDistribution:
         return self.law(dists=children)

@@ -77,18 +77,6 @@ class OptionalDistribution(Distribution):
             log[..., column.present] = inside
         return log, (column.present, len(column), tape)
 
-    @classmethod
-    def forward_many(cls, nodes: tuple[OptionalDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        """`forward` of several, `(K, n)` log densities."""
-        missing, there = np.array([node._logs for node in nodes]).T
-        values, tapes = score.many(tuple(node.dist for node in nodes), column.value)
-        log = values + there[:, None]
-        if log.shape[1] < len(column):
-            inside, log = log, np.empty((len(nodes), len(column)))
-            log[:] = missing[:, None]
-            log[:, column.present] = inside
-        return log, (column.present, len(column), tapes)
-
     def given(self, x: Any, n: int) -> Any:
         missing, there = self._logs
         if x is MISSING:  # the law of the value it would have had
@@ -175,19 +163,6 @@ class OptionalEstimator(Estimator):
             gone[present] = False
             there, missing = np.ascontiguousarray(weights[..., present]), weights[..., gone].sum(axis=-1)
         return Node(np.stack([missing, there.sum(axis=-1)], axis=-1), [send(self.estimator, inner, there)])
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of several, from weights `(K, n)`."""
-        present, n, inner = tape
-        there, missing = weights, np.zeros(len(weights))
-        if len(present) < n:
-            gone = np.ones(n, dtype=bool)
-            gone[present] = False
-            there, missing = np.ascontiguousarray(weights[:, present]), weights[:, gone].sum(axis=1)
-        own = np.stack([missing, there.sum(axis=1)], axis=1)
-        nodes = send.many(tuple(e.estimator for e in estimators), inner, there)
-        return [Node(counts, [node]) for counts, node in zip(own, nodes, strict=True)]
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> OptionalDistribution:
         p = None

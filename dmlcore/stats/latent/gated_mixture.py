@@ -80,8 +80,8 @@ class GatedMixtureDistribution(PosteriorMethods, Distribution):
             log[..., absent] = 0.0
         return log, GatedTape(tape, LabelTape(design, np.exp(log_w, out=log_w), gate.vocabulary), absent)
 
-    def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
-        return [score(component, column.fields[1])[0] for component in self.components]
+    def component_logs(self, column: Any, score: Any) -> np.ndarray:
+        return score.components(self.components, column.fields[1]).logs  # type: ignore[no-any-return]
 
     def prior_given(self, column: Any) -> np.ndarray:
         gate: Any = self.gate

@@ -105,9 +105,8 @@ class HierarchicalMixtureDistribution(PosteriorMethods, Distribution):
         length, length_tape = score(self.len_dist, column.lengths)
         return log + length, HierarchicalTape(scored, self.taus, totals, outer, column.offsets, length_tape, exact)
 
-    def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
-        length = score(self.len_dist, column.lengths)[0]
-        return [log + length for log in self.forward(column, score)[1].outer.scored.logs]
+    def component_logs(self, column: Any, score: Any) -> np.ndarray:
+        return self.forward(column, score)[1].outer.scored.logs + score(self.len_dist, column.lengths)[0]
 
     def to_mixture(self) -> MixtureDistribution:
         """The same law as a mixture of sequences of mixtures."""

@@ -17,12 +17,13 @@ from dmlcore.core.estimator import Estimator, impossible_part, impossible_under_
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Product
+from dmlcore.core.scoring import blocks_to_score
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components
 from dmlcore.core.weights import log_prior_of, share
 from dmlcore.data.columns import Distinct
 from dmlcore.data.layouts import Fields
-from dmlcore.stats.latent.mixture import MixtureDistribution, Posteriors, blocks_to_score, given_components
+from dmlcore.stats.latent.mixture import MixtureDistribution, Posteriors, given_components
 
 
 class JointTape:
@@ -123,7 +124,7 @@ class JointMixtureDistribution(Posteriors, Distribution):
         """Log densities of each pair of components, `log components1[k](x) + log components2[l](y)`, `(n, K1, K2)`."""
         encoded = self.seq_encode(encoded)
         out = np.empty((len(encoded), *self.pairs.shape))
-        for start, stop, score, column in blocks_to_score(self, encoded):
+        for start, stop, _, score, column in blocks_to_score(self, encoded):
             inner: Any = column.values if type(column) is Distinct else column
             one, two = score.each(self.components1, inner.fields[0])[0], score.each(self.components2, inner.fields[1])[0]
             both = np.moveaxis(one[:, None] + two[None], -1, 0)

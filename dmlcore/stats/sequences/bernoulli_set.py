@@ -74,6 +74,9 @@ class BernoulliSetDistribution(Distribution):
             out += cut([labels[code] for code in codes.tolist()], np.bincount(rows, minlength=sets))
         return out
 
+    def expected_statistics(self, count: float) -> Counts:
+        return Counts(self._table.labels, count * self._table.values_array, count)
+
     def log_likelihood(self, statistics: Any) -> float:
         where, count = self._table.labels.positions(statistics.values), statistics.total
         if (statistics.weights[where < 0] > 0).any():

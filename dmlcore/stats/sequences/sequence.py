@@ -43,12 +43,6 @@ class SequenceDistribution(Distribution):
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         return scored_together(column.offsets, score(self.dist, column.flat), score(self.len_dist, column.lengths))
 
-    @classmethod
-    def forward_many(cls, nodes: tuple[SequenceDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        """`forward` of several, all elements at once: `(K, n)` log densities."""
-        elements = score.many(tuple(node.dist for node in nodes), column.flat)
-        return scored_together(column.offsets, elements, score.many(tuple(node.len_dist for node in nodes), column.lengths))
-
     def given(self, x: Any, n: int) -> Any:
         log, law = independent([(self.dist, entry) for entry in x.entries], n)
         return log + self.len_dist.log_density(len(x.entries)), law
@@ -103,14 +97,6 @@ class SequenceEstimator(Estimator):
         offsets, inner, length = tape
         elements = send(self.estimator, inner, by_rows(kernels.repeat_rows, weights, offsets))
         return Node(None, [elements, send(self.len_estimator, length, weights)])
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of several, from weights `(K, n)`."""
-        offsets, inner, lengths = tape
-        elements = send.many(tuple(e.estimator for e in estimators), inner, by_rows(kernels.repeat_rows, weights, offsets))
-        each = send.many(tuple(e.len_estimator for e in estimators), lengths, weights)
-        return [Node(None, list(both)) for both in zip(elements, each, strict=True)]
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> SequenceDistribution:
         return self.law(dist=children[0], len_dist=children[1])

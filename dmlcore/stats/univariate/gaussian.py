@@ -45,14 +45,9 @@ class GaussianDistribution(Distribution):
         mu, scale, constant = self._constants
         if self.batch:
             return kernels.scaled_squares(x, mu.ravel(), scale.ravel(), constant.ravel()).reshape(*self.batch, -1)
-        if len(x) < 256:
+        if len(x) < 32:
             return constant - scale * (x - mu) ** 2
         return kernels.scaled_square(x, mu, scale, constant)
-
-    @classmethod
-    def log_densities_many(cls, nodes: tuple[GaussianDistribution, ...], x: np.ndarray) -> np.ndarray:
-        """`log_densities` of several Gaussians by one kernel, `(K, n)`."""
-        return kernels.scaled_squares(x, *np.array([node._constants for node in nodes]).T.copy())
 
     def mean(self) -> float:
         return self.mu
@@ -99,8 +94,3 @@ class GaussianEstimator(MomentsEstimator):
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
         return moments_of(x, weights)
-
-    @classmethod
-    def statistics_many(cls, estimators: Any, x: np.ndarray, weights: np.ndarray) -> list[Moments]:
-        """`statistics` for several rows of weights `(K, n)` by one kernel."""
-        return [Moments(*row) for row in kernels.moments_many(x, weights).tolist()]
