@@ -174,17 +174,13 @@ class Backward:
         if None in groups:
             shares, sums = shares_among(scored.scaled, w, total, weights)
             return Node(sums, self.shared_out(estimators, scored.tapes, shares))
-        rows = weights / total
-        own = w * (scored.scaled @ rows)
-        key = (groups, id(scored))
-        if key in self.waiting:
-            sent = self.waiting[key][3]
-            for k, share in enumerate(w):
-                sent[k] += rows * share
-            return Node(own, [NOTHING] * len(estimators))
-        out: list[Any] = [NOTHING] * len(estimators)
-        self.waiting[key] = (estimators, scored, out, np.multiply.outer(w, rows))
-        return Node(own, out)
+        key = groups, id(scored)
+        first = key not in self.waiting
+        if first:
+            self.waiting[key] = Waiting(estimators, scored)
+        own = np.empty(w.shape)
+        self.waiting[key].places.append((w, weights / total, own))
+        return Node(own, self.waiting[key].out if first else [NOTHING] * len(estimators))
 
     def shared_out(self, estimators: Sequence[Estimator], tapes: Any, shares: np.ndarray) -> list[Any]:
         """Statistics of the components of a mixture, from weights `(.., K, n)`."""
@@ -195,9 +191,27 @@ class Backward:
     def finish(self) -> None:
         """Sends what has been waiting."""
         while self.waiting:
-            _, (estimators, scored, out, total) = self.waiting.popitem()
-            total *= scored.scaled
-            out[:] = self.shared_out(estimators, scored.tapes, total)
+            _, tied = self.waiting.popitem()
+            tied.out[:] = self.shared_out(tied.estimators, tied.scored.tapes, tied.shares())
+
+
+class Waiting:
+    """Components that are tied to those of other mixtures, and the mixtures' weights: `w` `(.., K)`, `weights / total` `(.., n)`, and where
+    to write what each component gets there `(.., K)`. out: where to write the components' statistics."""
+
+    def __init__(self, estimators: Sequence[Estimator], scored: Components):
+        self.estimators, self.scored = estimators, scored
+        self.places: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.out: list[Any] = [NOTHING] * len(estimators)
+
+    def shares(self) -> np.ndarray:
+        """The weights `(.., K, n)` that the components get from all places."""
+        ws, rows, owns = zip(*self.places, strict=True)
+        w, row, scaled = np.stack(ws, axis=-2), np.stack(rows, axis=-2), self.scored.scaled
+        counts = w * (row @ scaled.swapaxes(-1, -2))
+        for m, own in enumerate(owns):
+            own[...] = counts[..., m, :]
+        return np.asarray((w.swapaxes(-1, -2) @ row) * scaled)
 
 
 class FirstPass:
