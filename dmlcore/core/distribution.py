@@ -17,6 +17,7 @@ from dmlcore.base.collector import collector_held
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared, renamed
+from dmlcore.core.powers import HasMean, HasMode, HasQuantile, HasTypical, has
 from dmlcore.core.shown import Shown
 from dmlcore.data.columns import Versions
 from dmlcore.data.encoded import Encoded, encode
@@ -41,6 +42,9 @@ class Distribution(Shown, Declared):
 
     support: ClassVar[Any] = None
     """Where the density can be positive, a `Support`. Other values score -inf and never reach `log_densities`. None: anywhere."""
+
+    given_covariates: ClassVar[bool] = False
+    """Whether it is a law given covariates, which cannot be drawn without."""
 
     reads_some: ClassVar[bool] = False
     """Whether `given` reads tuples whose entries are known in some of the rows only (`ObservedRows`); else it gets rows of one pattern."""
@@ -155,9 +159,10 @@ class Distribution(Shown, Declared):
         """Equal-tailed interval `(low, high)` that holds a new value with at least the probability `level`."""
         if not 0 < level < 1:
             raise ParameterError(f"level must be a number between 0 and 1, got {level!r}")
-        if not hasattr(self, "quantile"):
+        law: Any = self
+        if not has(law, HasQuantile):
             raise StructureError(f"a {self.label} has no quantile(), so no interval")
-        return self.quantile((1 - level) / 2), self.quantile((1 + level) / 2)
+        return law.quantile((1 - level) / 2), law.quantile((1 + level) / 2)
 
     def blame(self, x: Any) -> str:
         """Which part of one observation has no density, for messages."""
@@ -207,9 +212,12 @@ def typical_of(law: Any) -> Any:
     `typical` is what laws of lists and sets have, whose mode is hard to find or of no use (short lists have the highest densities):
     the most probable elements at the most probable length, the labels that are more probably in than out.
     """
-    for method in ("typical", "mode", "mean"):
-        if hasattr(law, method):
-            return getattr(law, method)()
+    if has(law, HasTypical):
+        return law.typical()
+    if has(law, HasMode):
+        return law.mode()
+    if has(law, HasMean):
+        return law.mean()
     raise StructureError(f"a {law.label} has no typical(), mode() or mean()")
 
 

@@ -17,7 +17,7 @@ from dmlcore.core.keys import preorder
 from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.data.encoded import Encoded
 
-MANY_ROWS = 200  # from here on stacks are made at the first use
+ROWS_FOR_STACKS = 200  # from here on stacks are made at the first use
 
 
 def log_densities(model: Any, data: Encoded, threads: int | None = None) -> np.ndarray:
@@ -43,7 +43,7 @@ def blocks_to_score(model: Any, encoded: Encoded) -> Iterator[tuple[int, int, An
 
 def to_score(model: Any, rows: int) -> Any:
     """The same law in the form in which so many rows are scored: from the second time on, or where they are many, with stacks."""
-    if model.scored_as is None and rows < MANY_ROWS:
+    if model.scored_as is None and rows < ROWS_FOR_STACKS:
         model.derive(scored_as=model)
         return model
     if model.scored_as is None or model.scored_as is model:
@@ -69,7 +69,7 @@ class _Stacks:
         K = number_of_components(law)
         components, others = law.children()[:K], law.children()[K:]
         new = tuple(map(self.of, others))
-        if K > 1 and alike(components) and not shares_below(components):
+        if K > 1 and can_be_one_stack(components) and not shares_below(components):
             key = tuple(map(id, components))
             if key not in self.done:
                 self.done[key] = stack_of_laws(components, (K,))
@@ -89,7 +89,7 @@ def with_components(law: Any, stack: Any, others: tuple[Any, ...]) -> Any:
     return law.pinned(**{law.components_field: (stack,)}, **dict(zip(fields, others, strict=True)))
 
 
-def alike(laws: Any) -> bool:
+def can_be_one_stack(laws: Any) -> bool:
     """Whether laws can be one stack: of one family, whose formulas broadcast, with the same settings, labels and ranges; and so below."""
     first = laws[0]
     family = type(first)
@@ -101,7 +101,7 @@ def alike(laws: Any) -> bool:
     fields = {f: d for f, d, _ in own_fields(first) if f not in ("name", "keys")}
     if not all(d.alike([law.stored(f) for law in laws]) for f, d in fields.items()):
         return False
-    return all(map(alike, zip(*(law.children() for law in laws), strict=True)))
+    return all(map(can_be_one_stack, zip(*(law.children() for law in laws), strict=True)))
 
 
 def shares_below(laws: Any) -> bool:
@@ -120,7 +120,7 @@ def stack_of_laws(laws: Any, shape: tuple[int, ...]) -> Any:
     fields = {f: d.together([law.stored(f) for law in laws], shape) for f, d, _ in own_fields(first)}
     K = number_of_components(first)
     inner = [component for law in laws for component in law.children()[:K]]
-    if K > 1 and alike(inner):
+    if K > 1 and can_be_one_stack(inner):
         others = tuple(stack_of_laws(column, shape) for column in zip(*(law.children()[K:] for law in laws), strict=True))
         whole = type(first).unchecked(shape, **fields, **first.child_values(first.children()))
         return with_components(whole, stack_of_laws(inner, (*shape, K)), others)

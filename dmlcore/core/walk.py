@@ -67,6 +67,7 @@ class DistinctCache:
         self.lock = Lock()
 
     def get(self, node: Any, values: Column, make: Callable[[Any, Column], Any]) -> Any:
+        """What `make(node, values)` gives, made once."""
         key = (id(node), id(values))
         found = self.done.get(key)
         if found is None:

@@ -52,6 +52,7 @@ class Column(ABC):
 
     @property
     def nbytes(self) -> int:
+        """Bytes that the arrays take."""
         return sum(v.nbytes for v in vars(self).values() if isinstance(v, (np.ndarray, Column)))
 
 
@@ -139,6 +140,7 @@ class Versions(Column):
 
     @property
     def nbytes(self) -> int:
+        """Bytes that the arrays take."""
         return sum(column.nbytes for column in self.kinds.values())
 
 
@@ -199,6 +201,7 @@ class Record(Column):
 
     @property
     def nbytes(self) -> int:
+        """Bytes that the arrays take."""
         return sum(field.nbytes for field in self.fields)
 
 

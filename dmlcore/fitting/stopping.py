@@ -34,6 +34,7 @@ class SmallGain:
         self.delta = delta
 
     def met(self, climb: EMRun) -> str | None:
+        """Why a fit ends here, or None."""
         small = self.delta > 0 and not climb.refused and not climb.anew and climb.objective[-1] - climb.objective[-2] < self.delta
         return f"the last step gained less than {self.delta:g}" if small else None
 
@@ -45,6 +46,7 @@ class SmallChange:
         self.change = change
 
     def met(self, climb: EMRun) -> str | None:
+        """Why a fit ends here, or None."""
         return f"an EM step changes no parameter by more than {self.change:g}" if climb.change() <= self.change else None
 
 
@@ -61,6 +63,7 @@ class Unimproved:
         self.since = self.step = 0
 
     def met(self, climb: EMRun) -> str | None:
+        """Why a fit ends here, or None."""
         if climb.refused:
             return None
         value = self.score(climb)
@@ -88,6 +91,7 @@ class Remaining:
         self.count = 0
 
     def met(self, climb: EMRun) -> str | None:
+        """Why a fit ends here, or None."""
         objective = climb.objective
         if len(objective) < 3:
             return None

@@ -13,13 +13,15 @@ from dmlcore.core.declared import children, keys, name
 from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator, impossible_part
 from dmlcore.core.partial import independent
+from dmlcore.core.powers import HasMean, HasMode, HasQuantile, HasTypical, HasVariance, JointlyNormal, MayBeMissing, Redraws, has
+from dmlcore.core.redraw import redrawn
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Record
-from dmlcore.data.layouts import Fields, Layout
+from dmlcore.data.layouts import Fields, Layout, Real
 from dmlcore.stats.combinators.fields import Plan
 
 
-class CompositeDistribution(Distribution):
+class CompositeDistribution(Distribution, HasMean, HasVariance, HasMode, HasQuantile, HasTypical, JointlyNormal, Redraws):
     """A tuple `(x_0, ..., x_m)` of independent entries, with density `prod_j dists[j](x_j)`.
 
     dists: one distribution per entry.
@@ -37,6 +39,7 @@ class CompositeDistribution(Distribution):
 
     @property
     def count(self) -> int:
+        """The number of entries."""
         return len(self.dists)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
@@ -61,11 +64,23 @@ class CompositeDistribution(Distribution):
     def typical(self) -> tuple[Any, ...]:
         return tuple(map(typical_of, self.dists))
 
+    def normal_of(self, coordinates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        sides: list[Any] = [self.dists[j] for j in coordinates]
+        values = [side.value_law() if has(side, MayBeMissing) else side for side in sides]
+        if not all(has(value, JointlyNormal) and isinstance(value.layout, Real) for value in values):
+            raise StructureError(f"{self.label}: fields {', '.join(map(str, coordinates))} are not all Gaussian")
+        means, variances = zip(*(value.normal_of([0]) for value in values), strict=True)
+        return np.concatenate(means), np.diag(np.ravel(variances))
+
     def interval(self, level: float = 0.9) -> tuple[Any, ...]:
         return each_of(self, "interval", level)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[tuple[Any, ...]]:
         return list(zip(*(as_values(dist.draw(size, rng)) for dist in self.dists), strict=True))
+
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        fields = [redrawn(dist, [row[j] for row in rows], rng) for j, dist in enumerate(self.dists)]
+        return list(zip(*fields, strict=True))
 
     def estimator(self, pseudo_count: Any = None) -> CompositeEstimator:
         return CompositeEstimator(tuple(dist.estimator(pseudo_count) for dist in self.dists), self.keys, self.name)

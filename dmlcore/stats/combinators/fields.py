@@ -42,6 +42,7 @@ class GaussianFieldsEstimator(DiagonalGaussianEstimator):
 
     @classmethod
     def of(cls, es: Sequence[Any]) -> GaussianFieldsEstimator:
+        """The estimator of fields together."""
         return cls(len(es)).pinned(floor=np.array([e.floor for e in es]), of_stacks=True)
 
     @staticmethod
@@ -52,6 +53,7 @@ class GaussianFieldsEstimator(DiagonalGaussianEstimator):
 
     @staticmethod
     def column(columns: Sequence[Any]) -> Column:
+        """The columns of the fields as one."""
         return Values(np.column_stack([column.x for column in columns]))
 
     @staticmethod
@@ -138,6 +140,7 @@ class LabelFieldsEstimator(Estimator):
 
     @classmethod
     def of(cls, es: Sequence[Any]) -> LabelFieldsEstimator:
+        """The estimator of fields together."""
         sizes = [len(e.labels) for e in es]
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         none = all(e.prior is None for e in es)
@@ -146,6 +149,7 @@ class LabelFieldsEstimator(Estimator):
 
     @staticmethod
     def reads(e: Any, column: Any) -> bool:
+        """Whether an estimator's field can be one of them."""
         if type(e) is not CategoricalEstimator or type(column) is not Distinct or e.labels is None or not len(e.labels):
             return False
         values: Any = getattr(column.values, "x", None)
@@ -153,16 +157,19 @@ class LabelFieldsEstimator(Estimator):
 
     @staticmethod
     def column(columns: Sequence[Any]) -> LabelColumns:
+        """The columns of the fields as one."""
         return LabelColumns(columns)
 
     @staticmethod
     def joined(laws: Sequence[Any], es: Sequence[Any]) -> Any:
+        """The law of stacks of the fields' laws."""
         tables = [law.stored("pmap").lookup(e.labels, law.stored("pmap").values_array, 0.0) for law, e in zip(laws, es, strict=True)]
         starts = np.concatenate([[0], np.cumsum([len(e.labels) for e in es])[:-1]])
         return LabelFieldsDistribution.unchecked(laws[0].batch, p=np.concatenate(tables, axis=-1), starts=starts)
 
     @staticmethod
     def split(law: Any, es: Sequence[Any]) -> list[Any]:
+        """The inverse of `joined`."""
         ends = [*law.starts[1:].tolist(), law.p.shape[-1]]
         return [
             CategoricalDistribution.unchecked(

@@ -11,6 +11,8 @@ from dmlcore.core.declared import check_node, keys, name, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import given
+from dmlcore.core.powers import HoldsFixed, Redraws
+from dmlcore.core.redraw import redrawn
 from dmlcore.core.statistics import Node, Sums
 from dmlcore.data.layouts import Layout
 from dmlcore.stats.combinators.null import NullDistribution
@@ -18,7 +20,7 @@ from dmlcore.stats.combinators.null import NullDistribution
 MOMENTS = ("mean", "variance", "mode", "cdf", "quantile", "entropy", "probabilities", "typical")  # what a fixed law passes on
 
 
-class IgnoredDistribution(Distribution):
+class IgnoredDistribution(Distribution, HoldsFixed, Redraws):
     """An observation of `dist`, a law that fits leave as it is. Its parameters are not counted as free."""
 
     dist: Distribution = setting()
@@ -48,6 +50,12 @@ class IgnoredDistribution(Distribution):
         if name in MOMENTS:
             return getattr(self.dist, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def held_law(self) -> Distribution:
+        return self.dist
+
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        return redrawn(self.dist, rows, rng)
 
     def estimator(self, pseudo_count: Any = None) -> IgnoredEstimator:
         return IgnoredEstimator(self.dist, keys=self.keys, name=self.name)

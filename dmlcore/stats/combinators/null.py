@@ -19,6 +19,7 @@ class NullDistribution(Distribution):
     name: str | None = name()
 
     kind = Anything
+    says_nothing = True
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         return np.zeros((*self.batch, len(column))), None
@@ -36,7 +37,7 @@ class NullEstimator(Estimator):
     keys: str | None = keys()
 
     family = NullDistribution
-    stacks = True
+    stacks = says_nothing = True
 
     def open(self, column: Any, open: Any) -> None:
         return None

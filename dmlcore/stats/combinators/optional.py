@@ -15,6 +15,8 @@ from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.partial import MISSING, ObservedRows, given
+from dmlcore.core.powers import HasProbabilities, HasTypical, MayBeMissing, Redraws
+from dmlcore.core.redraw import redrawn
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node, beside
 from dmlcore.core.weights import log_prior_of, share
@@ -40,7 +42,7 @@ class _MaybeProbability(Absent):
         return None if like is None else probability.unflatten(vector, like)
 
 
-class OptionalDistribution(Distribution):
+class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMissing, Redraws):
     """An observation of `dist` with probability 1 - p, missing with probability p.
 
     p: in [0, 1]; or None: missingness is ignored (missing at random), a missing value has log density 0 and a value that of `dist`,
@@ -108,6 +110,18 @@ class OptionalDistribution(Distribution):
         out[present] = np.fromiter(values, dtype=object, count=len(values))
         return out.tolist()
 
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        layout: Any = self.layout
+        there = layout.present(rows).tolist()
+        values = iter(redrawn(self.dist, [row for row, present in zip(rows, there, strict=True) if present], rng))
+        return [next(values) if present else row for row, present in zip(rows, there, strict=True)]
+
+    def value_law(self) -> Distribution:
+        return self.dist
+
+    def missing_probability(self) -> float | None:
+        return self.p
+
     def estimator(self, pseudo_count: Any = None) -> OptionalEstimator:
         inner = self.dist.estimator(pseudo_count)
         return OptionalEstimator(inner, self.missing_value, self.p is not None, pseudo_count, self.name, self.keys)
@@ -117,6 +131,11 @@ class OptionalDistribution(Distribution):
         if not layout.present([x])[0]:
             return f"{self.label}: a missing value has probability zero"
         return inside(f"({self.label})", self.dist.blame(x))
+
+
+def which_may_be_missing(estimator: Estimator) -> Estimator:
+    """An estimator of values that may be missing: itself, where it takes missing ones, or else one that ignores missingness."""
+    return estimator if estimator.layout.takes_missing else OptionalEstimator(estimator)
 
 
 class OptionalEstimator(Estimator):

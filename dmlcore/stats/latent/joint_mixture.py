@@ -16,6 +16,7 @@ from dmlcore.core.distribution import Distribution, as_values, common_layout, in
 from dmlcore.core.estimator import Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import given
+from dmlcore.core.powers import Exchange, HasTypical, Relabels
 from dmlcore.core.rowlaws import Product
 from dmlcore.core.scoring import blocks_to_score
 from dmlcore.core.statistics import Node
@@ -44,7 +45,7 @@ class JointTape:
         return out
 
 
-class JointMixtureDistribution(Posteriors, Distribution):
+class JointMixtureDistribution(Posteriors, Distribution, HasTypical, Relabels):
     """A pair `(x, y)` with density `sum_kl w1[k] taus12[k, l] components1[k](x) components2[l](y)`.
 
     components1, components2: K1 laws of x and K2 of y. w1: weights of the states of x `(K1,)`. taus12: probabilities of the state
@@ -62,6 +63,10 @@ class JointMixtureDistribution(Posteriors, Distribution):
     name: str | None = name()
 
     reads_some = True
+    exchanges = (
+        Exchange("components1", (("w1", 0), ("taus12", 0)), lambda node: node.w1),
+        Exchange("components2", (("taus12", 1),), lambda node: node.w2),
+    )
 
     def validate(self) -> None:
         shape = (len(self.components1), len(self.components2))
@@ -92,10 +97,12 @@ class JointMixtureDistribution(Posteriors, Distribution):
 
     @property
     def num_components1(self) -> int:
+        """K1, the number of states of x."""
         return len(self.components1)
 
     @property
     def num_components2(self) -> int:
+        """K2, the number of states of y."""
         return len(self.components2)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, JointTape]:
@@ -118,6 +125,7 @@ class JointMixtureDistribution(Posteriors, Distribution):
         return log, JointTape(one, two, self.pairs, inner, total, exact)
 
     def prior_given(self, column: Any) -> np.ndarray:
+        """Probabilities of the pairs of states before an observation is seen, `(K1, K2, n)`."""
         return np.broadcast_to(self.pairs[:, :, None], (*self.pairs.shape, len(column)))
 
     def seq_component_log_density(self, encoded: Any) -> np.ndarray:

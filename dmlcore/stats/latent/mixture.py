@@ -16,6 +16,8 @@ from dmlcore.core.distribution import Distribution, common_layout, interleaved
 from dmlcore.core.estimator import Estimator, impossible_under_all
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import given
+from dmlcore.core.powers import Exchange, Mixing, Redraws, Relabels
+from dmlcore.core.redraw import redrawn_by_component
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.scoring import blocks_to_score
 from dmlcore.core.statistics import Node
@@ -149,7 +151,7 @@ class PosteriorMethods(Posteriors):
         return self.seq_component_log_density([x])[0]
 
 
-class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution):
+class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution, Mixing, Redraws, Relabels):
     """An observation with density `sum_k w[k] components[k](x)`.
 
     components: K distributions of one kind of observation. w: mixing weights `(K,)`, >= 0, summing to one (within 1e-6, then
@@ -163,6 +165,7 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution):
 
     reads_some = True
     components_field = "components"
+    exchanges = (Exchange("components", (("w", 0),), lambda node: node.w),)
     mixed: ClassVar[bool] = False  # whether components may be laws of several kinds of numbers and labels
 
     def validate(self) -> None:
@@ -176,12 +179,14 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution):
 
     @property
     def num_components(self) -> int:
+        """K, the number of components."""
         return self.w.shape[-1]
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, MixtureTape]:
         return mixed(score.components(self.components, column, self.batch), self.w, score.mix)
 
     def component_logs(self, column: Any, score: Any) -> np.ndarray:
+        """Log densities under each component, `(K, n)`."""
         return score.components(self.components, column).logs  # type: ignore[no-any-return]
 
     def without(self, k: int) -> Any:
@@ -197,6 +202,9 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution):
         which, counts, order = drawn_components(self.w, size, rng)
         parts = [self.components[k].draw(count, rng) for k, count in zip(which, counts, strict=True)]
         return interleaved(parts, order)
+
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        return redrawn_by_component(self.components, rng.choice(len(self.w), len(rows), p=self.w), rows, rng)
 
     def estimator(self, pseudo_count: Any = None) -> Any:
         parts = tuple(c.estimator(pseudo_count) for c in self.components)
@@ -245,6 +253,7 @@ class MixtureEstimator(Estimator):
 
     @property
     def num_components(self) -> int:
+        """K, the number of components."""
         return self.together or len(self.estimators)
 
     def ties(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
+from dmlcore.core.powers import HasMoments, JointlyNormal
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
@@ -39,7 +41,7 @@ AT_FLOOR = 2.0  # times the floor: what lies below was put there, up to the roun
 FEW_COORDINATES = 24  # coordinates up to which the compiled loop is as fast as BLAS
 
 
-class MultivariateGaussianDistribution(Distribution):
+class MultivariateGaussianDistribution(Distribution, HasMoments, JointlyNormal):
     """A vector of d reals with density `exp(-(x - mu)' covar^-1 (x - mu) / 2) / sqrt(det(2 pi covar))`.
 
     mu: the mean `(d,)`, in the units of each coordinate. covar: the covariance `(d, d)`, symmetric and positive definite.
@@ -61,6 +63,7 @@ class MultivariateGaussianDistribution(Distribution):
 
     @property
     def dim(self) -> int:
+        """d, the number of coordinates."""
         return self.mu.shape[-1]
 
     @cached_property
@@ -105,6 +108,10 @@ class MultivariateGaussianDistribution(Distribution):
 
     def entropy(self) -> float:
         return self.dim * (HALF_LOG_2PI + 0.5) + float(np.log(np.diag(self._factor)).sum())
+
+    def normal_of(self, coordinates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        places = list(coordinates)
+        return self.mu[places], self.covar[np.ix_(places, places)]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.standard_normal((size, self.dim)) @ self._factor.T + self.mu

@@ -67,6 +67,7 @@ class RegressionEstimator(Estimator):
 
     @property
     def has_trials(self) -> bool:
+        """Whether observations hold a number of trials."""
         return False
 
     @property

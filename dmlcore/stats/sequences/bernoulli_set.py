@@ -16,13 +16,14 @@ from dmlcore.base.numerics import across, by_rows, logs_of
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
 from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.powers import HasTypical
 from dmlcore.core.statistics import Counts
 from dmlcore.data.sequences import LabelSet
 
 CELLS = 1 << 22  # labels times sets that are drawn at a time
 
 
-class BernoulliSetDistribution(Distribution):
+class BernoulliSetDistribution(Distribution, HasTypical):
     """A set of labels; label a is in it with probability pmap[a], independently of the others.
 
     pmap: probabilities in [0, 1] per label. A set that holds a label not in pmap has density zero. min_prob: no event is scored

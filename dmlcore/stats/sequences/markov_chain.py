@@ -17,6 +17,7 @@ from dmlcore.base.numerics import by_rows, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
 from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.powers import HasTypical
 from dmlcore.core.statistics import Counts, Node, Sums
 from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
@@ -29,7 +30,7 @@ from dmlcore.stats.sequences.chain_runs import given_elements, likeliest_path
 MAX_PAIRS = 1 << 20  # a table of more pairs of labels is refused
 
 
-class MarkovChainDistribution(Distribution):
+class MarkovChainDistribution(Distribution, HasTypical):
     """A list of labels with density `len_dist(n) init[x_1] prod_t transition[x_{t-1}][x_t]`; an empty list has `len_dist(0)`.
 
     init_prob_map: probabilities of the first label. transition_map: for each label, probabilities of the next. len_dist: the law

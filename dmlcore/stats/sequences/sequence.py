@@ -14,6 +14,8 @@ from dmlcore.core.declared import check_node, child, keys, name, setting
 from dmlcore.core.distribution import Distribution, as_values, cut, typical_of
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import independent
+from dmlcore.core.powers import HasTypical, Redraws
+from dmlcore.core.redraw import redrawn
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
@@ -21,7 +23,7 @@ from dmlcore.stats.combinators.ignored import IgnoredEstimator
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 
 
-class SequenceDistribution(Distribution):
+class SequenceDistribution(Distribution, HasTypical, Redraws):
     """A list `[x_1, ..., x_n]` with density `len_dist(n) prod_i dist(x_i)`.
 
     dist: the law of each element. len_dist: the law of the length, a distribution of whole numbers; the default says nothing.
@@ -53,6 +55,10 @@ class SequenceDistribution(Distribution):
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         lengths = drawn_lengths(self, size, rng)
         return cut(as_values(self.dist.draw(int(lengths.sum()), rng)), lengths)
+
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        flat = iter(redrawn(self.dist, [value for row in rows for value in row], rng))
+        return [[next(flat) for _ in row] for row in rows]
 
     def estimator(self, pseudo_count: Any = None) -> SequenceEstimator:
         inner, length = self.dist.estimator(pseudo_count), self.len_dist.estimator(pseudo_count)

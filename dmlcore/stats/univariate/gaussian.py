@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
+from dmlcore.core.powers import JointlyNormal, Univariate
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
@@ -22,7 +24,7 @@ from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likel
 LOG_2PI = math.log(2 * math.pi)
 
 
-class GaussianDistribution(Distribution):
+class GaussianDistribution(Distribution, Univariate, JointlyNormal):
     """A real number with density `exp(-(x - mu)^2 / (2 sigma2)) / sqrt(2 pi sigma2)`.
 
     mu: the mean, a finite real, in the units of x. sigma2: the variance, positive, in squared units of x.
@@ -66,6 +68,9 @@ class GaussianDistribution(Distribution):
 
     def quantile(self, q: Any) -> Any:
         return self.mu + math.sqrt(self.sigma2) * special.ndtri(q)
+
+    def normal_of(self, coordinates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        return np.array([self.mu]), np.array([[self.sigma2]])
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.normal(self.mu, math.sqrt(self.sigma2), size)
