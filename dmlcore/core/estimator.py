@@ -79,6 +79,8 @@ class Estimator(Shown, Declared):
             cls.stacks = False  # what a class writes anew may be for one law
         if "statistics" in cls.__dict__:
             cls.sees_law = "law" in inspect.signature(cls.statistics).parameters
+            if cls.sees_law and "exact" not in cls.__dict__:
+                cls.exact = False  # an estimate from expectations is a step of EM
         if "family" in cls.__dict__:
             cls.family.estimator_family = cls
 

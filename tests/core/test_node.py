@@ -57,7 +57,6 @@ class LogTEstimator(Estimator):
     seen: Any = setting()
 
     family = LogTDistribution
-    exact = False
 
     def statistics(self, x: np.ndarray, weights: np.ndarray, law: Any = None) -> Sums:
         assert law is None or type(law) is LogTDistribution
