@@ -118,7 +118,7 @@ class Distribution(Shown, Declared):
 
     # -- what the engine asks ------------------------------------------------------------------------------------------
 
-    scored_as: ClassVar[Any] = None  # the form in which it was scored last (`dmlcore.core.scoring`)
+    scored_as: ClassVar[Any] = None  # the same law with stacks, once made (`dmlcore.core.scoring`)
 
     @cached_property
     def layout(self) -> Layout:

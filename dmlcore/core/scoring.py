@@ -18,6 +18,7 @@ from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.data.encoded import Encoded
 
 ROWS_FOR_STACKS = 200  # from here on stacks are made at the first use
+ONCE, ITSELF = "once", "itself"  # what a model keeps in place of stacks: it was used once; none can be made
 
 
 def log_densities(model: Any, data: Encoded, threads: int | None = None) -> np.ndarray:
@@ -44,14 +45,12 @@ def blocks_to_score(model: Any, encoded: Encoded) -> Iterator[tuple[int, int, An
 def to_score(model: Any, rows: int) -> Any:
     """The same law in the form in which so many rows are scored: from the second time on, or where they are many, with stacks."""
     if model.scored_as is None and rows < ROWS_FOR_STACKS:
-        model.derive(scored_as=model)
+        model.derive(scored_as=ONCE)
         return model
-    if model.scored_as is None or model.scored_as is model:
+    if model.scored_as is None or model.scored_as is ONCE:
         stacks = _Stacks().of(model)
-        if stacks is model:
-            return model
-        model.derive(scored_as=stacks)
-    return model.scored_as
+        model.derive(scored_as=ITSELF if stacks is model else stacks)
+    return model if model.scored_as is ITSELF else model.scored_as
 
 
 class _Stacks:

@@ -105,7 +105,7 @@ class Posteriors:
                 refused.append(start + none)
             if not start:
                 out = np.empty((len(encoded), *posterior.shape[:-1]))
-            out[start:stop] = np.moveaxis(posterior, -1, 0)
+            out[start:stop] = posterior.transpose(-1, *range(posterior.ndim - 1))
         if refused:
             raise without_posterior(self, encoded, np.concatenate(refused))
         return out
