@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import time
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.workloads import Workload, build
@@ -30,10 +31,12 @@ class System:
     def ways(self) -> dict[str, Any]:
         """The ways to take an EM step, model to model, by name."""
         problem = Problem.of(self.encoded, self.estimator, threads=self.threads)
-        return {"expect, maximise": lambda model: problem.maximise(problem.expect(model)[1], model)}
+        self.together = problem.stacked()
+        return {"expect, maximise": steps_of(problem, self.together)}
 
     def log_likelihood(self, model: Any) -> float:
         """Log likelihood of the rows."""
+        model = self.together.stacking.model(model) if model.of_stacks else model
         return float(stats.seq_log_density_sum(self.encoded, model)[1])
 
     def posteriors(self) -> Any:
@@ -67,9 +70,10 @@ class System:
         for _ in range(max(2, steps // 5)):
             for name, threads in (("one", 1), ("two", 2)):
                 problem, model = Problem.of(self.encoded, self.estimator, threads=threads), self.start
+                take = steps_of(problem, problem.stacked())
                 for step in range(10):
                     began = time.perf_counter()
-                    model = problem.maximise(problem.expect(model)[1], model)
+                    model = take(model)
                     if step:
                         seconds[name].append(time.perf_counter() - began)
         return seconds
@@ -86,10 +90,21 @@ class System:
             file.write("5")  # the peak starts again from here
         before = resident("VmRSS")
         problem = Problem.of(self.encoded, self.estimator)
-        model = self.start
+        model, take = self.start, steps_of(problem, problem.stacked())
         for _ in range(steps):
-            model = problem.maximise(problem.expect(model)[1], model)
+            model = take(model)
         return {"encoded": self.encoded.nbytes / 1e6, "beyond": (resident("VmHWM") - before) / 1e3}
+
+
+def steps_of(problem: Problem, together: Problem) -> Callable[[Any], Any]:
+    """Steps as a fit takes them: the first from the laws of the start, the others of stacks."""
+
+    def step(model: Any) -> Any:
+        if not model.of_stacks:
+            return together.stack([problem.maximise(problem.expect(model)[1], model)])
+        return together.maximise(together.expect(model)[1], model)
+
+    return step
 
 
 def resident(field: str) -> float:

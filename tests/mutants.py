@@ -69,7 +69,7 @@ MUTANTS = [
     ),
     mutant(
         "values off the support reach the formula",
-        "core/walk.py",
+        "core/distribution.py",
         "if support is None or support.covers(column):\n            return leaf.log_densities",
         "if True:\n            return leaf.log_densities",
         DRAWS,
@@ -124,8 +124,8 @@ MUTANTS = [
     mutant(
         "missing rows counted as present",
         "stats/combinators/optional.py",
-        "there, missing = np.ascontiguousarray(weights[:, present]), weights[:, gone].sum(axis=1)",
-        "there, missing = np.ascontiguousarray(weights[:, present]), 0 * weights[:, gone].sum(axis=1)",
+        "there, missing = np.ascontiguousarray(weights[..., present]), weights[..., gone].sum(axis=-1)",
+        "there, missing = np.ascontiguousarray(weights[..., present]), 0 * weights[..., gone].sum(axis=-1)",
         BAD,
         "-k",
         "missing",
@@ -451,7 +451,7 @@ MUTANTS = [
     mutant(
         "a fixed Optional keeps its missing values when values are asked for",
         "inference/condition.py",
-        "    if isinstance(law, IgnoredDistribution):\n        return law.replace(dist=always_there(law.dist))\n",
+        "    if has(law, HoldsFixed):\n        return law.replace(dist=always_there(law.held_law()))\n",
         "",
         "tests/inference/test_condition.py",
         "-k",

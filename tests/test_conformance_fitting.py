@@ -19,7 +19,7 @@ import dmlcore.data.encoded
 from dmlcore import fit
 from dmlcore.base.errors import DegenerateError, KeyClashError
 from dmlcore.core.declared import Declared
-from dmlcore.core.distribution import CombinatorDistribution
+from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.statistics import Counts, Sums
 from dmlcore.fitting.problem import Problem
@@ -90,7 +90,7 @@ def cases(kinds: str = "plain prior", only: Any = lambda e: True) -> Any:
 
 
 def is_leaf(e: Example) -> bool:
-    return not isinstance(e.law, CombinatorDistribution)
+    return type(e.law).log_densities is not Distribution.log_densities
 
 
 def is_latent(e: Example) -> bool:

@@ -89,6 +89,7 @@ class Domain:
         return one if self.axes is None else np.where(first.reshape(first.shape + (1,) * self.axes), one, other)
 
     def fail(self, value: Any) -> ParameterError:
+        """The error that a value outside is."""
         return ParameterError(f"must be {self.need}, got {shorten(value)}")
 
 

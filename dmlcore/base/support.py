@@ -12,7 +12,9 @@ class Ranged(Protocol):
     """A column that knows its least and its largest value."""
 
     @property
-    def extent(self) -> tuple[float, float]: ...
+    def extent(self) -> tuple[float, float]:
+        """The least value and the largest."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
@@ -78,6 +79,7 @@ class Declared:
     facts: ClassVar[Mapping[str, Any]] = {}  # what `pinned` added; copies and pickles keep it, `repr`, `==` and JSON leave it out
     other_names: ClassVar[Mapping[str, str]] = {}  # keywords by which users know fields -> the fields
     components_field: ClassVar[str | None] = None  # of a mixture: the children that may be one stack
+    says_nothing: ClassVar[bool] = False  # whether it stands where a law is not wanted
     of_stacks: ClassVar[bool] = False  # whether it is a stack, or made of stacks, of the engine's own
     batch: ClassVar[tuple[int, ...]] = ()  # of a stack (`dmlcore.core.stacks`): the leading axes of its parameters
 
@@ -126,6 +128,8 @@ class Declared:
         """A copy that carries facts fixed for one fit (floors, label sets), beside its declared fields."""
         out = object.__new__(type(self))
         out.__dict__.update(self.__dict__)
+        for of_the_whole in ("repeated", "scored_as"):  # of another tree
+            out.__dict__.pop(of_the_whole, None)
         out.__dict__.update(facts)
         declared = dict(self._fields)
         out.__dict__["facts"] = {**self.facts, **{fact: value for fact, value in facts.items() if fact not in declared}}
@@ -265,6 +269,24 @@ def _taking(other_names: Mapping[str, str], init: Any) -> Any:
         init(self, *args, **given)
 
     return made
+
+
+def own_fields(law: Any) -> list[tuple[str, Any, Any]]:
+    """`(name, domain, value)` of the fields that are no children."""
+    return [(f, d, law.stored(f)) for f, d in law._fields if not isinstance(d, (Child, Children))]
+
+
+def chosen(first: np.ndarray, one: Any, other: Any) -> Any:
+    """A stack of one law where `first` (of the stack's shape), of the other elsewhere."""
+    fields = {f: d.chosen(first, v, other.stored(f)) for f, d, v in own_fields(one)}
+    own = one.child_values(tuple(chosen(first, a, b) for a, b in zip(one.children(), other.children(), strict=True)))
+    return type(one).unchecked(one.batch, **fields, **own)
+
+
+def renamed(old: str, new: type) -> type:
+    """A class by a name that it had before."""
+    warnings.warn(f"{old} is now {new.__name__}: a node that is made of others is one that has children", DeprecationWarning, stacklevel=3)
+    return new
 
 
 def check_node(value: Any, noun: str, who: str, error: type[Exception] = ParameterError) -> None:

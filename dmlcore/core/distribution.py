@@ -1,7 +1,8 @@
 """The contract of a distribution.
 
-A leaf implements `log_densities(x)` of encoded values and `draw(size, rng)`; a combinator implements `forward(column, score)`
-instead of `log_densities`. Everything else a user calls is written here, once.
+There is one kind of node. `forward(column, score)` gives log densities, and what the estimator's `backward` needs. As it stands here it is
+that of a leaf, which implements `log_densities(x)` of encoded values and `draw(size, rng)`; a node that is made of others writes it anew.
+Everything else a user calls is written here, once.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import numpy as np
 from dmlcore.base.collector import collector_held
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.random import Random, generator
-from dmlcore.core.declared import Declared
+from dmlcore.core.declared import Declared, renamed
+from dmlcore.core.powers import HasMean, HasMode, HasQuantile, HasTypical, has
 from dmlcore.core.shown import Shown
+from dmlcore.data.columns import Versions
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Anything, Layout
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Distribution(Shown, Declared):
-    """The law of one observation: a leaf. Immutable; its parameters are its fields."""
+    """The law of one observation. Immutable; its parameters are its fields."""
 
     noun = "a distribution"
 
@@ -40,14 +43,24 @@ class Distribution(Shown, Declared):
     support: ClassVar[Any] = None
     """Where the density can be positive, a `Support`. Other values score -inf and never reach `log_densities`. None: anywhere."""
 
+    given_covariates: ClassVar[bool] = False
+    """Whether it is a law given covariates, which cannot be drawn without."""
+
     reads_some: ClassVar[bool] = False
     """Whether `given` reads tuples whose entries are known in some of the rows only (`ObservedRows`); else it gets rows of one pattern."""
 
-    # -- what a leaf implements ----------------------------------------------------------------------------------------
+    # -- what a family implements --------------------------------------------------------------------------------------
 
     def log_densities(self, x: Any) -> np.ndarray:
         """Log densities `(n,)` of encoded values inside the support: an array `(n,)`, `(n, d)`, or a `Vocabulary` of labels."""
-        raise StructureError(f"{type(self).__name__} has no log_densities(x)")
+        raise StructureError(f"{type(self).__name__} has no log_densities(x), nor forward(column, score)")
+
+    def forward(self, column: Any, score: Forward) -> tuple[np.ndarray, Any]:
+        """Log densities `(n,)` and the tape its estimator's `backward` reads. `score(child, column)` gives both for a child.
+
+        Log densities of a child may stand elsewhere too, and are not written over.
+        """
+        return log_densities_inside(self, column), (column, self)
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         """`size` independent draws: an array for numeric leaves, a list of plain Python values otherwise."""
@@ -56,6 +69,10 @@ class Distribution(Shown, Declared):
     def estimator(self, pseudo_count: Any = None) -> Estimator:
         """The estimator of this shape."""
         raise StructureError(f"{type(self).__name__} has no estimator")
+
+    def expected_statistics(self, count: float) -> Any:
+        """What `count` draws have as statistics on average; `estimate` gives the law back."""
+        raise StructureError(f"{type(self).__name__} has no expected_statistics(count)")
 
     def log_likelihood(self, statistics: Any) -> float:
         """Log likelihood as a function of sufficient statistics, up to what does not depend on the parameters.
@@ -80,7 +97,7 @@ class Distribution(Shown, Declared):
 
     def seq_log_density(self, encoded: Any, threads: int | None = None) -> np.ndarray:
         """Log densities `(n,)` of encoded (or raw) observations."""
-        from dmlcore.core.walk import log_densities
+        from dmlcore.core.scoring import log_densities
 
         return log_densities(self, self.seq_encode(encoded), threads)
 
@@ -100,6 +117,8 @@ class Distribution(Shown, Declared):
         return self
 
     # -- what the engine asks ------------------------------------------------------------------------------------------
+
+    scored_as: ClassVar[Any] = None  # the same law with stacks, once made (`dmlcore.core.scoring`)
 
     @cached_property
     def layout(self) -> Layout:
@@ -140,9 +159,10 @@ class Distribution(Shown, Declared):
         """Equal-tailed interval `(low, high)` that holds a new value with at least the probability `level`."""
         if not 0 < level < 1:
             raise ParameterError(f"level must be a number between 0 and 1, got {level!r}")
-        if not hasattr(self, "quantile"):
+        law: Any = self
+        if not has(law, HasQuantile):
             raise StructureError(f"a {self.label} has no quantile(), so no interval")
-        return self.quantile((1 - level) / 2), self.quantile((1 + level) / 2)
+        return law.quantile((1 - level) / 2), law.quantile((1 + level) / 2)
 
     def blame(self, x: Any) -> str:
         """Which part of one observation has no density, for messages."""
@@ -150,15 +170,21 @@ class Distribution(Shown, Declared):
         return f"{self.label}: {x!r} has density zero{need}"
 
 
-class CombinatorDistribution(Distribution):
-    """A distribution made of others."""
-
-    def forward(self, column: Any, score: Forward) -> tuple[np.ndarray, Any]:
-        """Log densities `(n,)` and the tape its estimator's `backward` reads. `score(child, column)` gives both for a child.
-
-        `log_densities` may be written over by the caller's parent; they are not read again here.
-        """
-        raise StructureError(f"{type(self).__name__} has no forward(column, score)")
+def log_densities_inside(leaf: Distribution, column: Any) -> np.ndarray:
+    """Log densities `(n,)`; -inf outside the support and for values of another kind, where the leaf's formula is not asked."""
+    if type(column) is Versions:
+        part, out = column.kinds[leaf.kind], np.full((*leaf.batch, len(column)), -np.inf)
+        out[..., part.present] = log_densities_inside(leaf, part.value)
+        return out
+    support = leaf.support
+    with np.errstate(over="ignore"):  # a square beyond 1e308 is inf, and its density 0
+        if support is None or support.covers(column):
+            return leaf.log_densities(column.x)
+        inside = support.contains(column.x)
+        out = np.full((*leaf.batch, len(column)), -np.inf)
+        if inside.any():
+            out[..., inside] = leaf.log_densities(column.x[inside])
+        return out
 
 
 class Sampler:
@@ -186,9 +212,12 @@ def typical_of(law: Any) -> Any:
     `typical` is what laws of lists and sets have, whose mode is hard to find or of no use (short lists have the highest densities):
     the most probable elements at the most probable length, the labels that are more probably in than out.
     """
-    for method in ("typical", "mode", "mean"):
-        if hasattr(law, method):
-            return getattr(law, method)()
+    if has(law, HasTypical):
+        return law.typical()
+    if has(law, HasMode):
+        return law.mode()
+    if has(law, HasMean):
+        return law.mean()
     raise StructureError(f"a {law.label} has no typical(), mode() or mean()")
 
 
@@ -229,3 +258,9 @@ def common_layout(nodes: Sequence[Any], who: str, mixed: bool = False) -> Layout
             first = node
         wanted = layout
     return wanted
+
+
+def __getattr__(name: str) -> Any:
+    if name == "CombinatorDistribution":
+        return renamed(name, Distribution)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

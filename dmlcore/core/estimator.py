@@ -1,11 +1,13 @@
 """The contract of an estimator.
 
-A leaf implements `statistics(x, weights)` and `estimate(statistics, previous)`; a combinator implements `open`, `backward` and
-`assemble`. `resolve` fixes what depends on the data once per fit. Keys, priors, threads and starts are written elsewhere, once.
+There is one kind of node. `open` and `backward` walk it, `assemble` builds its law. As they stand here they are those of a leaf, which
+implements `statistics(x, weights)`, or `statistics(x, weights, law)`, and `estimate(statistics, previous)`; a node that is made of others
+writes them anew. `resolve` fixes what depends on the data once per fit. Keys, priors, threads and starts are written elsewhere, once.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -13,11 +15,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from dmlcore.base.domains import nonnegative
-from dmlcore.base.errors import BadValue, ParameterError, StructureError, inside, shorten
-from dmlcore.core.declared import Declared
+from dmlcore.base.errors import BadValue, EmptyError, ParameterError, StructureError, inside, shorten
+from dmlcore.core.declared import Declared, chosen, renamed
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.shown import Shown
 from dmlcore.core.statistics import Node
+from dmlcore.data.columns import Versions
 from dmlcore.data.layouts import Layout
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ REMEDY = "give pseudo_count and suff_stat, or leave it out"  # what to do where 
 
 
 class Estimator(Shown, Declared):
-    """What to learn about one observation: a leaf. Immutable; its settings are its fields."""
+    """What to learn about one observation. Immutable; its settings are its fields."""
 
     noun = "an estimator"
 
@@ -55,6 +58,9 @@ class Estimator(Shown, Declared):
     """Whether no choice of parameters gives an observation more than a bounded density: where `degenerate` is then a coefficient that runs
     off to a limit, and no spike."""
 
+    sees_law: ClassVar[bool] = False
+    """Whether its `statistics` take the law: as the class that writes them says by its arguments."""
+
     entangled: ClassVar[bool] = False
     """Whether its estimate depends on the statistics of each of the places that share it, not on their sum alone."""
 
@@ -71,6 +77,10 @@ class Estimator(Shown, Declared):
         super().__init_subclass__(**kwargs)
         if "stacks" not in cls.__dict__ and not FORMULAS.isdisjoint(cls.__dict__):
             cls.stacks = False  # what a class writes anew may be for one law
+        if "statistics" in cls.__dict__:
+            cls.sees_law = "law" in inspect.signature(cls.statistics).parameters
+            if cls.sees_law and "exact" not in cls.__dict__:
+                cls.exact = False  # an estimate from expectations is a step of EM
         if "family" in cls.__dict__:
             cls.family.estimator_family = cls
 
@@ -84,15 +94,45 @@ class Estimator(Shown, Declared):
         """Where some law of the family can have positive density: a `Support` or None."""
         return self.family.support
 
-    # -- what a leaf implements ----------------------------------------------------------------------------------------
+    # -- what a family implements --------------------------------------------------------------------------------------
 
-    def statistics(self, x: Any, weights: np.ndarray) -> Any:
-        """Weighted sufficient statistics of encoded values; they add, and have a `count`, the sum of weights."""
+    def statistics(self, x: Any, weights: np.ndarray, *args: Any, **kwargs: Any) -> Any:
+        """Weighted sufficient statistics of encoded values; they add, and have a `count`, the sum of weights.
+
+        A family whose statistics are expectations writes `statistics(x, weights, law=None)`: law is the one that gave the values their log
+        densities, None before there is one.
+        """
         raise StructureError(f"{type(self).__name__} has no statistics(x, weights)")
 
     def estimate(self, statistics: Any, previous: Any = None) -> Distribution:
         """The law that maximises the likelihood of the statistics and of the pseudo-observations."""
         raise StructureError(f"{type(self).__name__} has no estimate(statistics, previous)")
+
+    def open(self, column: Any, open: FirstPass) -> Any:
+        """The tape that `forward` would give, without a model: latent nodes take their responsibilities from `open`."""
+        return column, None
+
+    def backward(self, tape: Any, weights: np.ndarray, send: Backward) -> Node:
+        """Statistics from one weight per row `(n,)`; a node made of others passes weights on with `send(child, tape, weights)`."""
+        column, law = tape
+        return Node(statistics_inside(self, column, weights, law))
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
+        """The law of the children just estimated and of the node's own statistics.
+
+        Without children it is the estimate. One that lost its weight keeps its law; of a stack, the places that did. Raises `EmptyError`
+        where there is no weight, and neither a prior nor a law before.
+        """
+        count: Any = 0.0 if own is None else own.count
+        if self.has_prior or np.all(count > 0):
+            return self.estimate(own, previous)
+        if previous is None:
+            remedy = " without pseudo_count" if hasattr(self, "pseudo_count") else ""
+            raise EmptyError(f"{self.label}: no row gives it any weight; it cannot be estimated{remedy}")
+        if not np.any(count > 0):
+            return previous.with_children(children) if children else previous
+        with np.errstate(all="ignore"):
+            return chosen(count > 0, self.estimate(own, previous), previous)
 
     def law(self, batch: tuple[int, ...] | None = None, /, **parameters: Any) -> Any:
         """The law of these parameters, which has the estimator's name and keys: checked, if it is one; a stack as it is.
@@ -122,7 +162,7 @@ class Estimator(Shown, Declared):
         one = (0,) * len(law.batch)
         return sum(domain.free(domain.apart(v, one) if law.batch else v) for _, domain, v in law.parameters())
 
-    # -- what a leaf may implement -------------------------------------------------------------------------------------
+    # -- what a family may implement -----------------------------------------------------------------------------------
 
     def resolve(self, statistics: Any) -> Self:
         """The estimator with what depends on the data fixed for a fit: label set, range, floors, the prior.
@@ -154,8 +194,11 @@ class Estimator(Shown, Declared):
 
     def covers(self, column: Any) -> bool:
         """Whether surely no observation of a column is `impossible` by what the node itself says; its children say the rest."""
+        if type(column) is Versions and not self.children():
+            part = column.kinds.get(getattr(self.family, "kind", None))
+            return part is None or (len(part.present) == len(column) and self.covers(part.value))
         if self.support is None:
-            return type(self).impossible is Estimator.impossible
+            return bool(self.children()) or type(self).impossible is Estimator.impossible
         return bool(self.support.covers(column))
 
     def degenerate(self, distribution: Any) -> str | None:
@@ -203,29 +246,16 @@ class Estimator(Shown, Declared):
         return getattr(self, "keys", None), None, ((),) * len(self.children())
 
 
-class CombinatorEstimator(Estimator):
-    """An estimator made of others."""
-
-    def open(self, column: Any, open: FirstPass) -> Any:
-        """The tape that `forward` would give, without a model: latent nodes take their responsibilities from `open`."""
-        raise StructureError(f"{type(self).__name__} has no open(column, open)")
-
-    def backward(self, tape: Any, weights: np.ndarray, send: Backward) -> Node:
-        """Statistics from one weight per row `(n,)`; passes weights on with `send(child, tape, weights)`."""
-        raise StructureError(f"{type(self).__name__} has no backward(tape, weights, send)")
-
-    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Distribution:
-        """The distribution of the children just estimated and of the node's own statistics."""
-        raise StructureError(f"{type(self).__name__} has no assemble(own, children, previous)")
-
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0
-
-    def covers(self, column: Any) -> bool:
-        return True
-
-    def impossible(self, x: Any) -> str | None:
-        return None
+def statistics_inside(leaf: Estimator, column: Any, weights: np.ndarray, law: Any) -> Any:
+    """Weighted statistics of the values inside the support."""
+    if type(column) is Versions:
+        part = column.kinds[leaf.family.kind]
+        return statistics_inside(leaf, part.value, weights[..., part.present], law)
+    x, support = column.x, leaf.support
+    if support is not None and not support.covers(column):
+        inside = support.contains(x)
+        x, weights = x[inside], weights[..., inside]
+    return leaf.statistics(x, weights, law) if leaf.sees_law else leaf.statistics(x, weights)
 
 
 def impossible_under_all(estimators: Any, x: Any) -> str | None:
@@ -263,3 +293,9 @@ def pseudo_observations(estimator: Any, statistics: Any, law: Any = None) -> Any
     if law is not None:
         return law.expected_statistics(count)
     return statistics.scaled(count / statistics.count) if statistics.count > 0 else None
+
+
+def __getattr__(name: str) -> Any:
+    if name == "CombinatorEstimator":
+        return renamed(name, Estimator)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

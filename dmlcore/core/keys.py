@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import DmlcoreError, EmptyError, KeyClashError, inside
+from dmlcore.base.errors import DmlcoreError, KeyClashError, inside
 from dmlcore.core.declared import same
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
-from dmlcore.core.stacks import chosen
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import NOTHING
 
@@ -46,6 +45,15 @@ class Ties:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**{field: value for field, value in self.__dict__.items() if field != "by_id"}, "stacked": {}}  # a copy's nodes are others
+
+    @cached_property
+    def groups(self) -> dict[int, list[int]]:
+        """The places whose own statistics are added up, for each of them."""
+        members: dict[int, list[int]] = {}
+        for i, group in enumerate(self.own):
+            if group is not None:
+                members.setdefault(group, []).append(i)
+        return {i: places for places in members.values() for i in places}
 
     @property
     def any(self) -> bool:
@@ -156,7 +164,7 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
         group = ties.whole[i]
         if group in done:
             return done[group]
-        out = _estimate(node, own, children, before)
+        out = node.assemble(own, children, before)
         if group is not None:
             done[group] = out
         elif out is before:
@@ -165,29 +173,6 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
         return out
 
     return visit(estimator, previous)
-
-
-def _estimate(node: Estimator, own: Any, children: tuple[Any, ...], previous: Any) -> Any:
-    if isinstance(node, CombinatorEstimator):
-        return node.assemble(own, children, previous)
-    return estimated(node, own.count, previous, lambda: node.estimate(own, previous))
-
-
-def estimated(node: Estimator, count: Any, previous: Any, estimate: Callable[[], Any]) -> Any:
-    """What `estimate` makes of statistics of a total weight; `EmptyError` where there is none, and neither a prior nor a law before."""
-    if node.has_prior or np.all(count > 0):
-        return estimate()
-    if previous is None:
-        raise EmptyError(f"{node.label}: no row gives it any weight; it cannot be estimated without pseudo_count")
-    return kept_without_weight(count, previous, estimate)
-
-
-def kept_without_weight(count: Any, previous: Any, estimate: Callable[[], Any]) -> Any:
-    """A component that lost its weight keeps its law; of a stack, those that did."""
-    if not np.any(count > 0):
-        return previous
-    with np.errstate(all="ignore"):
-        return chosen(count > 0, estimate(), previous)
 
 
 def log_prior(estimator: Estimator, model: Any, ties: Ties) -> Any:

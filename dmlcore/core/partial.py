@@ -54,6 +54,7 @@ class Known:
         self.done = [] if encoded is None else [(encoded.layout, encoded)]
 
     def encoded(self, layout: Layout) -> Encoded:
+        """The values as columns of a layout."""
         for other, encoded in self.done:
             if other is layout or (type(other) is type(layout) and other == layout):
                 return encoded

@@ -18,14 +18,15 @@ import numpy as np
 
 from dmlcore.base.domains import Child, Children
 from dmlcore.base.numerics import joined
-from dmlcore.core.declared import children, same, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.declared import children, own_fields, same, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
+from dmlcore.core.keys import Ties, preorder
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 
 
-class SeveralDistribution(CombinatorDistribution):
+class SeveralDistribution(Distribution):
     """A stack of laws that are kept apart. laws: those of its places, in the order of the axes of its shape."""
 
     laws: Sequence[Distribution] = children("law")
@@ -36,11 +37,11 @@ class SeveralDistribution(CombinatorDistribution):
         return self.laws[0].layout
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        logs, tapes = score.many(self.laws, column)
+        logs, tapes = score.each(self.laws, column)
         return logs.reshape(*self.batch, logs.shape[-1]), tapes
 
 
-class SeveralEstimator(CombinatorEstimator):
+class SeveralEstimator(Estimator):
     """Estimates laws that are kept apart, one by one."""
 
     estimators: Sequence[Estimator] = children("law")
@@ -56,7 +57,7 @@ class SeveralEstimator(CombinatorEstimator):
         return open.apart(self.estimators, column)
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        return Node(None, send.many(self.estimators, tape, joined(weights)))
+        return Node(None, send.shared_out(self.estimators, tape, joined(weights)))
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> SeveralDistribution:
         return several(children, self.places)
@@ -70,24 +71,57 @@ class Stacking:
     """How the laws of one resolved estimator are held as stacks, and given back as a tree of laws.
 
     estimator: the tree of the user's model, resolved, every place a node of its own. shape: of the stack of whole models (starts of a
-    search); `()` for one model. tied: whether places are tied; components of mixtures then stay apart, as what is tied is found by
-    place. column: the rows, of which like fields of records may be read together. `stacked` is the estimator of such a stack.
+    search); `()` for one model. apart: whether components of mixtures stay apart all the same. column: the rows, of which like fields of
+    records may be read together. `stacked` is the estimator of such a stack.
     """
 
-    def __init__(self, estimator: Estimator, tied: bool, shape: tuple[int, ...] = (), column: Any = None):
-        self.estimator, self.apart, self.shape = estimator, tied, shape
-        self._held: dict[int, bool] = {}
+    def __init__(self, estimator: Estimator, apart: bool, shape: tuple[int, ...] = (), column: Any = None):
+        self.estimator, self.apart, self.shape = estimator, apart, shape
+        self._ties = Ties(estimator)
+        self._place = {id(e): i for i, e in enumerate(self._ties.nodes)}
+        self._held = set() if apart else self._stackable()
         self._plans: dict[int, Any] = {}
         self.stacked = self._estimator([estimator] * int(np.prod(shape)), shape, column)
 
     def holds(self, e: Any) -> bool:
         """Whether a mixture's components are one stack."""
-        if e.components_field is None or self.apart or e.stacked_children < 2:
-            return False
-        if id(e) not in self._held:
-            first, *others = e.children()[: e.stacked_children]
-            self._held[id(e)] = all(like(first, other) for other in others)
-        return self._held[id(e)]
+        return id(e) in self._held
+
+    def _stackable(self) -> set[int]:
+        """The mixtures whose components are alike, and tied, if they are, one for one to those of other such mixtures."""
+        sizes = {}  # where the components of a mixture begin: how many, and the places of each
+        for i, e in enumerate(self._ties.nodes):
+            if e.components_field is not None and e.stacked_children > 1:
+                first, *others = e.children()[: e.stacked_children]
+                if all(like(first, other) for other in others):
+                    sizes[i + 1] = e.stacked_children, sum(1 for _ in preorder(first))
+        while True:
+            fitting = {begin: size for begin, size in sizes.items() if self._tied_alike(begin, sizes)}
+            if len(fitting) == len(sizes):
+                return {id(self._ties.nodes[begin - 1]) for begin in sizes}
+            sizes = fitting
+
+    def _tied_alike(self, begin: int, sizes: dict[int, tuple[int, int]]) -> bool:
+        """Whether a place of one component is tied to the like places of some mixtures, as are those of the others to theirs."""
+        K, size = sizes[begin]
+        for i in range(size):
+            if self._ties.nodes[begin + i].entangled and len(self._tied(begin + i)) > 1:
+                return False
+            partners = [frozenset(place - k * size - i for place in self._tied(begin + k * size + i)) for k in range(K)]
+            if any(other != partners[0] for other in partners):
+                return False
+            if not all(sizes.get(other) == (K, size) for other in partners[0]):
+                return False
+        return True
+
+    def _tied(self, place: int) -> list[int]:
+        """The places that one is tied to, and it."""
+        return self._ties.groups.get(place, [place])
+
+    def _ties_inside(self, e: Any) -> bool:
+        """Whether any place of a node, or below it, is tied to another."""
+        place = self._place[id(e)]
+        return any(len(self._tied(i)) > 1 for i in range(place, place + sum(1 for _ in preorder(e))))
 
     def _estimator(self, es: list[Any], shape: tuple[int, ...], column: Any) -> Any:
         e = es[0]
@@ -97,7 +131,7 @@ class Stacking:
         K = e.stacked_children if places and self.holds(e) else 0
         columns = e.columns_of_children(column) if column is not None else (None,) * len(places)
         kids = [self._estimator(list(place), shape, part) for place, part in zip(places[K:], columns[K:], strict=True)]
-        plan = None if column is None else e.together_on(column)
+        plan = None if column is None or self._ties_inside(e) else e.together_on(column)
         if plan is not None:
             self._plans[id(e)] = plan
             e = plan.estimator(kids)
@@ -129,9 +163,17 @@ class Stacking:
 
     def of(self, models: Sequence[Any]) -> Any:
         """The stack of models, one for each place of its shape, in order."""
-        return self._stack(self.estimator, list(models), self.shape)
+        return self._stack(self.estimator, list(models), self.shape, {})
 
-    def _stack(self, e: Any, laws: list[Any], shape: tuple[int, ...]) -> Any:
+    def _stack(self, e: Any, laws: list[Any], shape: tuple[int, ...], done: dict[Any, Any]) -> Any:
+        key = self._ties.whole[self._place[id(e)]], shape, *map(id, laws)
+        if key[0] is None:
+            return self._joined(e, laws, shape, done)
+        if key not in done:  # what is tied is one object, and stays one
+            done[key] = self._joined(e, laws, shape, done)
+        return done[key]
+
+    def _joined(self, e: Any, laws: list[Any], shape: tuple[int, ...], done: dict[Any, Any]) -> Any:
         law = laws[0]
         if not e.stacks:
             return law if not shape else several(laws, shape)
@@ -139,12 +181,12 @@ class Stacking:
             return law
         kids = law.children()
         K = e.stacked_children if kids and self.holds(e) else 0
-        new = [self._stack(child, [x.children()[j] for x in laws], shape) for j, child in enumerate(e.children()) if j >= K]
+        new = [self._stack(child, [x.children()[j] for x in laws], shape, done) for j, child in enumerate(e.children()) if j >= K]
         if id(e) in self._plans:
             return self._plans[id(e)].joined(new, shape)
         fields = {f: d.together([x.stored(f) for x in laws], shape) if shape else v for f, d, v in own_fields(law)}
         if K:
-            one = self._stack(e.children()[0], [c for x in laws for c in x.children()[:K]], (*shape, K))
+            one = self._stack(e.children()[0], [c for x in laws for c in x.children()[:K]], (*shape, K), done)
             own = {law.components_field: (one,), **_rest(law, new)}
         else:
             own = law.child_values(tuple(new))
@@ -182,11 +224,6 @@ class Stacking:
         else:
             own = law.child_values(tuple(self._law(child, kid, index, done) for child, kid in zip(e.children(), kids, strict=True)))
         return type(law)(**{**fields, **given, **own}).pinned(**law.facts_at(index))
-
-
-def own_fields(law: Any) -> list[tuple[str, Any, Any]]:
-    """`(name, domain, value)` of the fields that are no children."""
-    return [(f, d, law.stored(f)) for f, d in law._fields if not isinstance(d, (Child, Children))]
 
 
 def _rest(node: Any, kids: Sequence[Any]) -> dict[str, Any]:
@@ -241,13 +278,6 @@ def taken(law: Any, index: Any) -> Any:
     fields = {f: d.apart(v, index) for f, d, v in own_fields(law)}
     own = law.child_values(tuple(taken(child, index) for child in law.children()))
     return type(law).unchecked(shape, **fields, **own).pinned(**law.facts_at(index))
-
-
-def chosen(first: np.ndarray, one: Any, other: Any) -> Any:
-    """A stack of one law where `first` (of the stack's shape), of the other elsewhere."""
-    fields = {f: d.chosen(first, v, other.stored(f)) for f, d, v in own_fields(one)}
-    own = one.child_values(tuple(chosen(first, a, b) for a, b in zip(one.children(), other.children(), strict=True)))
-    return type(one).unchecked(one.batch, **fields, **own)
 
 
 def stack_of(estimator: Any, stacks: Sequence[Any]) -> Any:

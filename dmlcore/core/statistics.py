@@ -95,9 +95,11 @@ class Moments:
 
     @staticmethod
     def square(shift: Any) -> Any:
+        """What a shift of the mean adds to the second moment, per unit of weight."""
         return shift * shift
 
     def scaled(self, factor: float) -> Self:
+        """As if every weight had been multiplied."""
         return type(self)(self.count * factor, self.mean, self.m2 * factor)
 
 
@@ -118,6 +120,7 @@ class Scatter(Moments):
 
     @staticmethod
     def square(shift: Any) -> Any:
+        """What a shift of the mean adds to the second moments, per unit of weight."""
         return shift[..., :, None] * shift[..., None, :]
 
 
@@ -134,6 +137,7 @@ class LogMoments:
 
     @classmethod
     def of(cls, x: np.ndarray, weights: np.ndarray) -> Self:
+        """Those of positive numbers `(n,)`, from weights `(.., n)`."""
         count = weights.sum(axis=-1)
         some = count > 0
         if not np.any(some):
@@ -162,6 +166,7 @@ class LogMoments:
         return type(self)(count, mean, self.gap + other.gap + apart[0] + apart[1])
 
     def scaled(self, factor: float) -> Self:
+        """As if every weight had been multiplied."""
         return type(self)(self.count * factor, self.mean, self.gap * factor)
 
 
@@ -183,6 +188,7 @@ class Counts:
 
     @property
     def count(self) -> float:
+        """The sum of weights."""
         return self.total
 
     def __repr__(self) -> str:
@@ -217,6 +223,7 @@ class Counts:
         return Vocabulary(label for label, w in zip(self.values, self.weights, strict=True) if w > 0)
 
     def scaled(self, factor: float) -> Counts:
+        """As if every weight had been multiplied."""
         return Counts(self.values, self.weights * factor, self.total * factor)
 
 

@@ -90,14 +90,14 @@ def _children(node: Any) -> list[tuple[str, Any]]:
     """Nested nodes with their places; a `NullDistribution` that stands for "no law" is left out."""
     out: list[tuple[str, Any]] = []
     children = dict(node._child_fields)
+    domains = dict(node._fields)
     weights = node.__dict__.get("w") if _is_mixture(node) else None
-    record = node.family_name() == "composite"
     for field, value in node.fields().items():
         if children.get(field):
             for i, child in enumerate(value):
-                place = f"{weights[i]:.3f}" if weights is not None else f"field {i}" if record else f"{field}[{i}]"
+                place = f"{weights[i]:.3f}" if weights is not None else f"field {i}" if domains[field].each == "field" else f"{field}[{i}]"
                 out.append((place, child))
-        elif isinstance(value, Declared) and value.family_name() != "null":
+        elif isinstance(value, Declared) and not value.says_nothing:
             out.append((field if field in children else f"{field} (fixed)", value))
     return out
 

@@ -5,14 +5,12 @@
 
 - `Distinct` columns: a node is scored on the distinct values once per pass, rows are gathered from that table, and their
   weights are summed per distinct value before any statistics are taken;
-- values outside a leaf's support: density zero, no statistics;
-- nodes that stand at several places (tied ones): scored once per block and column;
-- several nodes of one family on one column: by one kernel where the family has one (`forward_many`, `log_densities_many`).
+- nodes that stand at several places (tied ones): scored once per block and column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
@@ -21,13 +19,11 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base.errors import LikelihoodError
 from dmlcore.base.numerics import by_rows, joined
-from dmlcore.base.threads import map_in_order, thread_count
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.mixing import Drawn, exact_mix
 from dmlcore.core.statistics import Node
-from dmlcore.data.columns import Column, Distinct, Versions
-from dmlcore.data.encoded import Encoded
+from dmlcore.data.columns import Column, Distinct
 from dmlcore.kernels.codes import gather, gather_many, scatter, scatter_many
 
 SMALL = 1e-280  # below this, a weighted sum of scaled densities has lost digits and is taken again in log space
@@ -42,15 +38,6 @@ class DistinctTape:
         self.codes, self.size, self.tape = codes, size, tape
 
 
-class FusedTape:
-    """The tape of several nodes of one family that were scored by one kernel."""
-
-    __slots__ = ("tape",)
-
-    def __init__(self, tape: Any):
-        self.tape = tape
-
-
 class StackTape:
     """The tape of components that are one stack."""
 
@@ -63,7 +50,7 @@ class StackTape:
 class Components:
     """Several nodes scored on one column: `scaled[k] * exp(shift)` is the density of node k. Shapes `(K, n)` and `(n,)`.
 
-    `logs` `(K, n)` are the log densities; `tapes` a list of K tapes, or one `FusedTape`.
+    `logs` `(K, n)` are the log densities; `tapes` a list of K tapes, or one `StackTape`.
     """
 
     __slots__ = ("logs", "scaled", "shift", "tapes", "uses")
@@ -80,7 +67,8 @@ class DistinctCache:
         self.lock = Lock()
 
     def get(self, node: Any, values: Column, make: Callable[[Any, Column], Any]) -> Any:
-        key = (tuple(map(id, node)) if type(node) is tuple else id(node), id(values))
+        """What `make(node, values)` gives, made once."""
+        key = (id(node), id(values))
         found = self.done.get(key)
         if found is None:
             with self.lock:
@@ -104,68 +92,38 @@ class Forward:
             table, tape = self.tables.get(node, column.values, Forward(self.repeated, DistinctCache(), self.mix))
             return gathered(table, column.codes), DistinctTape(column.codes, len(column.values), tape)
         if id(node) not in self.repeated:
-            return self.fresh(node, column)
+            return node.forward(column, self)
         key = (id(node), id(column))
         if key not in self.memo:
-            self.memo[key] = (*self.fresh(node, column), column)  # keeps the column, and so its id, alive
+            self.memo[key] = (*node.forward(column, self), column)  # keeps the column, and so its id, alive
         return self.memo[key][:2]
 
-    def _apart(self, *nodes: Distribution) -> bool:  # rows that are alike are scored apart where their classes are drawn
-        return type(self.mix) is Drawn and any(isinstance(node, CombinatorDistribution) for node in nodes)
+    def _apart(self, node: Distribution) -> bool:  # rows that are alike are scored apart where their classes are drawn
+        return type(self.mix) is Drawn and bool(node.children())
 
-    def fresh(self, node: Distribution, column: Any) -> tuple[np.ndarray, Any]:
-        if isinstance(node, CombinatorDistribution):
-            return node.forward(column, self)
-        return leaf_log_densities(node, column), column
-
-    def many(self, nodes: tuple[Distribution, ...], column: Any, tied: bool = False) -> tuple[np.ndarray, Any]:
-        """Log densities `(K, n)` of several nodes on one column, and their tapes: a list, or one `FusedTape`.
-
-        Nodes that stand at several places are scored one by one and remembered, unless `tied` says that all of them are kept at once.
-        """
-        if type(column) is Distinct:
-            if self._apart(*nodes):
-                return self.many(nodes, column.values.take(column.codes), tied)
-            table, tapes = self.tables.get(nodes, column.values, Forward(self.repeated, DistinctCache(), self.mix).each)
-            return gather_many(table, column.codes), FusedTape(DistinctTape(column.codes, len(column.values), tapes))
-        family = type(nodes[0])
-        alike = len(set(map(type, nodes))) == 1 and not nodes[0].of_stacks
-        if alike and (tied or not self.repeated or self.repeated.isdisjoint(map(id, nodes))):
-            together = family.forward_many(nodes, column, self) if hasattr(family, "forward_many") else None
-            if together is not None:
-                return together[0], FusedTape(together[1])
-            if type(column) is Versions:  # leaves read columns of their own
-                return self.each(nodes, column)
-            if hasattr(family, "log_densities_many") and (family.support is None or family.support.covers(column)):
-                return family.log_densities_many(nodes, column.x), FusedTape(column)
-        return self.each(nodes, column)
-
-    def each(self, nodes: tuple[Distribution, ...], column: Any) -> tuple[np.ndarray, list[Any]]:
-        """The same, one node after the other."""
+    def each(self, nodes: Sequence[Distribution], column: Any) -> tuple[np.ndarray, list[Any]]:
+        """Log densities `(.., K, n)` of several nodes on one column, one after the other, and their tapes."""
         scores = [self(node, column) for node in nodes]
-        return np.array([log for log, _ in scores]), [tape for _, tape in scores]
+        return np.stack([log for log, _ in scores], axis=-2), [tape for _, tape in scores]
 
-    def components(self, nodes: tuple[Distribution, ...], column: Any, shape: tuple[int, ...] = (), extra: Any = None) -> Components:
+    def components(self, nodes: Sequence[Distribution], column: Any, shape: tuple[int, ...] = (), extra: Any = None) -> Components:
         """All of `nodes` on one column, scaled by the largest; computed once for nodes tied across places.
 
         shape: of the stack that they are components of; one of them may be a stack of that shape and an axis more, which holds them all.
         extra: log densities to be added.
         """
         key: Any = None
-        if len(nodes) == 1 and len(nodes[0].batch) > len(shape):
-            logs, tape = self(nodes[0], column)
-            return scaled_by_largest(logs if extra is None else logs + extra, StackTape(tape))
-        if shape:
-            scores = [self(node, column) for node in nodes]
-            logs = np.stack([log for log, _ in scores], axis=-2)
-            return scaled_by_largest(logs if extra is None else logs + extra, [tape for _, tape in scores])
         if extra is None and self.repeated and self.repeated.issuperset(map(id, nodes)):
             key = (*map(id, nodes), id(column))
             if key in self.memo:
                 found = self.memo[key][0]
                 found.uses += 1
                 return found
-        logs, tapes = self.many(nodes, column, tied=key is not None)
+        if len(nodes[0].batch) > len(shape):
+            logs, tape = self(nodes[0], column)
+            tapes: Any = StackTape(tape)
+        else:
+            logs, tapes = self.each(nodes, column)
         out = scaled_by_largest(logs if extra is None else logs + extra, tapes)
         if key is not None:
             self.memo[key] = (out, column)
@@ -204,26 +162,10 @@ class Backward:
     def __call__(self, estimator: Estimator, tape: Any, weights: np.ndarray) -> Any:
         if type(tape) is DistinctTape:
             return PendingStatistics(tape.tape, scattered(weights, tape.codes, tape.size))
-        if isinstance(estimator, CombinatorEstimator):
-            return estimator.backward(tape, weights, self)
-        return Node(leaf_statistics(estimator, tape, weights))
-
-    def many(self, estimators: tuple[Estimator, ...], tapes: Any, weights: np.ndarray) -> list[Any]:
-        """Statistics of several children, from weights `(K, n)`."""
-        if type(tapes) is not FusedTape:
-            return [self(e, tape, row) for e, tape, row in zip(estimators, tapes, weights, strict=True)]
-        tape, family = tapes.tape, type(estimators[0])
-        if type(tape) is DistinctTape:
-            sums = scatter_many(weights, tape.codes, tape.size)
-            return [PendingStatistics(inner, row) for inner, row in zip(tape.tape, sums, strict=True)]
-        if hasattr(family, "backward_many"):
-            return family.backward_many(estimators, tape, weights, self)
-        if hasattr(family, "statistics_many"):
-            return [Node(own) for own in family.statistics_many(estimators, tape.x, weights)]
-        return [self(e, tape, row) for e, row in zip(estimators, weights, strict=True)]
+        return estimator.backward(tape, weights, self)
 
     def components(
-        self, estimators: tuple[Estimator, ...], scored: Components, w: np.ndarray, total: np.ndarray, weights: np.ndarray
+        self, estimators: Sequence[Estimator], scored: Components, w: np.ndarray, total: np.ndarray, weights: np.ndarray
     ) -> Node:
         """Sends `w[k] scored[k] weights / total` to each estimator k; a `Node` of what each gets in all, and their statistics.
 
@@ -233,32 +175,44 @@ class Backward:
         if None in groups:
             shares, sums = shares_among(scored.scaled, w, total, weights)
             return Node(sums, self.shared_out(estimators, scored.tapes, shares))
-        rows = weights / total
-        own = w * (scored.scaled @ rows)
-        key = (groups, id(scored))
-        if key in self.waiting:
-            sent = self.waiting[key][3]
-            for k, share in enumerate(w):
-                sent[k] += rows * share
-            return Node(own, [NOTHING] * len(estimators))
-        out: list[Any] = [NOTHING] * len(estimators)
-        self.waiting[key] = (estimators, scored, out, np.multiply.outer(w, rows))
-        return Node(own, out)
+        key = groups, id(scored)
+        first = key not in self.waiting
+        if first:
+            self.waiting[key] = Waiting(estimators, scored)
+        own = np.empty(w.shape)
+        self.waiting[key].places.append((w, weights / total, own))
+        return Node(own, self.waiting[key].out if first else [NOTHING] * len(estimators))
 
-    def shared_out(self, estimators: tuple[Estimator, ...], tapes: Any, shares: np.ndarray) -> list[Any]:
+    def shared_out(self, estimators: Sequence[Estimator], tapes: Any, shares: np.ndarray) -> list[Any]:
         """Statistics of the components of a mixture, from weights `(.., K, n)`."""
         if type(tapes) is StackTape:
             return [self(estimators[0], tapes.tape, shares)]
-        if shares.ndim > 2:
-            return [self(e, tape, shares[..., k, :]) for k, (e, tape) in enumerate(zip(estimators, tapes, strict=True))]
-        return self.many(estimators, tapes, shares)
+        return [self(e, tape, shares[..., k, :]) for k, (e, tape) in enumerate(zip(estimators, tapes, strict=True))]
 
     def finish(self) -> None:
         """Sends what has been waiting."""
         while self.waiting:
-            _, (estimators, scored, out, total) = self.waiting.popitem()
-            total *= scored.scaled
-            out[:] = self.many(estimators, scored.tapes, total)
+            _, tied = self.waiting.popitem()
+            tied.out[:] = self.shared_out(tied.estimators, tied.scored.tapes, tied.shares())
+
+
+class Waiting:
+    """Components that are tied to those of other mixtures, and the mixtures' weights: `w` `(.., K)`, `weights / total` `(.., n)`, and where
+    to write what each component gets there `(.., K)`. out: where to write the components' statistics."""
+
+    def __init__(self, estimators: Sequence[Estimator], scored: Components):
+        self.estimators, self.scored = estimators, scored
+        self.places: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.out: list[Any] = [NOTHING] * len(estimators)
+
+    def shares(self) -> np.ndarray:
+        """The weights `(.., K, n)` that the components get from all places."""
+        ws, rows, owns = zip(*self.places, strict=True)
+        w, row, scaled = np.stack(ws, axis=-2), np.stack(rows, axis=-2), self.scored.scaled
+        counts = w * (row @ scaled.swapaxes(-1, -2))
+        for m, own in enumerate(owns):
+            own[...] = counts[..., m, :]
+        return np.asarray((w.swapaxes(-1, -2) @ row) * scaled)
 
 
 class FirstPass:
@@ -273,7 +227,7 @@ class FirstPass:
         if type(column) is Distinct:
             inner = FirstPass(self.responsibilities, DistinctCache(), self.batch)
             return DistinctTape(column.codes, len(column.values), self.tables.get(estimator, column.values, inner))
-        return estimator.open(column, self) if isinstance(estimator, CombinatorEstimator) else column
+        return estimator.open(column, self)
 
     def shares(self, K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:
         """Responsibilities `(*batch, K, n)` of one latent node."""
@@ -326,35 +280,6 @@ def scattered(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
     return scatter(weights, codes, size) if weights.ndim == 1 else by_rows(scatter_many, weights, codes, size)
 
 
-def leaf_log_densities(leaf: Distribution, column: Any) -> np.ndarray:
-    """Log densities `(n,)`; -inf outside the support and for values of another kind, where the leaf's formula is not asked."""
-    if type(column) is Versions:
-        part, out = column.kinds[leaf.kind], np.full((*leaf.batch, len(column)), -np.inf)
-        out[..., part.present] = leaf_log_densities(leaf, part.value)
-        return out
-    support = leaf.support
-    with np.errstate(over="ignore"):  # a square beyond 1e308 is inf, and its density 0
-        if support is None or support.covers(column):
-            return leaf.log_densities(column.x)
-        inside = support.contains(column.x)
-        out = np.full((*leaf.batch, len(column)), -np.inf)
-        if inside.any():
-            out[..., inside] = leaf.log_densities(column.x[inside])
-        return out
-
-
-def leaf_statistics(estimator: Estimator, column: Any, weights: np.ndarray) -> Any:
-    """Weighted statistics of the values inside the support."""
-    if type(column) is Versions:
-        part = column.kinds[estimator.family.kind]
-        return leaf_statistics(estimator, part.value, weights[..., part.present])
-    support = estimator.support
-    if support is None or support.covers(column):
-        return estimator.statistics(column.x, weights)
-    inside = support.contains(column.x)
-    return estimator.statistics(column.x[inside], weights[..., inside])
-
-
 def take_pending(estimator: Estimator, statistics: Any, send: Backward) -> Any:
     """Takes the statistics that were waiting for the histogram of their distinct values."""
     while type(statistics) is PendingStatistics:
@@ -364,15 +289,3 @@ def take_pending(estimator: Estimator, statistics: Any, send: Backward) -> Any:
         return statistics
     children = [take_pending(e, s, send) for e, s in zip(estimator.children(), statistics.children, strict=True)]
     return Node(statistics.own, children)
-
-
-def log_densities(model: Distribution, data: Encoded, threads: int | None = None) -> np.ndarray:
-    """Log densities `(n,)` of all rows."""
-    tables = DistinctCache()
-
-    def work(block: tuple[int, int, Any]) -> np.ndarray:
-        return Forward(model.repeated, tables)(model, block[2])[0]
-
-    if len(data) <= 1:
-        return work((0, len(data), data.column))
-    return np.concatenate(list(map_in_order(work, data.blocks, thread_count(threads))))

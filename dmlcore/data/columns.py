@@ -52,6 +52,7 @@ class Column(ABC):
 
     @property
     def nbytes(self) -> int:
+        """Bytes that the arrays take."""
         return sum(v.nbytes for v in vars(self).values() if isinstance(v, (np.ndarray, Column)))
 
 
@@ -139,6 +140,7 @@ class Versions(Column):
 
     @property
     def nbytes(self) -> int:
+        """Bytes that the arrays take."""
         return sum(column.nbytes for column in self.kinds.values())
 
 
@@ -147,6 +149,11 @@ class Ragged(Column):
 
     def __init__(self, offsets: np.ndarray, flat: Column, lengths: Column):
         self.offsets, self.flat, self.lengths, self.n = offsets, flat, lengths, len(offsets) - 1
+
+    @property
+    def x(self) -> Ragged:
+        """What formulas of a leaf read."""
+        return self
 
     def slice(self, start: int, stop: int) -> Ragged:
         offsets = self.offsets[start : stop + 1]
@@ -194,6 +201,7 @@ class Record(Column):
 
     @property
     def nbytes(self) -> int:
+        """Bytes that the arrays take."""
         return sum(field.nbytes for field in self.fields)
 
 

@@ -41,6 +41,7 @@ class Encoded:
 
     @property
     def nbytes(self) -> int:
+        """Bytes that the columns take."""
         return self.column.nbytes
 
     @cached_property

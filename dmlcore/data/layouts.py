@@ -105,6 +105,7 @@ class Value(Layout):
         return AnyKind(self.label, self.kinds() | other.kinds())
 
     def kinds(self) -> frozenset[type[Layout]]:
+        """The kinds of values that are among those it reads."""
         return frozenset({type(self)})
 
 
@@ -260,6 +261,7 @@ class AnyKind(Value):
         return replace(self, none=False)
 
     def kinds(self) -> frozenset[type[Layout]]:
+        """The kinds of values that are among those it reads."""
         return self.read_by
 
     def encode(self, values: Any) -> Column:

@@ -14,7 +14,7 @@ from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import APART, map_in_order, thread_count
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.walk import log_densities
+from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit

@@ -12,7 +12,7 @@ from dmlcore.base.errors import ParameterError
 from dmlcore.base.random import Random, generator
 from dmlcore.base.threads import one_blas_thread
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.walk import log_densities
+from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import encode
 from dmlcore.fitting.ascent import State, begun, reasons, runaways
 from dmlcore.fitting.assignment import check_rule

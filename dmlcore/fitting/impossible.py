@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.walk import DistinctCache, FirstPass
-from dmlcore.data.columns import Column, Distinct, Versions
+from dmlcore.data.columns import Column, Distinct
 
 FEW = 16  # rows that are asked one by one
 
@@ -27,12 +27,8 @@ class Doubts(FirstPass):
     def __call__(self, estimator: Estimator, column: Any) -> Any:
         if type(column) is Distinct:
             column = column.values.take(np.unique(column.codes))
-        if type(column) is Versions and not isinstance(estimator, CombinatorEstimator):
-            part = column.kinds[estimator.family.kind]
-            self.any = self.any or len(part.present) < len(column)
-            column = part.value
         self.any = self.any or not estimator.covers(column)
-        return estimator.open(column, self) if isinstance(estimator, CombinatorEstimator) else column
+        return estimator.open(column, self)
 
 
 def first_impossible(

@@ -83,7 +83,7 @@ class Problem:
         key = starts, apart
         if key not in self._stacked:
             shape = () if starts is None else (starts,)
-            stacking = Stacking(self.estimator, apart or self.ties.any, shape, None if apart else self.encoded.column)
+            stacking = Stacking(self.estimator, apart, shape, None if apart else self.encoded.column)
             resolved = replace(self.resolved, estimator=stacking.stacked, ties=Ties(stacking.stacked))
             self._stacked[key] = stacking, resolved
         stacking, resolved = self._stacked[key]

@@ -18,7 +18,7 @@ import numpy as np
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import spawn
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.walk import log_densities
+from dmlcore.core.scoring import log_densities
 from dmlcore.fitting.ascent import State, followed, interrupted, scored
 from dmlcore.fitting.effort import FIRST, THEN, Effort
 from dmlcore.fitting.events import Event

@@ -34,6 +34,7 @@ class SmallGain:
         self.delta = delta
 
     def met(self, state: State) -> str | None:
+        """Why a fit ends here, or None."""
         small = self.delta > 0 and not state.refused and not state.changed and state.gain < self.delta
         return f"the last step gained less than {self.delta:g}" if small else None
 
@@ -45,6 +46,7 @@ class SmallChange:
         self.change = change
 
     def met(self, state: State) -> str | None:
+        """Why a fit ends here, or None."""
         return f"an EM step changes no parameter by more than {self.change:g}" if state.change() <= self.change else None
 
 
@@ -61,6 +63,7 @@ class Unimproved:
         self.since = self.step = 0
 
     def met(self, state: State) -> str | None:
+        """Why a fit ends here, or None."""
         if state.refused:
             return None
         value = self.score(state)
@@ -88,7 +91,10 @@ class Remaining:
         self.count = 0
         self.gains: list[float] = []  # the last two
 
+        """Why a fit ends here, or None."""
+
     def met(self, state: State) -> str | None:
+        """Why a fit ends here, or None."""
         self.gains = [] if state.changed else [*self.gains[-1:], state.gain]
         if len(self.gains) < 2:
             self.count = 0

@@ -17,14 +17,14 @@ import numpy as np
 
 from dmlcore.base.errors import BadValue, DataError, StructureError, SupportError, shorten
 from dmlcore.core.partial import MISSING, UNKNOWN, Known, ObservedRows, Parts, given, partial, unknown_inside, with_missing_response
+from dmlcore.core.powers import HoldsFixed, has
 from dmlcore.core.rowlaws import RowLaw
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.encoded import Encoded
 from dmlcore.data.layouts import Anything, Count, Covariates, Explained, Fields, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.values import is_missing
-from dmlcore.inference.condition import distribution_of
-from dmlcore.stats.combinators.ignored import IgnoredDistribution
+from dmlcore.stats.latent.joined import distribution_of
 
 KNOWN, OPEN, ABSENT = 0, 1, 2  # ABSENT: seen to be missing, which informs
 
@@ -46,6 +46,7 @@ class Cell:
 
     @property
     def kind(self) -> str:
+        """ "real", "count", "label" or "other"."""
         kinds = {Real: "real", Count: "count", Labels: "label"}
         return kinds.get(type(self.layout), "other")
 
@@ -222,7 +223,7 @@ class Grid:
 def nodes(model: Any) -> Iterator[Any]:
     """A distribution and all below it."""
     yield model
-    for child in (*model.children(), *([model.dist] if isinstance(model, IgnoredDistribution) else [])):
+    for child in (*model.children(), *([model.held_law()] if has(model, HoldsFixed) else [])):
         yield from nodes(child)
 
 

@@ -54,6 +54,7 @@ class Pair:
 
     @property
     def gap(self) -> float:
+        """How far the two associations are apart."""
         return abs(self.real - self.synthetic)
 
 
@@ -270,6 +271,7 @@ class TwoSided:
         return [mean(x == code) for code in often]
 
     def marginal(self) -> Marginal:
+        """How its values are spread on both sides."""
         one, two = (side[~np.isnan(side)] for side in self.sides)
         missing = tuple(float(np.isnan(side).mean()) for side in self.sides)
         if self.number:

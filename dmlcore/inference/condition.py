@@ -14,12 +14,10 @@ import numpy as np
 from dmlcore.base.errors import StructureError, SupportError, shorten
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.partial import UNKNOWN, Known, Parts, field_position, given, partial, unknown_inside
+from dmlcore.core.powers import HoldsFixed, MayBeMissing, has
 from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
 from dmlcore.data.layouts import Fields
-from dmlcore.stats.combinators.composite import CompositeDistribution
-from dmlcore.stats.combinators.ignored import IgnoredDistribution
-from dmlcore.stats.combinators.optional import OptionalDistribution
-from dmlcore.stats.latent.mixture import MixtureDistribution
+from dmlcore.stats.latent.joined import distribution_of, in_a_tuple
 
 __all__ = ["UNKNOWN", "condition", "log_evidence", "marginal"]
 
@@ -58,13 +56,6 @@ def _given(model: Distribution, observed: Any) -> tuple[float, RowLaw]:
     return float(log[0]), law
 
 
-def distribution_of(law: RowLaw, row: int = 0) -> Distribution:
-    """The law of one row's unknowns as a distribution: a product where they are independent, a mixture of products otherwise."""
-    w, each = zip(*law.cases(row), strict=True)
-    laws = [laws[0] if len(laws) == 1 else CompositeDistribution(laws) for laws in each]
-    return laws[0] if len(laws) == 1 else MixtureDistribution(laws, w)
-
-
 def marginal(model: Distribution, fields: int | str | Sequence[int | str], values: bool = False) -> Distribution:
     """The law of chosen fields of a tuple, or coordinates of a vector: that of one alone, or of several together, a tuple (or vector).
 
@@ -81,7 +72,7 @@ def marginal(model: Distribution, fields: int | str | Sequence[int | str], value
     count = len(layout.values) if hasattr(layout, "values") else layout.dim
     law = given(model, Parts([UNKNOWN] * count), 1)[1].keep(chosen)
     out = distribution_of(values_alone(law) if values else law)
-    return CompositeDistribution((out,)) if several and len(chosen) == 1 and isinstance(layout, Fields) else out
+    return in_a_tuple(out) if several and len(chosen) == 1 and isinstance(layout, Fields) else out
 
 
 def values_alone(law: RowLaw) -> RowLaw:
@@ -93,12 +84,12 @@ def values_alone(law: RowLaw) -> RowLaw:
     return Fixed(always_there(law.law)) if isinstance(law, Fixed) else law
 
 
-def always_there(law: Distribution) -> Distribution:
+def always_there(law: Any) -> Any:
     """A law with every Optional in it replaced by the law of its values."""
-    if isinstance(law, OptionalDistribution):
-        return always_there(law.dist)
-    if isinstance(law, IgnoredDistribution):
-        return law.replace(dist=always_there(law.dist))
+    if has(law, MayBeMissing):
+        return always_there(law.value_law())
+    if has(law, HoldsFixed):
+        return law.replace(dist=always_there(law.held_law()))
     new = tuple(always_there(child) for child in law.children())
     if all(a is b for a, b in zip(new, law.children(), strict=True)):
         return law

@@ -8,7 +8,7 @@ import numpy as np
 
 from dmlcore.base.errors import SupportError
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.walk import log_densities
+from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import encode
 from dmlcore.data.values import listed
 

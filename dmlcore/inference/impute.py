@@ -14,15 +14,15 @@ from dmlcore.base.random import Random, generator
 from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import given
-from dmlcore.core.rowlaws import Mixed, RowLaw, put
+from dmlcore.core.rowlaws import RowLaw, put
 from dmlcore.data.frames import is_frame, with_only
 from dmlcore.data.values import is_row
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.cells import Cell, Grid, refilled, whole
-from dmlcore.inference.condition import distribution_of, values_alone
+from dmlcore.inference.condition import values_alone
 from dmlcore.inference.tables import Table, row_like
 from dmlcore.inference.uncertainty.bootstrap import posterior_models
-from dmlcore.stats.latent.mixture import MixtureDistribution
+from dmlcore.stats.latent.joined import averaged_laws, distribution_of
 from dmlcore.stats.latent.summaries import mean_of, mixed_variance, mode_of, probabilities_of, quantile_of
 
 HOW = ("mean", "mode", "median", "sample", "distribution")
@@ -106,7 +106,7 @@ def impute(
         laws = [_law(each, grid, x, rows) for each in models]
         every = np.arange(len(rows))
         copies = [laws[i % len(laws)].draw(every, random) for i in range(count)] if how == "sample" else []
-        fill(filled, rows, _average(laws, len(rows)), opened, how, copies)
+        fill(filled, rows, averaged_laws(laws, len(rows)), opened, how, copies)
     out = tuple(completed(table, grid.tree, filled, i, how) for i in range(count))
     return Imputation(out[0], out, {cell.name: g.result() for cell, g in filled.items() if g.rows})
 
@@ -117,10 +117,6 @@ def _law(model: Distribution, grid: Grid, x: Any, rows: np.ndarray) -> RowLaw:
     if log.min() == -np.inf:
         raise grid.blame(int(rows[np.argmin(log)]))
     return values_alone(law)
-
-
-def _average(laws: list[RowLaw], n: int) -> RowLaw:
-    return laws[0] if len(laws) == 1 else Mixed(np.full((len(laws), n), 1 / len(laws)), laws, MixtureDistribution)
 
 
 def _check(how: Any, draws: Any, estimator: Any, training: Any, weights: Any) -> None:
@@ -149,6 +145,7 @@ class Gathered:
         self.values: list[list[Any]] = [[] for _ in range(draws)]
 
     def result(self) -> Filled:
+        """What was filled in, in the order of the rows."""
         rows = np.concatenate(self.rows)
         order = np.argsort(rows, kind="stable")
         values = end_to_end(self.values[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dmlcore.core.estimator import Estimator
-from dmlcore.stats.combinators.optional import OptionalEstimator
+from dmlcore.stats.combinators.optional import which_may_be_missing
 
 
 def missing_at_random(estimator: Estimator) -> Any:
@@ -18,5 +18,4 @@ def missing_at_random(estimator: Estimator) -> Any:
     mixture. None is missing everywhere, never a label. Optional parts stay as they are; what is below them is treated as elsewhere.
     Rows without gaps are fitted as before, to the bit.
     """
-    inner: Any = estimator.with_gaps(missing_at_random)
-    return inner if inner.layout.takes_missing else OptionalEstimator(inner)
+    return which_may_be_missing(estimator.with_gaps(missing_at_random))

@@ -40,6 +40,7 @@ class Block:
 
     @property
     def stop(self) -> int:
+        """Where its numbers end."""
         return self.start + self.size
 
     def numbers(self, flat: np.ndarray | None = None) -> np.ndarray:

@@ -6,66 +6,21 @@ Everything that is numbered by component (weights, rows and columns of transitio
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import Distribution
+from dmlcore.core.powers import Exchange, Relabels, has
 from dmlcore.inference.parameters import named_numbers
-from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
-from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution
-from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution
-from dmlcore.stats.latent.mixture import HeterogeneousMixtureDistribution, MixtureDistribution
 
 UNLIKE = 1e12  # the cost of matching components of different families
 
 
-@dataclass(frozen=True)
-class Exchange:
-    """What one permutation moves in a latent node, without a change of the law.
-
-    children: the field that holds the components, or None where they are rows of an array only. arrays: `(field, axis)` of what is
-    numbered like them. weights: the share of each, all zero where it depends on the row. more: other fields, from the node and an order.
-    """
-
-    children: str | None
-    arrays: tuple[tuple[str, int], ...]
-    weights: Callable[[Any], np.ndarray]
-    more: Callable[[Any, np.ndarray], dict[str, Any]] = lambda node, order: {}
-
-
-def _gate(node: Any, order: np.ndarray) -> dict[str, Any]:
-    """The gate with its labels permuted: log odds are then against another component."""
-
-    def against(rows: Any) -> Any:
-        full = np.insert(rows, 0, 0.0, axis=0)[order]
-        return full[1:] - full[0]
-
-    gate = node.gate
-    return {"gate": gate.replace(coef=against(gate.coef), intercept=None if gate.intercept is None else against(gate.intercept))}
-
-
-_MIXTURE = (Exchange("components", (("w", 0),), lambda node: node.w),)
-_EXCHANGES: dict[type, tuple[Exchange, ...]] = {
-    MixtureDistribution: _MIXTURE,
-    HeterogeneousMixtureDistribution: _MIXTURE,
-    GatedMixtureDistribution: (Exchange("components", (), lambda node: np.zeros(node.num_components), _gate),),
-    HierarchicalMixtureDistribution: (
-        Exchange("topics", (("taus", 1),), lambda node: node.w @ node.taus),
-        Exchange(None, (("w", 0), ("taus", 0)), lambda node: node.w),
-    ),
-    JointMixtureDistribution: (
-        Exchange("components1", (("w1", 0), ("taus12", 0)), lambda node: node.w1),
-        Exchange("components2", (("taus12", 1),), lambda node: node.w2),
-    ),
-}
-
-
 def exchanges(node: Any) -> tuple[Exchange, ...]:
-    """What may be permuted in a node: as its class says in an attribute `exchanges`, or as is known of the library's own."""
-    return getattr(type(node), "exchanges", _EXCHANGES.get(type(node), ()))
+    """What may be permuted in a node, as its class says (`dmlcore.core.powers.Relabels`)."""
+    return node.exchanges if has(node, Relabels) else ()
 
 
 def permuted(node: Any, exchange: Exchange, order: Any) -> Any:

@@ -13,15 +13,13 @@ from dmlcore.base.random import Random, generator
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.partial import UNKNOWN, Known, Parts, field_position
 from dmlcore.core.partial import given as given_known
+from dmlcore.core.powers import HasProbabilities, HoldsFixed, MayBeMissing, Mixing, has
 from dmlcore.core.rowlaws import Fixed, RowLaw
 from dmlcore.data.frames import is_frame
 from dmlcore.data.layouts import Count, Fields, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.values import is_missing
 from dmlcore.inference.tables import Table
 from dmlcore.inference.writing import column_like, frame_of
-from dmlcore.stats.combinators.ignored import IgnoredDistribution
-from dmlcore.stats.combinators.optional import OptionalDistribution
-from dmlcore.stats.latent.mixture import MixtureDistribution
 from dmlcore.stats.latent.summaries import draw_within
 
 MAX_DECIMALS = 8
@@ -163,13 +161,13 @@ def _within(model: Any, drawn: list[Any], j: int, rows: np.ndarray, low: float, 
 
 def _there(atom: Any) -> list[tuple[float, Any]]:
     """Of one value's law, those that it has where it is not missing, with the probability of each."""
-    law = atom.law if isinstance(atom, Fixed) else None
-    if isinstance(law, OptionalDistribution):
-        return [(share * (1 - (law.p or 0.0)), there) for share, there in _there(Fixed(law.dist))]
-    if isinstance(law, MixtureDistribution):
+    law: Any = atom.law if isinstance(atom, Fixed) else None
+    if has(law, MayBeMissing):
+        return [(share * (1 - (law.missing_probability() or 0.0)), there) for share, there in _there(Fixed(law.value_law()))]
+    if has(law, Mixing):
         each = zip(law.w.tolist(), law.components, strict=True)
         return [(w * share, there) for w, component in each for share, there in _there(Fixed(component))]
-    return _there(Fixed(law.dist)) if isinstance(law, IgnoredDistribution) else [(1.0, atom)]
+    return _there(Fixed(law.held_law())) if has(law, HoldsFixed) else [(1.0, atom)]
 
 
 def decimals(values: np.ndarray, rounding: float = 1e-12) -> int:
@@ -210,14 +208,14 @@ def _laws(law: RowLaw) -> list[Any]:
 
 def _tells(law: Any) -> bool:
     """Whether a law says how often its value is missing: by the p of an Optional, or by a mark of missing ones among its labels."""
-    if isinstance(law, OptionalDistribution):
-        return law.p is not None or _tells(law.dist)
-    if isinstance(law, MixtureDistribution):
+    if has(law, MayBeMissing):
+        return law.missing_probability() is not None or _tells(law.value_law())
+    if has(law, Mixing):
         return any(_tells(component) for component, w in zip(law.components, law.w, strict=True) if w > 0)
-    if isinstance(law, IgnoredDistribution):
-        return _tells(law.dist)
+    if has(law, HoldsFixed):
+        return _tells(law.held_law())
     if isinstance(law.layout, Labels):
-        return any(map(is_missing, law.probabilities() if hasattr(law, "probabilities") else ()))
+        return any(map(is_missing, law.probabilities() if has(law, HasProbabilities) else ()))
     return isinstance(law.layout, Maybe)
 
 

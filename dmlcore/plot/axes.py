@@ -9,8 +9,8 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.base.extras import library
 from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.powers import Mixing, has
 from dmlcore.data.frames import Columns, is_frame
-from dmlcore.stats.latent.mixture import MixtureDistribution
 
 MAX_LEGEND = 8  # components that a legend names one by one
 GREY = "0.82"
@@ -110,4 +110,4 @@ def column(data: Any, field: int | None) -> list[Any]:
 
 
 def is_mixture(law: Any) -> bool:
-    return isinstance(law, MixtureDistribution)
+    return has(law, Mixing)

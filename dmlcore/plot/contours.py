@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import StructureError
+from dmlcore.core.powers import JointlyNormal, has
+from dmlcore.data.layouts import Fields, Vector
 from dmlcore.data.values import is_missing
 from dmlcore.plot.axes import (
     GREY,
@@ -21,11 +23,6 @@ from dmlcore.plot.axes import (
     legend,
     plain_axes,
 )
-from dmlcore.stats.combinators.composite import CompositeDistribution
-from dmlcore.stats.combinators.optional import OptionalDistribution
-from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution
-from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution
-from dmlcore.stats.univariate.gaussian import GaussianDistribution
 
 
 def contours(
@@ -71,20 +68,13 @@ def contours(
 
 def _plane(law: Any, fields: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Mean `(2,)` and covariance `(2, 2)` of two coordinates."""
-    i, j = fields
-    if isinstance(law, MultivariateGaussianDistribution):
-        return law.mu[[i, j]], law.covar[np.ix_([i, j], [i, j])]
-    if isinstance(law, DiagonalGaussianDistribution):
-        return law.mu[[i, j]], np.diag(law.covar[[i, j]])
-    if isinstance(law, CompositeDistribution):
-        sides = [_value(law.dists[k]) for k in fields]
-        if all(isinstance(side, GaussianDistribution) for side in sides):
-            return np.array([side.mu for side in sides]), np.diag([side.sigma2 for side in sides])
-    raise StructureError(f"{law.label}: contours() is of Gaussian vectors, or of records with two Gaussian fields")
-
-
-def _value(law: Any) -> Any:
-    return _value(law.dist) if isinstance(law, OptionalDistribution) else law
+    need = f"{law.label}: contours() is of Gaussian vectors, or of records with two Gaussian fields"
+    if not has(law, JointlyNormal) or not isinstance(law.layout, (Vector, Fields)):
+        raise StructureError(need)
+    try:
+        return law.normal_of(fields)  # type: ignore[no-any-return]
+    except StructureError as error:
+        raise StructureError(need) from error
 
 
 def _scatter(ax: Any, model: Any, data: Any, fields: tuple[int, int], palette: list[Any]) -> None:
@@ -104,6 +94,6 @@ def _scatter(ax: Any, model: Any, data: Any, fields: tuple[int, int], palette: l
 def _axis_name(model: Any, j: int) -> str:
     """The name of a field, where the model's nodes have one."""
     parts = model.components if is_mixture(model) else [model]
-    names = {common_name(part.dists[j]) for part in parts if isinstance(part, CompositeDistribution)}
+    names = {common_name(part.children()[j]) for part in parts if isinstance(part.layout, Fields)}
     only = names.pop() if len(names) == 1 else None
-    return only or (f"field {j}" if isinstance(parts[0], CompositeDistribution) else f"coordinate {j}")
+    return only or (f"field {j}" if isinstance(parts[0].layout, Fields) else f"coordinate {j}")

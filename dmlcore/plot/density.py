@@ -8,6 +8,7 @@ import numpy as np
 
 from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import as_values
+from dmlcore.core.powers import MayBeMissing, has
 from dmlcore.data.layouts import Count, Labels, Layout, Real
 from dmlcore.data.values import is_missing
 from dmlcore.inference.condition import marginal
@@ -24,8 +25,6 @@ from dmlcore.plot.axes import (
     plain_axes,
     whole_numbers,
 )
-from dmlcore.stats.combinators.optional import OptionalDistribution
-from dmlcore.stats.latent.mixture import MixtureDistribution
 
 DRAWS = 4000  # to find where a law has its mass
 OUTSIDE = 0.001  # of the mass may lie outside the picture, on each side
@@ -64,21 +63,21 @@ def density(
 
 def present(law: Any) -> tuple[Any, tuple[Any, ...]]:
     """The law of the values that are not missing, and what stands for missing."""
-    if isinstance(law, OptionalDistribution):
-        inner, missing = present(law.dist)
+    if has(law, MayBeMissing):
+        inner, missing = present(law.value_law())
         return inner, (*missing, law.missing_value)
     if is_mixture(law):
         laws, missing = zip(*(present(component) for component in law.components), strict=True)
         shares = law.w * [_share(component) for component in law.components]
         if any(missing) and shares.sum() > 0:
-            return MixtureDistribution(laws, shares / shares.sum(), law.name), sum(missing, ())
+            return law.replace(components=laws, w=shares / shares.sum()), sum(missing, ())
     return law, ()
 
 
 def _share(law: Any) -> float:
     """The probability that a value is there."""
-    if isinstance(law, OptionalDistribution):
-        return (1 - (law.p or 0.0)) * _share(law.dist)
+    if has(law, MayBeMissing):
+        return (1 - (law.missing_probability() or 0.0)) * _share(law.value_law())
     return float(law.w @ [_share(component) for component in law.components]) if is_mixture(law) else 1.0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import ParameterError, StructureError
-from dmlcore.core.walk import log_densities
+from dmlcore.core.scoring import log_densities
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.uncertainty import standard_errors
 from dmlcore.inference.uncertainty.result import StandardErrors

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.core.powers import WeightsGiven, has
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.relabel import exchanges, permuted
 from dmlcore.regression.rows import Given
-from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
 
 
 def heaviest_first(record: Fit, given: Given) -> tuple[Fit, np.ndarray]:
@@ -30,6 +30,6 @@ def heaviest_first(record: Fit, given: Given) -> tuple[Fit, np.ndarray]:
 
 def mean_weights(model: Any, given: Given) -> np.ndarray:
     """Weights of the components `(K,)`; where they depend on a gate, their mean over rows."""
-    if isinstance(model, GatedMixtureDistribution):
+    if has(model, WeightsGiven):
         return np.average(model.weights_given(given.unit_gate), axis=0, weights=given.unit_weights)
     return np.array(model.w)

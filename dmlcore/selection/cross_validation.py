@@ -9,7 +9,7 @@ import numpy as np
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.walk import log_densities
+from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import encode, row_weights
 from dmlcore.data.partition import k_fold_split_index
 from dmlcore.fitting.fit import fit

@@ -173,6 +173,68 @@ def test_a_gated_stack_takes_the_steps_of_its_laws(shape: tuple[int, ...]) -> No
     both.compare()
 
 
+def tied(K: int, *keys: str) -> MixtureEstimator:
+    """Mixtures of lists, whose elements come from mixtures of K topics that are tied under a key."""
+    return MixtureEstimator(
+        [SequenceEstimator(MixtureEstimator([GaussianEstimator()] * K, keys=(None, key)), PoissonEstimator()) for key in keys]
+    )
+
+
+TIED: dict[str, tuple[MixtureEstimator, list[int]]] = {  # and how many components are held together, mixture by mixture
+    "topics in all": (tied(3, "t", "t", "t"), [3, 3, 3]),
+    "topics in pairs": (tied(2, "s", "t", "s", "t"), [2, 2, 2, 2]),
+    "one of two components": (
+        MixtureEstimator(
+            [
+                SequenceEstimator(MixtureEstimator([GaussianEstimator(keys=key), GaussianEstimator()]), PoissonEstimator())
+                for key in ("a", "a")
+            ]
+        ),
+        [],
+    ),
+    "a component of each": (
+        MixtureEstimator(
+            [
+                SequenceEstimator(MixtureEstimator([GaussianEstimator(keys="a"), GaussianEstimator(keys="b")]), PoissonEstimator()),
+                SequenceEstimator(MixtureEstimator([GaussianEstimator(keys="b"), GaussianEstimator(keys="a")]), PoissonEstimator()),
+            ]
+        ),
+        [],
+    ),
+    "the same in all components": (
+        MixtureEstimator([SequenceEstimator(GaussianEstimator(keys="a"), PoissonEstimator())] * 3),
+        [],
+    ),
+    "nothing": (tied(2, "s", "t"), [2]),
+}
+
+
+@pytest.mark.parametrize("shape", [(), (3,)], ids=["components", "starts"])
+@pytest.mark.parametrize("kind", TIED)
+def test_components_tied_one_for_one_are_held_together(kind: str, shape: tuple[int, ...]) -> None:
+    estimator, held = TIED[kind]
+    problem = Problem.of(LISTS, estimator)
+    both = Both(problem, [random_start(problem, np.random.default_rng(seed), 0.5) for seed in range(*shape or (1,))], shape)
+    mixtures = [law for law in preorder(both.stack) if isinstance(law, MixtureDistribution)]
+    assert [law.num_components for law in mixtures if law.components[0].batch[len(shape) :]][-len(held) :] == held or not held
+    for _ in range(3):
+        both.step()
+    for j, model in enumerate(both.models):
+        back = both.stacking.model(both.stack, (j,) if shape else ())
+        np.testing.assert_allclose(flatten(back), flatten(model), rtol=1e-7, atol=1e-7)
+        assert problem.permits(back)
+
+
+def test_fields_that_are_tied_are_not_read_together() -> None:
+    fields = CompositeEstimator((GaussianEstimator(keys="a"), GaussianEstimator(keys="a"), GaussianEstimator()))
+    problem = Problem.of(ROWS, MixtureEstimator([fields] * 2))
+    both = Both(problem, [random_start(problem, np.random.default_rng(seed), 0.5) for seed in range(3)], (3,))
+    for _ in range(2):
+        both.step()
+    for j, model in enumerate(both.models):
+        np.testing.assert_allclose(flatten(both.stacking.model(both.stack, (j,))), flatten(model), rtol=1e-7, atol=1e-7)
+
+
 def test_what_a_user_writes_anew_for_one_law_is_kept_apart() -> None:
     class Unit(GaussianEstimator):
         def estimate(self, statistics: Any, previous: Any = None) -> GaussianDistribution:

@@ -14,10 +14,10 @@ import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit
 from dmlcore.base.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.core.redraw import redrawn
 from dmlcore.fitting.problem import Problem
 from dmlcore.inference.parameters import named_numbers, parameter_blocks
 from dmlcore.inference.uncertainty import StandardErrors, bootstrap, profile_interval, standard_errors
-from dmlcore.inference.uncertainty.redraw import redrawn
 from dmlcore.inference.uncertainty.surface import Surface
 from dmlcore.selection import ordered
 from dmlcore.stats import (

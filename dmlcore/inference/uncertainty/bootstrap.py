@@ -14,12 +14,12 @@ from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import map_in_order
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.redraw import conditional, redrawn
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
 from dmlcore.inference.parameters import PROBABILITY_SCALE, Block, named_numbers
 from dmlcore.inference.relabel import aligned
-from dmlcore.inference.uncertainty.redraw import conditional, redrawn
 from dmlcore.inference.uncertainty.result import StandardErrors, failure, lengths
 
 FEWEST = 2  # replicates that have a spread

@@ -10,16 +10,18 @@ import numpy as np
 
 from dmlcore.base.errors import StructureError, inside
 from dmlcore.core.declared import children, keys, name
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part
+from dmlcore.core.distribution import Distribution, as_values, typical_of
+from dmlcore.core.estimator import Estimator, impossible_part
 from dmlcore.core.partial import independent
+from dmlcore.core.powers import HasMean, HasMode, HasQuantile, HasTypical, HasVariance, JointlyNormal, MayBeMissing, Redraws, has
+from dmlcore.core.redraw import redrawn
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Record
-from dmlcore.data.layouts import Fields, Layout
+from dmlcore.data.layouts import Fields, Layout, Real
 from dmlcore.stats.combinators.fields import Plan
 
 
-class CompositeDistribution(CombinatorDistribution):
+class CompositeDistribution(Distribution, HasMean, HasVariance, HasMode, HasQuantile, HasTypical, JointlyNormal, Redraws):
     """A tuple `(x_0, ..., x_m)` of independent entries, with density `prod_j dists[j](x_j)`.
 
     dists: one distribution per entry.
@@ -37,19 +39,12 @@ class CompositeDistribution(CombinatorDistribution):
 
     @property
     def count(self) -> int:
+        """The number of entries."""
         return len(self.dists)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         scored = [score(dist, field) for dist, field in zip(self.dists, column.fields, strict=True)]
         return sum_of([log for log, _ in scored]), [tape for _, tape in scored]
-
-    @classmethod
-    def forward_many(cls, nodes: tuple[CompositeDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        """`forward` of several composites, field by field: `(K, n)` log densities."""
-        columns = [
-            score.many(dists, field) for dists, field in zip(zip(*(node.dists for node in nodes), strict=True), column.fields, strict=True)
-        ]
-        return sum_of([log for log, _ in columns]), [tapes for _, tapes in columns]
 
     def given(self, x: Any, n: int) -> Any:
         return independent(list(zip(self.dists, x.entries, strict=True)), n)
@@ -69,11 +64,23 @@ class CompositeDistribution(CombinatorDistribution):
     def typical(self) -> tuple[Any, ...]:
         return tuple(map(typical_of, self.dists))
 
+    def normal_of(self, coordinates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        sides: list[Any] = [self.dists[j] for j in coordinates]
+        values = [side.value_law() if has(side, MayBeMissing) else side for side in sides]
+        if not all(has(value, JointlyNormal) and isinstance(value.layout, Real) for value in values):
+            raise StructureError(f"{self.label}: fields {', '.join(map(str, coordinates))} are not all Gaussian")
+        means, variances = zip(*(value.normal_of([0]) for value in values), strict=True)
+        return np.concatenate(means), np.diag(np.ravel(variances))
+
     def interval(self, level: float = 0.9) -> tuple[Any, ...]:
         return each_of(self, "interval", level)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[tuple[Any, ...]]:
         return list(zip(*(as_values(dist.draw(size, rng)) for dist in self.dists), strict=True))
+
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        fields = [redrawn(dist, [row[j] for row in rows], rng) for j, dist in enumerate(self.dists)]
+        return list(zip(*fields, strict=True))
 
     def estimator(self, pseudo_count: Any = None) -> CompositeEstimator:
         return CompositeEstimator(tuple(dist.estimator(pseudo_count) for dist in self.dists), self.keys, self.name)
@@ -104,7 +111,7 @@ def each_of(node: Any, method: str, *args: Any) -> tuple[Any, ...]:
     return tuple(getattr(child, method)(*args) for child in node.children())
 
 
-class CompositeEstimator(CombinatorEstimator):
+class CompositeEstimator(Estimator):
     """Estimates each field on its own. estimators: one per entry of the tuple."""
 
     estimators: Sequence[Estimator] = children("field")
@@ -135,13 +142,6 @@ class CompositeEstimator(CombinatorEstimator):
 
     def together_on(self, column: Any) -> Any:
         return Plan.of(self.estimators, column)
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of several composites, from weights `(K, n)`."""
-        fields = zip(*(e.estimators for e in estimators), strict=True)
-        columns = [send.many(field, tapes, weights) for field, tapes in zip(fields, tape, strict=True)]
-        return [Node(None, list(nodes)) for nodes in zip(*columns, strict=True)]
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> CompositeDistribution:
         return self.law(dists=children)

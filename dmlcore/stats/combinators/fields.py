@@ -19,8 +19,8 @@ from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import by_rows, logs
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import children, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Column, Distinct, Record, Values
 from dmlcore.data.layouts import Anything
@@ -42,6 +42,7 @@ class GaussianFieldsEstimator(DiagonalGaussianEstimator):
 
     @classmethod
     def of(cls, es: Sequence[Any]) -> GaussianFieldsEstimator:
+        """The estimator of fields together."""
         return cls(len(es)).pinned(floor=np.array([e.floor for e in es]), of_stacks=True)
 
     @staticmethod
@@ -52,6 +53,7 @@ class GaussianFieldsEstimator(DiagonalGaussianEstimator):
 
     @staticmethod
     def column(columns: Sequence[Any]) -> Column:
+        """The columns of the fields as one."""
         return Values(np.column_stack([column.x for column in columns]))
 
     @staticmethod
@@ -94,7 +96,7 @@ def shares_by_field(counts: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return np.asarray(counts / np.repeat(totals, np.diff(starts, append=counts.shape[-1]), axis=-1))
 
 
-class LabelFieldsDistribution(CombinatorDistribution):
+class LabelFieldsDistribution(Distribution):
     """Independent labels: the probabilities of those of all fields end to end, `p` `(V,)`; field j's begin at `starts[j]`."""
 
     p: Any = parameter(Array("probabilities", 1))
@@ -127,7 +129,7 @@ class LabelColumns:
         return self.n
 
 
-class LabelFieldsEstimator(CombinatorEstimator):
+class LabelFieldsEstimator(Estimator):
     """Categorical fields together. labels, defaults: of each field."""
 
     starts: Any = setting()
@@ -138,6 +140,7 @@ class LabelFieldsEstimator(CombinatorEstimator):
 
     @classmethod
     def of(cls, es: Sequence[Any]) -> LabelFieldsEstimator:
+        """The estimator of fields together."""
         sizes = [len(e.labels) for e in es]
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         none = all(e.prior is None for e in es)
@@ -146,6 +149,7 @@ class LabelFieldsEstimator(CombinatorEstimator):
 
     @staticmethod
     def reads(e: Any, column: Any) -> bool:
+        """Whether an estimator's field can be one of them."""
         if type(e) is not CategoricalEstimator or type(column) is not Distinct or e.labels is None or not len(e.labels):
             return False
         values: Any = getattr(column.values, "x", None)
@@ -153,16 +157,19 @@ class LabelFieldsEstimator(CombinatorEstimator):
 
     @staticmethod
     def column(columns: Sequence[Any]) -> LabelColumns:
+        """The columns of the fields as one."""
         return LabelColumns(columns)
 
     @staticmethod
     def joined(laws: Sequence[Any], es: Sequence[Any]) -> Any:
+        """The law of stacks of the fields' laws."""
         tables = [law.stored("pmap").lookup(e.labels, law.stored("pmap").values_array, 0.0) for law, e in zip(laws, es, strict=True)]
         starts = np.concatenate([[0], np.cumsum([len(e.labels) for e in es])[:-1]])
         return LabelFieldsDistribution.unchecked(laws[0].batch, p=np.concatenate(tables, axis=-1), starts=starts)
 
     @staticmethod
     def split(law: Any, es: Sequence[Any]) -> list[Any]:
+        """The inverse of `joined`."""
         ends = [*law.starts[1:].tolist(), law.p.shape[-1]]
         return [
             CategoricalDistribution.unchecked(
@@ -196,7 +203,7 @@ class LabelFieldsEstimator(CombinatorEstimator):
 READ_TOGETHER: tuple[Any, ...] = (GaussianFieldsEstimator, LabelFieldsEstimator)
 
 
-class TogetherDistribution(CombinatorDistribution):
+class TogetherDistribution(Distribution):
     """A record some of whose fields are read together. parts: the laws of these, and of the other fields; plan: which is which."""
 
     parts: Sequence[Distribution] = children("part")
@@ -212,7 +219,7 @@ class TogetherDistribution(CombinatorDistribution):
         return total, [tape for _, tape in scored]
 
 
-class TogetherEstimator(CombinatorEstimator):
+class TogetherEstimator(Estimator):
     """Estimates the fields of a record, some of them together."""
 
     parts: Sequence[Estimator] = children("part")

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.declared import check_node, keys, name, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import CombinatorEstimator
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import given
+from dmlcore.core.powers import HoldsFixed, Redraws
+from dmlcore.core.redraw import redrawn
 from dmlcore.core.statistics import Node, Sums
 from dmlcore.data.layouts import Layout
 from dmlcore.stats.combinators.null import NullDistribution
@@ -18,7 +20,7 @@ from dmlcore.stats.combinators.null import NullDistribution
 MOMENTS = ("mean", "variance", "mode", "cdf", "quantile", "entropy", "probabilities", "typical")  # what a fixed law passes on
 
 
-class IgnoredDistribution(CombinatorDistribution):
+class IgnoredDistribution(Distribution, HoldsFixed, Redraws):
     """An observation of `dist`, a law that fits leave as it is. Its parameters are not counted as free."""
 
     dist: Distribution = setting()
@@ -49,6 +51,12 @@ class IgnoredDistribution(CombinatorDistribution):
             return getattr(self.dist, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    def held_law(self) -> Distribution:
+        return self.dist
+
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        return redrawn(self.dist, rows, rng)
+
     def estimator(self, pseudo_count: Any = None) -> IgnoredEstimator:
         return IgnoredEstimator(self.dist, keys=self.keys, name=self.name)
 
@@ -56,7 +64,7 @@ class IgnoredDistribution(CombinatorDistribution):
         return self.dist.blame(x)
 
 
-class IgnoredEstimator(CombinatorEstimator):
+class IgnoredEstimator(Estimator):
     """Keeps `dist` as it is. pseudo_count and suff_stat are accepted for symmetry with other estimators and have no effect."""
 
     dist: Any = setting(NullDistribution())

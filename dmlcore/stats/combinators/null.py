@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.declared import keys, name, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import CombinatorEstimator
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.statistics import Node, Sums
 from dmlcore.data.layouts import Anything
 
 
-class NullDistribution(CombinatorDistribution):
+class NullDistribution(Distribution):
     """Anything at all, with log density 0. Stands where a model of lengths, say, is not wanted. It cannot be sampled."""
 
     name: str | None = name()
 
     kind = Anything
+    says_nothing = True
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         return np.zeros((*self.batch, len(column))), None
@@ -27,7 +28,7 @@ class NullDistribution(CombinatorDistribution):
         return NullEstimator(name=self.name)
 
 
-class NullEstimator(CombinatorEstimator):
+class NullEstimator(Estimator):
     """Learns nothing. Arguments are accepted for symmetry with other estimators and have no effect."""
 
     pseudo_count: Any = setting()
@@ -36,7 +37,7 @@ class NullEstimator(CombinatorEstimator):
     keys: str | None = keys()
 
     family = NullDistribution
-    stacks = True
+    stacks = says_nothing = True
 
     def open(self, column: Any, open: Any) -> None:
         return None

@@ -12,9 +12,11 @@ from dmlcore.base.domains import Absent, probability
 from dmlcore.base.errors import inside
 from dmlcore.base.numerics import logs
 from dmlcore.core.declared import child, keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, typical_of
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.distribution import Distribution, as_values, typical_of
+from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.partial import MISSING, ObservedRows, given
+from dmlcore.core.powers import HasProbabilities, HasTypical, MayBeMissing, Redraws
+from dmlcore.core.redraw import redrawn
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node, beside
 from dmlcore.core.weights import log_prior_of, share
@@ -40,7 +42,7 @@ class _MaybeProbability(Absent):
         return None if like is None else probability.unflatten(vector, like)
 
 
-class OptionalDistribution(CombinatorDistribution):
+class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMissing, Redraws):
     """An observation of `dist` with probability 1 - p, missing with probability p.
 
     p: in [0, 1]; or None: missingness is ignored (missing at random), a missing value has log density 0 and a value that of `dist`,
@@ -77,18 +79,6 @@ class OptionalDistribution(CombinatorDistribution):
             log[..., column.present] = inside
         return log, (column.present, len(column), tape)
 
-    @classmethod
-    def forward_many(cls, nodes: tuple[OptionalDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        """`forward` of several, `(K, n)` log densities."""
-        missing, there = np.array([node._logs for node in nodes]).T
-        values, tapes = score.many(tuple(node.dist for node in nodes), column.value)
-        log = values + there[:, None]
-        if log.shape[1] < len(column):
-            inside, log = log, np.empty((len(nodes), len(column)))
-            log[:] = missing[:, None]
-            log[:, column.present] = inside
-        return log, (column.present, len(column), tapes)
-
     def given(self, x: Any, n: int) -> Any:
         missing, there = self._logs
         if x is MISSING:  # the law of the value it would have had
@@ -120,6 +110,18 @@ class OptionalDistribution(CombinatorDistribution):
         out[present] = np.fromiter(values, dtype=object, count=len(values))
         return out.tolist()
 
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        layout: Any = self.layout
+        there = layout.present(rows).tolist()
+        values = iter(redrawn(self.dist, [row for row, present in zip(rows, there, strict=True) if present], rng))
+        return [next(values) if present else row for row, present in zip(rows, there, strict=True)]
+
+    def value_law(self) -> Distribution:
+        return self.dist
+
+    def missing_probability(self) -> float | None:
+        return self.p
+
     def estimator(self, pseudo_count: Any = None) -> OptionalEstimator:
         inner = self.dist.estimator(pseudo_count)
         return OptionalEstimator(inner, self.missing_value, self.p is not None, pseudo_count, self.name, self.keys)
@@ -131,7 +133,12 @@ class OptionalDistribution(CombinatorDistribution):
         return inside(f"({self.label})", self.dist.blame(x))
 
 
-class OptionalEstimator(CombinatorEstimator):
+def which_may_be_missing(estimator: Estimator) -> Estimator:
+    """An estimator of values that may be missing: itself, where it takes missing ones, or else one that ignores missingness."""
+    return estimator if estimator.layout.takes_missing else OptionalEstimator(estimator)
+
+
+class OptionalEstimator(Estimator):
     """Estimates the law of the values that are there, and with est_prob the probability of missing.
 
     est_prob=False gives p=None: missingness is ignored. pseudo_count: pseudo-observations, half of them missing; the log prior is
@@ -175,19 +182,6 @@ class OptionalEstimator(CombinatorEstimator):
             gone[present] = False
             there, missing = np.ascontiguousarray(weights[..., present]), weights[..., gone].sum(axis=-1)
         return Node(np.stack([missing, there.sum(axis=-1)], axis=-1), [send(self.estimator, inner, there)])
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of several, from weights `(K, n)`."""
-        present, n, inner = tape
-        there, missing = weights, np.zeros(len(weights))
-        if len(present) < n:
-            gone = np.ones(n, dtype=bool)
-            gone[present] = False
-            there, missing = np.ascontiguousarray(weights[:, present]), weights[:, gone].sum(axis=1)
-        own = np.stack([missing, there.sum(axis=1)], axis=1)
-        nodes = send.many(tuple(e.estimator for e in estimators), inner, there)
-        return [Node(counts, [node]) for counts, node in zip(own, nodes, strict=True)]
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> OptionalDistribution:
         p = None

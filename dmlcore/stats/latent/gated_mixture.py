@@ -12,9 +12,11 @@ from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.labels import Vocabulary
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import child, children, keys, name, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, Sampler, common_layout, interleaved
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
+from dmlcore.core.distribution import Distribution, Sampler, common_layout, interleaved
+from dmlcore.core.estimator import Estimator, impossible_under_all
 from dmlcore.core.partial import given
+from dmlcore.core.powers import Exchange, Redraws, Relabels, WeightsGiven
+from dmlcore.core.redraw import redrawn_by_component
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import shares_among
 from dmlcore.data.columns import Distinct, Option
@@ -35,7 +37,18 @@ class GatedTape(MixtureTape):
         self.gate, self.absent = gate, absent
 
 
-class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
+def exchanged_gate(node: Any, order: np.ndarray) -> dict[str, Any]:
+    """The gate with its labels permuted: log odds are then against another component."""
+
+    def against(rows: Any) -> Any:
+        full = np.insert(rows, 0, 0.0, axis=0)[order]
+        return full[1:] - full[0]
+
+    gate = node.gate
+    return {"gate": gate.replace(coef=against(gate.coef), intercept=None if gate.intercept is None else against(gate.intercept))}
+
+
+class GatedMixtureDistribution(PosteriorMethods, Distribution, WeightsGiven, Redraws, Relabels):
     """An observation (z, x), where x given z has density `sum_k w_k(z) components[k](x)` and `w(z)` is multinomial logistic in z.
 
     components: K distributions of one kind of observation. gate: a `MultinomialLogisticRegressionDistribution` over the labels
@@ -52,6 +65,7 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     missing_covariates: bool = setting(False)
 
     components_field = "components"
+    exchanges = (Exchange("components", (), lambda node: np.zeros(node.num_components), exchanged_gate),)
 
     def validate(self) -> None:
         labels = getattr(self.gate, "labels", None)
@@ -64,6 +78,7 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     @property
     def num_components(self) -> int:
+        """K, the number of components."""
         gate: Any = self.gate
         return len(gate.labels)
 
@@ -80,8 +95,9 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
             log[..., absent] = 0.0
         return log, GatedTape(tape, LabelTape(design, np.exp(log_w, out=log_w), gate.vocabulary), absent)
 
-    def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
-        return [score(component, column.fields[1])[0] for component in self.components]
+    def component_logs(self, column: Any, score: Any) -> np.ndarray:
+        """Log densities under each component, `(K, n)`."""
+        return score.components(self.components, column.fields[1]).logs  # type: ignore[no-any-return]
 
     def prior_given(self, column: Any) -> np.ndarray:
         gate: Any = self.gate
@@ -133,6 +149,16 @@ class GatedMixtureDistribution(PosteriorMethods, CombinatorDistribution):
             if len(own)
         ]
         return interleaved(parts, order)
+
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        layout: Any = self.layout
+        rows = list(map(layout.entries, rows))
+        gone = ~layout.values[0].present([row[0] for row in rows]) if self.missing_covariates else np.zeros(len(rows), dtype=bool)
+        known = [row for row, absent in zip(rows, gone.tolist(), strict=True) if not absent]
+        reached = np.cumsum(self.weights_given([row[0] for row in known]), axis=1)
+        which = (reached[:, :-1] < rng.random((len(known), 1))).sum(axis=1)
+        inner = iter(redrawn_by_component(self.components, which, [row[1] for row in known], rng))
+        return [row if absent else (row[0], next(inner)) for row, absent in zip(rows, gone.tolist(), strict=True)]
 
     def _regressions(self) -> Any:
         for component in self.components:
@@ -193,7 +219,7 @@ def gate_covariates(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return z, absent
 
 
-class GatedMixtureEstimator(CombinatorEstimator):
+class GatedMixtureEstimator(Estimator):
     """Maximum likelihood for a gated mixture by EM: components are fitted to their shares of the rows, and the gate takes one Fisher
     scoring step towards the posteriors in each step of EM.
 
@@ -225,10 +251,12 @@ class GatedMixtureEstimator(CombinatorEstimator):
 
     @property
     def num_components(self) -> int:
+        """K, the number of components."""
         return self.together or len(self.estimators)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
+        """The labels of the gate: the components' numbers."""
         return Vocabulary(range(self.num_components))
 
     def component_column(self, column: Any) -> Any:

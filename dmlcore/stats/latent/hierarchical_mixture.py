@@ -13,9 +13,10 @@ from dmlcore.base.domains import Proportions, simplex, stochastic_matrix
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import by_rows, joined, logs_of
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, cut, interleaved
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all, pseudo_counts
+from dmlcore.core.distribution import Distribution, common_layout, cut, interleaved
+from dmlcore.core.estimator import Estimator, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
+from dmlcore.core.powers import Exchange, HasTypical, Relabels
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, scaled_by_largest
 from dmlcore.core.weights import log_prior_of, share
@@ -43,7 +44,7 @@ class HierarchicalTape:
         return self.outer.posterior()
 
 
-class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
+class HierarchicalMixtureDistribution(PosteriorMethods, Distribution, HasTypical, Relabels):
     """A list of elements with density `len_dist(n) sum_m w[m] prod_i sum_k taus[m, k] topics[k](x_i)`.
 
     topics: K distributions of an element. w (or mixture_weights): weights of the M outer components `(M,)`. taus (or topic_weights):
@@ -58,6 +59,10 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
     keys: tuple[str | None, str | None] = keys("weights", "topics")
 
     components_field = "topics"
+    exchanges = (
+        Exchange("topics", (("taus", 1),), lambda node: node.w @ node.taus),
+        Exchange(None, (("w", 0), ("taus", 0)), lambda node: node.w),
+    )
     other_names: ClassVar[Mapping[str, str]] = {"mixture_weights": "w", "topic_weights": "taus"}
 
     def validate(self) -> None:
@@ -75,14 +80,17 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
 
     @property
     def num_topics(self) -> int:
+        """K, the number of topics."""
         return self.taus.shape[-1]
 
     @property
     def num_mixtures(self) -> int:
+        """M, the number of outer components."""
         return self.w.shape[-1]
 
     @property
     def num_components(self) -> int:
+        """M, the number of outer components."""
         return self.w.shape[-1]
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, HierarchicalTape]:
@@ -105,9 +113,9 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         length, length_tape = score(self.len_dist, column.lengths)
         return log + length, HierarchicalTape(scored, self.taus, totals, outer, column.offsets, length_tape, exact)
 
-    def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
-        length = score(self.len_dist, column.lengths)[0]
-        return [log + length for log in self.forward(column, score)[1].outer.scored.logs]
+    def component_logs(self, column: Any, score: Any) -> np.ndarray:
+        """Log densities under each outer component, `(M, n)`."""
+        return self.forward(column, score)[1].outer.scored.logs + score(self.len_dist, column.lengths)[0]
 
     def to_mixture(self) -> MixtureDistribution:
         """The same law as a mixture of sequences of mixtures."""
@@ -141,7 +149,7 @@ class HierarchicalMixtureDistribution(PosteriorMethods, CombinatorDistribution):
         return blame_element(self, x, MixtureDistribution(self.topics, self.taus[int(np.argmax(self.w))]))
 
 
-class HierarchicalMixtureEstimator(CombinatorEstimator):
+class HierarchicalMixtureEstimator(Estimator):
     """Maximum likelihood by EM for a hierarchical mixture; the same optimum as its expansion with keyed topics, at less cost.
 
     estimators: one per topic. num_mixtures: M. len_estimator: of the length; len_dist: a fixed law of it instead. pseudo_count:

@@ -12,17 +12,19 @@ from dmlcore.base.domains import simplex, stochastic_matrix
 from dmlcore.base.errors import ParameterError, inside
 from dmlcore.base.numerics import joined, logs_of
 from dmlcore.core.declared import children, keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, common_layout, interleaved, typical_of
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_part, impossible_under_all, pseudo_counts
+from dmlcore.core.distribution import Distribution, as_values, common_layout, interleaved, typical_of
+from dmlcore.core.estimator import Estimator, impossible_part, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import given
+from dmlcore.core.powers import Exchange, HasTypical, Relabels
 from dmlcore.core.rowlaws import Product
+from dmlcore.core.scoring import blocks_to_score
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components
 from dmlcore.core.weights import log_prior_of, share
 from dmlcore.data.columns import Distinct
 from dmlcore.data.layouts import Fields
-from dmlcore.stats.latent.mixture import MixtureDistribution, Posteriors, blocks_to_score, given_components
+from dmlcore.stats.latent.mixture import MixtureDistribution, Posteriors, given_components
 
 
 class JointTape:
@@ -43,7 +45,7 @@ class JointTape:
         return out
 
 
-class JointMixtureDistribution(Posteriors, CombinatorDistribution):
+class JointMixtureDistribution(Posteriors, Distribution, HasTypical, Relabels):
     """A pair `(x, y)` with density `sum_kl w1[k] taus12[k, l] components1[k](x) components2[l](y)`.
 
     components1, components2: K1 laws of x and K2 of y. w1: weights of the states of x `(K1,)`. taus12: probabilities of the state
@@ -61,6 +63,10 @@ class JointMixtureDistribution(Posteriors, CombinatorDistribution):
     name: str | None = name()
 
     reads_some = True
+    exchanges = (
+        Exchange("components1", (("w1", 0), ("taus12", 0)), lambda node: node.w1),
+        Exchange("components2", (("taus12", 1),), lambda node: node.w2),
+    )
 
     def validate(self) -> None:
         shape = (len(self.components1), len(self.components2))
@@ -91,10 +97,12 @@ class JointMixtureDistribution(Posteriors, CombinatorDistribution):
 
     @property
     def num_components1(self) -> int:
+        """K1, the number of states of x."""
         return len(self.components1)
 
     @property
     def num_components2(self) -> int:
+        """K2, the number of states of y."""
         return len(self.components2)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, JointTape]:
@@ -117,13 +125,14 @@ class JointMixtureDistribution(Posteriors, CombinatorDistribution):
         return log, JointTape(one, two, self.pairs, inner, total, exact)
 
     def prior_given(self, column: Any) -> np.ndarray:
+        """Probabilities of the pairs of states before an observation is seen, `(K1, K2, n)`."""
         return np.broadcast_to(self.pairs[:, :, None], (*self.pairs.shape, len(column)))
 
     def seq_component_log_density(self, encoded: Any) -> np.ndarray:
         """Log densities of each pair of components, `log components1[k](x) + log components2[l](y)`, `(n, K1, K2)`."""
         encoded = self.seq_encode(encoded)
         out = np.empty((len(encoded), *self.pairs.shape))
-        for start, stop, score, column in blocks_to_score(self, encoded):
+        for start, stop, _, score, column in blocks_to_score(self, encoded):
             inner: Any = column.values if type(column) is Distinct else column
             one, two = score.each(self.components1, inner.fields[0])[0], score.each(self.components2, inner.fields[1])[0]
             both = np.moveaxis(one[:, None] + two[None], -1, 0)
@@ -211,7 +220,7 @@ class JointMixtureDistribution(Posteriors, CombinatorDistribution):
         return f"{self.label}: the states that could give {x!r} never meet"
 
 
-class JointMixtureEstimator(CombinatorEstimator):
+class JointMixtureEstimator(Estimator):
     """Maximum likelihood for a joint mixture by EM.
 
     estimators1, estimators2: one per state of x, of y. pseudo_count: pseudo-pairs of states, spread as suff_stat `(K1, K2)` says

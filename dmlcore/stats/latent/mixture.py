@@ -12,13 +12,16 @@ from dmlcore.base.domains import simplex
 from dmlcore.base.errors import ParameterError, StructureError, SupportError, shorten
 from dmlcore.base.numerics import joined, logs_of
 from dmlcore.core.declared import children, keys, name, parameter, same, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, common_layout, interleaved
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, impossible_under_all
+from dmlcore.core.distribution import Distribution, common_layout, interleaved
+from dmlcore.core.estimator import Estimator, impossible_under_all
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import given
+from dmlcore.core.powers import Exchange, Mixing, Redraws, Relabels
+from dmlcore.core.redraw import redrawn_by_component
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
+from dmlcore.core.scoring import blocks_to_score
 from dmlcore.core.statistics import Node
-from dmlcore.core.walk import SMALL, Components, DistinctCache, DistinctTape, Forward, scaled_by_largest
+from dmlcore.core.walk import SMALL, Components, DistinctTape
 from dmlcore.core.weights import drawn_components, log_prior_of, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
@@ -92,8 +95,8 @@ class Posteriors:
             raise ParameterError(f"impossible must be 'error' or 'prior', got {impossible!r}")
         encoded = self.seq_encode(encoded)
         out, refused = np.zeros(0), []
-        for start, stop, score, column in blocks_to_score(self, encoded):
-            log, tape = score(self, column)
+        for start, stop, law, score, column in blocks_to_score(self, encoded):
+            log, tape = score(law, column)
             posterior = tape.tape.posterior()[..., tape.codes] if type(tape) is DistinctTape else tape.posterior()
             none = np.flatnonzero(log == -np.inf)
             if len(none) and impossible == "prior":
@@ -102,7 +105,7 @@ class Posteriors:
                 refused.append(start + none)
             if not start:
                 out = np.empty((len(encoded), *posterior.shape[:-1]))
-            out[start:stop] = np.moveaxis(posterior, -1, 0)
+            out[start:stop] = posterior.transpose(-1, *range(posterior.ndim - 1))
         if refused:
             raise without_posterior(self, encoded, np.concatenate(refused))
         return out
@@ -136,11 +139,11 @@ class PosteriorMethods(Posteriors):
         """Log densities under each component, `(n, K)`."""
         encoded = self.seq_encode(encoded)
         out = np.empty((len(encoded), self.num_components))
-        for start, stop, score, column in blocks_to_score(self, encoded):
+        for start, stop, law, score, column in blocks_to_score(self, encoded):
             if type(column) is Distinct:
-                out[start:stop] = np.array(self.component_logs(column.values, score))[:, column.codes].T
+                out[start:stop] = law.component_logs(column.values, score)[:, column.codes].T
             else:
-                out[start:stop] = np.array(self.component_logs(column, score)).T
+                out[start:stop] = law.component_logs(column, score).T
         return out
 
     def component_log_density(self, x: Any) -> np.ndarray:
@@ -148,14 +151,7 @@ class PosteriorMethods(Posteriors):
         return self.seq_component_log_density([x])[0]
 
 
-def blocks_to_score(model: Distribution, encoded: Encoded) -> Any:
-    """`(start, stop, score, column)` for each block, tables of distinct values shared."""
-    tables = DistinctCache()
-    for start, stop, column in encoded.blocks:
-        yield start, stop, Forward(model.repeated, tables), column
-
-
-class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribution):
+class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution, Mixing, Redraws, Relabels):
     """An observation with density `sum_k w[k] components[k](x)`.
 
     components: K distributions of one kind of observation. w: mixing weights `(K,)`, >= 0, summing to one (within 1e-6, then
@@ -169,6 +165,7 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
 
     reads_some = True
     components_field = "components"
+    exchanges = (Exchange("components", (("w", 0),), lambda node: node.w),)
     mixed: ClassVar[bool] = False  # whether components may be laws of several kinds of numbers and labels
 
     def validate(self) -> None:
@@ -182,23 +179,15 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
 
     @property
     def num_components(self) -> int:
+        """K, the number of components."""
         return self.w.shape[-1]
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, MixtureTape]:
         return mixed(score.components(self.components, column, self.batch), self.w, score.mix)
 
-    @classmethod
-    def forward_many(cls, nodes: tuple[MixtureDistribution, ...], column: Any, score: Any) -> Any:
-        """`forward` of M mixtures of K components each, all components at once: `(M, n)` log densities."""
-        K = nodes[0].num_components
-        components = tuple(component for node in nodes for component in node.components)
-        if any(node.num_components != K for node in nodes) or not score.repeated.isdisjoint(map(id, components)):
-            return None  # components that are tied across mixtures are scored once, by `forward`
-        logs, tapes = score.many(components, column)
-        return mixed(scaled_by_largest(logs.reshape(len(nodes), K, -1), tapes), np.array([node.w for node in nodes]), score.mix)
-
-    def component_logs(self, column: Any, score: Any) -> list[np.ndarray]:
-        return [score(component, column)[0] for component in self.components]
+    def component_logs(self, column: Any, score: Any) -> np.ndarray:
+        """Log densities under each component, `(K, n)`."""
+        return score.components(self.components, column).logs  # type: ignore[no-any-return]
 
     def without(self, k: int) -> Any:
         """The mixture of the other components, in the same proportions."""
@@ -213,6 +202,9 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, CombinatorDistribu
         which, counts, order = drawn_components(self.w, size, rng)
         parts = [self.components[k].draw(count, rng) for k, count in zip(which, counts, strict=True)]
         return interleaved(parts, order)
+
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        return redrawn_by_component(self.components, rng.choice(len(self.w), len(rows), p=self.w), rows, rng)
 
     def estimator(self, pseudo_count: Any = None) -> Any:
         parts = tuple(c.estimator(pseudo_count) for c in self.components)
@@ -234,7 +226,7 @@ def given_components(joint: np.ndarray, laws: Sequence[RowLaw]) -> tuple[np.ndar
     return log, Mixed(posterior, laws, MixtureDistribution)
 
 
-class MixtureEstimator(CombinatorEstimator):
+class MixtureEstimator(Estimator):
     """Maximum likelihood for a mixture by EM: weights are mean posteriors, components are fitted to their shares of the rows.
 
     estimators: one per component. fixed_weights: mixing weights `(K,)` that are not estimated. pseudo_count: pseudo-observations
@@ -261,6 +253,7 @@ class MixtureEstimator(CombinatorEstimator):
 
     @property
     def num_components(self) -> int:
+        """K, the number of components."""
         return self.together or len(self.estimators)
 
     def ties(self) -> Any:
@@ -298,17 +291,6 @@ class MixtureEstimator(CombinatorEstimator):
             return send.components(self.estimators, tape.scored, tape.w, tape.total, weights)
         shares = tape.posterior() * weights[..., None, :]
         return Node(shares.sum(axis=-1), send.shared_out(self.estimators, tape.scored.tapes, shares))
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: MixtureTape, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of M mixtures, from weights `(M, n)`."""
-        if tape.plain is None:
-            shares, own = kernels.weighted_posteriors(tape.scored.scaled, tape.w, tape.total, weights)
-        else:
-            exact = tape.posterior() * weights[:, None]
-            own, shares = exact.sum(axis=-1), exact.reshape(-1, weights.shape[1])
-        nodes = iter(send.many(tuple(inner for e in estimators for inner in e.estimators), tape.scored.tapes, shares))
-        return [Node(counts, [next(nodes) for _ in counts]) for counts in own]
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> MixtureDistribution:
         w = self.fixed_weights if self.fixed_weights is not None else share(own, self.prior, None if previous is None else previous.w)

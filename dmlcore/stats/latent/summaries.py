@@ -13,6 +13,7 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.base.labels import Vocabulary
 from dmlcore.core.distribution import typical_of
+from dmlcore.core.powers import HasCdf, HasMean, HasMode, HasProbabilities, HasQuantile, HasTypical, HasVariance, MayBeMissing, has
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.data.layouts import Count, Labels, Real
 
@@ -23,14 +24,14 @@ BETWEEN = 8  # points looked at between the modes of two components
 TABLE = 256  # whole numbers that are all looked at
 
 
-class MixtureSummaries:
+class MixtureSummaries(HasMean, HasVariance, HasMode, HasCdf, HasQuantile, HasTypical, HasProbabilities):
     """What a mixture says of single values: `components` and `w` are its laws and weights."""
 
     def _each(self: Any, method: str, *args: Any) -> list[Any]:
         """A method of every component. Raises `StructureError` if one does not have it."""
         for component in self.components:
             if not hasattr(component, method):
-                hint = "; condition(.., values=True) gives the law of the value" if component.family_name() == "optional" else ""
+                hint = "; condition(.., values=True) gives the law of the value" if has(component, MayBeMissing) else ""
                 raise StructureError(f"{self.label}: a {component.label} has no {method}(){hint}")
         return [getattr(component, method)(*args) for component in self.components]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -14,6 +15,7 @@ from dmlcore.base.support import REALS
 from dmlcore.core.declared import name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
+from dmlcore.core.powers import HasMoments, JointlyNormal
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
@@ -42,7 +44,7 @@ class SharedKeys(Keys):
         return first, second
 
 
-class DiagonalGaussianDistribution(Distribution):
+class DiagonalGaussianDistribution(Distribution, HasMoments, JointlyNormal):
     """A vector of d reals whose coordinates are independent Gaussians: density `prod_j N(x_j; mu_j, covar_j)`.
 
     mu: means `(d,)`, in the units of each coordinate. covar: variances `(d,)`, positive, in squared units.
@@ -63,6 +65,7 @@ class DiagonalGaussianDistribution(Distribution):
 
     @property
     def dim(self) -> int:
+        """d, the number of coordinates."""
         return self.mu.shape[-1]
 
     @cached_property
@@ -96,6 +99,10 @@ class DiagonalGaussianDistribution(Distribution):
 
     def entropy(self) -> float:
         return self.dim * (HALF_LOG_2PI + 0.5) + 0.5 * float(np.log(self.covar).sum())
+
+    def normal_of(self, coordinates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        places = list(coordinates)
+        return self.mu[places], np.diag(self.covar[places])
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.standard_normal((size, self.dim)) * np.sqrt(self.covar) + self.mu

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -15,9 +16,9 @@ from dmlcore.base.marks import is_missing
 from dmlcore.base.numerics import HALF_LOG_2PI, joined
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution
-from dmlcore.core.estimator import REMEDY, CombinatorEstimator, Estimator, pseudo_counts
-from dmlcore.core.keys import estimated
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
+from dmlcore.core.powers import HasMoments, JointlyNormal
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
@@ -40,7 +41,7 @@ AT_FLOOR = 2.0  # times the floor: what lies below was put there, up to the roun
 FEW_COORDINATES = 24  # coordinates up to which the compiled loop is as fast as BLAS
 
 
-class MultivariateGaussianDistribution(Distribution):
+class MultivariateGaussianDistribution(Distribution, HasMoments, JointlyNormal):
     """A vector of d reals with density `exp(-(x - mu)' covar^-1 (x - mu) / 2) / sqrt(det(2 pi covar))`.
 
     mu: the mean `(d,)`, in the units of each coordinate. covar: the covariance `(d, d)`, symmetric and positive definite.
@@ -62,6 +63,7 @@ class MultivariateGaussianDistribution(Distribution):
 
     @property
     def dim(self) -> int:
+        """d, the number of coordinates."""
         return self.mu.shape[-1]
 
     @cached_property
@@ -106,6 +108,10 @@ class MultivariateGaussianDistribution(Distribution):
 
     def entropy(self) -> float:
         return self.dim * (HALF_LOG_2PI + 0.5) + float(np.log(np.diag(self._factor)).sum())
+
+    def normal_of(self, coordinates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        places = list(coordinates)
+        return self.mu[places], self.covar[np.ix_(places, places)]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.standard_normal((size, self.dim)) @ self._factor.T + self.mu
@@ -220,7 +226,7 @@ class MultivariateGaussianEstimator(Estimator):
         return f"{self.label} sits in a plane (an eigenvalue of its covariance is at its floor); its density there is unbounded"
 
 
-class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDistribution):
+class PartialGaussianDistribution(MultivariateGaussianDistribution):
     """A vector of d reals, Gaussian with mean mu and covariance covar, of which some coordinates may not have been observed.
 
     The log density of a vector is that of its known coordinates, `N(x_o; mu_o, covar_oo)`; without any it is 0. So densities over all
@@ -255,7 +261,7 @@ class PartialGaussianDistribution(MultivariateGaussianDistribution, CombinatorDi
         return PartialGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
 
 
-class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimator):
+class PartialGaussianEstimator(MultivariateGaussianEstimator):
     """Maximum likelihood for a Gaussian vector from all coordinates that were observed, by EM.
 
     A step fills what is missing by its conditional mean under the current law and adds its conditional covariance to the scatter
@@ -286,9 +292,6 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
         infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
         return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
 
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
-
     def open(self, column: Any, open: Any) -> Any:
         if column.complete:
             return column, None
@@ -309,9 +312,6 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
         own = self.statistics(x, weights)
         more = sum(batch.added(covariances, weights) for batch, covariances in zip(column.batches, left, strict=True))
         return Scatter(own.count, own.mean, own.m2 + more)
-
-    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
-        return estimated(self, own.count, previous, lambda: self.estimate(own, previous))
 
 
 def relative(covar: np.ndarray, factor: Any) -> np.ndarray:

@@ -28,6 +28,7 @@ class Gapped(Values):
 
     @classmethod
     def of(cls, x: np.ndarray) -> Gapped:
+        """The column of vectors `(n, d)` with NaN where a coordinate is missing."""
         known, finite = ~np.isnan(x), np.isfinite(x)
         patterns, pattern = np.unique(known, axis=0, return_inverse=True) if len(x) else (known, np.zeros(0, dtype=np.intp))
         count, there = np.maximum(finite.sum(axis=0), 1), np.where(finite, x, 0.0)

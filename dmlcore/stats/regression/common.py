@@ -70,6 +70,7 @@ class Contributions:
 
     @property
     def count(self) -> Any:
+        """The weight of all rows, of each regression."""
         return sum(share.statistics.count for share in self.by_place.values())
 
     @property
@@ -84,6 +85,7 @@ class Contributions:
         return Contributions(places)
 
     def scaled(self, factor: float) -> Contributions:
+        """As if every weight had been multiplied."""
         return Contributions({place: share._replace(statistics=share.statistics.scaled(factor)) for place, share in self.by_place.items()})
 
     def __iter__(self) -> Iterator[Share]:

@@ -14,8 +14,9 @@ import numpy as np
 from dmlcore.base.errors import DataError, StructureError, shorten
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import parameter
-from dmlcore.core.distribution import CombinatorDistribution, Sampler
+from dmlcore.core.distribution import Distribution, Sampler, as_values
 from dmlcore.core.partial import Known
+from dmlcore.core.powers import Redraws
 from dmlcore.core.rowlaws import Atom, EachRow, RowLaw
 from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Covariates, Layout, Real
@@ -26,7 +27,7 @@ from dmlcore.stats.regression.rows import Rows, Tape, as_floats, impossible_resp
 HIGHEST = 300.0  # linear predictors of log links beyond this are cut, so that means, and informations made of them, stay finite
 
 
-class RegressionDistribution(CombinatorDistribution):
+class RegressionDistribution(Distribution, Redraws):
     """Base: the law of a response y given covariates x, through `eta = intercept + coef . x (+ offset)`."""
 
     coef: np.ndarray = parameter(Coefficients())
@@ -35,6 +36,7 @@ class RegressionDistribution(CombinatorDistribution):
     response: ClassVar[type[Layout]] = Real
     undetermined: ClassVar[np.ndarray | None] = None  # whether a fit could not determine the intercept and coefficients `(p + 1,)`
     offset = False
+    given_covariates = True
 
     @cached_property
     def layout(self) -> Layout:
@@ -113,6 +115,12 @@ class RegressionDistribution(CombinatorDistribution):
         if (trials is not None) != bool(self.has_trials):
             raise DataError(f"{self.label}: {'needs trials' if self.has_trials else 'has no trials'}, got {shorten(trials)}")
         return self.draw_of(mean, trials, generator(rng))
+
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        names = [name for name, there in (("trials", self.has_trials), ("offset", self.offset)) if there]
+        given: dict[str, Any] = {name: [row[2 + j] for row in rows] for j, name in enumerate(names)}
+        drawn: Any = self.sample_given([row[0] for row in rows], rng, **given) if rows else []
+        return [(row[0], y, *row[2:]) for row, y in zip(rows, as_values(drawn), strict=True)]
 
     def sampler(self, seed: Random = None) -> GivenSampler:
         return GivenSampler(self, generator(seed))

@@ -8,10 +8,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dmlcore.base.domains import nonnegative
-from dmlcore.base.errors import EmptyError, ParameterError, StructureError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.declared import parameter, setting
-from dmlcore.core.estimator import CombinatorEstimator
-from dmlcore.core.keys import kept_without_weight
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Covariates, Layout
 from dmlcore.stats.regression.design import column_name
@@ -21,7 +20,7 @@ from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, row_l
 from dmlcore.stats.regression.scoring import LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, WEAK_SUPPORT, Frame, Scoring, level_of, scorings
 
 
-class RegressionEstimator(CombinatorEstimator):
+class RegressionEstimator(Estimator):
     """Base of estimators of regressions.
 
     intercept: whether there is one. ridge: the prior, which adds `-ridge/2 |coef|^2` to the objective (the intercept is not
@@ -68,7 +67,12 @@ class RegressionEstimator(CombinatorEstimator):
 
     @property
     def has_trials(self) -> bool:
+        """Whether observations hold a number of trials."""
         return False
+
+    @property
+    def has_prior(self) -> bool:
+        return False  # what there is says nothing of an intercept
 
     # -- what a family implements --------------------------------------------------------------------------------------
 
@@ -121,13 +125,6 @@ class RegressionEstimator(CombinatorEstimator):
     def scoring(self, statistics: Any, previous: Any) -> Scoring:
         """The statistics as scores and informations at the previous law."""
         return statistics
-
-    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
-        if own is not None and np.all(own.count > 0):
-            return self.estimate(own, previous)
-        if previous is None:
-            raise EmptyError(f"{self.label}: no row gives it any weight; it cannot be estimated")
-        return previous if own is None else kept_without_weight(own.count, previous, lambda: self.estimate(own, previous))
 
     def estimate(self, statistics: Any, previous: Any = None) -> Any:
         if self.frame is None:

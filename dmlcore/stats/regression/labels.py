@@ -42,6 +42,7 @@ class LabelStart:
 
     @property
     def count(self) -> float:
+        """The sum of weights."""
         return self.sums.count
 
     def __add__(self, other: LabelStart) -> LabelStart:

@@ -61,10 +61,12 @@ class MultinomialLogisticRegressionDistribution(RegressionDistribution):
 
     @staticmethod
     def layout_of(node: Any, dim: int | None) -> Any:
+        """The layout of (x, label), x of `dim` covariates."""
         return Explained(node.label, (Covariates(node.label, dim), Labels(node.label)))
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
+        """The labels, with their positions."""
         return Vocabulary(self.labels)
 
     def log_probabilities(self, design: Design) -> np.ndarray:

@@ -151,8 +151,6 @@ class SharingEstimator(RegressionEstimator):
         return node
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
-        if children and previous is not None and not (own is not None and np.any(own.count > 0)):
-            return previous.with_children(children)
         return RegressionEstimator.assemble(self.pinned(shared=children[0]) if children else self, own, children, previous)
 
     shared: ClassVar[Any] = None  # the law of `common` in this step

@@ -14,16 +14,16 @@ from dmlcore.base.label_domains import LabelProbabilities
 from dmlcore.base.labels import LabelMap
 from dmlcore.base.numerics import across, by_rows, logs_of
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, cut
-from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
-from dmlcore.core.keys import estimated
-from dmlcore.core.statistics import Counts, Node
+from dmlcore.core.distribution import Distribution, cut
+from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.powers import HasTypical
+from dmlcore.core.statistics import Counts
 from dmlcore.data.sequences import LabelSet
 
 CELLS = 1 << 22  # labels times sets that are drawn at a time
 
 
-class BernoulliSetDistribution(CombinatorDistribution):
+class BernoulliSetDistribution(Distribution, HasTypical):
     """A set of labels; label a is in it with probability pmap[a], independently of the others.
 
     pmap: probabilities in [0, 1] per label. A set that holds a label not in pmap has density zero. min_prob: no event is scored
@@ -50,18 +50,18 @@ class BernoulliSetDistribution(CombinatorDistribution):
         sure = outside == -np.inf
         return np.where(sure, inside, inside - np.where(sure, 0.0, outside)), sure, np.where(sure, 0.0, outside).sum(axis=-1)
 
-    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+    def log_densities(self, x: Any) -> np.ndarray:
         odds, sure, absent = self._logs
-        log = self._summed(column, odds, -np.inf)
+        log = self._summed(x, odds, -np.inf)
         log += across(absent)
         if sure.any():
-            log[self._summed(column, sure.astype(np.float64), 0.0) < across(sure.sum(axis=-1))] = -np.inf
-        return log, column
+            log[self._summed(x, sure.astype(np.float64), 0.0) < across(sure.sum(axis=-1))] = -np.inf
+        return log
 
-    def _summed(self, column: Any, table: np.ndarray, default: float) -> np.ndarray:
+    def _summed(self, sets: Any, table: np.ndarray, default: float) -> np.ndarray:
         """A table `(.., labels)` summed over the labels of each set `(.., n)`."""
-        read = self._table.lookup(column.flat.values.x, table, default)
-        return by_rows(kernels.gather_sum_many, read, column.flat.codes, column.offsets)
+        read = self._table.lookup(sets.flat.values.x, table, default)
+        return by_rows(kernels.gather_sum_many, read, sets.flat.codes, sets.offsets)
 
     def typical(self) -> list[Any]:
         return [label for label, p in self.pmap.items() if p > 0.5]
@@ -74,6 +74,9 @@ class BernoulliSetDistribution(CombinatorDistribution):
             rows, codes = np.nonzero(rng.random((sets, len(labels))) < p)
             out += cut([labels[code] for code in codes.tolist()], np.bincount(rows, minlength=sets))
         return out
+
+    def expected_statistics(self, count: float) -> Counts:
+        return Counts(self._table.labels, count * self._table.values_array, count)
 
     def log_likelihood(self, statistics: Any) -> float:
         where, count = self._table.labels.positions(statistics.values), statistics.total
@@ -94,7 +97,7 @@ class BernoulliSetDistribution(CombinatorDistribution):
         return f"{self.label}: {strange[0]!r} is not among its labels" if strange else super().blame(x)
 
 
-class BernoulliSetEstimator(CombinatorEstimator):
+class BernoulliSetEstimator(Estimator):
     """Maximum likelihood: the share of sets that hold each label.
 
     pseudo_count: so many pseudo-sets, that hold label a with probability suff_stat[a] (default: one half); the log prior is
@@ -114,13 +117,10 @@ class BernoulliSetEstimator(CombinatorEstimator):
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
 
-    def open(self, column: Any, open: Any) -> Any:
-        return column
-
-    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        labels = tape.flat.values.x
-        held = by_rows(kernels.scatter_rows_many, weights, tape.flat.codes, tape.offsets, len(labels))
-        return Node(Counts(labels, held, weights.sum(axis=-1)))
+    def statistics(self, x: Any, weights: np.ndarray) -> Counts:
+        labels = x.flat.values.x
+        held = by_rows(kernels.scatter_rows_many, weights, x.flat.codes, x.offsets, len(labels))
+        return Counts(labels, held, weights.sum(axis=-1))
 
     def resolve(self, statistics: Counts) -> Self:
         (count,) = pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
@@ -130,15 +130,8 @@ class BernoulliSetEstimator(CombinatorEstimator):
         half = np.full(len(labels), 0.5) if spread is None else spread.lookup(labels, spread.values_array, 0.5)
         return self.pinned(labels=labels, prior=Counts(labels, count * half, count) if count > 0 else None)
 
-    def assemble(self, own: Counts, children: tuple[Any, ...], previous: Any = None) -> Any:
-        total, held = own.total, own.over(self.labels)
+    def estimate(self, statistics: Counts, previous: Any = None) -> BernoulliSetDistribution:
+        total, held = statistics.total, statistics.over(self.labels)
         if self.prior is not None:
             total, held = total + self.prior.total, held + self.prior.weights
-
-        def law() -> Any:
-            return self.law(pmap=LabelMap(self.labels, np.minimum(held / across(total), 1.0)), min_prob=self.min_prob)
-
-        return estimated(self, total, previous, law)
-
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
+        return self.law(pmap=LabelMap(self.labels, np.minimum(held / across(total), 1.0)), min_prob=self.min_prob)

@@ -15,8 +15,9 @@ from dmlcore.base.label_domains import LabelProbabilities, TransitionMap, Transi
 from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import by_rows, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, cut
-from dmlcore.core.estimator import CombinatorEstimator, Estimator, pseudo_counts
+from dmlcore.core.distribution import Distribution, cut
+from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.powers import HasTypical
 from dmlcore.core.statistics import Counts, Node, Sums
 from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
@@ -29,7 +30,7 @@ from dmlcore.stats.sequences.chain_runs import given_elements, likeliest_path
 MAX_PAIRS = 1 << 20  # a table of more pairs of labels is refused
 
 
-class MarkovChainDistribution(CombinatorDistribution):
+class MarkovChainDistribution(Distribution, HasTypical):
     """A list of labels with density `len_dist(n) init[x_1] prod_t transition[x_{t-1}][x_t]`; an empty list has `len_dist(0)`.
 
     init_prob_map: probabilities of the first label. transition_map: for each label, probabilities of the next. len_dist: the law
@@ -98,7 +99,7 @@ class MarkovChainDistribution(CombinatorDistribution):
         return super().blame(x)
 
 
-class MarkovChainEstimator(CombinatorEstimator):
+class MarkovChainEstimator(Estimator):
     """Maximum likelihood for a Markov chain: shares of first labels, and of next labels after each label.
 
     levels: labels to allow for beside those in the data. pseudo_count: so many pseudo-observations of the first label, and of the

@@ -11,9 +11,11 @@ from dmlcore import kernels
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.numerics import by_rows
 from dmlcore.core.declared import check_node, child, keys, name, setting
-from dmlcore.core.distribution import CombinatorDistribution, Distribution, as_values, cut, typical_of
-from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.distribution import Distribution, as_values, cut, typical_of
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import independent
+from dmlcore.core.powers import HasTypical, Redraws
+from dmlcore.core.redraw import redrawn
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
@@ -21,7 +23,7 @@ from dmlcore.stats.combinators.ignored import IgnoredEstimator
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 
 
-class SequenceDistribution(CombinatorDistribution):
+class SequenceDistribution(Distribution, HasTypical, Redraws):
     """A list `[x_1, ..., x_n]` with density `len_dist(n) prod_i dist(x_i)`.
 
     dist: the law of each element. len_dist: the law of the length, a distribution of whole numbers; the default says nothing.
@@ -43,12 +45,6 @@ class SequenceDistribution(CombinatorDistribution):
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         return scored_together(column.offsets, score(self.dist, column.flat), score(self.len_dist, column.lengths))
 
-    @classmethod
-    def forward_many(cls, nodes: tuple[SequenceDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        """`forward` of several, all elements at once: `(K, n)` log densities."""
-        elements = score.many(tuple(node.dist for node in nodes), column.flat)
-        return scored_together(column.offsets, elements, score.many(tuple(node.len_dist for node in nodes), column.lengths))
-
     def given(self, x: Any, n: int) -> Any:
         log, law = independent([(self.dist, entry) for entry in x.entries], n)
         return log + self.len_dist.log_density(len(x.entries)), law
@@ -60,6 +56,10 @@ class SequenceDistribution(CombinatorDistribution):
         lengths = drawn_lengths(self, size, rng)
         return cut(as_values(self.dist.draw(int(lengths.sum()), rng)), lengths)
 
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        flat = iter(redrawn(self.dist, [value for row in rows for value in row], rng))
+        return [[next(flat) for _ in row] for row in rows]
+
     def estimator(self, pseudo_count: Any = None) -> SequenceEstimator:
         inner, length = self.dist.estimator(pseudo_count), self.len_dist.estimator(pseudo_count)
         return SequenceEstimator(inner, length, name=self.name, keys=self.keys)
@@ -68,7 +68,7 @@ class SequenceDistribution(CombinatorDistribution):
         return blame_element(self, x, self.dist)
 
 
-class SequenceEstimator(CombinatorEstimator):
+class SequenceEstimator(Estimator):
     """Estimates the law of the elements from all of them, and that of the lengths.
 
     len_estimator: of the length. len_dist: a fixed law of the length instead.
@@ -103,14 +103,6 @@ class SequenceEstimator(CombinatorEstimator):
         offsets, inner, length = tape
         elements = send(self.estimator, inner, by_rows(kernels.repeat_rows, weights, offsets))
         return Node(None, [elements, send(self.len_estimator, length, weights)])
-
-    @classmethod
-    def backward_many(cls, estimators: Any, tape: Any, weights: np.ndarray, send: Any) -> list[Node]:
-        """`backward` of several, from weights `(K, n)`."""
-        offsets, inner, lengths = tape
-        elements = send.many(tuple(e.estimator for e in estimators), inner, by_rows(kernels.repeat_rows, weights, offsets))
-        each = send.many(tuple(e.len_estimator for e in estimators), lengths, weights)
-        return [Node(None, list(both)) for both in zip(elements, each, strict=True)]
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> SequenceDistribution:
         return self.law(dist=children[0], len_dist=children[1])

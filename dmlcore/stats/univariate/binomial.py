@@ -15,12 +15,13 @@ from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import Bound, because_of_bounds, check_bounds, summed_entropy, whole_quantile
 
 
-class BinomialDistribution(Distribution):
+class BinomialDistribution(Distribution, Univariate):
     """A count x in min_val, ..., min_val + n with probability `C(n, y) p^y (1 - p)^(n - y)`, y = x - min_val.
 
     p: the probability of success in one trial, in [0, 1]. n: the number of trials, a whole number >= 0. min_val: the count without
@@ -42,6 +43,7 @@ class BinomialDistribution(Distribution):
 
     @cached_property
     def support(self) -> Support:
+        """Whole numbers from `min_val` on, as many as there are trials and one."""
         return whole_range(self.min_val, self.min_val + self.n)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:

@@ -16,11 +16,12 @@ from dmlcore.base.numerics import logs
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.powers import HasEntropy, HasMode, HasProbabilities
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Labels
 
 
-class CategoricalDistribution(Distribution):
+class CategoricalDistribution(Distribution, HasMode, HasEntropy, HasProbabilities):
     """A label x with probability `pmap[x]`.
 
     pmap: a mapping from labels (any hashables) to probabilities >= 0 that sum to one (within 1e-6, then normalised).

@@ -15,13 +15,14 @@ from dmlcore.base.support import NONNEGATIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Real
 
 MEAN_FLOOR = 1e-12  # of the mean of all the data: reached only by a component that sits on zeros
 
 
-class ExponentialDistribution(Distribution):
+class ExponentialDistribution(Distribution, Univariate):
     """A number x >= 0 with density `exp(-x / beta) / beta`.
 
     beta: the mean (the scale, not the rate), positive, in the units of x. Raises `ParameterError` otherwise.

@@ -16,6 +16,7 @@ from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
+from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import LogMoments
 from dmlcore.data.layouts import Real
 
@@ -23,7 +24,7 @@ GAP_FLOOR = 1e-10  # of log(mean) - mean(log) of all the data: reached only by a
 GAP_ROUNDING = 1e-30  # a gap below this is rounding: all values are equal
 
 
-class GammaDistribution(Distribution):
+class GammaDistribution(Distribution, Univariate):
     """A number x > 0 with density `x^(k - 1) exp(-x / theta) / (Gamma(k) theta^k)`.
 
     k: the shape, a positive pure number. theta: the scale, positive, in the units of x. The mean is k theta.

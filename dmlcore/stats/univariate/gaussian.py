@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
+from dmlcore.core.powers import JointlyNormal, Univariate
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
@@ -22,7 +24,7 @@ from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likel
 LOG_2PI = math.log(2 * math.pi)
 
 
-class GaussianDistribution(Distribution):
+class GaussianDistribution(Distribution, Univariate, JointlyNormal):
     """A real number with density `exp(-(x - mu)^2 / (2 sigma2)) / sqrt(2 pi sigma2)`.
 
     mu: the mean, a finite real, in the units of x. sigma2: the variance, positive, in squared units of x.
@@ -45,14 +47,9 @@ class GaussianDistribution(Distribution):
         mu, scale, constant = self._constants
         if self.batch:
             return kernels.scaled_squares(x, mu.ravel(), scale.ravel(), constant.ravel()).reshape(*self.batch, -1)
-        if len(x) < 256:
+        if len(x) < 32:
             return constant - scale * (x - mu) ** 2
         return kernels.scaled_square(x, mu, scale, constant)
-
-    @classmethod
-    def log_densities_many(cls, nodes: tuple[GaussianDistribution, ...], x: np.ndarray) -> np.ndarray:
-        """`log_densities` of several Gaussians by one kernel, `(K, n)`."""
-        return kernels.scaled_squares(x, *np.array([node._constants for node in nodes]).T.copy())
 
     def mean(self) -> float:
         return self.mu
@@ -71,6 +68,9 @@ class GaussianDistribution(Distribution):
 
     def quantile(self, q: Any) -> Any:
         return self.mu + math.sqrt(self.sigma2) * special.ndtri(q)
+
+    def normal_of(self, coordinates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        return np.array([self.mu]), np.array([[self.sigma2]])
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.normal(self.mu, math.sqrt(self.sigma2), size)
@@ -99,8 +99,3 @@ class GaussianEstimator(MomentsEstimator):
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
         return moments_of(x, weights)
-
-    @classmethod
-    def statistics_many(cls, estimators: Any, x: np.ndarray, weights: np.ndarray) -> list[Moments]:
-        """`statistics` for several rows of weights `(K, n)` by one kernel."""
-        return [Moments(*row) for row in kernels.moments_many(x, weights).tolist()]

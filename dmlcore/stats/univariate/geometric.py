@@ -13,12 +13,13 @@ from dmlcore.base.numerics import across
 from dmlcore.base.support import TRIALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
+from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import MeanEstimator, whole_quantile
 
 
-class GeometricDistribution(Distribution):
+class GeometricDistribution(Distribution, Univariate):
     """A count x in 1, 2, 3, ... with probability `p (1 - p)^(x - 1)`: trials up to and with the first success.
 
     p: the probability of success in one trial, in (0, 1]; the mean is 1 / p. Raises `ParameterError` otherwise.

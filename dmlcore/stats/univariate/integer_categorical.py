@@ -17,6 +17,7 @@ from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
+from dmlcore.core.powers import HasProbabilities, Univariate
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, weights_inside
@@ -24,7 +25,7 @@ from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_
 table = SparseSimplex()
 
 
-class IntegerCategoricalDistribution(Distribution):
+class IntegerCategoricalDistribution(Distribution, Univariate, HasProbabilities):
     """A whole number x in min_val, ..., max_val with probability `p_vec[x - min_val]`.
 
     min_val: the smallest value, a whole number. p_vec: probabilities `(num_vals,)`, >= 0, that sum to one (within 1e-6, then
@@ -45,15 +46,18 @@ class IntegerCategoricalDistribution(Distribution):
 
     @property
     def num_vals(self) -> int:
+        """How many whole numbers have a probability."""
         kept = self._kept
         return kept.size if isinstance(kept, SparseTable) else kept.shape[-1]
 
     @property
     def max_val(self) -> int:
+        """The largest of them."""
         return self.min_val + self.num_vals - 1
 
     @cached_property
     def support(self) -> Support:
+        """Whole numbers from the smallest to the largest that has a probability."""
         return whole_range(self.min_val, self.max_val)
 
     @cached_property

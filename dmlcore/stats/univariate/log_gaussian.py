@@ -16,12 +16,13 @@ from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
+from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
 
 
-class LogGaussianDistribution(Distribution):
+class LogGaussianDistribution(Distribution, Univariate):
     """A number x > 0 whose logarithm is Gaussian: density `exp(-(log x - mu)^2 / (2 sigma2)) / (x sqrt(2 pi sigma2))`.
 
     mu: the mean of log x, a finite real. sigma2: the variance of log x, positive. Both are pure numbers.

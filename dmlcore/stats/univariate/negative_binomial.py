@@ -16,6 +16,7 @@ from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import bisected, counts_of, summed_entropy, whole_quantile
@@ -26,7 +27,7 @@ NARROWEST = 1e-300  # dispersions below this overflow, and the law is Poisson to
 ASYMPTOTIC_FROM = 20.0  # from here, gamma functions by their asymptotic series (Abramowitz and Stegun 6.1.40, 6.3.18, 6.4.12)
 
 
-class NegativeBinomialDistribution(Distribution):
+class NegativeBinomialDistribution(Distribution, Univariate):
     """A count x in 0, 1, 2, ... with probability `Gamma(x + t) / (Gamma(t) x!) (t / (t + mu))^t (mu / (t + mu))^x`, t = 1 / dispersion.
 
     mu: the mean, >= 0, in counts; 0 puts all mass at 0. dispersion: positive, a pure number; the variance is `mu + dispersion mu^2`, and

@@ -13,12 +13,13 @@ from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirlin
 from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
+from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import MeanEstimator, bisected, summed_entropy, whole_quantile
 
 
-class PoissonDistribution(Distribution):
+class PoissonDistribution(Distribution, Univariate):
     """A count x in 0, 1, 2, ... with probability `lam^x exp(-lam) / x!`.
 
     lam: the mean, >= 0, in counts; 0 puts all mass at 0. Raises `ParameterError` otherwise.

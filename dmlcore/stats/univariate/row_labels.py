@@ -24,6 +24,7 @@ class RowLabels(Atom):
         return [(1.0, (CategoricalDistribution(LabelMap(self.labels, self.p[:, row].copy())),))]
 
     def table(self) -> tuple[Vocabulary, np.ndarray]:
+        """All labels, and the probability of each in each row, `(labels, n)`."""
         return self.labels, self.p
 
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:

@@ -17,12 +17,13 @@ from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
+from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, whole_quantile
 
 
-class SpikeAndSlabDistribution(Distribution):
+class SpikeAndSlabDistribution(Distribution, Univariate):
     """A whole number x in min_val, ..., max_val with probability p at k, and `(1 - p) / (num_vals - 1)` at each other value.
 
     k: the spike, a whole number in the range. num_vals: how many values there are, >= 1. p: the probability of k, from 1 / num_vals
@@ -53,10 +54,12 @@ class SpikeAndSlabDistribution(Distribution):
 
     @property
     def max_val(self) -> int:
+        """The largest whole number that has a probability."""
         return self.min_val + self.num_vals - 1
 
     @cached_property
     def support(self) -> Support:
+        """Whole numbers from the smallest to the largest that has a probability."""
         return whole_range(self.min_val, self.max_val)
 
     @property
