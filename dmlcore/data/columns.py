@@ -81,7 +81,10 @@ class Values(Column):
 
 
 class Distinct(Column):
-    """`codes` `(n,)` into the rows of `values`, a column of distinct observations shared by all blocks."""
+    """`codes` `(n,)` into the rows of `values`, a column of distinct observations shared by all blocks.
+
+    Like fields of records that a fit reads together have one code for each field `(n, J)`: a row's log density is the sum over these.
+    """
 
     def __init__(self, codes: np.ndarray, values: Column):
         self.codes, self.values, self.n = codes, values, len(codes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from dmlcore.stats import (
     BinomialEstimator,
     CategoricalEstimator,
     CompositeEstimator,
+    DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
     ExponentialEstimator,
     GammaEstimator,
@@ -53,7 +55,6 @@ from dmlcore.stats import (
     SpikeAndSlabEstimator,
 )
 from dmlcore.stats.combinators.fields import LabelFieldsDistribution
-from dmlcore.stats.multivariate.vectors import coordinate_moments, squared_distances
 
 rng = np.random.default_rng(0)
 X = np.r_[rng.normal(0, 1, 60), rng.normal(4, 2, 50)]
@@ -198,15 +199,17 @@ def test_fields_that_are_read_together_are_as_fast_paths_must_be() -> None:
     """Coordinates whose variances are tiny beside their spread about the middle lose no digits."""
     x = np.array([[0.0, 5.0], [1e-7, 5.0], [2.0, -1.0], [2.0 + 1e-7, 1.0]])
     mu, covar = np.array([[5e-8, 5.0], [2.0 + 5e-8, 0.0]]), np.array([[2.5e-15, 1e-3], [2.5e-15, 1.0]])
-    scale = 0.5 / covar
-    exact = np.array(
-        [[sum(s * (v - m) ** 2 for v, m, s in zip(row, *place, strict=True)) for row in x] for place in zip(mu, scale, strict=True)]
-    )
-    np.testing.assert_allclose(squared_distances(x, mu, scale), exact, rtol=1e-9)
-    counts, means, m2 = coordinate_moments(x, np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]))
-    np.testing.assert_allclose(counts, [2, 2])
-    np.testing.assert_allclose(means, mu, rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(m2, [[5e-15, 0.0], [5e-15, 2.0]], rtol=1e-6)
+    law = DiagonalGaussianDistribution.unchecked((2,), mu=mu, covar=covar)
+    exact = [
+        [sum(-0.5 * (math.log(2 * math.pi * c) + (v - m) ** 2 / c) for v, m, c in zip(row, *place, strict=True)) for row in x.tolist()]
+        for place in zip(mu.tolist(), covar.tolist(), strict=True)
+    ]
+    np.testing.assert_allclose(law.log_densities(x), exact, rtol=1e-13)
+    weights = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
+    moments = DiagonalGaussianEstimator(2).statistics(x, weights)
+    np.testing.assert_allclose(moments.count, [2, 2])
+    np.testing.assert_allclose(moments.mean, mu, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(moments.m2, [[5e-15, 0.0], [5e-15, 2.0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -59,7 +59,7 @@ class OptionalDistribution(CombinatorDistribution):
         return Maybe(self.label, self.dist.layout, self.missing_value)
 
     @cached_property
-    def _logs(self) -> tuple[Any, Any]:
+    def log_shares(self) -> tuple[Any, Any]:
         """Log probabilities of missing and of present."""
         if self.p is None:
             return 0.0, 0.0
@@ -69,7 +69,7 @@ class OptionalDistribution(CombinatorDistribution):
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         value, tape = score(self.dist, column.value)
-        missing, there = self._logs
+        missing, there = self.log_shares
         log = value + beside(there, value)
         if log.shape[-1] < len(column):
             inside, log = log, np.empty((*self.batch, len(column)))
@@ -80,7 +80,7 @@ class OptionalDistribution(CombinatorDistribution):
     @classmethod
     def forward_many(cls, nodes: tuple[OptionalDistribution, ...], column: Any, score: Any) -> tuple[np.ndarray, Any]:
         """`forward` of several, `(K, n)` log densities."""
-        missing, there = np.array([node._logs for node in nodes]).T
+        missing, there = np.array([node.log_shares for node in nodes]).T
         values, tapes = score.many(tuple(node.dist for node in nodes), column.value)
         log = values + there[:, None]
         if log.shape[1] < len(column):
@@ -90,7 +90,7 @@ class OptionalDistribution(CombinatorDistribution):
         return log, (column.present, len(column), tapes)
 
     def given(self, x: Any, n: int) -> Any:
-        missing, there = self._logs
+        missing, there = self.log_shares
         if x is MISSING:  # the law of the value it would have had
             return np.full(n, missing), Fixed(self.dist)
         if isinstance(x, ObservedRows):

@@ -38,11 +38,12 @@ class GaussianDistribution(Distribution):
     support = REALS
 
     @cached_property
-    def _constants(self) -> tuple[Any, Any, Any]:
+    def constants(self) -> tuple[Any, Any, Any]:
+        """`m, s, c` such that the log density is `c - s (x - m)^2`."""
         return self.mu, np.minimum(0.5 / self.sigma2, 1e308), -0.5 * (LOG_2PI + np.log(self.sigma2))
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        mu, scale, constant = self._constants
+        mu, scale, constant = self.constants
         if self.batch:
             return kernels.scaled_squares(x, mu.ravel(), scale.ravel(), constant.ravel()).reshape(*self.batch, -1)
         if len(x) < 256:
@@ -52,7 +53,7 @@ class GaussianDistribution(Distribution):
     @classmethod
     def log_densities_many(cls, nodes: tuple[GaussianDistribution, ...], x: np.ndarray) -> np.ndarray:
         """`log_densities` of several Gaussians by one kernel, `(K, n)`."""
-        return kernels.scaled_squares(x, *np.array([node._constants for node in nodes]).T.copy())
+        return kernels.scaled_squares(x, *np.array([node.constants for node in nodes]).T.copy())
 
     def mean(self) -> float:
         return self.mu
