@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dmlcore import kernels
 from dmlcore.core.flat import flatten
 from dmlcore.core.keys import Ties, preorder
 from dmlcore.core.stacks import SeveralDistribution, Stacking
@@ -105,6 +108,27 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "some together": (
         [(*labels, *reals, count) for labels, reals, count in zip(TABLE, ROWS, SOME, strict=True)],
         CompositeEstimator([*[CategoricalEstimator()] * 4, *[GaussianEstimator()] * 3, OptionalEstimator(PoissonEstimator())]),
+    ),
+    "counts together": (
+        [tuple(int(v) for v in row) for row in np.random.default_rng(1).poisson([2, 3, 2, 5, 1, 1], (100, 6)) + 1],
+        CompositeEstimator(
+            [
+                *[PoissonEstimator()] * 2,
+                *[GeometricEstimator()] * 2,
+                *[IntegerCategoricalEstimator(min_val=1, max_val=15, pseudo_count=1.0)] * 2,
+            ]
+        ),
+    ),
+    "gaps together": (
+        [(*reals, *gaps, count) for reals, gaps, count in zip(ROWS, GAPPED.tolist(), SOME, strict=False)],
+        CompositeEstimator(
+            [
+                *[GaussianEstimator()] * 3,
+                *[OptionalEstimator(GaussianEstimator(), est_prob=True, pseudo_count=1.0)] * 2,
+                OptionalEstimator(GaussianEstimator()),
+                OptionalEstimator(PoissonEstimator()),
+            ]
+        ),
     ),
     "linear regression": (LINES, LinearRegressionEstimator(ridge=1.0, pseudo_count=1.0)),
     "one variance": (LINES, LinearRegressionEstimator(tied={"sigma2": "s"})),
@@ -210,6 +234,46 @@ def test_fields_that_are_read_together_are_as_fast_paths_must_be() -> None:
     np.testing.assert_allclose(moments.count, [2, 2])
     np.testing.assert_allclose(moments.mean, mu, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(moments.m2, [[5e-15, 0.0], [5e-15, 2.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "groups"), [("counts together", [2, 2, 2]), ("gaps together", [3, 2]), ("labels together", [4])])
+def test_like_fields_are_read_together(kind: str, groups: list[int]) -> None:
+    rows, estimator = KINDS[kind]
+    problem = Problem(rows, MixtureEstimator([estimator] * 2))
+    plan = problem.stacked().estimator.estimators[0].plan
+    assert [len(fields) for family, fields in plan.groups if family is not None] == groups
+
+
+def test_numbers_that_may_be_missing_have_the_moments_of_those_that_are_there() -> None:
+    """Shares that are zero are zero, and spreads tiny beside that of the column keep their digits, in whatever tile they lie."""
+    x = np.random.default_rng(0).normal(size=(3, 700)) * 1e-7
+    x[:, 350:] += 1.0
+    x[0, ::3] = x[1, :350] = np.nan
+    weights = np.array([[1.0] * 350 + [0.0] * 350, [0.0] * 350 + [0.5] * 350])
+    count, gone, mean, m2 = kernels.independent_moments(x, weights, True)
+    for k, w in enumerate(weights):
+        for j, row in enumerate(x):
+            there = ~np.isnan(row)
+            values, shares = [Fraction(v) for v in row[there].tolist()], [Fraction(v) for v in w[there].tolist()]
+            assert (count[k, j], gone[k, j]) == (w[there].sum(), w[~there].sum())
+            if count[k, j]:
+                middle = sum(map(operator.mul, values, shares)) / sum(shares)
+                squares = sum(share * (v - middle) ** 2 for v, share in zip(values, shares, strict=True))
+                assert mean[k, j] == pytest.approx(float(middle), rel=1e-14, abs=1e-22)
+                assert m2[k, j] == pytest.approx(float(squares), rel=1e-11)
+
+
+def test_fields_read_together_give_the_same_bits_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dmlcore.data.encoded.BLOCK_ROWS", 30)
+    columns = [KINDS[kind][0] for kind in ("labels together", "counts together", "gaps together")]
+    fields = [e for kind in ("labels together", "counts together", "gaps together") for e in KINDS[kind][1].estimators]
+    rows = [(*a, *b, *c) for a, b, c in zip(*columns, strict=True)]
+    steps = []
+    for threads in (1, 3):
+        problem = Problem(rows, MixtureEstimator([CompositeEstimator(fields)] * 3), threads=threads).stacked()
+        stack = problem.stack([Problem(rows, MixtureEstimator([CompositeEstimator(fields)] * 3)).start(np.random.default_rng(0), 0.5)])
+        steps.append(flatten(problem.maximise(problem.expect(stack)[1], stack)))
+    np.testing.assert_array_equal(*steps)
 
 
 @pytest.mark.parametrize("kind", KINDS)
