@@ -235,11 +235,16 @@ class NumberFieldsEstimator(LikeFieldsEstimator):
 
 
 class FieldSimplices(Array):
-    """Rows of probabilities, each of which sums to one, end to end `(V,)`. Flat, they are the logarithms of those that are positive."""
+    """Probabilities of the labels of several fields, end to end `(V,)`; those of each field, so many as `sizes` says, sum to one.
 
-    def __init__(self, starts: np.ndarray):
+    Flat, they are the logarithms of those that are positive.
+    """
+
+    def __init__(self, sizes: Sequence[int]):
         super().__init__("probabilities", 1)
-        self.starts = starts
+        self.starts = np.cumsum([0, *sizes[:-1]])
+        self.field = np.repeat(np.arange(len(sizes)), sizes)  # of each label
+        self.even = np.repeat(1.0 / np.array(sizes), sizes)
 
     def flatten(self, value: np.ndarray) -> np.ndarray:
         return np.log(value[value > 0])
@@ -247,28 +252,27 @@ class FieldSimplices(Array):
     def unflatten(self, vector: np.ndarray, like: np.ndarray) -> np.ndarray:
         out = np.full(like.shape, -np.inf)
         out[like > 0] = vector
-        return shares_by_field(np.exp(out - self._of_each(np.maximum.reduceat(out, self.starts, axis=-1), like)), self.starts)
+        return self.shares(np.exp(out - np.maximum.reduceat(out, self.starts, axis=-1)[..., self.field]))
 
-    def _of_each(self, sums: np.ndarray, like: np.ndarray) -> np.ndarray:
-        return np.repeat(sums, np.diff(self.starts, append=like.shape[-1]), axis=-1)
+    def shares(self, counts: np.ndarray) -> np.ndarray:
+        """Counts `(.., V)` as shares of each field."""
+        return np.asarray(counts / np.add.reduceat(counts, self.starts, axis=-1)[..., self.field])
 
-
-def shares_by_field(counts: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Counts `(.., V)` of the labels of several fields, end to end, as shares of each field."""
-    totals = np.add.reduceat(counts, starts, axis=-1)
-    return np.asarray(counts / np.repeat(totals, np.diff(starts, append=counts.shape[-1]), axis=-1))
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        """Those of each field."""
+        return np.split(values, self.starts[1:], axis=-1)
 
 
 class LabelFieldsDistribution(CombinatorDistribution):
-    """Independent labels: the probabilities of those of all fields end to end, `p` `(V,)`; field j's begin at `starts[j]`."""
+    """Independent labels: the probabilities of those of all fields end to end, `p` `(V,)`."""
 
     p: Any = parameter(Array("probabilities", 1))
-    starts: Any = setting()
+    simplices: Any = setting()
 
     kind = Anything
 
     def parameters(self) -> Any:
-        yield "p", FieldSimplices(self.starts), self.p
+        yield "p", self.simplices, self.p
 
     @cached_property
     def _logs(self) -> np.ndarray:
@@ -279,9 +283,9 @@ class LabelFieldsDistribution(CombinatorDistribution):
 
 
 class LabelFieldsEstimator(CombinatorEstimator):
-    """Categorical fields together. labels, defaults: of each field."""
+    """Categorical fields together."""
 
-    starts: Any = setting()
+    simplices: Any = setting()
     prior_counts: Any = setting()
 
     family = LabelFieldsDistribution
@@ -289,11 +293,9 @@ class LabelFieldsEstimator(CombinatorEstimator):
 
     @classmethod
     def of(cls, es: Sequence[Any]) -> LabelFieldsEstimator:
-        sizes = [len(e.labels) for e in es]
-        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         none = all(e.prior is None for e in es)
         counts = None if none else np.concatenate([np.zeros(len(e.labels)) if e.prior is None else e.prior.weights for e in es])
-        return cls(starts, counts).pinned(of_stacks=True)
+        return cls(simplices_of(es), counts).pinned(of_stacks=True)
 
     @staticmethod
     def reads(e: Any, column: Any) -> bool:
@@ -318,21 +320,19 @@ class LabelFieldsEstimator(CombinatorEstimator):
     @staticmethod
     def joined(laws: Sequence[Any], es: Sequence[Any]) -> Any:
         tables = [law.stored("pmap").lookup(e.labels, law.stored("pmap").values_array, 0.0) for law, e in zip(laws, es, strict=True)]
-        starts = np.concatenate([[0], np.cumsum([len(e.labels) for e in es])[:-1]])
-        return LabelFieldsDistribution.unchecked(laws[0].batch, p=np.concatenate(tables, axis=-1), starts=starts)
+        return LabelFieldsDistribution.unchecked(laws[0].batch, p=np.concatenate(tables, axis=-1), simplices=simplices_of(es))
 
     @staticmethod
     def split(law: Any, es: Sequence[Any]) -> list[Any]:
-        ends = [*law.starts[1:].tolist(), law.p.shape[-1]]
         return [
             CategoricalDistribution.unchecked(
                 law.batch,
-                pmap=LabelMap(e.labels, law.p[..., start:end]),
+                pmap=LabelMap(e.labels, p),
                 default_value=e.chance_of_unseen,
                 name=e.name,
                 keys=e.keys,
             )
-            for e, start, end in zip(es, law.starts.tolist(), ends, strict=True)
+            for e, p in zip(es, law.simplices.split(law.p), strict=True)
         ]
 
     def open(self, column: Any, open: Any) -> Any:
@@ -344,13 +344,18 @@ class LabelFieldsEstimator(CombinatorEstimator):
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> LabelFieldsDistribution:
         counts = own if self.prior_counts is None else own + self.prior_counts
         with np.errstate(invalid="ignore", divide="ignore"):
-            p = shares_by_field(counts, self.starts)
+            p = self.simplices.shares(counts)
         if np.isnan(p).any():  # a component that lost its weight keeps its law
-            p = np.where(np.isnan(p), 1.0 / len(p) if previous is None else previous.p, p)
-        return LabelFieldsDistribution.unchecked(p.shape[:-1], p=p, starts=self.starts)
+            p = np.where(np.isnan(p), self.simplices.even if previous is None else previous.p, p)
+        return LabelFieldsDistribution.unchecked(p.shape[:-1], p=p, simplices=self.simplices)
 
     def log_prior(self, distribution: Any) -> Any:
         return 0.0 if self.prior_counts is None else special.xlogy(self.prior_counts, distribution.p).sum(axis=-1)
+
+
+def simplices_of(es: Sequence[Any]) -> FieldSimplices:
+    """Where the probabilities of the labels of categorical fields stand."""
+    return FieldSimplices([len(e.labels) for e in es])
 
 
 READ_TOGETHER: tuple[Any, ...] = (RealFieldsEstimator, LabelFieldsEstimator, NumberFieldsEstimator)
