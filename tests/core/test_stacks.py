@@ -57,7 +57,7 @@ from dmlcore.stats import (
     SequenceEstimator,
     SpikeAndSlabEstimator,
 )
-from dmlcore.stats.combinators.fields import LabelFieldsDistribution
+from dmlcore.stats.combinators.label_fields import LabelFieldsDistribution
 
 rng = np.random.default_rng(0)
 X = np.r_[rng.normal(0, 1, 60), rng.normal(4, 2, 50)]
@@ -127,6 +127,20 @@ KINDS: dict[str, tuple[Any, Any]] = {
                 *[OptionalEstimator(GaussianEstimator(), est_prob=True, pseudo_count=1.0)] * 2,
                 OptionalEstimator(GaussianEstimator()),
                 OptionalEstimator(PoissonEstimator()),
+            ]
+        ),
+    ),
+    "gaps in labels and counts": (
+        [
+            tuple(None if gone else value for value, gone in zip((*labels, *labels[:2], int(a) % 7, int(b) % 5), mask, strict=True))
+            for labels, a, b, mask in zip(TABLE, COUNTS, COUNTS[::-1], np.random.default_rng(2).random((100, 8)) < 0.1, strict=True)
+        ],
+        CompositeEstimator(
+            [
+                *[OptionalEstimator(CategoricalEstimator(), est_prob=True)] * 3,
+                OptionalEstimator(CategoricalEstimator(pseudo_count=1.0)),
+                *[OptionalEstimator(CategoricalEstimator())] * 2,
+                *[OptionalEstimator(PoissonEstimator(), est_prob=True)] * 2,
             ]
         ),
     ),
@@ -236,7 +250,10 @@ def test_fields_that_are_read_together_are_as_fast_paths_must_be() -> None:
     np.testing.assert_allclose(moments.m2, [[5e-15, 0.0], [5e-15, 2.0]], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "groups"), [("counts together", [2, 2, 2]), ("gaps together", [3, 2]), ("labels together", [4])])
+@pytest.mark.parametrize(
+    ("kind", "groups"),
+    [("counts together", [2, 2, 2]), ("gaps together", [3, 2]), ("gaps in labels and counts", [5, 2]), ("labels together", [4])],
+)
 def test_like_fields_are_read_together(kind: str, groups: list[int]) -> None:
     rows, estimator = KINDS[kind]
     problem = Problem(rows, MixtureEstimator([estimator] * 2))
@@ -265,9 +282,14 @@ def test_numbers_that_may_be_missing_have_the_moments_of_those_that_are_there() 
 
 def test_fields_read_together_give_the_same_bits_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dmlcore.data.encoded.BLOCK_ROWS", 30)
-    columns = [KINDS[kind][0] for kind in ("labels together", "counts together", "gaps together")]
-    fields = [e for kind in ("labels together", "counts together", "gaps together") for e in KINDS[kind][1].estimators]
-    rows = [(*a, *b, *c) for a, b, c in zip(*columns, strict=True)]
+    kinds = "labels together", "counts together", "gaps together", "gaps in labels and counts"
+    columns = [KINDS[kind][0] for kind in kinds]
+    fields = [
+        e
+        for kind in ("labels together", "counts together", "gaps together", "gaps in labels and counts")
+        for e in KINDS[kind][1].estimators
+    ]
+    rows = [(*a, *b, *c, *d) for a, b, c, d in zip(*columns, strict=True)]
     steps = []
     for threads in (1, 3):
         problem = Problem(rows, MixtureEstimator([CompositeEstimator(fields)] * 3), threads=threads).stacked()
