@@ -64,8 +64,11 @@ class Values(Column):
     def slice(self, start: int, stop: int) -> Values:
         return Values(self.x[start:stop])
 
-    def take(self, rows: np.ndarray) -> Values:
-        return Values(Vocabulary([self.x[i] for i in rows.tolist()]) if isinstance(self.x, Vocabulary) else self.x[rows])
+    def take(self, rows: np.ndarray) -> Column:
+        if not isinstance(self.x, Vocabulary):
+            return Values(self.x[rows])
+        labels = Vocabulary([self.x[i] for i in rows.tolist()])
+        return Values(labels) if len(labels) == len(rows) else Distinct(rows, self)  # a vocabulary has each label once
 
     def row(self, i: int) -> Any:
         return self.x[i] if isinstance(self.x, Vocabulary) else self.x[i].tolist()
