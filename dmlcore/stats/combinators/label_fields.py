@@ -12,7 +12,7 @@ from dmlcore.base import special
 from dmlcore.base.domains import Array
 from dmlcore.base.labels import LabelMap
 from dmlcore.base.numerics import logs
-from dmlcore.core.declared import parameter, setting
+from dmlcore.core.declared import name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution
 from dmlcore.core.estimator import CombinatorEstimator
 from dmlcore.core.statistics import Node
@@ -43,9 +43,12 @@ class FieldSimplices(Array):
         out[like > 0] = vector
         return self.shares(np.exp(out - np.maximum.reduceat(out, self.starts, axis=-1)[..., self.field]))
 
-    def shares(self, counts: np.ndarray) -> np.ndarray:
-        """Counts `(.., V)` as shares of each field."""
-        return np.asarray(counts / np.add.reduceat(counts, self.starts, axis=-1)[..., self.field])
+    def shares(self, counts: np.ndarray, previous: Any = None) -> np.ndarray:
+        """Counts `(.., V)` as shares of each field; a field without any keeps its previous ones, or they are even."""
+        totals = np.add.reduceat(counts, self.starts, axis=-1)[..., self.field]
+        if totals.min() > 0:
+            return np.asarray(counts / totals)
+        return np.where(totals > 0, counts / np.where(totals > 0, totals, 1.0), self.even if previous is None else previous)
 
 
 class LabelFieldsDistribution(CombinatorDistribution):
@@ -72,6 +75,7 @@ class LabelFieldsEstimator(CombinatorEstimator):
 
     simplices: Any = setting()
     prior_counts: Any = setting()
+    name: str | None = name()
 
     family = LabelFieldsDistribution
     stacks = True
@@ -122,10 +126,7 @@ class LabelFieldsEstimator(CombinatorEstimator):
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> LabelFieldsDistribution:
         counts = own if self.prior_counts is None else own + self.prior_counts
-        with np.errstate(invalid="ignore", divide="ignore"):
-            p = self.simplices.shares(counts)
-        if np.isnan(p).any():  # a component that lost its weight keeps its law
-            p = np.where(np.isnan(p), self.simplices.even if previous is None else previous.p, p)
+        p = self.simplices.shares(counts, None if previous is None else previous.p)
         return LabelFieldsDistribution.unchecked(p.shape[:-1], p=p, simplices=self.simplices)
 
     def log_prior(self, distribution: Any) -> Any:

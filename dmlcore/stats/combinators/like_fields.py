@@ -13,7 +13,7 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base.numerics import joined
 from dmlcore.base.support import REALS
-from dmlcore.core.declared import child, setting
+from dmlcore.core.declared import child, name, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
 from dmlcore.core.stacks import like, own_fields, taken
@@ -41,6 +41,7 @@ class LikeFieldsEstimator(CombinatorEstimator):
 
     estimator: Estimator = child()
     width: int = setting()
+    name: str | None = name()
 
     family = LikeFieldsDistribution
     stacks = True
