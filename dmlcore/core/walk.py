@@ -24,7 +24,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.mixing import Drawn, exact_mix
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Column, Distinct
-from dmlcore.kernels.codes import gather, gather_many, scatter, scatter_many
+from dmlcore.kernels.codes import gather, gather_fields, gather_many, scatter, scatter_fields, scatter_many
 
 SMALL = 1e-280  # below this, a weighted sum of scaled densities has lost digits and is taken again in log space
 
@@ -87,7 +87,7 @@ class Forward:
 
     def __call__(self, node: Distribution, column: Any) -> tuple[np.ndarray, Any]:
         if type(column) is Distinct:
-            if self._apart(node):
+            if column.codes.ndim == 1 and self._apart(node):
                 return self(node, column.values.take(column.codes))
             table, tape = self.tables.get(node, column.values, Forward(self.repeated, DistinctCache(), self.mix))
             return gathered(table, column.codes), DistinctTape(column.codes, len(column.values), tape)
@@ -271,12 +271,16 @@ def shares_among(scaled: np.ndarray, w: np.ndarray, total: np.ndarray, weights: 
 
 
 def gathered(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """`table[..., codes]`."""
+    """`table[..., codes]`; where rows have several codes, the sum over these."""
+    if codes.ndim > 1:
+        return by_rows(gather_fields, table, codes)
     return gather(table, codes) if table.ndim == 1 else by_rows(gather_many, table, codes)
 
 
 def scattered(weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
     """Weights `(.., n)` summed for each code below `size`."""
+    if codes.ndim > 1:
+        return by_rows(scatter_fields, weights, codes, size)
     return scatter(weights, codes, size) if weights.ndim == 1 else by_rows(scatter_many, weights, codes, size)
 
 

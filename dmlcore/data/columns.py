@@ -65,8 +65,11 @@ class Values(Column):
     def slice(self, start: int, stop: int) -> Values:
         return Values(self.x[start:stop])
 
-    def take(self, rows: np.ndarray) -> Values:
-        return Values(Vocabulary([self.x[i] for i in rows.tolist()]) if isinstance(self.x, Vocabulary) else self.x[rows])
+    def take(self, rows: np.ndarray) -> Column:
+        if not isinstance(self.x, Vocabulary):
+            return Values(self.x[rows])
+        labels = Vocabulary([self.x[i] for i in rows.tolist()])
+        return Values(labels) if len(labels) == len(rows) else Distinct(rows, self)  # a vocabulary has each label once
 
     def row(self, i: int) -> Any:
         return self.x[i] if isinstance(self.x, Vocabulary) else self.x[i].tolist()
@@ -82,7 +85,10 @@ class Values(Column):
 
 
 class Distinct(Column):
-    """`codes` `(n,)` into the rows of `values`, a column of distinct observations shared by all blocks."""
+    """`codes` `(n,)` into the rows of `values`, a column of distinct observations shared by all blocks.
+
+    Like fields of records that a fit reads together have one code for each field `(n, J)`: a row's log density is the sum over these.
+    """
 
     def __init__(self, codes: np.ndarray, values: Column):
         self.codes, self.values, self.n = codes, values, len(codes)

@@ -160,3 +160,50 @@ def scatter_rows_many(weights, codes, offsets, size):
                 part[j & 1, codes[j]] += w
         out[k] = part[0] + part[1]
     return out
+
+
+@kernel
+def field_sums(table, codes, K):
+    """Sums of `table[codes[i, j], k]` over the J codes of each row, shape `(K, n)`; K is filled up to a multiple of four in the table."""
+    n, J = codes.shape
+    out = np.empty((K, n))
+    for k in range(0, K, 4):
+        for i in range(0, n, 2):
+            other = i + 1 if i + 1 < n else i
+            a0, a1, a2, a3 = 0.0, 0.0, 0.0, 0.0
+            b0, b1, b2, b3 = 0.0, 0.0, 0.0, 0.0
+            for j in range(J):  # two rows at a time, as each sum waits for the step before
+                a, b = table[codes[i, j]], table[codes[other, j]]
+                a0 += a[k]
+                a1 += a[k + 1]
+                a2 += a[k + 2]
+                a3 += a[k + 3]
+                b0 += b[k]
+                b1 += b[k + 1]
+                b2 += b[k + 2]
+                b3 += b[k + 3]
+            out[k, i], out[k, other] = a0, b0
+            if k + 1 < K:
+                out[k + 1, i], out[k + 1, other] = a1, b1
+            if k + 2 < K:
+                out[k + 2, i], out[k + 2, other] = a2, b2
+            if k + 3 < K:
+                out[k + 3, i], out[k + 3, other] = a3, b3
+    return out
+
+
+@kernel
+def field_weights(weights, codes, size):
+    """For each code below `size` and each row of weights `(K, n)`, the sum of the weights of the rows with that code, shape `(size, K)`."""
+    n, J = codes.shape
+    K = len(weights)
+    out = np.zeros((size, K))
+    w = np.empty(K)
+    for i in range(n):
+        for k in range(K):
+            w[k] = weights[k, i]
+        for j in range(J):
+            sums = out[codes[i, j]]
+            for k in range(K):
+                sums[k] += w[k]
+    return out

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import operator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dmlcore import kernels
 from dmlcore.core.flat import flatten
 from dmlcore.core.keys import preorder
 from dmlcore.core.stacks import SeveralDistribution
@@ -18,6 +22,7 @@ from dmlcore.stats import (
     BinomialEstimator,
     CategoricalEstimator,
     CompositeEstimator,
+    DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
     ExponentialEstimator,
     GammaEstimator,
@@ -52,8 +57,7 @@ from dmlcore.stats import (
     SequenceEstimator,
     SpikeAndSlabEstimator,
 )
-from dmlcore.stats.combinators.fields import LabelFieldsDistribution
-from dmlcore.stats.multivariate.vectors import coordinate_moments, squared_distances
+from dmlcore.stats.combinators.label_fields import LabelFieldsDistribution
 
 rng = np.random.default_rng(0)
 X = np.r_[rng.normal(0, 1, 60), rng.normal(4, 2, 50)]
@@ -104,6 +108,41 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "some together": (
         [(*labels, *reals, count) for labels, reals, count in zip(TABLE, ROWS, SOME, strict=True)],
         CompositeEstimator([*[CategoricalEstimator()] * 4, *[GaussianEstimator()] * 3, OptionalEstimator(PoissonEstimator())]),
+    ),
+    "counts together": (
+        [tuple(int(v) for v in row) for row in np.random.default_rng(1).poisson([2, 3, 2, 5, 1, 1], (100, 6)) + 1],
+        CompositeEstimator(
+            [
+                *[PoissonEstimator()] * 2,
+                *[GeometricEstimator()] * 2,
+                *[IntegerCategoricalEstimator(min_val=1, max_val=15, pseudo_count=1.0)] * 2,
+            ]
+        ),
+    ),
+    "gaps together": (
+        [(*reals, *gaps, count) for reals, gaps, count in zip(ROWS, GAPPED.tolist(), SOME, strict=False)],
+        CompositeEstimator(
+            [
+                *[GaussianEstimator()] * 3,
+                *[OptionalEstimator(GaussianEstimator(), est_prob=True, pseudo_count=1.0)] * 2,
+                OptionalEstimator(GaussianEstimator()),
+                OptionalEstimator(PoissonEstimator()),
+            ]
+        ),
+    ),
+    "gaps in labels and counts": (
+        [
+            tuple(None if gone else value for value, gone in zip((*labels, *labels[:2], int(a) % 7, int(b) % 5), mask, strict=True))
+            for labels, a, b, mask in zip(TABLE, COUNTS, COUNTS[::-1], np.random.default_rng(2).random((100, 8)) < 0.1, strict=True)
+        ],
+        CompositeEstimator(
+            [
+                *[OptionalEstimator(CategoricalEstimator(), est_prob=True)] * 3,
+                OptionalEstimator(CategoricalEstimator(pseudo_count=1.0)),
+                *[OptionalEstimator(CategoricalEstimator())] * 2,
+                *[OptionalEstimator(PoissonEstimator(), est_prob=True)] * 2,
+            ]
+        ),
     ),
     "linear regression": (LINES, LinearRegressionEstimator(ridge=1.0, pseudo_count=1.0)),
     "one variance": (LINES, LinearRegressionEstimator(tied={"sigma2": "s"})),
@@ -259,15 +298,67 @@ def test_fields_that_are_read_together_are_as_fast_paths_must_be() -> None:
     """Coordinates whose variances are tiny beside their spread about the middle lose no digits."""
     x = np.array([[0.0, 5.0], [1e-7, 5.0], [2.0, -1.0], [2.0 + 1e-7, 1.0]])
     mu, covar = np.array([[5e-8, 5.0], [2.0 + 5e-8, 0.0]]), np.array([[2.5e-15, 1e-3], [2.5e-15, 1.0]])
-    scale = 0.5 / covar
-    exact = np.array(
-        [[sum(s * (v - m) ** 2 for v, m, s in zip(row, *place, strict=True)) for row in x] for place in zip(mu, scale, strict=True)]
-    )
-    np.testing.assert_allclose(squared_distances(x, mu, scale), exact, rtol=1e-9)
-    counts, means, m2 = coordinate_moments(x, np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]))
-    np.testing.assert_allclose(counts, [2, 2])
-    np.testing.assert_allclose(means, mu, rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(m2, [[5e-15, 0.0], [5e-15, 2.0]], rtol=1e-6)
+    law = DiagonalGaussianDistribution.unchecked((2,), mu=mu, covar=covar)
+    exact = [
+        [sum(-0.5 * (math.log(2 * math.pi * c) + (v - m) ** 2 / c) for v, m, c in zip(row, *place, strict=True)) for row in x.tolist()]
+        for place in zip(mu.tolist(), covar.tolist(), strict=True)
+    ]
+    np.testing.assert_allclose(law.log_densities(x), exact, rtol=1e-13)
+    weights = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
+    moments = DiagonalGaussianEstimator(2).statistics(x, weights)
+    np.testing.assert_allclose(moments.count, [2, 2])
+    np.testing.assert_allclose(moments.mean, mu, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(moments.m2, [[5e-15, 0.0], [5e-15, 2.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "groups"),
+    [("counts together", [2, 2, 2]), ("gaps together", [3, 2]), ("gaps in labels and counts", [5, 2]), ("labels together", [4])],
+)
+def test_like_fields_are_read_together(kind: str, groups: list[int]) -> None:
+    rows, estimator = KINDS[kind]
+    problem = Problem.of(rows, MixtureEstimator([estimator] * 2))
+    plan = problem.stacked().estimator.estimators[0].plan
+    assert [len(fields) for family, fields in plan.groups if family is not None] == groups
+
+
+def test_numbers_that_may_be_missing_have_the_moments_of_those_that_are_there() -> None:
+    """Shares that are zero are zero, and spreads tiny beside that of the column keep their digits, in whatever tile they lie."""
+    x = np.random.default_rng(0).normal(size=(3, 700)) * 1e-7
+    x[:, 350:] += 1.0
+    x[0, ::3] = x[1, :350] = np.nan
+    weights = np.array([[1.0] * 350 + [0.0] * 350, [0.0] * 350 + [0.5] * 350])
+    count, gone, mean, m2 = kernels.independent_moments(x, weights, True)
+    for k, w in enumerate(weights):
+        for j, row in enumerate(x):
+            there = ~np.isnan(row)
+            values, shares = [Fraction(v) for v in row[there].tolist()], [Fraction(v) for v in w[there].tolist()]
+            assert (count[k, j], gone[k, j]) == (w[there].sum(), w[~there].sum())
+            if count[k, j]:
+                middle = sum(map(operator.mul, values, shares)) / sum(shares)
+                squares = sum(share * (v - middle) ** 2 for v, share in zip(values, shares, strict=True))
+                assert mean[k, j] == pytest.approx(float(middle), rel=1e-14, abs=1e-22)
+                assert m2[k, j] == pytest.approx(float(squares), rel=1e-11)
+
+
+def test_fields_read_together_give_the_same_bits_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dmlcore.data.encoded.BLOCK_ROWS", 30)
+    kinds = "labels together", "counts together", "gaps together", "gaps in labels and counts"
+    columns = [KINDS[kind][0] for kind in kinds]
+    fields = [
+        e
+        for kind in ("labels together", "counts together", "gaps together", "gaps in labels and counts")
+        for e in KINDS[kind][1].estimators
+    ]
+    rows = [(*a, *b, *c, *d) for a, b, c, d in zip(*columns, strict=True)]
+    steps = []
+    for threads in (1, 3):
+        problem = Problem.of(rows, MixtureEstimator([CompositeEstimator(fields)] * 3), threads=threads).stacked()
+        stack = problem.stack(
+            [random_start(Problem.of(rows, MixtureEstimator([CompositeEstimator(fields)] * 3)), np.random.default_rng(0), 0.5)]
+        )
+        steps.append(flatten(problem.maximise(problem.expect(stack)[1], stack)))
+    np.testing.assert_array_equal(*steps)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -16,6 +16,7 @@ from dmlcore.selection import bic
 from dmlcore.selection.criteria import free_parameters
 from dmlcore.stats import (
     CategoricalDistribution,
+    CategoricalEstimator,
     CompositeDistribution,
     CompositeEstimator,
     GatedMixtureDistribution,
@@ -29,6 +30,7 @@ from dmlcore.stats import (
     MixtureEstimator,
     MultinomialLogisticRegressionDistribution,
     OptionalDistribution,
+    OptionalEstimator,
     PoissonDistribution,
     PoissonEstimator,
     PoissonRegressionDistribution,
@@ -410,3 +412,14 @@ def test_labels_as_a_start_are_a_hard_assignment() -> None:
     record = fit(values, MixtureDistribution(laws, [0.5, 0.5]).estimator(), start=[0] * 6 + [1] * 4, assign="hard")
     assert record.model.w.tolist() == [0.6, 0.4]
     assert record.objective[-1] == pytest.approx(6 * np.log(0.6) + 4 * np.log(0.4))
+
+
+def test_stochastic_em_reads_labels_that_may_be_missing() -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        (None if gone else "abc"[k], count)
+        for gone, k, count in zip(rng.random(60) < 0.2, rng.integers(3, size=60), range(60), strict=True)
+    ]
+    fields = (OptionalEstimator(CategoricalEstimator(), est_prob=True), GaussianEstimator())
+    ended = fit(rows, MixtureEstimator([CompositeEstimator(fields)] * 2), assign="stochastic", rng=0, max_its=3)
+    assert np.isfinite(ended.history).all()

@@ -61,7 +61,7 @@ class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMiss
         return Maybe(self.label, self.dist.layout, self.missing_value)
 
     @cached_property
-    def _logs(self) -> tuple[Any, Any]:
+    def log_shares(self) -> tuple[Any, Any]:
         """Log probabilities of missing and of present."""
         if self.p is None:
             return 0.0, 0.0
@@ -71,7 +71,7 @@ class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMiss
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         value, tape = score(self.dist, column.value)
-        missing, there = self._logs
+        missing, there = self.log_shares
         log = value + beside(there, value)
         if log.shape[-1] < len(column):
             inside, log = log, np.empty((*self.batch, len(column)))
@@ -80,7 +80,7 @@ class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMiss
         return log, (column.present, len(column), tape)
 
     def given(self, x: Any, n: int) -> Any:
-        missing, there = self._logs
+        missing, there = self.log_shares
         if x is MISSING:  # the law of the value it would have had
             return np.full(n, missing), Fixed(self.dist)
         if isinstance(x, ObservedRows):

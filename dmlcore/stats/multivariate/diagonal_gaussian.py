@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore import kernels
 from dmlcore.base.domains import Keys, positive_vector, vector
 from dmlcore.base.errors import DegenerateError, ParameterError
-from dmlcore.base.numerics import HALF_LOG_2PI, across
+from dmlcore.base.numerics import HALF_LOG_2PI, joined
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import name, parameter, setting
 from dmlcore.core.distribution import Distribution
@@ -19,7 +20,7 @@ from dmlcore.core.powers import HasMoments, JointlyNormal
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
-from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, coordinate_moments, deviations, squared_distances
+from dmlcore.stats.multivariate.vectors import Dimension, check_dimension
 from dmlcore.stats.univariate.moments import (
     VARIANCE_FLOOR,
     check_prior,
@@ -73,17 +74,15 @@ class DiagonalGaussianDistribution(Distribution, HasMoments, JointlyNormal):
         return Vector(self.label, self.dim)
 
     @cached_property
-    def _constants(self) -> tuple[np.ndarray, Any]:
-        return np.maximum(-0.5 / self.covar, -1e308), -self.dim * HALF_LOG_2PI - 0.5 * np.log(self.covar).sum(axis=-1)
+    def _parameters(self) -> np.ndarray:
+        """As `kernels.independent_squares` reads them."""
+        constant = -HALF_LOG_2PI - 0.5 * np.log(self.covar)
+        return np.array([self.mu, np.minimum(0.5 / self.covar, 1e308), constant, constant]).reshape(4, -1, self.dim)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        scale, constant = self._constants
-        if self.batch:
-            check_dimension(x, self.dim, self.label)
-            return across(constant) - squared_distances(x, self.mu, -scale)
-        apart = deviations(x, self.mu, self.label)
-        np.multiply(apart, apart, out=apart)
-        return scale @ apart + constant
+        check_dimension(x, self.dim, self.label)
+        log = kernels.independent_squares(np.ascontiguousarray(x.T), self._parameters, False)
+        return log.reshape(*self.batch, -1)
 
     def given(self, x: Any, n: int) -> Any:
         return given_coordinates(self, np.diag(self.covar), _with_diagonal, x, n)
@@ -157,12 +156,10 @@ class DiagonalGaussianEstimator(Estimator):
         return self.keys[0], None, ()
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
-        if weights.ndim > 1:
-            check_dimension(x, self.dim, self.label)
-            return Moments(*coordinate_moments(x, weights))
-        count, mean, apart, rest = centred(x, weights, self.dim, self.label)
-        np.multiply(apart, apart, out=apart)
-        return Moments(count, mean, np.maximum(apart @ weights - count * rest * rest, 0.0))
+        check_dimension(x, self.dim, self.label)
+        count, _, mean, m2 = kernels.independent_moments(np.ascontiguousarray(x.T), joined(weights), False)
+        shape = weights.shape[:-1]
+        return Moments(count[:, 0].reshape(shape)[()], mean.reshape(*shape, -1), m2.reshape(*shape, -1))
 
     def resolve(self, statistics: Moments) -> Self:
         check_scale(self.label, statistics)

@@ -9,9 +9,6 @@ import numpy as np
 
 from dmlcore.base.domains import Whole
 from dmlcore.base.errors import DataError
-from dmlcore.base.numerics import joined
-
-LOST = 1e3  # how many times more squares about the middle of all rows may be than about a centre of their own: three digits are lost
 
 _local = threading.local()
 
@@ -58,43 +55,6 @@ def centred(x: np.ndarray, weights: np.ndarray, dim: int | None, who: str) -> tu
     apart = deviations(x, mean, who)
     rest = apart @ weights / count if count > 0 else mean
     return count, mean + rest, apart, rest
-
-
-def squared_distances(x: np.ndarray, mu: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """`sum_j scale[.., j] (x[i, j] - mu[.., j])^2`, `(.., n)`, of places whose parameters are `(.., d)`.
-
-    By two matrix products about the middle of the rows; one by one, where so little of the squares would be left that digits were lost.
-    """
-    shape, d = mu.shape[:-1], x.shape[1]
-    mu, scale = mu.reshape(-1, d), scale.reshape(-1, d)
-    middle = x.mean(axis=0) if len(x) else np.zeros(d)
-    apart, centres = x - middle, mu - middle
-    tilts = scale * centres
-    out = scale @ (apart * apart).T
-    out -= (2.0 * tilts) @ apart.T
-    out += (tilts * centres).sum(axis=1)[:, None]
-    np.maximum(out, 0.0, out=out)
-    for k in np.flatnonzero((tilts * centres).max(axis=1, initial=0.0) >= LOST):
-        out[k] = scale[k] @ ((x - mu[k]) ** 2).T
-    return out.reshape(*shape, len(x))
-
-
-def coordinate_moments(x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sums of weights `(..)`, weighted means and sums of squares about them `(.., d)`, from weights `(.., n)`: as above."""
-    shape, d = weights.shape[:-1], x.shape[1]
-    weights = joined(weights)
-    counts = weights.sum(axis=1)
-    whole = np.where(counts > 0, counts, 1.0)[:, None]
-    middle = x.mean(axis=0) if len(x) else np.zeros(d)
-    apart = x - middle
-    squares, means = weights @ (apart * apart), weights @ apart / whole
-    m2 = np.maximum(squares - counts[:, None] * means * means, 0.0)
-    for k in np.flatnonzero((m2 * LOST < squares).any(axis=1)):
-        mean = middle + means[k]
-        rest = weights[k] @ (x - mean) / whole[k]  # the rounding error of the mean
-        means[k] += rest
-        m2[k] = np.maximum(weights[k] @ (x - mean) ** 2 - counts[k] * rest * rest, 0.0)
-    return counts.reshape(shape), (middle + means).reshape(*shape, d), m2.reshape(*shape, d)
 
 
 def lower_inverse(factor: np.ndarray) -> np.ndarray:

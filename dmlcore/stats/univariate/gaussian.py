@@ -40,11 +40,12 @@ class GaussianDistribution(Distribution, Univariate, JointlyNormal):
     support = REALS
 
     @cached_property
-    def _constants(self) -> tuple[Any, Any, Any]:
+    def constants(self) -> tuple[Any, Any, Any]:
+        """`m, s, c` such that the log density is `c - s (x - m)^2`."""
         return self.mu, np.minimum(0.5 / self.sigma2, 1e308), -0.5 * (LOG_2PI + np.log(self.sigma2))
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        mu, scale, constant = self._constants
+        mu, scale, constant = self.constants
         if self.batch:
             return kernels.scaled_squares(x, mu.ravel(), scale.ravel(), constant.ravel()).reshape(*self.batch, -1)
         if len(x) < 32:
