@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.base import special
 from dmlcore.base.domains import Array
 from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import by_rows, logs
@@ -21,6 +20,7 @@ from dmlcore.base.support import REALS
 from dmlcore.core.declared import children, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, Distribution
 from dmlcore.core.estimator import CombinatorEstimator, Estimator
+from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Column, Distinct, Record, Values
 from dmlcore.data.layouts import Anything
@@ -131,7 +131,6 @@ class LabelFieldsEstimator(CombinatorEstimator):
     """Categorical fields together. labels, defaults: of each field."""
 
     starts: Any = setting()
-    prior_counts: Any = setting()
 
     family = LabelFieldsDistribution
     stacks = True
@@ -141,8 +140,8 @@ class LabelFieldsEstimator(CombinatorEstimator):
         sizes = [len(e.labels) for e in es]
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         none = all(e.prior is None for e in es)
-        counts = None if none else np.concatenate([np.zeros(len(e.labels)) if e.prior is None else e.prior.weights for e in es])
-        return cls(starts, counts).pinned(of_stacks=True)
+        counts = [np.zeros(len(e.labels)) if e.prior is None else e.prior.statistics.weights for e in es]
+        return cls(starts).pinned(prior=None if none else PseudoCounts(np.concatenate(counts), "p"), of_stacks=True)
 
     @staticmethod
     def reads(e: Any, column: Any) -> bool:
@@ -182,15 +181,12 @@ class LabelFieldsEstimator(CombinatorEstimator):
         return Node(by_rows(kernels.scatter_rows_many, weights, tape.codes, tape.offsets, tape.size))
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> LabelFieldsDistribution:
-        counts = own if self.prior_counts is None else own + self.prior_counts
+        counts = self.with_prior(own)
         with np.errstate(invalid="ignore", divide="ignore"):
             p = shares_by_field(counts, self.starts)
         if np.isnan(p).any():  # a component that lost its weight keeps its law
             p = np.where(np.isnan(p), 1.0 / len(p) if previous is None else previous.p, p)
         return LabelFieldsDistribution.unchecked(p.shape[:-1], p=p, starts=self.starts)
-
-    def log_prior(self, distribution: Any) -> Any:
-        return 0.0 if self.prior_counts is None else special.xlogy(self.prior_counts, distribution.p).sum(axis=-1)
 
 
 READ_TOGETHER: tuple[Any, ...] = (GaussianFieldsEstimator, LabelFieldsEstimator)

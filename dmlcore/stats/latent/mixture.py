@@ -19,7 +19,7 @@ from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, DistinctCache, DistinctTape, Forward, scaled_by_largest
-from dmlcore.core.weights import drawn_components, log_prior_of, share, weight_prior
+from dmlcore.core.weights import drawn_components, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
 from dmlcore.stats.latent.summaries import MixtureSummaries
@@ -311,7 +311,7 @@ class MixtureEstimator(CombinatorEstimator):
         return [Node(counts, [next(nodes) for _ in counts]) for counts in own]
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> MixtureDistribution:
-        w = self.fixed_weights if self.fixed_weights is not None else share(own, self.prior, None if previous is None else previous.w)
+        w = self.fixed_weights if self.fixed_weights is not None else share(self.with_prior(own), None if previous is None else previous.w)
         if self.fixed_weights is not None and own.ndim > 1:
             w = np.broadcast_to(w, own.shape)
         return self.law(w=w, components=children)
@@ -322,9 +322,6 @@ class MixtureEstimator(CombinatorEstimator):
     @property
     def fixed_fields(self) -> tuple[str, ...]:
         return () if self.fixed_weights is None else ("w",)
-
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None or self.fixed_weights is not None else log_prior_of(self.prior, distribution.w)
 
 
 class HeterogeneousMixtureDistribution(MixtureDistribution):

@@ -159,10 +159,6 @@ class MultivariateGaussianEstimator(Estimator):
     def layout(self) -> Layout:
         return Vector(self.label, self.dim)
 
-    @property
-    def has_prior(self) -> bool:
-        return self.prior is not None and self.prior[1].count > 0
-
     def with_gaps(self, allow: Any) -> Estimator:
         return PartialGaussianEstimator(**self.fields())
 
@@ -285,9 +281,6 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator, CombinatorEstimato
     def impossible(self, x: Any) -> str | None:
         infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
         return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
-
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
 
     def open(self, column: Any, open: Any) -> Any:
         if column.complete:

@@ -17,6 +17,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import CombinatorDistribution, cut
 from dmlcore.core.estimator import CombinatorEstimator, pseudo_counts
 from dmlcore.core.keys import estimated
+from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts, Node
 from dmlcore.data.sequences import LabelSet
 
@@ -128,17 +129,13 @@ class BernoulliSetEstimator(CombinatorEstimator):
         if spread is not None:
             labels = labels.union(spread.labels)
         half = np.full(len(labels), 0.5) if spread is None else spread.lookup(labels, spread.values_array, 0.5)
-        return self.pinned(labels=labels, prior=Counts(labels, count * half, count) if count > 0 else None)
+        return self.pinned(labels=labels, prior=PseudoObservations(Counts(labels, count * half, count)) if count > 0 else None)
 
     def assemble(self, own: Counts, children: tuple[Any, ...], previous: Any = None) -> Any:
-        total, held = own.total, own.over(self.labels)
-        if self.prior is not None:
-            total, held = total + self.prior.total, held + self.prior.weights
+        both = self.with_prior(own)
+        total, held = both.total, both.over(self.labels)
 
         def law() -> Any:
             return self.law(pmap=LabelMap(self.labels, np.minimum(held / across(total), 1.0)), min_prob=self.min_prob)
 
         return estimated(self, total, previous, law)
-
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
