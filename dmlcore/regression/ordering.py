@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.relabel import exchanges, permuted
-from dmlcore.regression.rows import Given
+from dmlcore.regression.checked_rows import Given
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
 
 

@@ -15,7 +15,7 @@ from dmlcore.stats.combinators.ignored import IgnoredDistribution
 from dmlcore.stats.combinators.optional import OptionalDistribution
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
 from dmlcore.stats.latent.mixture import MixtureDistribution
-from dmlcore.stats.regression.distribution import RegressionDistribution
+from dmlcore.stats.regression.glm.regression_distribution import RegressionDistribution
 from dmlcore.stats.sequences.sequence import SequenceDistribution
 
 

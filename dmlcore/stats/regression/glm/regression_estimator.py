@@ -16,11 +16,11 @@ from dmlcore.core.keys import kept_without_weight
 from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Covariates, Layout
-from dmlcore.stats.regression.design import column_name
-from dmlcore.stats.regression.domains import ColumnNames
+from dmlcore.stats.regression.glm.coefficients import ColumnNames
+from dmlcore.stats.regression.glm.design import column_name
+from dmlcore.stats.regression.glm.predictors import Rows, Tape, impossible_response, row_layout
+from dmlcore.stats.regression.glm.scoring import LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, WEAK_SUPPORT, Frame, Scoring, level_of, scorings
 from dmlcore.stats.regression.penalties import MaybePenalty, Penalty, Ridge
-from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, row_layout
-from dmlcore.stats.regression.scoring import LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, WEAK_SUPPORT, Frame, Scoring, level_of, scorings
 
 
 @dataclass(frozen=True, eq=False)

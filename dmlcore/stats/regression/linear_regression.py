@@ -18,10 +18,10 @@ from dmlcore.core.estimator import REMEDY, pseudo_counts
 from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Scatter, Sums
 from dmlcore.stats.multivariate.normals import Normals
+from dmlcore.stats.regression.glm.predictors import Rows, Tape
+from dmlcore.stats.regression.glm.scoring import Scoring, scatter_matrices, times
+from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.regression.penalties import Penalty
-from dmlcore.stats.regression.rows import Rows, Tape
-from dmlcore.stats.regression.scoring import Scoring, scatter_matrices, times
-from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.gaussian import GaussianDistribution
 from dmlcore.stats.univariate.moments import RELATIVE_ROUNDING, VARIANCE_FLOOR, check_scale, floor_message, relative_variance, variance_of
 
