@@ -495,7 +495,7 @@ MUTANTS = [
     ),
     mutant(
         "shared coefficients are solved as if nothing else could move",
-        "stats/regression/scoring.py",
+        "stats/regression/glm/scoring.py",
         "left = matrix[..., others[:, None], others] - turned @ follows[..., :-1]",
         "left = 10 * matrix[..., others[:, None], others] - turned @ follows[..., :-1]",
         "tests/stats/test_shared_coefficients.py",
@@ -504,14 +504,14 @@ MUTANTS = [
     ),
     mutant(
         "a shared variance is that of the last regression alone",
-        "stats/regression/common.py",
+        "stats/regression/glm/common_parameters.py",
         "sums[key] = sums[key] + own if key in sums else own",
         "sums[key] = own",
         "tests/stats/test_shared_coefficients.py",
     ),
     mutant(
         "variances are left out of a shared slope",
-        "stats/regression/linear.py",
+        "stats/regression/linear_regression.py",
         "return 1.0 if law is None else 1.0 / law.sigma2",
         "return 1.0",
         "tests/stats/test_shared_coefficients.py",

@@ -56,7 +56,7 @@ from dmlcore.stats import (
     estimate,
     initialize,
 )
-from dmlcore.stats.regression.common import Contributions
+from dmlcore.stats.regression.glm.common_parameters import Contributions
 from tests.examples import BY_NAME, EXAMPLES, Example, points
 
 

@@ -242,6 +242,16 @@ def test_topics_of_a_hierarchical_mixture(page: Any) -> None:
     np.testing.assert_allclose(one.history, two.history, rtol=1e-10)
 
 
+def test_statistics_as_a_prior_are_those_of_pseudo_observations(page: Any) -> None:
+    est = page.PriorWeibullEstimator(pseudo_count=6.0, suff_stat=(1.0, 2.0))
+    sample = est.statistics(np.array(SAMPLE), np.array(WEIGHTS))
+    known = est.resolve(sample)
+    plain, law = known.pinned(prior=known.prior.statistics), page.PriorWeibullDistribution(1.2, 1.0)
+    assert plain.has_prior
+    assert plain.log_prior(law) == known.log_prior(law) != 0.0
+    assert plain.estimate(sample) == known.estimate(sample) != page.WeibullEstimator().estimate(sample)
+
+
 def test_the_prior_is_the_pseudo_observations(page: Any) -> None:
     est = page.PriorWeibullEstimator(pseudo_count=6.0, suff_stat=(1.0, 2.0))
     record = dmlcore.fit(SAMPLE, est, weights=WEIGHTS)

@@ -16,13 +16,10 @@ import dmlcore
 from benchmarks.by_hand.em import Labels, Lines, Model, Poissons, best_of
 from benchmarks.convergence.judge import spurious
 from benchmarks.convergence.peers import named
-from benchmarks.convergence.problems import HERE as CONVERGENCE
-from benchmarks.convergence.problems import PROBLEMS, reference
-from dmlcore.regression import select_components
+from benchmarks.convergence.problems import PROBLEMS
 from dmlcore.stats import (
     CategoricalEstimator,
     CompositeEstimator,
-    DiagonalGaussianEstimator,
     GaussianEstimator,
     MixtureEstimator,
     MultivariateGaussianEstimator,
@@ -34,11 +31,10 @@ TIGHT = {"n_init": RESTARTS, "init_params": "random_from_data", "tol": 1e-8, "ma
 
 @dataclass(frozen=True)
 class End:
-    """Where a call ended. value: log likelihood, or less half BIC where numbers of components are compared. what: the model chosen."""
+    """Where a call ended. value: log likelihood."""
 
     value: float
     spurious: bool = False
-    what: str = ""
 
 
 Call = Callable[[int], End]
@@ -82,18 +78,12 @@ def plainly(found: Any) -> Any:
     return named("Mixture", components=parts, w=found.weights_)
 
 
-def gaussian_mixture(x: np.ndarray, K: int, seed: int, shape: str = "full") -> Any:
+def sklearn_of(x: np.ndarray, K: int) -> Call:
     """The best of ten restarts of scikit-learn's."""
     from sklearn.mixture import GaussianMixture
 
-    return GaussianMixture(K, covariance_type=shape, random_state=seed, **TIGHT).fit(x)
-
-
-def sklearn_of(x: np.ndarray, K: int) -> Call:
-    """Ten restarts."""
-
     def call(seed: int) -> End:
-        found = gaussian_mixture(x, K, seed)
+        found: Any = GaussianMixture(K, random_state=seed, **TIGHT).fit(x)
         return End(float(found.score_samples(x).sum()), spurious(plainly(found), len(x)))
 
     return call
@@ -146,69 +136,6 @@ def regressions(name: str, law: Callable[..., Model]) -> Pair:
     return Pair(fit_of(problem.rows, problem.estimator()), by_hand(model), problem.best)
 
 
-def mixture_of(leaf: Any, K: int) -> Any:
-    """An estimator of K components alike."""
-    return MixtureEstimator([leaf] * K)
-
-
-def bic(log_likelihood: float, parameters: int, n: int) -> float:
-    """Less half BIC: larger is better."""
-    return log_likelihood - 0.5 * parameters * np.log(n)
-
-
-def select_regressions() -> Pair:
-    """The number of regressions by BIC: three in truth, of 1,000 rows on three covariates (`tests/reference`)."""
-    case = reference("mixture_of_linear_regressions")
-    x, y = (
-        np.array([[row[case["columns"].index(c)] for c in columns] for row in case["data"]]) for columns in (("x1", "x2", "x3"), ("y",))
-    )
-    y, design = y[:, 0], np.column_stack([np.ones(len(x)), x])
-
-    def ours(seed: int) -> End:
-        best = select_components(x, y, random_state=seed).selection
-        return End(-0.5 * best.rows[best.best_index]["bic"], what=f"K = {best.value}")
-
-    def peer(seed: int) -> End:
-        rng = np.random.default_rng(seed)
-        ends = [
-            End(bic(best_of(Lines(design, y, K), RESTARTS if K > 1 else 1, rng), K * 5 + K - 1, len(y)), what=f"K = {K}")
-            for K in range(1, 6)
-        ]
-        return max(ends, key=lambda end: end.value)
-
-    return Pair(ours, peer)
-
-
-def diabetes() -> np.ndarray:
-    """Glucose, insulin and steady state plasma glucose of 145 people (Reaven and Miller 1979)."""
-    return np.loadtxt(CONVERGENCE.parent / "by_hand" / "data" / "diabetes.csv", delimiter=",", skiprows=1)
-
-
-def select_shape(x: np.ndarray) -> Pair:
-    """One to nine Gaussians, with full and with diagonal covariances, by BIC."""
-    n, d = x.shape
-    leaves = {"full": MultivariateGaussianEstimator(dim=d), "diag": DiagonalGaussianEstimator(dim=d)}
-
-    def ours(seed: int) -> End:
-        ends = []
-        for shape, leaf in leaves.items():
-            found = dmlcore.select(partial(mixture_of, leaf), range(1, 10), x, rng=seed)
-            model = found.model
-            value = -0.5 * found.rows[found.best_index]["bic"]
-            ends.append(End(value, spurious(model, n), f"K = {found.value}, {shape}"))
-        return max(ends, key=lambda end: end.value)
-
-    def peer(seed: int) -> End:
-        ends = []
-        for shape in leaves:
-            for K in range(1, 10):
-                found = gaussian_mixture(x, K, seed, shape)
-                ends.append(End(-0.5 * float(found.bic(x)), spurious(plainly(found), n), f"K = {K}, {shape}"))
-        return max(ends, key=lambda end: end.value)
-
-    return Pair(ours, peer)
-
-
 SKLEARN = "scikit-learn"
 LINES = partial(Lines, shared=True)
 
@@ -221,7 +148,5 @@ ALL = [
     Whole("vectors", "500 rows x 10 reals, K = 3, full covariances", SKLEARN, vectors_drawn, 1),
     Whole("lines", "CO2 and GNP, 28 rows, three lines, one variance", "by hand", partial(regressions, "lines", LINES), 0.2, "s"),
     Whole("patents", "flexmix's patents, 70 rows, three Poisson regressions", "by hand", partial(regressions, "patents", Poissons), 1),
-    Whole("select regressions", "select_components on 1,000 rows x 3 covariates", "by hand, K = 1 to 5", select_regressions, 0.5, "s"),
-    Whole("select diabetes", "select of 1 to 9, full and diagonal, 145 rows x 3", SKLEARN, lambda: select_shape(diabetes()), 1, "s"),
 ]
 FITS = {whole.name: whole for whole in ALL}

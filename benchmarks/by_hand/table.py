@@ -63,9 +63,6 @@ def of_fits(measured: dict[str, Any]) -> str:
             best, times = optimum(found), ratio(ours, peer)
             wanted, fast = met(whole.target, whole.unit, times, median(ours))
             good = share(found["ours"], best)[0] >= WANTED * len(ours)
-            chosen = next(
-                (f" ({end['what']})" for end in found["ours"] + found["peer"] if end["what"] and abs(end["value"] - best) < 1e-3), ""
-            )
             lines.append(
                 [
                     name,
@@ -73,7 +70,7 @@ def of_fits(measured: dict[str, Any]) -> str:
                     number(median(ours)),
                     f"{number(median(peer))} {whole.peer}",
                     f"{number(times)}x",
-                    f"{best:.4f}{chosen}",
+                    f"{best:.4f}",
                     told(found["ours"], best),
                     told(found["peer"], best),
                     wanted,

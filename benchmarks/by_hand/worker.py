@@ -26,7 +26,7 @@ def per_step(run: Run, steps: int) -> float:
 def one(call: Call, seed: int) -> dict[str, Any]:
     """The end of a call, and its CPU seconds."""
     seconds, _, end = spent(partial(call, seed))
-    return {"seconds": seconds, "value": float(end.value), "spurious": bool(end.spurious), "what": end.what}
+    return {"seconds": seconds, "value": float(end.value), "spurious": bool(end.spurious)}
 
 
 class Worker:

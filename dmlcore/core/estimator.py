@@ -18,6 +18,7 @@ from dmlcore.base.domains import nonnegative
 from dmlcore.base.errors import BadValue, EmptyError, ParameterError, StructureError, inside, shorten
 from dmlcore.core.declared import Declared, chosen, renamed
 from dmlcore.core.distribution import Distribution
+from dmlcore.core.prior import Prior, PseudoObservations, prior_of
 from dmlcore.core.shown import Shown
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Versions
@@ -71,7 +72,8 @@ class Estimator(Shown, Declared):
     """Which node of its tree it is, in preorder (of tied ones the first), once a fit has told it."""
 
     prior: ClassVar[Any] = None
-    """Pseudo-observations as statistics, set by `resolve` from `pseudo_count` and `suff_stat`. None: no prior."""
+    """What is known beforehand, a `dmlcore.core.prior.Prior`, set from `pseudo_count` and `suff_stat`; None: nothing. Statistics are taken
+    as those of pseudo-observations."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -172,8 +174,14 @@ class Estimator(Shown, Declared):
         return self
 
     def log_prior(self, distribution: Any) -> float:
-        """What the pseudo-observations add to the objective, up to a constant."""
-        return 0.0 if self.prior is None else distribution.log_likelihood(self.prior)
+        """What the prior adds to the objective, up to a constant."""
+        prior = prior_of(self)
+        return 0.0 if prior is None else prior.log_density(distribution)
+
+    def with_prior(self, statistics: Any) -> Any:
+        """Statistics, and what the prior adds to them."""
+        prior = prior_of(self)
+        return statistics if prior is None else prior.added_to(statistics)
 
     def with_gaps(self, allow: Callable[[Any], Any]) -> Estimator:
         """The same for observations of which parts may be missing; `allow(child)` makes a child take missing ones. Itself without parts."""
@@ -239,7 +247,8 @@ class Estimator(Shown, Declared):
     @property
     def has_prior(self) -> bool:
         """Whether `estimate` has an answer without data."""
-        return self.prior is not None
+        prior = prior_of(self)
+        return prior is not None and prior.decides
 
     def ties(self) -> tuple[str | None, str | None, tuple[tuple[Any, ...], ...]]:
         """What the keys tie: (key of the whole node, key of its own statistics alone, one tuple of labels per child)."""
@@ -285,14 +294,14 @@ def pseudo_counts(value: Any, parts: int, who: str) -> tuple[float, ...]:
         raise ParameterError(f"{who}: pseudo_count {error}") from None
 
 
-def pseudo_observations(estimator: Any, statistics: Any, law: Any = None) -> Any:
-    """Statistics of `pseudo_count` observations: as `law` draws them on average, or (law None) like all the data. None without any."""
+def pseudo_observations(estimator: Any, statistics: Any, law: Any = None) -> Prior | None:
+    """`pseudo_count` observations: as `law` draws them on average, or (law None) like all the data. None without any."""
     (count,) = pseudo_counts(estimator.pseudo_count, 1, type(estimator).__name__)
     if count == 0:
         return None
     if law is not None:
-        return law.expected_statistics(count)
-    return statistics.scaled(count / statistics.count) if statistics.count > 0 else None
+        return PseudoObservations(law.expected_statistics(count))
+    return PseudoObservations(statistics.scaled(count / statistics.count)) if statistics.count > 0 else None
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 
 from dmlcore.base.domains import Child, Children
 from dmlcore.base.numerics import joined
-from dmlcore.core.declared import children, own_fields, same, setting
+from dmlcore.core.declared import Declared, children, own_fields, same, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.keys import Ties, preorder
@@ -257,7 +257,7 @@ def equal(a: Any, b: Any) -> bool:
         return False
     if isinstance(a, (tuple, list)):
         return len(a) == len(b) and all(map(equal, a, b))
-    if isinstance(a, (Sequence, Mapping)):
+    if isinstance(a, (Sequence, Mapping, Declared)):
         return bool(a == b)
     one, other = ({s: getattr(x, s) for s in getattr(x, "__slots__", ())} or getattr(x, "__dict__", {}) for x in (a, b))
     if not one:

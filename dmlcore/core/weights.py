@@ -6,20 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base import special
 from dmlcore.base.domains import Simplex
 from dmlcore.base.errors import ParameterError
 from dmlcore.core.estimator import pseudo_counts
+from dmlcore.core.prior import PseudoCounts
 
 
-def log_prior_of(prior: Any, p: np.ndarray, axes: int = 1) -> Any:
-    """`sum prior log p`: what pseudo-observations add to the objective; none of them at probability zero add nothing."""
-    return special.xlogy(prior, p).sum(axis=tuple(range(-axes, 0)))[()]
-
-
-def share(counts: np.ndarray, prior: Any, previous: Any) -> np.ndarray:
-    """Counts (rows of counts) and prior counts as probabilities; a row without any keeps its previous ones, or is even."""
-    counts = counts if prior is None else counts + prior
+def share(counts: np.ndarray, previous: Any) -> np.ndarray:
+    """Counts (rows of counts) as probabilities; a row without any keeps its previous ones, or is even."""
     total = counts.sum(axis=-1, keepdims=True)
     if (total > 0).all():
         return counts / total
@@ -27,9 +21,9 @@ def share(counts: np.ndarray, prior: Any, previous: Any) -> np.ndarray:
     return np.where(total > 0, counts / np.where(total > 0, total, 1.0), before)
 
 
-def weight_prior(estimator: Any, shape: Any, who: str) -> np.ndarray | None:
-    """Pseudo-counts over components: `pseudo_count` spread as `suff_stat` says (evenly, if it says nothing)."""
-    if getattr(estimator, "fixed_weights", None) is not None:
+def weight_prior(estimator: Any, shape: Any, who: str) -> PseudoCounts | None:
+    """Pseudo-counts over components that are not fixed: `pseudo_count` spread as `suff_stat` says (evenly, if it says nothing)."""
+    if estimator.fixed_weights is not None:
         try:
             fixed = Simplex().check(estimator.fixed_weights)
         except ParameterError as error:
@@ -43,7 +37,7 @@ def weight_prior(estimator: Any, shape: Any, who: str) -> np.ndarray | None:
     spread = np.full(shape, 1.0) if estimator.suff_stat is None else np.asarray(estimator.suff_stat, dtype=np.float64)
     if spread.shape != np.full(shape, 1.0).shape or not (spread >= 0).all() or not 0 < spread.sum() < np.inf:
         raise ParameterError(f"{who}: suff_stat must be {shape} numbers >= 0, one per component, got {estimator.suff_stat!r}")
-    return count * spread / spread.sum()
+    return PseudoCounts(count * spread / spread.sum(), "w") if estimator.fixed_weights is None else None
 
 
 def drawn_components(w: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from dmlcore.data.frames import is_frame
 from dmlcore.data.layouts import Count, Fields, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.values import is_missing
 from dmlcore.inference.tables import Table
-from dmlcore.inference.writing import column_like, frame_of
+from dmlcore.inference.written_columns import column_like, frame_of
 from dmlcore.stats.latent.summaries import draw_within
 
 MAX_DECIMALS = 8

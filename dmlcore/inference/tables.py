@@ -12,7 +12,7 @@ from dmlcore.core.partial import UNKNOWN
 from dmlcore.data.frames import column_at, column_names, is_frame, library_of, plain_column
 from dmlcore.data.layouts import Fields, Layout, Vector
 from dmlcore.data.values import first, is_row, listed
-from dmlcore.inference.writing import as_given, with_cells, with_columns
+from dmlcore.inference.written_columns import as_given, with_cells, with_columns
 
 
 class Table:

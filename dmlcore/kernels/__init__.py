@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-ROOMS = ("sums", "mixing", "gaussians")
+ROOMS = ("sums", "components", "gaussians")
 
 
 def __getattr__(name: str) -> Any:

@@ -3,8 +3,8 @@
 from dmlcore.plot.comparison import compared, dependence
 from dmlcore.plot.contours import contours
 from dmlcore.plot.density import density
+from dmlcore.plot.outline import tree
 from dmlcore.plot.posterior import responsibilities, uncertainty
 from dmlcore.plot.records import criteria, history, intervals
-from dmlcore.plot.tree import tree
 
 __all__ = ["compared", "contours", "criteria", "density", "dependence", "history", "intervals", "responsibilities", "tree", "uncertainty"]

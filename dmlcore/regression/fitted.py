@@ -11,12 +11,12 @@ from dmlcore.core.scoring import log_densities
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.uncertainty import standard_errors
 from dmlcore.inference.uncertainty.result import StandardErrors
-from dmlcore.regression.families import FAMILIES
+from dmlcore.regression.checked_rows import Given, read
 from dmlcore.regression.formula import Formula
+from dmlcore.regression.named_columns import NamedColumns
 from dmlcore.regression.ordering import heaviest_first
-from dmlcore.regression.rows import Given, read
+from dmlcore.regression.responses import FAMILIES
 from dmlcore.regression.summary import Summary, summarised
-from dmlcore.regression.tables import NamedColumns
 from dmlcore.selection import aic, bic, icl
 from dmlcore.stats.sequences.sequence import SequenceDistribution
 

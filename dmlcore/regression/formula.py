@@ -13,9 +13,9 @@ from dmlcore.base.extras import library
 from dmlcore.data.frames import check_paired, column_at, column_names, index_of, is_frame, levels_of
 from dmlcore.data.values import first, floats, integers, is_missing, unit_hint
 from dmlcore.regression.formula_text import groups_apart, in_one_line, variables, with_backticks
+from dmlcore.regression.named_columns import NamedColumns, check_cells, check_rows, is_name, names_in, raw
 from dmlcore.regression.schema import OF_EACH, OPTIONAL, Term
-from dmlcore.regression.sharing import Sharing, blocks_of, check_shared
-from dmlcore.regression.tables import NamedColumns, check_cells, check_rows, is_name, names_in, raw
+from dmlcore.regression.shared_coefficients import Sharing, blocks_of, check_shared
 
 
 def as_frame(data: Any) -> Any:

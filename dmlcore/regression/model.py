@@ -14,17 +14,17 @@ from dmlcore.base.random import Random
 from dmlcore.data.frames import check_paired, index_of
 from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
-from dmlcore.regression.families import FAMILIES
+from dmlcore.regression.checked_rows import Given, read
 from dmlcore.regression.fitted import Fitted
 from dmlcore.regression.formula import formula_of
-from dmlcore.regression.rows import Given, read
+from dmlcore.regression.named_columns import NamedColumns
+from dmlcore.regression.responses import FAMILIES
 from dmlcore.regression.schema import Response, Schema, Term, schema_of
-from dmlcore.regression.sharing import Sharing, sharing_of
-from dmlcore.regression.tables import NamedColumns
+from dmlcore.regression.shared_coefficients import Sharing, sharing_of
 from dmlcore.stats.combinators.composite import CompositeEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureEstimator
 from dmlcore.stats.latent.mixture import MixtureEstimator
-from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionEstimator
+from dmlcore.stats.regression.multinomial_logistic_regression import MultinomialLogisticRegressionEstimator
 from dmlcore.stats.regression.penalties import Penalty
 from dmlcore.stats.sequences.sequence import SequenceEstimator
 

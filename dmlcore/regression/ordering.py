@@ -11,7 +11,7 @@ from dmlcore.core.powers import WeightsGiven, has
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.relabel import exchanges, permuted
-from dmlcore.regression.rows import Given
+from dmlcore.regression.checked_rows import Given
 
 
 def heaviest_first(record: Fit, given: Given) -> tuple[Fit, np.ndarray]:

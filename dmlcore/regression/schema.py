@@ -8,9 +8,9 @@ from typing import Any
 
 from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.data.frames import check_paired
-from dmlcore.regression.families import families_of
-from dmlcore.regression.sharing import Sharing
-from dmlcore.regression.tables import NamedColumns, check_rows, is_name, names_in
+from dmlcore.regression.named_columns import NamedColumns, check_rows, is_name, names_in
+from dmlcore.regression.responses import families_of
+from dmlcore.regression.shared_coefficients import Sharing
 
 LISTS = ("y", "gate")  # what may be a list of names of columns
 OF_EACH = ("offset", "trials")  # what each response may have of its own

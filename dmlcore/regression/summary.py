@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.inference.uncertainty.result import StandardErrors
-from dmlcore.regression.families import FAMILIES, Family
+from dmlcore.regression.responses import FAMILIES, Family
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution
 from dmlcore.stats.sequences.sequence import SequenceDistribution
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base import special
 from dmlcore.base.errors import StructureError
 
 
@@ -23,7 +22,8 @@ def responsibilities(model: Any, data: Any, impossible: str = "error") -> np.nda
 
 def entropy(posterior: np.ndarray) -> np.ndarray:
     """Entropy of each row's posterior in nats, `(n,)`: 0 where the component is sure, `log K` where nothing is known."""
-    return special.entr(np.asarray(posterior)).reshape(len(posterior), -1).sum(axis=1)
+    p = np.asarray(posterior).reshape(len(posterior), -1)
+    return -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=1)
 
 
 def uncertainty(posterior: np.ndarray) -> np.ndarray:

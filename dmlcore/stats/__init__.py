@@ -23,13 +23,19 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
     PartialGaussianDistribution,
     PartialGaussianEstimator,
 )
-from dmlcore.stats.regression.common import CommonParametersDistribution, CommonParametersEstimator
-from dmlcore.stats.regression.gamma import GammaRegressionDistribution, GammaRegressionEstimator
-from dmlcore.stats.regression.linear import LinearRegressionDistribution, LinearRegressionEstimator
-from dmlcore.stats.regression.logistic import LogisticRegressionDistribution, LogisticRegressionEstimator
-from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionDistribution, MultinomialLogisticRegressionEstimator
-from dmlcore.stats.regression.negative_binomial import NegativeBinomialRegressionDistribution, NegativeBinomialRegressionEstimator
-from dmlcore.stats.regression.poisson import PoissonRegressionDistribution, PoissonRegressionEstimator
+from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
+from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator
+from dmlcore.stats.regression.linear_regression import LinearRegressionDistribution, LinearRegressionEstimator
+from dmlcore.stats.regression.logistic_regression import LogisticRegressionDistribution, LogisticRegressionEstimator
+from dmlcore.stats.regression.multinomial_logistic_regression import (
+    MultinomialLogisticRegressionDistribution,
+    MultinomialLogisticRegressionEstimator,
+)
+from dmlcore.stats.regression.negative_binomial_regression import (
+    NegativeBinomialRegressionDistribution,
+    NegativeBinomialRegressionEstimator,
+)
+from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
 from dmlcore.stats.sequences.sequence import SequenceDistribution, SequenceEstimator

@@ -35,7 +35,7 @@ from dmlcore.stats import (
     SequenceEstimator,
     estimate,
 )
-from dmlcore.stats.regression.design import collinearity
+from dmlcore.stats.regression.glm.design import collinearity
 from tests.reference import load
 
 GLM = load("statsmodels_glm")

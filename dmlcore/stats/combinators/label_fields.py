@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base import special
 from dmlcore.base.domains import Array
 from dmlcore.base.labels import LabelMap
 from dmlcore.base.numerics import logs
 from dmlcore.core.declared import name, parameter, setting
 from dmlcore.core.distribution import Distribution
+from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Distinct, Option
 from dmlcore.data.layouts import Anything
@@ -74,7 +74,6 @@ class LabelFieldsEstimator(FieldsTogether):
     """Estimates categorical fields, which may be missing."""
 
     simplices: Any = setting()
-    prior_counts: Any = setting()
     name: str | None = name()
 
     family = LabelFieldsDistribution
@@ -83,8 +82,8 @@ class LabelFieldsEstimator(FieldsTogether):
     @classmethod
     def of(cls, es: Sequence[Any]) -> LabelFieldsEstimator:
         none = all(e.prior is None for e in es)
-        counts = None if none else np.concatenate([np.zeros(sum(sizes_of(e))) if e.prior is None else e.prior.weights for e in es])
-        return cls(simplices_of(es), counts).pinned(of_stacks=True)
+        counts = [np.zeros(sum(sizes_of(e))) if e.prior is None else e.prior.statistics.weights for e in es]
+        return cls(simplices_of(es)).pinned(prior=None if none else PseudoCounts(np.concatenate(counts), "p"), of_stacks=True)
 
     @staticmethod
     def reads(e: Any, column: Any) -> bool:
@@ -117,12 +116,8 @@ class LabelFieldsEstimator(FieldsTogether):
         return Node(weights)
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> LabelFieldsDistribution:
-        counts = own if self.prior_counts is None else own + self.prior_counts
-        p = self.simplices.shares(counts, None if previous is None else previous.p)
+        p = self.simplices.shares(self.with_prior(own), None if previous is None else previous.p)
         return LabelFieldsDistribution.unchecked(p.shape[:-1], p=p, simplices=self.simplices)
-
-    def log_prior(self, distribution: Any) -> Any:
-        return 0.0 if self.prior_counts is None else special.xlogy(self.prior_counts, distribution.p).sum(axis=-1)
 
 
 def simplices_of(es: Sequence[Any]) -> FieldSimplices:

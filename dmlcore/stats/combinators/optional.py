@@ -16,10 +16,11 @@ from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.partial import MISSING, ObservedRows, given
 from dmlcore.core.powers import HasProbabilities, HasTypical, MayBeMissing, Redraws
+from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.redraw import redrawn
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node, beside
-from dmlcore.core.weights import log_prior_of, share
+from dmlcore.core.weights import share
 from dmlcore.data.layouts import Explained, Layout, Maybe
 
 
@@ -59,6 +60,12 @@ class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMiss
     @cached_property
     def layout(self) -> Layout:
         return Maybe(self.label, self.dist.layout, self.missing_value)
+
+    @property
+    def missing_or_there(self) -> np.ndarray:
+        """Probabilities of missing and of present, `(2,)`."""
+        p: Any = self.p
+        return np.stack([p, 1 - p], axis=-1)
 
     @cached_property
     def log_shares(self) -> tuple[Any, Any]:
@@ -157,7 +164,7 @@ class OptionalEstimator(Estimator):
 
     def validate(self) -> None:
         (count,) = pseudo_counts(self.pseudo_count, 1, "OptionalEstimator")
-        self.derive(prior=np.full(2, count / 2) if count and self.est_prob else None)
+        self.derive(prior=PseudoCounts(np.full(2, count / 2), "missing_or_there") if count and self.est_prob else None)
 
     @cached_property
     def layout(self) -> Layout:
@@ -186,9 +193,6 @@ class OptionalEstimator(Estimator):
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> OptionalDistribution:
         p = None
         if self.est_prob:
-            before = None if previous is None or previous.p is None else np.stack([previous.p, 1 - previous.p], axis=-1)
-            p = share(own, self.prior, before)[..., 0]
+            before = None if previous is None or previous.p is None else previous.missing_or_there
+            p = share(self.with_prior(own), before)[..., 0]
         return self.law(dist=children[0], p=p, missing_value=self.missing_value)
-
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else log_prior_of(self.prior, np.stack([distribution.p, 1 - distribution.p], axis=-1))

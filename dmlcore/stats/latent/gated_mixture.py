@@ -22,9 +22,12 @@ from dmlcore.core.walk import shares_among
 from dmlcore.data.columns import Distinct, Option
 from dmlcore.data.layouts import Covariates, Fields, Layout, Maybe
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, but, given_components, mixed
-from dmlcore.stats.regression.distribution import known_values
-from dmlcore.stats.regression.labels import Design, LabelTape, chosen_rows, share_sums
-from dmlcore.stats.regression.multinomial import MultinomialLogisticRegressionDistribution, MultinomialLogisticRegressionEstimator
+from dmlcore.stats.regression.glm.label_predictors import Design, LabelTape, chosen_rows, share_sums
+from dmlcore.stats.regression.glm.regression_distribution import known_values
+from dmlcore.stats.regression.multinomial_logistic_regression import (
+    MultinomialLogisticRegressionDistribution,
+    MultinomialLogisticRegressionEstimator,
+)
 
 
 class GatedTape(MixtureTape):

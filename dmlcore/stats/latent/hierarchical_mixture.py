@@ -17,9 +17,10 @@ from dmlcore.core.distribution import Distribution, common_layout, cut, interlea
 from dmlcore.core.estimator import Estimator, impossible_under_all, pseudo_counts
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.powers import Exchange, HasTypical, Relabels
+from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, scaled_by_largest
-from dmlcore.core.weights import log_prior_of, share
+from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.kernels.codes import scatter_many
@@ -77,6 +78,11 @@ class HierarchicalMixtureDistribution(PosteriorMethods, Distribution, HasTypical
     @property
     def own_key(self) -> str | None:
         return self.keys[0]
+
+    @property
+    def choices(self) -> np.ndarray:
+        """Probabilities of the outer components, and beside each those of the topics in it, `(M, 1 + K)`."""
+        return np.concatenate([self.w[..., None], self.taus], axis=-1)
 
     @property
     def num_topics(self) -> int:
@@ -185,7 +191,7 @@ class HierarchicalMixtureEstimator(Estimator):
             raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat {error}") from None
         if w.shape != (M,) or taus.shape != (M, K):
             raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat must be (w, taus) of shapes {(M,)} and {(M, K)}")
-        self.derive(prior=(a * w, b * taus) if a or b else None)
+        self.derive(prior=PseudoCounts(np.column_stack([a * w, b * taus]), "choices") if a or b else None)
 
     @cached_property
     def layout(self) -> Layout:
@@ -226,13 +232,7 @@ class HierarchicalMixtureEstimator(Estimator):
         return Node(own, [*topics, send(self.len_estimator, tape.length, weights)])
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> HierarchicalMixtureDistribution:
-        a, b = (None, None) if self.prior is None else self.prior
-        w = share(own[..., 0], a, None if previous is None else previous.w)
-        taus = share(own[..., 1:], b, None if previous is None else previous.taus)
+        counts = self.with_prior(own)
+        w = share(counts[..., 0], None if previous is None else previous.w)
+        taus = share(counts[..., 1:], None if previous is None else previous.taus)
         return self.law(w=w, taus=taus, topics=children[:-1], len_dist=children[-1])
-
-    def log_prior(self, distribution: Any) -> float:
-        if self.prior is None:
-            return 0.0
-        a, b = self.prior
-        return log_prior_of(a, distribution.w) + log_prior_of(b, distribution.taus, 2)

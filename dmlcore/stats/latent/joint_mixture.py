@@ -17,11 +17,12 @@ from dmlcore.core.estimator import Estimator, impossible_part, impossible_under_
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import given
 from dmlcore.core.powers import Exchange, HasTypical, Relabels
+from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.rowlaws import Product
 from dmlcore.core.scoring import blocks_to_score
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components
-from dmlcore.core.weights import log_prior_of, share
+from dmlcore.core.weights import share
 from dmlcore.data.columns import Distinct
 from dmlcore.data.layouts import Fields
 from dmlcore.stats.latent.mixture import MixtureDistribution, Posteriors, given_components
@@ -246,7 +247,7 @@ class JointMixtureEstimator(Estimator):
         spread = np.ones(shape) if self.suff_stat is None else np.asarray(self.suff_stat, dtype=np.float64)
         if spread.shape != shape or not (spread >= 0).all() or not spread.sum() > 0:
             raise ParameterError(f"JointMixtureEstimator: suff_stat must be a matrix of numbers >= 0 of shape {shape}")
-        self.derive(prior=count * spread / spread.sum() if count else None)
+        self.derive(prior=PseudoCounts(count * spread / spread.sum(), "pairs") if count else None)
 
     @cached_property
     def layout(self) -> Fields:
@@ -288,10 +289,7 @@ class JointMixtureEstimator(Estimator):
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> JointMixtureDistribution:
         K1 = len(self.estimators1)
-        counts = own if self.prior is None else own + self.prior
-        w1 = share(counts.sum(axis=-1), None, None if previous is None else previous.w1)
-        taus12 = share(counts, None, None if previous is None else previous.taus12)
+        counts = self.with_prior(own)
+        w1 = share(counts.sum(axis=-1), None if previous is None else previous.w1)
+        taus12 = share(counts, None if previous is None else previous.taus12)
         return self.law(w1=w1, taus12=taus12, components1=children[:K1], components2=children[K1:])
-
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None else log_prior_of(self.prior, distribution.pairs, 2)

@@ -22,7 +22,7 @@ from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.scoring import blocks_to_score
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, DistinctTape
-from dmlcore.core.weights import drawn_components, log_prior_of, share, weight_prior
+from dmlcore.core.weights import drawn_components, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
 from dmlcore.stats.latent.summaries import MixtureSummaries
@@ -293,7 +293,7 @@ class MixtureEstimator(Estimator):
         return Node(shares.sum(axis=-1), send.shared_out(self.estimators, tape.scored.tapes, shares))
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> MixtureDistribution:
-        w = self.fixed_weights if self.fixed_weights is not None else share(own, self.prior, None if previous is None else previous.w)
+        w = self.fixed_weights if self.fixed_weights is not None else share(self.with_prior(own), None if previous is None else previous.w)
         if self.fixed_weights is not None and own.ndim > 1:
             w = np.broadcast_to(w, own.shape)
         return self.law(w=w, components=children)
@@ -304,9 +304,6 @@ class MixtureEstimator(Estimator):
     @property
     def fixed_fields(self) -> tuple[str, ...]:
         return () if self.fixed_weights is None else ("w",)
-
-    def log_prior(self, distribution: Any) -> float:
-        return 0.0 if self.prior is None or self.fixed_weights is not None else log_prior_of(self.prior, distribution.w)
 
 
 class HeterogeneousMixtureDistribution(MixtureDistribution):

@@ -148,10 +148,6 @@ class DiagonalGaussianEstimator(Estimator):
     def layout(self) -> Layout:
         return Vector(self.label, self.dim)
 
-    @property
-    def has_prior(self) -> bool:
-        return self.prior is not None and self.prior[1].count > 0
-
     def ties(self) -> Any:
         return self.keys[0], None, ()
 

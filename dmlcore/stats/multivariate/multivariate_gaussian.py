@@ -165,10 +165,6 @@ class MultivariateGaussianEstimator(Estimator):
     def layout(self) -> Layout:
         return Vector(self.label, self.dim)
 
-    @property
-    def has_prior(self) -> bool:
-        return self.prior is not None and self.prior[1].count > 0
-
     def with_gaps(self, allow: Any) -> Estimator:
         return PartialGaussianEstimator(**self.fields())
 

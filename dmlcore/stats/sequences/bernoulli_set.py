@@ -17,6 +17,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
 from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.powers import HasTypical
+from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts
 from dmlcore.data.sequences import LabelSet
 
@@ -128,10 +129,9 @@ class BernoulliSetEstimator(Estimator):
         if spread is not None:
             labels = labels.union(spread.labels)
         half = np.full(len(labels), 0.5) if spread is None else spread.lookup(labels, spread.values_array, 0.5)
-        return self.pinned(labels=labels, prior=Counts(labels, count * half, count) if count > 0 else None)
+        return self.pinned(labels=labels, prior=PseudoObservations(Counts(labels, count * half, count)) if count > 0 else None)
 
     def estimate(self, statistics: Counts, previous: Any = None) -> BernoulliSetDistribution:
-        total, held = statistics.total, statistics.over(self.labels)
-        if self.prior is not None:
-            total, held = total + self.prior.total, held + self.prior.weights
+        both = self.with_prior(statistics)
+        total, held = both.total, both.over(self.labels)
         return self.law(pmap=LabelMap(self.labels, np.minimum(held / across(total), 1.0)), min_prob=self.min_prob)

@@ -18,6 +18,7 @@ from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
 from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.powers import HasTypical
+from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts, Node, Sums
 from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
@@ -74,6 +75,11 @@ class MarkovChainDistribution(Distribution, HasTypical):
         else:
             log[..., column.started] += first
         return log, (column, length_tape)
+
+    def log_likelihood(self, statistics: Any) -> float:
+        initial, pairs, default = self._logs
+        first = self._initial.lookup(statistics.first.values, initial, default)
+        return first @ statistics.first.weights + self._pairs.lookup(statistics.pairs.values, pairs, default) @ statistics.pairs.weights
 
     def typical(self) -> list[Any]:
         return likeliest_path(self, Walks(self).typical_length())
@@ -151,14 +157,14 @@ class MarkovChainEstimator(Estimator):
         if count > 0 and len(labels):
             pairs = pairs.union(Vocabulary((a, b) for a in labels for b in labels))
             size = len(labels)
-            prior = (np.full(size, count / size), np.full(len(pairs), count / size))
+            every = Counts(labels, np.full(size, count / size)), Counts(pairs, np.full(len(pairs), count / size))
+            prior = PseudoObservations(Sums(first=every[0], pairs=every[1]))
         row = np.array([labels.place[a] for a, _ in pairs], dtype=np.intp)
         return self.pinned(labels=labels, pairs=pairs, row=row, prior=prior)
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> MarkovChainDistribution:
-        first, pairs = own.first.over(self.labels), own.pairs.over(self.pairs)
-        if self.prior is not None:
-            first, pairs = first + self.prior[0], pairs + self.prior[1]
+        both = self.with_prior(own)
+        first, pairs = both.first.over(self.labels), both.pairs.over(self.pairs)
         started = first.sum(axis=-1) > 0
         if previous is None and not np.all(started):
             raise DegenerateError(f"{self.label}: all sequences are empty; a first label is needed to estimate from")
@@ -173,11 +179,4 @@ class MarkovChainEstimator(Estimator):
             leaving = by_rows(scatter_many, ways, self.row, len(self.labels))[..., self.row]
             p = np.where(leaving > 0, ways / np.where(leaving > 0, leaving, 1.0), p)
         transitions = TransitionMap(LabelMap(self.pairs, p))
-        return self.law(init_prob_map=LabelMap(self.labels, share(first, None, before)), transition_map=transitions, len_dist=children[0])
-
-    def log_prior(self, distribution: Any) -> float:
-        if self.prior is None:
-            return 0.0
-        initial, pairs, default = distribution._logs
-        first = distribution._initial.lookup(self.labels, initial, default)
-        return first @ self.prior[0] + distribution._pairs.lookup(self.pairs, pairs, default) @ self.prior[1]
+        return self.law(init_prob_map=LabelMap(self.labels, share(first, before)), transition_map=transitions, len_dist=children[0])

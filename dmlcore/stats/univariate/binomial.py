@@ -148,7 +148,7 @@ class BinomialEstimator(Estimator):
         return self.pinned(pinned_range=ends, prior=pseudo_observations(self, statistics, law))
 
     def estimate(self, statistics: Sums, previous: Any = None) -> BinomialDistribution:
-        both = statistics if self.prior is None else statistics + self.prior
+        both = self.with_prior(statistics)
         low, high = self.pinned_range or self._range(statistics)  # type: ignore[misc]
         p = (both.x / both.count - low) / (high - low) if high > low else 0.0 * both.count
         return self.law(p=np.clip(p, 0.0, 1.0), n=high - low, min_val=low)

@@ -17,6 +17,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.powers import HasEntropy, HasMode, HasProbabilities
+from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Labels
 
@@ -121,15 +122,14 @@ class CategoricalEstimator(Estimator):
         prior, spread = None, self.stored("suff_stat")
         if count > 0 and spread is not None:
             labels = labels.union(spread.labels)
-            prior = Counts(labels, count * spread.lookup(labels, spread.values_array, 0.0))
+            prior = PseudoObservations(Counts(labels, count * spread.lookup(labels, spread.values_array, 0.0)))
         elif count > 0 and len(labels):
-            prior = Counts(labels, np.full(len(labels), count / len(labels)))
+            prior = PseudoObservations(Counts(labels, np.full(len(labels), count / len(labels))))
         return self.pinned(labels=labels, prior=prior, unseen=1.0 / (statistics.count + 1.0))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> CategoricalDistribution:
         labels = statistics.values if self.labels is None else self.labels
-        weights = statistics.weights if self.labels is None else statistics.over(self.labels)
-        weights = weights if self.prior is None else weights + self.prior.weights
+        weights = self.with_prior(statistics).over(labels)
         default = self.chance_of_unseen
         if default is None:
             default = 1.0 / (statistics.count + 1.0)

@@ -110,7 +110,7 @@ class ExponentialEstimator(Estimator):
         return self.pinned(floor=MEAN_FLOOR * mean, prior=pseudo_observations(self, statistics, self._law()))
 
     def estimate(self, statistics: Sums, previous: Any = None) -> ExponentialDistribution:
-        both = statistics if self.prior is None else statistics + self.prior
+        both = self.with_prior(statistics)
         beta = np.maximum(both.x / both.count, self.floor)
         if np.any(beta <= 0):
             raise DegenerateError(f"{self.label}: all values are zero, so the mean has no maximum; {REMEDY}")

@@ -17,6 +17,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.powers import Univariate
+from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import LogMoments
 from dmlcore.data.layouts import Real
 
@@ -149,13 +150,13 @@ class GammaEstimator(Estimator):
             gap = statistics.gap / statistics.count if mean is None and log is None else None
             mean = statistics.mean if mean is None else mean
             log = math.log(statistics.mean) - statistics.gap / statistics.count if log is None else log
-            prior = LogMoments(count, mean, count * (self._gap(mean, log) if gap is None else gap))
-        both = statistics if prior is None else statistics + prior
+            prior = PseudoObservations(LogMoments(count, mean, count * (self._gap(mean, log) if gap is None else gap)))
+        both = statistics if prior is None else prior.added_to(statistics)
         floor = GAP_FLOOR * both.gap / both.count if both.count > 0 else 0.0
         return self.pinned(prior=prior, floor=floor if floor > GAP_FLOOR * GAP_ROUNDING else 0.0)
 
     def estimate(self, statistics: LogMoments, previous: Any = None) -> GammaDistribution:
-        both = statistics if self.prior is None else statistics + self.prior
+        both = self.with_prior(statistics)
         gap = np.maximum(both.gap / both.count, self.floor)
         if np.any(gap <= (0.0 if self.floor > 0 else GAP_ROUNDING)):
             value = float(np.ravel(both.mean)[np.nanargmin(gap)])

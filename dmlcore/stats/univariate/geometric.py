@@ -80,5 +80,5 @@ class GeometricEstimator(MeanEstimator):
     stacks = True
 
     def estimate(self, statistics: Sums, previous: Any = None) -> GeometricDistribution:
-        both = statistics if self.prior is None else statistics + self.prior
+        both = self.with_prior(statistics)
         return self.law(p=np.minimum(both.count / both.x, 1.0))

@@ -18,6 +18,7 @@ from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.powers import HasProbabilities, Univariate
+from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, weights_inside
@@ -191,12 +192,12 @@ class IntegerCategoricalEstimator(RangeEstimator):
             raise ParameterError(f"IntegerCategoricalEstimator: suff_stat must have {need}, got {got}")
         spread = np.zeros(size)
         spread[start : start + len(shares)] = shares
-        return self.pinned(pinned_range=ends, stacks=stacks, prior=self.family(low, spread).expected_statistics(count))
+        return self.pinned(pinned_range=ends, stacks=stacks, prior=PseudoObservations(self.family(low, spread).expected_statistics(count)))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> IntegerCategoricalDistribution:
         low, high = self.pinned_range or (int(statistics.values[0]), int(statistics.values[-1]))
         size = table_size(low, high, self.label)
-        parts = [statistics] if self.prior is None else [self.prior, statistics]
+        parts = [statistics] if self.prior is None else [self.prior.statistics, statistics]
         kept: Any
         if SparseTable.suits(size, sum(len(part.values) for part in parts)):
             places, weights = weights_inside(reduce(add, parts), low, high)

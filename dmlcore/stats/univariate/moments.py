@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.base.numerics import by_rows
 from dmlcore.core.declared import keys, name, setting
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
+from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Moments, Scatter, beside
 
 VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value
@@ -37,10 +39,6 @@ class MomentsEstimator(Estimator):
 
     def validate(self) -> None:
         check_prior(self)
-
-    @property
-    def has_prior(self) -> bool:
-        return self.prior is not None and self.prior[1].count > 0
 
     def resolve(self, statistics: Moments) -> Self:
         check_scale(self.label, statistics)
@@ -127,8 +125,27 @@ def or_nearly(mean: Any) -> str:
     return " (or differ by less than 1e-154: multiply them by a constant)" if np.any(tiny & (np.asarray(mean) != 0)) else ""
 
 
-def prior_moments(estimator: Any, pooled: Moments) -> tuple[Moments, Moments] | None:
-    """Pseudo-observations: `Moments` of the mean alone, and of the variance alone. `pooled` are the moments of all the data."""
+@dataclass(frozen=True, eq=False)
+class PseudoMoments(Prior):
+    """Observations that were never made, some of which speak of the mean alone, and others of the variance (or covariance) alone."""
+
+    about: Moments
+    spread: Moments
+
+    @property
+    def decides(self) -> bool:  # type: ignore[override]
+        return bool(self.spread.count > 0)
+
+    def added_to(self, statistics: Any) -> Any:
+        both = statistics + self.about
+        return type(both)(statistics.count + self.spread.count, both.mean, both.m2 + self.spread.m2)
+
+    def log_density(self, law: Any) -> Any:
+        return law.log_likelihood((self.about, self.spread))
+
+
+def prior_moments(estimator: Any, pooled: Moments) -> PseudoMoments | None:
+    """Pseudo-observations, as an estimator's settings and the moments of all the data say."""
     a, b = pseudo_counts(estimator.pseudo_count, 2, type(estimator).__name__)
     m, v = (None, None) if estimator.suff_stat is None else estimator.suff_stat
     if (a == 0 and b == 0) or (pooled.count == 0 and (m is None or v is None)):
@@ -138,7 +155,7 @@ def prior_moments(estimator: Any, pooled: Moments) -> tuple[Moments, Moments] | 
     if pooled.count > 0 and (np.shape(m), np.shape(v)) != (np.shape(pooled.mean), np.shape(pooled.m2)):
         need = f"shapes {np.shape(pooled.mean)} and {np.shape(pooled.m2)}"
         raise ParameterError(f"{type(estimator).__name__}: suff_stat must have {need}, got {np.shape(m)} and {np.shape(v)}")
-    return type(pooled)(a, m, 0.0 * v), type(pooled)(b, m, b * v)
+    return PseudoMoments(type(pooled)(a, m, 0.0 * v), type(pooled)(b, m, b * v))
 
 
 def posterior_moments(estimator: Any, statistics: Moments) -> tuple[Any, Any]:
@@ -148,10 +165,8 @@ def posterior_moments(estimator: Any, statistics: Moments) -> tuple[Any, Any]:
             return statistics.mean, variance_of(statistics)
         count = np.where(statistics.count > 0, statistics.count, 1.0)  # a place without any keeps its law, whatever is said of it here
         return statistics.mean, statistics.m2 / beside(count, statistics.m2)
-    about, spread = estimator.prior
-    both = statistics + about
-    count = statistics.count + spread.count
-    return both.mean, (both.m2 + spread.m2) / beside(count, both.m2) if np.any(count > 0) else 0.0 * both.m2
+    both = estimator.with_prior(statistics)
+    return both.mean, both.m2 / beside(both.count, both.m2) if np.any(both.count > 0) else 0.0 * both.m2
 
 
 def relative_variance(variance: Any, floor: Any) -> Any:

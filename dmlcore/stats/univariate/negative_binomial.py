@@ -134,7 +134,7 @@ class NegativeBinomialEstimator(Estimator):
         return self.pinned(prior=pseudo_observations(self, statistics, self._law()))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> NegativeBinomialDistribution:
-        both = statistics if self.prior is None else statistics + self.prior
+        both = self.with_prior(statistics)
         y, w = both.values.astype(np.float64), both.weights / both.weights.sum(axis=-1, keepdims=True)
         mu = np.asarray(w @ y)
         dispersion = np.array(np.broadcast_to(1.0 if previous is None else previous.dispersion, mu.shape))

@@ -90,5 +90,5 @@ class PoissonEstimator(MeanEstimator):
     stacks = True
 
     def estimate(self, statistics: Sums, previous: Any = None) -> PoissonDistribution:
-        both = statistics if self.prior is None else statistics + self.prior
+        both = self.with_prior(statistics)
         return self.law(lam=both.x / both.count)

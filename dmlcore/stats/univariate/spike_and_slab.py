@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.powers import Univariate
+from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Count
 from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, whole_quantile
@@ -149,27 +151,33 @@ class SpikeAndSlabEstimator(RangeEstimator):
             return self
         (count,), size = pseudo_counts(self.pseudo_count, 1, "SpikeAndSlabEstimator"), ends[1] - ends[0] + 1
         k, p = (ends[0], 1.0 / size) if self.suff_stat is None else self.suff_stat
-        prior = (count, self.family(k, size, p, ends[0])) if count > 0 else None
+        prior = SpikedObservations(count, self.family(k, size, p, ends[0])) if count > 0 else None
         return self.pinned(pinned_range=ends, prior=prior)
 
     def estimate(self, statistics: Counts, previous: Any = None) -> SpikeAndSlabDistribution:
         low, high = self.pinned_range or (int(statistics.values[0]), int(statistics.values[-1]))
         values, weights = statistics.values, np.where((statistics.values >= low) & (statistics.values <= high), statistics.weights, 0.0)
-        total = weights.sum(axis=-1)
-        if self.prior is not None:  # values without data weigh alike, but for its spike: the first of them stands for all
-            count, law = self.prior
-            total = total + count
-            values = np.union1d(statistics.values, [low, law.k])
-            weights = Counts(statistics.values, weights).over(values)
-            weights[..., (values >= low) & (values <= high)] += count * law._slab
-            weights[..., np.searchsorted(values, law.k)] += count * (law.p - law._slab)
-        spike, size = np.argmax(weights, axis=-1), high - low + 1
-        p = np.clip(weights.max(axis=-1) / total, 1.0 / size, 1.0)
-        return self.law(k=values[spike], num_vals=size, p=p, min_val=low)
+        both = self.with_prior(Counts(values, weights))
+        spike, size = np.argmax(both.weights, axis=-1), high - low + 1
+        p = np.clip(both.weights.max(axis=-1) / both.total, 1.0 / size, 1.0)
+        return self.law(k=both.values[spike], num_vals=size, p=p, min_val=low)
 
-    def log_prior(self, distribution: Any) -> float:
-        if self.prior is None:
-            return 0.0
-        count, law = self.prior
-        at_spike = np.where(distribution.k == law.k, law.p, law._slab)
-        return count * (special.xlogy(at_spike, distribution.p) + special.xlogy(1 - at_spike, distribution._slab))
+
+@dataclass(frozen=True, eq=False)
+class SpikedObservations(Prior):
+    """So many observations that were never made, in proportion to a law of the same range."""
+
+    count: float
+    law: SpikeAndSlabDistribution
+
+    def added_to(self, statistics: Counts) -> Counts:
+        law = self.law  # its values without data weigh alike, but for its spike: the first of them stands for all
+        values = np.union1d(statistics.values, [law.min_val, law.k])
+        weights = statistics.over(values)
+        weights[..., (values >= law.min_val) & (values < law.min_val + law.num_vals)] += self.count * law._slab
+        weights[..., np.searchsorted(values, law.k)] += self.count * (law.p - law._slab)
+        return Counts(values, weights, statistics.total + self.count)
+
+    def log_density(self, law: Any) -> Any:
+        at_spike = np.where(law.k == self.law.k, self.law.p, self.law._slab)
+        return self.count * (special.xlogy(at_spike, law.p) + special.xlogy(1 - at_spike, law._slab))

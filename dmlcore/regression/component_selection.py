@@ -8,8 +8,8 @@ from typing import Any
 
 from dmlcore.base.errors import ParameterError
 from dmlcore.regression.model import MixtureRegression
-from dmlcore.regression.sharing import sharing_of
-from dmlcore.regression.tables import NamedColumns
+from dmlcore.regression.named_columns import NamedColumns
+from dmlcore.regression.shared_coefficients import sharing_of
 from dmlcore.selection.criteria import CRITERIA
 from dmlcore.selection.sweep import Selection, select
 from dmlcore.stats.regression.penalties import Penalty

@@ -20,8 +20,8 @@ from dmlcore.core.declared import name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.layouts import Anything
-from dmlcore.stats.regression.domains import Named
-from dmlcore.stats.regression.scoring import STRIDE, pseudo_solved, shortened, whitening
+from dmlcore.stats.regression.glm.coefficients import Named
+from dmlcore.stats.regression.glm.scoring import STRIDE, pseudo_solved, shortened, whitening
 
 
 class CommonParametersDistribution(Distribution):

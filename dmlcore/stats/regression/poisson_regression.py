@@ -11,9 +11,9 @@ from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, deviance, stirling_error
 from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, setting
 from dmlcore.data.layouts import Count
-from dmlcore.stats.regression.distribution import HIGHEST
-from dmlcore.stats.regression.rows import Rows, Tape
-from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
+from dmlcore.stats.regression.glm.predictors import Rows, Tape
+from dmlcore.stats.regression.glm.regression_distribution import HIGHEST
+from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution
 
 STARTING = 0.1  # added to a count to give its first mean

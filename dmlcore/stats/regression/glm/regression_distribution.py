@@ -21,8 +21,8 @@ from dmlcore.core.rowlaws import Atom, EachRow, RowLaw
 from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Covariates, Layout, Real
 from dmlcore.stats.multivariate.vectors import check_dimension
-from dmlcore.stats.regression.domains import Coefficients, MaybeReal
-from dmlcore.stats.regression.rows import Rows, Tape, as_floats, impossible_response, predictors, row_layout
+from dmlcore.stats.regression.glm.coefficients import Coefficients, MaybeReal
+from dmlcore.stats.regression.glm.predictors import Rows, Tape, as_floats, impossible_response, predictors, row_layout
 
 HIGHEST = 300.0  # linear predictors of log links beyond this are cut, so that means, and informations made of them, stay finite
 

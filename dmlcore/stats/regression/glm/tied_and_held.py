@@ -17,11 +17,11 @@ from dmlcore.base.domains import Domain, PartlyFree
 from dmlcore.base.errors import ParameterError
 from dmlcore.core.declared import child, parameter
 from dmlcore.core.statistics import Node, beside
-from dmlcore.stats.regression.common import CommonParametersDistribution, CommonParametersEstimator, Contributions, Share
-from dmlcore.stats.regression.distribution import RegressionDistribution
-from dmlcore.stats.regression.domains import Places
-from dmlcore.stats.regression.estimator import RegressionEstimator
-from dmlcore.stats.regression.scoring import Frame, level_of
+from dmlcore.stats.regression.glm.coefficients import Places
+from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator, Contributions, Share
+from dmlcore.stats.regression.glm.regression_distribution import RegressionDistribution
+from dmlcore.stats.regression.glm.regression_estimator import RegressionEstimator
+from dmlcore.stats.regression.glm.scoring import Frame, level_of
 
 INTERCEPT = "intercept"
 

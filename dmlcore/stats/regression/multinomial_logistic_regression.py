@@ -16,12 +16,12 @@ from dmlcore.core.statistics import Node
 from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Covariates, Explained, Labels
 from dmlcore.stats.multivariate.vectors import check_dimension
-from dmlcore.stats.regression.distribution import RegressionDistribution
-from dmlcore.stats.regression.domains import Coefficients, MaybeVector
-from dmlcore.stats.regression.estimator import RegressionEstimator
-from dmlcore.stats.regression.labels import Design, LabelStart, LabelTape, chosen_rows, distinct_labels, share_sums
-from dmlcore.stats.regression.rows import at_centre
-from dmlcore.stats.regression.scoring import STRIDE, Frame, Scoring, level_of
+from dmlcore.stats.regression.glm.coefficients import Coefficients, MaybeVector
+from dmlcore.stats.regression.glm.label_predictors import Design, LabelStart, LabelTape, chosen_rows, distinct_labels, share_sums
+from dmlcore.stats.regression.glm.predictors import at_centre
+from dmlcore.stats.regression.glm.regression_distribution import RegressionDistribution
+from dmlcore.stats.regression.glm.regression_estimator import RegressionEstimator
+from dmlcore.stats.regression.glm.scoring import STRIDE, Frame, Scoring, level_of
 from dmlcore.stats.univariate.categorical import CategoricalDistribution
 from dmlcore.stats.univariate.row_labels import RowLabels
 

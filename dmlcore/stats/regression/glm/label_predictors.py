@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.labels import Vocabulary
-from dmlcore.stats.regression.scoring import Scoring, squares_about
+from dmlcore.stats.regression.glm.scoring import Scoring, squares_about
 
 
 class Design:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -11,13 +12,29 @@ from dmlcore.base.domains import nonnegative
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.declared import parameter, setting
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Covariates, Layout
-from dmlcore.stats.regression.design import column_name
-from dmlcore.stats.regression.domains import ColumnNames
+from dmlcore.stats.regression.glm.coefficients import ColumnNames
+from dmlcore.stats.regression.glm.design import column_name
+from dmlcore.stats.regression.glm.predictors import Rows, Tape, impossible_response, row_layout
+from dmlcore.stats.regression.glm.scoring import LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, WEAK_SUPPORT, Frame, Scoring, level_of, scorings
 from dmlcore.stats.regression.penalties import MaybePenalty, Penalty, Ridge
-from dmlcore.stats.regression.rows import Rows, Tape, impossible_response, row_layout
-from dmlcore.stats.regression.scoring import LEVEL_FLOOR, SHAPE_FLOOR, STRIDE, WEAK_SUPPORT, Frame, Scoring, level_of, scorings
+
+
+@dataclass(frozen=True, eq=False)
+class CoefficientPrior(Prior):
+    """A penalty of coefficients, whose own part in an estimate is its step."""
+
+    penalty: Penalty
+
+    decides = False
+
+    def added_to(self, statistics: Any) -> Any:
+        return statistics
+
+    def log_density(self, law: Any) -> Any:
+        return self.penalty.log_density(law.coef)
 
 
 class RegressionEstimator(Estimator):
@@ -61,6 +78,10 @@ class RegressionEstimator(Estimator):
         return Ridge(self.ridge) if self.penalty is None else self.penalty  # type: ignore[no-any-return]
 
     @cached_property
+    def prior(self) -> Prior:  # type: ignore[override]
+        return CoefficientPrior(self.prior_of_coef)
+
+    @cached_property
     def layout(self) -> Layout:
         family: Any = self.family
         return row_layout(self, Covariates(self.label, None if self.names is None else len(self.names)), family.response(self.label))
@@ -69,10 +90,6 @@ class RegressionEstimator(Estimator):
     def has_trials(self) -> bool:
         """Whether observations hold a number of trials."""
         return False
-
-    @property
-    def has_prior(self) -> bool:
-        return False  # what there is says nothing of an intercept
 
     # -- what a family implements --------------------------------------------------------------------------------------
 
@@ -146,9 +163,6 @@ class RegressionEstimator(Estimator):
         step = self.frame.step(scoring, coef[..., None, :], self.shape_floor, self.level_floor, stride, self.changes(previous))
         before = 0.0 if previous is None or previous.intercept is None else previous.intercept
         return (before + step.intercept[..., 0] if self.intercept else None), coef + step.coef[..., 0, :], step.undetermined
-
-    def log_prior(self, distribution: Any) -> Any:
-        return self.prior_of_coef.log_density(distribution.coef)
 
     def left_out(self, distribution: Any) -> dict[str, np.ndarray]:
         return {"coef": self.prior_of_coef.left_out(distribution.coef)}

@@ -18,7 +18,7 @@ from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import joined
 from dmlcore.core.statistics import Scatter, beside, nothing
 from dmlcore.stats.multivariate.vectors import lower_inverse
-from dmlcore.stats.regression.design import collinearity, roots_of_diagonal
+from dmlcore.stats.regression.glm.design import collinearity, roots_of_diagonal
 from dmlcore.stats.regression.penalties import Penalty
 
 SHAPE_FLOOR = 1e-7  # information in a direction, relative to that of all the data, below which parameters stay where they are

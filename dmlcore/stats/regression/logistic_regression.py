@@ -11,8 +11,8 @@ from dmlcore.base.errors import ParameterError
 from dmlcore.base.support import whole_range
 from dmlcore.core.declared import keys, name, setting
 from dmlcore.data.layouts import Count
-from dmlcore.stats.regression.rows import Rows, Tape
-from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
+from dmlcore.stats.regression.glm.predictors import Rows, Tape
+from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution
 
 BINARY, SUCCESSES = whole_range(0, 1), whole_range(0, None)

@@ -13,11 +13,11 @@ from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Count
-from dmlcore.stats.regression.distribution import HIGHEST
-from dmlcore.stats.regression.poisson import first_log_link
-from dmlcore.stats.regression.rows import Rows, Tape
-from dmlcore.stats.regression.scoring import Scoring
-from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
+from dmlcore.stats.regression.glm.predictors import Rows, Tape
+from dmlcore.stats.regression.glm.regression_distribution import HIGHEST
+from dmlcore.stats.regression.glm.scoring import Scoring
+from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
+from dmlcore.stats.regression.poisson_regression import first_log_link
 from dmlcore.stats.univariate.negative_binomial import (
     LEAST_DISPERSION,
     MOST_DISPERSION,

@@ -12,10 +12,10 @@ from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, log_gap, stirling
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.statistics import LogMoments, Sums
-from dmlcore.stats.regression.distribution import HIGHEST
-from dmlcore.stats.regression.rows import Rows, Tape
-from dmlcore.stats.regression.scoring import Scoring
-from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
+from dmlcore.stats.regression.glm.predictors import Rows, Tape
+from dmlcore.stats.regression.glm.regression_distribution import HIGHEST
+from dmlcore.stats.regression.glm.scoring import Scoring
+from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.gamma import GAP_FLOOR, GammaDistribution, shape_of
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import ParameterError, shorten
-from dmlcore.regression.tables import check_cells
-from dmlcore.stats.regression.gamma import GammaRegressionEstimator
-from dmlcore.stats.regression.linear import LinearRegressionEstimator
-from dmlcore.stats.regression.logistic import LogisticRegressionEstimator
-from dmlcore.stats.regression.negative_binomial import NegativeBinomialRegressionEstimator
-from dmlcore.stats.regression.poisson import PoissonRegressionEstimator
+from dmlcore.regression.named_columns import check_cells
+from dmlcore.stats.regression.gamma_regression import GammaRegressionEstimator
+from dmlcore.stats.regression.linear_regression import LinearRegressionEstimator
+from dmlcore.stats.regression.logistic_regression import LogisticRegressionEstimator
+from dmlcore.stats.regression.negative_binomial_regression import NegativeBinomialRegressionEstimator
+from dmlcore.stats.regression.poisson_regression import PoissonRegressionEstimator
 
 
 @dataclass(frozen=True)

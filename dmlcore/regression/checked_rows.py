@@ -12,9 +12,9 @@ from dmlcore.base.errors import DataError
 from dmlcore.data.columns import Column, Ragged, Record, ends_of
 from dmlcore.data.encoded import Encoded
 from dmlcore.data.frames import check_paired
-from dmlcore.regression.families import FAMILIES, checked_response, checked_trials
+from dmlcore.regression.named_columns import NamedColumns, check_rows, finite_column, is_name, label_codes, names_in, raw, weights_of
+from dmlcore.regression.responses import FAMILIES, checked_response, checked_trials
 from dmlcore.regression.schema import Response, Schema, complete, matched, own_role, per_response, responses_in
-from dmlcore.regression.tables import NamedColumns, check_rows, finite_column, is_name, label_codes, names_in, raw, weights_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,11 +15,13 @@ from dmlcore.base.numerics import HALF_LOG_2PI, across, joined
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.estimator import REMEDY, pseudo_counts
+from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Scatter, Sums
 from dmlcore.stats.multivariate.normals import Normals
-from dmlcore.stats.regression.rows import Rows, Tape
-from dmlcore.stats.regression.scoring import Scoring, scatter_matrices, times
-from dmlcore.stats.regression.sharing import SharingDistribution, SharingEstimator
+from dmlcore.stats.regression.glm.predictors import Rows, Tape
+from dmlcore.stats.regression.glm.scoring import Scoring, scatter_matrices, times
+from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
+from dmlcore.stats.regression.penalties import Penalty
 from dmlcore.stats.univariate.gaussian import GaussianDistribution
 from dmlcore.stats.univariate.moments import RELATIVE_ROUNDING, VARIANCE_FLOOR, check_scale, floor_message, relative_variance, variance_of
 
@@ -112,9 +116,10 @@ class LinearRegressionEstimator(SharingEstimator):
         out = super().resolve(statistics)
         response = Scatter(statistics.count, statistics.mean[-1], statistics.m2[-1, -1])
         (count,) = pseudo_counts(self.pseudo_count, 1, "LinearRegressionEstimator")
-        prior = None
+        prior = self.prior
         if count > 0:
-            prior = count, self.suff_stat if self.suff_stat is not None else self._one_line(statistics)
+            variance = self._one_line(statistics) if self.suff_stat is None else self.suff_stat
+            prior = LinePrior(self.prior_of_coef, count, variance)
         rounding = float(RELATIVE_ROUNDING * response.mean)
         return out.pinned(floor=VARIANCE_FLOOR * variance_of(response), noise=rounding * rounding, prior=prior)
 
@@ -123,13 +128,16 @@ class LinearRegressionEstimator(SharingEstimator):
         plain: Any = self.replace(tied=(), held=(), common=None, pseudo_count=None).resolve(statistics)
         return squares(statistics, *plain.moved(statistics, None)[:2]) / statistics.count
 
+    @cached_property
+    def prior(self) -> Prior:  # type: ignore[override]
+        return LinePrior(self.prior_of_coef)
+
     def precision(self, law: Any) -> float:
         return 1.0 if law is None else 1.0 / law.sigma2
 
     def scale_sums(self, statistics: Scatter, intercept: Any, coef: np.ndarray) -> Sums:
-        count, variance = (0.0, 0.0) if self.prior is None else self.prior
         total = squares(statistics, intercept, coef) - 2 * self.prior_of_coef.log_density(coef)
-        return Sums(count=statistics.count + count, squares=total + count * variance)
+        return self.with_prior(Sums(count=statistics.count, squares=total))
 
     def scale_from(self, sums: Sums, previous: Any) -> Any:
         variance = sums.squares / sums.count
@@ -138,17 +146,29 @@ class LinearRegressionEstimator(SharingEstimator):
             raise DegenerateError(f"{self.label}: all responses lie on the line, so the variance has no maximum; {REMEDY}")
         return sigma2
 
-    def log_prior(self, distribution: Any) -> float:
-        sigma2 = distribution.sigma2
-        count, variance = (0.0, 0.0) if self.prior is None else self.prior
-        return self.prior_of_coef.log_density(distribution.coef) / sigma2 - 0.5 * count * (np.log(sigma2) + variance / sigma2)
-
     def degenerate(self, distribution: Any) -> str | None:
         exact = floor_message(self.label, distribution.sigma2, self.floor, "passes through all its responses")
         return exact or super().degenerate(distribution)
 
     def spread(self, distribution: Any) -> Any:
         return relative_variance(distribution.sigma2, self.floor)
+
+
+@dataclass(frozen=True, eq=False)
+class LinePrior(Prior):
+    """A penalty of coefficients in units of the variance, and `count` observations that were never made, which say what that is."""
+
+    penalty: Penalty
+    count: float = 0.0
+    variance: float = 0.0
+
+    decides = False
+
+    def added_to(self, statistics: Sums) -> Sums:
+        return Sums(count=statistics.count + self.count, squares=statistics.squares + self.count * self.variance)
+
+    def log_density(self, law: Any) -> Any:
+        return self.penalty.log_density(law.coef) / law.sigma2 - 0.5 * self.count * (np.log(law.sigma2) + self.variance / law.sigma2)
 
 
 def squares(statistics: Scatter, intercept: Any, coef: np.ndarray) -> Any:

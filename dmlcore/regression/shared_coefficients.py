@@ -10,8 +10,8 @@ from typing import Any
 
 from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.data.frames import check_paired
-from dmlcore.regression.families import FAMILIES
-from dmlcore.regression.tables import NamedColumns, check_rows, is_name, names_in
+from dmlcore.regression.named_columns import NamedColumns, check_rows, is_name, names_in
+from dmlcore.regression.responses import FAMILIES
 
 
 @dataclass(frozen=True)

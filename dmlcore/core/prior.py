@@ -1,0 +1,60 @@
+"""What is known of a law before there are data, in one shape for every family. A new kind of prior is a class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dmlcore.base import special
+from dmlcore.base.errors import StructureError
+
+
+class Prior:
+    """Base. What is known, as observations that were never made would say it: it goes with the statistics of those that were."""
+
+    decides: ClassVar[bool] = True
+    """Whether an estimate has an answer without data."""
+
+    def added_to(self, statistics: Any) -> Any:
+        """Statistics at which the maximum of the likelihood is that of likelihood and prior together."""
+        raise StructureError(f"{type(self).__name__} has no added_to(statistics)")
+
+    def log_density(self, law: Any) -> Any:
+        """What it adds to the objective at a law, up to a constant; at a stack, of each place."""
+        raise StructureError(f"{type(self).__name__} has no log_density(law)")
+
+
+@dataclass(frozen=True, eq=False)
+class PseudoObservations(Prior):
+    """Observations that were never made, as their statistics."""
+
+    statistics: Any
+
+    def added_to(self, statistics: Any) -> Any:
+        return statistics + self.statistics
+
+    def log_density(self, law: Any) -> Any:
+        return law.log_likelihood(self.statistics)
+
+
+@dataclass(frozen=True, eq=False)
+class PseudoCounts(Prior):
+    """Counts of classes that were never seen: a Dirichlet density of their probabilities, which stand in an attribute of the law."""
+
+    counts: np.ndarray
+    probabilities: str
+
+    def added_to(self, statistics: Any) -> Any:
+        return statistics + self.counts
+
+    def log_density(self, law: Any) -> Any:
+        each = special.xlogy(self.counts, getattr(law, self.probabilities))  # none of them at probability zero add nothing
+        return each.sum(axis=tuple(range(-self.counts.ndim, 0)))[()]
+
+
+def prior_of(estimator: Any) -> Prior | None:
+    """What an estimator knows beforehand; statistics that a user's leaf has as its `prior` are those of pseudo-observations."""
+    prior = estimator.prior
+    return prior if prior is None or isinstance(prior, Prior) else PseudoObservations(prior)
