@@ -1,7 +1,7 @@
-"""Scoring a model outside a fit: a model that is used again, or on many rows, is scored through stacks.
+"""Scoring a model outside a fit, through stacks.
 
-The like components of its mixtures are then held together (`dmlcore.core.stacks`), so that their number costs arithmetic and no calls. The
-stacks are made once, and kept beside the model; making them costs more than to score one row.
+The like components of its mixtures are held together (`dmlcore.core.stacks`), so that their number costs arithmetic and no calls. The stacks
+are made at the first use, and kept beside the model.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from dmlcore.core.keys import preorder
 from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.data.encoded import Encoded
 
-ROWS_FOR_STACKS = 200  # from here on stacks are made at the first use
-ONCE, ITSELF = "once", "itself"  # what a model keeps in place of stacks: it was used once; none can be made
+ITSELF = "itself"  # what a model keeps in place of stacks where none can be made
 
 
 def log_densities(model: Any, data: Encoded, threads: int | None = None) -> np.ndarray:
     """Log densities `(n,)` of all rows."""
-    model = to_score(model, len(data))
+    model = to_score(model)
     tables = DistinctCache()
 
     def work(block: tuple[int, int, Any]) -> np.ndarray:
@@ -36,18 +35,15 @@ def log_densities(model: Any, data: Encoded, threads: int | None = None) -> np.n
 
 def blocks_to_score(model: Any, encoded: Encoded) -> Iterator[tuple[int, int, Any, Forward, Any]]:
     """`(start, stop, model, score, column)` for each block: the model as it is scored; tables of distinct values are shared."""
-    model = to_score(model, len(encoded))
+    model = to_score(model)
     tables = DistinctCache()
     for start, stop, column in encoded.blocks:
         yield start, stop, model, Forward(model.repeated, tables), column
 
 
-def to_score(model: Any, rows: int) -> Any:
-    """The same law in the form in which so many rows are scored: from the second time on, or where they are many, with stacks."""
-    if model.scored_as is None and rows < ROWS_FOR_STACKS:
-        model.derive(scored_as=ONCE)
-        return model
-    if model.scored_as is None or model.scored_as is ONCE:
+def to_score(model: Any) -> Any:
+    """The same law in the form in which it is scored. Always the same, as other forms may differ in the last bit."""
+    if model.scored_as is None:
         stacks = _Stacks().of(model)
         model.derive(scored_as=ITSELF if stacks is model else stacks)
     return model if model.scored_as is ITSELF else model.scored_as

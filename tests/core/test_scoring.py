@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dmlcore.core.keys import preorder
-from dmlcore.core.scoring import ROWS_FOR_STACKS, to_score
+from dmlcore.core.scoring import to_score
 from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.stats import (
     BernoulliSetDistribution,
@@ -44,9 +44,8 @@ def one_by_one(model: Any, encoded: Any) -> np.ndarray:
 
 def test_the_components_of_a_model_that_is_used_are_one_stack() -> None:
     model = MixtureDistribution([record(k) for k in range(4)], [0.1, 0.2, 0.3, 0.4])
-    rows = model.sample(2 * ROWS_FOR_STACKS, rng=1)
-    assert to_score(model, 1) is model
-    assert to_score(model, 1).components[0].batch == (4,)
+    rows = model.sample(400, rng=1)
+    assert to_score(model).components[0].batch == (4,)
     encoded = model.seq_encode(rows)
     np.testing.assert_allclose(model.seq_log_density(encoded), one_by_one(model, encoded), rtol=1e-12)
     logs = np.array([one_by_one(component, encoded) for component in model.components]).T
@@ -63,7 +62,7 @@ def test_every_model_scores_the_same_through_stacks(example: Any) -> None:
     model = pickle.loads(pickle.dumps(example.law))
     encoded = model.seq_encode([*example.data(40), *example.off])
     expected = one_by_one(model, encoded)
-    stacks = to_score(model, ROWS_FOR_STACKS)
+    stacks = to_score(model)
     np.testing.assert_allclose(one_by_one(stacks, encoded), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -71,7 +70,7 @@ def test_what_is_one_object_stays_one() -> None:
     topics = [GaussianDistribution(0.0, 1.0), GaussianDistribution(5.0, 1.0)]
     parts = [SequenceDistribution(MixtureDistribution(topics, w), PoissonDistribution(2.0)) for w in ([0.1, 0.9], [0.7, 0.3])]
     model = MixtureDistribution(parts, [0.5, 0.5])
-    stacks = to_score(model, ROWS_FOR_STACKS)
+    stacks = to_score(model)
     assert len({id(law) for law in preorder(stacks) if isinstance(law, GaussianDistribution)}) == 1
     rows = model.sample(50, rng=1)
     np.testing.assert_allclose(model.seq_log_density(rows), one_by_one(model, model.seq_encode(rows)), rtol=1e-12)
@@ -80,7 +79,7 @@ def test_what_is_one_object_stays_one() -> None:
 def test_components_that_differ_are_scored_one_by_one() -> None:
     labels = [CategoricalDistribution({"a": 0.5, "b": 0.5}), CategoricalDistribution({"a": 0.5, "c": 0.5})]
     model = MixtureDistribution(labels, [0.5, 0.5])
-    assert to_score(model, ROWS_FOR_STACKS) is model
+    assert to_score(model) is model
 
     class Halved(GaussianDistribution):
         """One whose formula is for one law."""
@@ -89,4 +88,4 @@ def test_components_that_differ_are_scored_one_by_one() -> None:
             return super().log_densities(x / 2) - float(np.log(2.0))
 
     model = MixtureDistribution([Halved(0.0, 1.0), Halved(1.0, 1.0)], [0.5, 0.5])
-    assert to_score(model, ROWS_FOR_STACKS) is model
+    assert to_score(model) is model
