@@ -1,7 +1,7 @@
 """Scoring a model outside a fit, through stacks.
 
-The like components of its mixtures are held together (`dmlcore.core.stacks`), so that their number costs arithmetic and no calls. The stacks
-are made at the first use, and kept beside the model.
+The like components of its mixtures are held together (`dmlcore.core.stacks`), so that their number costs arithmetic and no calls. The
+stacks are made at the first use, and kept beside the model.
 """
 
 from __future__ import annotations

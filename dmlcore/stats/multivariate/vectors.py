@@ -69,12 +69,14 @@ def squared_distances(x: np.ndarray, mu: np.ndarray, scale: np.ndarray) -> np.nd
     mu, scale = mu.reshape(-1, d), scale.reshape(-1, d)
     middle = x.mean(axis=0) if len(x) else np.zeros(d)
     apart, centres = x - middle, mu - middle
-    tilts = scale * centres
-    out = scale @ (apart * apart).T
-    out -= (2.0 * tilts) @ apart.T
-    out += (tilts * centres).sum(axis=1)[:, None]
-    np.maximum(out, 0.0, out=out)
-    for k in np.flatnonzero((tilts * centres).max(axis=1, initial=0.0) >= LOST):
+    with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e308 are taken one by one
+        tilts = scale * centres
+        out = scale @ (apart * apart).T
+        out -= (2.0 * tilts) @ apart.T
+        out += (tilts * centres).sum(axis=1)[:, None]
+        np.maximum(out, 0.0, out=out)
+        lost = (tilts * centres).max(axis=1, initial=0.0) >= LOST
+    for k in np.flatnonzero(lost | ~np.isfinite(out).all(axis=1)):
         out[k] = scale[k] @ ((x - mu[k]) ** 2).T
     return out.reshape(*shape, len(x))
 
