@@ -130,6 +130,7 @@ class LinearRegressionEstimator(SharingEstimator):
 
     @cached_property
     def prior(self) -> Prior:  # type: ignore[override]
+        """The penalty, as what is known beforehand."""
         return LinePrior(self.prior_of_coef)
 
     def precision(self, law: Any) -> float:

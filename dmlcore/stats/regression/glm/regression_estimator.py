@@ -79,6 +79,7 @@ class RegressionEstimator(Estimator):
 
     @cached_property
     def prior(self) -> Prior:  # type: ignore[override]
+        """The penalty, as what is known beforehand."""
         return CoefficientPrior(self.prior_of_coef)
 
     @cached_property
