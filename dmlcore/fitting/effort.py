@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from typing import Any
 
 FIRST = 40  # EM steps of a short run
 THEN = 40  # steps that the better part of them takes beyond
 MAX_STEPS = 400  # EM steps of one ascent
 IN_ALL = 48  # times the limit of one ascent: EM steps of a search, after which nothing new begins
+
+
+@dataclass(frozen=True)
+class Starts:
+    """How a search begins. random: how many starts are random; None: as many as it takes, and then moves. known: a model from whose
+    components others begin: as they are, or, if there is one less, with each in turn split."""
+
+    random: int | None = None
+    known: Any = None
 
 
 class Effort:

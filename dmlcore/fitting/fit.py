@@ -16,6 +16,7 @@ from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import encode
 from dmlcore.fitting.ascent import State, begun, reasons, runaways
 from dmlcore.fitting.assignment import check_rule
+from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.observe import Callback, observers, progress_bars
 from dmlcore.fitting.problem import Problem, paired
@@ -41,7 +42,7 @@ def fit(
     delta: float | None = None,
     threads: int | None = None,
     callback: Callback | None = None,
-    starts: int | None = None,
+    starts: int | Starts | None = None,
     accelerate: bool | None = None,
     change: float | None = None,
     vdata: Any = None,
@@ -84,7 +85,7 @@ def fit(
     Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
     """
     _check(max_its, delta, starts, time_limit, change)
-    if starts is not None and starts > 1 and (start is not None or init_estimator is not None):
+    if starts is not None and starts != 1 and (start is not None or init_estimator is not None):
         raise ParameterError("starts is for random starts: leave it out, or leave out start and init_estimator")
     if patience is not None and ((vdata is None and assign != "stochastic") or not patience >= 1):
         raise ParameterError(f"patience must be a number of steps >= 1, and needs vdata or assign='stochastic'; got {patience!r}")
@@ -183,7 +184,7 @@ def _check(max_its: Any, delta: Any, starts: Any, time_limit: Any, change: Any) 
         raise ParameterError(f"max_its must be a whole number >= 0, got {max_its!r}")
     if delta is not None and not delta < np.inf:
         raise ParameterError(f"delta must be a number or None, got {delta!r}")
-    if starts is not None and (not isinstance(starts, (int, np.integer)) or starts < 1):
+    if starts is not None and not isinstance(starts, Starts) and (not isinstance(starts, (int, np.integer)) or starts < 1):
         raise ParameterError(f"starts must be a whole number >= 1 or None, got {starts!r}")
     if time_limit is not None and not time_limit > 0:
         raise ParameterError(f"time_limit must be seconds > 0 or None, got {time_limit!r}")

@@ -27,6 +27,15 @@ def proposals(posterior: np.ndarray, points: list[np.ndarray], count: int, rng: 
     return out
 
 
+def splits(posterior: np.ndarray, points: list[np.ndarray], each: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Shares `(K + 1, n)` of one component more: each of those of a posterior `(K, n)` is split, in so many ways."""
+    K, n = posterior.shape
+    wider = np.vstack([posterior, np.zeros(n)])
+    kinds = [(k, points[rng.integers(len(points))]) for k in range(K) for _ in range(each)]
+    found = [_divided(wider.copy(), posterior[k], k, K, seen, rng) for k, seen in kinds]
+    return [EVEN_SHARE / (K + 1) + (1 - EVEN_SHARE) * shares for shares in found if shares is not None]
+
+
 def _merged_and_split(posterior: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
     """Two components are one, and the rows of a third are divided between two."""
     i, j, k = rng.permutation(len(posterior))[:3]

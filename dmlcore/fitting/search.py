@@ -20,9 +20,9 @@ from dmlcore.base.random import spawn
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.scoring import log_densities
 from dmlcore.fitting.ascent import State, followed, interrupted, scored
-from dmlcore.fitting.effort import FIRST, THEN, Effort
+from dmlcore.fitting.effort import FIRST, THEN, Effort, Starts
 from dmlcore.fitting.events import Event
-from dmlcore.fitting.moves import proposals
+from dmlcore.fitting.moves import proposals, splits
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Start
 from dmlcore.fitting.seeding import Descriptions
@@ -40,7 +40,8 @@ RESTING = 1e-3  # nats: a start whose last step gained less has come to rest
 UNSEEN = 0.01  # part of the space of starts that may lead to optima nobody has seen
 WORK = 8_000_000  # rows times nodes times steps that more starts may cost, and more moves
 LOOKED_AT = 12  # ends that are followed at most, from the highest down, for those that rest on no few rows
-FINALISTS = 3  # of these, followed to their end
+FINALISTS = 3  # of these, followed to their end, where components are moved
+WAYS = 2  # in which each component of a smaller model is split
 AGREEING = 4  # starts that must have come to the best end, where components are not moved
 ENOUGH = 24  # starts that have come to the best end, after which there are no more
 FRUITLESS = 3  # generations of moves in a row that find nothing better, after which no more are made
@@ -65,8 +66,11 @@ class Search:
     reached: int  # of those, how many came to the best optimum
 
 
-def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | None, deadline: float, max_its: int = 1000) -> Search:
-    """The best model found from random starts: `starts` of them, or as many as it takes. Raises as they do if all fail."""
+def search(
+    problem: Problem, rng: np.random.Generator, p: float, starts: int | Starts | None, deadline: float, max_its: int = 1000
+) -> Search:
+    """The best model found from these starts. Raises as they do if all fail."""
+    starts = starts if isinstance(starts, Starts) else Starts(starts)
     sample_rng, describe_rng, move_rng, start_rng = spawn(rng, 4)
     effort = Effort(deadline, max_its)
     small = problem.sample(ROWS, sample_rng)
@@ -80,7 +84,7 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
         descriptions = Descriptions(small.estimator, small.encoded.column, describe_rng)
         _rounds(small, start_rng, descriptions, p, starts, effort, runs)
         ended = _finished(small, runs, effort, 1)
-        if ended and starts is None and small.estimator.mixes and _near(runs, ended[0]) < AGREEING:
+        if ended and starts.random is None and small.estimator.mixes and _near(runs, ended[0]) < AGREEING:
             ended, gains = _moved(small, _finished(small, runs, effort, FINALISTS, ended), descriptions, move_rng, effort)
     except (KeyboardInterrupt, SystemError) as error:
         ended += [scored(small, run.ahead) for run in runs if run.error is None and run.ahead is not None]
@@ -104,17 +108,44 @@ def search(problem: Problem, rng: np.random.Generator, p: float, starts: int | N
 
 
 def _rounds(
-    problem: Problem, rng: np.random.Generator, descriptions: Descriptions, p: float, starts: int | None, effort: Effort, runs: list[Run]
+    problem: Problem,
+    rng: np.random.Generator,
+    descriptions: Descriptions,
+    p: float,
+    starts: Starts,
+    effort: Effort,
+    runs: list[Run],
 ) -> None:
     """Rounds of starts, each run a little and its better part a little longer, until enough is seen; added to `runs` as they begin."""
     affordable = min(max(STARTS, _affordable(problem)), MOST_STARTS)
+    known = _from_known(problem, starts.known, descriptions, rng)
     while True:
-        count = starts or min(max(STARTS, len(runs)), affordable - len(runs))
+        count = starts.random or min(max(STARTS, len(runs)), affordable - len(runs))
         kinds: list[Any] = [KINDS[i % len(KINDS)] for i in range(count)]
         kinds = [min(1.0, kind * p / 0.1) if isinstance(kind, float) else kind for kind in kinds]
-        _race(problem, rng, kinds, descriptions, effort, runs)
-        if starts or effort.spent or len(runs) >= affordable or _settled(problem, runs):
+        _race(problem, rng, [*kinds, *known], descriptions, effort, runs)
+        known = []
+        if starts.random or effort.spent or len(runs) >= affordable or _settled(problem, runs):
             return
+
+
+def _from_known(problem: Problem, known: Any, descriptions: Descriptions, rng: np.random.Generator) -> list[np.ndarray]:
+    """Shares of the rows that begin where a model has its components; or, if it has one less, with each in turn split."""
+    if known is None:
+        return []
+    posterior = known.seq_posterior(problem.encoded, "prior").T
+    mixture: Any = problem.estimator
+    if len(posterior) == mixture.num_components:
+        return [posterior]
+    points = _points(problem, descriptions)
+    return splits(posterior, points, WAYS, rng) if points and len(posterior) + 1 == mixture.num_components else []
+
+
+def _points(problem: Problem, descriptions: Descriptions) -> list[np.ndarray]:
+    """What the rows may be seen as, `(n, d)` each, by the components of a mixture."""
+    mixture: Any = problem.estimator
+    column = mixture.component_column(problem.encoded.column)
+    return [seen for seen in (descriptions.by_laws(column), descriptions.by_values(column)) if seen is not None]
 
 
 def _affordable(problem: Problem) -> int:
@@ -180,9 +211,7 @@ def _moved(
 ) -> tuple[list[State], int]:
     """The ends, or better ones that moves from them lead to, and how often they did."""
     count = min(max(LEAST_MOVES, _affordable(problem) // 2), MOST_MOVES)
-    mixture: Any = problem.estimator
-    column = mixture.component_column(problem.encoded.column)
-    points = [seen for seen in (descriptions.by_laws(column), descriptions.by_values(column)) if seen is not None]
+    points = _points(problem, descriptions)
     fruitless = gains = 0
     for _ in range(GENERATIONS if points else 0):
         if effort.spent or fruitless == FRUITLESS:

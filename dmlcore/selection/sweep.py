@@ -15,12 +15,16 @@ from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.text_tables import as_html, as_text
-from dmlcore.data.encoded import encode, row_weights
+from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import listed
 from dmlcore.fitting.drivers import UNSOUND
+from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
 from dmlcore.selection.criteria import CRITERIA, Candidate
+
+FEW = 16  # random starts of a candidate at first
+DECIDE_THE_START = ("starts", "start", "init_estimator", "delta")  # options of `fit` that leave nothing open
 
 
 class Failure(NamedTuple):
@@ -120,10 +124,11 @@ def select(
     estimator_for: makes the estimator of a candidate, such as `lambda k: MixtureEstimator([GaussianEstimator()] * k)`. values: the
     candidates, such as `range(1, 7)`. criterion: "bic", "aic", "icl" (entropy form), "icl_hard" (each row given to its most probable
     component), all smaller the better; or "held_out", the log likelihood of a row that the fit did not see, by `folds` folds, larger
-    the better (it fits every candidate `folds` times more). starts: random starts of each, as in `dmlcore.fit`. patience: stop once
-    so many candidates in a row have been worse than the best; None goes through all. threads: how many (None: as
-    DMLCORE_NUM_THREADS says, or else one per core); results do not depend on it. options: of `dmlcore.fit`. Ctrl-C ends the sweep with
-    what it has.
+    the better (it fits every candidate `folds` times more). starts: random starts of each, as in `dmlcore.fit`; without, each
+    candidate is fitted from a few, and a mixture from the fit of one component less with each component split in turn, and those that the
+    criterion then chooses are searched for at length, as `fit` does. patience: stop once so many candidates in a row have been worse than
+    the best; None goes through all. threads: how many (None: as DMLCORE_NUM_THREADS says, or else one per core); results do not depend on
+    it. options: of `dmlcore.fit`. Ctrl-C ends the sweep with what it has.
 
     A candidate that cannot be fitted at all is left out and named in `failures`; if none can be fitted, the first error is raised.
     """
@@ -133,33 +138,90 @@ def select(
     data, candidates = listed(data), list(values)
     if not candidates:
         raise EmptyError("there are no candidates to choose from")
-    parent = generator(rng)
-    kept: list[tuple[Any, Fit, dict[str, Any]]] = []
+    sweep = _Sweep(data, criterion, weights, threads, dict(starts=starts, **options), folds)
+    tried: list[_Tried] = []
     failures: list[tuple[Any, Exception]] = []
-    best, behind = 0, 0
-    encoded: Any = None
-    for value, stream in zip(candidates, spawn(parent, len(candidates)), strict=True):
+    best = 0
+    for value, stream in zip(candidates, spawn(generator(rng), len(candidates)), strict=True):
         estimator = estimator_for(value)
-        fit_rng, fold_rng = spawn(stream, 2)
         try:
-            if encoded is None or encoded.layout != estimator.layout:
-                encoded = encode(data, estimator.layout)
-            found = fit(encoded, estimator, starts=starts, rng=fit_rng, weights=weights, threads=threads, **options)
-            refit = dict(folds=folds, starts=starts, rng=fold_rng, threads=threads, **options)
-            row = _row(value, found, encoded, weights, criterion, refit)
+            tried.append(sweep.first_try(value, estimator, stream, tried[-1] if tried else None))
         except OUTSIDE_DOMAIN as error:
             failures.append((value, error))
             continue
-        kept.append((value, found, row | {"status": found.status, "reached": found.reached, "starts": len(found.starts)}))
-        best = min(range(len(kept)), key=lambda i: _rank(kept[i], criterion))
-        behind = len(kept) - 1 - best
-        if found.status == "interrupted" or (patience is not None and behind >= patience):
+        best = sweep.best_of(tried)
+        if tried[-1].fit.status == "interrupted" or (patience is not None and len(tried) - 1 - best >= patience):
             break
-    if not kept:
+    if not tried:
         raise failures[0][1]
-    tried, fits, rows = zip(*kept, strict=True)
+    while tried[best].brief and all(one.fit.status != "interrupted" for one in tried):
+        tried[best] = sweep.searched_for(tried[best])
+        best = sweep.best_of(tried)
     left_out = tuple(Failure(value, _reason(error)) for value, error in failures)
-    return Selection(criterion, tried, fits, rows, best, left_out)
+    values_, fits, rows = zip(*((one.value, one.fit, one.row) for one in tried), strict=True)
+    return Selection(criterion, values_, fits, rows, best, left_out)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A candidate that was fitted. brief: from a few starts alone, so that others may lead to more."""
+
+    value: Any
+    estimator: Estimator
+    fit: Fit
+    row: dict[str, Any]
+    rng: np.random.Generator
+    brief: bool
+
+
+class _Sweep:
+    """What the fits of all candidates have in common.
+
+    Each is first fitted from a few starts, and from the mixture of one component less. A long search is for those that are chosen after
+    that: the criteria of most candidates are so far from the best that what it may find is of no consequence.
+    """
+
+    def __init__(self, data: Any, criterion: str, weights: Any, threads: int | None, options: dict[str, Any], folds: int):
+        self.data, self.criterion, self.weights, self.threads = data, criterion, weights, threads
+        self.options, self.folds = options, folds
+        self.brief = not CRITERIA[criterion].refits and all(options.get(name) is None for name in DECIDE_THE_START)
+        self._encoded: Any = None
+
+    def encoded(self, estimator: Estimator) -> Encoded:
+        """The data as an estimator reads them; once, as long as all read alike."""
+        if self._encoded is None or self._encoded.layout != estimator.layout:
+            self._encoded = encode(self.data, estimator.layout)
+        return self._encoded
+
+    def first_try(self, value: Any, estimator: Estimator, rng: np.random.Generator, before: _Tried | None) -> _Tried:
+        """A candidate fitted as the options say; where they leave it open, from a few starts."""
+        if not self.brief:
+            return self._fitted(value, estimator, rng)
+        smaller = before.fit.model if before is not None and _one_more(estimator, before.estimator) else None
+        return self._fitted(value, estimator, rng, Starts(FEW, smaller))
+
+    def searched_for(self, one: _Tried) -> _Tried:
+        """A candidate fitted from as many starts as it takes, and from where it stands."""
+        return self._fitted(one.value, one.estimator, one.rng, Starts(known=one.fit.model if one.estimator.mixes else None))
+
+    def _fitted(self, value: Any, estimator: Estimator, rng: np.random.Generator, starts: Starts | None = None) -> _Tried:
+        fit_rng, fold_rng = spawn(rng, 2)
+        options = self.options if starts is None else self.options | {"starts": starts}
+        encoded = self.encoded(estimator)
+        found = fit(encoded, estimator, rng=fit_rng, weights=self.weights, threads=self.threads, **options)
+        refit = dict(folds=self.folds, rng=fold_rng, threads=self.threads, **options)
+        row = _row(value, found, encoded, self.weights, self.criterion, refit)
+        row |= {"status": found.status, "reached": found.reached, "starts": len(found.starts)}
+        return _Tried(value, estimator, found, row, rng, starts is not None and starts.random is not None and len(found.starts) > 0)
+
+    def best_of(self, tried: list[_Tried]) -> int:
+        """Which is chosen."""
+        return min(range(len(tried)), key=lambda i: _rank(tried[i], self.criterion))
+
+
+def _one_more(estimator: Any, before: Any) -> bool:
+    """Whether an estimator is of a mixture like another, of one component more."""
+    return estimator.mixes and before.mixes and estimator.layout == before.layout and estimator.num_components == before.num_components + 1
 
 
 def _reason(error: Exception) -> str:
@@ -176,9 +238,9 @@ def _row(value: Any, found: Fit, encoded: Any, weights: Any, chooses: str, refit
     return out
 
 
-def _rank(candidate: tuple[Any, Fit, dict[str, Any]], criterion: str) -> tuple[bool, float]:
-    _, found, row = candidate
-    return found.status in UNSOUND, -row[criterion] if CRITERIA[criterion].larger_is_better else row[criterion]
+def _rank(one: _Tried, criterion: str) -> tuple[bool, float]:
+    value = one.row[criterion]
+    return one.fit.status in UNSOUND, -value if CRITERIA[criterion].larger_is_better else value
 
 
 def _check(criterion: str, patience: Any) -> None:

@@ -14,6 +14,7 @@ from dmlcore import fit
 from dmlcore.base.errors import EmptyError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.data.partition import k_fold_split_index
+from dmlcore.fitting.moves import splits
 from dmlcore.inference.relabel import exchanges, permuted
 from dmlcore.selection import (
     CRITERIA,
@@ -306,6 +307,26 @@ def test_patience_stops_past_the_minimum() -> None:
     assert tried == [1, 2, 3, 4]
     assert found.value == 2
     assert found.values == (1, 2, 3, 4)
+
+
+def test_long_searches_are_for_the_candidate_chosen() -> None:
+    x = np.concatenate([np.random.default_rng(3).normal(c, 1.0, 60) for c in (0.0, 7.0)])
+    found = select(lambda k: MixtureEstimator([GaussianEstimator()] * k), range(1, 5), x, rng=2)
+    assert found.value == 2
+    assert found.best.searched > max(one.searched for k, one in zip(found.values, found.fits, strict=True) if k != 2)
+    assert np.all(np.diff([one.log_likelihood for one in found.fits]) > -1e-6)  # each begins with the one before, too
+    same_number = select(lambda k: MixtureEstimator([GaussianEstimator()] * k), range(1, 4), x, starts=5, rng=2)
+    assert [len(one.starts) for one in same_number.fits] == [0, 5, 5]
+
+
+def test_splits_have_one_component_more() -> None:
+    rng = np.random.default_rng(1)
+    posterior = np.array([[0.9, 0.8, 0.9, 0.1, 0.2], [0.1, 0.2, 0.1, 0.9, 0.8]])
+    found = splits(posterior, [rng.normal(size=(5, 2))], 3, rng)
+    assert len(found) == 6
+    for k, shares in enumerate(found):
+        np.testing.assert_allclose(shares.sum(axis=0), 1.0)
+        np.testing.assert_allclose(np.delete(shares, [k // 3, 2], axis=0), np.delete(posterior, k // 3, axis=0), atol=0.1)
 
 
 def test_threads_do_not_change_a_sweep_and_seeds_do() -> None:
