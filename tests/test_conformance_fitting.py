@@ -99,7 +99,7 @@ def is_latent(e: Example) -> bool:
 
 def is_closed(e: Example) -> bool:
     """Whether one step of estimation gives the maximum, and there is one (values that are never seen have none)."""
-    exact = all(node.exact for node in Problem.of(data(e.name, 5, 1), e.estimator).ties.nodes)
+    exact = all(node.closed_form for node in Problem.of(data(e.name, 5, 1), e.estimator).ties.nodes)
     return is_fitted(e) and exact and not is_latent(e) and e.name != "optional always"
 
 

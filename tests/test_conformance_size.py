@@ -179,7 +179,7 @@ def answers(estimator: Any, owns: list[Any], previous: Any) -> list[Any]:
     """What a resolved estimator makes of statistics, with what it knows of floors and priors."""
     ties = Ties(estimator)
     law = maximise(estimator, owns, ties, previous)
-    said = [[e.degenerate(d), e.spread(d), e.place] for e, d in zip(ties.nodes, preorder(law), strict=True)]
+    said = [[e.degenerate(d), e.min_relative_variance(d), e.place] for e, d in zip(ties.nodes, preorder(law), strict=True)]
     return [law, [d.facts for d in preorder(law)], log_prior(estimator, law, ties), said]
 
 

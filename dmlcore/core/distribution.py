@@ -46,7 +46,7 @@ class Distribution(Shown, Declared):
     given_covariates: ClassVar[bool] = False
     """Whether it is a law given covariates, which cannot be drawn without."""
 
-    reads_some: ClassVar[bool] = False
+    takes_partial_rows: ClassVar[bool] = False
     """Whether `given` reads tuples whose entries are known in some of the rows only (`ObservedRows`); else it gets rows of one pattern."""
 
     # -- what a family implements --------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class Distribution(Shown, Declared):
             raise StructureError(f"a {self.label} has no quantile(), so no interval")
         return law.quantile((1 - level) / 2), law.quantile((1 + level) / 2)
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         """Which part of one observation has no density, for messages."""
         need = f"; {self.label} needs {self.support.need}" if self.support is not None else ""
         return f"{self.label}: {x!r} has density zero{need}"

@@ -42,14 +42,14 @@ class Estimator(Shown, Declared):
     family: ClassVar[type[Distribution]]
     """The distribution it estimates."""
 
-    mixes: ClassVar[bool] = False
+    is_mixture: ClassVar[bool] = False
     """Whether its first `num_components` children are the components of a mixture: each a law of the whole observation, or of what
     `component_column` leaves of it. A search moves rows between them (`dmlcore.fitting.moves`)."""
 
     parted: ClassVar[tuple[str, ...]] = ()
     """The fields of those children whose own observations may be missing where this one is there: entries of it, elements, components."""
 
-    exact: ClassVar[bool] = True
+    closed_form: ClassVar[bool] = True
     """Whether `estimate` maximises; False: it makes one step uphill, which a fit shortens if the objective falls."""
 
     stacks: ClassVar[bool] = False
@@ -62,7 +62,7 @@ class Estimator(Shown, Declared):
     sees_law: ClassVar[bool] = False
     """Whether its `statistics` take the law: as the class that writes them says by its arguments."""
 
-    entangled: ClassVar[bool] = False
+    coupled: ClassVar[bool] = False
     """Whether its estimate depends on the statistics of each of the places that share it, not on their sum alone."""
 
     together: ClassVar[int | None] = None
@@ -81,8 +81,8 @@ class Estimator(Shown, Declared):
             cls.stacks = False  # what a class writes anew may be for one law
         if "statistics" in cls.__dict__:
             cls.sees_law = "law" in inspect.signature(cls.statistics).parameters
-            if cls.sees_law and "exact" not in cls.__dict__:
-                cls.exact = False  # an estimate from expectations is a step of EM
+            if cls.sees_law and "closed_form" not in cls.__dict__:
+                cls.closed_form = False  # an estimate from expectations is a step of EM
         if "family" in cls.__dict__:
             cls.family.estimator_family = cls
 
@@ -189,7 +189,7 @@ class Estimator(Shown, Declared):
         open = {field: tuple(map(allow, value)) if isinstance(value, tuple) else allow(value) for field, value in parts.items()}
         return self.replace(**open) if open else self
 
-    def impossible(self, x: Any) -> str | None:
+    def why_outside_support(self, x: Any) -> str | None:
         """Why one raw observation has density zero whatever the parameters, or None if it need not have."""
         if self.support is None:
             return None
@@ -201,12 +201,12 @@ class Estimator(Shown, Declared):
         return None if inside[0] else f"{self.label}: {shorten(x)} has density zero; it needs {self.support.need}"
 
     def covers(self, column: Any) -> bool:
-        """Whether surely no observation of a column is `impossible` by what the node itself says; its children say the rest."""
+        """Whether surely no observation of a column is outside the support, by what the node itself says; its children say the rest."""
         if type(column) is Versions and not self.children():
             part = column.kinds.get(getattr(self.family, "kind", None))
             return part is None or (len(part.present) == len(column) and self.covers(part.value))
         if self.support is None:
-            return bool(self.children()) or type(self).impossible is Estimator.impossible
+            return bool(self.children()) or type(self).why_outside_support is Estimator.why_outside_support
         return bool(self.support.covers(column))
 
     def degenerate(self, distribution: Any) -> str | None:
@@ -217,12 +217,12 @@ class Estimator(Shown, Declared):
         """Why an estimate, with the statistics of its own step, is on its way to infinity, or None; `unit` is the mean row weight."""
         return None
 
-    def spread(self, distribution: Any) -> Any:
+    def min_relative_variance(self, distribution: Any) -> Any:
         """The least variance of an estimate in any direction, of that of all the data, of a stack place by place; None where a law
         cannot collapse."""
         return None
 
-    def permits(self, distribution: Any) -> bool:
+    def is_feasible(self, distribution: Any) -> bool:
         """Whether the node's own parameters that are not estimated are as the estimator has them."""
         return True
 
@@ -271,7 +271,7 @@ def impossible_under_all(estimators: Any, x: Any) -> str | None:
     """Why an observation is impossible under each of several estimators, as the first says it; or None."""
     first = None
     for e in estimators:
-        why = e.impossible(x)
+        why = e.why_outside_support(x)
         if why is None:
             return None
         first = first or why

@@ -105,7 +105,7 @@ class Stacking:
         """Whether a place of one component is tied to the like places of some mixtures, as are those of the others to theirs."""
         K, size = sizes[begin]
         for i in range(size):
-            if self._ties.nodes[begin + i].entangled and len(self._tied(begin + i)) > 1:
+            if self._ties.nodes[begin + i].coupled and len(self._tied(begin + i)) > 1:
                 return False
             partners = [frozenset(place - k * size - i for place in self._tied(begin + k * size + i)) for k in range(K)]
             if any(other != partners[0] for other in partners):

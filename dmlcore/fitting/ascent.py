@@ -23,7 +23,7 @@ from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.stopping import fell
 from dmlcore.fitting.support import rests_on_few, weakly_supported
 
-HALVINGS = 30  # how often a step of an estimator that is not exact is halved until the objective rises
+HALVINGS = 30  # how often a step of an estimator whose step is not its maximum is halved until the objective rises
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,7 @@ def ascend(state: State, accelerate: bool = True) -> Iterator[State]:
     there, beyond, _ = (state.ahead, False, False) if state.turned else course.from_here(state)
     halvings = 0
     while state.status is None:
-        exact = (state.next_problem or state.problem).resolved.exact
+        exact = (state.next_problem or state.problem).resolved.closed_form
         new = _stepped(state, there, beyond, must_exist=exact and not beyond)
         if not new.refused:
             course.succeeded(beyond)

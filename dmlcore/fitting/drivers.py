@@ -41,7 +41,7 @@ def estimate(data: Any, estimator: Estimator, prev_estimate: Distribution | None
     if prev_estimate is not None:
         previous = adjusted(problem, prev_estimate)
         return problem.maximise(problem.expect(previous)[1], previous)
-    if not problem.resolved.latent and not problem.resolved.exact:
+    if not problem.resolved.latent and not problem.resolved.closed_form:
         return fit(problem, estimator).model
     if problem.resolved.latent:
         raise StructureError(f"{estimator.label} has latent parts: estimate() needs prev_estimate (see initialize), or use optimize()")

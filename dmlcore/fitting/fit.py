@@ -116,7 +116,7 @@ def fit(
         cut_short = found.interrupted
         first = found.state if assign == "soft" else None
     problem = problem.assigned(assign, rng)
-    if not problem.permits(model):
+    if not problem.is_feasible(model):
         said = "the start is not tied or fixed as the estimator is; the record begins one EM step from it"
         events.append(Event("other start", said, step=0))
         model, first = problem.maximise(problem.expect(model)[1], model), None

@@ -48,7 +48,7 @@ def first_impossible(
         if stop - start > FEW:
             middle = (start + stop) // 2
             return among(start, middle) or among(middle, stop)
-        reasons = ((row, estimator.impossible(x)) for row, x in enumerate(observed(start, stop), start))
+        reasons = ((row, estimator.why_outside_support(x)) for row, x in enumerate(observed(start, stop), start))
         return next(((row, why) for row, why in reasons if why is not None), None)
 
     return among(0, len(places)) if len(places) else None

@@ -180,12 +180,12 @@ class Problem:
                 raise StructureError(f"the model does not fit the estimator: {path or 'at the top'} is {law!r}, expected a {need}")
         return model
 
-    def permits(self, model: Distribution) -> bool:
+    def is_feasible(self, model: Distribution) -> bool:
         """Whether a model is one that a step could give: tied places are equal, fixed parts are as given. A start need not be."""
         laws = list(preorder(model))
         values = [tuple(v for f, _, v in law.parameters() if f not in ("name", "keys")) for law in laws]
         tied = all(group is None or same(values[group], values[i]) for i, group in enumerate(self.ties.own))
-        return tied and all(e.permits(law) for e, law in zip(self.ties.nodes, laws, strict=True))
+        return tied and all(e.is_feasible(law) for e, law in zip(self.ties.nodes, laws, strict=True))
 
     def _finite(self, model: Any, total: Any) -> Any:
         """A log likelihood, or the error that names a row without density."""
@@ -207,11 +207,12 @@ class Problem:
 
     def _raise_zero_density(self, model: Any, i: int) -> None:
         row, x = self.rows.number(i), self.rows.observation(i)
-        why = self.estimator.impossible(x)
+        why = self.estimator.why_outside_support(x)
         if why is not None:
             raise SupportError(f"row {row} has density zero under every choice the model allows ({why}); leave it out or model it")
         model = model if self.stacking is None else self.stacking.model(model)
-        raise SupportError(f"row {row} has density zero under the start ({model.blame(x)}); begin from another, or leave it out")
+        why = model.explain_zero_density(x)
+        raise SupportError(f"row {row} has density zero under the start ({why}); begin from another, or leave it out")
 
 
 class LogAndStatistics:

@@ -39,7 +39,7 @@ class Resolved:
             owns = pooled(estimator, ties, rows.blocks, every, rows.threads)
         estimator = resolve(estimator, owns, ties)
         ties = Ties(estimator)
-        if entangled(ties.nodes):  # places must be told apart, which only now are nodes of their own
+        if coupled(ties.nodes):  # places must be told apart, which only now are nodes of their own
             owns = pooled(estimator, ties, rows.blocks, every, rows.threads)
         return cls(estimator, ties, owns, every.latent, every.choosing)
 
@@ -47,7 +47,7 @@ class Resolved:
     def alone(cls, part: Estimator, rows: WeightedRows) -> Resolved:
         """A part of a resolved estimator, on rows of its own."""
         ties = Ties(part)
-        if entangled(ties.nodes):  # what it shares with other places is here its own
+        if coupled(ties.nodes):  # what it shares with other places is here its own
             return cls.on(part, rows)
         part = placed(part, ties)
         ties, every = Ties(part), EveryChoice()
@@ -55,14 +55,14 @@ class Resolved:
         return cls(part, ties, owns, every.latent, every.choosing)
 
     @cached_property
-    def exact(self) -> bool:
+    def closed_form(self) -> bool:
         """Whether each step maximises what EM's does."""
-        return all(node.exact for node in self.ties.nodes)
+        return all(node.closed_form for node in self.ties.nodes)
 
     @property
     def closed(self) -> bool:
         """Whether the maximum follows from the statistics of all rows."""
-        return self.exact and not self.latent
+        return self.closed_form and not self.latent
 
     @cached_property
     def scalable(self) -> bool:
@@ -121,9 +121,9 @@ def _first_pass(estimator: Estimator, ties: Ties, open: FirstPass, factors: np.n
     return node
 
 
-def entangled(nodes: Sequence[Estimator]) -> bool:
+def coupled(nodes: Sequence[Estimator]) -> bool:
     """Whether any estimate depends on the statistics of each of the places that share it."""
-    return any(node.entangled for node in nodes)
+    return any(node.coupled for node in nodes)
 
 
 def local(own: Any) -> bool:

@@ -84,7 +84,7 @@ def search(
         descriptions = Descriptions(small.estimator, small.encoded.column, describe_rng)
         _rounds(small, start_rng, descriptions, p, starts, effort, runs)
         ended = _finished(small, runs, effort, 1)
-        if ended and starts.random is None and small.estimator.mixes and _near(runs, ended[0]) < AGREEING:
+        if ended and starts.random is None and small.estimator.is_mixture and _near(runs, ended[0]) < AGREEING:
             ended, gains = _moved(small, _finished(small, runs, effort, FINALISTS, ended), descriptions, move_rng, effort)
     except (KeyboardInterrupt, SystemError) as error:
         ended += [scored(small, run.ahead) for run in runs if run.error is None and run.ahead is not None]

@@ -164,7 +164,7 @@ def _log_density(estimator: Any, column: Any, weights: np.ndarray, rng: np.rando
         return ties, ties.pool(own_statistics(estimator, statistics))
 
     ties, owns = said()
-    if any(node.entangled for node in ties.nodes):  # what it shares with other places is here its own
+    if any(node.coupled for node in ties.nodes):  # what it shares with other places is here its own
         estimator = resolve(estimator, owns, ties)
         ties, owns = said()
     law = maximise(estimator, owns, ties)

@@ -43,10 +43,10 @@ def rests_on_few(problem: Problem, stack: Any, statistics: list[Any], narrow: bo
 
 def _rests_on_few(e: Any, law: Any, owns: Iterator[Any], unit: float, narrow: bool, models: tuple[int, ...]) -> Any:
     own, out = next(owns), np.zeros(models, dtype=bool)
-    if type(e).spread is not Estimator.spread and own is not None:
+    if type(e).min_relative_variance is not Estimator.min_relative_variance and own is not None:
         few = np.asarray(own.count) / unit < VALUES_PER_NUMBER * e.free_numbers(law)
         if np.any(few):
-            few = few & (np.asarray(e.spread(law)) < NARROW) if narrow else few
+            few = few & (np.asarray(e.min_relative_variance(law)) < NARROW) if narrow else few
             out = out | few.reshape(*models, -1).any(axis=-1)
     apart = isinstance(e, SeveralEstimator)
     below = [
@@ -60,7 +60,7 @@ def weakly_supported(problem: Problem, model: Distribution, statistics: list[Any
     """The places where an optimum may be a spike: narrow laws on few values, and components that do not last."""
     out, doubted = [], set()
     for (path, e, law), own in zip(paired(problem.estimator, model), statistics, strict=True):
-        spread = e.spread(law)
+        spread = e.min_relative_variance(law)
         if spread is None:
             continue
         values, free = own.count / problem.unit, sum(map(len, own_parts(law)))
@@ -77,7 +77,7 @@ def weakly_supported(problem: Problem, model: Distribution, statistics: list[Any
 
 def _not_lasting(problem: Problem, model: Any, doubted: set[str]) -> list[Event]:
     """Of a mixture's components at the doubted places, those that do not last when each of their rows is left out."""
-    if not problem.estimator.mixes:
+    if not problem.estimator.is_mixture:
         return []
     named = [k for k, place in enumerate(model.places()[: len(model.components)]) if place in doubted]
     posterior = model.seq_posterior(problem.encoded)

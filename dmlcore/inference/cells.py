@@ -66,7 +66,7 @@ class Grid:
         self.model, layout = model, model.layout
         self.cells: list[Cell] = []
         self.laws: dict[Cell, Any] = {}
-        self.apart = all(node.reads_some or not isinstance(node.layout, Fields) for node in nodes(model))
+        self.apart = all(node.takes_partial_rows or not isinstance(node.layout, Fields) for node in nodes(model))
         if isinstance(layout, (Fields, Vector)):
             parts = layout.values if isinstance(layout, Fields) else [None] * (layout.dim or 0)
             each = [self._outline(part, name, (j,)) for j, (part, name) in enumerate(zip(parts, names, strict=True))]
@@ -209,7 +209,7 @@ class Grid:
             return unknowns(partial(cell.layout, cell.values[int(rows[0])]))
         return int(cell.optional or (cell.state[rows] != KNOWN).any())
 
-    def blame(self, row: int) -> SupportError:
+    def explain_zero_density(self, row: int) -> SupportError:
         """Why the known cells of a row have density zero."""
         for cell in self.cells:
             if whole(cell)[row] and not isinstance(cell.layout, Anything):

@@ -115,7 +115,7 @@ def _law(model: Distribution, grid: Grid, x: Any, rows: np.ndarray) -> RowLaw:
     """The law of the open cells of a group of rows."""
     log, law = given(model, x, len(rows))
     if log.min() == -np.inf:
-        raise grid.blame(int(rows[np.argmin(log)]))
+        raise grid.explain_zero_density(int(rows[np.argmin(log)]))
     return values_alone(law)
 
 

@@ -18,7 +18,7 @@ from dmlcore.regression.schema import Response, Schema, complete, matched, own_r
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class ModelFrame:
     """Rows as arrays. x `(n, p)`; y: of each response `(n,)`, or None; offset, trials: of each response, `(n,)` or None; weights `(n,)`,
     gate `(n, d)`, codes (the group of each row) `(n,)`, or None. called: names of columns, for messages."""
 
@@ -116,7 +116,7 @@ class Given:
         return Record(len(self.x), tuple(part.encode(values) for part, values in zip(layout.values, present, strict=True)))
 
 
-def read(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> Given:
+def read(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> ModelFrame:
     """Checked rows, of the fit or of a later call. Raises `DataError` naming column and row."""
     names = tuple(response.name for response in schema.responses)
     roles = complete(table, per_response(roles, names), schema)
@@ -148,7 +148,7 @@ def read(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> Given:
         checked = zip(schema.responses, found, trials, strict=True)
         y = [checked_response(FAMILIES[one.family], finite_column(values, name), own, name) for one, (name, values), own in checked]
     weights, labels = column("sample_weight"), column("groups")
-    return Given(
+    return ModelFrame(
         x,
         schema,
         y,

@@ -11,7 +11,7 @@ from dmlcore.core.scoring import log_densities
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.uncertainty import standard_errors
 from dmlcore.inference.uncertainty.result import StandardErrors
-from dmlcore.regression.checked_rows import Given, read
+from dmlcore.regression.checked_rows import ModelFrame, read
 from dmlcore.regression.formula import Formula
 from dmlcore.regression.named_columns import NamedColumns
 from dmlcore.regression.ordering import heaviest_first
@@ -26,7 +26,7 @@ class Fitted:
 
     _formula: Formula | None = None
 
-    def _adopt(self, given: Given, record: Fit) -> None:
+    def _adopt(self, given: ModelFrame, record: Fit) -> None:
         """Takes over what a fit found, components in order."""
         self.fit_, self.weights_ = heaviest_first(record, given)
         self.model_: Any = self.fit_.model
@@ -160,13 +160,13 @@ class Fitted:
         if not hasattr(self, "model_"):
             raise StructureError(f"this {type(self).__name__} is not fitted yet; call fit(X, y)")
 
-    def _later(self, X: Any, **roles: Any) -> Given:
+    def _later(self, X: Any, **roles: Any) -> ModelFrame:
         self._check_fitted()
         if self._formula is not None:
             X, roles = self._formula.read(X, roles)
         return read(NamedColumns(X), roles, self._schema)
 
-    def _law(self, given: Given) -> Any:
+    def _law(self, given: ModelFrame) -> Any:
         """The fitted law of rows, or of groups of them."""
         parts = [SequenceDistribution(law) if given.codes is not None else law for law in self.components_]
         return self.model_.replace(components=tuple(parts))

@@ -14,7 +14,7 @@ from dmlcore.base.random import Random
 from dmlcore.data.frames import check_paired, index_of
 from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
-from dmlcore.regression.checked_rows import Given, read
+from dmlcore.regression.checked_rows import ModelFrame, read
 from dmlcore.regression.fitted import Fitted
 from dmlcore.regression.formula import formula_of
 from dmlcore.regression.named_columns import NamedColumns
@@ -188,7 +188,7 @@ class MixtureRegression(Fitted):
         check_paired(table.index, start, "start")
         return self._fit(self._read_first(table, roles, sharing_of(table, fixed, nested)), start)
 
-    def _fit(self, given: Given, start: Any) -> Self:
+    def _fit(self, given: ModelFrame, start: Any) -> Self:
         estimator = self._estimator(self.n_components, given)
         record = fit(
             given.encoded(estimator.layout),
@@ -205,12 +205,12 @@ class MixtureRegression(Fitted):
         self._adopt(given, record)
         return self
 
-    def _read_first(self, X: Any, roles: dict[str, Any], sharing: Sharing, terms: tuple[Term, ...] | None = None) -> Given:
+    def _read_first(self, X: Any, roles: dict[str, Any], sharing: Sharing, terms: tuple[Term, ...] | None = None) -> ModelFrame:
         table, roles = X if isinstance(X, NamedColumns) else NamedColumns(X), {role: listed(value) for role, value in roles.items()}
         sharing = replace(sharing, scale=bool(self.shared_scale))
         return read(table, roles, schema_of(table, roles, self.family, self.fit_intercept, terms, sharing))
 
-    def _estimator(self, K: Any, given: Given) -> Any:
+    def _estimator(self, K: Any, given: ModelFrame) -> Any:
         """The estimator of a mixture of K regressions of these rows."""
         if not isinstance(K, (int, np.integer)) or isinstance(K, bool) or K < 1:
             raise ParameterError(f"n_components must be a whole number >= 1, got {K!r}")
@@ -222,7 +222,7 @@ class MixtureRegression(Fitted):
             return MixtureEstimator(parts)
         return GatedMixtureEstimator(parts, MultinomialLogisticRegressionEstimator(names=schema.gate_names))
 
-    def _part(self, k: int, given: Given) -> Any:
+    def _part(self, k: int, given: ModelFrame) -> Any:
         """The estimator of component k."""
         leaves = [self._leaf(k, response, given.schema) for response in given.schema.responses]
         part: Any = CompositeEstimator(leaves) if len(leaves) > 1 else leaves[0]

@@ -11,10 +11,10 @@ from dmlcore.core.powers import WeightsGiven, has
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.relabel import exchanges, permuted
-from dmlcore.regression.checked_rows import Given
+from dmlcore.regression.checked_rows import ModelFrame
 
 
-def heaviest_first(record: Fit, given: Given) -> tuple[Fit, np.ndarray]:
+def heaviest_first(record: Fit, given: ModelFrame) -> tuple[Fit, np.ndarray]:
     """The record with components in order of their weights, and these, `(K,)`."""
     weights = mean_weights(record.model, given)
     order = np.argsort(-weights, kind="stable")
@@ -28,7 +28,7 @@ def heaviest_first(record: Fit, given: Given) -> tuple[Fit, np.ndarray]:
     return replace(record, model=model, estimator=fitted_by, message=message, events=events), weights[order]
 
 
-def mean_weights(model: Any, given: Given) -> np.ndarray:
+def mean_weights(model: Any, given: ModelFrame) -> np.ndarray:
     """Weights of the components `(K,)`; where they depend on a gate, their mean over rows."""
     if has(model, WeightsGiven):
         return np.average(model.weights_given(given.unit_gate), axis=0, weights=given.unit_weights)

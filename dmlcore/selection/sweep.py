@@ -23,7 +23,7 @@ from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
 from dmlcore.selection.criteria import CRITERIA, Candidate
 
-FEW = 16  # random starts of a candidate at first
+FIRST_STARTS = 16  # random starts of a candidate at first
 DECIDE_THE_START = ("starts", "start", "init_estimator", "delta")  # options of `fit` that leave nothing open
 
 
@@ -198,11 +198,11 @@ class _Sweep:
         if not self.brief:
             return self._fitted(value, estimator, rng)
         smaller = before.fit.model if before is not None and _one_more(estimator, before.estimator) else None
-        return self._fitted(value, estimator, rng, Starts(FEW, smaller))
+        return self._fitted(value, estimator, rng, Starts(FIRST_STARTS, smaller))
 
     def searched_for(self, one: _Tried) -> _Tried:
         """A candidate fitted from as many starts as it takes, and from where it stands."""
-        return self._fitted(one.value, one.estimator, one.rng, Starts(known=one.fit.model if one.estimator.mixes else None))
+        return self._fitted(one.value, one.estimator, one.rng, Starts(known=one.fit.model if one.estimator.is_mixture else None))
 
     def _fitted(self, value: Any, estimator: Estimator, rng: np.random.Generator, starts: Starts | None = None) -> _Tried:
         fit_rng, fold_rng = spawn(rng, 2)
@@ -221,7 +221,12 @@ class _Sweep:
 
 def _one_more(estimator: Any, before: Any) -> bool:
     """Whether an estimator is of a mixture like another, of one component more."""
-    return estimator.mixes and before.mixes and estimator.layout == before.layout and estimator.num_components == before.num_components + 1
+    return (
+        estimator.is_mixture
+        and before.is_mixture
+        and estimator.layout == before.layout
+        and estimator.num_components == before.num_components + 1
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -261,7 +261,7 @@ def test_components_tied_one_for_one_are_held_together(kind: str, shape: tuple[i
     for j, model in enumerate(both.models):
         back = both.stacking.model(both.stack, (j,) if shape else ())
         np.testing.assert_allclose(flatten(back), flatten(model), rtol=1e-7, atol=1e-7)
-        assert problem.permits(back)
+        assert problem.is_feasible(back)
 
 
 def test_fields_that_are_tied_are_not_read_together() -> None:

@@ -232,7 +232,7 @@ def test_accelerated_is_monotone_tied_and_ends_where_plain_em_ends_or_higher(nam
     assert fast.status in ("converged", "iteration limit")
     assert fast.log_likelihood >= plain.log_likelihood - 1e-6
     problem = Problem.of(rows, estimator)
-    assert problem.permits(fast.model)
+    assert problem.is_feasible(fast.model)
     assert problem.log_likelihood(fast.model) == pytest.approx(fast.log_likelihood, rel=1e-12)
     assert fast.iterations <= plain.iterations
 

@@ -243,7 +243,7 @@ def test_round_trips() -> None:
     assert moved.components[0].coef[0] == 0.0
     own = model.components[1].estimator()
     assert own.tied == estimator.estimators[1].tied
-    assert Problem.of(rows, estimator).permits(model)
+    assert Problem.of(rows, estimator).is_feasible(model)
 
 
 def test_other_values_are_taken_from_what_is_shared() -> None:

@@ -57,7 +57,7 @@ def standard_errors(
     estimator = model.estimator() if estimator is None else estimator
     problem = Problem.of(data, estimator, weights, threads)
     problem.check(model)
-    if not problem.permits(model):
+    if not problem.is_feasible(model):
         raise StructureError("the model is not tied or fixed as the estimator is; pass the estimator that it was fitted by")
     parts = parameter_blocks(model)
     notes = dict(without_coordinates(problem, model, parts))

@@ -31,7 +31,7 @@ class CompositeDistribution(Distribution, HasMean, HasVariance, HasMode, HasQuan
     name: str | None = name()
     keys: str | None = keys()
 
-    reads_some = True
+    takes_partial_rows = True
 
     @cached_property
     def layout(self) -> Layout:
@@ -85,12 +85,12 @@ class CompositeDistribution(Distribution, HasMean, HasVariance, HasMode, HasQuan
     def estimator(self, pseudo_count: Any = None) -> CompositeEstimator:
         return CompositeEstimator(tuple(dist.estimator(pseudo_count) for dist in self.dists), self.keys, self.name)
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         layout: Any = self.layout
         for j, (dist, value) in enumerate(zip(self.dists, layout.entries(x), strict=True)):
             if dist.log_density(value) == -np.inf:
-                return inside(f"field {j}", dist.blame(value))
-        return super().blame(x)
+                return inside(f"field {j}", dist.explain_zero_density(value))
+        return super().explain_zero_density(x)
 
 
 def sum_of(logs: list[np.ndarray]) -> np.ndarray:
@@ -132,10 +132,10 @@ class CompositeEstimator(Estimator):
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         return Node(None, [send(e, t, weights) for e, t in zip(self.estimators, tape, strict=True)])
 
-    def impossible(self, x: Any) -> str | None:
+    def why_outside_support(self, x: Any) -> str | None:
         layout: Any = self.layout
         pairs = zip(self.estimators, layout.entries(x), strict=True)
-        return impossible_part((f"field {j}", e.impossible(value)) for j, (e, value) in enumerate(pairs))
+        return impossible_part((f"field {j}", e.why_outside_support(value)) for j, (e, value) in enumerate(pairs))
 
     def columns_of_children(self, column: Any) -> tuple[Any, ...]:
         return column.fields if type(column) is Record else super().columns_of_children(column)

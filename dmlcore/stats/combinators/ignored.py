@@ -27,7 +27,7 @@ class IgnoredDistribution(Distribution, HoldsFixed, Redraws):
     name: str | None = name()
     keys: str | None = keys()
 
-    reads_some = True
+    takes_partial_rows = True
 
     def validate(self) -> None:
         check_fixed(self)
@@ -60,8 +60,8 @@ class IgnoredDistribution(Distribution, HoldsFixed, Redraws):
     def estimator(self, pseudo_count: Any = None) -> IgnoredEstimator:
         return IgnoredEstimator(self.dist, keys=self.keys, name=self.name)
 
-    def blame(self, x: Any) -> str:
-        return self.dist.blame(x)
+    def explain_zero_density(self, x: Any) -> str:
+        return self.dist.explain_zero_density(x)
 
 
 class IgnoredEstimator(Estimator):
@@ -89,7 +89,7 @@ class IgnoredEstimator(Estimator):
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         return Node(Sums(count=weights.sum(axis=-1)))
 
-    def permits(self, distribution: Any) -> bool:
+    def is_feasible(self, distribution: Any) -> bool:
         return distribution.dist == self.dist
 
     def adopt(self, law: Distribution) -> Distribution:

@@ -133,11 +133,11 @@ class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMiss
         inner = self.dist.estimator(pseudo_count)
         return OptionalEstimator(inner, self.missing_value, self.p is not None, pseudo_count, self.name, self.keys)
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         layout: Any = self.layout
         if not layout.present([x])[0]:
             return f"{self.label}: a missing value has probability zero"
-        return inside(f"({self.label})", self.dist.blame(x))
+        return inside(f"({self.label})", self.dist.explain_zero_density(x))
 
 
 def which_may_be_missing(estimator: Estimator) -> Estimator:
@@ -173,9 +173,9 @@ class OptionalEstimator(Estimator):
     def with_gaps(self, allow: Any) -> OptionalEstimator:
         return self.replace(estimator=self.estimator.with_gaps(allow))
 
-    def impossible(self, x: Any) -> str | None:
+    def why_outside_support(self, x: Any) -> str | None:
         layout: Any = self.layout
-        why = self.estimator.impossible(x) if layout.present([x])[0] else None
+        why = self.estimator.why_outside_support(x) if layout.present([x])[0] else None
         return why and f"({self.label}).{why}"
 
     def open(self, column: Any, open: Any) -> Any:

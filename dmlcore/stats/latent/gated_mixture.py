@@ -181,8 +181,8 @@ class GatedMixtureDistribution(PosteriorMethods, Distribution, WeightsGiven, Red
         parts = tuple(component.estimator(pseudo_count) for component in self.components)
         return GatedMixtureEstimator(parts, self.gate.estimator(pseudo_count), self.name, self.keys, self.missing_covariates)
 
-    def blame(self, x: Any) -> str:
-        return self.components[int(np.argmax(self.weights_given([x[0]])[0]))].blame(x[1])
+    def explain_zero_density(self, x: Any) -> str:
+        return self.components[int(np.argmax(self.weights_given([x[0]])[0]))].explain_zero_density(x[1])
 
 
 def others_odds(odds: np.ndarray, k: int) -> np.ndarray:
@@ -237,7 +237,7 @@ class GatedMixtureEstimator(Estimator):
     missing_covariates: bool = setting(False)
 
     family = GatedMixtureDistribution
-    mixes = stacks = True
+    is_mixture = stacks = True
     components_field = "estimators"
     parted = ("estimators",)
 
@@ -278,7 +278,7 @@ class GatedMixtureEstimator(Estimator):
         of_components = [() if components is None else ((components, k),) for k in range(len(self.estimators))]
         return None, None, (*of_components, () if gate is None else ((gate, "gate"),))
 
-    def impossible(self, x: Any) -> str | None:
+    def why_outside_support(self, x: Any) -> str | None:
         layout: Any = self.layout
         z, inner = layout.entries(x)
         if self.missing_covariates and not layout.values[0].present([z])[0]:

@@ -151,7 +151,7 @@ class HierarchicalMixtureDistribution(PosteriorMethods, Distribution, HasTypical
         own = None if pseudo_count is None else (self.w, self.taus)
         return HierarchicalMixtureEstimator(topics, len(self.w), length, None, own, pseudo_count, self.name, self.keys)
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         return blame_element(self, x, MixtureDistribution(self.topics, self.taus[int(np.argmax(self.w))]))
 
 
@@ -202,7 +202,7 @@ class HierarchicalMixtureEstimator(Estimator):
         labels = () if topics is None else (topics,)
         return None, weights, (*(tuple((key, k) for key in labels) for k in range(len(self.estimators))), ())
 
-    def impossible(self, x: Any) -> str | None:
+    def why_outside_support(self, x: Any) -> str | None:
         return impossible_element(self, x, lambda value: impossible_under_all(self.estimators, value))
 
     def open(self, column: Any, open: Any) -> HierarchicalTape:

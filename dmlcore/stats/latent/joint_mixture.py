@@ -63,7 +63,7 @@ class JointMixtureDistribution(Posteriors, Distribution, HasTypical, Relabels):
     keys: tuple[str | None, str | None, str | None] = keys("weights", "components1", "components2")
     name: str | None = name()
 
-    reads_some = True
+    takes_partial_rows = True
     exchanges = (
         Exchange("components1", (("w1", 0), ("taus12", 0)), lambda node: node.w1),
         Exchange("components2", (("taus12", 1),), lambda node: node.w2),
@@ -212,12 +212,12 @@ class JointMixtureDistribution(Posteriors, Distribution, HasTypical, Relabels):
         own = None if pseudo_count is None else self.pairs
         return JointMixtureEstimator(one, two, own, pseudo_count, self.keys, self.name)
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         x = self.layout.entries(x)
         if self.marginal1.log_density(x[0]) == -np.inf:
-            return inside("field 0", self.marginal1.blame(x[0]))
+            return inside("field 0", self.marginal1.explain_zero_density(x[0]))
         if self.marginal2.log_density(x[1]) == -np.inf:
-            return inside("field 1", self.marginal2.blame(x[1]))
+            return inside("field 1", self.marginal2.explain_zero_density(x[1]))
         return f"{self.label}: the states that could give {x!r} never meet"
 
 
@@ -260,7 +260,7 @@ class JointMixtureEstimator(Estimator):
         second = [() if two is None else ((two, k),) for k in range(len(self.estimators2))]
         return None, weights, (*first, *second)
 
-    def impossible(self, x: Any) -> str | None:
+    def why_outside_support(self, x: Any) -> str | None:
         one, two = self.layout.entries(x)
         sides = ((self.estimators1, one), (self.estimators2, two))
         return impossible_part((f"field {j}", impossible_under_all(side, value)) for j, (side, value) in enumerate(sides))

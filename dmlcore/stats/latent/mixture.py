@@ -119,7 +119,7 @@ def without_posterior(model: Any, encoded: Encoded, rows: np.ndarray) -> Support
     """The error that rows without density under every component are."""
     first = int(rows[0])
     more = f"; likewise {len(rows) - 1} other rows, {shorten(rows[1:].tolist(), 40)}" if len(rows) > 1 else ""
-    why = model.blame(encoded.column.row(first))
+    why = model.explain_zero_density(encoded.column.row(first))
     need = "impossible='prior' gives the mixing weights for such rows"
     return SupportError(f"{model.label}: row {first} has density zero under every component ({why}), so no posterior{more}; {need}")
 
@@ -163,7 +163,7 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution, Mixi
     name: str | None = name()
     keys: tuple[str | None, str | None] = keys("weights", "components")
 
-    reads_some = True
+    takes_partial_rows = True
     components_field = "components"
     exchanges = (Exchange("components", (("w", 0),), lambda node: node.w),)
     mixed: ClassVar[bool] = False  # whether components may be laws of several kinds of numbers and labels
@@ -211,8 +211,8 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution, Mixi
         own = None if pseudo_count is None else self.w
         return self.estimator_family(parts, None, own, pseudo_count, self.name, self.keys)
 
-    def blame(self, x: Any) -> str:
-        return self.components[int(np.argmax(self.w))].blame(x)
+    def explain_zero_density(self, x: Any) -> str:
+        return self.components[int(np.argmax(self.w))].explain_zero_density(x)
 
 
 def given_components(joint: np.ndarray, laws: Sequence[RowLaw]) -> tuple[np.ndarray, RowLaw]:
@@ -243,7 +243,7 @@ class MixtureEstimator(Estimator):
 
     family = MixtureDistribution
     parted = ("estimators",)
-    mixes = stacks = True
+    is_mixture = stacks = True
     components_field = "estimators"
     mixed: ClassVar[bool] = False
 
@@ -279,7 +279,7 @@ class MixtureEstimator(Estimator):
         spread = None if self.suff_stat is None else np.delete(np.asarray(self.suff_stat), k)
         return self.replace(estimators=but(self.estimators, k), suff_stat=spread)
 
-    def impossible(self, x: Any) -> str | None:
+    def why_outside_support(self, x: Any) -> str | None:
         return impossible_under_all(self.estimators, x)
 
     def open(self, column: Any, open: Any) -> MixtureTape:
@@ -298,7 +298,7 @@ class MixtureEstimator(Estimator):
             w = np.broadcast_to(w, own.shape)
         return self.law(w=w, components=children)
 
-    def permits(self, distribution: Any) -> bool:
+    def is_feasible(self, distribution: Any) -> bool:
         return self.fixed_weights is None or same(self.fixed_weights, distribution.w)
 
     @property

@@ -173,5 +173,5 @@ class DiagonalGaussianEstimator(Estimator):
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.covar, self.floor)
 
-    def spread(self, distribution: Any) -> Any:
+    def min_relative_variance(self, distribution: Any) -> Any:
         return relative_variance(distribution.covar, self.floor).min(axis=-1)

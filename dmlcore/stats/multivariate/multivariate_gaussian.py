@@ -213,7 +213,7 @@ class MultivariateGaussianEstimator(Estimator):
         out = (basis * np.maximum(values, 1.0)[..., None, :]) @ basis.swapaxes(-1, -2)
         return np.where(values[..., :1, None] >= 1.0, covar, (out + out.swapaxes(-1, -2)) / 2)
 
-    def spread(self, distribution: Any) -> Any:
+    def min_relative_variance(self, distribution: Any) -> Any:
         return np.ones(distribution.batch)[()] if self.pooled is None else least_eigenvalue(relative(distribution.covar, self.pooled))
 
     def degenerate(self, distribution: Any) -> str | None:
@@ -284,7 +284,7 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator):
     def covers(self, column: Any) -> bool:
         return not np.isinf(column.x).any()
 
-    def impossible(self, x: Any) -> str | None:
+    def why_outside_support(self, x: Any) -> str | None:
         infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
         return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
 

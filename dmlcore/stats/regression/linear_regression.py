@@ -82,7 +82,7 @@ class LinearRegressionEstimator(SharingEstimator):
 
     family = LinearRegressionDistribution
     stacks = True
-    exact: ClassVar[bool] = True
+    closed_form: ClassVar[bool] = True
     log_scale = False
     shape_floor = EXACT_FLOOR
     level_floor = 0.0
@@ -151,7 +151,7 @@ class LinearRegressionEstimator(SharingEstimator):
         exact = floor_message(self.label, distribution.sigma2, self.floor, "passes through all its responses")
         return exact or super().degenerate(distribution)
 
-    def spread(self, distribution: Any) -> Any:
+    def min_relative_variance(self, distribution: Any) -> Any:
         return relative_variance(distribution.sigma2, self.floor)
 
 

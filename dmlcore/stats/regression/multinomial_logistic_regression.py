@@ -110,7 +110,7 @@ class MultinomialLogisticRegressionDistribution(RegressionDistribution):
         ridge = 0.0 if pseudo_count is None else float(np.ravel(pseudo_count)[0] or 0.0)
         return MultinomialLogisticRegressionEstimator(self.intercept is not None, ridge, labels=self.labels, name=self.name, keys=self.keys)
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         return f"{self.label}: the label {x[1]!r} has probability zero; it needs one of {list(self.labels)!r}"
 
 
@@ -196,7 +196,7 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
         response = column.fields[1]
         return self.labels is None or all(response.values.x[i] in self.labels for i in np.unique(response.codes).tolist())
 
-    def impossible(self, x: Any) -> str | None:
+    def why_outside_support(self, x: Any) -> str | None:
         if self.labels is None or x[1] in self.labels:
             return None
         return f"{self.label}: the label {x[1]!r} has probability zero; it needs one of {list(self.labels)!r}"

@@ -93,9 +93,9 @@ class BernoulliSetDistribution(Distribution, HasTypical):
         own = None if pseudo_count is None else self._table
         return BernoulliSetEstimator(self.min_prob, pseudo_count, own, self.name, self.keys)
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         strange = [label for label in x if label not in self._table]
-        return f"{self.label}: {strange[0]!r} is not among its labels" if strange else super().blame(x)
+        return f"{self.label}: {strange[0]!r} is not among its labels" if strange else super().explain_zero_density(x)
 
 
 class BernoulliSetEstimator(Estimator):

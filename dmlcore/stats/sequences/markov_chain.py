@@ -95,14 +95,14 @@ class MarkovChainDistribution(Distribution, HasTypical):
     def estimator(self, pseudo_count: Any = None) -> MarkovChainEstimator:
         return MarkovChainEstimator(pseudo_count, None, self.len_dist.estimator(pseudo_count), self.name, self.keys)
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         if self.len_dist.log_density(len(x)) == -np.inf:
-            return f"length of {self.label}, {self.len_dist.blame(len(x))}"
+            return f"length of {self.label}, {self.len_dist.explain_zero_density(len(x))}"
         for i, label in enumerate(x):
             if self.replace(len_dist=NullDistribution()).log_density(x[: i + 1]) == -np.inf:
                 how = f"cannot follow {x[i - 1]!r}" if i else "cannot come first"
                 return f"element {i} of {self.label}: {label!r} {how}; default_value gives such labels a probability"
-        return super().blame(x)
+        return super().explain_zero_density(x)
 
 
 class MarkovChainEstimator(Estimator):

@@ -64,7 +64,7 @@ class SequenceDistribution(Distribution, HasTypical, Redraws):
         inner, length = self.dist.estimator(pseudo_count), self.len_dist.estimator(pseudo_count)
         return SequenceEstimator(inner, length, name=self.name, keys=self.keys)
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         return blame_element(self, x, self.dist)
 
 
@@ -93,8 +93,8 @@ class SequenceEstimator(Estimator):
     def layout(self) -> Layout:
         return Repeated(self.label, self.estimator.layout, self.len_estimator.layout)
 
-    def impossible(self, x: Any) -> str | None:
-        return impossible_element(self, x, self.estimator.impossible)
+    def why_outside_support(self, x: Any) -> str | None:
+        return impossible_element(self, x, self.estimator.why_outside_support)
 
     def open(self, column: Any, open: Any) -> Any:
         return column.offsets, open(self.estimator, column.flat), open(self.len_estimator, column.lengths)
@@ -159,5 +159,5 @@ def blame_element(node: Any, x: Any, dist: Distribution) -> str:
     """Which element, or the length, has no density."""
     for i, value in enumerate(x):
         if dist.log_density(value) == -np.inf:
-            return f"element {i} of {node.label}, {dist.blame(value)}"
-    return f"length of {node.label}, {node.len_dist.blame(len(x))}"
+            return f"element {i} of {node.label}, {dist.explain_zero_density(value)}"
+    return f"length of {node.label}, {node.len_dist.explain_zero_density(len(x))}"

@@ -127,8 +127,8 @@ class BinomialEstimator(Estimator):
     def support(self) -> Support:
         return whole_range(self.min_val, self.max_val)
 
-    def impossible(self, x: Any) -> str | None:
-        return because_of_bounds(self, x, super().impossible(x))
+    def why_outside_support(self, x: Any) -> str | None:
+        return because_of_bounds(self, x, super().why_outside_support(x))
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
         there = x if not len(x) or weights.min() > 0 else x[(weights > 0).reshape(-1, len(x)).any(axis=0)]

@@ -70,7 +70,7 @@ class CategoricalDistribution(Distribution, HasMode, HasEntropy, HasProbabilitie
         there = statistics.weights > 0
         return self.log_densities(statistics.values)[..., there] @ statistics.weights[there]
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         if x in self._table:
             return f"{self.label}: {x!r} has probability zero"
         return f"{self.label}: {x!r} is not among its labels; default_value gives such labels a probability"

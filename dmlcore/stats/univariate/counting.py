@@ -87,8 +87,8 @@ class RangeEstimator(Estimator):
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
         return counts_of(x, weights)
 
-    def impossible(self, x: Any) -> str | None:
-        return because_of_bounds(self, x, super().impossible(x))
+    def why_outside_support(self, x: Any) -> str | None:
+        return because_of_bounds(self, x, super().why_outside_support(x))
 
 
 def check_bounds(estimator: Any) -> None:

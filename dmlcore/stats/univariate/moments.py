@@ -57,7 +57,7 @@ class MomentsEstimator(Estimator):
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.sigma2, self.floor)
 
-    def spread(self, distribution: Any) -> Any:
+    def min_relative_variance(self, distribution: Any) -> Any:
         return relative_variance(distribution.sigma2, self.floor)
 
 

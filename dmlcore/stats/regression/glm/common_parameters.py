@@ -99,8 +99,8 @@ class CommonParametersEstimator(Estimator):
 
     family = CommonParametersDistribution
     bounded = stacks = True
-    exact: ClassVar[bool] = False
-    entangled: ClassVar[bool] = True
+    closed_form: ClassVar[bool] = False
+    coupled: ClassVar[bool] = True
     whiten: ClassVar[Any] = None
 
     def resolve(self, statistics: Contributions) -> Self:
@@ -141,7 +141,7 @@ class CommonParametersEstimator(Estimator):
         level: Any = 0.0
         for share in statistics:
             e = share.estimator
-            chosen, floor, exact = e.chosen(keys), max(floor, e.shape_floor), exact and e.exact
+            chosen, floor, exact = e.chosen(keys), max(floor, e.shape_floor), exact and e.closed_form
             equations = e.pinned(shared=base).equations(share.statistics, share.law)
             if equations is not None:
                 matrix = matrix + chosen.T @ equations[0] @ chosen

@@ -144,7 +144,7 @@ class RegressionDistribution(Distribution, Redraws):
         each = [1] * len(x) if trials is None else np.asarray(trials).astype(np.int64).tolist()
         return EachRow([self.law_of(mean, n) for mean, n in zip(self.mean_given(x, offset).tolist(), each, strict=True)])
 
-    def blame(self, x: Any) -> str:
+    def explain_zero_density(self, x: Any) -> str:
         why = impossible_response(self, x)
         return why or f"{self.label}: {shorten(x)} has density zero"
 

@@ -57,7 +57,7 @@ class RegressionEstimator(Estimator):
     names: Any = parameter(ColumnNames(), default=None)
     penalty: Any = parameter(MaybePenalty(), default=None, kw_only=True)
 
-    exact: ClassVar[bool] = False
+    closed_form: ClassVar[bool] = False
     stacks = True
     frame: ClassVar[Frame | None] = None
     shape_floor: ClassVar[float] = SHAPE_FLOOR
@@ -160,7 +160,7 @@ class RegressionEstimator(Estimator):
         scoring = self.scoring(statistics, previous)
         assert self.frame is not None
         coef = np.zeros(scoring.centre.shape) if previous is None else previous.coef
-        stride = None if previous is None or self.exact else STRIDE
+        stride = None if previous is None or self.closed_form else STRIDE
         step = self.frame.step(scoring, coef[..., None, :], self.shape_floor, self.level_floor, stride, self.changes(previous))
         before = 0.0 if previous is None or previous.intercept is None else previous.intercept
         return (before + step.intercept[..., 0] if self.intercept else None), coef + step.coef[..., 0, :], step.undetermined
@@ -172,10 +172,10 @@ class RegressionEstimator(Estimator):
         inside = Rows(self, column).inside
         return inside is None or bool(inside.all())
 
-    def impossible(self, x: Any) -> str | None:
+    def why_outside_support(self, x: Any) -> str | None:
         return impossible_response(self, x)
 
-    def permits(self, distribution: Any) -> bool:
+    def is_feasible(self, distribution: Any) -> bool:
         return (distribution.intercept is not None) == self.intercept
 
     def degenerate(self, distribution: Any) -> str | None:

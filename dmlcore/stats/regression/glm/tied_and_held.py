@@ -139,8 +139,8 @@ class SharingEstimator(RegressionEstimator):
         labels = tuple((key, "parameter") for _, key in self.tied)
         return self.keys, None, (labels,) * len(self.children())  # type: ignore[attr-defined]
 
-    def permits(self, distribution: Any) -> bool:
-        return super().permits(distribution) and distribution.tied == self.tied and distribution.held == self.held
+    def is_feasible(self, distribution: Any) -> bool:
+        return super().is_feasible(distribution) and distribution.tied == self.tied and distribution.held == self.held
 
     # -- what the engine asks ------------------------------------------------------------------------------------------
 
