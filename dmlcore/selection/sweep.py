@@ -23,7 +23,7 @@ from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
 from dmlcore.selection.criteria import CRITERIA, Candidate
 
-FIRST_STARTS = 16  # random starts of a candidate at first
+FIRST_STARTS = 8  # random starts of a candidate at first
 DECIDE_THE_START = ("starts", "start", "init_estimator", "delta")  # options of `fit` that leave nothing open
 
 
