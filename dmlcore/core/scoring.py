@@ -7,7 +7,8 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,23 +24,31 @@ ITSELF = "itself"  # what a model keeps in place of stacks where none can be mad
 
 def log_densities(model: Any, data: Encoded, threads: int | None = None) -> np.ndarray:
     """Log densities `(n,)` of all rows."""
-    model = to_score(model)
-    tables = DistinctCache()
-
-    def work(block: tuple[int, int, Any]) -> np.ndarray:
-        return Forward(model.repeated, tables)(model, block[2])[0]
-
-    if len(data) <= 1:
-        return work((0, len(data), data.column))
-    return np.concatenate(list(map_in_order(work, data.blocks, thread_count(threads))))
+    return joined_blocks(list(over_blocks(model, data, _log_densities, threads)))
 
 
-def blocks_to_score(model: Any, encoded: Encoded) -> Iterator[tuple[int, int, Any, Forward, Any]]:
-    """`(start, stop, model, score, column)` for each block: the model as it is scored; tables of distinct values are shared."""
-    model = to_score(model)
-    tables = DistinctCache()
-    for start, stop, column in encoded.blocks:
-        yield start, stop, model, Forward(model.repeated, tables), column
+def _log_densities(model: Any, score: Forward, column: Any) -> np.ndarray:
+    return score(model, column)[0]
+
+
+def over_blocks(model: Any, data: Encoded, work: Callable[[Any, Forward, Any], Any], threads: int | None = None) -> Iterator[Any]:
+    """`work(model, score, column)` of each block of rows, in order: the model as it is scored; tables of distinct values are shared."""
+    return map_in_order(_OnBlock(to_score(model), work, DistinctCache()), data.blocks, thread_count(threads))
+
+
+@dataclass(frozen=True)
+class _OnBlock:
+    model: Any
+    work: Callable[[Any, Forward, Any], Any]
+    tables: DistinctCache
+
+    def __call__(self, block: tuple[int, int, Any]) -> Any:
+        return self.work(self.model, Forward(self.model.repeated, self.tables), block[2])
+
+
+def joined_blocks(parts: list[np.ndarray]) -> np.ndarray:
+    """What was made of each block, end to end."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def to_score(model: Any) -> Any:

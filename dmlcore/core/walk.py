@@ -66,6 +66,9 @@ class DistinctCache:
         self.done: dict[Any, Any] = {}
         self.lock = Lock()
 
+    def __reduce__(self) -> Any:  # elsewhere nothing is computed yet
+        return DistinctCache, ()
+
     def get(self, node: Any, values: Column, make: Callable[[Any, Column], Any]) -> Any:
         """What `make(node, values)` gives, made once."""
         key = (id(node), id(values))

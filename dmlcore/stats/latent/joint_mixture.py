@@ -19,7 +19,7 @@ from dmlcore.core.partial import given
 from dmlcore.core.powers import Exchange, HasTypical, Relabels
 from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.rowlaws import Product
-from dmlcore.core.scoring import blocks_to_score
+from dmlcore.core.scoring import joined_blocks, over_blocks
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components
 from dmlcore.core.weights import share
@@ -132,13 +132,7 @@ class JointMixtureDistribution(Posteriors, Distribution, HasTypical, Relabels):
     def seq_component_log_density(self, encoded: Any) -> np.ndarray:
         """Log densities of each pair of components, `log components1[k](x) + log components2[l](y)`, `(n, K1, K2)`."""
         encoded = self.seq_encode(encoded)
-        out = np.empty((len(encoded), *self.pairs.shape))
-        for start, stop, _, score, column in blocks_to_score(self, encoded):
-            inner: Any = column.values if type(column) is Distinct else column
-            one, two = score.each(self.components1, inner.fields[0])[0], score.each(self.components2, inner.fields[1])[0]
-            both = np.moveaxis(one[:, None] + two[None], -1, 0)
-            out[start:stop] = both[column.codes] if type(column) is Distinct else both
-        return out
+        return joined_blocks(list(over_blocks(self, encoded, _pair_logs)))
 
     def component_log_density(self, x: Any) -> np.ndarray:
         """Log densities `(K1, K2)` of one raw pair under each pair of components."""
@@ -219,6 +213,13 @@ class JointMixtureDistribution(Posteriors, Distribution, HasTypical, Relabels):
         if self.marginal2.log_density(x[1]) == -np.inf:
             return inside("field 1", self.marginal2.explain_zero_density(x[1]))
         return f"{self.label}: the states that could give {x!r} never meet"
+
+
+def _pair_logs(law: Any, score: Any, column: Any) -> np.ndarray:
+    inner: Any = column.values if type(column) is Distinct else column
+    one, two = score.each(law.components1, inner.fields[0])[0], score.each(law.components2, inner.fields[1])[0]
+    both = np.moveaxis(one[:, None] + two[None], -1, 0)
+    return both[column.codes] if type(column) is Distinct else np.ascontiguousarray(both)
 
 
 class JointMixtureEstimator(Estimator):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from dmlcore.core.partial import given
 from dmlcore.core.powers import Exchange, Mixing, Redraws, Relabels
 from dmlcore.core.redraw import redrawn_by_component
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
-from dmlcore.core.scoring import blocks_to_score
+from dmlcore.core.scoring import joined_blocks, over_blocks
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components, DistinctTape
 from dmlcore.core.weights import drawn_components, share, weight_prior
@@ -94,25 +95,31 @@ class Posteriors:
         if impossible not in ("error", "prior"):
             raise ParameterError(f"impossible must be 'error' or 'prior', got {impossible!r}")
         encoded = self.seq_encode(encoded)
-        out, refused = np.zeros(0), []
-        for start, stop, law, score, column in blocks_to_score(self, encoded):
-            log, tape = score(law, column)
-            posterior = tape.tape.posterior()[..., tape.codes] if type(tape) is DistinctTape else tape.posterior()
-            none = np.flatnonzero(log == -np.inf)
-            if len(none) and impossible == "prior":
-                posterior[..., none] = self.prior_given(column.take(none))
-            elif len(none):
-                refused.append(start + none)
-            if not start:
-                out = np.empty((len(encoded), *posterior.shape[:-1]))
-            out[start:stop] = posterior.transpose(-1, *range(posterior.ndim - 1))
-        if refused:
-            raise without_posterior(self, encoded, np.concatenate(refused))
-        return out
+        parts, none = zip(*over_blocks(self, encoded, partial(_posterior, self)), strict=True)
+        refused = np.concatenate([start + rows for (start, _, _), rows in zip(encoded.blocks, none, strict=True)])
+        if len(refused) and impossible == "error":
+            raise without_posterior(self, encoded, refused)
+        return joined_blocks(list(parts))
 
     def posterior(self, x: Any, impossible: str = "error") -> np.ndarray:
         """Posterior probabilities of the states given one raw observation, `(K,)` or `(K1, K2)`; `impossible` as in `seq_posterior`."""
         return self.seq_posterior([x], impossible)[0]
+
+
+def _posterior(model: Any, law: Any, score: Any, column: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Of one block: posteriors `(n, ..)`, those of rows without density as before anything is seen; and which rows these are."""
+    log, tape = score(law, column)
+    posterior = tape.tape.posterior()[..., tape.codes] if type(tape) is DistinctTape else tape.posterior()
+    none = np.flatnonzero(log == -np.inf)
+    if len(none):
+        posterior[..., none] = model.prior_given(column.take(none))
+    return np.ascontiguousarray(posterior.transpose(-1, *range(posterior.ndim - 1))), none
+
+
+def _component_logs(law: Any, score: Any, column: Any) -> np.ndarray:
+    if type(column) is Distinct:
+        return np.ascontiguousarray(law.component_logs(column.values, score)[:, column.codes].T)
+    return np.ascontiguousarray(law.component_logs(column, score).T)
 
 
 def without_posterior(model: Any, encoded: Encoded, rows: np.ndarray) -> SupportError:
@@ -138,13 +145,7 @@ class PosteriorMethods(Posteriors):
     def seq_component_log_density(self: Any, encoded: Any) -> np.ndarray:
         """Log densities under each component, `(n, K)`."""
         encoded = self.seq_encode(encoded)
-        out = np.empty((len(encoded), self.num_components))
-        for start, stop, law, score, column in blocks_to_score(self, encoded):
-            if type(column) is Distinct:
-                out[start:stop] = law.component_logs(column.values, score)[:, column.codes].T
-            else:
-                out[start:stop] = law.component_logs(column, score).T
-        return out
+        return joined_blocks(list(over_blocks(self, encoded, _component_logs)))
 
     def component_log_density(self, x: Any) -> np.ndarray:
         """Log densities `(K,)` of one raw observation under each component."""
