@@ -22,6 +22,7 @@ from dmlcore.core.shown import Shown
 from dmlcore.data.columns import Versions
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Anything, Layout
+from dmlcore.data.sequences import Readings
 
 if TYPE_CHECKING:
     from dmlcore.core.estimator import Estimator
@@ -250,7 +251,7 @@ def common_layout(nodes: Sequence[Any], who: str, mixed: bool = False) -> Layout
     wanted, first = nodes[0].layout, nodes[0]
     for node in nodes[1:]:
         layout = wanted.joined(node.layout)
-        if layout is None or not (mixed or layout in (wanted, node.layout)):
+        if layout is None or not (mixed or isinstance(layout, Readings) or layout in (wanted, node.layout)):
             hint = "" if layout is None else "; a HeterogeneousMixture takes both"
             reads = f"{first.label} reads {wanted}, {node.label} reads {node.layout}"
             raise StructureError(f"{who}: components describe different observations: {reads}{hint}")

@@ -23,7 +23,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.mixing import Drawn, exact_mix
 from dmlcore.core.statistics import Node
-from dmlcore.data.columns import Column, Distinct
+from dmlcore.data.columns import Column, Distinct, Parallel
 from dmlcore.kernels.codes import gather, gather_fields, gather_many, scatter, scatter_fields, scatter_many
 
 SMALL = 1e-280  # below this, a weighted sum of scaled densities has lost digits and is taken again in log space
@@ -94,6 +94,8 @@ class Forward:
                 return self(node, column.values.take(column.codes))
             table, tape = self.tables.get(node, column.values, Forward(self.repeated, DistinctCache(), self.mix))
             return gathered(table, column.codes), DistinctTape(column.codes, len(column.values), tape)
+        if type(column) is Parallel and (read := column.read_by(node)) is not column:
+            return self(node, read)
         if id(node) not in self.repeated:
             return node.forward(column, self)
         key = (id(node), id(column))
@@ -230,6 +232,8 @@ class FirstPass:
         if type(column) is Distinct:
             inner = FirstPass(self.responsibilities, DistinctCache(), self.batch)
             return DistinctTape(column.codes, len(column.values), self.tables.get(estimator, column.values, inner))
+        if type(column) is Parallel and (read := column.read_by(estimator)) is not column:
+            return self(estimator, read)
         return estimator.open(column, self)
 
     def shares(self, K: int, n: int, estimators: Any = (), column: Any = None) -> np.ndarray:

@@ -4,6 +4,7 @@
     Distinct  the distinct values once (a column), and one code per row
     Option    which rows are present, and the column of those rows
     Versions  the same rows as laws of several kinds read them
+    Parallel  the same rows as columns of several layouts
     Ragged    offsets, and the flat column of all elements, with the column of lengths
     Record    one column per field
     Chain     sequences of labels as their first label and counted pairs of successive labels
@@ -148,6 +149,35 @@ class Versions(Column):
     def nbytes(self) -> int:
         """Bytes that the arrays take."""
         return sum(column.nbytes for column in self.kinds.values())
+
+
+class Parallel(Column):
+    """The same rows as columns of several layouts, by the class of each; a law takes the one that it reads."""
+
+    def __init__(self, n: int, columns: dict[Any, Column]):
+        self.n, self.columns = n, columns
+
+    def slice(self, start: int, stop: int) -> Parallel:
+        return Parallel(stop - start, {kind: column.slice(start, stop) for kind, column in self.columns.items()})
+
+    def take(self, rows: np.ndarray) -> Parallel:
+        return Parallel(len(rows), {kind: column.take(rows) for kind, column in self.columns.items()})
+
+    def row(self, i: int) -> Any:
+        return next(iter(self.columns.values())).row(i)
+
+    def work(self) -> np.ndarray | None:
+        each = [work for work in (column.work() for column in self.columns.values()) if work is not None]
+        return None if not each else max(each, key=lambda work: work[-1])
+
+    def read_by(self, node: Any) -> Column:
+        """The column that a node reads; all of them, where its children read them in different ways."""
+        return self.columns.get(type(node.layout), self)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the arrays take."""
+        return sum(column.nbytes for column in self.columns.values())
 
 
 class Ragged(Column):

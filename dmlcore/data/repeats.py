@@ -40,8 +40,10 @@ def coded(x: np.ndarray, always: bool = False) -> Any:
     return Distinct(codes.astype(np.uint16 if len(values) <= 1 << 16 else np.int32), Values(values))
 
 
-def same_bags(offsets: np.ndarray, codes: np.ndarray, size: int, extra: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray] | None:
-    """Rows that hold the same codes (below `size`), in whatever order, and the same `extra` whole number.
+def same_bags(
+    offsets: np.ndarray, codes: np.ndarray, size: int, extra: np.ndarray | None = None, ordered: bool = False
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows that hold the same codes (below `size`), in whatever order (or, ordered, in the same), and the same `extra` whole number.
 
     `(one row of each group, the group of each row)`, or None where too few rows repeat to keep them once. Rows are compared by two
     independent 64-bit sums of random numbers, one number per code.
@@ -51,8 +53,10 @@ def same_bags(offsets: np.ndarray, codes: np.ndarray, size: int, extra: np.ndarr
         return None
     marks = np.random.default_rng(20261122).integers(0, 2**64, size=(2, size), dtype=np.uint64)
     sums = []
+    place = np.arange(len(codes), dtype=np.uint64) - np.repeat(offsets[:-1], np.diff(offsets)).astype(np.uint64) if ordered else None
     for mark, odd in zip(marks, (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F), strict=True):
-        total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mark[codes], dtype=np.uint64)])
+        each = mark[codes] if place is None else mixed_bits(mark[codes] + place * np.uint64(odd))
+        total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(each, dtype=np.uint64)])
         sums.append(total[offsets[1:]] - total[offsets[:-1]] + np.diff(offsets).astype(np.uint64) * np.uint64(odd))
         if extra is not None:
             sums[-1] ^= extra.astype(np.uint64) * np.uint64(odd >> 3 | 1)
@@ -60,3 +64,10 @@ def same_bags(offsets: np.ndarray, codes: np.ndarray, size: int, extra: np.ndarr
     if len(kept) > min(CODED_MAX_VALUES, n // 2) or (sums[1] != sums[1][kept][groups]).any():
         return None
     return kept, groups.astype(np.uint16)
+
+
+def mixed_bits(x: np.ndarray) -> np.ndarray:
+    """64-bit numbers as others, one to one, in which every bit depends on all (the finaliser of SplitMix64: Steele, Lea and Flood 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(x ^ (x >> np.uint64(31)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from dmlcore.base.errors import BadValue
 from dmlcore.base.labels import Vocabulary
-from dmlcore.data.columns import Chain, Column, Distinct, Ragged, Values, ends_of, taken_elements
+from dmlcore.data.columns import Chain, Column, Distinct, Parallel, Ragged, Values, ends_of, taken_elements
 from dmlcore.data.layouts import LIST_TYPES, Anything, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags
 from dmlcore.data.values import cells_inside, first, is_hashable
@@ -20,12 +20,46 @@ FEW_LABELS = 256  # labels that are sooner gone through in Python than handed to
 _TEXT = (str, bytes, bytearray)
 
 
+class Lists(Layout):
+    """A list or a set. Laws that read one in different ways can stand beside each other."""
+
+    def joined(self, other: Layout) -> Layout | None:
+        if isinstance(other, Readings) or (isinstance(other, Lists) and type(other) is not type(self)):
+            return Readings(self.label, (self,)).joined(other)
+        return super().joined(other)
+
+
 @dataclass(frozen=True)
-class Repeated(Layout):
-    """A sequence of observations of `value`: a list, a tuple or an array; its length is an observation of `length`."""
+class Readings(Layout):
+    """An observation that laws read in several ways, by a layout of each class."""
+
+    ways: tuple[Layout, ...] = ()
+
+    def without_none(self) -> Layout:
+        return replace(self, ways=tuple(way.without_none() for way in self.ways))
+
+    def joined(self, other: Layout) -> Layout | None:
+        if not isinstance(other, (Readings, Lists)):
+            return super().joined(other)
+        ways: dict[type, Any] = {type(way): way for way in self.ways}
+        for way in other.ways if isinstance(other, Readings) else (other,):
+            ways[type(way)] = ways[type(way)].joined(way) if type(way) in ways else way
+        return None if None in ways.values() else replace(self, ways=tuple(ways.values()))
+
+    def encode(self, values: Any) -> Column:
+        return Parallel(len(values), {type(way): way.encode(values) for way in self.ways})
+
+
+@dataclass(frozen=True)
+class Repeated(Lists):
+    """A sequence of observations of `value`: a list, a tuple or an array; its length is an observation of `length`.
+
+    ordered: whether lists of the same elements in another order are different: to a law that minds the order.
+    """
 
     value: Layout = field(default_factory=Anything)
     length: Layout = field(default_factory=Anything)
+    ordered: bool = False
 
     def without_none(self) -> Layout:
         return replace(self, value=self.value.without_none())
@@ -34,7 +68,8 @@ class Repeated(Layout):
         if type(other) is not type(self):
             return super().joined(other)
         value, length = self.value.joined(other.value), self.length.joined(other.length)
-        return None if value is None or length is None else replace(self, value=value, length=length)
+        ordered = self.ordered or other.ordered
+        return None if value is None or length is None else replace(self, value=value, length=length, ordered=ordered)
 
     def encode(self, values: Any) -> Column:
         flat, offsets, lengths = flattened(self, values)
@@ -46,7 +81,7 @@ class Repeated(Layout):
             raise
         if not isinstance(column, Distinct):
             return Ragged(offsets, column, self.length.encode(lengths))
-        groups = same_bags(offsets, column.codes, len(column.values))
+        groups = same_bags(offsets, column.codes, len(column.values), ordered=self.ordered)
         if groups is None:
             return Ragged(offsets, column, self.length.encode(lengths))
         kept, codes = groups
@@ -55,7 +90,7 @@ class Repeated(Layout):
 
 
 @dataclass(frozen=True)
-class LabelSequence(Layout):
+class LabelSequence(Lists):
     """A sequence of labels, read as a Markov chain reads it; its length is an observation of `length`. none: as of `Labels`."""
 
     length: Layout = field(default_factory=Anything)
@@ -65,8 +100,10 @@ class LabelSequence(Layout):
         return replace(self, none=False)
 
     def joined(self, other: Layout) -> Layout | None:
-        length = self.length.joined(other.length) if isinstance(other, LabelSequence) else None
-        return super().joined(other) if length is None else replace(self, length=length)
+        if not isinstance(other, LabelSequence):
+            return super().joined(other)
+        length = self.length.joined(other.length)
+        return None if length is None else replace(self, length=length)
 
     def encode(self, values: Any) -> Column:
         flat, offsets, lengths = flattened(self, values)
@@ -93,7 +130,7 @@ class LabelSequence(Layout):
 
 
 @dataclass(frozen=True)
-class LabelSet(Layout):
+class LabelSet(Lists):
     """A collection of distinct labels, in no order. none: as of `Labels`."""
 
     none: bool = field(default=True, compare=False)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.walk import DistinctCache, FirstPass
-from dmlcore.data.columns import Column, Distinct
+from dmlcore.data.columns import Column, Distinct, Parallel
 
 FEW = 16  # rows that are asked one by one
 
@@ -27,6 +27,8 @@ class Doubts(FirstPass):
     def __call__(self, estimator: Estimator, column: Any) -> Any:
         if type(column) is Distinct:
             column = column.values.take(np.unique(column.codes))
+        if type(column) is Parallel and (read := column.read_by(estimator)) is not column:
+            return self(estimator, read)
         self.any = self.any or not estimator.covers(column)
         return estimator.open(column, self)
 

@@ -18,7 +18,7 @@ from dmlcore.base.errors import DmlcoreError
 from dmlcore.base.labels import Vocabulary
 from dmlcore.core.keys import Ties, maximise, own_statistics, resolve
 from dmlcore.core.walk import Backward, DistinctCache, FirstPass, Forward, take_pending
-from dmlcore.data.columns import Distinct, Option, Ragged, Record, Values
+from dmlcore.data.columns import Distinct, Option, Parallel, Ragged, Record, Values
 from dmlcore.fitting.assignment import EVEN_SHARE, random_shares
 
 PROJECTIONS = 8  # laws by which rows are described
@@ -115,6 +115,8 @@ def points_of(column: Any) -> np.ndarray | None:
 def _parts_of(column: Any) -> list[np.ndarray]:
     if isinstance(column, Distinct):
         return [part[column.codes] for part in _parts_of(column.values)]
+    if isinstance(column, Parallel):
+        return _parts_of(next(iter(column.columns.values())))
     if isinstance(column, Record):
         return [part for field in column.fields for part in _parts_of(field)]
     if isinstance(column, Option):

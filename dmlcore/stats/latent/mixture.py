@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +26,7 @@ from dmlcore.core.walk import SMALL, Components, DistinctTape
 from dmlcore.core.weights import drawn_components, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
+from dmlcore.data.layouts import Layout
 from dmlcore.stats.latent.summaries import MixtureSummaries
 
 EVERY = slice(None)
@@ -172,7 +173,11 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution, Mixi
     def validate(self) -> None:
         if len(self.w) != len(self.components):
             raise ParameterError(f"{type(self).__name__}: w must have one entry per component, {len(self.components)}, got {len(self.w)}")
-        self.derive(layout=common_layout(self.components, type(self).__name__, self.mixed))
+        assert self.layout is not None  # or else it raises
+
+    @cached_property
+    def layout(self) -> Layout:
+        return common_layout(self.components, type(self).__name__, self.mixed)
 
     @property
     def own_key(self) -> str | None:
@@ -249,8 +254,12 @@ class MixtureEstimator(Estimator):
     mixed: ClassVar[bool] = False
 
     def validate(self) -> None:
-        who = type(self).__name__
-        self.derive(layout=common_layout(self.estimators, who, self.mixed), prior=weight_prior(self, len(self.estimators), who))
+        assert self.layout is not None  # or else it raises
+        self.derive(prior=weight_prior(self, len(self.estimators), type(self).__name__))
+
+    @cached_property
+    def layout(self) -> Layout:
+        return common_layout(self.estimators, type(self).__name__, self.mixed)
 
     @property
     def num_components(self) -> int:
