@@ -80,14 +80,17 @@ class Problem:
     def stacked(self, starts: int | None = None, apart: bool = False) -> Problem:
         """The same problem for stacks of models: their estimator, and theirs alone, changes. starts: how many models are one stack; None
         is for one model whose like parts are stacks; apart: or are not."""
-        key = starts, apart
+        key, known = (starts, apart), self.__dict__.setdefault("_known", {})  # which goes with this problem, rows and all
+        if key in known:
+            return known[key]  # type: ignore[no-any-return]
         if key not in self._stacked:
             shape = () if starts is None else (starts,)
             stacking = Stacking(self.estimator, apart, shape, None if apart else self.encoded.column)
             resolved = replace(self.resolved, estimator=stacking.stacked, ties=Ties(stacking.stacked))
             self._stacked[key] = stacking, resolved
         stacking, resolved = self._stacked[key]
-        return replace(self, resolved=resolved, stacking=stacking)
+        known[key] = replace(self, resolved=resolved, stacking=stacking)
+        return known[key]  # type: ignore[no-any-return]
 
     def sample(self, size: int, rng: np.random.Generator, certain: np.ndarray | None = None) -> Problem:
         """The same problem on so many of its rows (`WeightedRows.sample`); itself, if it has no more."""
