@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.errors import DataError
+
 
 class FixedDict(dict[Any, Any]):
     """A dict that refuses to change: what users see of a law's table. `dict(it)`, `it.copy()` and pickles of it are plain dicts."""
@@ -58,6 +60,14 @@ def _plain_time(label: Any) -> Any:
     coarse = label.astype(f"{label.dtype.kind}8[us]")  # NumPy gives finer units as a number of them
     value = coarse.item()
     return label if isinstance(value, int) or coarse != label else value
+
+
+def distinct(names: list[Any]) -> list[Any]:
+    """Names of columns, of which no two are the same. Raises `DataError`."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"column {twice!r} is there {names.count(twice)} times; need distinct names")
+    return names
 
 
 class Vocabulary(Sequence[Hashable]):

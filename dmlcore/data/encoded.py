@@ -11,6 +11,7 @@ from dmlcore.base.collector import collector_held
 from dmlcore.base.errors import BadValue, DataError, EmptyError, StructureError, shorten
 from dmlcore.base.labels import plain
 from dmlcore.data.columns import Column, blocks
+from dmlcore.data.files import READERS
 from dmlcore.data.frames import Columns, is_frame, library_of, plain_column, some_rows
 from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
 from dmlcore.data.values import listed
@@ -85,6 +86,7 @@ def observations(data: Any, layout: Layout) -> Any:
     data = listed(data)
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
         hint = "; collect() it first" if hasattr(data, "collect") else ""
+        hint = f"; files end in {', '.join(READERS)}" if isinstance(data, str) else hint
         raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}{hint}")
     if is_frame(data):
         table = Columns.of(data)

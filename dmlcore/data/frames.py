@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import DataError
-from dmlcore.base.labels import plain
+from dmlcore.base.labels import distinct, plain
 from dmlcore.data.values import floats, in_order, plain_list
 
 LIBRARIES = ("pandas", "polars", "pyarrow")
@@ -32,14 +32,6 @@ def is_frame(data: Any) -> bool:
 def column_names(frame: Any) -> list[Any]:
     """The names of the columns in order. Raises `DataError` where two share a name."""
     return distinct(list(frame.schema.names if library_of(frame) == "pyarrow" else frame.columns))
-
-
-def distinct(names: list[Any]) -> list[Any]:
-    """Names, of which no two are the same. Raises `DataError`."""
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"column {twice!r} is there {names.count(twice)} times; need distinct names")
-    return names
 
 
 def column_at(frame: Any, place: int) -> Any:

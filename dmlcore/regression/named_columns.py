@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import BadValue, DataError, EmptyError, shorten
-from dmlcore.data.frames import column_at, column_names, distinct, index_of, is_frame, levels_of, library_of, plain_column
+from dmlcore.base.labels import distinct
+from dmlcore.data.frames import column_at, column_names, index_of, is_frame, levels_of, library_of, plain_column
 from dmlcore.data.layouts import Labels
 from dmlcore.data.values import first, floats, is_missing, is_number, listed, plain_list, unit_hint
 
