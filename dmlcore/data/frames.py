@@ -1,7 +1,7 @@
 """Tables of other libraries (pandas, polars, pyarrow) as plain columns: the one place that knows how they are read.
 
-A plain column is an array of numbers, truth values or vectors without gaps but NaN, or a list of plain Python values in which None
-stands for what is missing. Whole numbers with gaps are a list, since floats would not hold them.
+A plain column is an array of numbers, truth values or vectors without gaps but NaN; a `Factor`, of text and categories; or a list of
+plain Python values in which None stands for what is missing. Whole numbers with gaps are a list, since floats would not hold them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import DataError
-from dmlcore.base.labels import distinct, plain
+from dmlcore.base.labels import Factor, distinct, plain
 from dmlcore.data.values import floats, in_order, plain_list
 
 LIBRARIES = ("pandas", "polars", "pyarrow")
@@ -120,6 +120,10 @@ def _of_pandas(column: Any) -> Any:
         return _of_array(column.to_numpy())
     if (arrow := arrow_of(column)) is not None:
         return _of_arrow(arrow)
+    if hasattr(dtype, "categories") and hasattr(column, "cat"):
+        return Factor.of(column.cat.codes.to_numpy(), dtype.categories)
+    if dtype.name.startswith("str"):
+        return Factor.of(*column.factorize())
     if dtype.kind in NUMERIC_KINDS and (dtype.kind == "f" or not column.isna().any()):
         own = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None)
         return column.to_numpy(dtype=own, na_value=np.nan) if dtype.kind == "f" else column.to_numpy(dtype=own)
@@ -129,6 +133,8 @@ def _of_pandas(column: Any) -> Any:
 
 def _of_polars(column: Any) -> Any:
     dtype = column.dtype
+    if str(dtype).startswith(("String", "Categorical", "Enum")):
+        return _levels_of_polars(column)
     whole = dtype.is_integer() and "128" not in str(dtype)  # NumPy has none so wide
     if dtype.is_float() or ((whole or str(dtype) == "Boolean") and not column.null_count()):
         return column.to_numpy()
@@ -140,10 +146,24 @@ def _of_polars(column: Any) -> Any:
     return column.to_list()
 
 
+def _levels_of_polars(column: Any) -> Factor:
+    import polars
+
+    coded = column.cast(polars.Categorical) if column.dtype == polars.String else column
+    levels = coded.drop_nulls().unique()
+    numbers = levels.to_physical().cast(polars.Int64).to_numpy()
+    place = np.full(int(numbers.max(initial=-1)) + 2, -1, dtype=np.int32)  # -1, a gap, points to its last entry
+    place[numbers] = np.arange(len(numbers))
+    return Factor.of(place[coded.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()], levels.cast(polars.String).to_list())
+
+
 def _of_arrow(column: Any) -> Any:
-    from pyarrow import types
+    from pyarrow import int32, types
 
     kind = column.type
+    if types.is_dictionary(kind) or types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view":
+        coded = _in_one_piece(column if types.is_dictionary(kind) else column.dictionary_encode())
+        return Factor.of(coded.indices.cast(int32()).fill_null(-1).to_numpy(zero_copy_only=False), coded.dictionary.to_pylist())
     whole = types.is_integer(kind) or types.is_boolean(kind)
     if types.is_floating(kind) or (whole and not column.null_count):
         return column.to_numpy(zero_copy_only=False)
@@ -159,10 +179,14 @@ def levels_of(column: Any) -> list[Any] | None:
         from pyarrow import types
 
         if types.is_dictionary(arrow.type):
-            chunks = arrow.unify_dictionaries().chunks if hasattr(arrow, "chunks") else [arrow]
-            found = chunks[0].dictionary.to_pylist() if chunks else []
+            found = _in_one_piece(arrow).dictionary.to_pylist()
             return found if arrow.type.ordered else in_order(found)  # else the order says how they were stored
     return None
+
+
+def _in_one_piece(column: Any) -> Any:
+    """A column of pyarrow with a dictionary as one array."""
+    return column.unify_dictionaries().combine_chunks() if hasattr(column, "chunks") else column
 
 
 def arrow_of(column: Any) -> Any:
