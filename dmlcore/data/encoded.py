@@ -63,6 +63,7 @@ def encode(data: Any, layout: Layout) -> Encoded:
         if data.layout.joined(layout) != data.layout:
             raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
         return data
+    data = listed(data)
     values = observations(data, layout)
     reader = layout.without_none() if is_table(data) else layout
     if isinstance(values, Columns) and isinstance(layout, Fields):
@@ -86,13 +87,12 @@ def observations(data: Any, layout: Layout) -> Any:
 
     A frame of one column is read as that column where the model reads single values. Raises `DataError` for what are no rows.
     """
-    data = listed(data)
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
         hint = "; collect() it first" if hasattr(data, "collect") else ""
         hint = f"; files end in {', '.join(READERS)}" if isinstance(data, str) else hint
         raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}{hint}")
     if is_frame(data):
-        table = Columns.of(data)
+        table = Columns(data)
         if isinstance(layout, Fields):
             return table
         if isinstance(layout, Vector):
