@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dmlcore.base.lazy import lazily
 
 if TYPE_CHECKING:
+    from dmlcore.data.files import read
     from dmlcore.fitting.drivers import best_of, iterate, optimize
     from dmlcore.fitting.fit import fit
     from dmlcore.fitting.online import OnlineEM
@@ -26,6 +27,7 @@ else:
     __getattr__ = lazily(
         __name__,
         {
+            "dmlcore.data.files": "read",
             "dmlcore.fitting.drivers": "best_of iterate optimize",
             "dmlcore.fitting.fit": "fit",
             "dmlcore.fitting.online": "OnlineEM",
@@ -68,6 +70,7 @@ __all__ = [
     "ordered",
     "pool",
     "profile_interval",
+    "read",
     "save",
     "select",
     "standard_errors",

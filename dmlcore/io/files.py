@@ -1,12 +1,14 @@
-"""Model files."""
+"""Model files, and files that are replaced whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dmlcore.base.errors import FormatError
 from dmlcore.io.json import parsed, to_json
@@ -21,11 +23,18 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     JSON cannot hold exactly, `OSError` where the file cannot be written.
     """
     text = to_json(model) + "\n"
+    with replaced(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write bytes into, which takes the place of what is at a path when all is on disk, and leaves it alone otherwise."""
     target = Path(os.path.realpath(path))  # a link stays a link
     draft = target.with_name(f".{target.name[:60]}.{secrets.token_hex(8)}.tmp")
     try:
-        with open(draft, "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with open(draft, "xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if target.exists():

@@ -20,7 +20,7 @@ from typing import Any
 from dmlcore.base.errors import FormatError, shorten
 from dmlcore.core.declared import Declared
 from dmlcore.io.reading import Reader
-from dmlcore.io.text import MAX_DEPTH, parse, write
+from dmlcore.io.text import MAX_DEPTH, laid_out, parse
 from dmlcore.io.writing import Writer
 
 SCHEMA = 1
@@ -36,7 +36,7 @@ def to_json(node: Any) -> str:
         hint = "; its model can be saved" if isinstance(getattr(node, "model", None), Declared) else ""
         raise FormatError(f"to_json saves distributions and estimators, got {shorten(node)}{hint}")
     try:
-        return write({"dmlcore": SCHEMA, "model": Writer().node(node, "model")})
+        return laid_out({"dmlcore": SCHEMA, "model": Writer().node(node, "model")})
     except RecursionError:
         raise FormatError(f"model: nested deeper than {MAX_DEPTH} levels, or holds itself") from None
 

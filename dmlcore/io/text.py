@@ -14,7 +14,7 @@ MAX_DEPTH = 100  # levels of lists and objects in one text; fifty nested combina
 _UNSEEN = re.compile("[\ud800-\udfff\u007f-\u009f\u2028\u2029]")  # no text of its own: half pairs, controls, other line ends
 
 
-def write(data: Any) -> str:
+def laid_out(data: Any) -> str:
     """JSON data as text that fits UTF-8: what fits on a line stays on it. Raises `FormatError` where it is nested too deep."""
     check_depth(data)
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", _laid_out(data))

@@ -116,7 +116,7 @@ class ModelFrame:
         return Record(len(self.x), tuple(part.encode(values) for part, values in zip(layout.values, present, strict=True)))
 
 
-def read(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> ModelFrame:
+def model_frame(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> ModelFrame:
     """Checked rows, of the fit or of a later call. Raises `DataError` naming column and row."""
     names = tuple(response.name for response in schema.responses)
     roles = complete(table, per_response(roles, names), schema)

@@ -11,7 +11,7 @@ from dmlcore.core.scoring import log_densities
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.uncertainty import standard_errors
 from dmlcore.inference.uncertainty.result import StandardErrors
-from dmlcore.regression.checked_rows import ModelFrame, read
+from dmlcore.regression.checked_rows import ModelFrame, model_frame
 from dmlcore.regression.formula import Formula
 from dmlcore.regression.named_columns import NamedColumns
 from dmlcore.regression.ordering import heaviest_first
@@ -164,7 +164,7 @@ class Fitted:
         self._check_fitted()
         if self._formula is not None:
             X, roles = self._formula.read(X, roles)
-        return read(NamedColumns(X), roles, self._schema)
+        return model_frame(NamedColumns(X), roles, self._schema)
 
     def _law(self, given: ModelFrame) -> Any:
         """The fitted law of rows, or of groups of them."""

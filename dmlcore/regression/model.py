@@ -14,10 +14,10 @@ from dmlcore.base.random import Random
 from dmlcore.data.frames import check_paired, index_of
 from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
-from dmlcore.regression.checked_rows import ModelFrame, read
+from dmlcore.regression.checked_rows import ModelFrame, model_frame
 from dmlcore.regression.fitted import Fitted
 from dmlcore.regression.formula import formula_of
-from dmlcore.regression.named_columns import NamedColumns
+from dmlcore.regression.named_columns import NamedColumns, is_name
 from dmlcore.regression.responses import FAMILIES
 from dmlcore.regression.schema import Response, Schema, Term, schema_of
 from dmlcore.regression.shared_coefficients import Sharing, sharing_of
@@ -206,9 +206,10 @@ class MixtureRegression(Fitted):
         return self
 
     def _read_first(self, X: Any, roles: dict[str, Any], sharing: Sharing, terms: tuple[Term, ...] | None = None) -> ModelFrame:
-        table, roles = X if isinstance(X, NamedColumns) else NamedColumns(X), {role: listed(value) for role, value in roles.items()}
+        table = X if isinstance(X, NamedColumns) else NamedColumns(X)
+        roles = {role: value if is_name(value) else listed(value) for role, value in roles.items()}
         sharing = replace(sharing, scale=bool(self.shared_scale))
-        return read(table, roles, schema_of(table, roles, self.family, self.fit_intercept, terms, sharing))
+        return model_frame(table, roles, schema_of(table, roles, self.family, self.fit_intercept, terms, sharing))
 
     def _estimator(self, K: Any, given: ModelFrame) -> Any:
         """The estimator of a mixture of K regressions of these rows."""

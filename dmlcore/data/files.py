@@ -1,0 +1,245 @@
+"""Files with a table in them (Parquet, CSV, JSON lines) as tables of pyarrow, which is imported here where one is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from dmlcore.base.errors import DataError, shorten
+from dmlcore.base.extras import library
+from dmlcore.base.labels import distinct
+
+STANDARD = "-"  # standard input or output, where a path is asked for
+MAX_BLOCK = 2**31 - 1  # bytes that pyarrow reads at once, at most
+BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def suffix_of(path: str | PurePath) -> str:
+    """What says how a file is written: ".csv" of "Table.CSV"."""
+    return PurePath(path).suffix.lower()
+
+
+def is_path(data: Any) -> bool:
+    """Whether data are named and not given: a `Path`, or a string that ends as files with tables do."""
+    return isinstance(data, PurePath) or (isinstance(data, str) and suffix_of(data) in READERS)
+
+
+def read(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> Any:
+    """The table in a file, as a table of pyarrow: all columns, or those named, in this order.
+
+    path: ends in .parquet, .csv, .tsv, .jsonl or .ndjson (JSON lines: one object a line); "-" is standard input, read as CSV. Text is
+    UTF-8. In CSV, the first line names the columns; empty cells, NA, NaN, null and their like are missing.
+
+    Raises `DataError`, in one line that names the file and what is known of line and column, for what is no table: no rows, lines of
+    several lengths, another encoding, columns that share a name, an unknown suffix. `OSError` where a file cannot be read, `LibraryError`
+    without pyarrow.
+    """
+    name = "standard input" if os.fspath(path) == STANDARD else os.fspath(path)
+    suffix = ".csv" if os.fspath(path) == STANDARD else known_suffix(path)
+    arrow = library("pyarrow", f"reading {suffix} files needs")
+    try:
+        if os.fspath(path) == STANDARD:
+            content = arrow.py_buffer(sys.stdin.buffer.read())
+        else:
+            content = _content(Path(path), arrow)
+        if not len(content):
+            raise DataError("the file is empty; need a table")
+        table = READERS[suffix](content)
+        distinct(table.column_names)
+        if not table.num_rows:
+            raise DataError(f"there are no rows below the columns {shorten(table.column_names)}; need at least one")
+        return table if columns is None else _chosen(table, list(columns))
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+
+
+def known_suffix(path: str | os.PathLike[str]) -> str:
+    """The suffix of a path, which says how the file is written. Raises `DataError` for another than those of `READERS`."""
+    suffix = suffix_of(os.fspath(path))
+    if suffix not in READERS:
+        raise DataError(f"{os.fspath(path)}: the name ends in {suffix!r}; need one of {', '.join(READERS)}")
+    return suffix
+
+
+def _content(path: Path, arrow: Any) -> Any:
+    if path.is_dir():
+        raise DataError("this is a folder; need a file")
+    if not path.stat().st_size:
+        return b""
+    with arrow.memory_map(str(path)) as file:
+        return file.read_buffer()
+
+
+def _chosen(table: Any, columns: list[str]) -> Any:
+    for name in columns:
+        if name not in table.column_names:
+            raise DataError(f"there is no column {name!r}; there are {shorten(table.column_names)}")
+    return table.select(columns)
+
+
+# -- Parquet -----------------------------------------------------------------------------------------------------------
+
+
+def _parquet(content: Any) -> Any:
+    arrow = library("pyarrow", "Parquet files need")
+    try:
+        return library("pyarrow.parquet", "Parquet files need").ParquetFile(arrow.BufferReader(content)).read()
+    except (arrow.ArrowException, OSError) as error:
+        raise DataError(f"this is no whole Parquet file ({_one_line(error)})") from None
+
+
+# -- CSV ---------------------------------------------------------------------------------------------------------------
+
+
+def _separated(content: Any, delimiter: str) -> Any:
+    arrow = library("pyarrow", "CSV files need")
+    reader = library("pyarrow.csv", "CSV files need")
+    parse = reader.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    convert = reader.ConvertOptions(strings_can_be_null=True)
+
+    def table(block: int | None = None) -> Any:
+        return reader.read_csv(arrow.BufferReader(content), reader.ReadOptions(block_size=block), parse, convert)
+
+    _refuse_other_encodings(content)
+    try:
+        try:
+            out = table()
+        except arrow.ArrowInvalid as error:  # the kind of a column is that of its first lines, and others may follow
+            if "conversion error" not in str(error):
+                raise
+            out = table(min(len(content) + 1, MAX_BLOCK))
+        kinds = dict(zip(out.column_names, out.schema.types, strict=True))
+    except (arrow.ArrowException, UnicodeDecodeError) as error:
+        _check_utf8(content)
+        _check_lengths(content, delimiter)
+        raise DataError(f"this is no table of separated values ({_one_line(error)})") from None
+    if any(map(arrow.types.is_binary, kinds.values())):  # text that is not UTF-8
+        _check_utf8(content)
+    return out
+
+
+def _comma(content: Any) -> Any:
+    return _separated(content, ",")
+
+
+def _tab(content: Any) -> Any:
+    return _separated(content, "\t")
+
+
+def _check_lengths(content: Any, delimiter: str) -> None:
+    """Raises `DataError` for the first line that has not as many cells as the header."""
+    lines = csv.reader(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), delimiter=delimiter)
+    try:
+        header: list[str] | None = None
+        for cells in lines:
+            header = header or cells
+            if cells and header and len(cells) != len(header):
+                end = f"; {header[len(cells)]!r} and what follows lack" if len(cells) < len(header) else ""
+                raise DataError(f"line {lines.line_num} has {len(cells)} cells, the header {len(header)}: {shorten(cells)}{end}")
+        if not header:
+            raise DataError("the file is blank; need a line with the names of the columns, and a line for each row")
+    except csv.Error as error:
+        raise DataError(f"line {lines.line_num} cannot be read ({error})") from None
+
+
+# -- JSON lines --------------------------------------------------------------------------------------------------------
+
+
+def _json_lines(content: Any) -> Any:
+    arrow = library("pyarrow", "JSON lines need")
+    reader = library("pyarrow.json", "JSON lines need")
+
+    def table(block: int | None = None) -> Any:
+        return reader.read_json(arrow.BufferReader(content), reader.ReadOptions(block_size=block))
+
+    _refuse_other_encodings(content)
+    try:
+        try:
+            out = table()
+        except arrow.ArrowInvalid as error:  # an object may be longer than what is read at once
+            if "straddling" not in str(error):
+                raise
+            out = table(min(len(content) + 1, MAX_BLOCK))
+        out.validate(full=True)  # that text is UTF-8
+    except arrow.ArrowException as error:
+        _check_utf8(content)
+        _check_objects(content)
+        raise DataError(f"these are no JSON lines ({_one_line(error)})") from None
+    if not out.num_columns:
+        raise DataError("the file is blank; need an object {..} on each line")
+    return out
+
+
+def _check_objects(content: Any) -> None:
+    """Raises `DataError` for the first line that is no object, or whose cell is of another kind than those above."""
+    above: dict[str, tuple[str, int, Any]] = {}
+    for number, row in _objects(content):
+        for name, value in row.items():
+            if (kind := _json_kind(value)) is None:
+                continue
+            known, where, first = above.setdefault(name, (kind, number, value))
+            if known != kind:
+                raise DataError(
+                    f"line {number}, column {name!r}: {shorten(value)} is {kind}, and {shorten(first)} in line {where} is {known}; "
+                    "need one kind of value in a column"
+                )
+
+
+def _objects(content: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(io.BytesIO(content), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"line {number} is no JSON ({error.msg} at character {error.pos}); need an object {{..}} on each line"
+            ) from None
+        if not isinstance(row, dict):
+            raise DataError(f"line {number} is {shorten(row)}; need an object {{..}} with a value for each column")
+        yield number, row
+
+
+def _json_kind(value: Any) -> str | None:
+    kinds = {bool: "a truth value", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
+    return kinds.get(type(value))
+
+
+# -- encodings ---------------------------------------------------------------------------------------------------------
+
+
+def _refuse_other_encodings(content: Any) -> None:
+    """Raises `DataError` for text that says that it is not UTF-8."""
+    if (encoding := BYTE_ORDER_MARKS.get(bytes(content[:2]))) is not None:
+        raise DataError(f"the text is {encoding}; need UTF-8")
+
+
+def _check_utf8(content: Any) -> None:
+    """Raises `DataError` for the first byte that is not of UTF-8."""
+    text = bytes(content)
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"line {line} holds the byte 0x{text[error.start]:02x}, which is not of UTF-8 (Latin-1 or Windows-1252, it seems); need UTF-8"
+        ) from None
+
+
+def _one_line(error: Exception) -> str:
+    return shorten(" ".join(str(error).split()), 200).strip("'\"")
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    ".parquet": _parquet,
+    ".csv": _comma,
+    ".tsv": _tab,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+}

@@ -1,0 +1,175 @@
+"""Files with tables: each kind comes back as it was written; what is none is refused in one line that says where."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import dmlcore
+from dmlcore import fit, impute, read
+from dmlcore.base.errors import DataError, LibraryError
+from dmlcore.io.tables import write
+from dmlcore.regression import MixtureRegression
+from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator
+
+pa = pytest.importorskip("pyarrow")
+
+DAY = datetime.date(2024, 2, 29)
+COLUMNS = {"size": [1.5, None, -2.0], "n": [1, 2, None], "kind": ["u", None, "wé"], "on": [DAY, DAY, None], "flag": [True, False, True]}
+KINDS = ("parquet", "csv", "tsv", "jsonl", "ndjson")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("make", [pa.table, pl.DataFrame, pd.DataFrame, lambda d: pl.DataFrame(d).to_dicts()])
+def test_what_is_written_is_read(tmp_path: Path, kind: str, make: Any) -> None:
+    path = tmp_path / f"x.{kind}"
+    write(make(COLUMNS), path)
+    table = read(path).to_pydict()
+    on = [None if v is None else datetime.date(v.year, v.month, v.day) for v in table.pop("on")]
+    assert on == COLUMNS["on"]
+    assert table == {name: column for name, column in COLUMNS.items() if name != "on"}
+    assert read(str(path), columns=["kind", "size"]).column_names == ["kind", "size"]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_rows_without_names(tmp_path: Path) -> None:
+    for rows in ([(1.0, "a"), (2.0, "b")], np.array([(1.0, "a"), (2.0, "b")], dtype=object)):
+        write(rows, tmp_path / "x.csv", force=True)
+        assert read(tmp_path / "x.csv").to_pydict() == {"field 0": [1, 2], "field 1": ["a", "b"]}
+    write([1.0, 2.0], tmp_path / "y.csv", names=["a"])
+    assert read(tmp_path / "y.csv").column_names == ["a"]
+    with pytest.raises(DataError, match=r"row 1 is \(2.0,\); need 2 cells"):
+        write([(1.0, "a"), (2.0,)], tmp_path / "z.csv")
+
+
+def test_json_lines_hold_what_json_has_words_for(tmp_path: Path) -> None:
+    row = {"x": np.nan, "d": Decimal("1.5"), "t": datetime.timedelta(seconds=90), "l": [1.0, np.nan], "s": {"a": None}}
+    write([row], tmp_path / "x.jsonl")
+    assert (tmp_path / "x.jsonl").read_text() == '{"x": null, "d": 1.5, "t": 90.0, "l": [1.0, null], "s": {"a": null}}\n'
+    with pytest.raises(DataError, match=r"JSON lines cannot hold b'.'; write Parquet"):
+        write([{"b": b"x"}], tmp_path / "y.jsonl")
+    with pytest.raises(DataError, match=r"y\.csv: the table cannot be written"):
+        write([{"l": [1.0]}], tmp_path / "y.csv")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.jsonl"]
+
+
+def test_a_file_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("old")
+    with pytest.raises(DataError, match=r"x\.csv is there already; .* force=True"):
+        write([{"a": 1}], path)
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        write([{"a": 1}], path, force=True)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("x.csv", "old")]
+
+
+def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("a,b\n1,é\n".encode())))
+    table = read("-")
+    assert table.to_pylist() == [{"a": 1, "b": "é"}]
+    write(table, "-")
+    assert capsys.readouterr().out == '"a","b"\n1,"é"\n'
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    with pytest.raises(DataError, match="standard input: the file is empty"):
+        read("-")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"\n\n", "the file is blank"),
+        (b"a,b\n", r"there are no rows below the columns \['a', 'b'\]"),
+        (b"a,b\n1,2\n3\n4,5\n", r"line 3 has 1 cells, the header 2: \['3'\]; 'b' and what follows lack"),
+        (b'a,b\n1,"x\ny"\n3,4,5\n', r"line 4 has 3 cells, the header 2"),
+        (b"a,a\n1,2\n", "column 'a' is there 2 times"),
+        (b"a,b\nx,1\ncaf\xe9,2\n", "line 3 holds the byte 0xe9, which is not of UTF-8"),
+        (b"caf\xe9,b\nx,1\n", "line 1 holds the byte 0xe9"),
+        ("a,b\nx,1\n".encode("utf-16"), "the text is UTF-16; need UTF-8"),
+    ],
+)
+def test_csv_that_is_none(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"x\.csv: {said}") as error:
+        read(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"\n", "the file is blank"),
+        (b'{"a": 1}\n{"a": "t"}\n', "line 2, column 'a': 't' is text, and 1 in line 1 is a number"),
+        (b'{"a": 1}\n{"a": 2\n', r"line 2 is no JSON \(.* at character 8\)"),
+        (b"[1, 2]\n", r"line 1 is \[1, 2\]; need an object"),
+        (b'{"a": "caf\xe9"}\n', "line 1 holds the byte 0xe9"),
+        ('{"a": 1}'.encode("utf-16"), "the text is UTF-16"),
+    ],
+)
+def test_json_lines_that_are_none(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"x\.jsonl: {said}") as error:
+        read(path)
+    assert "\n" not in str(error.value)
+
+
+def test_other_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match=r"x\.parquet: this is no whole Parquet file"):
+        read(tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=r"x\.xlsx: the name ends in '.xlsx'; need one of .parquet, .csv"):
+        read("x.xlsx")
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "none.csv")
+    (tmp_path / "d.csv").mkdir()
+    with pytest.raises(DataError, match=r"d\.csv: this is a folder"):
+        read(tmp_path / "d.csv")
+    write([{"a": 1}], tmp_path / "y.csv")
+    with pytest.raises(DataError, match=r"y\.csv: there is no column 'b'; there are \['a'\]"):
+        read(tmp_path / "y.csv", columns=["b"])
+
+
+def test_a_column_whose_kind_shows_late(tmp_path: Path) -> None:
+    many = 200_000  # more than is read at once
+    (tmp_path / "x.csv").write_text("a,b,c\n" + "1,2,\n" * many + "1.5,x,7\n")
+    table = read(tmp_path / "x.csv")
+    assert table.schema.types == [pa.float64(), pa.string(), pa.int64()]
+    assert table.slice(many).to_pylist() == [{"a": 1.5, "b": "x", "c": 7}]
+
+
+def test_files_are_data(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": rng.normal(size=30), "kind": rng.choice(["u", "v"], 30)})
+    pair = CompositeEstimator([GaussianEstimator(), CategoricalEstimator()])
+    path = tmp_path / "x.parquet"
+    write(frame, path)
+    expected = fit(frame, pair).model
+    assert fit(path, pair).model == expected == fit(str(path), pair).model
+    assert impute(expected, path).data.num_rows == 30
+    assert expected.seq_log_density(path).tolist() == expected.seq_log_density(frame).tolist()
+    line = pd.DataFrame({"x": frame["x"], "y": 2 * frame["x"] + rng.normal(size=30)})
+    write(line, tmp_path / "y.csv")
+    model = MixtureRegression(1).fit(line, "y")
+    np.testing.assert_allclose(MixtureRegression(1).fit(tmp_path / "y.csv", "y").coef_, model.coef_)
+    np.testing.assert_allclose(MixtureRegression.from_formula("y ~ x", tmp_path / "y.csv", 1).coef_, model.coef_)
+    with pytest.raises(DataError, match=r"got 'x.xls'; files end in .parquet"):
+        fit("x.xls", GaussianEstimator())
+
+
+def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(LibraryError, match=r"reading .csv files needs pyarrow: pip install 'dmlcore\[frames\]'"):
+        dmlcore.read("x.csv")
