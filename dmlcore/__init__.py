@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dmlcore.inference.uncertainty import profile_interval, standard_errors
     from dmlcore.io import from_json, load, save, to_json
     from dmlcore.regression.model import MixtureRegression
+    from dmlcore.reporting.report import report
     from dmlcore.selection import aic, bic, icl, likelihood_ratio_test, ordered, select
 else:
     __getattr__ = lazily(
@@ -41,6 +42,7 @@ else:
             "dmlcore.inference.uncertainty": "profile_interval standard_errors",
             "dmlcore.io": "from_json load save to_json",
             "dmlcore.regression.model": "MixtureRegression",
+            "dmlcore.reporting.report": "report",
             "dmlcore.selection": "aic bic icl likelihood_ratio_test ordered select",
         },
     )
@@ -71,6 +73,7 @@ __all__ = [
     "pool",
     "profile_interval",
     "read",
+    "report",
     "save",
     "select",
     "standard_errors",
