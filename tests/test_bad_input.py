@@ -544,7 +544,7 @@ def test_the_impossible_part_of_a_row_is_named(estimator: Any, rows: Any, messag
 
 def test_an_impossible_row_of_a_frame_is_named() -> None:
     frame = pd.DataFrame({"x": [1.0, 2.0, 0.5], "n": [1, 0, 2]}, index=[9, 8, 7])
-    with pytest.raises(SupportError, match=r"row 1 .*field 1\.geometric: 0"):
+    with pytest.raises(SupportError, match=r"row 1 .*n\.geometric: 0"):
         fit(frame, CompositeEstimator((G(), GeometricEstimator())))
 
 

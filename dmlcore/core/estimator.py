@@ -59,6 +59,9 @@ class Estimator(Shown, Declared):
     """Whether no choice of parameters gives an observation more than a bounded density: where `degenerate` is then a coefficient that runs
     off to a limit, and no spike."""
 
+    carried: ClassVar[tuple[str, ...]] = ("name", "keys")
+    """Its fields that its law has too."""
+
     sees_law: ClassVar[bool] = False
     """Whether its `statistics` take the law: as the class that writes them says by its arguments."""
 
@@ -142,7 +145,7 @@ class Estimator(Shown, Declared):
         batch: the shape of the stack, where no parameter says it.
         """
         family: Any = self.family
-        given = {field: getattr(self, field) for field in ("name", "keys") if field in family.__dataclass_fields__}
+        given = {field: getattr(self, field) for field in self.carried if field in family.__dataclass_fields__}
         domains = dict(family._fields)
         shapes = (domains[field].shape_of(value) for field, value in parameters.items())
         shape = next((shape for shape in shapes if shape is not None), ()) if batch is None else batch

@@ -163,7 +163,7 @@ def named_fields(layout: Fields, x: dict[Any, Any]) -> tuple[Any, ...]:
 
 def field_position(layout: Any, key: Any) -> int:
     """Which field a position or a name means. Names are those of the nodes that read the fields. Raises `StructureError`."""
-    labels = [name for part in layout.values for name in [_name(part)]] if isinstance(layout, Fields) else []
+    labels = list(layout.names or map(_name, layout.values)) if isinstance(layout, Fields) else []
     count = len(labels) if isinstance(layout, Fields) else getattr(layout, "dim", None)
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and count is not None and 0 <= key < count:
         return int(key)

@@ -212,9 +212,10 @@ class Stacking:
             if key not in done:
                 done[key] = law.plan.split(law)
             kids = zip(e.children(), done[key], strict=True)
-            return e.family(tuple(self._law(child, part, index, done) for child, part in kids), name=e.name, keys=e.keys)
+            laws = tuple(self._law(child, part, index, done) for child, part in kids)
+            return e.family(laws, **{field: getattr(e, field) for field in e.carried})
         fields = {f: d.apart(v, index) if law.batch else v for f, d, v in own_fields(law)}
-        given = {f: getattr(e, f) for f in ("name", "keys") if f in fields and f in dict(e._fields)}
+        given = {f: getattr(e, f) for f in e.carried if f in fields and f in dict(e._fields)}
         kids = law.children()
         if kids and self.holds(e):
             K = e.stacked_children

@@ -18,6 +18,7 @@ MAX_CHILDREN = 12  # of one node
 MAX_ENTRIES = 6  # of one table of labels
 MAX_NUMBERS = 36  # of one array
 MAX_TEXT = 60  # of one label or setting
+NAMES = ("name", "field_names")  # shown where what they name stands
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ class _Outliner:
 def _children(node: Any) -> list[tuple[str, Any]]:
     """Nested nodes with their places; a `NullDistribution` that stands for "no law" is left out."""
     out: list[tuple[str, Any]] = []
+    if getattr(node, "field_names", None) is not None:
+        return list(zip(node.field_names, node.children(), strict=True))
     children = dict(node._child_fields)
     domains = dict(node._fields)
     weights = node.__dict__.get("w") if _is_mixture(node) else None
@@ -113,7 +116,7 @@ def _parameters(node: Any) -> tuple[tuple[str, str], ...]:
     children = dict(node._child_fields)
     out = []
     for field, value in node.fields().items():
-        hidden = field == "name" or field in children or isinstance(value, Declared) or (field == "w" and _is_mixture(node))
+        hidden = field in NAMES or field in children or isinstance(value, Declared) or (field == "w" and _is_mixture(node))
         if not hidden and not same(value, defaults[field]):
             out.append((field, shown(value)))
     return tuple(out)

@@ -56,6 +56,7 @@ class Encoded:
 def encode(data: Any, layout: Layout) -> Encoded:
     """Observations (a list, an array, a data frame, an iterator) as columns; encoded data of the same layout pass through.
 
+    The layout of a frame's rows has the names of its columns, where that of the model has none.
     Raises `DataError` naming the field path, the row, the value and what is needed.
     """
     if isinstance(data, Encoded):
@@ -64,6 +65,8 @@ def encode(data: Any, layout: Layout) -> Encoded:
         return data
     values = observations(data, layout)
     reader = layout.without_none() if is_table(data) else layout
+    if isinstance(values, Columns) and isinstance(layout, Fields):
+        layout = layout.named(values.names)
     try:
         if len(values) <= MANY_ROWS:
             return Encoded(reader.encode(values), layout)

@@ -80,6 +80,12 @@ class Columns:
     def __len__(self) -> int:
         return self.n
 
+    def column(self, name: Any) -> Any:
+        """The column of a name. Raises `DataError` where there is none."""
+        if name not in self.names:
+            raise DataError(f"the frame has no column {name!r}; its columns are {self.names}")
+        return self.columns[self.names.index(name)]
+
     def rows(self) -> list[tuple[Any, ...]]:
         """The rows as tuples of plain values."""
         if not self.columns:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, ClassVar
@@ -343,9 +343,14 @@ class Maybe(Layout):
 
 @dataclass(frozen=True)
 class Fields(Layout):
-    """A tuple with one entry for each of `values`. Where each entry may be missing, a mark in place of the tuple says that all are."""
+    """A tuple with one entry for each of `values`. Where each entry may be missing, a mark in place of the tuple says that all are.
+
+    names: of the entries. Frames are then read by name, whatever their order and what else they hold; mappings too, in which a key that
+    is not there, or None, stands for a missing entry.
+    """
 
     values: tuple[Layout, ...] = ()
+    names: tuple[str, ...] | None = field(default=None, compare=False)
 
     @property
     def takes_missing(self) -> bool:
@@ -356,22 +361,40 @@ class Fields(Layout):
 
     def entries(self, row: Any) -> Any:
         """The entries of one row: all of them missing, where the row is."""
+        if isinstance(row, Mapping) and self.names is not None:
+            return tuple(map(row.get, self.names))
         return (math.nan,) * len(self.values) if is_missing(row) else row
+
+    def place(self, j: int) -> str:
+        """How messages call an entry: by its name."""
+        return f"field {j}" if self.names is None else self.names[j]
+
+    def named(self, names: Sequence[Any]) -> Fields:
+        """The same with these names for its entries, if they have none and all of these are text; else as it is."""
+        new = self.names is None and len(names) == len(self.values) and all(isinstance(name, str) for name in names)
+        return replace(self, names=tuple(names)) if new else self
 
     def joined(self, other: Layout) -> Layout | None:
         if type(other) is not type(self) or len(other.values) != len(self.values):
             return super().joined(other)
+        if None not in (self.names, other.names) and self.names != other.names:
+            return None
         values = [one.joined(two) for one, two in zip(self.values, other.values, strict=True)]
         there = tuple(value for value in values if value is not None)
-        return replace(self, values=there) if len(there) == len(values) else None
+        return replace(self, values=there, names=self.names or other.names) if len(there) == len(values) else None
 
     def encode(self, values: Any) -> Column:
         n, k = len(values), len(self.values)
+        parts: Sequence[Layout] = self.values
         columns: Sequence[Any]
         if isinstance(values, Columns):
-            columns = values.columns
+            columns = values.columns if self.names is None else [values.column(name) for name in self.names]
             if len(columns) != k:
                 raise BadValue(0, f"a row of {len(columns)} columns", f"{k} columns, one for each field", "")
+        elif self.names is not None and any(isinstance(row, Mapping) for row in values):
+            rows = [row if isinstance(row, Mapping) else self._as_mapping(values, i) for i, row in enumerate(values)]
+            columns = [[row.get(name) for row in rows] for name in self.names]
+            parts = [part.without_none() for part in parts]
         elif isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == k:
             columns = [values[:, j] for j in range(k)]
         else:
@@ -380,18 +403,39 @@ class Fields(Layout):
             if not set(map(type, values)) <= LIST_TYPES or set(map(len, values)) - {k}:
                 index = first(values, lambda v: not is_row(v, k))
                 if index is not None:
-                    error = self.bad(index, values[index], f"a tuple of {k} entries, one for each field")
-                    error.path = ""
-                    raise error
+                    raise self._no_row(index, values[index])
             columns = list(zip(*values, strict=True)) if n else [()] * k
         out = []
-        for j, (layout, column) in enumerate(zip(self.values, columns, strict=True)):
+        for j, (layout, column) in enumerate(zip(parts, columns, strict=True)):
             try:
                 out.append(layout.encode(column))
             except BadValue as error:
-                error.path = f".field {j}{error.path}"
+                error.path = f".{self.place(j)}{error.path if self.names is None or has_inner_places(layout) else ''}"
                 raise
         return Record(n, tuple(out))
+
+    def _as_mapping(self, values: Any, index: int) -> dict[str, Any]:
+        row = values[index]
+        if is_missing(row) and self.takes_missing:
+            return {}
+        if not is_row(row, len(self.values)):
+            raise self._no_row(index, row)
+        return dict(zip(self.names or (), row, strict=True))
+
+    def _no_row(self, index: int, row: Any) -> BadValue:
+        need = f"a tuple of {len(self.values)} entries, one for each field"
+        if self.names is not None:
+            need = f"a mapping with the keys {', '.join(self.names)}, or {need}"
+        elif isinstance(row, Mapping):
+            need += "; to read mappings, name the fields: CompositeEstimator({'age': .., 'city': ..})"
+        error = self.bad(index, row, need)
+        error.path = ""
+        return error
+
+
+def has_inner_places(layout: Layout) -> bool:
+    """Whether messages must say where in a value of this layout something is wrong: it has entries of its own."""
+    return has_inner_places(layout.value) if isinstance(layout, Maybe) else not isinstance(layout, Value)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dmlcore.base.threads import map_in_order
 from dmlcore.core.declared import check_node, same
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.field_names import with_field_names
 from dmlcore.core.keys import Ties, log_prior, maximise, own_statistics, preorder
 from dmlcore.core.stacks import Stacking, taken
 from dmlcore.core.walk import Backward, DistinctCache, Forward, take_pending
@@ -46,7 +47,8 @@ class Problem:
         """Observations with weights, and an estimator, which is resolved on them."""
         check_node(estimator, Estimator.noun, "the second argument", StructureError)
         rows = WeightedRows.of(data, estimator.layout, weights, threads)
-        return cls(rows, Resolved.on(estimator, rows))
+        names = getattr(rows.encoded.layout, "names", None)
+        return cls(rows, Resolved.on(estimator if names is None else with_field_names(estimator, names), rows))
 
     # -- what it is made of --------------------------------------------------------------------------------------------
 

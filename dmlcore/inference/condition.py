@@ -13,10 +13,11 @@ import numpy as np
 
 from dmlcore.base.errors import StructureError, SupportError, shorten
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.partial import UNKNOWN, Known, Parts, field_position, given, partial, unknown_inside
+from dmlcore.core.field_names import with_field_names
+from dmlcore.core.partial import MISSING, UNKNOWN, Known, Parts, field_position, given, partial, unknown_inside
 from dmlcore.core.powers import HoldsFixed, MayBeMissing, has
 from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
-from dmlcore.data.layouts import Fields
+from dmlcore.data.layouts import Fields, Layout
 from dmlcore.stats.latent.joined import distribution_of, in_a_tuple
 
 __all__ = ["UNKNOWN", "condition", "log_evidence", "marginal"]
@@ -35,25 +36,34 @@ def condition(model: Distribution, observed: Any, values: bool = False) -> Distr
     Raises `SupportError` if what was observed has density zero, `DataError` if it is of the wrong kind, and `StructureError` if
     nothing is unknown, if the shape does not fit, or if no exact form exists.
     """
-    log, law = _given(model, observed)
+    x, log, law = _given(model, observed)
     if not law.slots:
         raise StructureError("nothing is unknown in the observation; put UNKNOWN where a value is wanted")
     if log == -np.inf:
         raise SupportError(f"{model.label}: the observed part {shorten(observed)} has density zero, so nothing follows from it")
-    return distribution_of(values_alone(law) if values else law)
+    out = distribution_of(values_alone(law) if values else law)
+    names = unknown_names(model.layout, x)
+    return with_field_names(out, names) if len(names) == law.slots > 1 else out
+
+
+def unknown_names(layout: Layout, x: Any) -> list[str]:
+    """The names of the entries of a record of which nothing is known."""
+    if not isinstance(layout, Fields) or layout.names is None or not isinstance(x, Parts):
+        return []
+    return [name for name, entry in zip(layout.names, x.entries, strict=True) if entry is UNKNOWN or entry is MISSING]
 
 
 def log_evidence(model: Distribution, observed: Any) -> float:
     """Log density of what is known in `observed`, whatever the unknowns are. Arguments and errors as for `condition`."""
-    return _given(model, observed)[0]
+    return _given(model, observed)[1]
 
 
-def _given(model: Distribution, observed: Any) -> tuple[float, RowLaw]:
+def _given(model: Distribution, observed: Any) -> tuple[Any, float, RowLaw]:
     x = partial(model.layout, observed)
     if isinstance(x, Known) and unknown_inside(observed):
         raise StructureError(f"{model.label}: the observation {shorten(observed)} does not have the shape of the model")
     log, law = given(model, x, 1)
-    return float(log[0]), law
+    return x, float(log[0]), law
 
 
 def marginal(model: Distribution, fields: int | str | Sequence[int | str], values: bool = False) -> Distribution:
@@ -72,7 +82,10 @@ def marginal(model: Distribution, fields: int | str | Sequence[int | str], value
     count = len(layout.values) if hasattr(layout, "values") else layout.dim
     law = given(model, Parts([UNKNOWN] * count), 1)[1].keep(chosen)
     out = distribution_of(values_alone(law) if values else law)
-    return in_a_tuple(out) if several and len(chosen) == 1 and isinstance(layout, Fields) else out
+    if not several or not isinstance(layout, Fields):
+        return out
+    out = in_a_tuple(out) if len(chosen) == 1 else out
+    return out if layout.names is None else with_field_names(out, [layout.names[j] for j in chosen])
 
 
 def values_alone(law: RowLaw) -> RowLaw:

@@ -114,6 +114,8 @@ def _drawn(model: Any, n: int, known: dict[int, Any], rng: np.random.Generator) 
         return [model.draw(n, rng)]
     if not known or not n:
         rows = model.draw(n, rng)
+        if isinstance(layout, Fields) and layout.names is not None:
+            rows = list(map(layout.entries, rows))
         return list(rows.T) if isinstance(rows, np.ndarray) else list(map(list, zip(*rows, strict=True))) or [[] for _ in _parts(layout)]
     count = len(_parts(layout))
     log, law = given_known(model, Parts([Known(known[j]) if j in known else UNKNOWN for j in range(count)]), n)
@@ -129,7 +131,8 @@ def _as_rows(layout: Layout, drawn: list[Any], n: int) -> Any:
         return np.array([np.asarray(column, dtype=np.float64) for column in drawn]).T.reshape(n, len(drawn))
     if not isinstance(layout, Fields):
         return drawn[0]
-    return list(zip(*map(as_values, drawn), strict=True))
+    rows = zip(*map(as_values, drawn), strict=True)
+    return list(rows) if layout.names is None else [dict(zip(layout.names, row, strict=True)) for row in rows]
 
 
 # -- as the training frame ---------------------------------------------------------------------------------------------

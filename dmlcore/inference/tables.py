@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ class Table:
     def __init__(self, data: Any, layout: Layout, names: Sequence[str] | None = None):
         data = listed(data)
         self.data, self.layout = data, layout
+        names = getattr(layout, "names", None) if names is None else names
         self.single = not isinstance(layout, (Fields, Vector))
         self.count = 1 if self.single else len(layout.values) if isinstance(layout, Fields) else layout.dim  # type: ignore[attr-defined]
         if is_frame(data):
@@ -62,6 +63,8 @@ class Table:
             return [data]
         if isinstance(data, np.ndarray) and data.ndim == 2 and data.shape[1] == self.count:
             return list(data.T) if data.dtype != object else [column.tolist() for column in data.T]
+        if isinstance(self.layout, Fields) and self.layout.names is not None and any(isinstance(row, Mapping) for row in data):
+            data = [self.layout.entries(row) if isinstance(row, Mapping) else row for row in data]
         index = first(data, lambda v: not is_row(v, self.count) and not _is_gap(v))
         if index is not None:
             raise DataError(f"row {index} is {shorten(data[index])}; need {self.count} entries, one for each field of the model")
@@ -109,6 +112,9 @@ class Table:
         new: dict[int, list[Any]] = {}
         for j, (rows, values) in cells.items():
             for i, value in zip(rows.tolist(), _plain(values), strict=True):
+                if isinstance(out[i], Mapping):
+                    out[i] = {**out[i], self.names[j]: value}
+                    continue
                 row = new.setdefault(i, list(out[i]) if is_row(out[i], self.count) else [None] * self.count)
                 row[j] = value
         for i, row in new.items():

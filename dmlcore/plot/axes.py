@@ -101,12 +101,21 @@ def posteriors(model: Any, data: Any) -> np.ndarray:
     return posterior.reshape(len(posterior), -1)
 
 
-def column(data: Any, field: int | None) -> list[Any]:
-    """The values of one field of records (rows, or a data frame), or the data themselves."""
+def column(data: Any, layout: Any, field: int | None) -> list[Any]:
+    """The values of one field of records (rows, mappings or a data frame), which a layout reads; without a field, the data themselves."""
+    names = getattr(layout, "names", None)
     if is_frame(data):
         table = Columns.of(data)
+        if field is not None and names is not None:
+            return list(table.column(names[field]))
         return list(table.columns[field or 0]) if field is not None or len(table.columns) == 1 else table.rows()
-    return list(data) if field is None else [row[field] for row in data]
+    return list(data) if field is None else [(row if names is None else layout.entries(row))[field] for row in data]
+
+
+def field_name(layout: Any, field: int) -> str | None:
+    """The name that a record's field has, if it has one."""
+    names = getattr(layout, "names", None)
+    return None if names is None else as_written(names[field])
 
 
 def is_mixture(law: Any) -> bool:

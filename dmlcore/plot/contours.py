@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import StructureError
+from dmlcore.core.partial import field_position
 from dmlcore.core.powers import JointlyNormal, has
 from dmlcore.data.layouts import Fields, Vector
 from dmlcore.data.values import is_missing
@@ -19,6 +21,7 @@ from dmlcore.plot.axes import (
     column,
     common_name,
     component_names,
+    field_name,
     is_mixture,
     legend,
     plain_axes,
@@ -29,7 +32,7 @@ def contours(
     model: Any,
     data: Any = None,
     *,
-    fields: tuple[int, int] = (0, 1),
+    fields: tuple[int | str, int | str] = (0, 1),
     levels: tuple[float, ...] = (0.5, 0.95),
     labels: tuple[str, str] | None = None,
     ax: Any = None,
@@ -42,11 +45,12 @@ def contours(
     """
     parts = list(model.components) if is_mixture(model) else [model]
     w = model.w if is_mixture(model) else [1.0]
-    planes = [_plane(part, fields) for part in parts]
+    places = tuple(field_position(model.layout, field) for field in fields)
+    planes = [_plane(part, places) for part in parts]
     ax = plain_axes(axes_or_new(ax, (5.6, 4.8)))
     palette = colours(len(parts))
     if data is not None:
-        _scatter(ax, model, data, fields, palette)
+        _scatter(ax, model, data, places, palette)
     names = component_names(parts, w) if len(parts) > 1 else [as_written(model.name or model.family_name())]
     circle = np.array([np.cos(turn := np.linspace(0, 2 * np.pi, 181)), np.sin(turn)])
     for (mean, covar), name, colour, weight in zip(planes, names, palette, w, strict=True):
@@ -59,14 +63,14 @@ def contours(
             first = name if i == 0 and len(parts) <= MAX_LEGEND else None
             ax.plot(x, y, color=colour, linewidth=1.6, alpha=1 - 0.45 * i / len(levels), label=first)
         ax.plot(*mean, marker="+", color=colour, markersize=9, markeredgewidth=2)
-    found = labels or tuple(_axis_name(model, j) for j in fields)
+    found = labels or tuple(_axis_name(model, j) for j in places)
     shares = " and ".join(f"{share:.0%}" for share in sorted(levels))
     ax.set(xlabel=found[0], ylabel=found[1])
     legend(ax, f"ellipses hold {shares} of {'each component' if len(parts) > 1 else 'the mass'}")
     return ax
 
 
-def _plane(law: Any, fields: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _plane(law: Any, fields: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Mean `(2,)` and covariance `(2, 2)` of two coordinates."""
     need = f"{law.label}: contours() is of Gaussian vectors, or of records with two Gaussian fields"
     if not has(law, JointlyNormal) or not isinstance(law.layout, (Vector, Fields)):
@@ -77,9 +81,9 @@ def _plane(law: Any, fields: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         raise StructureError(need) from error
 
 
-def _scatter(ax: Any, model: Any, data: Any, fields: tuple[int, int], palette: list[Any]) -> None:
+def _scatter(ax: Any, model: Any, data: Any, fields: Sequence[int], palette: list[Any]) -> None:
     """The rows whose two coordinates are there."""
-    xs, ys = (column(data, j) for j in fields)
+    xs, ys = (column(data, model.layout, j) for j in fields)
     there = [k for k, pair in enumerate(zip(xs, ys, strict=True)) if not any(map(is_missing, pair))]
     if not there:
         return
@@ -96,4 +100,5 @@ def _axis_name(model: Any, j: int) -> str:
     parts = model.components if is_mixture(model) else [model]
     names = {common_name(part.children()[j]) for part in parts if isinstance(part.layout, Fields)}
     only = names.pop() if len(names) == 1 else None
+    only = field_name(model.layout, j) or only
     return only or (f"field {j}" if isinstance(parts[0].layout, Fields) else f"coordinate {j}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import as_values
+from dmlcore.core.partial import field_position
 from dmlcore.core.powers import MayBeMissing, has
 from dmlcore.data.layouts import Count, Labels, Layout, Real
 from dmlcore.data.values import is_missing
@@ -20,6 +21,7 @@ from dmlcore.plot.axes import (
     column,
     common_name,
     component_names,
+    field_name,
     is_mixture,
     legend,
     plain_axes,
@@ -35,16 +37,18 @@ MAX_LABELS = 20
 
 
 def density(
-    model: Any, data: Any = None, *, field: int | None = None, components: bool = True, label: str | None = None, ax: Any = None
+    model: Any, data: Any = None, *, field: int | str | None = None, components: bool = True, label: str | None = None, ax: Any = None
 ) -> Any:
     """The density of a law of a number, or the probabilities of counts or labels, over a histogram of data.
 
     model: a law of one number, count or label, which may be missing (the picture is of the values that are there); or of records,
-    with `field` saying which. data: observations of the model. components: whether a mixture's components are drawn as well, each
-    times its weight. label: what the axis says, with its unit. Returns the axes. Raises `StructureError` for other observations.
+    with `field` saying which, by position or name. data: observations of the model. components: whether a mixture's components are drawn
+    as well, each times its weight. label: what the axis says, with its unit. Returns the axes. Raises `StructureError` for other
+    observations.
     """
-    law, missing = present(model if field is None else marginal(model, field))
-    values = None if data is None else column(data, field)
+    place = None if field is None else field_position(model.layout, field)
+    law, missing = present(model if place is None else marginal(model, place))
+    values = None if data is None else column(data, model.layout, place)
     there = None if values is None else [value for value in values if not _absent(value, missing)]
     ax = plain_axes(axes_or_new(ax))
     draw = next((how for kind, how in _HOW.items() if isinstance(law.layout, kind)), None)
@@ -55,7 +59,7 @@ def density(
         parts = list(zip(law.components, law.w, component_names(law.components, law.w), colours(law.num_components), strict=True))
         parts = [part for part in parts if part[1] > 0]
     note = draw(ax, law, parts, there)
-    name = label or common_name(law) or ("value" if field is None else f"field {field}")
+    name = label or common_name(law) or ("value" if place is None else field_name(model.layout, place) or f"field {place}")
     ax.set(xlabel=name + note, ylabel="density" if draw is _curve else "probability")
     legend(ax)
     return ax

@@ -113,7 +113,7 @@ def test_gaps_and_long_whole_numbers_are_read_alike(kind: str) -> None:
         [*optional.estimators, OptionalEstimator(CategoricalEstimator()), OptionalEstimator(CategoricalEstimator())]
     )
     model = fit(KINDS[kind](), estimator).model
-    assert model == fit(ROWS, estimator).model
+    assert model.dists == fit(ROWS, estimator).model.dists
     assert list(map(exactly, model.dists[0].dist.pmap)) == [(int, LONG), (int, LONG + 2)]
     assert list(map(exactly, model.dists[4].dist.pmap)) == [(int, 3), (int, 5), (int, 2**60 + 3)]
 
