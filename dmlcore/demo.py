@@ -25,9 +25,9 @@ FIELDS = ("island", "bill_length_mm", "bill_depth_mm", "flipper_length_mm", "bod
 
 def estimator(components: int) -> MixtureEstimator:
     """A mixture of records: a label, four measurements that may be missing, and a label that may be missing."""
-    measurement = [OptionalEstimator(GaussianEstimator(name=name)) for name in FIELDS[1:5]]
-    record = CompositeEstimator([CategoricalEstimator(name="island"), *measurement, OptionalEstimator(CategoricalEstimator(name="sex"))])
-    return MixtureEstimator([record] * components)
+    measurements = {name: OptionalEstimator(GaussianEstimator()) for name in FIELDS[1:5]}
+    record = {"island": CategoricalEstimator(), **measurements, "sex": OptionalEstimator(CategoricalEstimator())}
+    return MixtureEstimator([CompositeEstimator(record)] * components)
 
 
 def main(path: str = "penguins_model.png", report_path: str = "penguins_report.html") -> None:
@@ -63,7 +63,7 @@ def main(path: str = "penguins_model.png", report_path: str = "penguins_report.h
         if None in row:
             print(f"  row {i:3d} ({species[i]}): {'; '.join(imputed(model, row))}")
     save_plot(path, rows, species, cluster, scores)
-    report(fits[chosen], rows, report_path, columns=FIELDS, title="Palmer penguins")
+    report(fits[chosen], rows, report_path, title="Palmer penguins")
     print(f"\nPlot saved to {path}, report to {report_path}. {time.perf_counter() - began:.1f} s.")
 
 

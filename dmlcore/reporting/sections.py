@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -317,13 +317,16 @@ def _both_tables(subject: Subject, rows: np.ndarray) -> tuple[Any, Any]:
         real = with_only(frame, subject.table.places)
         if len(rows) == subject.n:
             return real, drawn
-        real = [dict(zip(subject.names, row, strict=True)) for row in _rows(subject, rows)]
-        return real, drawn
-    draws = synthesise(subject.model, len(rows), 0)
-    listed = [(value,) for value in draws] if subject.table.single else [tuple(row) for row in draws]
-    found = _rows(subject, rows)
-    real = [(value,) for value in found] if subject.table.single else found
-    return ([dict(zip(subject.names, row, strict=True)) for row in side] for side in (real, listed))  # type: ignore[return-value]
+        return [_named_cells(subject, row) for row in _rows(subject, rows)], drawn
+    sides = _rows(subject, rows), synthesise(subject.model, len(rows), 0)
+    real, drawn = ([_named_cells(subject, row) for row in side] for side in sides)
+    return real, drawn
+
+
+def _named_cells(subject: Subject, row: Any) -> Mapping[str, Any]:
+    if isinstance(row, Mapping):
+        return row
+    return dict(zip(subject.names, (row,) if subject.table.single else row, strict=True))
 
 
 def _side(kind: str, side: tuple[Any, float]) -> str:
