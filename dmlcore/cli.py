@@ -18,10 +18,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 import dmlcore
-from dmlcore.base.errors import FitWarning, FormatError, SlowWarning, StructureError
+from dmlcore.base.errors import DataError, FitWarning, FormatError, SlowWarning, StructureError, shorten
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.core.powers import Mixing, has
 from dmlcore.data.files import STANDARD
+from dmlcore.data.layouts import Count, Fields, Layout, Maybe, Real
 from dmlcore.inference.impute import HOW
 from dmlcore.io.tables import write
 
@@ -38,7 +39,7 @@ EXAMPLES = """examples:
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def run_command(arguments: Sequence[str] | None = None) -> int:
     """Runs a command, and returns its exit code."""
     options = _parser().parse_args(arguments)
     command = f"dmlcore {options.command}"
@@ -97,8 +98,7 @@ def _fit(options: argparse.Namespace) -> None:
     _check_output(options.output, options.force)
     if options.report:
         _check_output(options.report, options.force)
-    table = dmlcore.read(options.data, options.columns)
-    found = _fitted(table, options)
+    table, found = _fitted(options)
     if options.output == STANDARD:
         print(dmlcore.to_json(found.model))
     else:
@@ -110,19 +110,21 @@ def _fit(options: argparse.Namespace) -> None:
     _say_written(options.output, options.report)
 
 
-def _fitted(table: Any, options: argparse.Namespace) -> Any:
-    """A fit by a saved estimator, or of a model that is proposed."""
+def _fitted(options: argparse.Namespace) -> tuple[Any, Any]:
+    """The table, and a fit by a saved estimator, or of a model that is proposed."""
     progress = _on_a_terminal() and importlib.util.find_spec("tqdm") is not None
     common = {"rng": options.seed, "progress": progress}
     if options.estimator:
         estimator = dmlcore.load(options.estimator)
         if hasattr(estimator, "log_density"):
             raise FormatError(f"{options.estimator}: holds a model; need an estimator, as save(estimator, ..) writes it")
-        return dmlcore.fit(table, estimator, **common)
+        table = _table(options.data, options.columns, estimator.layout)
+        return table, dmlcore.fit(table, estimator, **common)
     if not hasattr(dmlcore, "propose"):
         raise StructureError("no model can be proposed by this version of dmlcore; give --estimator")
     proposing: Any = dmlcore.fit
-    return proposing(table, components=options.components, **common)
+    table = dmlcore.read(options.data, options.columns)
+    return table, proposing(table, components=options.components, **common)
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -132,7 +134,7 @@ def _show(options: argparse.Namespace) -> None:
 def _impute(options: argparse.Namespace) -> None:
     _check_output(options.output, options.force)
     model = _model(options.model)
-    table = dmlcore.read(options.data)
+    table = _table(options.data, options.columns, model.layout, only=False)
     done = dmlcore.impute(model, table, options.how, rng=options.seed, columns=options.columns)
     write(done.data, options.output, force=True)
     filled = ", ".join(f"{len(cell.rows)} of {name}" for name, cell in done.cells.items())
@@ -144,7 +146,7 @@ def _score(options: argparse.Namespace) -> None:
     if options.output:
         _check_output(options.output, options.force)
     model = _model(options.model)
-    table = dmlcore.read(options.data, options.columns)
+    table = _table(options.data, options.columns, model.layout)
     log = model.seq_log_density(table)
     if options.output:
         scores = {"log_density": log.tolist()}
@@ -172,10 +174,9 @@ def _sample(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     _check_output(options.output, options.force)
     model = _model(options.model)
+    table = _table(options.data, options.columns, model.layout, only=False)
     title = options.title or _title(options.data)
-    text = dmlcore.report(
-        model, dmlcore.read(options.data), None if options.output == STANDARD else options.output, columns=options.columns, title=title
-    )
+    text = dmlcore.report(model, table, None if options.output == STANDARD else options.output, columns=options.columns, title=title)
     if options.output == STANDARD:
         print(text)
     _say_written(options.output)
@@ -193,6 +194,30 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
+
+
+def _table(path: str, columns: list[str] | None, layout: Layout, only: bool = True) -> Any:
+    """A table for a model or an estimator of this layout; of its columns only those named, or all. Raises `DataError`.
+
+    One cell of text makes a whole column of a CSV file text: it is that cell which is named, not the first of the column.
+    """
+    table = dmlcore.read(path, columns if only else None)
+    parts = layout.values if isinstance(layout, Fields) else (layout,)
+    for name, part in zip(columns or getattr(layout, "names", None) or table.column_names, parts, strict=False):
+        inner = part.value if isinstance(part, Maybe) else part
+        if isinstance(inner, (Real, Count)) and name in table.column_names and str(table.schema.field(name).type).endswith("string"):
+            row, text = next(((i, v) for i, v in enumerate(table[name].to_pylist()) if v and not _is_number(v)), (None, ""))
+            if row is not None:
+                raise DataError(f"{name}: row {row} is {shorten(text)}; need a number")
+    return table
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _model(path: str) -> Any:

@@ -26,7 +26,7 @@ FIELDS = ("island", "bill_length_mm", "bill_depth_mm", "flipper_length_mm", "bod
 def estimator(components: int) -> MixtureEstimator:
     """A mixture of records: a label, four measurements that may be missing, and a label that may be missing."""
     measurements = {name: OptionalEstimator(GaussianEstimator()) for name in FIELDS[1:5]}
-    record = {"island": CategoricalEstimator(), **measurements, "sex": OptionalEstimator(CategoricalEstimator())}
+    record: Any = {"island": CategoricalEstimator(), **measurements, "sex": OptionalEstimator(CategoricalEstimator())}
     return MixtureEstimator([CompositeEstimator(record)] * components)
 
 

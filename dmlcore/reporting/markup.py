@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-LONGEST = 60  # letters of one cell
+LONGEST_CELL = 60  # letters of one cell
 
 
 class Markup(str):
@@ -57,7 +57,7 @@ def written_value(value: Any) -> Markup:
     if _is_number(value):
         return Markup(number(value))
     text = "" if value is None else str(value)
-    return Markup(html.escape(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"))
+    return Markup(html.escape(text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"))
 
 
 def share_entry(share: float) -> Entry:

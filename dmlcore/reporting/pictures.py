@@ -11,13 +11,13 @@ from typing import Any
 from dmlcore.base.extras import library
 from dmlcore.reporting.markup import Markup
 
-SIZE = (5.2, 3.3)
+FIGURE_SIZE = (5.2, 3.3)
 INKS = ("#000000", "#262626", "#404040", "#4d4d4d", "#333333")  # of text and lines: the page's own
-LONG, NEAR = 50, 0.7  # paths of more points are thinned: points nearer than this to the one before, in points of 1/72 inch
-LEFT_OUT = (r"<\?xml.*?\?>", r"<!DOCTYPE.*?>", r"<metadata>.*?</metadata>", r"<!--.*?-->", r' xmlns(:\w+)?="[^"]*"')
+THINNED_FROM, THINNED_BELOW = 50, 0.7  # paths of more points are thinned: points nearer than this to the one before, in points of 1/72 inch
+OF_DOCUMENTS = (r"<\?xml.*?\?>", r"<!DOCTYPE.*?>", r"<metadata>.*?</metadata>", r"<!--.*?-->", r' xmlns(:\w+)?="[^"]*"')
 
 
-def svg(draw: Callable[[Any], Any], size: tuple[float, float] = SIZE, where: str = "picture") -> Markup:
+def svg(draw: Callable[[Any], Any], size: tuple[float, float] = FIGURE_SIZE, where: str = "picture") -> Markup:
     """What `draw` draws on axes of this size in inches, as a figure. Raises `LibraryError` without matplotlib."""
     figures = library("matplotlib.figure", "pictures in a report need")
     settings = {"svg.fonttype": "none", "svg.hashsalt": "dmlcore", "font.size": 10.0}
@@ -33,7 +33,7 @@ def svg(draw: Callable[[Any], Any], size: tuple[float, float] = SIZE, where: str
 
 def _of_page(text: str, name: str) -> str:
     """An SVG document as an element of a page."""
-    for pattern in LEFT_OUT:
+    for pattern in OF_DOCUMENTS:
         text = re.sub(pattern, "", text, flags=re.DOTALL)
     text = text.replace("xlink:href", "href")
     text = re.sub(r'\bid="', f'id="{name}-', text)
@@ -49,12 +49,12 @@ def _of_page(text: str, name: str) -> str:
 def _thinned(path: str) -> str:
     """A path without the points that lie so near the one before that no one sees them, in tenths of a point."""
     commands = re.findall(r"[A-Za-z][^A-Za-z]*", path)
-    if len(commands) < LONG:
+    if len(commands) < THINNED_FROM:
         return path
     kept, last = [], None
     for command in commands:
         numbers = [float(x) for x in command[1:].split()]
-        near = last is not None and command[0] == "L" and max(abs(a - b) for a, b in zip(numbers, last, strict=True)) < NEAR
+        near = last is not None and command[0] == "L" and max(abs(a - b) for a, b in zip(numbers, last, strict=True)) < THINNED_BELOW
         if not near:
             kept.append(command[0] + " ".join(f"{x:.1f}" for x in numbers))
             last = numbers if command[0] in "ML" else None

@@ -20,7 +20,7 @@ from dmlcore.inference.tables import Table
 from dmlcore.plot.axes import component_names
 from dmlcore.selection.sweep import Selection
 
-MAX_ROWS = 20_000  # looked at for pictures and profiles; of more, evenly spaced ones
+LOOKED_AT = 20_000  # looked at for pictures and profiles; of more, evenly spaced ones
 BLOCK = 20_000  # rows scored at once
 
 
@@ -60,7 +60,7 @@ class Subject:
     @cached_property
     def sample(self) -> np.ndarray:
         """Rows that stand for all: all of them, or evenly spaced ones."""
-        return np.unique(np.linspace(0, self.n - 1, min(self.n, MAX_ROWS)).astype(np.intp))
+        return np.unique(np.linspace(0, self.n - 1, min(self.n, LOOKED_AT)).astype(np.intp))
 
     def values(self, j: int, rows: np.ndarray) -> Any:
         """Values of a column in some rows."""
