@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import dmlcore
-from dmlcore.base.errors import DataError, FitWarning, FormatError, SlowWarning, StructureError, shorten
+from dmlcore.base.errors import DataError, FitWarning, FormatError, SlowWarning, shorten
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.core.powers import Mixing, has
 from dmlcore.data.files import STANDARD
@@ -105,6 +105,8 @@ def _fit(options: argparse.Namespace) -> None:
         dmlcore.save(found.model, options.output)
     if options.report:
         dmlcore.report(found, table, options.report, title=_title(options.data))
+    for name, reason in found.proposal.left_out if found.proposal is not None else ():
+        _say(f"left out {name}: {reason}")
     K = len(found.model.components) if has(found.model, Mixing) else 1
     _say(f"{K} component{'s' * (K != 1)}, log likelihood {found.log_likelihood:,.3f}, {found.status}: {found.message}")
     _say_written(options.output, options.report)
@@ -120,11 +122,8 @@ def _fitted(options: argparse.Namespace) -> tuple[Any, Any]:
             raise FormatError(f"{options.estimator}: holds a model; need an estimator, as save(estimator, ..) writes it")
         table = _table(options.data, options.columns, estimator.layout)
         return table, dmlcore.fit(table, estimator, **common)
-    if not hasattr(dmlcore, "propose"):
-        raise StructureError("no model can be proposed by this version of dmlcore; give --estimator")
-    proposing: Any = dmlcore.fit
     table = dmlcore.read(options.data, options.columns)
-    return table, proposing(table, components=options.components, **common)
+    return table, dmlcore.fit(table, components=options.components, **common)
 
 
 def _show(options: argparse.Namespace) -> None:
