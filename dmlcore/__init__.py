@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dmlcore.proposal import Proposal, propose
     from dmlcore.proposal.fitting import fit
     from dmlcore.regression.model import MixtureRegression
+    from dmlcore.reporting.report import report
     from dmlcore.selection import aic, bic, icl, likelihood_ratio_test, ordered, select
 else:
     __getattr__ = lazily(
@@ -43,6 +44,7 @@ else:
             "dmlcore.proposal": "Proposal propose",
             "dmlcore.proposal.fitting": "fit",
             "dmlcore.regression.model": "MixtureRegression",
+            "dmlcore.reporting.report": "report",
             "dmlcore.selection": "aic bic icl likelihood_ratio_test ordered select",
         },
     )
@@ -75,6 +77,7 @@ __all__ = [
     "profile_interval",
     "propose",
     "read",
+    "report",
     "save",
     "select",
     "standard_errors",
