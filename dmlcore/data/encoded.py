@@ -97,7 +97,7 @@ def observations(data: Any, layout: Layout) -> Any:
             return table
         if isinstance(layout, Vector):
             return table.vectors()
-        return table.columns[0] if len(table.columns) == 1 and not has_parts(layout) else table.rows()
+        return table.plain(0) if len(table.names) == 1 and not has_parts(layout) else table.rows()
     values = plain_column(data)
     if isinstance(values, np.ndarray) and values.ndim == 0:
         raise DataError(f"data must have one entry per row, got the single value {shorten(values.item())}")

@@ -24,7 +24,7 @@ def listed(data: Any) -> Any:
     """Data as they are given, but the table of a file that is named, a frame of a library that is not known here as one that is, and
     rows that cannot be asked for by number (an iterator, a `zip`, a set) as a list."""
     if is_path(data):
-        return read(data)
+        return read(data, coded=True)
     data = as_known(data)
     return list(data) if isinstance(data, Iterable) and not hasattr(data, "__getitem__") else data
 
