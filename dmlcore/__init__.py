@@ -10,7 +10,6 @@ from dmlcore.base.lazy import lazily
 if TYPE_CHECKING:
     from dmlcore.data.files import read
     from dmlcore.fitting.drivers import best_of, iterate, optimize
-    from dmlcore.fitting.fit import fit
     from dmlcore.fitting.online import OnlineEM
     from dmlcore.fitting.record import Fit
     from dmlcore.inference.compare import compare
@@ -21,7 +20,10 @@ if TYPE_CHECKING:
     from dmlcore.inference.synthesise import synthesise
     from dmlcore.inference.uncertainty import profile_interval, standard_errors
     from dmlcore.io import from_json, load, save, to_json
+    from dmlcore.proposal import Proposal, propose
+    from dmlcore.proposal.fitting import fit
     from dmlcore.regression.model import MixtureRegression
+    from dmlcore.reporting.report import report
     from dmlcore.selection import aic, bic, icl, likelihood_ratio_test, ordered, select
 else:
     __getattr__ = lazily(
@@ -29,7 +31,6 @@ else:
         {
             "dmlcore.data.files": "read",
             "dmlcore.fitting.drivers": "best_of iterate optimize",
-            "dmlcore.fitting.fit": "fit",
             "dmlcore.fitting.online": "OnlineEM",
             "dmlcore.fitting.record": "Fit",
             "dmlcore.inference.compare": "compare",
@@ -40,7 +41,10 @@ else:
             "dmlcore.inference.synthesise": "synthesise",
             "dmlcore.inference.uncertainty": "profile_interval standard_errors",
             "dmlcore.io": "from_json load save to_json",
+            "dmlcore.proposal": "Proposal propose",
+            "dmlcore.proposal.fitting": "fit",
             "dmlcore.regression.model": "MixtureRegression",
+            "dmlcore.reporting.report": "report",
             "dmlcore.selection": "aic bic icl likelihood_ratio_test ordered select",
         },
     )
@@ -52,6 +56,7 @@ __all__ = [
     "Fit",
     "MixtureRegression",
     "OnlineEM",
+    "Proposal",
     "aic",
     "best_of",
     "bic",
@@ -70,7 +75,9 @@ __all__ = [
     "ordered",
     "pool",
     "profile_interval",
+    "propose",
     "read",
+    "report",
     "save",
     "select",
     "standard_errors",

@@ -1,6 +1,7 @@
 """The main job on real data: fit nested mixtures to the Palmer penguins, choose one, impute what is missing, show it.
 
-Run as `python -m dmlcore.demo [PNG]`; the plot is saved to PNG, `penguins_model.png` by default.
+Run as `python -m dmlcore.demo [PNG [HTML]]`; the plot is saved to PNG, `penguins_model.png` by default, a report to HTML,
+`penguins_report.html` by default.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore import Fit, condition, fit, marginal
+from dmlcore import Fit, condition, fit, marginal, report
 from dmlcore.base.extras import library
 from dmlcore.core.tree import tree
 from dmlcore.datasets import load_penguins
@@ -24,12 +25,12 @@ FIELDS = ("island", "bill_length_mm", "bill_depth_mm", "flipper_length_mm", "bod
 
 def estimator(components: int) -> MixtureEstimator:
     """A mixture of records: a label, four measurements that may be missing, and a label that may be missing."""
-    measurement = [OptionalEstimator(GaussianEstimator(name=name)) for name in FIELDS[1:5]]
-    record = CompositeEstimator([CategoricalEstimator(name="island"), *measurement, OptionalEstimator(CategoricalEstimator(name="sex"))])
-    return MixtureEstimator([record] * components)
+    measurements = {name: OptionalEstimator(GaussianEstimator()) for name in FIELDS[1:5]}
+    record: Any = {"island": CategoricalEstimator(), **measurements, "sex": OptionalEstimator(CategoricalEstimator())}
+    return MixtureEstimator([CompositeEstimator(record)] * components)
 
 
-def main(path: str = "penguins_model.png") -> None:
+def main(path: str = "penguins_model.png", report_path: str = "penguins_report.html") -> None:
     library("matplotlib", "the plot needs").use("Agg")
     began = time.perf_counter()
     penguins = load_penguins()
@@ -62,7 +63,8 @@ def main(path: str = "penguins_model.png") -> None:
         if None in row:
             print(f"  row {i:3d} ({species[i]}): {'; '.join(imputed(model, row))}")
     save_plot(path, rows, species, cluster, scores)
-    print(f"\nPlot saved to {path}. {time.perf_counter() - began:.1f} s.")
+    report(fits[chosen], rows, report_path, title="Palmer penguins")
+    print(f"\nPlot saved to {path}, report to {report_path}. {time.perf_counter() - began:.1f} s.")
 
 
 def imputed(model: Any, row: tuple[Any, ...]) -> list[str]:
@@ -100,4 +102,4 @@ def save_plot(path: str, rows: list[Any], species: list[str], cluster: np.ndarra
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:3])

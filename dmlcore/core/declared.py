@@ -79,6 +79,7 @@ class Declared:
     facts: ClassVar[Mapping[str, Any]] = {}  # what `pinned` added; copies and pickles keep it, `repr`, `==` and JSON leave it out
     other_names: ClassVar[Mapping[str, str]] = {}  # keywords by which users know fields -> the fields
     components_field: ClassVar[str | None] = None  # of a mixture: the children that may be one stack
+    shown_with_child: ClassVar[bool] = False  # whether trees show it and its one child in one line
     says_nothing: ClassVar[bool] = False  # whether it stands where a law is not wanted
     of_stacks: ClassVar[bool] = False  # whether it is a stack, or made of stacks, of the engine's own
     batch: ClassVar[tuple[int, ...]] = ()  # of a stack (`dmlcore.core.stacks`): the leading axes of its parameters

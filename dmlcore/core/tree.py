@@ -81,6 +81,10 @@ class _Outliner:
         if seen:
             return Outline(place, family, (), note)
         below = _children(node)
+        if node.shown_with_child and len(below) == 1:
+            inner = self.of(below[0][1], place, room)
+            family, note = f"{family} {inner.family}", f"{note} {inner.note}".strip()
+            return Outline(place, family, (*_parameters(node), *inner.parameters), note, inner.children, inner.more)
         count = min(len(below), MAX_CHILDREN, max(room, 0))
         each = (room - count) // count if count else 0
         children = tuple(self.of(child, where, each) for where, child in below[:count])

@@ -37,7 +37,7 @@ class Fit:
     what else happened on the way, such as a saddle that was left: sentences, which also know their kind, step and place.
     starts: how each start of a search went. assign: how rows were given
     to classes. estimator: the one that was given, without the components removed for `min_share`; removed: how many these are. rows: the
-    weight of all rows.
+    weight of all rows. proposal: what was proposed (`dmlcore.propose`), where no estimator was given.
     """
 
     model: Any
@@ -55,6 +55,7 @@ class Fit:
     estimator: Any = field(default=None, repr=False)
     removed: int = 0
     rows: float = math.nan
+    proposal: Any = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         head = f"status={self.status!r}, log_likelihood={self.log_likelihood!r}, iterations={self.iterations}, seconds={self.seconds:.3g}"

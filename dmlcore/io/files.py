@@ -31,6 +31,10 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write bytes into, which takes the place of what is at a path when all is on disk, and leaves it alone otherwise."""
     target = Path(os.path.realpath(path))  # a link stays a link
+    if target.exists() and not target.is_file():  # a device or a pipe, which nothing could replace
+        with open(target, "wb") as file:
+            yield file
+        return
     draft = target.with_name(f".{target.name[:60]}.{secrets.token_hex(8)}.tmp")
     try:
         with open(draft, "xb") as file:

@@ -45,7 +45,8 @@ def contours(
     """
     parts = list(model.components) if is_mixture(model) else [model]
     w = model.w if is_mixture(model) else [1.0]
-    places = tuple(field_position(model.layout, field) for field in fields)
+    known = isinstance(model.layout, (Vector, Fields))
+    places: Any = tuple(field_position(model.layout, field) for field in fields) if known else fields
     planes = [_plane(part, places) for part in parts]
     ax = plain_axes(axes_or_new(ax, (5.6, 4.8)))
     palette = colours(len(parts))

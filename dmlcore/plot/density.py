@@ -72,17 +72,17 @@ def present(law: Any) -> tuple[Any, tuple[Any, ...]]:
         return inner, (*missing, law.missing_value)
     if is_mixture(law):
         laws, missing = zip(*(present(component) for component in law.components), strict=True)
-        shares = law.w * [_share(component) for component in law.components]
+        shares = law.w * [share_present(component) for component in law.components]
         if any(missing) and shares.sum() > 0:
             return law.replace(components=laws, w=shares / shares.sum()), sum(missing, ())
     return law, ()
 
 
-def _share(law: Any) -> float:
+def share_present(law: Any) -> float:
     """The probability that a value is there."""
     if has(law, MayBeMissing):
-        return (1 - (law.missing_probability() or 0.0)) * _share(law.value_law())
-    return float(law.w @ [_share(component) for component in law.components]) if is_mixture(law) else 1.0
+        return (1 - (law.missing_probability() or 0.0)) * share_present(law.value_law())
+    return float(law.w @ [share_present(component) for component in law.components]) if is_mixture(law) else 1.0
 
 
 def _absent(value: Any, missing: tuple[Any, ...]) -> bool:

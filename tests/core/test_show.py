@@ -67,12 +67,10 @@ MixtureDistribution with 8 free parameters
 mixture 'visits'  keys=('w', None)
 ├─ 0.250  composite
 │  ├─ field 0  gaussian 'size'  mu=0, sigma2=1
-│  └─ field 1  optional  p=0.25
-│     └─ dist  poisson  lam=2
+│  └─ field 1  optional poisson  p=0.25, lam=2
 └─ 0.750  composite
    ├─ field 0  gaussian  mu=3, sigma2=1e-07
-   └─ field 1  optional
-      └─ dist  poisson  lam=8"""
+   └─ field 1  optional poisson  lam=8"""
     assert model.summary() == expected
     assert expected.partition("\n")[2] == tree(model)
 
@@ -153,7 +151,7 @@ def test_html_opens_and_closes_and_says_what_text_says() -> None:
     assert page.tags == {"div", "details", "summary", "b", "span", "i"}
     for word in ("MixtureDistribution with 5 free parameters", "0.250", "0.750", "composite 'other'", "mu = 0, sigma2 = 1", "same as #1"):
         assert word in page.text
-    assert model._repr_html_().count("<details open") == 4
+    assert model._repr_html_().count("<details open") == 3
 
 
 HOSTILE = "<script>alert('x')</script>"

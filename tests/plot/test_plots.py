@@ -352,9 +352,9 @@ def words(ax: Any) -> list[str]:
 def test_the_tree_shows_every_node_and_weight() -> None:
     ax = plot.tree(RECORDS)
     assert words(ax).count("composite") == 2
-    assert words(ax).count("gaussian") == 2
-    assert {"mixture", "0.300", "0.700", "field 1", "dist", "mu=1, sigma2=4"} <= set(words(ax))
-    assert len(ax.patches) == 1 + 2 + 6 + 2
+    assert words(ax).count("optional gaussian") == 2
+    assert {"mixture", "0.300", "0.700", "field 1", "p=0.5, mu=1, sigma2=4"} <= set(words(ax))
+    assert len(ax.patches) == 1 + 2 + 6
 
 
 def test_boxes_of_the_tree_hold_their_text_and_do_not_overlap() -> None:

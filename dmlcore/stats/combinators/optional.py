@@ -57,6 +57,8 @@ class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMiss
     name: str | None = name()
     keys: str | None = keys()
 
+    shown_with_child = True
+
     @cached_property
     def layout(self) -> Layout:
         return Maybe(self.label, self.dist.layout, self.missing_value)
@@ -160,6 +162,7 @@ class OptionalEstimator(Estimator):
     keys: str | None = keys()
 
     family = OptionalDistribution
+    shown_with_child = True
     stacks = True
 
     def validate(self) -> None:

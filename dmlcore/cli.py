@@ -1,0 +1,368 @@
+"""The command line: `dmlcore`, or `python -m dmlcore`. Each command reads files, calls one function of the library, and writes a file.
+
+Exit codes: 0 all went well; 1 the data or the model are at fault, or a file cannot be read or written; 2 the command makes no sense, as
+where an output is there already; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+import dmlcore
+from dmlcore.base.errors import DataError, FitWarning, FormatError, SlowWarning, shorten
+from dmlcore.base.numerics import OUTSIDE_DOMAIN
+from dmlcore.core.powers import Mixing, has
+from dmlcore.data.files import STANDARD
+from dmlcore.data.layouts import Count, Fields, Layout, Maybe, Real
+from dmlcore.inference.impute import HOW
+from dmlcore.io.tables import write
+
+FAULT, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+FAULTS = (*OUTSIDE_DOMAIN, OSError, MemoryError)
+FILES = "Files of tables end in .csv, .tsv, .parquet or .jsonl; - is standard input or output, as CSV."
+EXAMPLES = """examples:
+  dmlcore fit visits.csv -o model.json
+  dmlcore show model.json
+  dmlcore impute model.json visits.csv -o completed.csv
+  dmlcore report model.json visits.csv -o report.html
+  dmlcore sample model.json -n 1000 -o drawn.parquet
+  dmlcore compare visits.csv drawn.parquet
+"""
+
+
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command, and returns its exit code."""
+    options = _parser().parse_args(arguments)
+    command = f"dmlcore {options.command}"
+    try:
+        with warnings.catch_warnings():
+            _say_warnings(command)
+            options.run(options)
+            sys.stdout.flush()
+    except UsageError as error:
+        return _fail(f"{command}: {error}", USAGE)
+    except KeyboardInterrupt:
+        return _fail(f"{command}: interrupted", INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except FAULTS as error:
+        return _fail(f"{command}: {_in_a_line(error)}", FAULT)
+    return 0
+
+
+class UsageError(Exception):
+    """A command that cannot be meant."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _fail(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+def _in_a_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _say_warnings(command: str) -> None:
+    """Warnings on which the caller can act, as lines; no others."""
+    warnings.simplefilter("ignore")
+    for category in (FitWarning, SlowWarning):
+        warnings.simplefilter("always", category)
+    warnings.showwarning = lambda message, *rest: print(f"{command}: {_in_a_line(message)}", file=sys.stderr)  # type: ignore[assignment, arg-type]
+
+
+# -- commands ----------------------------------------------------------------------------------------------------------
+
+
+def _fit(options: argparse.Namespace) -> None:
+    _check_output(options.output, options.force)
+    if options.report:
+        _check_output(options.report, options.force)
+    table, found = _fitted(options)
+    if options.output == STANDARD:
+        print(dmlcore.to_json(found.model))
+    else:
+        dmlcore.save(found.model, options.output)
+    if options.report:
+        dmlcore.report(found, table, options.report, title=_title(options.data))
+    for name, reason in found.proposal.left_out if found.proposal is not None else ():
+        _say(f"left out {name}: {reason}")
+    K = len(found.model.components) if has(found.model, Mixing) else 1
+    _say(f"{K} component{'s' * (K != 1)}, log likelihood {found.log_likelihood:,.3f}, {found.status}: {found.message}")
+    _say_written(options.output, options.report)
+
+
+def _fitted(options: argparse.Namespace) -> tuple[Any, Any]:
+    """The table, and a fit by a saved estimator, or of a model that is proposed."""
+    progress = _on_a_terminal() and importlib.util.find_spec("tqdm") is not None
+    common = {"rng": options.seed, "progress": progress}
+    if options.estimator:
+        estimator = dmlcore.load(options.estimator)
+        if hasattr(estimator, "log_density"):
+            raise FormatError(f"{options.estimator}: holds a model; need an estimator, as save(estimator, ..) writes it")
+        table = _table(options.data, options.columns, estimator.layout)
+        return table, dmlcore.fit(table, estimator, **common)
+    table = dmlcore.read(options.data, options.columns)
+    return table, dmlcore.fit(table, components=options.components, **common)
+
+
+def _show(options: argparse.Namespace) -> None:
+    print(dmlcore.load(options.model).summary())
+
+
+def _impute(options: argparse.Namespace) -> None:
+    _check_output(options.output, options.force)
+    model = _model(options.model)
+    table = _table(options.data, options.columns, model.layout, only=False)
+    done = dmlcore.impute(model, table, options.how, rng=options.seed, columns=options.columns)
+    write(done.data, options.output, force=True)
+    filled = ", ".join(f"{len(cell.rows)} of {name}" for name, cell in done.cells.items())
+    _say(f"filled {filled}" if filled else "nothing was missing")
+    _say_written(options.output)
+
+
+def _score(options: argparse.Namespace) -> None:
+    if options.output:
+        _check_output(options.output, options.force)
+    model = _model(options.model)
+    table = _table(options.data, options.columns, model.layout)
+    log = model.seq_log_density(table)
+    if options.output:
+        scores = {"log_density": log.tolist()}
+        if has(model, Mixing):
+            posterior = model.seq_posterior(table)
+            scores |= {"component": posterior.argmax(axis=1).tolist(), "probability": posterior.max(axis=1).tolist()}
+        write([dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)], options.output, force=True)
+        return _say_written(options.output)
+    worst = int(np.argmin(log))
+    print(f"rows                {len(log)}")
+    print(f"log likelihood      {log.sum():.6f}")
+    print(f"mean log density    {log.mean():.6f}")
+    print(f"least log density   {log[worst]:.6f} in row {worst}")
+    return None
+
+
+def _sample(options: argparse.Namespace) -> None:
+    _check_output(options.output, options.force)
+    like = dmlcore.read(options.like) if options.like else None
+    drawn = dmlcore.synthesise(_model(options.model), options.number, options.seed, like, columns=options.columns)
+    write(drawn, options.output, force=True)
+    _say_written(options.output)
+
+
+def _report(options: argparse.Namespace) -> None:
+    _check_output(options.output, options.force)
+    model = _model(options.model)
+    table = _table(options.data, options.columns, model.layout, only=False)
+    title = options.title or _title(options.data)
+    text = dmlcore.report(model, table, None if options.output == STANDARD else options.output, columns=options.columns, title=title)
+    if options.output == STANDARD:
+        print(text)
+    _say_written(options.output)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    real, synthetic = dmlcore.read(options.real), dmlcore.read(options.synthetic)
+    print(dmlcore.compare(real, synthetic, not options.no_classifier, options.seed))
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from dmlcore import demo
+
+    demo.main(options.picture, options.report)
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def _table(path: str, columns: list[str] | None, layout: Layout, only: bool = True) -> Any:
+    """A table for a model or an estimator of this layout; of its columns only those named, or all. Raises `DataError`.
+
+    One cell of text makes a whole column of a CSV file text: it is that cell which is named, not the first of the column.
+    """
+    table = dmlcore.read(path, columns if only else None)
+    parts = layout.values if isinstance(layout, Fields) else (layout,)
+    for name, part in zip(columns or getattr(layout, "names", None) or table.column_names, parts, strict=False):
+        inner = part.value if isinstance(part, Maybe) else part
+        if isinstance(inner, (Real, Count)) and name in table.column_names and str(table.schema.field(name).type).endswith("string"):
+            row, text = next(((i, v) for i, v in enumerate(table[name].to_pylist()) if v and not _is_number(v)), (None, ""))
+            if row is not None:
+                raise DataError(f"{name}: row {row} is {shorten(text)}; need a number")
+    return table
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _model(path: str) -> Any:
+    """A saved distribution."""
+    model = dmlcore.load(path)
+    if not hasattr(model, "log_density"):
+        raise FormatError(f"{path}: holds an estimator; need a model, as dmlcore fit writes it")
+    return model
+
+
+def _check_output(path: str, force: bool) -> None:
+    """Before any work: an output that is there is kept, unless `--force` says otherwise. Raises `UsageError`."""
+    if path == STANDARD:
+        return
+    if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
+        raise UsageError(f"{path}: there is no such folder" if not Path(path).is_dir() else f"{path}: this is a folder; need a file")
+    if os.path.isfile(path) and not force:
+        raise UsageError(f"{path} is there already; give another name, or --force to replace it")
+
+
+def _title(path: str) -> str:
+    return "standard input" if path == STANDARD else Path(path).name
+
+
+def _on_a_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def _say(text: str) -> None:
+    """What happened, for who sits before a terminal; pipes stay silent."""
+    if _on_a_terminal():
+        print(text, file=sys.stderr)
+
+
+def _say_written(*paths: str | None) -> None:
+    for path in paths:
+        if path and path != STANDARD:
+            _say(f"wrote {path}")
+
+
+# -- arguments ---------------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="dmlcore",
+        description="Mixture models of tables: fit one, fill what is missing, draw rows, see what it found.",
+        epilog=f"{EXAMPLES}\n{FILES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"dmlcore {dmlcore.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True, parser_class=_Parser)
+
+    one = _command(commands, "fit", _fit, "fit a model to a table", "dmlcore fit visits.csv -o model.json --components 3 --seed 1")
+    one.add_argument("data", help="the table")
+    _output(one, "the model, as JSON")
+    one.add_argument("--components", type=_components, default="auto", metavar="K", help="how many components; auto (the default) chooses")
+    one.add_argument("--estimator", metavar="FILE", help="a saved estimator that says what to fit, in place of a proposal")
+    one.add_argument("--report", metavar="FILE", help="also write a report, which then shows the proposal and the fit")
+    _columns(one, "which columns to model, in order, separated by commas (default: all)")
+    _seed(one)
+
+    one = _command(commands, "show", _show, "print a model as a tree", "dmlcore show model.json")
+    one.add_argument("model", help="a model that fit wrote")
+
+    one = _command(commands, "impute", _impute, "fill missing cells", "dmlcore impute model.json visits.csv -o completed.csv")
+    _model_and_data(one)
+    _output(one, "the completed table (default: standard output)", STANDARD)
+    one.add_argument("--how", choices=[how for how in HOW if how != "distribution"], help="what cells are filled with (default: mean)")
+    _seed(one)
+
+    one = _command(commands, "score", _score, "say how probable rows are", "dmlcore score model.json visits.csv -o scores.csv")
+    _model_and_data(one)
+    _output(one, "log density of each row, its component and how sure that is (default: a summary is printed)", "")
+
+    one = _command(commands, "sample", _sample, "draw rows", "dmlcore sample model.json -n 1000 -o drawn.parquet --like visits.csv")
+    one.add_argument("model", help="a model that fit wrote")
+    one.add_argument("-n", "--number", type=_count, required=True, help="how many rows")
+    _output(one, "the rows (default: standard output)", STANDARD)
+    one.add_argument("--like", metavar="TABLE", help="a table whose ranges, decimals, kinds of columns and gaps the rows should have")
+    _columns(one, "which columns of that table the model reads, in order, separated by commas")
+    _seed(one)
+
+    one = _command(commands, "report", _report, "write a report", "dmlcore report model.json visits.csv -o report.html")
+    _model_and_data(one)
+    _output(one, "the report, one file of HTML")
+    one.add_argument("--title", help="above the report (default: the name of the table)")
+
+    one = _command(commands, "compare", _compare, "compare two tables", "dmlcore compare visits.csv drawn.parquet")
+    one.add_argument("real", help="a table")
+    one.add_argument("synthetic", help="another with the same columns")
+    one.add_argument("--no-classifier", action="store_true", help="do not train a classifier to tell the rows apart")
+    _seed(one)
+
+    one = _command(commands, "demo", _demo, "fit the Palmer penguins and show what is found", "dmlcore demo")
+    one.add_argument("--picture", default="penguins_model.png", help="where the picture goes (default: %(default)s)")
+    one.add_argument("--report", default="penguins_report.html", help="where the report goes (default: %(default)s)")
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, what: str, example: str) -> Any:
+    one = commands.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=f"example:\n  {example}\n\n{FILES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.set_defaults(run=run)
+    return one
+
+
+def _model_and_data(one: Any) -> None:
+    one.add_argument("model", help="a model that fit wrote")
+    one.add_argument("data", help="a table")
+    _columns(one, "which columns the model reads, in order, separated by commas (default: all)")
+
+
+def _output(one: Any, what: str, default: str | None = None) -> None:
+    one.add_argument("-o", "--output", metavar="FILE", required=default is None, default=default, help=what)
+    one.add_argument("--force", action="store_true", help="replace an output that is there already")
+
+
+def _columns(one: Any, what: str) -> None:
+    one.add_argument("--columns", type=_names, metavar="A,B", help=what)
+
+
+def _seed(one: Any) -> None:
+    one.add_argument("--seed", type=_seed_number, default=0, help="of random numbers, for the same result again (default: %(default)s)")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _components(text: str) -> int | str:
+    return text if text == "auto" else _count(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"need a whole number >= 1, got {text!r}")
+    return int(text)
+
+
+def _seed_number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"need a whole number >= 0, got {text!r}")
+    return int(text)

@@ -1,0 +1,111 @@
+"""How well a family predicts cells of a column that it did not see: alone, and in a small mixture of itself.
+
+A column of a mixture is a mixture of its family, so that the right one may not fit alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dmlcore.base.numerics import OUTSIDE_DOMAIN
+from dmlcore.core.scoring import log_densities
+from dmlcore.data.encoded import Encoded, encode
+from dmlcore.fitting.drivers import UNSOUND
+from dmlcore.fitting.fit import fit
+from dmlcore.proposal.candidates import Family
+from dmlcore.stats import MixtureEstimator
+
+COMPONENTS = 3  # of the mixtures of one family
+STEPS = 30  # of EM: what is left to gain then does not matter
+GAIN = 5e-4  # nats per row for which one component more is worth a look
+BEHIND = 0.5  # nats per row behind the best, from which on a family does not come back with one component more
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A family, and the log density of each cell under the fit to the others `(n,)`, with so many components as predict best."""
+
+    family: Family
+    components: int
+    logs: np.ndarray
+
+    @property
+    def held_out(self) -> float:
+        """Log likelihood per row."""
+        return float(self.logs.mean())
+
+    @property
+    def parameters(self) -> int:
+        """Of the mixture."""
+        return self.components * (self.family.parameters + 1) - 1
+
+
+def judge(values: Any, families: list[Family], rng: np.random.Generator) -> list[Judged]:
+    """Each family at its best, in their order; those that give some cell no density are left out."""
+    halves = np.array_split(rng.permutation(len(values)), 2)
+    data: dict[Any, list[Encoded]] = {}
+    best: dict[int, Judged] = {}
+    looked_at: Sequence[int] = range(len(families))
+    for k in range(1, COMPONENTS + 1):
+        after = []
+        for j in looked_at:
+            layout = families[j].estimator.layout
+            if layout not in data:
+                data[layout] = [encode(_taken(values, half), layout) for half in halves]
+            found = Judged(families[j], k, _cross_fitted(families[j], k, data[layout], values, halves))
+            before = best.get(j)
+            if before is None or found.held_out > before.held_out + GAIN:
+                best[j] = found
+                after.append(j)
+        top = max(one.held_out for one in best.values())
+        looked_at = [j for j in after if best[j].held_out > top - BEHIND] if not isinstance(values, list) else []
+    return [one for j, one in sorted(best.items()) if one.held_out > -np.inf]
+
+
+def _cross_fitted(family: Family, k: int, data: list[Encoded], values: Any, halves: list[np.ndarray]) -> np.ndarray:
+    """The log densities of each half under the fit to the other; -inf where there is none that counts."""
+    logs = np.full(len(values), -np.inf)
+    for seen, other in ((0, 1), (1, 0)):
+        model = _fitted(family, k, data[seen], _taken(values, halves[seen]))
+        if model is None:
+            return np.full(len(values), -np.inf)
+        logs[halves[other]] = log_densities(model, data[other], 1)
+    return logs
+
+
+def _fitted(family: Family, k: int, data: Encoded, values: Any) -> Any:
+    """A mixture of k, begun from the values cut into k parts by their order; None where it is degenerate or cannot be fitted."""
+    options: dict[str, Any] = {"max_its": STEPS, "threads": 1, "rng": 0}
+    estimator = family.estimator if k == 1 else MixtureEstimator([family.estimator] * k)
+    if k > 1:
+        cuts = np.unique(np.quantile(values, np.arange(1, k) / k))
+        options["start"] = np.searchsorted(cuts, values, side="right")
+    else:
+        options["starts"] = 1
+    try:
+        found = fit(data, estimator, **options)
+    except OUTSIDE_DOMAIN:
+        return None
+    return None if found.status in UNSOUND else found.model
+
+
+def _taken(values: Any, rows: np.ndarray) -> Any:
+    return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows.tolist()]
+
+
+def chosen(judged: list[Judged]) -> int:
+    """The place of the family chosen: of those that cannot be told from the best, the one with fewest parameters, then the first.
+
+    Two cannot be told apart where they differ by less than the standard error of the difference.
+    """
+    top = max(judged, key=lambda one: one.held_out)
+
+    def close(one: Judged) -> bool:
+        difference = top.logs - one.logs
+        return bool(difference.mean() <= difference.std() / np.sqrt(len(difference)))
+
+    return min((j for j, one in enumerate(judged) if close(one)), key=lambda j: judged[j].parameters)

@@ -1,0 +1,93 @@
+"""Looking at every column of a table, and choosing a family for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmlcore.base.errors import DataError, ParameterError
+from dmlcore.base.random import Random, generator, spawn
+from dmlcore.base.threads import one_blas_thread
+from dmlcore.data.frames import is_frame
+from dmlcore.fitting.observe import progress_bars
+from dmlcore.proposal.candidates import families_for
+from dmlcore.proposal.judging import Judged, chosen, judge
+from dmlcore.proposal.kinds import Cells, NotModelled, cells_of, columns_of, described
+from dmlcore.proposal.missingness import told_by
+from dmlcore.proposal.result import Considered, LeftOut, Proposal, ProposedColumn
+from dmlcore.stats import OptionalEstimator
+
+ROWS = 5000  # looked at
+LEAST = 2  # cells in each half of a column
+
+
+@one_blas_thread()
+def propose(table: Any, target: Any = None, *, rows: int = ROWS, rng: Random = 0, progress: bool = False) -> Proposal:
+    """A model for a table: which family each column follows, judged by how well it predicts cells that it did not see.
+
+    table: a data frame, an array of rows and columns, or a list of tuples or of dictionaries. target: a column that must be modelled; it
+    is an error, with the reason, where it cannot be. rows: how many are looked at, drawn at random; what a column holds, and its range,
+    is looked up in all of them. progress: show a bar (needs tqdm).
+
+    Each family is fitted to one half of the cells and scored on the other, and the other way round, alone and as a mixture of up to
+    three of its kind. Columns that say nothing, or of which nothing can be learnt, are left out with the reason: constants, identifiers,
+    free text, dates. Missing cells are missing at random, unless that they are missing goes together with other columns.
+
+    Raises `DataError` where there is no column to model, `ParameterError` for a target that is not there.
+    """
+    if not isinstance(rows, (int, np.integer)) or rows < 2 * LEAST:
+        raise ParameterError(f"rows must be a whole number >= {2 * LEAST}, got {rows!r}")
+    columns, levels = columns_of(table)
+    if target is not None and target not in columns.names:
+        raise ParameterError(f"target: there is no column {target!r}; there are {', '.join(map(repr, columns.names))}")
+    draw, *streams = spawn(generator(rng), 1 + len(columns.names))
+    sample = np.sort(draw.choice(len(columns), rows, replace=False)) if rows < len(columns) else np.arange(len(columns))
+    kept: list[Cells] = []
+    left_out: list[LeftOut] = []
+    for name, column, known in zip(columns.names, columns.columns, levels, strict=True):
+        try:
+            kept.append(cells_of(name, column, known))
+        except NotModelled as reason:
+            if target is not None and name == target:
+                raise DataError(f"target: the column {name!r} cannot be modelled: {reason}") from None
+            left_out.append(LeftOut(name, str(reason)))
+    looked_at = [cells.among(sample) for cells in kept]
+    shown = progress_bars().tqdm(kept, unit="column", desc="Proposing") if progress else kept
+    found = []
+    for cells, seen, stream in zip(shown, looked_at, streams, strict=False):
+        try:
+            found.append(_proposed(cells, seen, [other for other in looked_at if other is not seen], stream))
+        except NotModelled as reason:
+            left_out.append(LeftOut(cells.name, str(reason)))
+    if not found:
+        raise DataError("there is no column to model: " + "; ".join(f"{one.name!r} {one.reason}" for one in left_out))
+    named = is_frame(table) or isinstance(columns.names, list)
+    return Proposal(tuple(found), tuple(left_out), tuple(columns.names), named, len(columns), len(sample), target)
+
+
+def _proposed(cells: Cells, seen: Cells, others: list[Cells], rng: np.random.Generator) -> ProposedColumn:
+    """The family for a column, judged by the cells seen."""
+    families = families_for(cells)
+    values = seen.values if len(seen.values) >= 2 * LEAST else cells.values
+    judged = judge(values, families, rng) if len(values) >= 2 * LEAST else []
+    if not judged:
+        raise NotModelled(f"no family fits: {described(cells)}, {len(values)} of them looked at")
+    best = judged[chosen(judged)]
+    missing, why, estimator = float(cells.missing.mean()), _why(cells, best, judged), best.family.estimator
+    if missing > 0:
+        told = told_by(seen, others)
+        estimator = OptionalEstimator(estimator, est_prob=told is not None)
+        why += f"; {missing:.1%} missing, " + ("at random" if told is None else f"which goes together with {told}")
+    best_first = sorted(judged, key=lambda one: -one.held_out)
+    considered = tuple(Considered(one.family.label, one.held_out, one.components) for one in best_first)
+    return ProposedColumn(cells.name, best.family.label, why, estimator, considered, missing)
+
+
+def _why(cells: Cells, best: Judged, judged: list[Judged]) -> str:
+    others = [one.held_out for one in judged if one is not best]
+    if not others:
+        return described(cells)
+    lead = best.held_out - max(others)
+    said = f"{lead:.3f} nats a cell above the next" if lead > 0 else "the simplest of those that predict as well"
+    return f"{described(cells)}; {said}"

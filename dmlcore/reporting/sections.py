@@ -1,0 +1,378 @@
+"""The sections of a report: each makes its part of the page from the subject, or says in a note why there is nothing to show."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dmlcore import plot
+from dmlcore.base.errors import LibraryError, StructureError
+from dmlcore.core.flat import n_parameters
+from dmlcore.core.html import html
+from dmlcore.data.frames import is_frame, with_only
+from dmlcore.data.layouts import Count, Labels, Maybe, Real
+from dmlcore.data.values import is_hashable
+from dmlcore.inference.compare import compare
+from dmlcore.inference.impute import impute
+from dmlcore.inference.synthesise import synthesise
+from dmlcore.reporting.markup import (
+    Entry,
+    Markup,
+    bold,
+    grid_of,
+    items,
+    note,
+    number,
+    paragraph,
+    percent,
+    share_entry,
+)
+from dmlcore.reporting.oddness import Oddness
+from dmlcore.reporting.pictures import svg
+from dmlcore.reporting.profiles import entropy_of, in_words, told
+from dmlcore.reporting.subject import Subject
+
+MAX_PICTURES = 24  # of columns
+SHOWN_ROWS = 10  # of the most and the least typical, of uncertain ones, of filled cells
+TOP_LABELS = 3
+UNSURE = 0.1  # more than this left to other components is uncertain
+HEAT = (2.0, 4.0, 8.0)  # nats above the usual from which a cell is marked more and more strongly
+SYNTHETIC_ROWS = 5000
+NUMBERS = (Real, Count)
+
+
+# -- data --------------------------------------------------------------------------------------------------------------
+
+
+def columns_section(subject: Subject) -> Markup:
+    """What the table holds, column by column."""
+    rows = [_column_row(subject, j) for j in range(len(subject.names))]
+    heads = ["column", "holds", "missing", "distinct", "least", "median", "largest", "most frequent"]
+    proposal: Any = subject.proposal
+    proposed = "" if proposal is None else f"<h3>What was proposed, and why</h3>{proposal._repr_html_()}"
+    return Markup(grid_of(heads, rows) + _looked_at(subject) + proposed)
+
+
+def _column_row(subject: Subject, j: int) -> list[Any]:
+    layout = subject.layouts[j]
+    inner = layout.value if isinstance(layout, Maybe) else layout
+    kinds: dict[Any, str] = {Real: "real numbers", Count: "whole numbers", Labels: "labels"}
+    kind = kinds.get(type(inner), type(inner).__name__.lower())
+    values = subject.present(j, subject.sample)
+    distinct: Any = len(set(values)) if all(map(is_hashable, values[:1])) else ""
+    row: list[Any] = [Markup(bold(subject.names[j])), kind, share_entry(subject.missing[j].mean()), distinct]
+    if isinstance(inner, NUMBERS) and values:
+        return [*row, *(float(q) for q in np.quantile(np.asarray(values, dtype=np.float64), [0, 0.5, 1])), ""]
+    often = Counter(values).most_common(TOP_LABELS) if isinstance(inner, Labels) else []
+    return [*row, "", "", "", ", ".join(f"{label} {percent(count / len(values))}" for label, count in often)]
+
+
+def _looked_at(subject: Subject) -> Markup:
+    if len(subject.sample) == subject.n:
+        return Markup("")
+    return note(f"Distinct values, quantiles, profiles and pictures are of {len(subject.sample):,} evenly spaced rows of {subject.n:,}.")
+
+
+# -- components --------------------------------------------------------------------------------------------------------
+
+
+def number_section(subject: Subject) -> Markup:
+    """How many components there are, and why."""
+    K, selection = len(subject.components), subject.selection
+    head = paragraph(
+        bold(f"{K} components") if K else bold("One law for all rows"), ": the model ", "is a mixture." if K else "is no mixture."
+    )
+    if selection is None:
+        return Markup(head + note("The number was given: the model comes without a record of a choice among several."))
+    chosen = paragraph("Of ", len(selection.values), " candidates, ", bold(selection.value), f" has the best {selection.criterion}.")
+    heads = list(selection.rows[0])
+    rows: Any = [[Entry(row[head], degree=2 * (i == selection.best_index)) for head in heads] for i, row in enumerate(selection.rows)]
+    failed = items(f"{value}: could not be fitted, {why}" for value, why in selection.failures) if selection.failures else ""
+    return Markup(head + chosen + grid_of(heads, rows) + failed + svg(lambda ax: selection.plot(ax)))
+
+
+def difference_section(subject: Subject) -> Markup:
+    """The components side by side, the columns that tell most first."""
+    if not subject.components:
+        laws = [[bold(name), in_words(law)] for name, law in zip(subject.names, subject.totals, strict=True)]
+        return grid_of(["column", "law"], laws)
+    tells, there = told(subject), entropy_of(subject.w)
+    order = np.argsort(-np.nan_to_num(tells, nan=-1.0), kind="stable")
+    shares = [Markup(f"{name}<br>{percent(w)}") for name, w in zip(subject.component_names, subject.w, strict=True)]
+    rows: Any = [
+        [
+            bold(subject.names[j]),
+            Entry(float(tells[j]), percent(min(tells[j] / there, 1.0))),
+            *(in_words(laws[j]) for laws in subject.laws),
+            in_words(subject.totals[j]),
+        ]
+        for j in order.tolist()
+    ]
+    said = note(
+        "tells: how much of what there is to know about the component of a row this column alone tells (mutual information of column and "
+        f"component, as a share of the entropy of the component, {number(there, 3)} nats). Numbers: mean ± standard deviation. Labels: the "
+        "most probable. Under the names of components stand their weights."
+    )
+    return Markup(said + grid_of(["column", "tells", *shares, "all"], rows))
+
+
+def densities_section(subject: Subject) -> Markup:
+    """The law of each column over its data."""
+    tells = told(subject) if subject.components else np.zeros(len(subject.names))
+    order = np.argsort(-np.nan_to_num(tells, nan=-1.0), kind="stable").tolist()
+    pictures, left_out = [], []
+    for j in order[:MAX_PICTURES]:
+        try:
+            pictures.append(_density(subject, j))
+        except LibraryError:
+            raise
+        except (StructureError, TypeError) as error:
+            left_out.append(f"{subject.names[j]}: {error}")
+    more = note(f"Pictures of {MAX_PICTURES} columns, those that tell most; {len(order) - MAX_PICTURES} more are not drawn.")
+    parts = [
+        Markup(f'<div class="pictures">{"".join(pictures)}</div>'),
+        items(left_out) if left_out else "",
+        more * (len(order) > MAX_PICTURES),
+    ]
+    return Markup("".join(parts))
+
+
+def _density(subject: Subject, j: int) -> Markup:
+    law = subject.totals[j]
+    if law is None:
+        raise StructureError("has no law of its own under the model")
+    return svg(lambda ax: plot.density(law, subject.present(j, subject.sample), label=subject.names[j], ax=ax), where="")
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def rows_section(subject: Subject) -> Markup:
+    """The least typical rows with the cells that make them so, and the most typical ones."""
+    oddness = Oddness(subject)
+    least, most = oddness.order[:SHOWN_ROWS], oddness.order[::-1][:SHOWN_ROWS]
+    try:
+        excess = oddness.excess(least)
+        said = (
+            "Rows of lowest log density, in nats. Entry cells are odd: their surprise, minus the log density of the cell given the rest of "
+            "its row, is that many nats above what it is for this column on average. Rows are counted from 0."
+        )
+    except StructureError as error:
+        excess, said = np.zeros((len(least), len(subject.names))), f"Cells have no surprise of their own: {error}"
+    heads = ["row", "log density", "less the average"]
+    scores = {i: [i, float(subject.log_density[i]), float(oddness.above_usual[i])] for i in [*least.tolist(), *most.tolist()]}
+    odd = [[*scores[i], _odd(subject, own), *_marked(subject, i, own)] for i, own in zip(least.tolist(), excess, strict=True)]
+    usual = [[*scores[i], *_cells_of(subject, i)] for i in most.tolist()]
+    return Markup(
+        note(said)
+        + grid_of([*heads, "what is odd", *subject.names], odd, "Least typical")
+        + grid_of([*heads, *subject.names], usual, "Most typical")
+    )
+
+
+def _odd(subject: Subject, excess: np.ndarray) -> str:
+    """The two cells that are oddest."""
+    worst = [j for j in np.argsort(-excess, kind="stable")[:2].tolist() if excess[j] >= HEAT[0]]
+    return "; ".join(f"{subject.names[j]} +{number(excess[j], 3)}" for j in worst) or "no single cell"
+
+
+def _marked(subject: Subject, i: int, excess: np.ndarray) -> list[Entry]:
+    return [
+        replace(cell, degree=sum(own >= heat for heat in HEAT), why=f"{number(own, 3)} nats above the usual")
+        for cell, own in zip(_cells_of(subject, i), excess.tolist(), strict=True)
+    ]
+
+
+def _cells_of(subject: Subject, i: int) -> list[Entry]:
+    """The cells of a row, numbers as they are in the data."""
+    return [_as_in_data(column[i], bool(gone[i])) for column, gone in zip(subject.columns, subject.missing, strict=True)]
+
+
+def _as_in_data(value: Any, missing: bool) -> Entry:
+    if missing:
+        return Entry(Markup('<span class="note">missing</span>'))
+    return Entry(value, f"{value:.10g}" if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else None)
+
+
+def uncertain_section(subject: Subject) -> Markup:
+    """Rows that could be of several components."""
+    if not subject.components:
+        return note("The model is no mixture: there are no assignments.")
+    posterior, names = subject.posterior, subject.component_names
+    sure = np.nan_to_num(posterior.max(axis=1), nan=1.0)
+    unsure = int((1 - sure > UNSURE).sum())
+    order = np.argsort(sure, kind="stable")[: min(SHOWN_ROWS, unsure)]
+    head = paragraph(
+        f"Of {len(sure):,} rows, ",
+        bold(f"{unsure:,} ({percent(unsure / len(sure))})"),
+        f" leave more than {percent(UNSURE)} to other components.",
+    )
+    rows = []
+    for i in order.tolist():
+        first, second = np.argsort(-posterior[i], kind="stable")[:2].tolist()
+        row = int(subject.sample[i])
+        sure_of = [(names[k], share_entry(posterior[i, k])) for k in (first, second)]
+        rows.append([row, *sure_of[0], *sure_of[1], *_cells_of(subject, row)])
+    heads = ["row", "most probable", "probability", "next", "probability", *subject.names]
+    picture = svg(lambda ax: plot.uncertainty(_Posteriors(posterior), None, threshold=UNSURE, ax=ax))
+    return Markup(head + picture + (grid_of(heads, rows, "Least certain") if rows else ""))
+
+
+class _Posteriors:
+    """Posterior probabilities that are there already, in the place of a model."""
+
+    def __init__(self, posterior: np.ndarray):
+        self.posterior = posterior[~np.isnan(posterior).any(axis=1)]
+
+    def seq_posterior(self, data: Any) -> np.ndarray:
+        return self.posterior
+
+
+# -- fits and cells ----------------------------------------------------------------------------------------------------
+
+
+def fit_section(subject: Subject) -> Markup:
+    """How the fit went."""
+    fit = subject.fit
+    if fit is None:
+        return note("A model alone was given, which does not say how it was fitted; give what fit returned to see it here.")
+    facts = [
+        f"{fit.status}: {fit.message}",
+        f"log likelihood {number(fit.log_likelihood, 7)} after {fit.iterations} EM steps, {number(fit.seconds, 3)} s",
+    ]
+    if fit.starts:
+        facts.append(f"{len(fit.starts)} starts; {fit.reached} of the {fit.ended} that ran to their end came to the best optimum found")
+    facts += [str(event) for event in fit.events[:SHOWN_ROWS]]
+    picture = svg(lambda ax: plot.history(fit, ax=ax)) if fit.iterations > 0 else ""
+    return Markup(items(facts) + picture)
+
+
+def filled_section(subject: Subject) -> Markup:
+    """What missing cells are filled with."""
+    gaps = sum(int(gone.sum()) for gone in subject.missing)
+    if not gaps:
+        return note("No cell is missing.")
+    cells = impute(subject.model, _rows(subject, subject.sample), columns=subject.names).cells
+    total, each = [], []
+    for name, cell in cells.items():
+        values = list(cell.values)
+        middle = float(np.mean(values)) if cell.measure == "standard deviation" else _most_frequent(values)
+        sure = ("± " if cell.measure == "standard deviation" else "probability ") + number(float(np.mean(cell.uncertainty)), 3)
+        total.append([bold(name), len(cell.rows), middle, sure])
+        each += [
+            (int(subject.sample[i]), name, v, float(u), cell.measure) for i, v, u in zip(cell.rows, values, cell.uncertainty, strict=True)
+        ]
+    shown = sorted(each, key=lambda line: line[0])[:SHOWN_ROWS]
+    head = paragraph(f"{gaps:,} cells are missing. Each is filled from its law given the other cells of its row.")
+    return Markup(
+        head
+        + grid_of(["column", "filled", "mean or most frequent", "how sure, on average"], total)
+        + grid_of(["row", "column", "filled with", "uncertainty", "which is a"], shown, f"The first {len(shown)}")
+    )
+
+
+def _most_frequent(values: Sequence[Any]) -> str:
+    if not all(map(is_hashable, values[:1])):
+        return ""
+    label, count = Counter(values).most_common(1)[0]
+    return f"{label} ({percent(count / len(values))})"
+
+
+def synthetic_section(subject: Subject) -> Markup:
+    """Draws of the model beside the data."""
+    rows = subject.sample[np.unique(np.linspace(0, len(subject.sample) - 1, SYNTHETIC_ROWS).astype(np.intp))]
+    real, drawn = _both_tables(subject, rows)
+    classify = len(rows) >= 20 and importlib.util.find_spec("sklearn") is not None
+    found = compare(real, drawn, classify=classify, rng=0)
+    heads = ["column", "distance", "real", "synthetic", "missing, real", "missing, synthetic"]
+    lines = [
+        [bold(m.name), m.distance, _side(m.kind, m.real), _side(m.kind, m.synthetic), *map(share_entry, m.missing)] for m in found.marginals
+    ]
+    said = note(
+        f"As many rows drawn from the model as are compared ({len(rows):,}). distance: of numbers the largest gap between the distribution "
+        "functions, of labels half the sum of gaps between shares; 0 if alike."
+    )
+    told_apart = ""
+    if found.classifier is not None:
+        c = found.classifier
+        told_apart = paragraph(
+            "A classifier that tries to tell synthetic rows from real ones reaches ",
+            bold(number(c.auc, 3)),
+            f" on {c.rows:,} rows held out (area under the curve; 0.5 if it cannot, 1 if it always can).",
+        )
+    picture = svg(lambda ax: plot.dependence(found, ax=ax), (4.8, 4.6)) if found.pairs else ""
+    return Markup(told_apart + said + grid_of(heads, lines) + picture)
+
+
+def _both_tables(subject: Subject, rows: np.ndarray) -> tuple[Any, Any]:
+    """Some real rows and as many drawn ones; drawn like a frame, where the data are one."""
+    frame = subject.table.data
+    if is_frame(frame):
+        drawn = synthesise(subject.model, len(rows), 0, like=frame, columns=subject.table.names)
+        real = with_only(frame, subject.table.places)
+        if len(rows) == subject.n:
+            return real, drawn
+        return [_named_cells(subject, row) for row in _rows(subject, rows)], drawn
+    sides = _rows(subject, rows), synthesise(subject.model, len(rows), 0)
+    real, drawn = ([_named_cells(subject, row) for row in side] for side in sides)
+    return real, drawn
+
+
+def _named_cells(subject: Subject, row: Any) -> Mapping[str, Any]:
+    if isinstance(row, Mapping):
+        return row
+    return dict(zip(subject.names, (row,) if subject.table.single else row, strict=True))
+
+
+def _side(kind: str, side: tuple[Any, float]) -> str:
+    return f"{side[0]} {percent(side[1])}" if kind == "label" else f"{number(side[0])} ± {number(side[1], 3)}"
+
+
+def _rows(subject: Subject, rows: np.ndarray) -> list[Any]:
+    """Rows as the model reads them."""
+    columns = [subject.values(j, rows) for j in range(len(subject.names))]
+    plain = [column.tolist() if isinstance(column, np.ndarray) else column for column in columns]
+    return list(plain[0]) if subject.table.single else list(zip(*plain, strict=True))
+
+
+def tree_section(subject: Subject) -> Markup:
+    """The whole model."""
+    return Markup(f'<div class="tree">{html(subject.model)}</div>')
+
+
+def lead_of(subject: Subject) -> Markup:
+    """The first lines of a report."""
+    K, log = len(subject.components), subject.log_density
+    what = f"A mixture of {K} components" if K else f"A {subject.model.family_name()} model"
+    zero = int((log == -np.inf).sum())
+    parts = [
+        f"{what} with {n_parameters(subject.model):,} free parameters, beside {subject.n:,} rows of {len(subject.names)} ",
+        f"column{'s' * (len(subject.names) != 1)}. ",
+        f"Mean log density of a row: {number(float(log[log > -np.inf].mean()) if zero < len(log) else -np.inf)} nats",
+        f"; {zero:,} rows have density zero under the model." if zero else ".",
+    ]
+    return Markup(f'<p class="lead">{"".join(map(written_in_full, parts))}</p>')
+
+
+def written_in_full(text: str) -> Markup:
+    """Text of the library's own, which may be longer than a cell."""
+    return Markup(text.replace("&", "&amp;").replace("<", "&lt;"))
+
+
+SECTIONS: tuple[tuple[str, str, Callable[[Subject], Markup]], ...] = (
+    ("columns", "Columns", columns_section),
+    ("number", "Number of components", number_section),
+    ("differences", "What makes components different", difference_section),
+    ("densities", "Fitted laws over the data", densities_section),
+    ("rows", "Least and most typical rows", rows_section),
+    ("uncertain", "Uncertain assignments", uncertain_section),
+    ("fit", "The fit", fit_section),
+    ("filled", "Missing cells", filled_section),
+    ("synthetic", "Synthetic against real", synthetic_section),
+    ("model", "The model", tree_section),
+)

@@ -1,0 +1,138 @@
+"""What a report is about: a model, the fit and the selection it came from, and the table it is shown beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore.base.errors import DataError, DmlcoreError, StructureError
+from dmlcore.core.partial import UNKNOWN, Known, ObservedRows, Parts, given
+from dmlcore.core.powers import Mixing, has
+from dmlcore.data.encoded import encode
+from dmlcore.data.layouts import Fields, Maybe, Real, Vector
+from dmlcore.data.values import is_missing
+from dmlcore.fitting.record import Fit
+from dmlcore.inference.condition import marginal
+from dmlcore.inference.tables import Table
+from dmlcore.plot.axes import component_names
+from dmlcore.selection.sweep import Selection
+
+LOOKED_AT = 20_000  # looked at for pictures and profiles; of more, evenly spaced ones
+BLOCK = 20_000  # rows scored at once
+
+
+class Subject:
+    """The parts of a report ask it for columns, laws and scores; what several of them need is worked out once."""
+
+    def __init__(self, model: Any, data: Any, columns: Sequence[str] | None = None):
+        held = model.best if isinstance(model, Selection) else model
+        self.fit: Fit | None = held if isinstance(held, Fit) else None
+        self.proposal: Any = getattr(self.fit, "proposal", None)
+        self.selection: Selection | None = model if isinstance(model, Selection) else getattr(self.proposal, "selection", None)
+        self.model: Any = held.model if isinstance(held, Fit) else held
+        if not hasattr(self.model, "seq_log_density"):
+            raise StructureError(f"report needs a model, or what fit or select returned, got {type(model).__name__}")
+        self.table = Table(data, self.model.layout, columns)
+        if not len(self.table):
+            raise DataError("report needs a table with at least one row")
+        self.names = [str(name) for name in self.table.names]
+        self.columns = self.table.columns
+        self.n = len(self.table)
+
+    # -- columns -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def layouts(self) -> list[Any]:
+        """What each column holds."""
+        layout = self.model.layout
+        if isinstance(layout, Fields):
+            return list(layout.values)
+        return [Real(layout.label)] * len(self.names) if isinstance(layout, Vector) else [layout]
+
+    @cached_property
+    def missing(self) -> list[np.ndarray]:
+        """Of each column, which rows lack it."""
+        return [np.fromiter(map(is_missing, column), dtype=bool, count=self.n) for column in self.columns]
+
+    @cached_property
+    def sample(self) -> np.ndarray:
+        """Rows that stand for all: all of them, or evenly spaced ones."""
+        return np.unique(np.linspace(0, self.n - 1, min(self.n, LOOKED_AT)).astype(np.intp))
+
+    def values(self, j: int, rows: np.ndarray) -> Any:
+        """Values of a column in some rows."""
+        column = self.columns[j]
+        return column[rows] if isinstance(column, np.ndarray) else [column[i] for i in rows.tolist()]
+
+    def present(self, j: int, rows: np.ndarray) -> list[Any]:
+        """Values of a column in those of some rows that have it."""
+        values = self.values(j, rows[~self.missing[j][rows]])
+        return values.tolist() if isinstance(values, np.ndarray) else values
+
+    # -- components ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def components(self) -> list[Any]:
+        """The components of a mixture with weights of its own; none of other models."""
+        return list(self.model.components) if has(self.model, Mixing) and len(self.model.components) > 1 else []
+
+    @property
+    def w(self) -> np.ndarray:
+        """Their weights."""
+        return np.asarray(self.model.w)
+
+    @cached_property
+    def component_names(self) -> list[str]:
+        """What they are called."""
+        return component_names(self.components)
+
+    @cached_property
+    def laws(self) -> list[list[Any]]:
+        """The law of each column in each component, `laws[k][j]`; None where it has no form."""
+        return [[self._law(component, j) for j in range(len(self.names))] for component in self.components]
+
+    @cached_property
+    def totals(self) -> list[Any]:
+        """The law of each column under the whole model; None where it has no form."""
+        return [self._law(self.model, j) for j in range(len(self.names))]
+
+    def _law(self, law: Any, j: int) -> Any:
+        if self.table.single:
+            return law
+        try:
+            return marginal(law, j)
+        except DmlcoreError:
+            return None
+
+    # -- scores --------------------------------------------------------------------------------------------------------
+
+    def known(self, j: int, rows: np.ndarray) -> Any:
+        """A column of some rows, as `given` reads it. A gap says nothing where the model has no law of gaps."""
+        gone = self.missing[j][rows]
+        if isinstance(self.layouts[j], Maybe) or not gone.any():
+            return Known(self.values(j, rows))
+        there = np.flatnonzero(~gone)
+        return ObservedRows(there, encode(self.values(j, rows[there]), self.layouts[j])) if len(there) else UNKNOWN
+
+    def evidence(self, rows: np.ndarray, without: int | None = None, law: Any = None) -> np.ndarray:
+        """Log density of what is known of some rows, of all columns or all but one, under the model or one of its components."""
+        node = self.model if law is None else law
+        parts = [UNKNOWN if j == without else self.known(j, rows) for j in range(len(self.names))]
+        return given(node, parts[0] if self.table.single else Parts(parts), len(rows))[0]
+
+    @cached_property
+    def log_density(self) -> np.ndarray:
+        """Of every row."""
+        blocks = [np.arange(start, min(start + BLOCK, self.n)) for start in range(0, self.n, BLOCK)]
+        return np.concatenate([self.evidence(rows) for rows in blocks])
+
+    @cached_property
+    def posterior(self) -> np.ndarray:
+        """Posterior probabilities `(rows of the sample, K)`; NaN in rows of density zero."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            joint = np.log(self.w)[:, None] + [self.evidence(self.sample, law=law) for law in self.components]
+            share = np.exp(joint - joint.max(axis=0))
+        return np.asarray(share / share.sum(axis=0)).T

@@ -1,0 +1,226 @@
+"""The command line: from file to file, and what it says of bad input: one line, an exit code, no traceback, and no file lost."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import dmlcore
+from dmlcore.cli import run_command
+from dmlcore.stats import (
+    CategoricalDistribution,
+    CategoricalEstimator,
+    CompositeDistribution,
+    CompositeEstimator,
+    GaussianDistribution,
+    GaussianEstimator,
+    MixtureDistribution,
+    MixtureEstimator,
+    OptionalDistribution,
+    OptionalEstimator,
+)
+
+
+def component(age: float, oslo: float) -> CompositeDistribution:
+    city = OptionalDistribution(CategoricalDistribution({"Oslo": oslo, "Rome": 1 - oslo}), 0.1)
+    return CompositeDistribution({"age": OptionalDistribution(GaussianDistribution(age, 25.0), 0.1), "city": city})
+
+
+MODEL = MixtureDistribution([component(30.0, 0.1), component(60.0, 0.8)], [0.4, 0.6])
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a model, an estimator and a table."""
+    monkeypatch.chdir(tmp_path)
+    dmlcore.save(MODEL, "model.json")
+    record = {"age": OptionalEstimator(GaussianEstimator()), "city": OptionalEstimator(CategoricalEstimator())}
+    dmlcore.save(MixtureEstimator([CompositeEstimator(record)] * 2), "estimator.json")
+    rows = MODEL.sample(60, rng=1)
+    lines = [",".join("" if v is None else str(v) for v in row.values()) for row in rows]
+    Path("t.csv").write_text("\n".join(["age,city", *lines]) + "\n")
+    return tmp_path
+
+
+def run(line: str) -> int:
+    try:
+        return run_command(line.split())
+    except SystemExit as end:  # of argparse
+        return int(end.code or 0)
+
+
+@pytest.mark.usefixtures("folder")
+def test_from_a_table_to_a_model_to_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("fit t.csv -o fitted.json --estimator estimator.json --seed 1 --report fitted.html") == 0
+    assert capsys.readouterr() == ("", "")  # pipes stay silent
+    fitted = dmlcore.load("fitted.json")
+    assert fitted == dmlcore.fit(dmlcore.read("t.csv"), dmlcore.load("estimator.json"), rng=1).model
+    assert "EM step" in Path("fitted.html").read_text("utf-8")
+
+    assert run("impute fitted.json t.csv -o full.parquet") == 0
+    full = dmlcore.read("full.parquet")
+    assert full.column_names == ["age", "city"]
+    assert full.num_rows == 60
+    assert not any(column.null_count for column in full.columns)
+
+    assert run("show fitted.json") == 0
+    assert "gaussian" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+def test_scores_are_those_of_the_model(capsys: pytest.CaptureFixture[str]) -> None:
+    table = dmlcore.read("t.csv")
+    log = MODEL.seq_log_density(table)
+    assert run("score model.json t.csv") == 0
+    assert f"{log.sum():.6f}" in capsys.readouterr().out
+    assert run("score model.json t.csv -o scores.jsonl") == 0
+    rows = [json.loads(line) for line in Path("scores.jsonl").read_text().splitlines()]
+    assert [row["log_density"] for row in rows] == log.tolist()
+    assert [row["component"] for row in rows] == MODEL.seq_posterior(table).argmax(axis=1).tolist()
+
+
+@pytest.mark.usefixtures("folder")
+def test_draws_and_their_comparison(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("sample model.json -n 50 --seed 3 -o drawn.parquet") == 0
+    drawn = dmlcore.read("drawn.parquet").to_pylist()
+    assert drawn == dmlcore.synthesise(MODEL, 50, 3)
+    assert run("sample model.json -n 50 --seed 3") == 0
+    assert capsys.readouterr().out.splitlines()[0] == '"age","city"'
+    assert run("compare t.csv drawn.parquet --no-classifier") == 0
+    assert "largest gaps in dependence" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"city,age\nOslo,\n,30.5\n")))
+    assert run("impute model.json - -o -") == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == '"city","age"'
+    assert len(rest) == 2
+    assert not any(line.startswith(",") or line.endswith(",") for line in rest)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_report_of_files() -> None:
+    assert run("report model.json t.csv -o report.html --title Visitors") == 0
+    text = Path("report.html").read_text("utf-8")
+    assert "<title>Visitors</title>" in text
+    assert "city" in text
+
+
+BAD = {  # name of a file: its content
+    "empty.csv": b"",
+    "header.csv": b"age,city\n",
+    "ragged.csv": b"age,city\n1,Oslo\n2\n",
+    "latin.csv": "age,city\n1,Malmö\n2,Oslo\n".encode("latin-1"),
+    "text.csv": b"age,city\n30,Oslo\n31,Oslo\nold,Rome\n",
+    "other.csv": b"age,town\n30,Oslo\n",
+    "unseen.csv": b"age,city\n,Oslo\n,Paris\n",
+    "cut.parquet": b"PAR1",
+    "broken.jsonl": b'{"age": 1}\n{"age": \n',
+    "schema.json": b'{"dmlcore": 99, "model": {}}',
+    "cut.json": b'{"dmlcore": 1, "mod',
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        ("score model.json empty.csv", 1, "empty"),
+        ("score model.json header.csv", 1, "no rows"),
+        ("score model.json ragged.csv", 1, "line 3"),
+        ("score model.json latin.csv", 1, "UTF-8"),
+        ("score model.json text.csv", 1, "age: row 2 is 'old'"),
+        ("score model.json other.csv", 1, "'city'"),
+        ("impute model.json unseen.csv", 1, "'city': row 1 is 'Paris'"),
+        ("score model.json cut.parquet", 1, "Parquet"),
+        ("score model.json broken.jsonl", 1, "line 2"),
+        ("score model.json nowhere.csv", 1, "nowhere.csv: No such file"),
+        ("score model.json t.xls", 1, "'.xls'"),
+        ("fit text.csv -o new.json --estimator estimator.json", 1, "age: row 2 is 'old'"),
+        ("fit t.csv -o new.json --estimator estimator.json --columns age,town", 1, "'town'"),
+        ("fit t.csv -o new.json --estimator model.json", 1, "holds a model"),
+        ("show schema.json", 1, "schema 99 is unknown"),
+        ("show cut.json", 1, "damaged or cut short"),
+        ("show nowhere.json", 1, "No such file"),
+        ("score estimator.json t.csv", 1, "holds an estimator"),
+        ("compare t.csv other.csv", 1, "different columns"),
+        ("fit t.csv -o model.json", 2, "--force"),
+        ("report model.json t.csv -o t.csv", 2, "--force"),
+        ("impute model.json t.csv -o nowhere/full.csv", 2, "no such folder"),
+        ("fit t.csv", 2, "--output"),
+        ("fit t.csv -o new.json --components 0", 2, "whole number >= 1"),
+        ("sample model.json -n many", 2, "'many'"),
+        ("dance", 2, "dance"),
+        ("", 2, "command"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_bad_input_is_said_in_one_line(line: str, code: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content in BAD.items():
+        Path(name).write_bytes(content)
+    kept = {path: path.read_bytes() for path in Path().iterdir()}
+    assert run(line) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("dmlcore")
+    assert err.count("\n") == 1
+    assert says in err
+    assert {path: path.read_bytes() for path in Path().iterdir()} == kept
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_full_disk_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    kept = {path: path.read_bytes() for path in Path().iterdir()}
+    monkeypatch.setattr(os, "fsync", full)
+    for line in ("impute model.json t.csv -o t.csv --force", "report model.json t.csv -o model.json --force"):
+        assert run(line) == 1
+        assert "No space left" in capsys.readouterr().err
+        assert {path: path.read_bytes() for path in Path().iterdir()} == kept
+
+
+@pytest.mark.usefixtures("folder")
+def test_force_replaces() -> None:
+    assert run("impute model.json t.csv -o t.csv --force") == 0
+    assert not any(column.null_count for column in dmlcore.read("t.csv").columns)
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_interrupt_has_its_own_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dmlcore, "read", interrupted)
+    assert run("score model.json t.csv") == 130
+    assert capsys.readouterr().err == "dmlcore score: interrupted\n"
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    assert "dmlcore fit visits.csv -o model.json" in capsys.readouterr().out
+    for command in ("fit", "show", "impute", "score", "sample", "report", "compare", "demo"):
+        assert run(f"{command} --help") == 0
+        assert f"example:\n  dmlcore {command}" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+def test_it_runs_as_a_module_and_survives_a_closed_pipe() -> None:
+    command = f"{sys.executable} -m dmlcore sample model.json -n 40000 | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.stdout == '"age","city"\n'
+    assert done.stderr == ""
+
+
+ROOT = Path(dmlcore.__file__).resolve().parent.parent
