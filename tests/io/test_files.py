@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 import dmlcore
-from dmlcore import compare, fit, impute, read, synthesise
+from dmlcore import compare, fit, impute, propose, read, synthesise
 from dmlcore.base.errors import DataError, LibraryError
 from dmlcore.io.tables import write
 from dmlcore.regression import MixtureRegression
@@ -171,6 +171,9 @@ def test_files_are_data(tmp_path: Path) -> None:
     assert synthesise(expected, 3, rng=0, like=path).column_names == ["x", "kind"]
     assert all(column.distance == 0 for column in compare(path, frame, classify=False).marginals)
     assert expected.seq_log_density(path).tolist() == expected.seq_log_density(frame).tolist()
+    assert str(propose(path)) == str(propose(frame))
+    pairs = zip(frame["x"], frame["kind"], strict=True)
+    assert fit(path, components=1).log_likelihood == fit(pairs, components=1).log_likelihood
     line = pd.DataFrame({"x": frame["x"], "y": 2 * frame["x"] + rng.normal(size=30)})
     write(line, tmp_path / "y.csv")
     model = MixtureRegression(1).fit(line, "y")
