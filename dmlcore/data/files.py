@@ -17,6 +17,7 @@ from dmlcore.base.extras import library
 from dmlcore.base.labels import distinct
 
 STANDARD = "-"  # standard input or output, where a path is asked for
+DELIMITERS = ";\t|,"  # that cells are separated by in practice
 CODE_BYTES = 4  # of a file for each cell, above which text is taken to differ from row to row
 MAX_BLOCK = 2**31 - 1  # bytes that pyarrow reads at once, at most
 BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -138,6 +139,10 @@ def _separated(content: Any, delimiter: str) -> Any:
         raise DataError(f"this is no table of separated values ({_one_line(error)})") from None
     if any(map(arrow.types.is_binary, kinds.values())):  # text that is not UTF-8
         _check_utf8(content)
+    _refuse_other_delimiters(out.column_names, delimiter)
+    swallowed = any("\n" in str(cell) for row in out.slice(max(out.num_rows - 1, 0)).to_pylist() for cell in row.values())
+    if swallowed and bytes(content).count(b'"') % 2:
+        raise DataError("a quotation mark in the last row is not closed")
     return out
 
 
@@ -149,13 +154,25 @@ def _tab(content: Any, coded: bool) -> Any:
     return _separated(content, "\t")
 
 
+def _refuse_other_delimiters(header: list[str], delimiter: str) -> None:
+    """Raises `DataError` for a header of one cell that others than the delimiter seem to separate."""
+    other = next((mark for mark in DELIMITERS if len(header) == 1 and mark in header[0]), None)
+    if other is not None:
+        raise DataError(
+            f"the header is one cell, {shorten(header[0])}: {other!r} seems to separate the cells, where {delimiter!r} is needed (a tab in "
+            ".tsv files); give a frame that another library has read"
+        )
+
+
 def _check_lengths(content: Any, delimiter: str) -> None:
     """Raises `DataError` for the first line that has not as many cells as the header."""
     lines = csv.reader(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), delimiter=delimiter)
     try:
-        header: list[str] | None = None
+        header: list[str] = []
         for cells in lines:
-            header = header or cells
+            if not header:
+                header = cells
+                _refuse_other_delimiters(header, delimiter)
             if cells and header and len(cells) != len(header):
                 end = f"; {header[len(cells)]!r} and what follows lack" if len(cells) < len(header) else ""
                 raise DataError(f"line {lines.line_num} has {len(cells)} of {len(header)} cells: {shorten(cells)}{end}")

@@ -51,6 +51,13 @@ def test_rows_without_names(tmp_path: Path) -> None:
         write([(1.0, "a"), (2.0,)], tmp_path / "z.csv")
 
 
+@pytest.mark.parametrize("values", [[1, None, 3], ["a", None], [1.5, None], [DAY, None]])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gaps_in_the_only_column(tmp_path: Path, kind: str, values: list[Any]) -> None:
+    write(pa.table({"a": values}), tmp_path / f"x.{kind}")
+    assert [v is None for v in read(tmp_path / f"x.{kind}").column("a").to_pylist()] == [v is None for v in values]
+
+
 def test_json_lines_hold_what_json_has_words_for(tmp_path: Path) -> None:
     row = {"x": np.nan, "d": Decimal("1.5"), "t": datetime.timedelta(seconds=90), "l": [1.0, np.nan], "s": {"a": None}}
     write([row], tmp_path / "x.jsonl")
@@ -102,6 +109,9 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         (b"a,b\n1,2\n3\n4,5\n", r"line 3 has 1 of 2 cells: \['3'\]; 'b' and what follows lack"),
         (b'a,b\n1,"x\ny"\n3,4,5\n', r"line 4 has 3 of 2 cells"),
         (b"a,a\n1,2\n", "column 'a' is there 2 times"),
+        (b"a;b\n1;2\n", "the header is one cell, 'a;b': ';' seems to separate the cells"),
+        (b"a;b\n1,5;2\n", "the header is one cell, 'a;b': ';' seems to separate the cells"),
+        (b'a,b\n1,2\n1,"x\n2,3\n', "a quotation mark in the last row is not closed"),
         (b"a,b\nx,1\ncaf\xe9,2\n", "line 3 holds the byte 0xe9, which is not of UTF-8"),
         (b"caf\xe9,b\nx,1\n", "line 1 holds the byte 0xe9"),
         ("a,b\nx,1\n".encode("utf-16"), "the text is UTF-16; need UTF-8"),
