@@ -134,7 +134,7 @@ def _of_pandas(column: Any) -> Any:
     if dtype.name.startswith("str"):
         return Factor.of(*column.factorize())
     if dtype.kind in NUMERIC_KINDS:
-        own, missing = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None), column.isna().to_numpy()
+        own, missing = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None), np.asarray(column.isna())
         x = column.to_numpy(dtype=own, na_value=np.nan if dtype.kind == "f" else 0)
         return Gapped(x, missing) if dtype.kind != "f" and missing.any() else x
     listed = column.to_numpy(dtype=object, na_value=None).tolist()
