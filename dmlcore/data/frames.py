@@ -1,6 +1,6 @@
 """Tables of other libraries (pandas, polars, pyarrow) as plain columns: the one place that knows how they are read.
 
-A plain column is an array of numbers, truth values or vectors without gaps but NaN; a `Factor`, of text and categories; a `Gapped`, of
+A plain column is an array of numbers, truth values or vectors without gaps but NaN; a `Factor`, of text and categories; a `Nullable`, of
 whole numbers and truth values with gaps; or a list of plain Python values in which None stands for what is missing.
 """
 
@@ -14,7 +14,7 @@ from dmlcore.base.errors import DataError
 from dmlcore.base.labels import distinct, plain
 from dmlcore.data.libraries import is_frame as is_frame
 from dmlcore.data.libraries import library_of as library_of
-from dmlcore.data.plain_columns import Factor, Gapped
+from dmlcore.data.plain_columns import Factor, Nullable
 from dmlcore.data.values import floats, in_order, plain_list
 
 NUMERIC_KINDS = "fiub"  # kinds of NumPy's dtypes
@@ -116,7 +116,7 @@ def plain_column(values: Any) -> Any:
 def _of_array(array: np.ndarray) -> Any:
     if isinstance(array, np.ma.MaskedArray):
         if array.mask.any() and array.ndim == 1 and array.dtype.kind in "iub":
-            return Gapped(array.data, np.ma.getmaskarray(array))
+            return Nullable(array.data, np.ma.getmaskarray(array))
         if array.mask.any():
             return plain_list(array)
         array = array.data
@@ -136,7 +136,7 @@ def _of_pandas(column: Any) -> Any:
     if dtype.kind in NUMERIC_KINDS:
         own, missing = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None), np.asarray(column.isna())
         x = column.to_numpy(dtype=own, na_value=np.nan if dtype.kind == "f" else 0)
-        return Gapped(x, missing) if dtype.kind != "f" and missing.any() else x
+        return Nullable(x, missing) if dtype.kind != "f" and missing.any() else x
     listed = column.to_numpy(dtype=object, na_value=None).tolist()
     return list(map(plain, listed)) if "M" in (dtype.kind, getattr(getattr(dtype, "categories", None), "dtype", dtype).kind) else listed
 
@@ -151,7 +151,7 @@ def _of_polars(column: Any) -> Any:
     if whole or str(dtype) == "Boolean":
         if not column.null_count():
             return column.to_numpy()
-        return Gapped(column.fill_null(0 if whole else False).to_numpy(), column.is_null().to_numpy())
+        return Nullable(column.fill_null(0 if whole else False).to_numpy(), column.is_null().to_numpy())
     inner = getattr(dtype, "inner", None)
     if hasattr(dtype, "shape") and inner is not None and inner.is_float() and not column.null_count():
         return column.to_numpy()  # vectors of one length
@@ -183,7 +183,7 @@ def _of_arrow(column: Any) -> Any:
         return column.to_numpy(zero_copy_only=False)
     if whole:
         x = column.fill_null(False if types.is_boolean(kind) else 0)
-        return Gapped(x.to_numpy(zero_copy_only=False), column.is_null().to_numpy(zero_copy_only=False))
+        return Nullable(x.to_numpy(zero_copy_only=False), column.is_null().to_numpy(zero_copy_only=False))
     return list(map(plain, column.to_pylist())) if types.is_temporal(kind) else column.to_pylist()
 
 

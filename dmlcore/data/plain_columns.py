@@ -77,7 +77,7 @@ class Factor(PlainColumn):
         return values[self.codes]
 
 
-class Gapped(PlainColumn):
+class Nullable(PlainColumn):
     """Whole numbers or truth values `x` `(n,)`, which no float need hold, of which some are missing."""
 
     __slots__ = ("missing", "x")
@@ -91,11 +91,11 @@ class Gapped(PlainColumn):
     def __getitem__(self, rows: Any) -> Any:
         x, missing = self.x[rows], self.missing[rows]
         if isinstance(x, np.ndarray):
-            return Gapped(x, missing) if missing.any() else x
+            return Nullable(x, missing) if missing.any() else x
         return None if missing else x.item()
 
     def __repr__(self) -> str:
-        return f"Gapped({len(self)} rows of {self.x.dtype}, {int(self.missing.sum())} missing)"
+        return f"Nullable({len(self)} rows of {self.x.dtype}, {int(self.missing.sum())} missing)"
 
     def _objects(self) -> np.ndarray:
         values = self.x.astype(object)
