@@ -64,7 +64,7 @@ def encode(data: Any, layout: Layout) -> Encoded:
         if data.layout.joined(layout) != data.layout:
             raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
         return data
-    data = listed(data)
+    data = listed(data, coded=True)
     values = observations(data, layout)
     reader = layout.without_none() if is_table(data) else layout
     if isinstance(values, Columns) and isinstance(layout, Fields):
