@@ -9,11 +9,12 @@ import numpy as np
 
 from dmlcore.base.collector import collector_held
 from dmlcore.base.errors import BadValue, DataError, EmptyError, StructureError, shorten
-from dmlcore.base.labels import Factor, plain
+from dmlcore.base.labels import plain
 from dmlcore.data.columns import Column, blocks
 from dmlcore.data.files import READERS
 from dmlcore.data.frames import Columns, is_frame, library_of, plain_column, some_rows
 from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
+from dmlcore.data.plain_columns import PlainColumn
 from dmlcore.data.values import listed
 
 MANY_ROWS = 1000  # rows from which holding the garbage collector pays
@@ -63,7 +64,7 @@ def encode(data: Any, layout: Layout) -> Encoded:
         if data.layout.joined(layout) != data.layout:
             raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
         return data
-    data = listed(data)
+    data = listed(data, coded=True)
     values = observations(data, layout)
     reader = layout.without_none() if is_table(data) else layout
     if isinstance(values, Columns) and isinstance(layout, Fields):
@@ -97,11 +98,11 @@ def observations(data: Any, layout: Layout) -> Any:
             return table
         if isinstance(layout, Vector):
             return table.vectors()
-        return table.columns[0] if len(table.columns) == 1 and not has_parts(layout) else table.rows()
+        return table.plain(0) if len(table.names) == 1 and not has_parts(layout) else table.rows()
     values = plain_column(data)
     if isinstance(values, np.ndarray) and values.ndim == 0:
         raise DataError(f"data must have one entry per row, got the single value {shorten(values.item())}")
-    return values if isinstance(values, (list, tuple, np.ndarray, Factor)) else list(values)
+    return values if isinstance(values, (list, tuple, np.ndarray, PlainColumn)) else list(values)
 
 
 def has_parts(layout: Layout) -> bool:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -16,6 +17,8 @@ from dmlcore.base.extras import library
 from dmlcore.base.labels import distinct
 
 STANDARD = "-"  # standard input or output, where a path is asked for
+DELIMITERS = ";\t|,"  # that cells are separated by in practice
+CODE_BYTES = 4  # of a file for each cell, above which text is taken to differ from row to row
 MAX_BLOCK = 2**31 - 1  # bytes that pyarrow reads at once, at most
 BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
@@ -30,11 +33,12 @@ def is_path(data: Any) -> bool:
     return isinstance(data, PurePath) or (isinstance(data, str) and suffix_of(data) in READERS)
 
 
-def read(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> Any:
+def read(path: str | os.PathLike[str], columns: Sequence[str] | None = None, coded: bool = False) -> Any:
     """The table in a file, as a table of pyarrow: all columns, or those named, in this order.
 
     path: ends in .parquet, .csv, .tsv, .jsonl or .ndjson (JSON lines: one object a line); "-" is standard input, read as CSV. Text is
-    UTF-8. In CSV, the first line names the columns; empty cells, NA, NaN, null and their like are missing.
+    UTF-8. In CSV, the first line names the columns; empty cells, NA, NaN, null and their like are missing. coded: text that repeats comes
+    as a dictionary with codes where the file holds such (Parquet), several times faster.
 
     Raises `DataError`, in one line that names the file and what is known of line and column, for what is no table: no rows, lines of
     several lengths, another encoding, columns that share a name, an unknown suffix. `OSError` where a file cannot be read, `LibraryError`
@@ -50,7 +54,7 @@ def read(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> 
             content = _content(Path(path), arrow)
         if not len(content):
             raise DataError("the file is empty; need a table")
-        table = READERS[suffix](content)
+        table = READERS[suffix](content, coded)
         distinct(table.column_names)
         if not table.num_rows:
             raise DataError(f"there are no rows below the columns {shorten(table.column_names)}; need at least one")
@@ -86,12 +90,26 @@ def _chosen(table: Any, columns: list[str]) -> Any:
 # -- Parquet -----------------------------------------------------------------------------------------------------------
 
 
-def _parquet(content: Any) -> Any:
+def _parquet(content: Any, coded: bool) -> Any:
     arrow = library("pyarrow", "Parquet files need")
+    reader = library("pyarrow.parquet", "Parquet files need")
     try:
-        return library("pyarrow.parquet", "Parquet files need").ParquetFile(arrow.BufferReader(content)).read()
+        file = reader.ParquetFile(arrow.BufferReader(content))
+        if coded:
+            file = reader.ParquetFile(arrow.BufferReader(content), read_dictionary=_repeating_text(file))
+        return file.read()
     except (arrow.ArrowException, OSError) as error:
         raise DataError(f"this is no whole Parquet file ({_one_line(error)})") from None
+
+
+def _repeating_text(file: Any) -> list[str]:
+    """The columns of text that take so few bytes that they are held as codes."""
+    size: Counter[str] = Counter()
+    for group in range(file.num_row_groups):
+        chunks = map(file.metadata.row_group(group).column, range(file.metadata.num_columns))
+        size.update({chunk.path_in_schema: chunk.total_uncompressed_size for chunk in chunks})
+    texts = [field.name for field in file.schema_arrow if str(field.type) in ("string", "large_string")]
+    return [name for name in texts if size[name] < CODE_BYTES * file.metadata.num_rows]
 
 
 # -- CSV ---------------------------------------------------------------------------------------------------------------
@@ -121,27 +139,43 @@ def _separated(content: Any, delimiter: str) -> Any:
         raise DataError(f"this is no table of separated values ({_one_line(error)})") from None
     if any(map(arrow.types.is_binary, kinds.values())):  # text that is not UTF-8
         _check_utf8(content)
+    _refuse_other_delimiters(out.column_names, delimiter)
+    swallowed = any("\n" in str(cell) for row in out.slice(max(out.num_rows - 1, 0)).to_pylist() for cell in row.values())
+    if swallowed and bytes(content).count(b'"') % 2:
+        raise DataError("a quotation mark in the last row is not closed")
     return out
 
 
-def _comma(content: Any) -> Any:
+def _comma(content: Any, coded: bool) -> Any:
     return _separated(content, ",")
 
 
-def _tab(content: Any) -> Any:
+def _tab(content: Any, coded: bool) -> Any:
     return _separated(content, "\t")
+
+
+def _refuse_other_delimiters(header: list[str], delimiter: str) -> None:
+    """Raises `DataError` for a header of one cell that others than the delimiter seem to separate."""
+    other = next((mark for mark in DELIMITERS if len(header) == 1 and mark in header[0]), None)
+    if other is not None:
+        raise DataError(
+            f"the header is one cell, {shorten(header[0])}: {other!r} seems to separate the cells, where {delimiter!r} is needed (a tab in "
+            ".tsv files); give a frame that another library has read"
+        )
 
 
 def _check_lengths(content: Any, delimiter: str) -> None:
     """Raises `DataError` for the first line that has not as many cells as the header."""
     lines = csv.reader(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), delimiter=delimiter)
     try:
-        header: list[str] | None = None
+        header: list[str] = []
         for cells in lines:
-            header = header or cells
+            if not header:
+                header = cells
+                _refuse_other_delimiters(header, delimiter)
             if cells and header and len(cells) != len(header):
                 end = f"; {header[len(cells)]!r} and what follows lack" if len(cells) < len(header) else ""
-                raise DataError(f"line {lines.line_num} has {len(cells)} cells, the header {len(header)}: {shorten(cells)}{end}")
+                raise DataError(f"line {lines.line_num} has {len(cells)} of {len(header)} cells: {shorten(cells)}{end}")
         if not header:
             raise DataError("the file is blank; need a line with the names of the columns, and a line for each row")
     except csv.Error as error:
@@ -151,7 +185,7 @@ def _check_lengths(content: Any, delimiter: str) -> None:
 # -- JSON lines --------------------------------------------------------------------------------------------------------
 
 
-def _json_lines(content: Any) -> Any:
+def _json_lines(content: Any, coded: bool) -> Any:
     arrow = library("pyarrow", "JSON lines need")
     reader = library("pyarrow.json", "JSON lines need")
 
@@ -236,7 +270,7 @@ def _one_line(error: Exception) -> str:
     return shorten(" ".join(str(error).split()), 200).strip("'\"")
 
 
-READERS: dict[str, Callable[[Any], Any]] = {
+READERS: dict[str, Callable[[Any, bool], Any]] = {
     ".parquet": _parquet,
     ".csv": _comma,
     ".tsv": _tab,

@@ -1,7 +1,7 @@
 """Tables of other libraries (pandas, polars, pyarrow) as plain columns: the one place that knows how they are read.
 
-A plain column is an array of numbers, truth values or vectors without gaps but NaN; a `Factor`, of text and categories; or a list of
-plain Python values in which None stands for what is missing. Whole numbers with gaps are a list, since floats would not hold them.
+A plain column is an array of numbers, truth values or vectors without gaps but NaN; a `Factor`, of text and categories; a `Nullable`, of
+whole numbers and truth values with gaps; or a list of plain Python values in which None stands for what is missing.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import DataError
-from dmlcore.base.labels import Factor, distinct, plain
+from dmlcore.base.labels import distinct, plain
 from dmlcore.data.libraries import is_frame as is_frame
 from dmlcore.data.libraries import library_of as library_of
+from dmlcore.data.plain_columns import Factor, Nullable
 from dmlcore.data.values import floats, in_order, plain_list
 
 NUMERIC_KINDS = "fiub"  # kinds of NumPy's dtypes
@@ -114,6 +115,8 @@ def plain_column(values: Any) -> Any:
 
 def _of_array(array: np.ndarray) -> Any:
     if isinstance(array, np.ma.MaskedArray):
+        if array.mask.any() and array.ndim == 1 and array.dtype.kind in "iub":
+            return Nullable(array.data, np.ma.getmaskarray(array))
         if array.mask.any():
             return plain_list(array)
         array = array.data
@@ -130,9 +133,10 @@ def _of_pandas(column: Any) -> Any:
         return Factor.of(column.cat.codes.to_numpy(), dtype.categories)
     if dtype.name.startswith("str"):
         return Factor.of(*column.factorize())
-    if dtype.kind in NUMERIC_KINDS and (dtype.kind == "f" or not column.isna().any()):
-        own = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None)
-        return column.to_numpy(dtype=own, na_value=np.nan) if dtype.kind == "f" else column.to_numpy(dtype=own)
+    if dtype.kind in NUMERIC_KINDS:
+        own, missing = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None), np.asarray(column.isna())
+        x = column.to_numpy(dtype=own, na_value=np.nan if dtype.kind == "f" else 0)
+        return Nullable(x, missing) if dtype.kind != "f" and missing.any() else x
     listed = column.to_numpy(dtype=object, na_value=None).tolist()
     return list(map(plain, listed)) if "M" in (dtype.kind, getattr(getattr(dtype, "categories", None), "dtype", dtype).kind) else listed
 
@@ -142,8 +146,12 @@ def _of_polars(column: Any) -> Any:
     if str(dtype).startswith(("String", "Categorical", "Enum")):
         return _levels_of_polars(column)
     whole = dtype.is_integer() and "128" not in str(dtype)  # NumPy has none so wide
-    if dtype.is_float() or ((whole or str(dtype) == "Boolean") and not column.null_count()):
+    if dtype.is_float():
         return column.to_numpy()
+    if whole or str(dtype) == "Boolean":
+        if not column.null_count():
+            return column.to_numpy()
+        return Nullable(column.fill_null(0 if whole else False).to_numpy(), column.is_null().to_numpy())
     inner = getattr(dtype, "inner", None)
     if hasattr(dtype, "shape") and inner is not None and inner.is_float() and not column.null_count():
         return column.to_numpy()  # vectors of one length
@@ -173,6 +181,9 @@ def _of_arrow(column: Any) -> Any:
     whole = types.is_integer(kind) or types.is_boolean(kind)
     if types.is_floating(kind) or (whole and not column.null_count):
         return column.to_numpy(zero_copy_only=False)
+    if whole:
+        x = column.fill_null(False if types.is_boolean(kind) else 0)
+        return Nullable(x.to_numpy(zero_copy_only=False), column.is_null().to_numpy(zero_copy_only=False))
     return list(map(plain, column.to_pylist())) if types.is_temporal(kind) else column.to_pylist()
 
 

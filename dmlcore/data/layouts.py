@@ -16,10 +16,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore.base.errors import BadValue
-from dmlcore.base.labels import Factor, Vocabulary, plain
+from dmlcore.base.labels import Vocabulary, plain
 from dmlcore.base.marks import holds_mark, is_missing, missing_among
 from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values, Versions
 from dmlcore.data.frames import Columns
+from dmlcore.data.plain_columns import Factor, PlainColumn
 from dmlcore.data.repeats import CODED_MAX_VALUES, coded
 from dmlcore.data.values import (
     cells_inside,
@@ -68,7 +69,7 @@ class Layout(ABC):
 
     def absent(self, values: Any) -> np.ndarray:
         """Which observations an Optional takes for missing, `(n,)`: the marks, and those that say nothing without a part they lack."""
-        return values.missing if isinstance(values, Factor) else missing_among(values)
+        return values.missing if isinstance(values, PlainColumn) else missing_among(values)
 
     def without_none(self) -> Layout:
         """The same, where None is a mark and never a label: what stands inside an Optional."""
@@ -326,7 +327,7 @@ class Maybe(Layout):
     def encode(self, values: Any) -> Column:
         there = self.present(values)
         present = np.flatnonzero(there)
-        if isinstance(values, (np.ndarray, Factor)):
+        if isinstance(values, (np.ndarray, PlainColumn)):
             inside: Any = values[present]
         else:
             inside = values if len(present) == len(values) else [values[i] for i in present.tolist()]

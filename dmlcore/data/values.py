@@ -20,11 +20,11 @@ FINE = ("ns", "ps", "fs", "as")  # units of time of which NumPy gives no plain v
 NUMBER_TYPES = (numbers.Real, np.bool_, Decimal)
 
 
-def listed(data: Any) -> Any:
+def listed(data: Any, coded: bool = False) -> Any:
     """Data as they are given, but the table of a file that is named, a frame of a library that is not known here as one that is, and
-    rows that cannot be asked for by number (an iterator, a `zip`, a set) as a list."""
+    rows that cannot be asked for by number (an iterator, a `zip`, a set) as a list. coded: as of `read`, where the table is only read."""
     if is_path(data):
-        return read(data)
+        return read(data, coded=coded)
     data = as_known(data)
     return list(data) if isinstance(data, Iterable) and not hasattr(data, "__getitem__") else data
 

@@ -50,7 +50,7 @@ class WeightedRows:
     @classmethod
     def of(cls, data: Any, layout: Layout, weights: Any = None, threads: int | None = None) -> WeightedRows:
         """Observations (or encoded ones) for a layout, with one weight each. Raises `DataError`, `EmptyError`."""
-        data = listed(data)
+        data = listed(data, coded=True)
         encoded = encode(data, layout)
         check_paired(index_of(data), weights, "weights", "data")
         w, count = row_weights(weights, len(encoded)), len(encoded)

@@ -22,6 +22,7 @@ from dmlcore.core.rowlaws import RowLaw
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.encoded import Encoded
 from dmlcore.data.layouts import Anything, Count, Covariates, Explained, Fields, Labels, Layout, Maybe, Real, Vector
+from dmlcore.data.plain_columns import PlainColumn
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.values import is_missing
 from dmlcore.stats.latent.joined import distribution_of
@@ -186,7 +187,7 @@ class Grid:
             yield mine, x, [(cell, self._open(cell, mine)) for cell in self.cells]
 
     def _encode(self, cell: Cell, rows: np.ndarray, places: np.ndarray) -> Column:
-        values = cell.values[rows] if isinstance(cell.values, np.ndarray) else [cell.values[i] for i in rows.tolist()]
+        values = cell.values[rows] if isinstance(cell.values, (np.ndarray, PlainColumn)) else [cell.values[i] for i in rows.tolist()]
         try:
             return cell.layout.encode(values)
         except BadValue as error:
@@ -258,6 +259,8 @@ def cells_in(node: Any) -> list[Cell]:
 def gaps(values: Any) -> tuple[np.ndarray, np.ndarray]:
     """Which values are UNKNOWN, and which missing: None, NaN, NA. Shapes `(n,)`."""
     n = len(values)
+    if isinstance(values, PlainColumn):
+        return np.zeros(n, dtype=bool), values.missing
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
         return np.zeros(n, dtype=bool), np.isnan(values) if values.dtype.kind == "f" else np.zeros(n, dtype=bool)
     types = set(map(type, values))

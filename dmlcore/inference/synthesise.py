@@ -17,7 +17,7 @@ from dmlcore.core.powers import HasProbabilities, HoldsFixed, MayBeMissing, Mixi
 from dmlcore.core.rowlaws import Fixed, RowLaw
 from dmlcore.data.frames import is_frame
 from dmlcore.data.layouts import Count, Fields, Labels, Layout, Maybe, Real, Vector
-from dmlcore.data.values import is_missing
+from dmlcore.data.values import is_missing, listed
 from dmlcore.inference.tables import Table
 from dmlcore.inference.written_columns import column_like, frame_of
 from dmlcore.stats.latent.summaries import draw_within
@@ -61,6 +61,7 @@ def synthesise(
 
 
 def _checked(like: Any) -> Any:
+    like = listed(like)
     if not is_frame(like):
         raise ParameterError(f"like must be a data frame of pandas, polars or pyarrow, got {shorten(like)}")
     return like

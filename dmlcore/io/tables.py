@@ -81,13 +81,15 @@ def _parquet(table: Any, file: Any) -> None:
     library("pyarrow.parquet", "Parquet files need").write_table(table, file)
 
 
-def _comma(table: Any, file: Any) -> None:
-    library("pyarrow.csv", "CSV files need").write_csv(table, file)
+def _comma(table: Any, file: Any, delimiter: str = ",") -> None:
+    writer = library("pyarrow.csv", "CSV files need")
+    if table.num_columns == 1 and table.column(0).null_count:  # a line with nothing on it would be no row
+        table = table.set_column(0, table.column_names[0], table.column(0).cast("string").fill_null("NA"))
+    writer.write_csv(table, file, writer.WriteOptions(delimiter=delimiter))
 
 
 def _tab(table: Any, file: Any) -> None:
-    writer = library("pyarrow.csv", "CSV files need")
-    writer.write_csv(table, file, writer.WriteOptions(delimiter="\t"))
+    _comma(table, file, "\t")
 
 
 def _json_lines(table: Any, file: Any) -> None:

@@ -11,6 +11,7 @@ from dmlcore.base.extras import library
 from dmlcore.core.flat import distinct_nodes
 from dmlcore.core.powers import Mixing, has
 from dmlcore.data.frames import Columns, is_frame
+from dmlcore.data.values import listed
 
 MAX_LEGEND = 8  # components that a legend names one by one
 GREY = "0.82"
@@ -103,12 +104,12 @@ def posteriors(model: Any, data: Any) -> np.ndarray:
 
 def column(data: Any, layout: Any, field: int | None) -> list[Any]:
     """The values of one field of records (rows, mappings or a data frame), which a layout reads; without a field, the data themselves."""
-    names = getattr(layout, "names", None)
+    names, data = getattr(layout, "names", None), listed(data)
     if is_frame(data):
         table = Columns(data)
         if field is not None and names is not None:
             return list(table.column(names[field]))
-        return list(table.columns[field or 0]) if field is not None or len(table.columns) == 1 else table.rows()
+        return list(table.plain(field or 0)) if field is not None or len(table.names) == 1 else table.rows()
     return list(data) if field is None else [(row if names is None else layout.entries(row))[field] for row in data]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
+from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit as fit_by
 from dmlcore.fitting.record import Fit
 from dmlcore.proposal.proposing import propose
@@ -30,8 +31,8 @@ def fit(
 ) -> Fit:
     """Maximum likelihood (or maximum a posteriori, where estimators have pseudo-counts) by EM; of a model that is proposed, without one.
 
-    estimator: what to fit. Without one, data are a table (a frame, an array, a list of tuples or dictionaries): `dmlcore.propose` looks
-    for a family for each column, and a mixture of records of these is fitted. A `Proposal` stands for the model that it proposes.
+    estimator: what to fit. Without one, data are a table (a frame, a file, an array, a list of tuples or dictionaries): `dmlcore.propose`
+    looks for a family for each column, and a mixture of records of these is fitted. A `Proposal` stands for the model that it proposes.
     components, of a model that is proposed: how many, or "auto" (the default): as many as the criterion chooses (see `dmlcore.select`;
     "bic", or "held_out" and others). The record carries the proposal, and in it the table of the choice (`Fit.proposal.selection`).
     """
@@ -39,7 +40,7 @@ def fit(
         if components is not None:
             raise ParameterError("components is for models that are proposed; an estimator says itself how many it has")
         return fit_by(data, estimator, rng=rng, **options)
-    rng = generator(rng)
+    rng, data = generator(rng), listed(data)
     looking, choosing = spawn(rng, 2)
     proposal = propose(data, rng=looking, progress=options.get("progress", False)) if estimator is None else estimator
     if components is None or components == "auto":

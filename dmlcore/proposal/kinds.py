@@ -62,12 +62,12 @@ class PlainColumns:
 
 def columns_of(table: Any) -> tuple[PlainColumns, list[tuple[Any, ...] | None]]:
     """The columns of a frame, of an array or of a list of rows, named or not, and the levels that each declares."""
-    if is_frame(table):
-        frame = Columns(table)
+    rows = listed(table)
+    if is_frame(rows):
+        frame = Columns(rows)
         found = [levels_of(frame.held(j)) for j in range(len(frame.names))]
         plain = [column if isinstance(column, np.ndarray) else list(column) for column in frame.columns]
         return PlainColumns(frame.names, plain, len(frame)), [None if levels is None else tuple(levels) for levels in found]
-    rows = listed(table)
     if isinstance(rows, np.ndarray) and rows.ndim == 2:
         each = [column if rows.dtype != object else column.tolist() for column in rows.T]
         return PlainColumns(list(range(len(each))), each, len(rows)), [None] * len(each)

@@ -14,10 +14,10 @@ import pytest
 
 from dmlcore import fit
 from dmlcore.base.errors import DataError, LibraryError
-from dmlcore.base.labels import Factor
 from dmlcore.data.encoded import encode
 from dmlcore.data.frames import Columns, levels_of, plain_column, some_rows
 from dmlcore.data.layouts import Labels, Maybe
+from dmlcore.data.plain_columns import Factor, Nullable, PlainColumn
 from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, OptionalEstimator
 
 pa = pytest.importorskip("pyarrow")
@@ -30,7 +30,7 @@ LASTS = datetime.timedelta(minutes=90)
 CLOCK = datetime.time(12, 30)
 CENTS = Decimal("1.50")
 ROW = {"a": 1, "b": "x"}
-A, ARRAY, LIST, FACTOR = pa.array, np.ndarray, list, Factor
+A, ARRAY, LIST, FACTOR, NULLABLE = pa.array, np.ndarray, list, Factor, Nullable
 
 
 def pandas(values: Any, dtype: Any = None) -> Any:
@@ -47,11 +47,11 @@ def polars(values: Any, dtype: Any) -> Any:
 
 CASES: dict[str, tuple[Any, type, list[Any]]] = {
     "pandas int8": (pandas([1, 2], "int8"), ARRAY, [1, 2]),
-    "pandas Int64": (pandas([2**60 + 1, None], "Int64"), LIST, [2**60 + 1, None]),
+    "pandas Int64": (pandas([2**60 + 1, None], "Int64"), NULLABLE, [2**60 + 1, None]),
     "pandas UInt8, whole": (pandas([1, 2], "UInt8"), ARRAY, [1, 2]),
     "pandas Float32": (pandas([1.5, None], "Float32"), ARRAY, [1.5, None]),
     "pandas bool": (pandas([True, False]), ARRAY, [True, False]),
-    "pandas boolean": (pandas([True, None], "boolean"), LIST, [True, None]),
+    "pandas boolean": (pandas([True, None], "boolean"), NULLABLE, [True, None]),
     "pandas category": (pandas(pd.Categorical(["u", None], categories=["w", "u"])), FACTOR, ["u", None]),
     "pandas category of numbers": (pandas(pd.Categorical([3, None], categories=[5, 3])), FACTOR, [3, None]),
     "pandas category of times": (pandas(pd.Categorical([pd.Timestamp(MOMENT), None])), FACTOR, [MOMENT, None]),
@@ -67,18 +67,18 @@ CASES: dict[str, tuple[Any, type, list[Any]]] = {
     "pandas timedelta64": (pandas([LASTS, None], "timedelta64[ns]"), LIST, [LASTS, None]),
     "pandas lists": (pandas([[1, 2], None]), LIST, [[1, 2], None]),
     "pandas dicts": (pandas([ROW, None]), LIST, [ROW, None]),
-    "pandas Arrow int": (arrow_backed([1, None], pa.int64()), LIST, [1, None]),
+    "pandas Arrow int": (arrow_backed([1, None], pa.int64()), NULLABLE, [1, None]),
     "pandas Arrow text": (arrow_backed(["a", None], pa.string()), FACTOR, ["a", None]),
     "pandas Arrow dictionary": (arrow_backed(["a", None], pa.dictionary(pa.int8(), pa.string())), FACTOR, ["a", None]),
     "pandas Arrow decimal": (arrow_backed([CENTS, None], pa.decimal128(5, 2)), LIST, [CENTS, None]),
     "pandas Arrow time": (arrow_backed([MOMENT, None], pa.timestamp("ns")), LIST, [MOMENT, None]),
     "pandas Arrow lists": (arrow_backed([["a"], None], pa.list_(pa.string())), LIST, [["a"], None]),
     "polars Int8": (polars([1, 2], pl.Int8), ARRAY, [1, 2]),
-    "polars Int64, gap": (polars([2**60 + 1, None], pl.Int64), LIST, [2**60 + 1, None]),
-    "polars UInt64": (polars([2**63, None], pl.UInt64), LIST, [2**63, None]),
+    "polars Int64, gap": (polars([2**60 + 1, None], pl.Int64), NULLABLE, [2**60 + 1, None]),
+    "polars UInt64": (polars([2**63, None], pl.UInt64), NULLABLE, [2**63, None]),
     "polars Float32": (polars([1.5, None], pl.Float32), ARRAY, [1.5, None]),
     "polars Boolean": (polars([True, False], pl.Boolean), ARRAY, [True, False]),
-    "polars Boolean, gap": (polars([True, None], pl.Boolean), LIST, [True, None]),
+    "polars Boolean, gap": (polars([True, None], pl.Boolean), NULLABLE, [True, None]),
     "polars String": (polars(["a", None], pl.String), FACTOR, ["a", None]),
     "polars Categorical": (polars(["a", None], pl.Categorical), FACTOR, ["a", None]),
     "polars Enum": (polars(["u", None], pl.Enum(["w", "u"])), FACTOR, ["u", None]),
@@ -94,10 +94,10 @@ CASES: dict[str, tuple[Any, type, list[Any]]] = {
     "polars Array": (polars([[1.0, 2.0], None], pl.Array(pl.Float64, 2)), LIST, [[1.0, 2.0], None]),
     "polars Struct": (polars([ROW, None], pl.Struct({"a": pl.Int64, "b": pl.String})), LIST, [ROW, None]),
     "Arrow int8": (A([1, 2], pa.int8()), ARRAY, [1, 2]),
-    "Arrow int64, gap": (A([2**60 + 1, None]), LIST, [2**60 + 1, None]),
+    "Arrow int64, gap": (A([2**60 + 1, None]), NULLABLE, [2**60 + 1, None]),
     "Arrow float32": (A([1.5, None], pa.float32()), ARRAY, [1.5, None]),
     "Arrow bool": (A([True, False]), ARRAY, [True, False]),
-    "Arrow bool, gap": (A([True, None]), LIST, [True, None]),
+    "Arrow bool, gap": (A([True, None]), NULLABLE, [True, None]),
     "Arrow string": (A(["a", None]), FACTOR, ["a", None]),
     "Arrow large_string": (A(["a", None], pa.large_string()), FACTOR, ["a", None]),
     "Arrow dictionary": (A(["u", None]).dictionary_encode(), FACTOR, ["u", None]),
@@ -130,6 +130,11 @@ def test_columns_of_every_dtype(column: Any, form: type, values: list[Any]) -> N
     kinds = [type(v) for v in listed(plain)]
     assert kinds == list(map(type, values))
     assert listed(plain_column(some_rows(column, 1, 2))) == values[1:2]
+    if isinstance(plain, PlainColumn):
+        there = np.array([v is not None for v in values], dtype=bool)
+        assert (plain.missing == ~there).all()
+        assert [plain[i] for i in range(len(values))] == values == np.asarray(plain).tolist()
+        assert list(plain[there]) == [v for v in values if v is not None]
 
 
 @pytest.mark.parametrize(

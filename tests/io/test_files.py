@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 import dmlcore
-from dmlcore import fit, impute, read
+from dmlcore import compare, fit, impute, propose, read, synthesise
 from dmlcore.base.errors import DataError, LibraryError
 from dmlcore.io.tables import write
 from dmlcore.regression import MixtureRegression
@@ -51,6 +51,13 @@ def test_rows_without_names(tmp_path: Path) -> None:
         write([(1.0, "a"), (2.0,)], tmp_path / "z.csv")
 
 
+@pytest.mark.parametrize("values", [[1, None, 3], ["a", None], [1.5, None], [DAY, None]])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gaps_in_the_only_column(tmp_path: Path, kind: str, values: list[Any]) -> None:
+    write(pa.table({"a": values}), tmp_path / f"x.{kind}")
+    assert [v is None for v in read(tmp_path / f"x.{kind}").column("a").to_pylist()] == [v is None for v in values]
+
+
 def test_json_lines_hold_what_json_has_words_for(tmp_path: Path) -> None:
     row = {"x": np.nan, "d": Decimal("1.5"), "t": datetime.timedelta(seconds=90), "l": [1.0, np.nan], "s": {"a": None}}
     write([row], tmp_path / "x.jsonl")
@@ -73,6 +80,15 @@ def test_a_file_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("x.csv", "old")]
 
 
+def test_text_that_repeats_comes_as_codes_where_asked_for(tmp_path: Path) -> None:
+    table = pa.table({"kind": ["u", "v", None] * 400, "id": [f"number {i}" for i in range(1200)], "row": [{"a": "x"}] * 1200})
+    write(table, tmp_path / "x.parquet")
+    assert read(tmp_path / "x.parquet") == table
+    coded = read(tmp_path / "x.parquet", coded=True)
+    assert [pa.types.is_dictionary(kind) for kind in coded.schema.types] == [True, False, False]
+    assert coded.to_pydict() == table.to_pydict()
+
+
 def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("a,b\n1,é\n".encode())))
     table = read("-")
@@ -90,9 +106,12 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         (b"", "the file is empty"),
         (b"\n\n", "the file is blank"),
         (b"a,b\n", r"there are no rows below the columns \['a', 'b'\]"),
-        (b"a,b\n1,2\n3\n4,5\n", r"line 3 has 1 cells, the header 2: \['3'\]; 'b' and what follows lack"),
-        (b'a,b\n1,"x\ny"\n3,4,5\n', r"line 4 has 3 cells, the header 2"),
+        (b"a,b\n1,2\n3\n4,5\n", r"line 3 has 1 of 2 cells: \['3'\]; 'b' and what follows lack"),
+        (b'a,b\n1,"x\ny"\n3,4,5\n', r"line 4 has 3 of 2 cells"),
         (b"a,a\n1,2\n", "column 'a' is there 2 times"),
+        (b"a;b\n1;2\n", "the header is one cell, 'a;b': ';' seems to separate the cells"),
+        (b"a;b\n1,5;2\n", "the header is one cell, 'a;b': ';' seems to separate the cells"),
+        (b'a,b\n1,2\n1,"x\n2,3\n', "a quotation mark in the last row is not closed"),
         (b"a,b\nx,1\ncaf\xe9,2\n", "line 3 holds the byte 0xe9, which is not of UTF-8"),
         (b"caf\xe9,b\nx,1\n", "line 1 holds the byte 0xe9"),
         ("a,b\nx,1\n".encode("utf-16"), "the text is UTF-16; need UTF-8"),
@@ -158,8 +177,13 @@ def test_files_are_data(tmp_path: Path) -> None:
     write(frame, path)
     expected = fit(frame, pair).model
     assert fit(path, pair).model == expected == fit(str(path), pair).model
-    assert impute(expected, path).data.num_rows == 30
+    assert impute(expected, path).data.schema == read(path).schema
+    assert synthesise(expected, 3, rng=0, like=path).column_names == ["x", "kind"]
+    assert all(column.distance == 0 for column in compare(path, frame, classify=False).marginals)
     assert expected.seq_log_density(path).tolist() == expected.seq_log_density(frame).tolist()
+    assert str(propose(path)) == str(propose(frame))
+    pairs = zip(frame["x"], frame["kind"], strict=True)
+    assert fit(path, components=1).log_likelihood == fit(pairs, components=1).log_likelihood
     line = pd.DataFrame({"x": frame["x"], "y": 2 * frame["x"] + rng.normal(size=30)})
     write(line, tmp_path / "y.csv")
     model = MixtureRegression(1).fit(line, "y")
@@ -167,6 +191,12 @@ def test_files_are_data(tmp_path: Path) -> None:
     np.testing.assert_allclose(MixtureRegression.from_formula("y ~ x", tmp_path / "y.csv", 1).coef_, model.coef_)
     with pytest.raises(DataError, match=r"got 'x.xls'; files end in .parquet"):
         fit("x.xls", GaussianEstimator())
+
+
+def test_a_gap_in_a_file_is_no_label(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("kind\nu\nNA\n")
+    with pytest.raises(DataError, match="row 1 is None; need a label"):
+        fit(tmp_path / "x.csv", CategoricalEstimator())
 
 
 def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
