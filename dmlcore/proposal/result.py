@@ -105,7 +105,9 @@ class Proposal:
                 "family": column.family,
                 "why": column.why,
                 "held out": next((one.held_out for one in column.considered if one.family == column.family), None),
-                "also considered": ", ".join(f"{one.family} {one.held_out:.3f}" for one in column.considered if one.family != column.family),
+                "also considered": ", ".join(
+                    f"{one.family} {one.held_out:.3f}" for one in column.considered if one.family != column.family
+                ),
             }
             for column in self.columns
         ]

@@ -29,7 +29,7 @@ class Entry:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number to so many significant digits, with commas in thousands; whole numbers below ten million in full."""
+    """A number to so many significant digits, with commas from 10,000 on; whole numbers below ten million in full."""
     value = float(value)
     if not math.isfinite(value):
         return "" if math.isnan(value) else "∞" if value > 0 else "−∞"
@@ -38,9 +38,8 @@ def number(value: float, digits: int = 4) -> str:
     size = math.floor(math.log10(abs(value)))
     if not -4 <= size < 7:
         return f"{value:.{digits - 1}e}".replace("-", "−")
-    if value == round(value):
-        return f"{value:,.0f}".replace("-", "−")
-    return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
+    decimals = 0 if value == round(value) else max(0, digits - 1 - size)
+    return format(value, f"{',' if size > 3 else ''}.{decimals}f").replace("-", "−")
 
 
 def percent(share: float) -> str:

@@ -15,7 +15,7 @@ from dmlcore.base.errors import LibraryError, StructureError
 from dmlcore.core.flat import n_parameters
 from dmlcore.core.html import html
 from dmlcore.data.frames import is_frame, with_only
-from dmlcore.data.layouts import Count, Labels, Maybe, Real
+from dmlcore.data.layouts import Anything, Count, Labels, Maybe, Real
 from dmlcore.data.values import is_hashable
 from dmlcore.inference.compare import compare
 from dmlcore.inference.impute import impute
@@ -42,7 +42,7 @@ SHOWN_ROWS = 10  # of the most and the least typical, of uncertain ones, of fill
 TOP_LABELS = 3
 UNSURE = 0.1  # more than this left to other components is uncertain
 HEAT = (2.0, 4.0, 8.0)  # nats above the usual from which a cell is marked more and more strongly
-SYNTHETIC_ROWS = 5000
+SYNTHETIC_ROWS = 2000
 NUMBERS = (Real, Count)
 
 
@@ -61,7 +61,7 @@ def columns_section(subject: Subject) -> Markup:
 def _column_row(subject: Subject, j: int) -> list[Any]:
     layout = subject.layouts[j]
     inner = layout.value if isinstance(layout, Maybe) else layout
-    kinds: dict[Any, str] = {Real: "real numbers", Count: "whole numbers", Labels: "labels"}
+    kinds: dict[Any, str] = {Real: "real numbers", Count: "whole numbers", Labels: "labels", Anything: "not modelled"}
     kind = kinds.get(type(inner), type(inner).__name__.lower())
     values = subject.present(j, subject.sample)
     distinct: Any = len(set(values)) if all(map(is_hashable, values[:1])) else ""
@@ -99,10 +99,9 @@ def number_section(subject: Subject) -> Markup:
 def difference_section(subject: Subject) -> Markup:
     """The components side by side, the columns that tell most first."""
     if not subject.components:
-        laws = [[bold(name), in_words(law)] for name, law in zip(subject.names, subject.totals, strict=True)]
+        laws = [[bold(subject.names[j]), in_words(subject.totals[j])] for j in subject.modelled]
         return grid_of(["column", "law"], laws)
     tells, there = told(subject), entropy_of(subject.w)
-    order = np.argsort(-np.nan_to_num(tells, nan=-1.0), kind="stable")
     shares = [Markup(f"{name}<br>{percent(w)}") for name, w in zip(subject.component_names, subject.w, strict=True)]
     rows: Any = [
         [
@@ -111,7 +110,7 @@ def difference_section(subject: Subject) -> Markup:
             *(in_words(laws[j]) for laws in subject.laws),
             in_words(subject.totals[j]),
         ]
-        for j in order.tolist()
+        for j in _most_telling(subject, tells)
     ]
     said = note(
         "tells: how much of what there is to know about the component of a row this column alone tells (mutual information of column and "
@@ -121,10 +120,14 @@ def difference_section(subject: Subject) -> Markup:
     return Markup(said + grid_of(["column", "tells", *shares, "all"], rows))
 
 
+def _most_telling(subject: Subject, tells: np.ndarray) -> list[int]:
+    """The columns that have a law, those that tell most first."""
+    return sorted(subject.modelled, key=lambda j: -np.nan_to_num(tells[j], nan=-1.0))
+
+
 def densities_section(subject: Subject) -> Markup:
     """The law of each column over its data."""
-    tells = told(subject) if subject.components else np.zeros(len(subject.names))
-    order = np.argsort(-np.nan_to_num(tells, nan=-1.0), kind="stable").tolist()
+    order = _most_telling(subject, told(subject) if subject.components else np.zeros(len(subject.names)))
     pictures, left_out = [], []
     for j in order[:MAX_PICTURES]:
         try:
@@ -143,10 +146,7 @@ def densities_section(subject: Subject) -> Markup:
 
 
 def _density(subject: Subject, j: int) -> Markup:
-    law = subject.totals[j]
-    if law is None:
-        raise StructureError("has no law of its own under the model")
-    return svg(lambda ax: plot.density(law, subject.present(j, subject.sample), label=subject.names[j], ax=ax), where="")
+    return svg(lambda ax: plot.density(subject.totals[j], subject.present(j, subject.sample), label=subject.names[j], ax=ax), where="")
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
@@ -159,8 +159,9 @@ def rows_section(subject: Subject) -> Markup:
     try:
         excess = oddness.excess(least)
         said = (
-            "Rows of lowest log density, in nats. Entry cells are odd: their surprise, minus the log density of the cell given the rest of "
-            "its row, is that many nats above what it is for this column on average. Rows are counted from 0."
+            "The log density of a row is set against the average of rows that lack the same cells. Marked cells are odd: their surprise, "
+            "minus the log density of the cell given the rest of its row, is that many nats above what it is for this column on average. "
+            "Rows are counted from 0."
         )
     except StructureError as error:
         excess, said = np.zeros((len(least), len(subject.names))), f"Cells have no surprise of their own: {error}"

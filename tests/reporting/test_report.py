@@ -183,7 +183,17 @@ def test_what_cannot_be_reported_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(3.14159, "3.142"), (41234.0, "41,234"), (-0.012346, "−0.01235"), (1e-7, "1.000e−07"), (float("nan"), ""), (0, "0"), (-np.inf, "−∞")],
+    [
+        (3.14159, "3.142"),
+        (41234.0, "41,234"),
+        (2008.0, "2008"),
+        (2008.123, "2008"),
+        (-0.012346, "−0.01235"),
+        (1e-7, "1.000e−07"),
+        (float("nan"), ""),
+        (0, "0"),
+        (-np.inf, "−∞"),
+    ],
 )
 def test_numbers_have_four_digits(value: float, text: str) -> None:
     assert number(value) == text
