@@ -10,6 +10,7 @@ from dmlcore.base.errors import LibraryError
 EXTRAS = {
     "formulaic": "formula",
     "matplotlib": "plot",
+    "narwhals": "frames",
     "pandas": "frames",
     "polars": "frames",
     "pyarrow": "frames",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import DataError
+from dmlcore.base.marks import is_missing
 
 
 class FixedDict(dict[Any, Any]):
@@ -68,6 +69,53 @@ def distinct(names: list[Any]) -> list[Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"column {twice!r} is there {names.count(twice)} times; need distinct names")
     return names
+
+
+class Factor(Sequence[Any]):
+    """A column of text or categories: `codes` `(n,)` into `levels`, plain values; -1 where one is missing, and None is read."""
+
+    __slots__ = ("codes", "levels")
+
+    def __init__(self, codes: np.ndarray, levels: Iterable[Any]):
+        self.codes, self.levels = codes, list(levels)
+
+    @classmethod
+    def of(cls, codes: np.ndarray, levels: Iterable[Any]) -> Factor:
+        """The same of levels as a library holds them: times as plain ones, and None or NaN among them as missing."""
+        levels = list(map(plain, levels))
+        if any(gone := list(map(is_missing, levels))):
+            codes = np.where(np.array([*gone, True])[codes], -1, codes)
+        return cls(codes, levels)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> Any:
+        codes = self.codes[rows]
+        if isinstance(codes, np.ndarray):
+            return Factor(codes, self.levels)
+        return self.levels[codes] if codes >= 0 else None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.tolist())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        values = np.empty(len(self.levels) + 1, dtype=object)  # the last one, None, is where -1 points to
+        for i, level in enumerate(self.levels):
+            values[i] = level
+        return values[self.codes] if dtype is None else values[self.codes].astype(dtype)
+
+    def __repr__(self) -> str:
+        return f"Factor({len(self)} rows, levels {self.levels})"
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Which rows hold none, `(n,)`."""
+        return self.codes < 0
+
+    def tolist(self) -> list[Any]:
+        """The values, one per row."""
+        return np.asarray(self).tolist()
 
 
 class Vocabulary(Sequence[Hashable]):

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore.base.collector import collector_held
 from dmlcore.base.errors import BadValue, DataError, EmptyError, StructureError, shorten
-from dmlcore.base.labels import plain
+from dmlcore.base.labels import Factor, plain
 from dmlcore.data.columns import Column, blocks
 from dmlcore.data.files import READERS
 from dmlcore.data.frames import Columns, is_frame, library_of, plain_column, some_rows
@@ -63,6 +63,7 @@ def encode(data: Any, layout: Layout) -> Encoded:
         if data.layout.joined(layout) != data.layout:
             raise StructureError(f"the data were encoded for {data.layout}, the model reads {layout}; encode them again")
         return data
+    data = listed(data)
     values = observations(data, layout)
     reader = layout.without_none() if is_table(data) else layout
     if isinstance(values, Columns) and isinstance(layout, Fields):
@@ -86,13 +87,12 @@ def observations(data: Any, layout: Layout) -> Any:
 
     A frame of one column is read as that column where the model reads single values. Raises `DataError` for what are no rows.
     """
-    data = listed(data)
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
         hint = "; collect() it first" if hasattr(data, "collect") else ""
         hint = f"; files end in {', '.join(READERS)}" if isinstance(data, str) else hint
         raise DataError(f"data must be a list, an array or a data frame with one entry per row, got {shorten(data)}{hint}")
     if is_frame(data):
-        table = Columns.of(data)
+        table = Columns(data)
         if isinstance(layout, Fields):
             return table
         if isinstance(layout, Vector):
@@ -101,7 +101,7 @@ def observations(data: Any, layout: Layout) -> Any:
     values = plain_column(data)
     if isinstance(values, np.ndarray) and values.ndim == 0:
         raise DataError(f"data must have one entry per row, got the single value {shorten(values.item())}")
-    return values if isinstance(values, (list, tuple, np.ndarray)) else list(values)
+    return values if isinstance(values, (list, tuple, np.ndarray, Factor)) else list(values)
 
 
 def has_parts(layout: Layout) -> bool:

@@ -87,11 +87,10 @@ def _chosen(table: Any, columns: list[str]) -> Any:
 
 
 def _parquet(content: Any) -> Any:
-    parquet = library("pyarrow.parquet", "Parquet files need")
-    errors = library("pyarrow", "Parquet files need")
+    arrow = library("pyarrow", "Parquet files need")
     try:
-        return parquet.read_table(library("pyarrow", "Parquet files need").BufferReader(content))
-    except (errors.ArrowException, OSError) as error:
+        return library("pyarrow.parquet", "Parquet files need").ParquetFile(arrow.BufferReader(content)).read()
+    except (arrow.ArrowException, OSError) as error:
         raise DataError(f"this is no whole Parquet file ({_one_line(error)})") from None
 
 

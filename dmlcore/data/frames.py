@@ -1,32 +1,22 @@
 """Tables of other libraries (pandas, polars, pyarrow) as plain columns: the one place that knows how they are read.
 
-A plain column is an array of numbers, truth values or vectors without gaps but NaN, or a list of plain Python values in which None
-stands for what is missing. Whole numbers with gaps are a list, since floats would not hold them.
+A plain column is an array of numbers, truth values or vectors without gaps but NaN; a `Factor`, of text and categories; or a list of
+plain Python values in which None stands for what is missing. Whole numbers with gaps are a list, since floats would not hold them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import DataError
-from dmlcore.base.labels import distinct, plain
+from dmlcore.base.labels import Factor, distinct, plain
+from dmlcore.data.libraries import is_frame as is_frame
+from dmlcore.data.libraries import library_of as library_of
 from dmlcore.data.values import floats, in_order, plain_list
 
-LIBRARIES = ("pandas", "polars", "pyarrow")
 NUMERIC_KINDS = "fiub"  # kinds of NumPy's dtypes
-
-
-def library_of(values: Any) -> str | None:
-    """Which of the libraries a table or a column belongs to."""
-    return next((root for kind in type(values).__mro__ if (root := kind.__module__.partition(".")[0]) in LIBRARIES), None)
-
-
-def is_frame(data: Any) -> bool:
-    """Whether data are a table with named columns."""
-    return hasattr(data, "shape") and hasattr(data, "columns")
 
 
 def column_names(frame: Any) -> list[Any]:
@@ -41,9 +31,7 @@ def column_at(frame: Any, place: int) -> Any:
             return frame.iloc[:, place]
         case "polars":
             return frame.to_series(place)
-        case "pyarrow":
-            return frame.column(place)
-    return frame[frame.columns[place]]
+    return frame.column(place)
 
 
 def with_only(frame: Any, places: list[int]) -> Any:
@@ -53,9 +41,7 @@ def with_only(frame: Any, places: list[int]) -> Any:
             return frame.iloc[:, places]
         case "polars":
             return frame[:, places]
-        case "pyarrow":
-            return frame.select(places)
-    return frame[[frame.columns[j] for j in places]]
+    return frame.select(places)
 
 
 def some_rows(data: Any, start: int, stop: int) -> Any:
@@ -66,30 +52,44 @@ def some_rows(data: Any, start: int, stop: int) -> Any:
 
 
 class Columns:
-    """A table read: plain columns with their names. `len(columns)` is the number of rows."""
+    """A frame as columns with names, each read when it is asked for. `len(columns)` is the number of rows."""
 
-    def __init__(self, names: Sequence[Any], columns: list[Any], n: int):
-        self.names, self.columns, self.n = names, columns, n
-
-    @classmethod
-    def of(cls, frame: Any) -> Columns:
-        """All columns of a frame."""
-        names = column_names(frame)
-        return cls(names, [plain_column(column_at(frame, j)) for j in range(len(names))], len(frame))
+    def __init__(self, frame: Any):
+        self.frame, self.names = frame, column_names(frame)
+        self._plain: dict[int, Any] = {}
 
     def __len__(self) -> int:
-        return self.n
+        return len(self.frame)
 
-    def column(self, name: Any) -> Any:
-        """The column of a name. Raises `DataError` where there is none."""
+    def place(self, name: Any) -> int:
+        """Where the column of a name stands. Raises `DataError` where there is none."""
         if name not in self.names:
             raise DataError(f"the frame has no column {name!r}; its columns are {self.names}")
-        return self.columns[self.names.index(name)]
+        return self.names.index(name)
+
+    def held(self, place: int) -> Any:
+        """The column at a place as the frame's library holds it."""
+        return column_at(self.frame, place)
+
+    def plain(self, place: int) -> Any:
+        """The column at a place as a plain column."""
+        if place not in self._plain:
+            self._plain[place] = plain_column(self.held(place))
+        return self._plain[place]
+
+    def column(self, name: Any) -> Any:
+        """The plain column of a name. Raises `DataError` where there is none."""
+        return self.plain(self.place(name))
+
+    @property
+    def columns(self) -> list[Any]:
+        """All plain columns."""
+        return list(map(self.plain, range(len(self.names))))
 
     def rows(self) -> list[tuple[Any, ...]]:
         """The rows as tuples of plain values."""
-        if not self.columns:
-            return [()] * self.n
+        if not self.names:
+            return [()] * len(self)
         return list(zip(*(c.tolist() if isinstance(c, np.ndarray) and c.ndim == 1 else c for c in self.columns), strict=True))
 
     def vectors(self) -> Any:
@@ -126,6 +126,10 @@ def _of_pandas(column: Any) -> Any:
         return _of_array(column.to_numpy())
     if (arrow := arrow_of(column)) is not None:
         return _of_arrow(arrow)
+    if hasattr(dtype, "categories") and hasattr(column, "cat"):
+        return Factor.of(column.cat.codes.to_numpy(), dtype.categories)
+    if dtype.name.startswith("str"):
+        return Factor.of(*column.factorize())
     if dtype.kind in NUMERIC_KINDS and (dtype.kind == "f" or not column.isna().any()):
         own = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None)
         return column.to_numpy(dtype=own, na_value=np.nan) if dtype.kind == "f" else column.to_numpy(dtype=own)
@@ -135,6 +139,8 @@ def _of_pandas(column: Any) -> Any:
 
 def _of_polars(column: Any) -> Any:
     dtype = column.dtype
+    if str(dtype).startswith(("String", "Categorical", "Enum")):
+        return _levels_of_polars(column)
     whole = dtype.is_integer() and "128" not in str(dtype)  # NumPy has none so wide
     if dtype.is_float() or ((whole or str(dtype) == "Boolean") and not column.null_count()):
         return column.to_numpy()
@@ -146,10 +152,24 @@ def _of_polars(column: Any) -> Any:
     return column.to_list()
 
 
+def _levels_of_polars(column: Any) -> Factor:
+    import polars
+
+    coded = column.cast(polars.Categorical) if column.dtype == polars.String else column
+    levels = coded.drop_nulls().unique()
+    numbers = levels.to_physical().cast(polars.Int64).to_numpy()
+    place = np.full(int(numbers.max(initial=-1)) + 2, -1, dtype=np.int32)  # -1, a gap, points to its last entry
+    place[numbers] = np.arange(len(numbers))
+    return Factor.of(place[coded.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()], levels.cast(polars.String).to_list())
+
+
 def _of_arrow(column: Any) -> Any:
-    from pyarrow import types
+    from pyarrow import int32, types
 
     kind = column.type
+    if types.is_dictionary(kind) or types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view":
+        coded = _in_one_piece(column if types.is_dictionary(kind) else column.dictionary_encode())
+        return Factor.of(coded.indices.cast(int32()).fill_null(-1).to_numpy(zero_copy_only=False), coded.dictionary.to_pylist())
     whole = types.is_integer(kind) or types.is_boolean(kind)
     if types.is_floating(kind) or (whole and not column.null_count):
         return column.to_numpy(zero_copy_only=False)
@@ -165,10 +185,14 @@ def levels_of(column: Any) -> list[Any] | None:
         from pyarrow import types
 
         if types.is_dictionary(arrow.type):
-            chunks = arrow.unify_dictionaries().chunks if hasattr(arrow, "chunks") else [arrow]
-            found = chunks[0].dictionary.to_pylist() if chunks else []
+            found = list(dict.fromkeys(level for level in _in_one_piece(arrow).dictionary.to_pylist() if level is not None))
             return found if arrow.type.ordered else in_order(found)  # else the order says how they were stored
     return None
+
+
+def _in_one_piece(column: Any) -> Any:
+    """A column of pyarrow with a dictionary as one array."""
+    return column.unify_dictionaries().combine_chunks() if hasattr(column, "chunks") else column
 
 
 def arrow_of(column: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore.base.errors import BadValue
-from dmlcore.base.labels import Vocabulary, plain
+from dmlcore.base.labels import Factor, Vocabulary, plain
 from dmlcore.base.marks import holds_mark, is_missing, missing_among
 from dmlcore.data.columns import Blank, Column, Distinct, Option, Record, Values, Versions
 from dmlcore.data.frames import Columns
@@ -68,7 +68,7 @@ class Layout(ABC):
 
     def absent(self, values: Any) -> np.ndarray:
         """Which observations an Optional takes for missing, `(n,)`: the marks, and those that say nothing without a part they lack."""
-        return missing_among(values)
+        return values.missing if isinstance(values, Factor) else missing_among(values)
 
     def without_none(self) -> Layout:
         """The same, where None is a mark and never a label: what stands inside an Optional."""
@@ -219,6 +219,8 @@ class Labels(Value):
 
     def number(self, values: Any) -> tuple[np.ndarray, Vocabulary]:
         """Codes `(n,)` and the vocabulary they point into, in sorted order where labels can be sorted."""
+        if isinstance(values, Factor):
+            return self._number_levels(values)
         values = plain_list(values) if isinstance(values, np.ndarray) else values
         try:
             seen = dict.fromkeys(values)
@@ -235,6 +237,21 @@ class Labels(Value):
         vocabulary = Vocabulary(in_order(plain(v) for v in seen))
         width = np.uint16 if len(vocabulary) <= 1 << 16 else np.int32
         return np.fromiter(map(vocabulary.place.__getitem__, values), dtype=width, count=len(values)), vocabulary
+
+    def _number_levels(self, column: Factor) -> tuple[np.ndarray, Vocabulary]:
+        """The same, from the levels that occur: rows are looked at where one of these, or a gap, is no label."""
+        there = np.zeros(len(column.levels) + 1, dtype=bool)
+        there[column.codes] = True  # the last, where there is a gap
+        if there[-1]:
+            return self.number(column.tolist())
+        used = np.flatnonzero(there)
+        try:
+            codes, vocabulary = self.number([column.levels[i] for i in used.tolist()])
+        except BadValue:
+            return self.number(column.tolist())
+        place = np.zeros(len(column.levels), dtype=codes.dtype)
+        place[used] = codes
+        return place[column.codes], vocabulary
 
     def _refuse_marks(self, values: Any, seen: Any) -> None:
         """Raises `BadValue` at the first label that is, or holds, a mark. seen: the distinct labels."""
@@ -309,7 +326,7 @@ class Maybe(Layout):
     def encode(self, values: Any) -> Column:
         there = self.present(values)
         present = np.flatnonzero(there)
-        if isinstance(values, np.ndarray):
+        if isinstance(values, (np.ndarray, Factor)):
             inside: Any = values[present]
         else:
             inside = values if len(present) == len(values) else [values[i] for i in present.tolist()]

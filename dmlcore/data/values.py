@@ -14,15 +14,18 @@ import numpy as np
 from dmlcore.base.labels import is_time_of_pandas, plain
 from dmlcore.base.marks import is_missing as is_missing
 from dmlcore.data.files import is_path, read
+from dmlcore.data.libraries import as_known
 
 FINE = ("ns", "ps", "fs", "as")  # units of time of which NumPy gives no plain values
 NUMBER_TYPES = (numbers.Real, np.bool_, Decimal)
 
 
 def listed(data: Any) -> Any:
-    """Rows as they are given; where a file is named, its table; where they cannot be asked for by number (an iterator, a set), a list."""
+    """Data as they are given, but the table of a file that is named, a frame of a library that is not known here as one that is, and
+    rows that cannot be asked for by number (an iterator, a `zip`, a set) as a list."""
     if is_path(data):
         return read(data)
+    data = as_known(data)
     return list(data) if isinstance(data, Iterable) and not hasattr(data, "__getitem__") else data
 
 

@@ -286,7 +286,7 @@ def _columns(data: Any) -> tuple[list[Any], list[Any]]:
     if not hasattr(data, "__len__") or not len(data):
         raise DataError("compare needs tables with at least one row")
     if is_frame(data):
-        table = Columns.of(data)
+        table = Columns(data)
         return list(table.names), [list(c) for c in table.columns]
     data = plain_column(data)
     if all(isinstance(row, Mapping) for row in data) and len({frozenset(row) for row in data}) == 1:

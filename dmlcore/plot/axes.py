@@ -105,7 +105,7 @@ def column(data: Any, layout: Any, field: int | None) -> list[Any]:
     """The values of one field of records (rows, mappings or a data frame), which a layout reads; without a field, the data themselves."""
     names = getattr(layout, "names", None)
     if is_frame(data):
-        table = Columns.of(data)
+        table = Columns(data)
         if field is not None and names is not None:
             return list(table.column(names[field]))
         return list(table.columns[field or 0]) if field is not None or len(table.columns) == 1 else table.rows()

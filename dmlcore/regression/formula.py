@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.base.extras import library
-from dmlcore.data.frames import check_paired, column_at, column_names, index_of, is_frame, levels_of
+from dmlcore.data.frames import Columns, check_paired, index_of, is_frame, levels_of
 from dmlcore.data.values import first, floats, integers, is_missing, listed, unit_hint
 from dmlcore.regression.formula_text import groups_apart, in_one_line, variables, with_backticks
 from dmlcore.regression.named_columns import NamedColumns, check_cells, check_rows, is_name, names_in, raw
@@ -24,8 +24,9 @@ def as_frame(data: Any) -> Any:
     pandas, data = library("pandas", "formulas need", extra="formula"), listed(data)
     if not is_frame(data) and not isinstance(data, dict):
         raise DataError(f"a formula needs a data frame with its columns, got {type(data).__name__}")
-    names = column_names(data) if is_frame(data) else list(data)
-    columns = [_for_formulaic(column_at(data, j) if is_frame(data) else data[name], pandas) for j, name in enumerate(names)]
+    table = Columns(data) if is_frame(data) else None
+    names = list(data) if table is None else table.names
+    columns = [_for_formulaic(data[name] if table is None else table.held(j), pandas) for j, name in enumerate(names)]
     if lengths := [(name, len(column)) for name, column in zip(names, columns, strict=True) if len(column) != len(columns[0])]:
         raise DataError(f"column {lengths[0][0]!r} has {lengths[0][1]} entries, {names[0]!r} has {len(columns[0])}; need as many")
     return pandas.DataFrame(dict(zip(names, columns, strict=True)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from dmlcore.base.errors import BadValue, DataError, EmptyError, shorten
 from dmlcore.base.labels import distinct
-from dmlcore.data.frames import column_at, column_names, index_of, is_frame, levels_of, library_of, plain_column
+from dmlcore.data.frames import Columns, index_of, is_frame, levels_of, library_of, plain_column
 from dmlcore.data.layouts import Labels
 from dmlcore.data.values import first, floats, is_missing, is_number, listed, plain_list, unit_hint
 
@@ -97,8 +97,9 @@ class NamedColumns:
         data = listed(data)
         self.framed, self.index = is_frame(data), index_of(data)
         if self.framed:
-            self.names = tuple(distinct(list(map(str, column_names(data)))))
-            self.columns = {name: column_at(data, j) for j, name in enumerate(self.names)}
+            table = Columns(data)
+            self.names = tuple(distinct(list(map(str, table.names))))
+            self.columns = {name: table.held(j) for j, name in enumerate(self.names)}
             self.n = len(data)
             return
         given, data = data, plain_column(data)

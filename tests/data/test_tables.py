@@ -94,7 +94,7 @@ FRAMES = pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startsw
 
 def listed(table: Any) -> list[list[Any]]:
     """The rows of any table as plain values."""
-    return [list(row) for row in (Columns.of(table).rows() if is_frame(table) else table)]
+    return [list(row) for row in (Columns(table).rows() if is_frame(table) else table)]
 
 
 def schema(table: Any) -> Any:
@@ -208,7 +208,7 @@ def test_a_frame_of_one_column_holds_single_values(make: Any) -> None:
 def test_a_single_column_is_imputed_in_its_place(make: Any) -> None:
     given = make([LONG, None, 4])
     out = impute(PoissonDistribution(2.6), given).data
-    values = list(plain_column(out)) if not is_frame(out) else Columns.of(out).columns[0]
+    values = list(plain_column(out)) if not is_frame(out) else Columns(out).columns[0]
     assert type(out) is type(given)
     assert exactly(values[0]) == (int, LONG) or isinstance(
         given, (pd.Series, pd.DataFrame)
@@ -270,7 +270,7 @@ PRICES = [Decimal("1.25"), Decimal("2.50"), None, Decimal("3.75")]
 def test_decimals_are_numbers(make: Any) -> None:
     assert fit(make(PRICES), OptionalEstimator(GaussianEstimator())).model.dist == N(2.5, 25 / 24)
     out = impute(N(2.123456, 1.0), make(PRICES)).data
-    values = Columns.of(out).columns[0] if is_frame(out) else plain_column(out)
+    values = Columns(out).columns[0] if is_frame(out) else plain_column(out)
     assert [values[i] for i in (0, 1, 3)] == [PRICES[i] for i in (0, 1, 3)]
     assert values[2] == (2.123456 if isinstance(out, (list, np.ndarray)) else Decimal("2.12")) or values[2] == Decimal("2.12")
 

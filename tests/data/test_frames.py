@@ -1,0 +1,193 @@
+"""What comes out of a column of each dtype of each library; frames of other libraries; sliced ones; names."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from dmlcore import fit
+from dmlcore.base.errors import DataError, LibraryError
+from dmlcore.base.labels import Factor
+from dmlcore.data.encoded import encode
+from dmlcore.data.frames import Columns, levels_of, plain_column, some_rows
+from dmlcore.data.layouts import Labels, Maybe
+from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, OptionalEstimator
+
+pa = pytest.importorskip("pyarrow")
+nw = pytest.importorskip("narwhals")
+
+DAY = datetime.date(2024, 2, 29)
+MOMENT = datetime.datetime(2024, 2, 29, 12, 30)
+ZONED = MOMENT.replace(tzinfo=datetime.UTC)
+LASTS = datetime.timedelta(minutes=90)
+CLOCK = datetime.time(12, 30)
+CENTS = Decimal("1.50")
+ROW = {"a": 1, "b": "x"}
+A, ARRAY, LIST, FACTOR = pa.array, np.ndarray, list, Factor
+
+
+def pandas(values: Any, dtype: Any = None) -> Any:
+    return pd.Series(values, dtype=dtype)
+
+
+def arrow_backed(values: Any, dtype: Any) -> Any:
+    return pd.Series(values, dtype=pd.ArrowDtype(dtype))
+
+
+def polars(values: Any, dtype: Any) -> Any:
+    return pl.Series("x", values, dtype=dtype)
+
+
+CASES: dict[str, tuple[Any, type, list[Any]]] = {
+    "pandas int8": (pandas([1, 2], "int8"), ARRAY, [1, 2]),
+    "pandas Int64": (pandas([2**60 + 1, None], "Int64"), LIST, [2**60 + 1, None]),
+    "pandas UInt8, whole": (pandas([1, 2], "UInt8"), ARRAY, [1, 2]),
+    "pandas Float32": (pandas([1.5, None], "Float32"), ARRAY, [1.5, None]),
+    "pandas bool": (pandas([True, False]), ARRAY, [True, False]),
+    "pandas boolean": (pandas([True, None], "boolean"), LIST, [True, None]),
+    "pandas category": (pandas(pd.Categorical(["u", None], categories=["w", "u"])), FACTOR, ["u", None]),
+    "pandas category of numbers": (pandas(pd.Categorical([3, None], categories=[5, 3])), FACTOR, [3, None]),
+    "pandas category of times": (pandas(pd.Categorical([pd.Timestamp(MOMENT), None])), FACTOR, [MOMENT, None]),
+    "pandas str": (pandas(["a", None], "str"), FACTOR, ["a", None]),
+    "pandas string": (pandas(["a", None], "string"), FACTOR, ["a", None]),
+    "pandas string, of Python": (pandas(["a", None], pd.StringDtype("python")), FACTOR, ["a", None]),
+    "pandas objects": (pandas(["a", None, 1], object), LIST, ["a", None, 1]),
+    "pandas Decimal": (pandas([CENTS, None], object), LIST, [CENTS, None]),
+    "pandas dates": (pandas([DAY, None], object), LIST, [DAY, None]),
+    "pandas datetime64[ns]": (pandas([MOMENT, None], "datetime64[ns]"), LIST, [MOMENT, None]),
+    "pandas datetime64[us]": (pandas([MOMENT, None], "datetime64[us]"), LIST, [MOMENT, None]),
+    "pandas datetime with zone": (pandas([ZONED, None]), LIST, [ZONED, None]),
+    "pandas timedelta64": (pandas([LASTS, None], "timedelta64[ns]"), LIST, [LASTS, None]),
+    "pandas lists": (pandas([[1, 2], None]), LIST, [[1, 2], None]),
+    "pandas dicts": (pandas([ROW, None]), LIST, [ROW, None]),
+    "pandas Arrow int": (arrow_backed([1, None], pa.int64()), LIST, [1, None]),
+    "pandas Arrow text": (arrow_backed(["a", None], pa.string()), FACTOR, ["a", None]),
+    "pandas Arrow dictionary": (arrow_backed(["a", None], pa.dictionary(pa.int8(), pa.string())), FACTOR, ["a", None]),
+    "pandas Arrow decimal": (arrow_backed([CENTS, None], pa.decimal128(5, 2)), LIST, [CENTS, None]),
+    "pandas Arrow time": (arrow_backed([MOMENT, None], pa.timestamp("ns")), LIST, [MOMENT, None]),
+    "pandas Arrow lists": (arrow_backed([["a"], None], pa.list_(pa.string())), LIST, [["a"], None]),
+    "polars Int8": (polars([1, 2], pl.Int8), ARRAY, [1, 2]),
+    "polars Int64, gap": (polars([2**60 + 1, None], pl.Int64), LIST, [2**60 + 1, None]),
+    "polars UInt64": (polars([2**63, None], pl.UInt64), LIST, [2**63, None]),
+    "polars Float32": (polars([1.5, None], pl.Float32), ARRAY, [1.5, None]),
+    "polars Boolean": (polars([True, False], pl.Boolean), ARRAY, [True, False]),
+    "polars Boolean, gap": (polars([True, None], pl.Boolean), LIST, [True, None]),
+    "polars String": (polars(["a", None], pl.String), FACTOR, ["a", None]),
+    "polars Categorical": (polars(["a", None], pl.Categorical), FACTOR, ["a", None]),
+    "polars Enum": (polars(["u", None], pl.Enum(["w", "u"])), FACTOR, ["u", None]),
+    "polars Decimal": (polars([CENTS, None], pl.Decimal(5, 2)), LIST, [CENTS, None]),
+    "polars Date": (polars([DAY, None], pl.Date), LIST, [DAY, None]),
+    "polars Datetime": (polars([MOMENT, None], pl.Datetime("ns")), LIST, [MOMENT, None]),
+    "polars Datetime with zone": (polars([ZONED, None], pl.Datetime("us", "UTC")), LIST, [ZONED, None]),
+    "polars Duration": (polars([LASTS, None], pl.Duration("us")), LIST, [LASTS, None]),
+    "polars Time": (polars([CLOCK, None], pl.Time), LIST, [CLOCK, None]),
+    "polars Null": (polars([None, None], pl.Null), LIST, [None, None]),
+    "polars Binary": (polars([b"a", None], pl.Binary), LIST, [b"a", None]),
+    "polars List": (polars([["a"], None], pl.List(pl.String)), LIST, [["a"], None]),
+    "polars Array": (polars([[1.0, 2.0], None], pl.Array(pl.Float64, 2)), LIST, [[1.0, 2.0], None]),
+    "polars Struct": (polars([ROW, None], pl.Struct({"a": pl.Int64, "b": pl.String})), LIST, [ROW, None]),
+    "Arrow int8": (A([1, 2], pa.int8()), ARRAY, [1, 2]),
+    "Arrow int64, gap": (A([2**60 + 1, None]), LIST, [2**60 + 1, None]),
+    "Arrow float32": (A([1.5, None], pa.float32()), ARRAY, [1.5, None]),
+    "Arrow bool": (A([True, False]), ARRAY, [True, False]),
+    "Arrow bool, gap": (A([True, None]), LIST, [True, None]),
+    "Arrow string": (A(["a", None]), FACTOR, ["a", None]),
+    "Arrow large_string": (A(["a", None], pa.large_string()), FACTOR, ["a", None]),
+    "Arrow dictionary": (A(["u", None]).dictionary_encode(), FACTOR, ["u", None]),
+    "Arrow dictionary of numbers": (A([3, None]).dictionary_encode(), FACTOR, [3, None]),
+    "Arrow dictionary with gaps": (pa.DictionaryArray.from_arrays(A([0, 1, 2]), A(["a", None, "a"])), FACTOR, ["a", None, "a"]),
+    "Arrow decimal": (A([CENTS, None]), LIST, [CENTS, None]),
+    "Arrow date32": (A([DAY, None]), LIST, [DAY, None]),
+    "Arrow date64": (A([DAY, None], pa.date64()), LIST, [DAY, None]),
+    "Arrow timestamp": (A([MOMENT, None], pa.timestamp("ns")), LIST, [MOMENT, None]),
+    "Arrow timestamp with zone": (A([ZONED, None], pa.timestamp("us", "UTC")), LIST, [ZONED, None]),
+    "Arrow duration": (A([LASTS, None], pa.duration("ns")), LIST, [LASTS, None]),
+    "Arrow time": (A([CLOCK, None]), LIST, [CLOCK, None]),
+    "Arrow null": (pa.nulls(2), LIST, [None, None]),
+    "Arrow list": (A([["a"], None]), LIST, [["a"], None]),
+    "Arrow struct": (A([ROW, None]), LIST, [ROW, None]),
+    "Arrow chunks": (pa.chunked_array([["a"], ["b", None]]), FACTOR, ["a", "b", None]),
+    "Arrow, no chunk": (pa.chunked_array([], pa.string()), FACTOR, []),
+}
+
+
+def listed(column: Any) -> list[Any]:
+    return [None if isinstance(v, float) and v != v else v for v in (column.tolist() if isinstance(column, np.ndarray) else column)]
+
+
+@pytest.mark.parametrize(("column", "form", "values"), CASES.values(), ids=CASES)
+def test_columns_of_every_dtype(column: Any, form: type, values: list[Any]) -> None:
+    plain = plain_column(column)
+    assert type(plain) is form
+    assert listed(plain) == values
+    kinds = [type(v) for v in listed(plain)]
+    assert kinds == list(map(type, values))
+    assert listed(plain_column(some_rows(column, 1, 2))) == values[1:2]
+
+
+@pytest.mark.parametrize(
+    ("column", "levels"),
+    [
+        (CASES["pandas category"][0], ["w", "u"]),
+        (CASES["pandas category of times"][0], [MOMENT]),
+        (CASES["pandas Arrow dictionary"][0], ["a"]),
+        (CASES["polars Enum"][0], ["w", "u"]),
+        (CASES["Arrow dictionary with gaps"][0], ["a"]),
+        (CASES["polars Categorical"][0], None),
+        (CASES["Arrow string"][0], None),
+    ],
+)
+def test_categories(column: Any, levels: Any) -> None:
+    assert levels_of(column) == levels
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_columns_are_read_where_asked_for(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = make({"x": [1.0, 2.0], "kind": ["u", "v"], "other": ["a", None]})
+    table = Columns(frame)
+    assert (len(table), table.names, list(table.column("kind"))) == (2, ["x", "kind", "other"], ["u", "v"])
+    assert list(table._plain) == [1]
+    assert table.rows() == [(1.0, "u", "a"), (2.0, "v", None)]
+    with pytest.raises(DataError, match="the frame has no column 'z'; its columns are"):
+        table.column("z")
+
+
+@pytest.mark.parametrize("values", [["v", "u", "v", "w"], ["v", None, "u", "v"], [(1, "a"), (1, "b"), (1, "a")], [2, 1, 2]])
+def test_factors_are_numbered_as_lists_are(values: list[Any]) -> None:
+    levels = [*dict.fromkeys(v for v in values if v is not None), "unused"]
+    column = Factor(np.array([-1 if v is None else levels.index(v) for v in values]), levels)
+    assert column.tolist() == values == list(column) == [column[i] for i in range(len(values))]
+    assert column[1:].tolist() == values[1:]
+    for layout in (Labels(), Maybe(value=Labels())):
+        one, two = layout.encode(column), layout.encode(values)
+        assert [one.row(i) for i in range(len(one))] == [two.row(i) for i in range(len(two))]
+        assert one.codes.dtype == two.codes.dtype
+
+
+def test_a_gap_among_labels_is_refused_in_every_table() -> None:
+    for make in (pd.DataFrame, pl.DataFrame, pa.table):
+        with pytest.raises(DataError, match=r"categorical: row 2 is None; need a label \(where values may be missing"):
+            fit(make({"kind": ["u", "v", None]}), CategoricalEstimator())
+        with pytest.raises(DataError, match=r"gaussian: row 0 is 'u'; need a real number"):
+            fit(make({"kind": ["u", "v", None]}), GaussianEstimator())
+
+
+def test_frames_of_other_libraries_come_through_narwhals(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pl.DataFrame({"x": [1.0, 2.0, 4.0], "kind": ["u", None, "v"]})
+    pair = CompositeEstimator([GaussianEstimator(), OptionalEstimator(CategoricalEstimator())])
+    expected = fit(frame, pair).model
+    for other in (nw.from_native(frame), nw.from_native(frame.lazy()), nw.from_native(frame.to_pandas()), nw.from_native(frame.to_arrow())):
+        assert fit(other, pair).model == expected
+        assert len(encode(other, pair.layout)) == 3
+    monkeypatch.setitem(sys.modules, "narwhals", None)
+    with pytest.raises(
+        LibraryError, match=r"frames of narwhals need narwhals: pip install 'dmlcore\[frames\]'.*; or give a frame of pandas"
+    ):
+        fit(nw.from_native(frame), pair)
