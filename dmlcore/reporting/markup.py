@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 LONGEST_CELL = 60  # letters of one cell
+SHORT_CELL = 28  # letters that stay in one line
 
 
 class Markup(str):
@@ -99,6 +100,8 @@ def _cell(tag: str, value: Any, right: bool, more: str = "") -> str:
     if isinstance(value, Entry) and value.degree:
         classes.append(f"odd{min(value.degree, 3)}")
         more += f' title="{html.escape(value.why, quote=True)}"' if value.why else ""
+    if isinstance(bare, str) and not isinstance(bare, Markup) and len(bare) <= SHORT_CELL:
+        classes.append("short")
     if tag == "td" and _is_number(bare):
         more += f' data-value="{float(bare)!r}"'
     named = f' class="{" ".join(classes)}"' if classes else ""

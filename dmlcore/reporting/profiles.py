@@ -28,13 +28,23 @@ def in_words(law: Any) -> str:
 def _values_in_words(law: Any) -> str:
     if isinstance(law.layout, (Real, Count)) and has(law, HasMean) and has(law, HasVariance):
         mean, variance = float(law.mean()), float(law.variance())
-        return f"{number(mean)} ± {number(variance**0.5, 3)}"
+        return mean_and_deviation(mean, variance**0.5)
     if isinstance(law.layout, Labels) and has(law, HasProbabilities):
         shares = sorted(law.probabilities().items(), key=lambda pair: -pair[1])
-        named = ", ".join(f"{label} {percent(p)}" for label, p in shares[:TOP] if p >= 5e-4)
+        named = ", ".join(label_and_share(label, p) for label, p in shares[:TOP] if p >= 5e-4)
         return named + (", …" if len(shares) > TOP and sum(p for _, p in shares[:TOP]) < 0.995 else "")
     shown = outline(law, 1)
     return " ".join([shown.family, *(f"{field} {text}" for field, text in shown.parameters)])
+
+
+def mean_and_deviation(mean: float, deviation: float) -> str:
+    """Two numbers that stay in one line."""
+    return f"{number(mean)}\u00a0±\u00a0{number(deviation, 3)}"
+
+
+def label_and_share(label: Any, share: float) -> str:
+    """A label and how often it is there, which stay in one line."""
+    return f"{label}\u00a0{percent(share)}"
 
 
 def told(subject: Subject) -> np.ndarray:

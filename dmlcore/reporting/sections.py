@@ -34,7 +34,7 @@ from dmlcore.reporting.markup import (
 )
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.pictures import svg
-from dmlcore.reporting.profiles import entropy_of, in_words, told
+from dmlcore.reporting.profiles import entropy_of, in_words, label_and_share, mean_and_deviation, told
 from dmlcore.reporting.subject import Subject
 
 MAX_PICTURES = 24  # of columns
@@ -69,7 +69,7 @@ def _column_row(subject: Subject, j: int) -> list[Any]:
     if isinstance(inner, NUMBERS) and values:
         return [*row, *(float(q) for q in np.quantile(np.asarray(values, dtype=np.float64), [0, 0.5, 1])), ""]
     often = Counter(values).most_common(TOP_LABELS) if isinstance(inner, Labels) else []
-    return [*row, "", "", "", ", ".join(f"{label} {percent(count / len(values))}" for label, count in often)]
+    return [*row, "", "", "", ", ".join(label_and_share(label, count / len(values)) for label, count in often)]
 
 
 def _looked_at(subject: Subject) -> Markup:
@@ -88,7 +88,8 @@ def number_section(subject: Subject) -> Markup:
         bold(f"{K} components") if K else bold("One law for all rows"), ": the model ", "is a mixture." if K else "is no mixture."
     )
     if selection is None:
-        return Markup(head + note("The number was given: the model comes without a record of a choice among several."))
+        alone = "A model alone does not say how its number of components was chosen; what fit or select returned does."
+        return Markup(head + note(alone if subject.fit is None else "The number was given."))
     chosen = paragraph("Of ", len(selection.values), " candidates, ", bold(selection.value), f" has the best {selection.criterion}.")
     heads = list(selection.rows[0])
     rows: Any = [[Entry(row[head], degree=2 * (i == selection.best_index)) for head in heads] for i, row in enumerate(selection.rows)]
@@ -179,7 +180,7 @@ def rows_section(subject: Subject) -> Markup:
 def _odd(subject: Subject, excess: np.ndarray) -> str:
     """The two cells that are oddest."""
     worst = [j for j in np.argsort(-excess, kind="stable")[:2].tolist() if excess[j] >= HEAT[0]]
-    return "; ".join(f"{subject.names[j]} +{number(excess[j], 3)}" for j in worst) or "no single cell"
+    return "; ".join(f"{subject.names[j]}\u00a0+{number(excess[j], 3)}" for j in worst) or "no single cell"
 
 
 def _marked(subject: Subject, i: int, excess: np.ndarray) -> list[Entry]:
@@ -331,7 +332,7 @@ def _named_cells(subject: Subject, row: Any) -> Mapping[str, Any]:
 
 
 def _side(kind: str, side: tuple[Any, float]) -> str:
-    return f"{side[0]} {percent(side[1])}" if kind == "label" else f"{number(side[0])} ± {number(side[1], 3)}"
+    return label_and_share(*side) if kind == "label" else mean_and_deviation(*side)
 
 
 def _rows(subject: Subject, rows: np.ndarray) -> list[Any]:
