@@ -11,7 +11,7 @@ from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.fit import fit as fit_by
 from dmlcore.fitting.record import Fit
-from dmlcore.proposal.propose import propose
+from dmlcore.proposal.proposing import propose
 from dmlcore.proposal.result import Proposal
 from dmlcore.selection.sweep import select
 

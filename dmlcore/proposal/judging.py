@@ -5,6 +5,7 @@ A column of a mixture is a mixture of its family, so that the right one may not 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,7 @@ def judge(values: Any, families: list[Family], rng: np.random.Generator) -> list
     halves = np.array_split(rng.permutation(len(values)), 2)
     data: dict[Any, list[Encoded]] = {}
     best: dict[int, Judged] = {}
-    looked_at = range(len(families))
+    looked_at: Sequence[int] = range(len(families))
     for k in range(1, COMPONENTS + 1):
         after = []
         for j in looked_at:

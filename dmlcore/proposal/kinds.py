@@ -11,7 +11,7 @@ import numpy as np
 
 from dmlcore.base.errors import DataError, shorten
 from dmlcore.base.marks import missing_among
-from dmlcore.data.frames import Columns, column_at, is_frame, levels_of
+from dmlcore.data.frames import Columns, is_frame, levels_of
 from dmlcore.data.values import floats, is_hashable, is_row, listed, unit_hint
 
 Kind = Literal["real", "whole", "label"]
@@ -48,23 +48,36 @@ class NotModelled(Exception):
     """Why a column is left out."""
 
 
-def columns_of(table: Any) -> tuple[Columns, list[tuple[Any, ...] | None]]:
+@dataclass(frozen=True)
+class PlainColumns:
+    """A table's columns as arrays and lists of plain values. n: the number of rows."""
+
+    names: list[Any]
+    columns: list[Any]
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+
+def columns_of(table: Any) -> tuple[PlainColumns, list[tuple[Any, ...] | None]]:
     """The columns of a frame, of an array or of a list of rows, named or not, and the levels that each declares."""
     if is_frame(table):
-        columns = Columns.of(table)
-        found = [levels_of(column_at(table, j)) for j in range(len(columns.names))]
-        return columns, [None if levels is None else tuple(levels) for levels in found]
+        frame = Columns(table)
+        found = [levels_of(frame.held(j)) for j in range(len(frame.names))]
+        plain = [column if isinstance(column, np.ndarray) else list(column) for column in frame.columns]
+        return PlainColumns(frame.names, plain, len(frame)), [None if levels is None else tuple(levels) for levels in found]
     rows = listed(table)
     if isinstance(rows, np.ndarray) and rows.ndim == 2:
         each = [column if rows.dtype != object else column.tolist() for column in rows.T]
-        return Columns(range(len(each)), each, len(rows)), [None] * len(each)
+        return PlainColumns(list(range(len(each))), each, len(rows)), [None] * len(each)
     if isinstance(rows, (list, tuple)) and rows and all(isinstance(row, dict) for row in rows):
         names = list(dict.fromkeys(name for row in rows for name in row))
-        return Columns(names, [[row.get(name) for row in rows] for name in names], len(rows)), [None] * len(names)
+        return PlainColumns(names, [[row.get(name) for row in rows] for name in names], len(rows)), [None] * len(names)
     if isinstance(rows, (list, tuple)) and rows and is_row(rows[0], len(rows[0]) if hasattr(rows[0], "__len__") else 0):
         if odd := next((i for i, row in enumerate(rows) if not is_row(row, len(rows[0]))), None):
             raise DataError(f"row {odd} is {shorten(rows[odd])}; need {len(rows[0])} entries, as row 0 has")
-        return Columns(range(len(rows[0])), list(map(list, zip(*rows, strict=True))), len(rows)), [None] * len(rows[0])
+        return PlainColumns(list(range(len(rows[0]))), list(map(list, zip(*rows, strict=True))), len(rows)), [None] * len(rows[0])
     raise DataError(f"a table is a data frame, an array of rows and columns, or a list of tuples or of dictionaries; got {shorten(table)}")
 
 

@@ -92,7 +92,8 @@ class Proposal:
     def _repr_html_(self) -> str:
         left_out = "".join(f"<li><b>{html.escape(str(one.name))}</b>: {html.escape(one.reason)}</li>" for one in self.left_out)
         below = f"<p>Left out:</p><ul>{left_out}</ul>" if left_out else ""
-        return f"{as_html(self._shown(), self._headline())}{below}<details><summary>Code</summary><pre>{html.escape(self.code())}</pre></details>"
+        code = f"<details><summary>Code</summary><pre>{html.escape(self.code())}</pre></details>"
+        return f"{as_html(self._shown(), self._headline())}{below}{code}"
 
     def _headline(self) -> str:
         looked_at = "" if self.looked_at == self.rows else f", of which {self.looked_at:,} were looked at"
