@@ -77,6 +77,13 @@ def test_from_a_table_to_a_model_to_answers(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.usefixtures("folder")
+def test_without_an_estimator_a_model_is_proposed() -> None:
+    assert run("fit t.csv -o fitted.json --components 2 --seed 1 --report fitted.html") == 0
+    assert dmlcore.load("fitted.json").num_components == 2
+    assert "What was proposed" in Path("fitted.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("folder")
 def test_scores_are_those_of_the_model(capsys: pytest.CaptureFixture[str]) -> None:
     table = dmlcore.read("t.csv")
     log = MODEL.seq_log_density(table)

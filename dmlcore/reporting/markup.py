@@ -61,8 +61,8 @@ def written_value(value: Any) -> Markup:
 
 
 def share_entry(share: float) -> Entry:
-    """A share in percent, as a cell that sorts as a number; empty where it is zero."""
-    return Entry(float(share), percent(share) if share else "")
+    """A share in percent, as a cell that sorts as a number."""
+    return Entry(float(share), percent(share))
 
 
 def paragraph(*parts: Any) -> Markup:

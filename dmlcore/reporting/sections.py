@@ -250,7 +250,8 @@ def fit_section(subject: Subject) -> Markup:
     if fit.starts:
         facts.append(f"{len(fit.starts)} starts; {fit.reached} of the {fit.ended} that ran to their end came to the best optimum found")
     facts += [str(event) for event in fit.events[:SHOWN_ROWS]]
-    picture = svg(lambda ax: plot.history(fit, ax=ax)) if fit.iterations > 0 else ""
+    moved = len(set(fit.history)) > 1
+    picture = svg(lambda ax: plot.history(fit, remaining=True, ax=ax)) if moved else ""
     return Markup(items(facts) + picture)
 
 
