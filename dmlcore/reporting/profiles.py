@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.powers import HasMean, HasProbabilities, HasVariance, MayBeMissing, has
+from dmlcore.core.powers import HasMean, HasProbabilities, HasVariance, MayBeMissing, Mixing, has
 from dmlcore.core.tree import outline
-from dmlcore.data.layouts import Count, Labels, Real
+from dmlcore.data.layouts import Count, Fields, Labels, Real, Vector
+from dmlcore.inference.condition import marginal
 from dmlcore.plot.density import present, share_present
 from dmlcore.reporting.markup import number, percent
 from dmlcore.reporting.subject import Subject
 
 TOP = 3  # labels that stand for a law of labels
+ENTRIES = 6  # of a record or a vector
 
 
 def in_words(law: Any) -> str:
@@ -33,8 +35,21 @@ def _values_in_words(law: Any) -> str:
         shares = sorted(law.probabilities().items(), key=lambda pair: -pair[1])
         named = ", ".join(label_and_share(label, p) for label, p in shares[:TOP] if p >= 5e-4)
         return named + (", …" if len(shares) > TOP and sum(p for _, p in shares[:TOP]) < 0.995 else "")
-    shown = outline(law, 1)
-    return " ".join([shown.family, *(f"{field} {text}" for field, text in shown.parameters)])
+    if isinstance(law.layout, (Fields, Vector)):
+        return _entries_in_words(law)
+    shown = outline(law, 1 + TOP)
+    own = " ".join([shown.family, *(f"{field} {text}" for field, text in shown.parameters)])
+    below = [f"{child.place} {child.family} {', '.join(text for _, text in child.parameters)}".strip() for child in shown.children]
+    return f"{own}: {'; '.join(below)}" if below and not has(law, Mixing) else own
+
+
+def _entries_in_words(law: Any) -> str:
+    """A law of records or vectors, entry by entry."""
+    layout = law.layout
+    count = len(layout.values) if isinstance(layout, Fields) else layout.dim
+    named = isinstance(layout, Fields)
+    parts = [f"{layout.place(j) + ' ' if named else ''}{in_words(marginal(law, j))}" for j in range(min(count, ENTRIES))]
+    return ", ".join(parts) + (", …" if count > ENTRIES else "")
 
 
 def mean_and_deviation(mean: float, deviation: float) -> str:

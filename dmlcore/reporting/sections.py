@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from dmlcore import plot
-from dmlcore.base.errors import LibraryError, StructureError
+from dmlcore.base.errors import StructureError
 from dmlcore.core.flat import n_parameters
 from dmlcore.core.html import html
 from dmlcore.data.frames import is_frame, with_only
-from dmlcore.data.layouts import Anything, Count, Labels, Maybe, Real
+from dmlcore.data.layouts import Anything, Count, Labels, Real
 from dmlcore.data.values import is_hashable
 from dmlcore.inference.compare import compare
 from dmlcore.inference.impute import impute
@@ -26,11 +26,13 @@ from dmlcore.reporting.markup import (
     bold,
     grid_of,
     items,
+    nested_in_short,
     note,
     number,
     paragraph,
     percent,
     share_entry,
+    written_as_number,
 )
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.pictures import svg
@@ -59,8 +61,7 @@ def columns_section(subject: Subject) -> Markup:
 
 
 def _column_row(subject: Subject, j: int) -> list[Any]:
-    layout = subject.layouts[j]
-    inner = layout.value if isinstance(layout, Maybe) else layout
+    inner = subject.held(j)
     kinds: dict[Any, str] = {Real: "real numbers", Count: "whole numbers", Labels: "labels", Anything: "not modelled"}
     kind = kinds.get(type(inner), type(inner).__name__.lower())
     values = subject.present(j, subject.sample)
@@ -129,21 +130,14 @@ def _most_telling(subject: Subject, tells: np.ndarray) -> list[int]:
 def densities_section(subject: Subject) -> Markup:
     """The law of each column over its data."""
     order = _most_telling(subject, told(subject) if subject.components else np.zeros(len(subject.names)))
-    pictures, left_out = [], []
-    for j in order[:MAX_PICTURES]:
-        try:
-            pictures.append(_density(subject, j))
-        except LibraryError:
-            raise
-        except (StructureError, TypeError) as error:
-            left_out.append(f"{subject.names[j]}: {error}")
-    more = note(f"Pictures of {MAX_PICTURES} columns, those that tell most; {len(order) - MAX_PICTURES} more are not drawn.")
-    parts = [
-        Markup(f'<div class="pictures">{"".join(pictures)}</div>'),
-        items(left_out) if left_out else "",
-        more * (len(order) > MAX_PICTURES),
+    drawn = [j for j in order if isinstance(subject.held(j), (*NUMBERS, Labels))]
+    pictures = "".join(_density(subject, j) for j in drawn[:MAX_PICTURES])
+    others = [subject.names[j] for j in order if j not in drawn]
+    said = [
+        note(f"The {MAX_PICTURES} columns that tell most of {len(drawn)}.") if len(drawn) > MAX_PICTURES else "",
+        note(f"Not drawn, as they hold no single numbers or labels: {', '.join(others)}.") if others else "",
     ]
-    return Markup("".join(parts))
+    return Markup(f'<div class="pictures">{pictures}</div>{"".join(said)}')
 
 
 def _density(subject: Subject, j: int) -> Markup:
@@ -198,7 +192,7 @@ def _cells_of(subject: Subject, i: int) -> list[Entry]:
 def _as_in_data(value: Any, missing: bool) -> Entry:
     if missing:
         return Entry(Markup('<span class="note">missing</span>'))
-    return Entry(value, f"{value:.10g}" if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else None)
+    return Entry(value, f"{value:.10g}" if written_as_number(value) else nested_in_short(value))
 
 
 def uncertain_section(subject: Subject) -> Markup:

@@ -52,6 +52,11 @@ class Subject:
             return list(layout.values)
         return [Real(layout.label)] * len(self.names) if isinstance(layout, Vector) else [layout]
 
+    def held(self, j: int) -> Any:
+        """What a column holds where it is not missing."""
+        layout = self.layouts[j]
+        return layout.value if isinstance(layout, Maybe) else layout
+
     @cached_property
     def missing(self) -> list[np.ndarray]:
         """Of each column, which rows lack it."""

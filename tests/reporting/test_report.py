@@ -14,7 +14,7 @@ import pytest
 
 import dmlcore
 from dmlcore.base.errors import DataError, StructureError
-from dmlcore.reporting.markup import number
+from dmlcore.reporting.markup import nested_in_short, number
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.profiles import entropy_of, in_words, told
 from dmlcore.reporting.subject import Subject
@@ -191,6 +191,13 @@ def test_reports_of_vectors_and_of_lists() -> None:
     parts = [SequenceDistribution(CategoricalDistribution({"a": p, "b": 1 - p}), PoissonDistribution(4.0)) for p in (0.1, 0.8)]
     lists = MixtureDistribution(parts, [0.5, 0.5])
     Nesting(dmlcore.report(lists, lists.sample(20, rng=1)))
+
+
+def test_nested_records_are_written_entry_by_entry() -> None:
+    place = CompositeDistribution({"lat": GaussianDistribution(1.0, 4.0), "lon": PoissonDistribution(9.0)})
+    assert in_words(place).replace("\u00a0", " ") == "lat 1 ± 2, lon 9 ± 3"
+    assert nested_in_short({"lat": 1.23456, "tags": ["a", 2]}) == "lat 1.235, tags (a, 2)"
+    assert nested_in_short("a") is None
 
 
 def test_what_cannot_be_reported_is_named() -> None:
