@@ -56,7 +56,7 @@ def columns_section(subject: Subject) -> Markup:
     rows = [_column_row(subject, j) for j in range(len(subject.names))]
     heads = ["column", "holds", "missing", "distinct", "least", "median", "largest", "most frequent"]
     proposal: Any = subject.proposal
-    proposed = "" if proposal is None else f"<h3>What was proposed, and why</h3>{proposal._repr_html_()}"
+    proposed = "" if proposal is None else f'<h3>What was proposed, and why</h3><div class="scroll">{proposal._repr_html_()}</div>'
     return Markup(grid_of(heads, rows) + _looked_at(subject) + proposed)
 
 
