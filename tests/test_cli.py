@@ -231,3 +231,16 @@ def test_it_runs_as_a_module_and_survives_a_closed_pipe() -> None:
 
 
 ROOT = Path(dmlcore.__file__).resolve().parent.parent
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.usefixtures("folder")
+def test_pipes_and_devices_are_written_to_and_not_replaced() -> None:
+    os.mkfifo("pipe.csv")
+    reader = os.open("pipe.csv", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("sample model.json -n 2 -o pipe.csv") == 0
+        assert os.read(reader, 12) == b'"age","city"'
+    finally:
+        os.close(reader)
+    assert Path("pipe.csv").is_fifo()
