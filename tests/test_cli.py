@@ -77,6 +77,13 @@ def test_from_a_table_to_a_model_to_answers(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.usefixtures("folder")
+def test_without_an_estimator_a_model_is_proposed() -> None:
+    assert run("fit t.csv -o fitted.json --components 2 --seed 1 --report fitted.html") == 0
+    assert dmlcore.load("fitted.json").num_components == 2
+    assert "What was proposed" in Path("fitted.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("folder")
 def test_scores_are_those_of_the_model(capsys: pytest.CaptureFixture[str]) -> None:
     table = dmlcore.read("t.csv")
     log = MODEL.seq_log_density(table)
@@ -224,3 +231,16 @@ def test_it_runs_as_a_module_and_survives_a_closed_pipe() -> None:
 
 
 ROOT = Path(dmlcore.__file__).resolve().parent.parent
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.usefixtures("folder")
+def test_pipes_and_devices_are_written_to_and_not_replaced() -> None:
+    os.mkfifo("pipe.csv")
+    reader = os.open("pipe.csv", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("sample model.json -n 2 -o pipe.csv") == 0
+        assert os.read(reader, 12) == b'"age","city"'
+    finally:
+        os.close(reader)
+    assert Path("pipe.csv").is_fifo()

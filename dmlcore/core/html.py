@@ -7,7 +7,7 @@ from typing import Any
 
 from dmlcore.core.declared import Declared
 from dmlcore.core.tree import Outline, headline, outline
-from dmlcore.core.words import side_by_side
+from dmlcore.core.words import components_beside
 
 OPEN_LEVELS = 3  # levels that are open at first
 INDENT = "margin-left:1.3em"
@@ -17,7 +17,7 @@ BOX = "font-family:ui-monospace,monospace;font-size:90%;line-height:1.5"
 def html(node: Declared) -> str:
     """A distribution or an estimator as nested `<details>`, of the same bounded size as `tree`; of a mixture of records the components
     side by side above it, and the tree closed."""
-    table = side_by_side(node) if hasattr(node, "log_density") else None
+    table = components_beside(node) if hasattr(node, "log_density") else None
     inside = "" if table is None else _table(*table)
     tree = _node(outline(node), 0 if table is None else OPEN_LEVELS)
     return f'<div style="{BOX}"><div style="opacity:0.7">{escape(headline(node))}</div>{inside}{tree}</div>'

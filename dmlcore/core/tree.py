@@ -18,7 +18,7 @@ MAX_CHILDREN = 12  # of one node
 MAX_ENTRIES = 6  # of one table of labels
 MAX_NUMBERS = 36  # of one array
 MAX_TEXT = 60  # of one label or setting
-NAMES = ("name", "field_names")  # shown where what they name stands
+NAMING = ("name", "field_names")  # shown where what they name stands
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _parameters(node: Any) -> tuple[tuple[str, str], ...]:
     children = dict(node._child_fields)
     out = []
     for field, value in node.fields().items():
-        hidden = field in NAMES or field in children or isinstance(value, Declared) or (field == "w" and _is_mixture(node))
+        hidden = field in NAMING or field in children or isinstance(value, Declared) or (field == "w" and _is_mixture(node))
         if not hidden and not same(value, defaults[field]):
             out.append((field, shown(value)))
     return tuple(out)

@@ -12,31 +12,50 @@ from dmlcore.core.tree import MAX_TEXT, outline
 from dmlcore.data.layouts import Count, Fields, Labels, Real
 
 TOP = 3  # labels that stand for a law of labels
+ENTRIES = 6  # of a record or a vector
 MANY_COMPONENTS, MANY_FIELDS = 12, 40  # that stand side by side: the heaviest, the first
 
 
 def in_words(law: Any) -> str:
-    """A law of one value: mean ± standard deviation, or the most probable labels; how often it is missing, if it says."""
-    if law is None:
-        return "no law of its own"
+    """A law in a few words: mean ± standard deviation, or the most probable labels; how often it is missing, if it says. Of a record entry
+    by entry."""
     inner, marks = present(law)
-    gone = 1 - share_present(law) if marks else 0.0
-    return _values_in_words(inner) + (f"; {percent(gone)} missing" if gone >= 5e-4 else "")
+    return values_in_words(inner) + missing_in_words(1 - share_present(law) if marks else 0.0)
 
 
-def _values_in_words(law: Any) -> str:
+def missing_in_words(share: float) -> str:
+    """How often a value is missing, where it is."""
+    return f"; {percent(share)} missing" if share >= 5e-4 else ""
+
+
+def values_in_words(law: Any) -> str:
+    """The law of values that are there."""
     if isinstance(law.layout, (Real, Count)) and has(law, HasMean) and has(law, HasVariance):
-        mean, variance = float(law.mean()), float(law.variance())
-        return f"{number(mean)} ± {number(variance**0.5, 3)}"
+        return mean_and_deviation(float(law.mean()), float(law.variance()) ** 0.5)
     if isinstance(law.layout, Labels) and has(law, HasProbabilities):
         shares = sorted(law.probabilities().items(), key=lambda pair: -pair[1])
-        named = ", ".join(f"{label} {percent(p)}" for label, p in shares[:TOP] if p >= 5e-4)
+        named = ", ".join(label_and_share(label, p) for label, p in shares[:TOP] if p >= 5e-4)
         return named + (", …" if len(shares) > TOP and sum(p for _, p in shares[:TOP]) < 0.995 else "")
-    shown = outline(law, 1)
-    return " ".join([shown.family, *(f"{field} {text}" for field, text in shown.parameters)])
+    if isinstance(law.layout, Fields) and is_record(law):
+        each = [f"{law.layout.place(j)} {in_words(child)}" for j, child in enumerate(law.children()[:ENTRIES])]
+        return ", ".join(each) + (", …" if len(law.children()) > ENTRIES else "")
+    shown = outline(law, 1 + TOP)
+    own = " ".join([shown.family, *(f"{field} {text}" for field, text in shown.parameters)])
+    below = [f"{child.place} {child.family} {', '.join(text for _, text in child.parameters)}".strip() for child in shown.children]
+    return f"{own}: {'; '.join(below)}" if below and not has(law, Mixing) else own
 
 
-def side_by_side(model: Any) -> tuple[list[str], list[list[str]]] | None:
+def mean_and_deviation(mean: float, deviation: float) -> str:
+    """Two numbers that stay in one line."""
+    return f"{number(mean)}\u00a0±\u00a0{number(deviation, 3)}"
+
+
+def label_and_share(label: Any, share: float) -> str:
+    """A label and how often it is there, which stay in one line."""
+    return f"{label}\u00a0{percent(share)}"
+
+
+def components_beside(model: Any) -> tuple[list[str], list[list[str]]] | None:
     """The components of a mixture of records as a table: a head, and a line for each field. The heaviest come first. None of others."""
     if not has(model, Mixing) or not all(isinstance(law.layout, Fields) and is_record(law) for law in model.components):
         return None
@@ -81,7 +100,7 @@ def share_present(law: Any) -> float:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number to so many significant digits, with commas in thousands; whole numbers below ten million in full."""
+    """A number to so many significant digits, with commas from 10,000 on; whole numbers below ten million in full."""
     value = float(value)
     if not math.isfinite(value):
         return "" if math.isnan(value) else "∞" if value > 0 else "−∞"
@@ -90,9 +109,8 @@ def number(value: float, digits: int = 4) -> str:
     size = math.floor(math.log10(abs(value)))
     if not -4 <= size < 7:
         return f"{value:.{digits - 1}e}".replace("-", "−")
-    if value == round(value):
-        return f"{value:,.0f}".replace("-", "−")
-    return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
+    decimals = 0 if value == round(value) else max(0, digits - 1 - size)
+    return format(value, f"{',' if size > 3 else ''}.{decimals}f").replace("-", "−")
 
 
 def percent(share: float) -> str:

@@ -23,7 +23,7 @@ from dmlcore.selection.sweep import FIRST_STARTS, Selection, select
 COMPONENTS_LOOKED_AT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32)  # as long as more are better
 PATIENCE = 3  # numbers of components in a row that may be worse than the best
 FOLDS = 3  # where AIC and BIC disagree
-SURE = 2.0  # standard errors by which the number that AIC takes must then predict better
+CLEARLY = 2.0  # standard errors by which the number that AIC takes must then predict better
 
 
 def fit(
@@ -37,8 +37,8 @@ def fit(
 ) -> Fit:
     """Maximum likelihood (or maximum a posteriori, where estimators have pseudo-counts) by EM; of a model that is proposed, without one.
 
-    estimator: what to fit. Without one, data are a table (a frame, a file, an array, a list of tuples or dictionaries): `dmlcore.propose` looks
-    for a family for each column, and a mixture of records of these is fitted. A `Proposal` stands for the model that it proposes.
+    estimator: what to fit. Without one, data are a table (a frame, a file, an array, a list of tuples or dictionaries): `dmlcore.propose`
+    looks for a family for each column, and a mixture of records of these is fitted. A `Proposal` stands for the model that it proposes.
     components, of a model that is proposed: how many, or "auto" (the default): as many as the criterion chooses (see `dmlcore.select`).
     criterion: without one, BIC chooses; where AIC would take another number, it must predict rows held out clearly better.
     The record carries the proposal, and in it the table of the choice (`Fit.proposal.selection`).
@@ -70,7 +70,7 @@ def _chosen(proposal: Proposal, data: Any, criterion: str | None, **options: Any
     (fewer, w), (more, _) = (held_out_logs(data, proposal.mixture(found.values[i]), folds=FOLDS, rng=seed, **refits) for i in pair)
     with np.errstate(invalid="ignore"):  # of rows without density under both
         gain = w * (more - fewer)
-    return replace(found, best_index=other) if gain.sum() > SURE * np.sqrt((gain**2).sum()) else found
+    return replace(found, best_index=other) if gain.sum() > CLEARLY * np.sqrt((gain**2).sum()) else found
 
 
 def _with_options_of(lower: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from dmlcore.core.words import number, percent
 
 LONGEST_CELL = 60  # letters of one cell
+SHORT_CELL = 28  # letters that stay in one line
 
 
 class Markup(str):
@@ -33,15 +34,15 @@ def written_value(value: Any) -> Markup:
     """A value as it stands in a cell or a sentence."""
     if isinstance(value, Markup):
         return value
-    if _is_number(value):
+    if written_as_number(value):
         return Markup(number(value))
     text = "" if value is None else str(value)
     return Markup(html.escape(text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"))
 
 
 def share_entry(share: float) -> Entry:
-    """A share in percent, as a cell that sorts as a number; empty where it is zero."""
-    return Entry(float(share), percent(share) if share else "")
+    """A share in percent, as a cell that sorts as a number."""
+    return Entry(float(share), percent(share))
 
 
 def paragraph(*parts: Any) -> Markup:
@@ -66,7 +67,7 @@ def items(parts: Iterable[Any]) -> Markup:
 
 def grid_of(heads: Sequence[Any], rows: Sequence[Sequence[Any]], caption: str = "") -> Markup:
     """A table that can be sorted by each of its columns. Columns with numbers stand to the right."""
-    right = [any(_is_number(_bare(row[j])) for row in rows) for j in range(len(heads))]
+    right = [any(written_as_number(_bare(row[j])) for row in rows) for j in range(len(heads))]
     head = "".join(_cell("th", name, to_right, ' scope="col"') for name, to_right in zip(heads, right, strict=True))
     body = "".join("<tr>" + "".join(_cell("td", v, r) for v, r in zip(row, right, strict=True)) + "</tr>" for row in rows)
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
@@ -79,7 +80,9 @@ def _cell(tag: str, value: Any, right: bool, more: str = "") -> str:
     if isinstance(value, Entry) and value.degree:
         classes.append(f"odd{min(value.degree, 3)}")
         more += f' title="{html.escape(value.why, quote=True)}"' if value.why else ""
-    if tag == "td" and _is_number(bare):
+    if isinstance(bare, str) and not isinstance(bare, Markup) and len(bare) <= SHORT_CELL:
+        classes.append("short")
+    if tag == "td" and written_as_number(bare):
         more += f' data-value="{float(bare)!r}"'
     named = f' class="{" ".join(classes)}"' if classes else ""
     return f"<{tag}{named}{more}>{written_value(bare if text is None else text)}</{tag}>"
@@ -94,5 +97,20 @@ def _inline(part: Any) -> str:
     return html.escape(part) if isinstance(part, str) and not isinstance(part, Markup) else written_value(part)
 
 
-def _is_number(value: Any) -> bool:
+def nested_in_short(value: Any) -> str | None:
+    """Records, vectors and lists with their numbers cut to four digits; None for other values."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_part_in_short(part)}" for name, part in value.items())
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return ", ".join(map(_part_in_short, value)) or "none"
+    return None
+
+
+def _part_in_short(value: Any) -> str:
+    inner = nested_in_short(value)
+    return f"({inner})" if inner is not None else number(value) if written_as_number(value) else str(value)
+
+
+def written_as_number(value: Any) -> bool:
+    """Whether a value is a number to the reader: truth values are none."""
     return isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))

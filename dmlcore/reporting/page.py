@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dmlcore.reporting.markup import Markup
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1d1f23; --quiet: #5d636d; --paper: #ffffff; --line: #d9dce1; --band: #f4f5f7;
+:root { color-scheme: light dark; --ink: #1d1f23; --quiet: #5d636d; --paper: #ffffff; --line: #d9dce1; --band: #f4f5f7; --bar: #d1d3d7;
   --accent: #1f5fa8; --odd1: #fdf0d5; --odd2: #fbd9a5; --odd3: #f5b26b; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e7ea; --quiet: #9aa1ad; --paper: #16181c; --line: #383c44; --band: #1f2227;
+  --bar: #4b505a;
   --accent: #7fb4f0; --odd1: #3a2f1b; --odd2: #5b431a; --odd3: #875c16; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
@@ -30,7 +31,8 @@ nav a { display: inline-block; margin: 0 1.1rem 0.3rem 0; }
 .scroll { overflow-x: auto; margin: 0.9rem 0; max-width: 100%; }
 table { border-collapse: collapse; font-size: 0.9rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--quiet); padding-bottom: 0.35rem; }
-th, td { padding: 0.32rem 0.8rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th, td { padding: 0.32rem 0.8rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+th, .number, .short { white-space: nowrap; } td { min-width: 3.5rem; max-width: 20rem; }
 th:first-child, td:first-child { padding-left: 0.3rem; }
 th { font-weight: 600; border-bottom-color: var(--quiet); }
 tbody tr:hover { background: var(--band); }
@@ -46,9 +48,10 @@ svg { display: block; width: 100%; height: auto; fill: currentColor; }
 .tree { overflow-x: auto; margin: 0.9rem 0; }
 footer { margin-top: 4rem; color: var(--quiet); font-size: 0.88rem; }
 @media (max-width: 40rem) { body { padding: 1.4rem 0.9rem 3rem; } h1 { font-size: 1.5rem; } th, td { padding: 0.3rem 0.55rem; } }
-@media print { :root { --ink: #000; --quiet: #444; --paper: #fff; --line: #bbb; --band: #fff; --odd1: #f6f0e2; --odd2: #f0e0c0;
+@media print { :root { --ink: #000; --quiet: #444; --paper: #fff; --line: #bbb; --band: #fff; --bar: #ccc; --odd1: #f6f0e2; --odd2: #f0e0c0;
   --odd3: #e5c890; } body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } .scroll { overflow: visible; }
-  table { font-size: 8pt; } th, td { padding: 0.15rem 0.4rem; white-space: normal; } h2, h3, caption { break-after: avoid; }
+  table { font-size: 7.5pt; } th, td { padding: 0.15rem 0.35rem; min-width: 0; } th { white-space: normal; }
+  h2, h3, caption { break-after: avoid; }
   figure, tr { break-inside: avoid; } }
 """
 

@@ -43,7 +43,7 @@ def _of_page(text: str, name: str) -> str:
     text = re.sub(r'(?<=\bd=")[^"]+', lambda found: _thinned(found[0]), text)
     for ink in INKS:
         text = text.replace(ink, "currentColor")
-    return text.replace("#ffffff", "var(--paper)").strip()
+    return text.replace("#ffffff", "var(--paper)").replace("#d1d1d1", "var(--bar)").strip()
 
 
 def _thinned(path: str) -> str:

@@ -7,7 +7,26 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.powers import MayBeMissing, has
+from dmlcore.core.words import ENTRIES, in_words, missing_in_words, present, share_present
+from dmlcore.data.layouts import Fields, Vector
+from dmlcore.inference.condition import marginal
 from dmlcore.reporting.subject import Subject
+
+
+def law_in_words(law: Any) -> str:
+    """A law in a few words, of records and vectors of any form entry by entry."""
+    if law is None:
+        return "no law of its own"
+    inner, marks = present(law)
+    layout = inner.layout
+    if isinstance(layout, Fields):
+        places = [f"{layout.place(j)} " for j in range(len(layout.values))]
+    elif isinstance(layout, Vector):
+        places = [""] * int(layout.dim or 0)
+    else:
+        return in_words(law)
+    parts = [f"{place}{law_in_words(marginal(inner, j))}" for j, place in enumerate(places[:ENTRIES])]
+    return ", ".join(parts) + (", …" if len(places) > ENTRIES else "") + missing_in_words(1 - share_present(law) if marks else 0.0)
 
 
 def told(subject: Subject) -> np.ndarray:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from dmlcore import plot
-from dmlcore.base.errors import LibraryError, StructureError
+from dmlcore.base.errors import StructureError
 from dmlcore.core.flat import n_parameters
 from dmlcore.core.html import html
-from dmlcore.core.words import in_words
+from dmlcore.core.words import label_and_share, mean_and_deviation
 from dmlcore.data.frames import is_frame, with_only
-from dmlcore.data.layouts import Count, Labels, Maybe, Real
+from dmlcore.data.layouts import Anything, Count, Labels, Real
 from dmlcore.data.values import is_hashable
 from dmlcore.inference.compare import compare
 from dmlcore.inference.impute import impute
@@ -27,15 +27,17 @@ from dmlcore.reporting.markup import (
     bold,
     grid_of,
     items,
+    nested_in_short,
     note,
     number,
     paragraph,
     percent,
     share_entry,
+    written_as_number,
 )
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.pictures import svg
-from dmlcore.reporting.profiles import entropy_of, told
+from dmlcore.reporting.profiles import entropy_of, law_in_words, told
 from dmlcore.reporting.subject import Subject
 
 MAX_PICTURES = 24  # of columns
@@ -43,7 +45,7 @@ SHOWN_ROWS = 10  # of the most and the least typical, of uncertain ones, of fill
 TOP_LABELS = 3
 UNSURE = 0.1  # more than this left to other components is uncertain
 HEAT = (2.0, 4.0, 8.0)  # nats above the usual from which a cell is marked more and more strongly
-SYNTHETIC_ROWS = 5000
+SYNTHETIC_ROWS = 2000
 NUMBERS = (Real, Count)
 
 
@@ -55,14 +57,13 @@ def columns_section(subject: Subject) -> Markup:
     rows = [_column_row(subject, j) for j in range(len(subject.names))]
     heads = ["column", "holds", "missing", "distinct", "least", "median", "largest", "most frequent"]
     proposal: Any = subject.proposal
-    proposed = "" if proposal is None else f"<h3>What was proposed, and why</h3>{proposal._repr_html_()}"
+    proposed = "" if proposal is None else f'<h3>What was proposed, and why</h3><div class="scroll">{proposal._repr_html_()}</div>'
     return Markup(grid_of(heads, rows) + _looked_at(subject) + proposed)
 
 
 def _column_row(subject: Subject, j: int) -> list[Any]:
-    layout = subject.layouts[j]
-    inner = layout.value if isinstance(layout, Maybe) else layout
-    kinds: dict[Any, str] = {Real: "real numbers", Count: "whole numbers", Labels: "labels"}
+    inner = subject.held(j)
+    kinds: dict[Any, str] = {Real: "real numbers", Count: "whole numbers", Labels: "labels", Anything: "not modelled"}
     kind = kinds.get(type(inner), type(inner).__name__.lower())
     values = subject.present(j, subject.sample)
     distinct: Any = len(set(values)) if all(map(is_hashable, values[:1])) else ""
@@ -70,7 +71,7 @@ def _column_row(subject: Subject, j: int) -> list[Any]:
     if isinstance(inner, NUMBERS) and values:
         return [*row, *(float(q) for q in np.quantile(np.asarray(values, dtype=np.float64), [0, 0.5, 1])), ""]
     often = Counter(values).most_common(TOP_LABELS) if isinstance(inner, Labels) else []
-    return [*row, "", "", "", ", ".join(f"{label} {percent(count / len(values))}" for label, count in often)]
+    return [*row, "", "", "", ", ".join(label_and_share(label, count / len(values)) for label, count in often)]
 
 
 def _looked_at(subject: Subject) -> Markup:
@@ -89,7 +90,8 @@ def number_section(subject: Subject) -> Markup:
         bold(f"{K} components") if K else bold("One law for all rows"), ": the model ", "is a mixture." if K else "is no mixture."
     )
     if selection is None:
-        return Markup(head + note("The number was given: the model comes without a record of a choice among several."))
+        alone = "A model alone does not say how its number of components was chosen; what fit or select returned does."
+        return Markup(head + note(alone if subject.fit is None else "The number was given."))
     chosen = paragraph("Of ", len(selection.values), " candidates, ", bold(selection.value), f" has the best {selection.criterion}.")
     heads = list(selection.rows[0])
     rows: Any = [[Entry(row[head], degree=2 * (i == selection.best_index)) for head in heads] for i, row in enumerate(selection.rows)]
@@ -100,19 +102,18 @@ def number_section(subject: Subject) -> Markup:
 def difference_section(subject: Subject) -> Markup:
     """The components side by side, the columns that tell most first."""
     if not subject.components:
-        laws = [[bold(name), in_words(law)] for name, law in zip(subject.names, subject.totals, strict=True)]
+        laws = [[bold(subject.names[j]), law_in_words(subject.totals[j])] for j in subject.modelled]
         return grid_of(["column", "law"], laws)
     tells, there = told(subject), entropy_of(subject.w)
-    order = np.argsort(-np.nan_to_num(tells, nan=-1.0), kind="stable")
     shares = [Markup(f"{name}<br>{percent(w)}") for name, w in zip(subject.component_names, subject.w, strict=True)]
     rows: Any = [
         [
             bold(subject.names[j]),
             Entry(float(tells[j]), percent(min(tells[j] / there, 1.0))),
-            *(in_words(laws[j]) for laws in subject.laws),
-            in_words(subject.totals[j]),
+            *(law_in_words(laws[j]) for laws in subject.laws),
+            law_in_words(subject.totals[j]),
         ]
-        for j in order.tolist()
+        for j in _most_telling(subject, tells)
     ]
     said = note(
         "tells: how much of what there is to know about the component of a row this column alone tells (mutual information of column and "
@@ -122,32 +123,26 @@ def difference_section(subject: Subject) -> Markup:
     return Markup(said + grid_of(["column", "tells", *shares, "all"], rows))
 
 
+def _most_telling(subject: Subject, tells: np.ndarray) -> list[int]:
+    """The columns that have a law, those that tell most first."""
+    return sorted(subject.modelled, key=lambda j: -np.nan_to_num(tells[j], nan=-1.0))
+
+
 def densities_section(subject: Subject) -> Markup:
     """The law of each column over its data."""
-    tells = told(subject) if subject.components else np.zeros(len(subject.names))
-    order = np.argsort(-np.nan_to_num(tells, nan=-1.0), kind="stable").tolist()
-    pictures, left_out = [], []
-    for j in order[:MAX_PICTURES]:
-        try:
-            pictures.append(_density(subject, j))
-        except LibraryError:
-            raise
-        except (StructureError, TypeError) as error:
-            left_out.append(f"{subject.names[j]}: {error}")
-    more = note(f"Pictures of {MAX_PICTURES} columns, those that tell most; {len(order) - MAX_PICTURES} more are not drawn.")
-    parts = [
-        Markup(f'<div class="pictures">{"".join(pictures)}</div>'),
-        items(left_out) if left_out else "",
-        more * (len(order) > MAX_PICTURES),
+    order = _most_telling(subject, told(subject) if subject.components else np.zeros(len(subject.names)))
+    drawn = [j for j in order if isinstance(subject.held(j), (*NUMBERS, Labels))]
+    pictures = "".join(_density(subject, j) for j in drawn[:MAX_PICTURES])
+    others = [subject.names[j] for j in order if j not in drawn]
+    said = [
+        note(f"The {MAX_PICTURES} columns that tell most of {len(drawn)}.") if len(drawn) > MAX_PICTURES else "",
+        note(f"Not drawn, as they hold no single numbers or labels: {', '.join(others)}.") if others else "",
     ]
-    return Markup("".join(parts))
+    return Markup(f'<div class="pictures">{pictures}</div>{"".join(said)}')
 
 
 def _density(subject: Subject, j: int) -> Markup:
-    law = subject.totals[j]
-    if law is None:
-        raise StructureError("has no law of its own under the model")
-    return svg(lambda ax: plot.density(law, subject.present(j, subject.sample), label=subject.names[j], ax=ax), where="")
+    return svg(lambda ax: plot.density(subject.totals[j], subject.present(j, subject.sample), label=subject.names[j], ax=ax), where="")
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
@@ -160,8 +155,9 @@ def rows_section(subject: Subject) -> Markup:
     try:
         excess = oddness.excess(least)
         said = (
-            "Rows of lowest log density, in nats. Entry cells are odd: their surprise, minus the log density of the cell given the rest of "
-            "its row, is that many nats above what it is for this column on average. Rows are counted from 0."
+            "The log density of a row is set against the average of rows that lack the same cells. Marked cells are odd: their surprise, "
+            "minus the log density of the cell given the rest of its row, is that many nats above what it is for this column on average. "
+            "Rows are counted from 0."
         )
     except StructureError as error:
         excess, said = np.zeros((len(least), len(subject.names))), f"Cells have no surprise of their own: {error}"
@@ -179,7 +175,7 @@ def rows_section(subject: Subject) -> Markup:
 def _odd(subject: Subject, excess: np.ndarray) -> str:
     """The two cells that are oddest."""
     worst = [j for j in np.argsort(-excess, kind="stable")[:2].tolist() if excess[j] >= HEAT[0]]
-    return "; ".join(f"{subject.names[j]} +{number(excess[j], 3)}" for j in worst) or "no single cell"
+    return "; ".join(f"{subject.names[j]}\u00a0+{number(excess[j], 3)}" for j in worst) or "no single cell"
 
 
 def _marked(subject: Subject, i: int, excess: np.ndarray) -> list[Entry]:
@@ -197,7 +193,7 @@ def _cells_of(subject: Subject, i: int) -> list[Entry]:
 def _as_in_data(value: Any, missing: bool) -> Entry:
     if missing:
         return Entry(Markup('<span class="note">missing</span>'))
-    return Entry(value, f"{value:.10g}" if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else None)
+    return Entry(value, f"{value:.10g}" if written_as_number(value) else nested_in_short(value))
 
 
 def uncertain_section(subject: Subject) -> Markup:
@@ -249,7 +245,8 @@ def fit_section(subject: Subject) -> Markup:
     if fit.starts:
         facts.append(f"{len(fit.starts)} starts; {fit.reached} of the {fit.ended} that ran to their end came to the best optimum found")
     facts += [str(event) for event in fit.events[:SHOWN_ROWS]]
-    picture = svg(lambda ax: plot.history(fit, ax=ax)) if fit.iterations > 0 else ""
+    moved = len(set(fit.history)) > 1
+    picture = svg(lambda ax: plot.history(fit, remaining=True, ax=ax)) if moved else ""
     return Markup(items(facts) + picture)
 
 
@@ -331,7 +328,7 @@ def _named_cells(subject: Subject, row: Any) -> Mapping[str, Any]:
 
 
 def _side(kind: str, side: tuple[Any, float]) -> str:
-    return f"{side[0]} {percent(side[1])}" if kind == "label" else f"{number(side[0])} ± {number(side[1], 3)}"
+    return label_and_share(*side) if kind == "label" else mean_and_deviation(*side)
 
 
 def _rows(subject: Subject, rows: np.ndarray) -> list[Any]:

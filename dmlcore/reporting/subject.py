@@ -12,15 +12,15 @@ from dmlcore.base.errors import DataError, DmlcoreError, StructureError
 from dmlcore.core.partial import UNKNOWN, Known, ObservedRows, Parts, given
 from dmlcore.core.powers import Mixing, has
 from dmlcore.data.encoded import encode
-from dmlcore.data.layouts import Fields, Maybe, Real, Vector
-from dmlcore.data.values import is_missing
+from dmlcore.data.layouts import Anything, Fields, Maybe, Real, Vector
 from dmlcore.fitting.record import Fit
+from dmlcore.inference.cells import gaps
 from dmlcore.inference.condition import marginal
 from dmlcore.inference.tables import Table
 from dmlcore.plot.axes import component_names
 from dmlcore.selection.sweep import Selection
 
-LOOKED_AT = 20_000  # looked at for pictures and profiles; of more, evenly spaced ones
+ROWS_SHOWN = 20_000  # looked at for pictures and profiles; of more, evenly spaced ones
 BLOCK = 20_000  # rows scored at once
 
 
@@ -52,15 +52,20 @@ class Subject:
             return list(layout.values)
         return [Real(layout.label)] * len(self.names) if isinstance(layout, Vector) else [layout]
 
+    def held(self, j: int) -> Any:
+        """What a column holds where it is not missing."""
+        layout = self.layouts[j]
+        return layout.value if isinstance(layout, Maybe) else layout
+
     @cached_property
     def missing(self) -> list[np.ndarray]:
         """Of each column, which rows lack it."""
-        return [np.fromiter(map(is_missing, column), dtype=bool, count=self.n) for column in self.columns]
+        return [np.logical_or(*gaps(column)) for column in self.columns]
 
     @cached_property
     def sample(self) -> np.ndarray:
         """Rows that stand for all: all of them, or evenly spaced ones."""
-        return np.unique(np.linspace(0, self.n - 1, min(self.n, LOOKED_AT)).astype(np.intp))
+        return np.unique(np.linspace(0, self.n - 1, min(self.n, ROWS_SHOWN)).astype(np.intp))
 
     def values(self, j: int, rows: np.ndarray) -> Any:
         """Values of a column in some rows."""
@@ -99,9 +104,16 @@ class Subject:
         """The law of each column under the whole model; None where it has no form."""
         return [self._law(self.model, j) for j in range(len(self.names))]
 
+    @cached_property
+    def modelled(self) -> list[int]:
+        """The columns that have a law."""
+        return [j for j, law in enumerate(self.totals) if law is not None]
+
     def _law(self, law: Any, j: int) -> Any:
         if self.table.single:
             return law
+        if isinstance(self.layouts[j], Anything):
+            return None
         try:
             return marginal(law, j)
         except DmlcoreError:

@@ -13,7 +13,7 @@ from dmlcore.core.declared import name, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.html import html
 from dmlcore.core.tree import outline, shown, tree
-from dmlcore.core.words import side_by_side
+from dmlcore.core.words import components_beside
 from dmlcore.stats import (
     CategoricalDistribution,
     CompositeDistribution,
@@ -200,13 +200,14 @@ def test_components_of_records_stand_side_by_side() -> None:
         return CompositeDistribution({"size": GaussianDistribution(mean, 4.0), "kind": kind})
 
     model = MixtureDistribution([law(1.0, 0.25), law(1234.5, 1.0)], [0.3, 0.7])
-    head, lines = side_by_side(model) or ([], [])
+    head, lines = components_beside(model) or ([], [])
     assert head == ["", "component 1: 70%", "component 0: 30%"]
-    assert lines == [["size", "1,234 ± 2", "1 ± 2"], ["kind", "a 100%; 10.0% missing", "b 75%, a 25%; 10.0% missing"]]
+    plain = [[text.replace("\u00a0", " ") for text in line] for line in lines]
+    assert plain == [["size", "1234 ± 2", "1 ± 2"], ["kind", "a 100%; 10.0% missing", "b 75%, a 25%; 10.0% missing"]]
     page = Reader(model._repr_html_())
-    assert "1,234 ± 2" in page.text
+    assert "1234\u00a0±\u00a02" in page.text
     assert "table" in page.tags
-    assert side_by_side(MixtureDistribution([GaussianDistribution(0.0, 1.0)] * 2, [0.5, 0.5])) is None
+    assert components_beside(MixtureDistribution([GaussianDistribution(0.0, 1.0)] * 2, [0.5, 0.5])) is None
     record = fit([{"size": 1.0 + i % 7, "kind": "ab"[i % 2]} for i in range(40)], MixtureEstimator([law(1.0, 0.5).estimator()] * 2), rng=0)
     shown = Reader(record._repr_html_())
     assert record.message in shown.text

@@ -14,9 +14,10 @@ import pytest
 
 import dmlcore
 from dmlcore.base.errors import DataError, StructureError
-from dmlcore.core.words import in_words, number
+from dmlcore.core.words import number
+from dmlcore.reporting.markup import nested_in_short
 from dmlcore.reporting.oddness import Oddness
-from dmlcore.reporting.profiles import entropy_of, told
+from dmlcore.reporting.profiles import entropy_of, law_in_words, told
 from dmlcore.reporting.subject import Subject
 from dmlcore.stats import (
     CategoricalDistribution,
@@ -108,15 +109,34 @@ def test_a_report_is_whole_and_points_nowhere(page: Path) -> None:
     assert {link[1:] for link in seen.links if link.startswith("#")} <= set(ids)
 
 
-def test_a_browser_opens_it_without_an_error(page: Path, tmp_path: Path) -> None:
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if browser is None:
+@pytest.fixture
+def browser(tmp_path: Path) -> list[str]:
+    """A command that opens a page in chromium without a window."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
         pytest.skip("there is no chromium")
+    return [found, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0", f"--user-data-dir={tmp_path / 'own'}"]
+
+
+def test_a_browser_opens_it_without_an_error(page: Path, browser: list[str], tmp_path: Path) -> None:
     shot = tmp_path / "shot.png"
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0", f"--user-data-dir={tmp_path / 'profile'}"]
-    done = subprocess.run([browser, *options, f"--screenshot={shot}", page.as_uri()], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*browser, f"--screenshot={shot}", page.as_uri()], capture_output=True, text=True, timeout=120)
     assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert shot.stat().st_size > 10_000
+
+
+def test_a_click_on_a_head_sorts_its_table(page: Path, browser: list[str], tmp_path: Path) -> None:
+    click = "<script>document.querySelectorAll('#rows th')[1].click()</script></body>"
+    clicked = tmp_path / "clicked.html"
+    clicked.write_text(page.read_text("utf-8").replace("</body>", click + click), "utf-8")
+    done = subprocess.run([*browser, "--dump-dom", clicked.as_uri()], capture_output=True, text=True, timeout=120)
+    table = re.search(r'<section id="rows">.*?</table>', done.stdout, re.DOTALL)
+    assert table
+    assert 'aria-sort="descending"' in table[0]
+    rows = re.findall(r"<tr>(<td.*?)</tr>", table[0])
+    values = [float(re.findall(r'data-value="([^"]+)"', row)[1]) for row in rows]
+    assert len(values) == 10
+    assert values == sorted(values, reverse=True)
 
 
 def test_surprise_of_a_cell_is_that_of_its_law_given_the_rest(rows: list[Any]) -> None:
@@ -174,6 +194,13 @@ def test_reports_of_vectors_and_of_lists() -> None:
     Nesting(dmlcore.report(lists, lists.sample(20, rng=1)))
 
 
+def test_nested_records_are_written_entry_by_entry() -> None:
+    place = CompositeDistribution({"lat": GaussianDistribution(1.0, 4.0), "lon": PoissonDistribution(9.0)})
+    assert law_in_words(place).replace("\u00a0", " ") == "lat 1 ± 2, lon 9 ± 3"
+    assert nested_in_short({"lat": 1.23456, "tags": ["a", 2]}) == "lat 1.235, tags (a, 2)"
+    assert nested_in_short("a") is None
+
+
 def test_what_cannot_be_reported_is_named() -> None:
     with pytest.raises(DataError, match="at least one row"):
         dmlcore.report(MODEL, [])
@@ -183,7 +210,17 @@ def test_what_cannot_be_reported_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(3.14159, "3.142"), (41234.0, "41,234"), (-0.012346, "−0.01235"), (1e-7, "1.000e−07"), (float("nan"), ""), (0, "0"), (-np.inf, "−∞")],
+    [
+        (3.14159, "3.142"),
+        (41234.0, "41,234"),
+        (2008.0, "2008"),
+        (2008.123, "2008"),
+        (-0.012346, "−0.01235"),
+        (1e-7, "1.000e−07"),
+        (float("nan"), ""),
+        (0, "0"),
+        (-np.inf, "−∞"),
+    ],
 )
 def test_numbers_have_four_digits(value: float, text: str) -> None:
     assert number(value) == text
@@ -191,5 +228,6 @@ def test_numbers_have_four_digits(value: float, text: str) -> None:
 
 def test_laws_in_words() -> None:
     law = OptionalDistribution(GaussianDistribution(38.8, 7.29), 0.03)
-    assert in_words(law) == "38.80 ± 2.70; 3.0% missing"
-    assert in_words(CategoricalDistribution({"a": 0.5, "b": 0.3, "c": 0.1, "d": 0.1})) == "a 50%, b 30%, c 10%, …"
+    assert law_in_words(law).replace("\u00a0", " ") == "38.80 ± 2.70; 3.0% missing"
+    labels = CategoricalDistribution({"a": 0.5, "b": 0.3, "c": 0.1, "d": 0.1})
+    assert law_in_words(labels).replace("\u00a0", " ") == "a 50%, b 30%, c 10%, …"

@@ -35,6 +35,7 @@ class NamedFields:
         super().__post_init__()  # type: ignore[misc]
 
     def validate(self: Any) -> None:
+        """Checks that names are different texts; raises `ParameterError`."""
         names, count = self.field_names, len(self.children())
         if names is not None and not (len(names) == count == len(set(names)) and all(isinstance(name, str) for name in names)):
             raise ParameterError(f"{type(self).__name__}: field_names must be {count} different texts, one for each field, got {names!r}")
