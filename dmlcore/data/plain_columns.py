@@ -68,6 +68,7 @@ class Factor(PlainColumn):
 
     @property
     def missing(self) -> np.ndarray:  # type: ignore[override]
+        """Which rows hold none, `(n,)`."""
         return self.codes < 0
 
     def _objects(self) -> np.ndarray:
