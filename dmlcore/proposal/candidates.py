@@ -81,9 +81,9 @@ def _for_whole_numbers(x: np.ndarray) -> Iterator[Alternative]:
         ends = max(low - beyond, min(low, 0)), high + beyond
         yield Alternative("integer categorical", IntegerCategoricalEstimator(*ends, PSEUDO_COUNT), size - 1)
     if wide and low <= WIDE:
-        yield from (
-            one for one in _for_reals(x) if low != 0 or one.label != "exponential"
-        )  # its density at zero counts half of an interval
+        for one in _for_reals(x):
+            if low != 0 or one.label != "exponential":  # its density at zero says nothing of an interval around it
+                yield one
 
 
 def _trials(x: np.ndarray) -> int:
