@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from dmlcore.inference.synthesise import synthesise
     from dmlcore.inference.uncertainty import profile_interval, standard_errors
     from dmlcore.io import from_json, load, save, to_json
-    from dmlcore.proposal import Proposal, propose
     from dmlcore.proposal.fitting import fit
+    from dmlcore.proposal.proposing import propose
+    from dmlcore.proposal.result import Proposal
     from dmlcore.regression.model import MixtureRegression
     from dmlcore.reporting.report import report
     from dmlcore.selection import aic, bic, icl, likelihood_ratio_test, ordered, select
@@ -41,8 +42,9 @@ else:
             "dmlcore.inference.synthesise": "synthesise",
             "dmlcore.inference.uncertainty": "profile_interval standard_errors",
             "dmlcore.io": "from_json load save to_json",
-            "dmlcore.proposal": "Proposal propose",
             "dmlcore.proposal.fitting": "fit",
+            "dmlcore.proposal.proposing": "propose",
+            "dmlcore.proposal.result": "Proposal",
             "dmlcore.regression.model": "MixtureRegression",
             "dmlcore.reporting.report": "report",
             "dmlcore.selection": "aic bic icl likelihood_ratio_test ordered select",

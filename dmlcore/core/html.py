@@ -7,6 +7,7 @@ from typing import Any
 
 from dmlcore.core.declared import Declared
 from dmlcore.core.tree import Outline, headline, outline
+from dmlcore.core.words import side_by_side
 
 OPEN_LEVELS = 3  # levels that are open at first
 INDENT = "margin-left:1.3em"
@@ -14,8 +15,22 @@ BOX = "font-family:ui-monospace,monospace;font-size:90%;line-height:1.5"
 
 
 def html(node: Declared) -> str:
-    """A distribution or an estimator as nested `<details>`, of the same bounded size as `tree`."""
-    return f'<div style="{BOX}"><div style="opacity:0.7">{escape(headline(node))}</div>{_node(outline(node), 0)}</div>'
+    """A distribution or an estimator as nested `<details>`, of the same bounded size as `tree`; of a mixture of records the components
+    side by side above it, and the tree closed."""
+    table = side_by_side(node) if hasattr(node, "log_density") else None
+    inside = "" if table is None else _table(*table)
+    tree = _node(outline(node), 0 if table is None else OPEN_LEVELS)
+    return f'<div style="{BOX}"><div style="opacity:0.7">{escape(headline(node))}</div>{inside}{tree}</div>'
+
+
+def _table(head: list[str], lines: list[list[str]]) -> str:
+    cells = "".join(f"<th style='text-align:left'>{escape(text)}</th>" for text in head)
+    rows = "".join(f"<tr><th style='text-align:left'>{escape(line[0])}</th>{_cells(line[1:])}</tr>" for line in lines)
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cells(texts: list[str]) -> str:
+    return "".join(f"<td style='text-align:left'>{escape(text)}</td>" for text in texts)
 
 
 def _node(node: Outline, level: int) -> str:

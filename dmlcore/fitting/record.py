@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
+from dmlcore.core.text_tables import as_html
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.stopping import noise
 
@@ -64,6 +66,13 @@ class Fit:
         if self.assign != "soft":
             head += f", assign={self.assign!r}"
         return f"Fit({head}, message={self.message!r}, events={self.events!r}, model={self.model!r})"
+
+    def _repr_html_(self) -> str:
+        agreed = f"{self.reached} of {self.ended} starts" if self.starts else ""
+        head = {"log likelihood": self.log_likelihood, "status": self.status, "steps": self.iterations, "agreed": agreed, "rows": self.rows}
+        events = "".join(f"<li>{escape(event)}</li>" for event in self.events)
+        model = self.model._repr_html_() if hasattr(self.model, "_repr_html_") else ""
+        return f"{as_html([head | {'seconds': self.seconds}], self.message)}<ul>{events}</ul>{model}"
 
     @property
     def log_likelihood(self) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import as_values
 from dmlcore.core.partial import field_position
-from dmlcore.core.powers import MayBeMissing, has
+from dmlcore.core.words import present
 from dmlcore.data.layouts import Count, Labels, Layout, Real
 from dmlcore.data.values import is_missing
 from dmlcore.inference.condition import marginal
@@ -63,26 +63,6 @@ def density(
     ax.set(xlabel=name + note, ylabel="density" if draw is _curve else "probability")
     legend(ax)
     return ax
-
-
-def present(law: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The law of the values that are not missing, and what stands for missing."""
-    if has(law, MayBeMissing):
-        inner, missing = present(law.value_law())
-        return inner, (*missing, law.missing_value)
-    if is_mixture(law):
-        laws, missing = zip(*(present(component) for component in law.components), strict=True)
-        shares = law.w * [share_present(component) for component in law.components]
-        if any(missing) and shares.sum() > 0:
-            return law.replace(components=laws, w=shares / shares.sum()), sum(missing, ())
-    return law, ()
-
-
-def share_present(law: Any) -> float:
-    """The probability that a value is there."""
-    if has(law, MayBeMissing):
-        return (1 - (law.missing_probability() or 0.0)) * share_present(law.value_law())
-    return float(law.w @ [share_present(component) for component in law.components]) if is_mixture(law) else 1.0
 
 
 def _absent(value: Any, missing: tuple[Any, ...]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmlcore.core.estimator import Estimator
-from dmlcore.proposal.kinds import Cells, commonest
+from dmlcore.proposal.kinds import Contents, commonest
 from dmlcore.stats import (
     BinomialEstimator,
     CategoricalEstimator,
@@ -26,15 +26,15 @@ from dmlcore.stats import (
 
 SPIKE = 0.02  # the share of cells from which on one value among real ones is a spike
 WIDE = 30  # whole numbers with a range from here on may follow the law of a real
-TABLE = 100  # the widest range of a table of whole numbers
+WIDEST_TABLE = 100  # the widest range of a table of whole numbers
 PER_ENTRY = 5  # cells for each entry of a table, at least
-TRIALS = 60  # the most trials of a binomial
+MOST_TRIALS = 60  # the most trials of a binomial
 OFTEN = 5  # cells at the largest count, from which on it is taken for the number of trials
 PSEUDO_COUNT = 1.0  # spread over all entries of a table, so that none of them is impossible
 
 
 @dataclass(frozen=True)
-class Family:
+class Alternative:
     """A family that is considered: what it is called, how it is estimated, and the number of its parameters.
 
     At equal likelihoods the one with fewest parameters is chosen, and the first of those.
@@ -45,42 +45,45 @@ class Family:
     parameters: int
 
 
-def families_for(cells: Cells) -> list[Family]:
+def families_for(cells: Contents) -> list[Alternative]:
     """Those for a column. All have densities with respect to one measure, so that their likelihoods compare.
 
     Counts have probabilities. A real law for whole numbers over a wide range stands for the probability of an interval of length one
     around each, which its density is nearly. A value that many real cells share has a probability, and no law without it is considered.
     """
     if cells.kind == "label":
-        return [Family("categorical", _categorical(cells), len(set(cells.values)) - 1)]
+        return [Alternative("categorical", _categorical(cells), len(set(cells.values)) - 1)]
     return list(_for_whole_numbers(cells.values) if cells.kind == "whole" else _for_reals(cells.values))
 
 
-def _categorical(cells: Cells) -> Estimator:
+def _categorical(cells: Contents) -> Estimator:
     unused = None if cells.levels is None else set(cells.levels) - set(cells.values)
     spread = dict.fromkeys(cells.levels or (), 1.0) if unused else None
     return CategoricalEstimator(PSEUDO_COUNT, spread, default_value=True)
 
 
-def _for_whole_numbers(x: np.ndarray) -> Iterator[Family]:
+def _for_whole_numbers(x: np.ndarray) -> Iterator[Alternative]:
     low, high = int(x.min()), int(x.max())
     size = high - low + 1
-    if low > WIDE:  # measured rather than counted
+    wide = size > WIDE
+    if wide and low > WIDE:  # measured rather than counted
         yield from _for_reals(x)
     if low >= 1:
-        yield Family("geometric", GeometricEstimator(), 1)
+        yield Alternative("geometric", GeometricEstimator(), 1)
     if low >= 0:
-        yield Family("Poisson", PoissonEstimator(), 1)
+        yield Alternative("Poisson", PoissonEstimator(), 1)
         trials = _trials(x)
-        if trials <= TRIALS:
-            yield Family("binomial", BinomialEstimator(trials), 2)
-        yield Family("negative binomial", NegativeBinomialEstimator(), 2)
-    if size <= max(2, min(TABLE, len(x) / PER_ENTRY)):
+        if trials <= MOST_TRIALS:
+            yield Alternative("binomial", BinomialEstimator(trials), 2)
+        yield Alternative("negative binomial", NegativeBinomialEstimator(), 2)
+    if size <= max(2, min(WIDEST_TABLE, len(x) / PER_ENTRY)):
         beyond = 0 if size == 2 else math.ceil(size / 10)  # values that nobody saw yet
         ends = max(low - beyond, min(low, 0)), high + beyond
-        yield Family("integer categorical", IntegerCategoricalEstimator(*ends, PSEUDO_COUNT), size - 1)
-    if low <= WIDE < size:
-        yield from _for_reals(x)
+        yield Alternative("integer categorical", IntegerCategoricalEstimator(*ends, PSEUDO_COUNT), size - 1)
+    if wide and low <= WIDE:
+        yield from (
+            one for one in _for_reals(x) if low != 0 or one.label != "exponential"
+        )  # its density at zero counts half of an interval
 
 
 def _trials(x: np.ndarray) -> int:
@@ -91,17 +94,17 @@ def _trials(x: np.ndarray) -> int:
     return max(high, round(mean * mean / (mean - variance)))
 
 
-def _for_reals(x: np.ndarray) -> Iterator[Family]:
+def _for_reals(x: np.ndarray) -> Iterator[Alternative]:
     low = x.min()
     spike, share = commonest(x)
     rest = x[x != spike]
     if share >= SPIKE and share * len(x) >= 5 and spike == low == 0 and len(rest) > 1:
         for label, estimator in (("log-Gaussian", LogGaussianEstimator()), ("gamma", GammaEstimator())):
-            yield Family(f"{spike:g} or {label}", HeterogeneousMixtureEstimator([IntegerCategoricalEstimator(0, 0), estimator]), 3)
+            yield Alternative(f"{spike:g} or {label}", HeterogeneousMixtureEstimator([IntegerCategoricalEstimator(0, 0), estimator]), 3)
         return
     if low >= 0:
-        yield Family("exponential", ExponentialEstimator(), 1)
-    yield Family("Gaussian", GaussianEstimator(), 2)
+        yield Alternative("exponential", ExponentialEstimator(), 1)
+    yield Alternative("Gaussian", GaussianEstimator(), 2)
     if low > 0:
-        yield Family("log-Gaussian", LogGaussianEstimator(), 2)
-        yield Family("gamma", GammaEstimator(), 2)
+        yield Alternative("log-Gaussian", LogGaussianEstimator(), 2)
+        yield Alternative("gamma", GammaEstimator(), 2)

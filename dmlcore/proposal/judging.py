@@ -16,11 +16,11 @@ from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.fitting.drivers import UNSOUND
 from dmlcore.fitting.fit import fit
-from dmlcore.proposal.candidates import Family
+from dmlcore.proposal.candidates import Alternative
 from dmlcore.stats import MixtureEstimator
 
 COMPONENTS = 3  # of the mixtures of one family
-STEPS = 30  # of EM: what is left to gain then does not matter
+JUDGING_STEPS = 30  # of EM: what is left to gain then does not matter
 GAIN = 5e-4  # nats per row for which one component more is worth a look
 BEHIND = 0.5  # nats per row behind the best, from which on a family does not come back with one component more
 
@@ -29,7 +29,7 @@ BEHIND = 0.5  # nats per row behind the best, from which on a family does not co
 class Judged:
     """A family, and the log density of each cell under the fit to the others `(n,)`, with so many components as predict best."""
 
-    family: Family
+    family: Alternative
     components: int
     logs: np.ndarray
 
@@ -44,12 +44,12 @@ class Judged:
         return self.components * (self.family.parameters + 1) - 1
 
 
-def judge(values: Any, families: list[Family], rng: np.random.Generator) -> list[Judged]:
+def judge(values: Any, families: list[Alternative], rng: np.random.Generator) -> list[Judged]:
     """Each family at its best, in their order; those that give some cell no density are left out."""
     halves = np.array_split(rng.permutation(len(values)), 2)
     data: dict[Any, list[Encoded]] = {}
     best: dict[int, Judged] = {}
-    looked_at: Sequence[int] = range(len(families))
+    looked_at = list(range(len(families)))
     for k in range(1, COMPONENTS + 1):
         after = []
         for j in looked_at:
@@ -66,7 +66,7 @@ def judge(values: Any, families: list[Family], rng: np.random.Generator) -> list
     return [one for j, one in sorted(best.items()) if one.held_out > -np.inf]
 
 
-def _cross_fitted(family: Family, k: int, data: list[Encoded], values: Any, halves: list[np.ndarray]) -> np.ndarray:
+def _cross_fitted(family: Alternative, k: int, data: list[Encoded], values: Any, halves: list[np.ndarray]) -> np.ndarray:
     """The log densities of each half under the fit to the other; -inf where there is none that counts."""
     logs = np.full(len(values), -np.inf)
     for seen, other in ((0, 1), (1, 0)):
@@ -77,9 +77,9 @@ def _cross_fitted(family: Family, k: int, data: list[Encoded], values: Any, halv
     return logs
 
 
-def _fitted(family: Family, k: int, data: Encoded, values: Any) -> Any:
+def _fitted(family: Alternative, k: int, data: Encoded, values: Any) -> Any:
     """A mixture of k, begun from the values cut into k parts by their order; None where it is degenerate or cannot be fitted."""
-    options: dict[str, Any] = {"max_its": STEPS, "threads": 1, "rng": 0}
+    options: dict[str, Any] = {"max_its": JUDGING_STEPS, "threads": 1, "rng": 0}
     estimator = family.estimator if k == 1 else MixtureEstimator([family.estimator] * k)
     if k > 1:
         cuts = np.unique(np.quantile(values, np.arange(1, k) / k))
@@ -97,7 +97,7 @@ def _taken(values: Any, rows: np.ndarray) -> Any:
     return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows.tolist()]
 
 
-def chosen(judged: list[Judged]) -> int:
+def best_of_the_simplest(judged: list[Judged]) -> int:
     """The place of the family chosen: of those that cannot be told from the best, the one with fewest parameters, then the first.
 
     Two cannot be told apart where they differ by less than the standard error of the difference.

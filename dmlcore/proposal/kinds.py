@@ -16,14 +16,14 @@ from dmlcore.data.values import floats, is_hashable, is_row, listed, unit_hint
 
 Kind = Literal["real", "whole", "label"]
 
-FEW = 20  # cells below which nothing is said about how many of them differ
-CHANCE = 7.0  # minus the log probability of a coincidence that is none
-NEARLY_ALL, MOST = 0.9, 0.5  # shares of cells with a label of their own: of identifiers; of labels too rare to learn from
+FEW_CELLS = 20  # cells below which nothing is said about how many of them differ
+COINCIDENCE = 7.0  # minus the log probability of a coincidence that is none
+NEARLY_ALL, MANY = 0.9, 0.5  # shares of cells with a label of their own: of identifiers; of labels too rare to learn from
 WORDS = 4  # words of a label, on average, from which on it is a text
 
 
 @dataclass(frozen=True)
-class Cells:
+class Contents:
     """The cells of a column that is modelled.
 
     values: those that are there: an array of floats or of whole numbers, or a list of labels. missing: which are missing, of all rows
@@ -36,12 +36,12 @@ class Cells:
     missing: np.ndarray
     levels: tuple[Any, ...] | None = None
 
-    def among(self, rows: np.ndarray) -> Cells:
+    def among(self, rows: np.ndarray) -> Contents:
         """The cells of some rows."""
         place = np.cumsum(~self.missing) - 1
         there = place[rows][~self.missing[rows]]
         values = self.values[there] if isinstance(self.values, np.ndarray) else [self.values[i] for i in there.tolist()]
-        return Cells(self.name, self.kind, values, self.missing[rows], self.levels)
+        return Contents(self.name, self.kind, values, self.missing[rows], self.levels)
 
 
 class NotModelled(Exception):
@@ -81,7 +81,7 @@ def columns_of(table: Any) -> tuple[PlainColumns, list[tuple[Any, ...] | None]]:
     raise DataError(f"a table is a data frame, an array of rows and columns, or a list of tuples or of dictionaries; got {shorten(table)}")
 
 
-def cells_of(name: Any, column: Any, levels: tuple[Any, ...] | None = None) -> Cells:
+def cells_of(name: Any, column: Any, levels: tuple[Any, ...] | None = None) -> Contents:
     """What a plain column holds. Raises `NotModelled` with the reason why a column is left out."""
     if isinstance(column, np.ndarray) and column.ndim > 1:
         raise NotModelled("holds vectors; propose models columns of single values")
@@ -93,10 +93,10 @@ def cells_of(name: Any, column: Any, levels: tuple[Any, ...] | None = None) -> C
     else:
         values = [value for value, gone in zip(column, missing.tolist(), strict=True) if not gone]
     if levels is not None or _all_truth_values(values):
-        return Cells(name, "label", _labels(list(values)), missing, levels)
+        return Contents(name, "label", _labels(list(values)), missing, levels)
     numbers = floats(values)
     if numbers is None:
-        return Cells(name, "label", _labels(list(values)), missing)
+        return Contents(name, "label", _labels(list(values)), missing)
     return _numbers(name, numbers, missing)
 
 
@@ -104,18 +104,18 @@ def _all_truth_values(values: Any) -> bool:
     return values.dtype.kind == "b" if isinstance(values, np.ndarray) else set(map(type, values)) <= {bool, np.bool_}
 
 
-def _numbers(name: Any, values: np.ndarray, missing: np.ndarray) -> Cells:
+def _numbers(name: Any, values: np.ndarray, missing: np.ndarray) -> Contents:
     if not np.isfinite(values).all():
         raise NotModelled("holds infinite numbers")
     low, high = values.min(), values.max()
     if low == high:
         raise NotModelled(f"constant: every cell that is there is {values[0]:g}")
     if not (values == np.floor(values)).all() or max(-low, high) >= 2**53:
-        return Cells(name, "real", values, missing)
+        return Contents(name, "real", values, missing)
     n = len(values)
-    if n >= FEW and len(np.unique(values)) == n and n * n / (2 * (high - low + 1)) > CHANCE:
+    if n >= FEW_CELLS and len(np.unique(values)) == n and n * n / (2 * (high - low + 1)) > COINCIDENCE:
         raise NotModelled(f"identifier-like: {n} different whole numbers between {low:.0f} and {high:.0f}")
-    return Cells(name, "whole", values.astype(np.int64), missing)
+    return Contents(name, "whole", values.astype(np.int64), missing)
 
 
 def _labels(values: list[Any]) -> list[Any]:
@@ -130,7 +130,7 @@ def _labels(values: list[Any]) -> list[Any]:
     if len(counts) == 1:
         raise NotModelled(f"constant: every cell that is there is {shorten(values[0], 30)}")
     n, share = len(values), len(counts) / len(values)
-    if n >= FEW and share > MOST:
+    if n >= FEW_CELLS and share > MANY:
         texts = [value for value in counts if isinstance(value, str)]
         if texts and sum(len(text.split()) for text in texts) >= WORDS * len(texts):
             raise NotModelled(f"free text: {len(counts)} different texts in {n} cells")
@@ -147,7 +147,7 @@ def commonest(values: np.ndarray) -> tuple[float, float]:
     return float(each[most]), counts[most] / len(values)
 
 
-def described(cells: Cells) -> str:
+def in_a_few_words(cells: Contents) -> str:
     """A column in a few words."""
     values = cells.values
     if cells.kind == "label":

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtrc
 
-from dmlcore.proposal.kinds import Cells
+from dmlcore.proposal.kinds import Contents
 
 CHANCE = 1e-4  # of an association as strong where there is none, over all columns looked at
 GROUPS = 5  # that a column's numbers are cut into
-LEAST = 10  # rows on either side
+LEAST_ON_A_SIDE = 10  # rows on either side
 
 
-def told_by(cells: Cells, others: list[Cells]) -> str | None:
+def told_by(cells: Contents, others: list[Contents]) -> str | None:
     """The name of the column with which missing goes together most, as `name` or `missing name`; None where it does with none."""
     gone = cells.missing
-    if min(gone.sum(), (~gone).sum()) < LEAST:
+    if min(gone.sum(), (~gone).sum()) < LEAST_ON_A_SIDE:
         return None
     best, found = CHANCE / max(2 * len(others), 1), None
     for other in others:
@@ -27,7 +27,7 @@ def told_by(cells: Cells, others: list[Cells]) -> str | None:
     return found
 
 
-def _groups(cells: Cells) -> np.ndarray:
+def _groups(cells: Contents) -> np.ndarray:
     """A small whole number for each cell that is there: its label, or which part of the range it is in."""
     if cells.kind == "label":
         return np.unique([repr(value) for value in cells.values], return_inverse=True)[1]

@@ -9,21 +9,20 @@ import numpy as np
 from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import one_blas_thread
-from dmlcore.data.frames import is_frame
 from dmlcore.fitting.observe import progress_bars
 from dmlcore.proposal.candidates import families_for
-from dmlcore.proposal.judging import Judged, chosen, judge
-from dmlcore.proposal.kinds import Cells, NotModelled, cells_of, columns_of, described
+from dmlcore.proposal.judging import Judged, best_of_the_simplest, judge
+from dmlcore.proposal.kinds import Contents, NotModelled, cells_of, columns_of, in_a_few_words
 from dmlcore.proposal.missingness import told_by
 from dmlcore.proposal.result import Considered, LeftOut, Proposal, ProposedColumn
 from dmlcore.stats import OptionalEstimator
 
-ROWS = 5000  # looked at
-LEAST = 2  # cells in each half of a column
+ROWS_LOOKED_AT = 5000  # looked at
+LEAST_CELLS = 2  # cells in each half of a column
 
 
 @one_blas_thread()
-def propose(table: Any, target: Any = None, *, rows: int = ROWS, rng: Random = 0, progress: bool = False) -> Proposal:
+def propose(table: Any, target: Any = None, *, rows: int = ROWS_LOOKED_AT, rng: Random = 0, progress: bool = False) -> Proposal:
     """A model for a table: which family each column follows, judged by how well it predicts cells that it did not see.
 
     table: a data frame, an array of rows and columns, or a list of tuples or of dictionaries. target: a column that must be modelled; it
@@ -36,14 +35,14 @@ def propose(table: Any, target: Any = None, *, rows: int = ROWS, rng: Random = 0
 
     Raises `DataError` where there is no column to model, `ParameterError` for a target that is not there.
     """
-    if not isinstance(rows, (int, np.integer)) or rows < 2 * LEAST:
-        raise ParameterError(f"rows must be a whole number >= {2 * LEAST}, got {rows!r}")
+    if not isinstance(rows, (int, np.integer)) or rows < 2 * LEAST_CELLS:
+        raise ParameterError(f"rows must be a whole number >= {2 * LEAST_CELLS}, got {rows!r}")
     columns, levels = columns_of(table)
     if target is not None and target not in columns.names:
         raise ParameterError(f"target: there is no column {target!r}; there are {', '.join(map(repr, columns.names))}")
     draw, *streams = spawn(generator(rng), 1 + len(columns.names))
     sample = np.sort(draw.choice(len(columns), rows, replace=False)) if rows < len(columns) else np.arange(len(columns))
-    kept: list[Cells] = []
+    kept: list[Contents] = []
     left_out: list[LeftOut] = []
     for name, column, known in zip(columns.names, columns.columns, levels, strict=True):
         try:
@@ -62,18 +61,18 @@ def propose(table: Any, target: Any = None, *, rows: int = ROWS, rng: Random = 0
             left_out.append(LeftOut(cells.name, str(reason)))
     if not found:
         raise DataError("there is no column to model: " + "; ".join(f"{one.name!r} {one.reason}" for one in left_out))
-    named = is_frame(table) or isinstance(columns.names, list)
+    named = all(isinstance(name, str) for name in columns.names)
     return Proposal(tuple(found), tuple(left_out), tuple(columns.names), named, len(columns), len(sample), target)
 
 
-def _proposed(cells: Cells, seen: Cells, others: list[Cells], rng: np.random.Generator) -> ProposedColumn:
+def _proposed(cells: Contents, seen: Contents, others: list[Contents], rng: np.random.Generator) -> ProposedColumn:
     """The family for a column, judged by the cells seen."""
     families = families_for(cells)
-    values = seen.values if len(seen.values) >= 2 * LEAST else cells.values
-    judged = judge(values, families, rng) if len(values) >= 2 * LEAST else []
+    values = seen.values if len(seen.values) >= 2 * LEAST_CELLS else cells.values
+    judged = judge(values, families, rng) if len(values) >= 2 * LEAST_CELLS else []
     if not judged:
-        raise NotModelled(f"no family fits: {described(cells)}, {len(values)} of them looked at")
-    best = judged[chosen(judged)]
+        raise NotModelled(f"no family fits: {in_a_few_words(cells)}, {len(values)} of them looked at")
+    best = judged[best_of_the_simplest(judged)]
     missing, why, estimator = float(cells.missing.mean()), _why(cells, best, judged), best.family.estimator
     if missing > 0:
         told = told_by(seen, others)
@@ -84,10 +83,10 @@ def _proposed(cells: Cells, seen: Cells, others: list[Cells], rng: np.random.Gen
     return ProposedColumn(cells.name, best.family.label, why, estimator, considered, missing)
 
 
-def _why(cells: Cells, best: Judged, judged: list[Judged]) -> str:
+def _why(cells: Contents, best: Judged, judged: list[Judged]) -> str:
     others = [one.held_out for one in judged if one is not best]
     if not others:
-        return described(cells)
+        return in_a_few_words(cells)
     lead = best.held_out - max(others)
     said = f"{lead:.3f} nats a cell above the next" if lead > 0 else "the simplest of those that predict as well"
-    return f"{described(cells)}; {said}"
+    return f"{in_a_few_words(cells)}; {said}"

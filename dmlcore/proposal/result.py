@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass
+from html import escape
 from typing import Any, NamedTuple
 
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.stats import CompositeEstimator, IgnoredEstimator, MixtureEstimator
 
-ESTIMATOR_NAME = re.compile(r"\b[A-Z]\w*(?:Estimator|Distribution)(?=\()")
+CLASS_NAME = re.compile(r"\b[A-Z]\w*(?:Estimator|Distribution)(?=\()")  # in code
 
 
 class LeftOut(NamedTuple):
@@ -40,13 +40,21 @@ class ProposedColumn:
     considered: tuple[Considered, ...]
     missing: float = 0.0
 
+    def shown(self, target: bool) -> dict[str, Any]:
+        """Its line in a table."""
+        own = [one.held_out for one in self.considered if one.family == self.family]
+        others = [f"{one.family} {one.held_out:.3f}" for one in self.considered if one.family != self.family]
+        name = f"{self.name} (target)" if target else str(self.name)
+        return {"column": name, "family": self.family, "why": self.why, "held out": own[0], "also considered": ", ".join(others)}
+
 
 @dataclass(frozen=True, repr=False)
 class Proposal:
     """A model proposed for a table.
 
     columns: those modelled; left_out: the others, each with the reason. order: the names of all columns, in that of the table; named:
-    whether its rows are read by these names. rows: how many the table has; looked_at: how many of them were looked at for the families.
+    whether its rows are read by
+    these names. rows: how many the table has; looked_at: how many of them were looked at for the families.
     target: the column that must be among those modelled, if one was named. selection: how the number of components was chosen, once
     `dmlcore.fit` did.
     """
@@ -70,15 +78,19 @@ class Proposal:
         return self.estimator if components == 1 else MixtureEstimator([self.estimator] * components)
 
     def _fields(self) -> Any:
+        """The estimators by name; without names in the order of the table, where columns left out keep their place."""
         each = {column.name: column.estimator for column in self.columns}
-        return [each.get(name, IgnoredEstimator()) for name in self.order]
+        return each if self.named else [each.get(name, IgnoredEstimator()) for name in self.order]
 
     def code(self, components: int = 1) -> str:
         """Python that makes the estimator, to be edited; of a mixture of so many, if more than one."""
-        fields = [f"    {estimator!r},  # {name}" for name, estimator in zip(self.order, self._fields(), strict=True)]
-        lines = ["record = CompositeEstimator((", *fields, "))"]
+        if self.named:
+            fields = [f"    {column.name!r}: {column.estimator!r}," for column in self.columns]
+            lines = ["record = CompositeEstimator({", *fields, "})"]
+        else:
+            lines = ["record = CompositeEstimator([", *(f"    {estimator!r}," for estimator in self._fields()), "])"]
         last = "estimator = record" if components == 1 else f"estimator = MixtureEstimator([record] * {components})"
-        used = sorted(set(ESTIMATOR_NAME.findall("\n".join([*lines, last]))))
+        used = sorted(set(CLASS_NAME.findall("\n".join([*lines, last]))))
         return "\n".join(["from dmlcore.stats import (", *(f"    {name}," for name in used), ")", "", *lines, last])
 
     def table(self) -> str:
@@ -90,25 +102,13 @@ class Proposal:
         return "\n".join([self._headline(), self.table(), *left_out, "", self.code()])
 
     def _repr_html_(self) -> str:
-        left_out = "".join(f"<li><b>{html.escape(str(one.name))}</b>: {html.escape(one.reason)}</li>" for one in self.left_out)
-        below = f"<p>Left out:</p><ul>{left_out}</ul>" if left_out else ""
-        code = f"<details><summary>Code</summary><pre>{html.escape(self.code())}</pre></details>"
-        return f"{as_html(self._shown(), self._headline())}{below}{code}"
+        left_out = "".join(f"<li><b>{escape(str(one.name))}</b>: {escape(one.reason)}</li>" for one in self.left_out)
+        code = f"<details><summary>Code</summary><pre>{escape(self.code())}</pre></details>"
+        return as_html(self._shown(), self._headline()) + (f"<p>Left out:</p><ul>{left_out}</ul>" if left_out else "") + code
 
     def _headline(self) -> str:
         looked_at = "" if self.looked_at == self.rows else f", of which {self.looked_at:,} were looked at"
         return f"Proposal for {len(self.columns)} of {len(self.order)} columns, {self.rows:,} rows{looked_at}"
 
     def _shown(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "column": f"{column.name}{' (target)' if column.name == self.target else ''}",
-                "family": column.family,
-                "why": column.why,
-                "held out": next((one.held_out for one in column.considered if one.family == column.family), None),
-                "also considered": ", ".join(
-                    f"{one.family} {one.held_out:.3f}" for one in column.considered if one.family != column.family
-                ),
-            }
-            for column in self.columns
-        ]
+        return [column.shown(column.name == self.target) for column in self.columns]

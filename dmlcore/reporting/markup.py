@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from dmlcore.core.words import number, percent
 
 LONGEST_CELL = 60  # letters of one cell
 
@@ -26,28 +27,6 @@ class Entry:
     text: str | None = None
     degree: int = 0
     why: str = ""
-
-
-def number(value: float, digits: int = 4) -> str:
-    """A number to so many significant digits, with commas in thousands; whole numbers below ten million in full."""
-    value = float(value)
-    if not math.isfinite(value):
-        return "" if math.isnan(value) else "∞" if value > 0 else "−∞"
-    if value == 0:
-        return "0"
-    size = math.floor(math.log10(abs(value)))
-    if not -4 <= size < 7:
-        return f"{value:.{digits - 1}e}".replace("-", "−")
-    if value == round(value):
-        return f"{value:,.0f}".replace("-", "−")
-    return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
-
-
-def percent(share: float) -> str:
-    """A share in percent."""
-    if not math.isfinite(share):
-        return ""
-    return f"{100 * share:.1f}%" if 0 < share < 0.1 or 0.99 < share < 1 else f"{100 * share:.0f}%"
 
 
 def written_value(value: Any) -> Markup:

@@ -6,35 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.powers import HasMean, HasProbabilities, HasVariance, MayBeMissing, has
-from dmlcore.core.tree import outline
-from dmlcore.data.layouts import Count, Labels, Real
-from dmlcore.plot.density import present, share_present
-from dmlcore.reporting.markup import number, percent
+from dmlcore.core.powers import MayBeMissing, has
 from dmlcore.reporting.subject import Subject
-
-TOP = 3  # labels that stand for a law of labels
-
-
-def in_words(law: Any) -> str:
-    """A law of one value: mean ± standard deviation, or the most probable labels; how often it is missing, if it says."""
-    if law is None:
-        return "no law of its own"
-    inner, marks = present(law)
-    gone = 1 - share_present(law) if marks else 0.0
-    return _values_in_words(inner) + (f"; {percent(gone)} missing" if gone >= 5e-4 else "")
-
-
-def _values_in_words(law: Any) -> str:
-    if isinstance(law.layout, (Real, Count)) and has(law, HasMean) and has(law, HasVariance):
-        mean, variance = float(law.mean()), float(law.variance())
-        return f"{number(mean)} ± {number(variance**0.5, 3)}"
-    if isinstance(law.layout, Labels) and has(law, HasProbabilities):
-        shares = sorted(law.probabilities().items(), key=lambda pair: -pair[1])
-        named = ", ".join(f"{label} {percent(p)}" for label, p in shares[:TOP] if p >= 5e-4)
-        return named + (", …" if len(shares) > TOP and sum(p for _, p in shares[:TOP]) < 0.995 else "")
-    shown = outline(law, 1)
-    return " ".join([shown.family, *(f"{field} {text}" for field, text in shown.parameters)])
 
 
 def told(subject: Subject) -> np.ndarray:

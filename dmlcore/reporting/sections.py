@@ -14,6 +14,7 @@ from dmlcore import plot
 from dmlcore.base.errors import LibraryError, StructureError
 from dmlcore.core.flat import n_parameters
 from dmlcore.core.html import html
+from dmlcore.core.words import in_words
 from dmlcore.data.frames import is_frame, with_only
 from dmlcore.data.layouts import Count, Labels, Maybe, Real
 from dmlcore.data.values import is_hashable
@@ -34,7 +35,7 @@ from dmlcore.reporting.markup import (
 )
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.pictures import svg
-from dmlcore.reporting.profiles import entropy_of, in_words, told
+from dmlcore.reporting.profiles import entropy_of, told
 from dmlcore.reporting.subject import Subject
 
 MAX_PICTURES = 24  # of columns

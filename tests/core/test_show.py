@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dmlcore import stats
+from dmlcore import fit, stats
 from dmlcore.core.declared import name, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.html import html
 from dmlcore.core.tree import outline, shown, tree
+from dmlcore.core.words import side_by_side
 from dmlcore.stats import (
     CategoricalDistribution,
     CompositeDistribution,
@@ -22,6 +23,7 @@ from dmlcore.stats import (
     HierarchicalMixtureDistribution,
     IgnoredDistribution,
     MixtureDistribution,
+    MixtureEstimator,
     MultivariateGaussianDistribution,
     NullDistribution,
     OptionalDistribution,
@@ -34,6 +36,9 @@ from tests.examples import EXAMPLES, Example
 every = pytest.mark.parametrize("e", EXAMPLES, ids=lambda e: e.name.replace(" ", "_"))
 ab = CategoricalDistribution({"a": 0.9, "b": 0.1})
 record = CompositeDistribution([GaussianDistribution(0.0, 1.0, name="size"), OptionalDistribution(PoissonDistribution(2.0), 0.25)])
+
+
+TAGS, TABLE = {"div", "details", "summary", "b", "span", "i"}, {"table", "thead", "tbody", "tr", "th", "td"}
 
 
 class Reader(HTMLParser):
@@ -142,16 +147,17 @@ def test_every_model_is_shown(e: Example) -> None:
         page = Reader(node._repr_html_())
         for field, text in outline(node).parameters:
             assert f"{field} = {text}" in page.text
-        assert page.tags <= {"div", "details", "summary", "b", "span", "i"}
+        assert page.tags <= TAGS | TABLE
 
 
 def test_html_opens_and_closes_and_says_what_text_says() -> None:
     model = MixtureDistribution([record, record.replace(name="other")], [0.25, 0.75])
     page = Reader(model._repr_html_())
-    assert page.tags == {"div", "details", "summary", "b", "span", "i"}
+    assert page.tags == TAGS | TABLE
     for word in ("MixtureDistribution with 5 free parameters", "0.250", "0.750", "composite 'other'", "mu = 0, sigma2 = 1", "same as #1"):
         assert word in page.text
-    assert model._repr_html_().count("<details open") == 3
+    assert "<details open" not in model._repr_html_()  # the components stand side by side above the tree
+    assert record._repr_html_().count("<details open") == 1
 
 
 HOSTILE = "<script>alert('x')</script>"
@@ -186,3 +192,22 @@ def test_names_of_fields_and_families_are_escaped_too() -> None:
 def test_lines_break_only_between_nodes() -> None:
     assert len(tree(CategoricalDistribution({"a\nb": 0.5, "c\u2028d": 0.5})).splitlines()) == 1
     assert len(tree(GaussianDistribution(0.0, 1.0, name="a\nb")).splitlines()) == 1
+
+
+def test_components_of_records_stand_side_by_side() -> None:
+    def law(mean: float, share: float) -> CompositeDistribution:
+        kind = OptionalDistribution(CategoricalDistribution({"a": share, "b": 1 - share}), p=0.1)
+        return CompositeDistribution({"size": GaussianDistribution(mean, 4.0), "kind": kind})
+
+    model = MixtureDistribution([law(1.0, 0.25), law(1234.5, 1.0)], [0.3, 0.7])
+    head, lines = side_by_side(model) or ([], [])
+    assert head == ["", "component 1: 70%", "component 0: 30%"]
+    assert lines == [["size", "1,234 ± 2", "1 ± 2"], ["kind", "a 100%; 10.0% missing", "b 75%, a 25%; 10.0% missing"]]
+    page = Reader(model._repr_html_())
+    assert "1,234 ± 2" in page.text
+    assert "table" in page.tags
+    assert side_by_side(MixtureDistribution([GaussianDistribution(0.0, 1.0)] * 2, [0.5, 0.5])) is None
+    record = fit([{"size": 1.0 + i % 7, "kind": "ab"[i % 2]} for i in range(40)], MixtureEstimator([law(1.0, 0.5).estimator()] * 2), rng=0)
+    shown = Reader(record._repr_html_())
+    assert record.message in shown.text
+    assert "component 0" in shown.text

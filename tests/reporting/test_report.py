@@ -14,9 +14,9 @@ import pytest
 
 import dmlcore
 from dmlcore.base.errors import DataError, StructureError
-from dmlcore.reporting.markup import number
+from dmlcore.core.words import in_words, number
 from dmlcore.reporting.oddness import Oddness
-from dmlcore.reporting.profiles import entropy_of, in_words, told
+from dmlcore.reporting.profiles import entropy_of, told
 from dmlcore.reporting.subject import Subject
 from dmlcore.stats import (
     CategoricalDistribution,

@@ -1,0 +1,162 @@
+"""Proposals: what each column is, which family it follows, what is left out, and fits of tables without an estimator."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dmlcore
+from dmlcore.base.errors import DataError, ParameterError
+from dmlcore.proposal.candidates import families_for
+from dmlcore.proposal.judging import best_of_the_simplest, judge
+from dmlcore.proposal.kinds import cells_of
+from dmlcore.stats import CategoricalEstimator, GaussianEstimator, IgnoredEstimator, OptionalEstimator
+
+N = 500
+LAWS: dict[str, Any] = {
+    "Gaussian": lambda rng: rng.normal(-3, 2, N),
+    "log-Gaussian": lambda rng: rng.lognormal(1, 0.8, N),
+    "exponential": lambda rng: rng.exponential(4, N),
+    "gamma": lambda rng: rng.gamma(2.5, 2, N),
+    "Poisson": lambda rng: rng.poisson(6, N),
+    "geometric": lambda rng: rng.geometric(0.2, N),
+    "negative binomial": lambda rng: rng.negative_binomial(2, 0.2, N),
+    "binomial": lambda rng: rng.binomial(9, 0.4, N),
+    "integer categorical": lambda rng: rng.choice(6, N, p=[0.3, 0.02, 0.3, 0.05, 0.03, 0.3]),
+    "0 or log-Gaussian": lambda rng: np.where(rng.random(N) < 0.3, 0, rng.lognormal(0, 1, N)),
+}
+
+
+@pytest.mark.parametrize("family", LAWS)
+def test_the_family_that_made_a_column_is_found(family: str) -> None:
+    rng = np.random.default_rng(5)
+    cells = cells_of("x", LAWS[family](rng))
+    judged = judge(cells.values, families_for(cells), rng)
+    best = judged[best_of_the_simplest(judged)]
+    right = max((one for one in judged if one.family.label == family), key=lambda one: one.held_out)
+    assert best.family.label == family or best.held_out > right.held_out - 0.001
+
+
+def test_the_family_is_found_inside_a_mixture() -> None:
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(5, 1, N), rng.normal(15, 0.5, N)])  # positive, and alone no Gaussian at all
+    cells = cells_of("x", x)
+    judged = judge(cells.values, families_for(cells), rng)
+    best = judged[best_of_the_simplest(judged)]
+    assert (best.family.label, best.components) == ("Gaussian", 2)
+
+
+def mixed(n: int = 200) -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    group = rng.random(n) < 0.5
+    frame = pd.DataFrame({"row": range(n), "size": rng.normal(np.where(group, 0, 6), 1), "kind": np.where(group, "a", "b"), "site": "here"})
+    frame["note"] = [f"a remark on row {i}" for i in range(n)]
+    frame["code"] = [f"x{i}" for i in range(n)]
+    frame["label"] = [f"l{i % (2 * n // 3)}" for i in range(n)]
+    frame["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(n), unit="D")
+    frame["nothing"] = None
+    return frame
+
+
+def test_what_is_left_out_is_named_with_the_reason() -> None:
+    proposal = dmlcore.propose(mixed())
+    assert [column.name for column in proposal.columns] == ["size", "kind"]
+    reasons = {name: reason.split(":")[0].split(";")[0] for name, reason in proposal.left_out}
+    assert reasons == {
+        "row": "identifier-like",
+        "site": "constant",
+        "note": "free text",
+        "code": "identifier-like",
+        "label": "near-unique labels",
+        "day": "holds dates, times or durations",
+        "nothing": "every cell is missing",
+    }
+
+
+def test_the_code_makes_the_estimator_and_the_views_name_every_column() -> None:
+    frame = mixed()
+    proposal = dmlcore.propose(frame, target="kind")
+    for components in (1, 2):
+        made: dict[str, Any] = {}
+        exec(proposal.code(components), made)
+        assert made["estimator"] == proposal.mixture(components)
+    assert "kind (target)" in proposal.table()
+    for text in (repr(proposal), proposal._repr_html_()):
+        assert all(name in text for name in frame.columns)
+
+
+def test_columns_left_out_keep_their_place_where_rows_are_tuples() -> None:
+    frame = mixed()[["row", "size", "kind"]]
+    proposal = dmlcore.propose(list(frame.itertuples(index=False, name=None)))
+    assert proposal.estimator.children()[0] == IgnoredEstimator()
+    made: dict[str, Any] = {}
+    exec(proposal.code(), made)
+    assert made["estimator"] == proposal.estimator
+    by_name = dmlcore.propose(frame.to_dict("records"))
+    assert by_name.estimator == dmlcore.propose(frame).estimator
+
+
+def test_missingness_is_modelled_where_it_tells_something() -> None:
+    frame = mixed(400)[["size", "kind"]]
+    rng = np.random.default_rng(0)
+    frame["at_random"] = np.where(rng.random(400) < 0.3, np.nan, rng.normal(size=400))
+    frame["by_kind"] = np.where((frame["kind"] == "a") & (rng.random(400) < 0.8), np.nan, rng.normal(size=400))
+    proposal = dmlcore.propose(frame)
+    assert [column.estimator for column in proposal.columns[2:]] == [
+        OptionalEstimator(GaussianEstimator()),
+        OptionalEstimator(GaussianEstimator(), est_prob=True),
+    ]
+    assert "kind" in proposal.columns[3].why
+
+
+def test_truth_values_and_levels_that_do_not_occur_are_labels() -> None:
+    frame = pd.DataFrame({"yes": [True, False, True] * 10, "level": pd.Categorical(["a", "b"] * 15, ["a", "b", "c"])})
+    yes, level = dmlcore.propose(frame).columns
+    assert yes.estimator == CategoricalEstimator(1.0, default_value=True)
+    model = dmlcore.fit(frame[["level"]], components=1).model
+    assert model.dists[0].pmap["c"] > 0
+    assert level.family == "categorical"
+
+
+def test_a_fit_without_an_estimator_carries_its_proposal() -> None:
+    frame = mixed()
+    found = dmlcore.fit(frame, rng=1)
+    assert found.proposal.selection.value == found.model.num_components == 2
+    assert found.converged
+    again = dmlcore.fit(frame, found.proposal, components=2, rng=1)
+    assert again.log_likelihood == pytest.approx(found.log_likelihood)
+    assert dmlcore.fit([1.0, 2.0], GaussianEstimator()).proposal is None
+
+
+def test_fits_of_tables_have_the_options_of_every_fit() -> None:
+    options = inspect.signature(dmlcore.fit).parameters
+    assert {"data", "estimator", "components", "criterion", "rng", "weights", "starts", "progress"} <= set(options)
+    assert "weights: one" in (dmlcore.fit.__doc__ or "")
+
+
+def test_a_sample_of_the_rows_is_looked_at_but_ranges_are_those_of_all() -> None:
+    x = np.concatenate([np.ones(2000), [-1.0]]) * np.random.default_rng(0).lognormal(size=2001)
+    (column,) = dmlcore.propose(x[:, None], rows=100).columns
+    assert column.estimator == GaussianEstimator()  # no law of positive numbers, whatever the sample
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: dmlcore.propose(mixed(), target="site"), "cannot be modelled: constant"),
+        (lambda: dmlcore.propose(mixed(), target="sice"), "no column 'sice'"),
+        (lambda: dmlcore.propose(pd.DataFrame({"a": [1, 1, 1, 1]})), "no column to model"),
+        (lambda: dmlcore.propose(3), "a table is"),
+        (lambda: dmlcore.propose([(1, 2), (1,)]), "row 1"),
+        (lambda: dmlcore.propose(mixed(), rows=1), "rows must be"),
+        (lambda: dmlcore.fit(mixed(), components=0), "components must be"),
+        (lambda: dmlcore.fit([1.0, 2.0], GaussianEstimator(), components=2), "an estimator says itself"),
+    ],
+)
+def test_errors_say_what_is_needed(call: Any, said: str) -> None:
+    with pytest.raises((DataError, ParameterError), match=said):
+        call()
