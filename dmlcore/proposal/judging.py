@@ -5,7 +5,6 @@ A column of a mixture is a mixture of its family, so that the right one may not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
