@@ -22,7 +22,7 @@ from dmlcore.selection.sweep import FIRST_STARTS, Selection, select
 COMPONENTS_LOOKED_AT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32)  # as long as more are better
 PATIENCE = 3  # numbers of components in a row that may be worse than the best
 FOLDS = 3  # where AIC and BIC disagree
-SURE = 2.0  # standard errors by which the number that AIC takes must then predict better
+CLEARLY = 2.0  # standard errors by which the number that AIC takes must then predict better
 
 
 def fit(
@@ -69,7 +69,7 @@ def _chosen(proposal: Proposal, data: Any, criterion: str | None, **options: Any
     (fewer, w), (more, _) = (held_out_logs(data, proposal.mixture(found.values[i]), folds=FOLDS, rng=seed, **refits) for i in pair)
     with np.errstate(invalid="ignore"):  # of rows without density under both
         gain = w * (more - fewer)
-    return replace(found, best_index=other) if gain.sum() > SURE * np.sqrt((gain**2).sum()) else found
+    return replace(found, best_index=other) if gain.sum() > CLEARLY * np.sqrt((gain**2).sum()) else found
 
 
 def _with_options_of(lower: Any) -> None:
