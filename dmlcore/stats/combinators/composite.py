@@ -78,7 +78,7 @@ class CompositeDistribution(NamedFields, Distribution, HasMean, HasVariance, Has
     field_names: the names.
     """
 
-    dists: Sequence[Distribution] = children("field")
+    dists: Any = children("field")
     name: str | None = name()
     keys: str | None = keys()
     field_names: tuple[str, ...] | None = parameter(Domain(), default=None, kw_only=True)
@@ -171,7 +171,7 @@ class CompositeEstimator(NamedFields, Estimator):
     field_names: the names; those of the columns of a frame that it is fitted on, where it has none.
     """
 
-    estimators: Sequence[Estimator] = children("field")
+    estimators: Any = children("field")
     keys: str | None = keys()
     name: str | None = name()
     field_names: tuple[str, ...] | None = parameter(Domain(), default=None, kw_only=True)
