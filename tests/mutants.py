@@ -286,8 +286,8 @@ MUTANTS = [
     mutant(
         "a field path lost",
         "data/layouts.py",
-        'error.path = f".field {j}{error.path}"',
-        'error.path = f".field {j}"',
+        "{self.place(j)}{error.path if self.names is None or has_inner_places(layout) else ''}\"",
+        '{self.place(j)}"',
         BAD,
         "-k",
         "corrupt",

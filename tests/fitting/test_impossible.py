@@ -98,6 +98,6 @@ def test_a_message_about_one_row_reads_that_row_alone(monkeypatch: pytest.Monkey
         return plain(data, layout)
 
     monkeypatch.setattr(dmlcore.data.encoded, "observations", seen)
-    with pytest.raises(SupportError, match=r"row 400 .*field 1.gamma: -1.0"):
+    with pytest.raises(SupportError, match=r"row 400 .*x.gamma: -1.0"):
         fit(frame, MixtureEstimator([ABOVE] * 2), starts=1, rng=0)
     assert sizes == [N, 1]
