@@ -211,23 +211,29 @@ def dispersion_slopes(values: np.ndarray, mu: Any, t: Any, of: Callable[[np.ndar
 
 def digamma_gap(k: Any) -> np.ndarray:
     """`log k - psi(k)`."""
+    k = np.asarray(k, dtype=np.float64)
     r = 1.0 / np.maximum(k, ASYMPTOTIC_FROM)
     s = r * r
-    series = 0.5 * r + s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s / 240)))
-    small = np.minimum(k, ASYMPTOTIC_FROM)
-    return np.where(k < ASYMPTOTIC_FROM, np.log(small) - special.psi(small), series)
+    out = np.asarray(0.5 * r + s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s / 240))))
+    small = k < ASYMPTOTIC_FROM
+    out[small] = np.log(k[small]) - special.psi(k[small])
+    return out
 
 
 def trigamma_gap(k: Any) -> np.ndarray:
     """`psi'(k) - 1 / k`."""
-    r = 1.0 / np.maximum(k, ASYMPTOTIC_FROM)
+    k = np.asarray(k, dtype=np.float64)
+    out = np.asarray(_trigamma_series(1.0 / np.maximum(k, ASYMPTOTIC_FROM), 0.0))
+    few = k < ASYMPTOTIC_FROM
+    if few.any():
+        small = k[few]
+        below = sum(1.0 / np.square(small + i) for i in range(1, int(ASYMPTOTIC_FROM)))  # psi'(k) = psi'(k + 1) + 1 / k^2 (6.4.6)
+        above = _trigamma_series(1.0 / (small + ASYMPTOTIC_FROM), 1.0)
+        out[few] = below + above + (1.0 - small) / np.square(small)
+    return out
+
+
+def _trigamma_series(r: np.ndarray, first: float) -> np.ndarray:
+    """`psi'(k) - (1 - first) / k` of large k = 1 / r (6.4.12)."""
     s = r * r
-    series = s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
-    small = np.minimum(k, ASYMPTOTIC_FROM)
-    if not np.any(k < ASYMPTOTIC_FROM):
-        return series
-    below = sum(1.0 / np.square(small + i) for i in range(1, int(ASYMPTOTIC_FROM)))  # psi'(k) = psi'(k + 1) + 1 / k^2 (6.4.6)
-    r = 1.0 / (small + ASYMPTOTIC_FROM)
-    s = r * r
-    above = r + s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
-    return np.where(k < ASYMPTOTIC_FROM, below + above + (1.0 - small) / np.square(small), series)
+    return first * r + s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
