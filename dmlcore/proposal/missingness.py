@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import chdtrc
 
+from dmlcore.base import special
 from dmlcore.proposal.kinds import Contents
 
 CHANCE = 1e-4  # of an association as strong where there is none, over all columns looked at
@@ -43,4 +43,4 @@ def _chance(gone: np.ndarray, group: np.ndarray) -> float:
         return 1.0
     expected = table.sum(axis=0) * table.sum(axis=1, keepdims=True) / table.sum()
     ratio = 2 * (table * np.log(np.where(table > 0, table, 1.0) / expected))[table > 0].sum()
-    return float(chdtrc(table.shape[1] - 1, ratio))
+    return float(special.chdtrc(table.shape[1] - 1, ratio))
