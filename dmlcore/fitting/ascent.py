@@ -123,7 +123,7 @@ class State:
 
 def scored(problem: Problem, stack: Any, apart: bool = False) -> State:
     """The state at a stack of a problem: an EM step is taken from there."""
-    return _planned(_expected(problem, stack, apart))
+    return _state(problem, stack, apart, _expected(problem, stack, apart))
 
 
 def begun(problem: Problem, model: Distribution) -> State:
@@ -131,23 +131,27 @@ def begun(problem: Problem, model: Distribution) -> State:
     return scored(problem, problem.stacked(apart=True).stack([model]), apart=True)
 
 
-def _expected(problem: Problem, stack: Any, apart: bool) -> State:
+def _expected(problem: Problem, stack: Any, apart: bool) -> tuple[float, float, list[Any]]:
+    """Log likelihood, objective and expected statistics at a stack."""
     held = problem.stacked(apart=apart)
     value, statistics = held.expect(stack)
     log_likelihood = held.log_likelihood(stack) if held.assign == "hard" else value
-    return State(problem, apart, stack, log_likelihood, value + held.log_prior(stack), statistics, stack)
+    return log_likelihood, value + held.log_prior(stack), statistics
 
 
-def _planned(state: State) -> State:
-    """The state with the EM step that comes; its like parts together, where these were apart and fit."""
+def _state(problem: Problem, stack: Any, apart: bool, expected: tuple[float, float, list[Any]], **fields: Any) -> State:
+    """The state at a stack, with the EM step that comes; like parts together, where these were apart and fit."""
+    held, (log_likelihood, objective, statistics) = problem.stacked(apart=apart), expected
     try:
-        state = state.but(ahead=state.held.maximise(state.statistics, state.stack))
+        ahead = held.maximise(statistics, stack)
     except DegenerateError as error:
-        return state.but(status="degenerate", message=str(error))
-    together = state.problem.stacked()
+        fields |= {"status": "degenerate", "message": str(error)}
+        return State(problem, apart, stack, log_likelihood, objective, statistics, stack, **fields)
+    state = State(problem, apart, stack, log_likelihood, objective, statistics, ahead, **fields)
+    together = problem.stacked()
     assert together.stacking is not None
-    if state.apart and not together.stacking.apart:
-        models = state.model, state.as_model(state.ahead)
+    if apart and not together.stacking.apart:
+        models = state.model, state.as_model(ahead)
         if together.stacking.fits(models):
             stack, ahead = (together.stack([model]) for model in models)
             return state.but(apart=False, stack=stack, ahead=ahead, statistics=together.expect(stack)[1])
@@ -165,7 +169,7 @@ def ascend(state: State, accelerate: bool = True) -> Iterator[State]:
         if not new.refused:
             course.succeeded(beyond)
             there, beyond, limited = course.from_here(new)
-            new, halvings = new.but(limited=limited), 0
+            new, halvings = new.but(limited=limited) if limited else new, 0
         elif beyond:
             course.failed()
             there, beyond = state.ahead, False
@@ -182,21 +186,20 @@ def _stepped(state: State, there: Any, beyond: bool, must_exist: bool) -> State:
     """The state after a step to `there`; where that goes down, or (unless it must exist) lies outside a domain, the same state again."""
     problem = state.next_problem or state.problem
     changed, drawn = state.next_problem is not None, problem.assign == "stochastic"
-    refused = state.but(step=state.step + 1, gain=0.0, refused=True, beyond=beyond, shortfall=np.inf, changed=False)
+    apart, step, gain, down = state.apart or changed, state.step + 1, -np.inf, True
     try:
-        new = _expected(problem, there, apart=state.apart or changed)
+        expected = _expected(problem, there, apart)
+        gain = expected[1] - state.objective
+        if changed or drawn:
+            down = expected[1] == -np.inf
+        else:
+            down = not gain >= 0 if beyond else fell(state.objective, expected[1], problem.unit)
     except OUTSIDE_DOMAIN:
         if must_exist:
             raise
-        return refused
-    gain = new.objective - state.objective
-    if changed or drawn:
-        down = new.objective == -np.inf
-    else:
-        down = not gain >= 0 if beyond else fell(state.objective, new.objective, problem.unit)
     if down:
-        return refused.but(shortfall=-gain)
-    return _planned(new.but(step=state.step + 1, gain=gain, beyond=beyond, extrapolated=beyond, changed=changed))
+        return state.but(step=step, gain=0.0, refused=True, beyond=beyond, shortfall=-gain, changed=False)
+    return _state(problem, there, apart, expected, step=step, gain=gain, beyond=beyond, extrapolated=beyond, changed=changed)
 
 
 def _halfway(here: Any, there: Any) -> Any:
