@@ -15,7 +15,6 @@ from dmlcore.base.threads import map_in_order
 from dmlcore.core.declared import check_node, same
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.field_names import with_field_names
 from dmlcore.core.keys import Ties, log_prior, maximise, own_statistics, preorder
 from dmlcore.core.stacks import Stacking, taken
 from dmlcore.core.walk import Backward, DistinctCache, Forward, take_pending
@@ -47,8 +46,7 @@ class Problem:
         """Observations with weights, and an estimator, which is resolved on them."""
         check_node(estimator, Estimator.noun, "the second argument", StructureError)
         rows = WeightedRows.of(data, estimator.layout, weights, threads)
-        names = getattr(rows.encoded.layout, "names", None)
-        return cls(rows, Resolved.on(estimator if names is None else with_field_names(estimator, names), rows))
+        return cls(rows, Resolved.on(estimator, rows))
 
     # -- what it is made of --------------------------------------------------------------------------------------------
 

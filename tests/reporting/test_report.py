@@ -181,7 +181,9 @@ def test_rows_that_lack_cells_are_set_against_their_like(rows: list[Any]) -> Non
     ],
 )
 def test_reports_of_other_shapes(model: Any, data: Any) -> None:
-    Nesting(dmlcore.report(model, data))
+    page = Nesting(dmlcore.report(model, data))
+    assert "Least and most typical rows" in page.text
+    assert "The model" in page.text
 
 
 def test_reports_of_vectors_and_of_lists() -> None:

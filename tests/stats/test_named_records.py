@@ -93,6 +93,12 @@ def test_messages_call_fields_by_their_names(row: Any, says: str) -> None:
         LAW.seq_log_density([ROWS[0], row])
 
 
+def test_names_stay_where_components_are_removed() -> None:
+    found = fit(FRAME, MixtureEstimator([PLAIN] * 4), rng=0, min_share=0.3)
+    assert found.removed >= 1
+    assert all(law.field_names == ("age", "visits", "city") for law in found.model.components)
+
+
 def test_mappings_need_names() -> None:
     with pytest.raises(DataError, match="to read mappings, name the fields"):
         fit(ROWS, PLAIN)
