@@ -96,6 +96,7 @@ def fit(
     if progress:
         progress_bars()  # a missing library is better known before the work
     problem = data if isinstance(data, Problem) else Problem.of(data, estimator, weights, threads)
+    estimator = problem.rows.named(estimator)  # so that the record's estimator reads other frames as its model does
     held_out = None if vdata is None else encode(vdata, problem.estimator.layout)
     if problem.resolved.closed and start is None and init_estimator is None and delta is None and min_share is None:
         return _closed(problem, estimator, callback, began, assign)

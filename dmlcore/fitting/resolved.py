@@ -12,7 +12,6 @@ import numpy as np
 
 from dmlcore.base.threads import map_in_order
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.field_names import with_field_names
 from dmlcore.core.keys import Ties, own_statistics, placed, resolve
 from dmlcore.core.walk import Backward, DistinctCache, FirstPass, take_pending
 from dmlcore.fitting.rows import RowBlock, WeightedRows
@@ -35,8 +34,7 @@ class Resolved:
     @classmethod
     def on(cls, estimator: Estimator, rows: WeightedRows) -> Resolved:
         """An estimator resolved on rows; its records learn the names that these have."""
-        names = getattr(rows.encoded.layout, "names", None)
-        estimator = estimator if names is None else with_field_names(estimator, names)
+        estimator = rows.named(estimator)
         ties, every = Ties(estimator), EveryChoice()
         with np.errstate(over="ignore", invalid="ignore"):  # values too large for their squares are named by `resolve`
             owns = pooled(estimator, ties, rows.blocks, every, rows.threads)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dmlcore.base.threads import thread_count
+from dmlcore.core.field_names import with_field_names
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded, encode, observation, plain_observations, row_weights
 from dmlcore.data.frames import check_paired, index_of
@@ -94,6 +95,11 @@ class WeightedRows:
 
     def __getstate__(self) -> dict[str, Any]:
         return {f: v for f, v in self.__dict__.items() if f not in ("blocks", "each_weight")}
+
+    def named(self, estimator: Any) -> Any:
+        """An estimator whose records have the names that the fields of the rows have, where they have none of their own."""
+        names = getattr(self.encoded.layout, "names", None)
+        return estimator if names is None else with_field_names(estimator, names)
 
     def weighted(self, weights: np.ndarray) -> WeightedRows:
         """The same encoded rows with other weights."""

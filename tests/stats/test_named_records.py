@@ -99,6 +99,15 @@ def test_names_stay_where_components_are_removed() -> None:
     assert all(law.field_names == ("age", "visits", "city") for law in found.model.components)
 
 
+def test_the_estimator_of_a_record_reads_frames_as_its_model_does() -> None:
+    found = fit(FRAME, MixtureEstimator([PLAIN] * 2), rng=0)
+    assert found.estimator.layout.names == ("age", "visits", "city")
+    one, other = (
+        standard_errors(found.model, frame, estimator=found.estimator).rows() for frame in (FRAME, FRAME[["city", "visits", "age"]])
+    )
+    assert repr(one) == repr(other)  # some errors are NaN
+
+
 def test_mappings_need_names() -> None:
     with pytest.raises(DataError, match="to read mappings, name the fields"):
         fit(ROWS, PLAIN)
