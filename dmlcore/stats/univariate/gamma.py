@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dmlcore import kernels
 from dmlcore.base import special
 from dmlcore.base.domains import positive, real
 from dmlcore.base.errors import DegenerateError, ParameterError
@@ -172,22 +173,11 @@ class GammaEstimator(Estimator):
 
 def excess(k: Any) -> Any:
     """`log k - psi(k)`, to full relative precision."""
-    large, small = np.maximum(k, 20.0), np.minimum(k, 20.0)
-    r = 1 / (large * large)
-    series = 0.5 / large + r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r / 132))))
-    return np.where(k < 20, np.log(small) - special.psi(small), series)[()]
+    k = np.asarray(k, dtype=np.float64)
+    return kernels.gamma_gaps(k.ravel())[0].reshape(k.shape)[()]
 
 
 def shape_of(gap: Any) -> Any:
-    """The k with `log k - psi(k) = gap`: Newton on log k against log gap, which is nearly a line, from Minka's (2002) start."""
-    near = np.minimum(gap, 100.0)
-    k = np.where(gap < 100, (3 - near + np.sqrt((near - 3) ** 2 + 24 * near)) / (12 * near), 1 / gap)
-    for _ in range(50):
-        value, large, small = excess(k), np.maximum(k, 20.0), np.minimum(k, 20.0)
-        r = 1 / (large * large)
-        slope = np.where(k < 20, 1 - small * special.zeta(2, small), -(0.5 / large + r * (1 / 6 - r * (1 / 30 - r / 42))))
-        step = np.log(value / gap) * value / slope
-        k = k * np.exp(-step)
-        if not np.any(np.abs(step) >= 4e-16):
-            break
-    return k[()]
+    """The k with `log k - psi(k) = gap`."""
+    gap = np.asarray(gap, dtype=np.float64)
+    return kernels.gamma_shapes(gap.ravel()).reshape(gap.shape)[()]

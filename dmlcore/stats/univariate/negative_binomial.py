@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from dmlcore import kernels
 from dmlcore.base import special
 from dmlcore.base.domains import nonnegative, positive
 from dmlcore.base.errors import ParameterError
@@ -150,24 +151,11 @@ def likeliest_dispersions(y: np.ndarray, w: np.ndarray, mu: np.ndarray, near: np
     """The dispersions `(K,)`, within bounds, of laws of means mu `(K,)` > 0, of counts `(m,)` in shares `(K, m)`: Newton on log t, kept
     within a bracket, from dispersions that may be near, or else from those that the variances give; t = 1 / dispersion. The slope falls
     through zero once, or nowhere."""
-    low, high = np.full(mu.shape, -math.log(MOST_DISPERSION)), np.full(mu.shape, -math.log(LEAST_DISPERSION))
+    low, high = -math.log(MOST_DISPERSION), -math.log(LEAST_DISPERSION)
     excess = (w * (y - mu[:, None]) ** 2).sum(axis=1) - mu
     log_t = np.where(excess > 0, np.clip(2 * np.log(mu) - np.log(np.where(excess > 0, excess, 1.0)), low, high), high)
     log_t = log_t if near is None else np.clip(-np.log(near), low, high)
-    out, left = log_t.copy(), np.arange(len(mu))
-    for _ in range(200):
-        first, second = ((w * part).sum(axis=1) for part in dispersion_slopes(y, mu[:, None], np.exp(log_t)[:, None]))
-        low, high = np.where(first > 0, log_t, low), np.where(first > 0, high, log_t)
-        concave = second < 0
-        moved = log_t + np.where(concave, -first / np.where(concave, second, 1.0), np.copysign(1.0, first))
-        moved = np.where((low <= moved) & (moved <= high), moved, (low + high) / 2)
-        step = np.abs(moved - log_t)
-        out[left] = moved
-        on = (step > NEWTON) & (high - low > 1e-15)  # of Newton's steps the next would be as its square
-        left, w, mu, low, high, log_t = (part[on] for part in (left, w, mu, low, high, moved))
-        if not len(left):
-            break
-    return np.exp(-out)
+    return np.exp(-kernels.dispersions(y, np.ascontiguousarray(w), mu, log_t, low, high, NEWTON))
 
 
 def out_of_bounds(label: str, dispersion: Any) -> str | None:
@@ -204,36 +192,12 @@ def dispersion_slopes(values: np.ndarray, mu: Any, t: Any, of: Callable[[np.ndar
     values: counts, of which `of` makes one for each mean. What depends on the count alone is computed before that.
     """
     y, above = of(values), values + t
-    u = (y - mu) / (t + mu)
-    first = of(t * (digamma_gap(t) - digamma_gap(above))) - t * log_gap(u, of(np.log(above)) - np.log(t + mu))
-    return first, first + of(t * t * (trigamma_gap(above) - trigamma_gap(t))) + t * t * (u * u / (y + t))
+    (of_t, of_above), u = (_gaps(k) for k in (t, above)), (y - mu) / (t + mu)
+    first = of(t * (of_t[0] - of_above[0])) - t * log_gap(u, of(np.log(above)) - np.log(t + mu))
+    return first, first + of(t * t * (of_above[1] - of_t[1])) + t * t * (u * u / (y + t))
 
 
-def digamma_gap(k: Any) -> np.ndarray:
-    """`log k - psi(k)`."""
+def _gaps(k: Any) -> np.ndarray:
+    """`log k - psi(k)` and `psi'(k) - 1 / k`."""
     k = np.asarray(k, dtype=np.float64)
-    r = 1.0 / np.maximum(k, ASYMPTOTIC_FROM)
-    s = r * r
-    out = np.asarray(0.5 * r + s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s / 240))))
-    small = k < ASYMPTOTIC_FROM
-    out[small] = np.log(k[small]) - special.psi(k[small])
-    return out
-
-
-def trigamma_gap(k: Any) -> np.ndarray:
-    """`psi'(k) - 1 / k`."""
-    k = np.asarray(k, dtype=np.float64)
-    out = np.asarray(_trigamma_series(1.0 / np.maximum(k, ASYMPTOTIC_FROM), 0.0))
-    few = k < ASYMPTOTIC_FROM
-    if few.any():
-        small = k[few]
-        below = sum(1.0 / np.square(small + i) for i in range(1, int(ASYMPTOTIC_FROM)))  # psi'(k) = psi'(k + 1) + 1 / k^2 (6.4.6)
-        above = _trigamma_series(1.0 / (small + ASYMPTOTIC_FROM), 1.0)
-        out[few] = below + above + (1.0 - small) / np.square(small)
-    return out
-
-
-def _trigamma_series(r: np.ndarray, first: float) -> np.ndarray:
-    """`psi'(k) - (1 - first) / k` of large k = 1 / r (6.4.12)."""
-    s = r * r
-    return first * r + s * (0.5 + r * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s / 30))))
+    return kernels.gamma_gaps(k.ravel()).reshape(2, *k.shape)
