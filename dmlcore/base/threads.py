@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -87,18 +87,29 @@ def map_in_order(work: Callable[[Any], Any], items: Sequence[Any], threads: int)
     with one_blas_thread():
         if threads == 1 or len(items) == 1:
             yield from map(work, items)
-            return
-        pool, waiting = _pool(threads), deque[Any]()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > 4 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
+        else:
+            yield from in_order(_pool(threads), work, items, 4 * threads)
+
+
+def in_order(pool: Executor, work: Callable[[Any], Any], items: Iterable[Any], ahead: int) -> Iterator[Any]:
+    """Yields `work(item)` for each item, in order, from an executor that is given so many items ahead, and no more."""
+    waiting = deque[Any]()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def map_stream(work: Callable[[Any], Any], items: Iterable[Any], threads: int) -> Iterator[Any]:
+    """`map_in_order` of items that are made one after the other and take memory: few are there at once."""
+    with one_blas_thread():
+        yield from map(work, items) if threads == 1 else in_order(_pool(threads), work, items, threads)
 
 
 if hasattr(os, "register_at_fork"):

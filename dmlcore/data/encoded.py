@@ -54,10 +54,11 @@ class Encoded:
         return [(a, b, self.column.slice(a, b)) for a, b in blocks(self.column, BLOCK_ROWS)]
 
 
-def encode(data: Any, layout: Layout) -> Encoded:
+def encode(data: Any, layout: Layout, first: int = 0) -> Encoded:
     """Observations (a list, an array, a data frame, an iterator) as columns; encoded data of the same layout pass through.
 
-    The layout of a frame's rows has the names of its columns, where that of the model has none.
+    The layout of a frame's rows has the names of its columns, where that of the model has none. first: the number of the first row, for
+    messages.
     Raises `DataError` naming the field path, the row, the value and what is needed.
     """
     if isinstance(data, Encoded):
@@ -75,7 +76,7 @@ def encode(data: Any, layout: Layout) -> Encoded:
         with collector_held():
             return Encoded(reader.encode(values), layout)
     except BadValue as error:
-        raise DataError(message(error)) from None
+        raise DataError(message(error, first)) from None
 
 
 def is_table(data: Any) -> bool:
@@ -124,10 +125,10 @@ def observation(data: Any, layout: Layout, row: int) -> Any:
     return plain_observations(data, layout, row, row + 1)[0]
 
 
-def message(error: BadValue) -> str:
+def message(error: BadValue, first: int = 0) -> str:
     """`field 1 (optional).geometric: row 17 is 2.5; need whole numbers`."""
     path = error.path.lstrip(". ") or "data"
-    return f"{path}: row {error.index}{error.within} is {shorten(error.value)}; need {error.need}"
+    return f"{path}: row {error.index + first}{error.within} is {shorten(error.value)}; need {error.need}"
 
 
 def row_weights(weights: Any, n: int) -> np.ndarray | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,8 @@ from dmlcore.core.stacks import Stacking, taken
 from dmlcore.core.walk import Backward, DistinctCache, Forward, take_pending
 from dmlcore.data.encoded import Encoded
 from dmlcore.fitting.assignment import mixing
-from dmlcore.fitting.resolved import Resolved, local, pooled, scaled
+from dmlcore.fitting.chunked import rows_for
+from dmlcore.fitting.resolved import Resolved, added, local, scaled, unpooled
 from dmlcore.fitting.rows import RowBlock, WeightedRows
 
 HELD = 1e-3  # of a row's weight, below which a component does not hold it
@@ -31,22 +31,24 @@ class Problem:
     """Rows, and an estimator resolved on them; made by `Problem.of`.
 
     assign: how an E step gives rows to classes (`dmlcore.fitting.assignment`); draws: where what is drawn comes from. stacking: how models
-    are held as stacks, where `stacked` says so; the estimator is then that of the stack.
+    are held as stacks, where `stacked` says so; the estimator is then that of the stack. together: whether like fields may be read together
+    (`dmlcore.stats.combinators.fields`), which looks at columns of all rows.
     """
 
-    rows: WeightedRows
+    rows: Any  # `WeightedRows`, or `ChunkedRows`
     resolved: Resolved
     assign: str = "soft"
     draws: np.random.Generator | None = None
     stacking: Stacking | None = None
+    together: bool = True
     _stacked: dict[Any, Any] = field(default_factory=dict, repr=False)  # ways to hold models as stacks, once made
 
     @classmethod
     def of(cls, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None) -> Problem:
         """Observations with weights, and an estimator, which is resolved on them."""
         check_node(estimator, Estimator.noun, "the second argument", StructureError)
-        rows = WeightedRows.of(data, estimator.layout, weights, threads)
-        return cls(rows, Resolved.on(estimator, rows))
+        rows = rows_for(data, estimator.layout, weights, threads)
+        return cls(rows, Resolved.on(estimator, rows), together=rows.in_memory is rows)
 
     # -- what it is made of --------------------------------------------------------------------------------------------
 
@@ -62,8 +64,8 @@ class Problem:
 
     @property
     def encoded(self) -> Encoded:
-        """The rows as columns."""
-        return self.rows.encoded
+        """The rows as columns; of rows in chunks, a sample of them."""
+        return self.rows.in_memory.encoded
 
     @property
     def unit(self) -> float:
@@ -85,21 +87,28 @@ class Problem:
             return known[key]  # type: ignore[no-any-return]
         if key not in self._stacked:
             shape = () if starts is None else (starts,)
-            stacking = Stacking(self.estimator, apart, shape, None if apart else self.encoded.column)
+            stacking = Stacking(self.estimator, apart, shape, self.encoded.column if self.together and not apart else None)
             resolved = replace(self.resolved, estimator=stacking.stacked, ties=Ties(stacking.stacked))
             self._stacked[key] = stacking, resolved
         stacking, resolved = self._stacked[key]
         known[key] = replace(self, resolved=resolved, stacking=stacking)
         return known[key]  # type: ignore[no-any-return]
 
+    @property
+    def in_memory(self) -> Problem:
+        """The same problem; of rows in chunks, on a sample of them that is in memory."""
+        rows = self.rows.in_memory
+        return self if rows is self.rows else replace(self, rows=rows)
+
     def sample(self, size: int, rng: np.random.Generator, certain: np.ndarray | None = None) -> Problem:
         """The same problem on so many of its rows (`WeightedRows.sample`); itself, if it has no more."""
-        rows = self.rows.sample(size, rng, certain)
-        return self if rows is self.rows else replace(self, rows=rows)
+        near = self.in_memory
+        rows = near.rows.sample(size, rng, certain)
+        return near if rows is near.rows else replace(near, rows=rows)
 
     def on(self, data: Any, weights: Any = None) -> Problem:
         """The same resolved estimator on other rows."""
-        rows = WeightedRows.of(data, self.estimator.layout, weights, self.rows.threads)
+        rows = rows_for(data, self.estimator.layout, weights, self.rows.threads)
         return replace(self, rows=rows, _stacked={})  # how these are held as stacks may differ
 
     def learning(self, estimator: Estimator) -> Problem:
@@ -131,15 +140,12 @@ class Problem:
 
         Where rows are assigned hard, the classification log likelihood: `sum_i weights_i max_z log p(x_i, z)` over all latent classes z.
         """
-        work = partial(_expected, self.estimator, self.ties, model, DistinctCache(), mixing(self.assign, self.draws))
-        sums = reduce(add, map_in_order(work, self.rows.blocks, self.rows.threads))
-        node = take_pending(self.estimator, sums.node, Backward(self.ties.by_id))
-        return self._finite(model, sums.log), self.ties.pool(own_statistics(self.estimator, node))
+        total = self.rows.total(partial(_expected, self.estimator, self.ties, model, mixing(self.assign, self.draws)))
+        return self._finite(model, total.log), self.ties.pool(total.owns)
 
     def log_likelihood(self, model: Any) -> Any:
         """Log likelihood of the model on these rows; of a stack of models, of each."""
-        work = partial(_scored, model, DistinctCache())
-        return self._finite(model, sum(map_in_order(work, self.rows.blocks, self.rows.threads)))
+        return self._finite(model, self.rows.total(partial(_scored, model)))
 
     def maximise(self, owns: list[Any], previous: Any) -> Any:
         """The model that maximises the expected log likelihood and the prior."""
@@ -156,16 +162,17 @@ class Problem:
     # -- statistics without a model ------------------------------------------------------------------------------------
 
     def opened(self, responsibilities: Any, factors: np.ndarray | None = None, blocks: Sequence[RowBlock] | None = None) -> list[Any]:
-        """Statistics in preorder where latent nodes take the responsibilities (`resolved.pooled`)."""
+        """Statistics in preorder where latent nodes take the responsibilities (`resolved.unpooled`)."""
         shape = () if self.stacking is None else self.stacking.shape
         blocks = self.rows.blocks if blocks is None else blocks
-        return pooled(self.estimator, self.ties, blocks, responsibilities, 1, factors, shape)
+        return self.ties.pool(unpooled(self.estimator, self.ties, blocks, responsibilities, 1, factors, shape))
 
     def downweighted(self, share: float) -> list[Any]:
         """A share of the statistics of all rows under every choice: added to others, they give every row a density."""
         if self.resolved.scalable:
             return [own if own is None or local(own) else scaled(own, share) for own in self.resolved.start_statistics]
-        return self.opened(lambda K, n, estimators=(), column=None: np.ones((K, n)), np.full(len(self.rows), share))
+        near = self.in_memory
+        return near.opened(lambda K, n, estimators=(), column=None: np.ones((K, n)), np.full(len(near.rows), share / near.rows.share))
 
     # -- questions to a model ------------------------------------------------------------------------------------------
 
@@ -199,48 +206,71 @@ class Problem:
         return total
 
     def _explained(self, model: Any, total: float) -> float:
-        for block in self.rows.blocks:
-            log = np.where(block.weights > 0, Forward(model.repeated, DistinctCache())(model, block.column)[0], 0.0)
-            if np.isnan(log).any():
-                row = self.rows.number(block.start + int(np.argmax(np.isnan(log))))
-                raise LikelihoodError(f"row {row}: the log density is NaN")
-            if not log.min() > -np.inf:
-                self._raise_zero_density(model, block.start + int(np.argmin(log)))
-        return total
-
-    def _raise_zero_density(self, model: Any, i: int) -> None:
-        row, x = self.rows.number(i), self.rows.observation(i)
-        why = self.estimator.why_outside_support(x)
+        if (found := self.rows.first_found(partial(_without_density, self.estimator, model))) is None:
+            return total
+        row, x, why, number = found
+        if not number:
+            raise LikelihoodError(f"{row}: the log density is NaN")
         if why is not None:
-            raise SupportError(f"row {row} has density zero under every choice the model allows ({why}); leave it out or model it")
+            raise SupportError(f"{row} has density zero under every choice the model allows ({why}); leave it out or model it")
         model = model if self.stacking is None else self.stacking.model(model)
         why = model.explain_zero_density(x)
-        raise SupportError(f"row {row} has density zero under the start ({why}); begin from another, or leave it out")
+        raise SupportError(f"{row} has density zero under the start ({why}); begin from another, or leave it out")
 
 
+def _without_density(estimator: Estimator, model: Any, rows: WeightedRows) -> tuple[str, Any, str | None, bool] | None:
+    """The first row without a density: what it is called, what it holds, why no choice of the model gives it any, and whether what it has
+    in its place is a number at all; None if all rows have one."""
+    for block in rows.blocks:
+        log = np.where(block.weights > 0, Forward(model.repeated, DistinctCache())(model, block.column)[0], 0.0)
+        if np.isnan(log).any():
+            i = block.start + int(np.argmax(np.isnan(log)))
+            return rows.named_row(i), rows.observation(i), None, False
+        if not log.min() > -np.inf:
+            i = block.start + int(np.argmin(log))
+            x = rows.observation(i)
+            return rows.named_row(i), x, estimator.why_outside_support(x), True
+    return None
+
+
+@dataclass
 class LogAndStatistics:
-    """A log likelihood and a tree of statistics, which add."""
+    """A log likelihood and own statistics in preorder, which add."""
 
-    __slots__ = ("log", "node")
-
-    def __init__(self, log: Any, node: Any):
-        self.log, self.node = log, node
+    log: Any
+    owns: list[Any]
 
     def __add__(self, other: LogAndStatistics) -> LogAndStatistics:
-        return LogAndStatistics(self.log + other.log, self.node + other.node)
+        return LogAndStatistics(self.log + other.log, added(self.owns, other.owns))
 
 
-def _expected(
+def _expected(estimator: Estimator, ties: Ties, model: Any, mix: Callable[[int], Any], rows: WeightedRows) -> LogAndStatistics:
+    """Log likelihood of a model on rows, and their expected statistics."""
+    work = partial(_expected_in_block, estimator, ties, model, DistinctCache(), mix)
+    log, statistics = reduce(_both, map_in_order(work, rows.blocks, rows.threads))
+    return LogAndStatistics(log, own_statistics(estimator, take_pending(estimator, statistics, Backward(ties.by_id))))
+
+
+def _both(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
+    return one[0] + other[0], one[1] + other[1]
+
+
+def _expected_in_block(
     estimator: Estimator, ties: Ties, model: Any, tables: DistinctCache, mix: Callable[[int], Any], block: RowBlock
-) -> LogAndStatistics:
+) -> tuple[Any, Any]:
     log, tape = Forward(model.repeated, tables, mix(block.start))(model, block.column)
     send = Backward(ties.by_id)
     node = send(estimator, tape, np.broadcast_to(block.weights, log.shape) if model.batch else block.weights)
     send.finish()
-    return LogAndStatistics(weighted_sum(log, block.weights), node)
+    return weighted_sum(log, block.weights), node
 
 
-def _scored(model: Any, tables: DistinctCache, block: RowBlock) -> Any:
+def _scored(model: Any, rows: WeightedRows) -> Any:
+    """Log likelihood of a model on rows."""
+    return sum(map_in_order(partial(_scored_block, model, DistinctCache()), rows.blocks, rows.threads))
+
+
+def _scored_block(model: Any, tables: DistinctCache, block: RowBlock) -> Any:
     return weighted_sum(Forward(model.repeated, tables)(model, block.column)[0], block.weights)
 
 

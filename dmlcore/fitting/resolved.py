@@ -32,17 +32,17 @@ class Resolved:
     choosing: bool
 
     @classmethod
-    def on(cls, estimator: Estimator, rows: WeightedRows) -> Resolved:
+    def on(cls, estimator: Estimator, rows: Any) -> Resolved:
         """An estimator resolved on rows; its records learn the names that these have."""
         estimator = rows.named(estimator)
-        ties, every = Ties(estimator), EveryChoice()
+        ties = Ties(estimator)
         with np.errstate(over="ignore", invalid="ignore"):  # values too large for their squares are named by `resolve`
-            owns = pooled(estimator, ties, rows.blocks, every, rows.threads)
-        estimator = resolve(estimator, owns, ties)
+            passed = rows.total(partial(_of_every_row, estimator, ties))
+        estimator = resolve(estimator, ties.pool(passed.owns), ties)
         ties = Ties(estimator)
         if coupled(ties.nodes):  # places must be told apart, which only now are nodes of their own
-            owns = pooled(estimator, ties, rows.blocks, every, rows.threads)
-        return cls(estimator, ties, owns, every.latent, every.choosing)
+            passed = rows.total(partial(_of_every_row, estimator, ties))
+        return cls(estimator, ties, ties.pool(passed.owns), passed.latent, passed.choosing)
 
     @classmethod
     def alone(cls, part: Estimator, rows: WeightedRows) -> Resolved:
@@ -51,9 +51,9 @@ class Resolved:
         if coupled(ties.nodes):  # what it shares with other places is here its own
             return cls.on(part, rows)
         part = placed(part, ties)
-        ties, every = Ties(part), EveryChoice()
-        owns = pooled(part, ties, rows.blocks, every, rows.threads)
-        return cls(part, ties, owns, every.latent, every.choosing)
+        ties = Ties(part)
+        passed = rows.total(partial(_of_every_row, part, ties))
+        return cls(part, ties, ties.pool(passed.owns), passed.latent, passed.choosing)
 
     @cached_property
     def closed_form(self) -> bool:
@@ -93,7 +93,30 @@ class EveryChoice:
         return np.ones((K, n))
 
 
-def pooled(
+@dataclass
+class Passed:
+    """What a first pass over rows says: own statistics in preorder, and what it met. Those of other rows add."""
+
+    owns: list[Any]
+    latent: bool
+    choosing: bool
+
+    def __add__(self, other: Passed) -> Passed:
+        return Passed(added(self.owns, other.owns), self.latent or other.latent, self.choosing or other.choosing)
+
+
+def _of_every_row(estimator: Estimator, ties: Ties, rows: WeightedRows) -> Passed:
+    every = EveryChoice()
+    owns = unpooled(estimator, ties, rows.blocks, every, rows.threads)
+    return Passed(owns, every.latent, every.choosing)
+
+
+def added(owns: list[Any], others: list[Any]) -> list[Any]:
+    """Statistics in preorder, and others; a place may have none in either."""
+    return [other if own is None else own if other is None else own + other for own, other in zip(owns, others, strict=True)]
+
+
+def unpooled(
     estimator: Estimator,
     ties: Ties,
     blocks: Sequence[RowBlock],
@@ -102,14 +125,14 @@ def pooled(
     factors: np.ndarray | None = None,
     shape: tuple[int, ...] = (),
 ) -> list[Any]:
-    """Statistics of rows without a model, in preorder, pooled by key: latent nodes take the responsibilities.
+    """Statistics of rows without a model, in preorder: latent nodes take the responsibilities.
 
     factors `(n,)`: what weights are multiplied by; of a stack of models of this shape, `(*shape, n)`. Responsibilities that are given for
     each row are asked block by block, in order: on one thread.
     """
     work = partial(_first_pass, estimator, ties, FirstPass(responsibilities, DistinctCache(), shape), factors)
     sums = reduce(add, map_in_order(work, blocks, threads))
-    return ties.pool(own_statistics(estimator, take_pending(estimator, sums, Backward(ties.by_id))))
+    return own_statistics(estimator, take_pending(estimator, sums, Backward(ties.by_id)))
 
 
 def _first_pass(estimator: Estimator, ties: Ties, open: FirstPass, factors: np.ndarray | None, block: RowBlock) -> Any:

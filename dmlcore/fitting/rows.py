@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -33,7 +34,8 @@ class WeightedRows:
     weights: of each encoded row `(n,)`; None: 1 each. raw: the rows as they were given, `count` of them; given_weights: their weights,
     `(count,)`, or `(1,)` where all have one. codes `(count,)`: which encoded row each given one is; copies `(n,)`: how many given rows
     each encoded one stands for; None: each for itself. unit: the mean weight of a given row that has any.
-    Of a sample, origin `(n,)`: which rows of the whole they are; share: how much of its weight they have.
+    Of a sample, origin `(n,)`: which rows of the whole they are; share: how much of its weight they have. Of a chunk, where: what its
+    first row stands in (a file), and first: as which row there.
     """
 
     encoded: Encoded
@@ -47,6 +49,8 @@ class WeightedRows:
     origin: np.ndarray | None = None
     share: float = 1.0
     threads: int = 1
+    where: str = ""
+    first: int = 0
 
     @classmethod
     def of(cls, data: Any, layout: Layout, weights: Any = None, threads: int | None = None) -> WeightedRows:
@@ -89,6 +93,19 @@ class WeightedRows:
         return [RowBlock(start, column, self.each_weight[start:stop]) for start, stop, column in self.encoded.blocks]
 
     @property
+    def in_memory(self) -> WeightedRows:
+        """These rows; of those that are not, a sample that is."""
+        return self
+
+    def total(self, work: Callable[[WeightedRows], Any]) -> Any:
+        """`work` of the rows; of rows in chunks, its sum over these."""
+        return work(self)
+
+    def first_found(self, look: Callable[[WeightedRows], Any]) -> Any:
+        """What `look` finds in the rows, or None; of rows in chunks, in the first where it finds anything."""
+        return look(self)
+
+    @property
     def one_block(self) -> list[RowBlock]:
         """All rows as one block."""
         return [RowBlock(0, self.encoded.column, self.each_weight)]
@@ -104,6 +121,14 @@ class WeightedRows:
     def weighted(self, weights: np.ndarray) -> WeightedRows:
         """The same encoded rows with other weights."""
         return replace(self, weights=weights)
+
+    def of_share(self, share: float) -> WeightedRows:
+        """The same rows, as a sample that has such a share of the weight of all."""
+        return replace(self, share=share)
+
+    def standing(self, where: str, first: int) -> WeightedRows:
+        """The same rows, as a chunk whose first row stands in a file, say, as which row there."""
+        return replace(self, where=where, first=first)
 
     def one_by_one(self) -> WeightedRows:
         """Each given row for itself, those that are alike too: their classes may be drawn apart."""
@@ -147,7 +172,7 @@ class WeightedRows:
             chosen = np.flatnonzero((counts > 0) | (each > 0))
             copies = np.maximum(counts, 1)[chosen]
             weights = (counts + each)[chosen] * self.unit
-        share = float((len(chosen) if weights is None else weights.sum()) / whole.sum())
+        share = self.share * float((len(chosen) if weights is None else weights.sum()) / whole.sum())
         encoded = Encoded(self.encoded.column.take(chosen), self.encoded.layout)
         return replace(self, encoded=encoded, weights=weights, copies=copies, origin=chosen, share=share, threads=1)
 
@@ -169,6 +194,10 @@ class WeightedRows:
         """Which of the given rows an encoded one is: the first of them."""
         i = i if self.origin is None else int(self.origin[i])
         return i if self.codes is None else int(np.argmax(self.codes == i))
+
+    def named_row(self, i: int) -> str:
+        """What messages call an encoded row."""
+        return f"{self.where}: row {self.number(i) + self.first}" if self.where else f"row {self.number(i)}"
 
     def observation(self, i: int) -> Any:
         """An encoded row as it was given, as a plain value."""

@@ -16,7 +16,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.assignment import EVEN_SHARE, random_shares, shares_first
 from dmlcore.fitting.impossible import first_impossible
 from dmlcore.fitting.problem import Problem
-from dmlcore.fitting.resolved import local
+from dmlcore.fitting.resolved import added, local
 from dmlcore.fitting.rows import RowBlock
 from dmlcore.fitting.seeding import Descriptions, shares_apart
 
@@ -30,6 +30,9 @@ def random_start(problem: Problem, rng: np.random.Generator, p: float) -> Any:
     def start() -> Any:
         if not problem.resolved.choosing:
             return problem.maximise(problem.resolved.start_statistics, None)
+        return chosen_at_random(problem.in_memory)
+
+    def chosen_at_random(problem: Problem) -> Any:
         shares_rng, rows_rng = spawn(rng, 2)
         owns = problem.opened(random_shares(shares_rng), np.maximum(problem.rows.kept(rows_rng, p), EVEN_SHARE * p))
         if problem.rows.share < 1 and problem.resolved.scalable:
@@ -44,18 +47,13 @@ def _naming_impossible_rows(problem: Problem, start: Callable[[], Any]) -> Any:
     try:
         return start()
     except (EmptyError, DegenerateError):
-        rows = problem.rows
+        rows = problem.rows.in_memory
         places = np.arange(rows.count) if rows.codes is None else rows.codes
         if found := first_impossible(problem.estimator, rows.encoded.column, places, rows.observations):
             row, why = found
             said = f"row {row} has density zero under every choice the model allows ({why}); leave it out or model it"
             raise SupportError(said) from None
         raise
-
-
-def added(owns: list[Any], others: list[Any]) -> list[Any]:
-    """Statistics in preorder, and others."""
-    return [own if own is None else own + other for own, other in zip(owns, others, strict=True)]
 
 
 def with_all_rows(owns: list[Any], everywhere: list[Any]) -> list[Any]:
@@ -110,7 +108,7 @@ def first_model(problem: Problem, init_estimator: Estimator | None, rng: Any, p:
     layout = problem.estimator.layout
     if layout.joined(init_estimator.layout) == layout:
         return adjusted(problem, random_start(problem.learning(init_estimator), rng, p))
-    rows = problem.rows
+    rows = problem.rows.in_memory
     weights = np.broadcast_to(rows.given_weights, rows.count)
     return adjusted(problem, random_start(Problem.of(rows.raw, init_estimator, weights, rows.threads), rng, p))
 
@@ -123,6 +121,8 @@ def given_start(problem: Problem, start: Any, rng: np.random.Generator) -> Distr
     if K is None:
         got = type(start).__name__
         raise StructureError(f"start does not fit the estimator: {problem.estimator.label} is no mixture, so it must be a model, got {got}")
+    if problem.rows.in_memory is not problem.rows:
+        raise ParameterError("start must be a model where data are read in parts: labels and shares are one for each row")
     return start_from_shares(problem, shares_of(start, problem.rows.count, K), rng)
 
 

@@ -77,6 +77,7 @@ def weakly_supported(problem: Problem, model: Distribution, statistics: list[Any
 
 def _not_lasting(problem: Problem, model: Any, doubted: set[str]) -> list[Event]:
     """Of a mixture's components at the doubted places, those that do not last when each of their rows is left out."""
+    problem = problem.in_memory
     if not problem.estimator.is_mixture:
         return []
     named = [k for k, place in enumerate(model.places()[: len(model.components)]) if place in doubted]

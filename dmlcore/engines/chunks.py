@@ -1,0 +1,89 @@
+"""Chunks of encoded rows, and what every engine does with them: map a function over them, in order, and add the results."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+
+from dmlcore.base.errors import DataError, EmptyError
+from dmlcore.data.encoded import Encoded, encode
+from dmlcore.data.frames import column_at, column_names, is_frame, with_only
+from dmlcore.data.layouts import Layout
+from dmlcore.data.values import listed
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A table that is a part of the data. number: which part, from 0; where: what it is a part of, for messages (a file), and `first`: its
+    first row there."""
+
+    table: Any
+    number: int
+    where: str = ""
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Encoded rows that are a part of the data, with weights `(n,)` or None; `number`, `where` and `first` as of the piece they were."""
+
+    encoded: Encoded
+    weights: Any
+    number: int
+    where: str
+    first: int
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    @classmethod
+    def of(cls, piece: Piece, layout: Layout, weights: Any = None) -> Chunk:
+        """A table as a chunk. weights: the name of the column with the rows' weights. Raises `DataError` naming the part and the row."""
+        try:
+            table = listed(piece.table, coded=True)
+            own = None
+            if weights is not None:
+                own, table = _weights_apart(table, weights)
+            return cls(encode(table, layout, piece.first), own, piece.number, piece.where, piece.first)
+        except DataError as error:
+            raise type(error)(f"{piece.where}: {error}" if piece.where else str(error)) from None
+
+
+def _weights_apart(table: Any, name: Any) -> tuple[Any, Any]:
+    """A column of weights, and the table without it."""
+    if not is_frame(table):
+        raise DataError(f"weights={name!r} names a column, so every part of the data must be a frame; got {type(table).__name__}")
+    names = column_names(table)
+    if name not in names:
+        raise DataError(f"weights: there is no column {name!r}; there are {names}")
+    place = names.index(name)
+    return column_at(table, place), with_only(table, [j for j in range(len(names)) if j != place])
+
+
+class Chunks(ABC):
+    """Encoded chunks of one layout, wherever an engine keeps them."""
+
+    layout: Layout
+
+    @abstractmethod
+    def map(self, work: Callable[[Chunk], Any]) -> Iterator[Any]:
+        """`work(chunk)` of each chunk, in order; `work` and what it gives can be pickled."""
+
+    def total(self, work: Callable[[Chunk], Any]) -> Any:
+        """The sum of `work(chunk)` over all chunks, added in order, so that it has the same bits whoever works."""
+        sums = self.map(work)
+        first = next(sums, None)
+        if first is None:
+            raise EmptyError("there are no rows; a fit needs at least one")
+        return reduce(add, sums, first)
+
+
+def weights_of(chunk: Chunk) -> np.ndarray:
+    """The weight of each row of a chunk `(n,)`."""
+    return np.ones(len(chunk)) if chunk.weights is None else np.asarray(chunk.weights, dtype=np.float64)

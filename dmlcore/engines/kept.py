@@ -1,0 +1,108 @@
+"""Encoded chunks on disk, mapped into memory while they are worked on: by threads, or by any executor of `concurrent.futures`."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import pickle
+import shutil
+import struct
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dmlcore.base.errors import DataError
+from dmlcore.base.threads import in_order, map_stream, thread_count
+from dmlcore.data.layouts import Layout
+from dmlcore.engines.chunks import Chunk, Chunks
+from dmlcore.engines.stream import Reread
+
+CONTENTS = "contents.json"  # says what is in a folder, once all of it is there
+LINE = 64  # bytes at whose multiples arrays begin
+HEAD = struct.Struct("<QQ")  # how many arrays there are, and how long their description is
+
+
+def written(chunk: Chunk, path: Path) -> int:
+    """Writes a chunk to a file; how many bytes it takes."""
+    arrays: list[pickle.PickleBuffer] = []
+    description = pickle.dumps(chunk, protocol=5, buffer_callback=arrays.append)
+    views = [array.raw() for array in arrays]
+    lengths = struct.pack(f"<{len(views)}Q", *(view.nbytes for view in views))
+    with path.open("wb") as file:
+        file.write(HEAD.pack(len(views), len(description)) + lengths + description)
+        for view in views:
+            file.write(bytes(-file.tell() % LINE))
+            file.write(view)
+        return file.tell()
+
+
+def mapped(path: str) -> Chunk:
+    """The chunk in a file. Its arrays are the file's pages, which are read when they are used, and let go with the chunk."""
+    with open(path, "rb") as file:
+        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    count, length = HEAD.unpack_from(view)
+    sizes = struct.unpack_from(f"<{count}Q", view, HEAD.size)
+    place = HEAD.size + 8 * count
+    description, place = view[place : place + length], place + length
+    arrays = []
+    for size in sizes:
+        place += -place % LINE
+        arrays.append(view[place : place + size])
+        place += size
+    return pickle.loads(description, buffers=arrays)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Kept(Chunks):
+    """Chunks in files, one each. executor: who works on them; None: threads of this process."""
+
+    paths: tuple[str, ...]
+    layout: Layout
+    threads: int = 1
+    executor: Executor | None = None
+
+    def map(self, work: Callable[[Chunk], Any]) -> Iterator[Any]:
+        on_file = partial(_on_file, work)
+        if self.executor is None:
+            return map_stream(on_file, self.paths, self.threads)
+        return in_order(self.executor, on_file, self.paths, len(self.paths))
+
+
+def _on_file(work: Callable[[Chunk], Any], path: str) -> Any:
+    return work(mapped(path))
+
+
+def keep(chunks: Reread, folder: Any, threads: int | None = None) -> Kept:
+    """The chunks of a stream in a folder, which is made; what it holds already is taken, where it is of the same files and the same layout.
+
+    Raises `DataError` where the disk has not room enough.
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    said = {"layout": repr(chunks.layout), "weights": repr(chunks.stream.weights), "rows": chunks.stream.chunk_rows}
+    said["files"] = [[path, os.stat(path).st_size, os.stat(path).st_mtime_ns] for path in chunks.stream.files]
+    contents, threads = place / CONTENTS, thread_count(threads) if threads is not None else chunks.threads
+    if chunks.stream.files and contents.exists():
+        known = json.loads(contents.read_text("utf-8"))
+        if known["of"] == json.loads(json.dumps(said)):
+            return Kept(tuple(str(place / name) for name in known["chunks"]), chunks.layout, threads)
+    contents.unlink(missing_ok=True)
+    need, free = chunks.stream.cache_size(chunks.layout), shutil.disk_usage(place).free
+    if need > free:
+        raise DataError(f"cache {place}: encoded rows take about {need:,} bytes, and {free:,} are free; leave cache out, or name another disk")
+    names = list(chunks.map(partial(_put, str(place))))
+    half = place / (CONTENTS + ".part")
+    half.write_text(json.dumps({"of": said, "chunks": names}), "utf-8")
+    half.replace(contents)
+    return Kept(tuple(str(place / name) for name in names), chunks.layout, threads)
+
+
+def _put(folder: str, chunk: Chunk) -> str:
+    """Writes a chunk into a folder; the name of its file."""
+    name = f"{chunk.number:06d}.chunk"
+    written(chunk, Path(folder) / name)
+    return name

@@ -1,0 +1,190 @@
+"""Tables that are read one after the other, anew in each pass over the rows, so that memory does not grow with their number."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from dmlcore.base.errors import DataError, EmptyError, shorten
+from dmlcore.base.extras import library
+from dmlcore.base.threads import map_stream
+from dmlcore.data.files import READERS, read, suffix_of
+from dmlcore.data.frames import column_names, is_frame, some_rows
+from dmlcore.data.layouts import Fields, Layout
+from dmlcore.engines.chunks import Chunk, Chunks, Piece
+
+CHUNK_ROWS = 1 << 17  # rows of a chunk, at most
+MAGIC = "*?["  # marks of a pattern
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Data in parts, as `stream` makes them.
+
+    source: gives the tables, `(what they are part of, table)`, from the first again each time it is called. weights: the name of the
+    column with the rows' weights. cache: a folder in which encoded rows are kept for the passes after the first, or None.
+    """
+
+    source: Callable[[], Iterable[tuple[str, Any]]]
+    weights: Any = None
+    cache: Any = None
+    chunk_rows: int = CHUNK_ROWS
+    files: tuple[str, ...] = ()
+
+    def pieces(self) -> Iterator[Piece]:
+        """The tables in pieces of at most `chunk_rows` rows. Raises `DataError` naming the table where columns change their names."""
+        number, before, first, names = 0, None, 0, None
+        for where, table in self.source():
+            first = first if where == before else 0
+            before = where
+            if is_frame(table):
+                there = column_names(table)
+                names = there if names is None else names
+                if sorted(map(str, there)) != sorted(map(str, names)):
+                    raise DataError(f"{where}: the columns are {there}; those of the tables before are {names}")
+            for start in range(0, len(table), self.chunk_rows):
+                part = table if len(table) <= self.chunk_rows else some_rows(table, start, start + self.chunk_rows)
+                yield Piece(part, number, where, first + start)
+                number += 1
+            first += len(table)
+
+    def layout(self, layout: Layout) -> Layout:
+        """A model's layout, with the names that the columns of the first table have, where it is a record without names."""
+        table = next((table for _, table in self.source()), None)
+        if table is None:
+            raise EmptyError(f"{self}: there are no tables, and no rows")
+        if not isinstance(layout, Fields) or layout.names is not None or not is_frame(table):
+            return layout
+        return layout.named([name for name in column_names(table) if name != self.weights])
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are: of Parquet files their own word, of other sources counted in one pass."""
+        if self.files and all(suffix_of(path) == ".parquet" for path in self.files):
+            reader = library("pyarrow.parquet", "Parquet files need")
+            return sum(reader.read_metadata(path).num_rows for path in self.files)
+        return sum(len(table) for _, table in self.source())
+
+    def cache_size(self, model: Any) -> int:
+        """About how many bytes a cache takes, for an estimator, a distribution or a layout: as the first piece does for each row."""
+        layout = self.layout(getattr(model, "layout", model))
+        piece = next((piece for piece in self.pieces() if len(piece.table)), None)
+        return 0 if piece is None else Chunk.of(piece, layout, self.weights).encoded.nbytes * self.rows // len(piece.table)
+
+    def __str__(self) -> str:
+        return f"the stream of {shorten(list(self.files))}" if self.files else "the stream"
+
+
+class Reread(Chunks):
+    """The chunks of a stream, read and encoded anew in each pass."""
+
+    def __init__(self, stream: Stream, layout: Layout, threads: int):
+        self.stream, self.layout, self.threads = stream, layout, threads
+
+    def map(self, work: Callable[[Chunk], Any]) -> Iterator[Any]:
+        return map_stream(_Encoding(work, self.layout, self.stream.weights), self.stream.pieces(), self.threads)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    work: Callable[[Chunk], Any]
+    layout: Layout
+    weights: Any
+
+    def __call__(self, piece: Piece) -> Any:
+        return self.work(Chunk.of(piece, self.layout, self.weights))
+
+
+def stream(source: Any, *, weights: Any = None, cache: Any = None, chunk_rows: int = CHUNK_ROWS) -> Stream:
+    """Data to be read in parts, wherever data are asked for; memory does not grow with the number of rows.
+
+    source: a pattern such as "data/*.parquet", a folder, a path or a list of these, or a function of no arguments that gives tables (frames,
+    record batches, lists of rows) one after the other, the same ones each time it is called. Files are taken in the order of their names.
+    weights: the name of a column with the rows' weights. cache: a folder for the encoded rows, which later passes then read in place of
+    the source (`Stream.cache_size` says how much it takes). chunk_rows: how many rows are in memory at once, at most, for each thread.
+
+    Raises `DataError` where there is no such file.
+    """
+    if callable(source):
+        return Stream(_Named(source), weights, cache, chunk_rows)
+    files = tuple(files_of(source))
+    return Stream(_Files(files, chunk_rows), weights, cache, chunk_rows, files)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What a user's function gives, with names for messages."""
+
+    source: Callable[[], Iterable[Any]]
+
+    def __call__(self) -> Iterator[tuple[str, Any]]:
+        for number, table in enumerate(self.source()):
+            yield f"table {number}", _as_table(table)
+
+
+def _as_table(table: Any) -> Any:
+    """A record batch of pyarrow as a table; anything else as it is."""
+    if type(table).__name__ == "RecordBatch" and type(table).__module__.startswith("pyarrow"):
+        return library("pyarrow", "record batches need").Table.from_batches([table])
+    return table
+
+
+@dataclass(frozen=True)
+class _Files:
+    files: tuple[str, ...]
+    rows: int
+
+    def __call__(self) -> Iterator[tuple[str, Any]]:
+        for path in self.files:
+            if suffix_of(path) == ".parquet":
+                for table in _batches(path, self.rows):
+                    yield path, table
+            else:
+                yield path, read(path, coded=True)
+
+
+def _batches(path: str, rows: int) -> Iterator[Any]:
+    """The rows of a Parquet file as tables of at most so many. An empty file gives one of no rows."""
+    arrow, reader = library("pyarrow", "Parquet files need"), library("pyarrow.parquet", "Parquet files need")
+    try:
+        with reader.ParquetFile(path) as file:
+            for batch in file.iter_batches(rows):
+                yield arrow.Table.from_batches([batch])
+    except (arrow.ArrowException, OSError) as error:
+        raise DataError(f"{path}: this is no whole Parquet file ({shorten(' '.join(str(error).split()), 200)})") from None
+
+
+def is_stream(data: Any) -> bool:
+    """Whether data are read in parts: a stream, or a pattern, a folder or a list of paths that `stream` takes."""
+    if isinstance(data, Stream):
+        return True
+    if isinstance(data, (list, tuple)):
+        return bool(data) and all(isinstance(one, (str, PurePath)) and suffix_of(one) in READERS and os.path.exists(one) for one in data)
+    if isinstance(data, PurePath):
+        return data.suffix == "" and os.path.isdir(data)
+    return isinstance(data, str) and suffix_of(data) in READERS and any(mark in data for mark in MAGIC)
+
+
+def as_stream(data: Any) -> Stream:
+    """Data that `is_stream` knows, as a stream."""
+    return data if isinstance(data, Stream) else stream(data)
+
+
+def files_of(source: str | os.PathLike[str] | Sequence[Any]) -> list[str]:
+    """The files that a pattern, a folder, a path or a list of these names, in order. Raises `DataError` where there is none."""
+    if isinstance(source, (list, tuple)):
+        return [path for one in source for path in files_of(one)]
+    name = os.fspath(source)  # type: ignore[arg-type]
+    if os.path.isdir(name):
+        found = sorted(str(path) for path in Path(name).iterdir() if path.suffix in READERS)
+    elif any(mark in name for mark in MAGIC) and not os.path.exists(name):
+        found = sorted(path for path in glob.glob(name, recursive=True) if suffix_of(path) in READERS)
+    else:
+        found = [name] if os.path.exists(name) else []
+    if not found:
+        raise DataError(f"{name}: there is no such file; need files that end in {', '.join(READERS)}")
+    return found
