@@ -68,6 +68,9 @@ class ReadAs:
         node.__dict__[self.field] = value
 
 
+OF_THE_WHOLE = ("repeated", "scored_as")  # what is derived for one tree, and is not so of a part or of another
+
+
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(parameter, child, children))
 class Declared:
     """Base of distributions and estimators. Subclasses become frozen dataclasses of their declared fields."""
@@ -129,7 +132,7 @@ class Declared:
         """A copy that carries facts fixed for one fit (floors, label sets), beside its declared fields."""
         out = object.__new__(type(self))
         out.__dict__.update(self.__dict__)
-        for of_the_whole in ("repeated", "scored_as"):  # of another tree
+        for of_the_whole in OF_THE_WHOLE:
             out.__dict__.pop(of_the_whole, None)
         out.__dict__.update(facts)
         declared = dict(self._fields)
@@ -245,6 +248,8 @@ class Declared:
         return hash((type(self), *(_hashable(getattr(self, field)) for field, _ in self._fields)))
 
     def __reduce__(self) -> Any:
+        if self.of_stacks:  # which no constructor would take
+            return _restored, (type(self), {f: v for f, v in self.__dict__.items() if f not in OF_THE_WHOLE})
         return _rebuild, (type(self), self.fields(), self.facts)
 
     def __copy__(self) -> Self:
@@ -313,6 +318,12 @@ def _call(family: type[Declared]) -> str:
 def _rebuild(cls: type[Declared], fields: dict[str, Any], facts: Mapping[str, Any] | None = None) -> Declared:
     nested = {field: fields[field] for field, _ in cls._child_fields}  # `validate` may make them anew, without their facts
     return cls(**fields).pinned(**nested, **(facts or {}))
+
+
+def _restored(cls: type[Declared], state: dict[str, Any]) -> Declared:
+    out = object.__new__(cls)
+    out.__dict__.update(state)
+    return out
 
 
 def _readable(value: Any) -> str:

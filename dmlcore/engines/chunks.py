@@ -21,12 +21,13 @@ from dmlcore.data.values import listed
 @dataclass(frozen=True)
 class Piece:
     """A table that is a part of the data. number: which part, from 0; where: what it is a part of, for messages (a file), and `first`: its
-    first row there."""
+    first row there. weights: of its rows, where they are no column."""
 
     table: Any
     number: int
     where: str = ""
     first: int = 0
+    weights: Any = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Chunk:
         """A table as a chunk. weights: the name of the column with the rows' weights. Raises `DataError` naming the part and the row."""
         try:
             table = listed(piece.table, coded=True)
-            own = None
+            own = piece.weights
             if weights is not None:
                 own, table = _weights_apart(table, weights)
             return cls(encode(table, layout, piece.first), own, piece.number, piece.where, piece.first)

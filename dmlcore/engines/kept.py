@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import struct
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from dmlcore.base.errors import DataError
-from dmlcore.base.threads import in_order, map_stream, thread_count
+from dmlcore.base.threads import in_order, map_stream
 from dmlcore.data.layouts import Layout
 from dmlcore.engines.chunks import Chunk, Chunks
 from dmlcore.engines.stream import Reread
 
+FORMAT = 1  # of the files of a cache; another cannot be read
 CONTENTS = "contents.json"  # says what is in a folder, once all of it is there
 LINE = 64  # bytes at whose multiples arrays begin
 HEAD = struct.Struct("<QQ")  # how many arrays there are, and how long their description is
@@ -64,6 +66,7 @@ class Kept(Chunks):
     layout: Layout
     threads: int = 1
     executor: Executor | None = None
+    folder: Any = None  # one that goes with the chunks
 
     def map(self, work: Callable[[Chunk], Any]) -> Iterator[Any]:
         on_file = partial(_on_file, work)
@@ -76,29 +79,54 @@ def _on_file(work: Callable[[Chunk], Any], path: str) -> Any:
     return work(mapped(path))
 
 
-def keep(chunks: Reread, folder: Any, threads: int | None = None) -> Kept:
+def keep(chunks: Reread, folder: Any = None, executor: Executor | None = None) -> Kept:
     """The chunks of a stream in a folder, which is made; what it holds already is taken, where it is of the same files and the same layout.
 
-    Raises `DataError` where the disk has not room enough.
+    folder: None for one of the machine's own, which goes when the chunks are no longer needed. Raises `DataError` where the disk has not
+    room enough.
     """
-    place = Path(folder)
+    own = tempfile.TemporaryDirectory(prefix="dmlcore-") if folder is None else None
+    place = Path(folder if own is None else own.name)
     place.mkdir(parents=True, exist_ok=True)
-    said = {"layout": repr(chunks.layout), "weights": repr(chunks.stream.weights), "rows": chunks.stream.chunk_rows}
-    said["files"] = [[path, os.stat(path).st_size, os.stat(path).st_mtime_ns] for path in chunks.stream.files]
-    contents, threads = place / CONTENTS, thread_count(threads) if threads is not None else chunks.threads
-    if chunks.stream.files and contents.exists():
+    of, contents = _identity(chunks), place / CONTENTS
+    names = _known(contents, of)
+    if names is None:
+        contents.unlink(missing_ok=True)
+        _check_room(place, chunks)
+        names = list(chunks.map(partial(_put, str(place))))
+        half = place / (CONTENTS + ".part")
+        half.write_text(json.dumps({"of": of, "chunks": names}), "utf-8")
+        half.replace(contents)
+    return Kept(tuple(str(place / name) for name in names), chunks.layout, chunks.threads, executor, own)
+
+
+def _identity(chunks: Reread) -> Any:
+    """What encoded rows follow from, as JSON holds it; None where nobody can say whether it is still the same."""
+    stream = chunks.stream
+    if not stream.files:
+        return None
+    stats = [(path, os.stat(path)) for path in stream.files]
+    files = [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
+    return {"layout": repr(chunks.layout), "weights": repr(stream.weights), "rows": stream.chunk_rows, "files": files, "format": FORMAT}
+
+
+def _known(contents: Path, of: Any) -> list[str] | None:
+    """The names of the chunks in a folder that follow from this, or None."""
+    if of is None or not contents.exists():
+        return None
+    try:
         known = json.loads(contents.read_text("utf-8"))
-        if known["of"] == json.loads(json.dumps(said)):
-            return Kept(tuple(str(place / name) for name in known["chunks"]), chunks.layout, threads)
-    contents.unlink(missing_ok=True)
+    except ValueError:
+        return None
+    return known["chunks"] if isinstance(known, dict) and known.get("of") == of else None
+
+
+def _check_room(place: Path, chunks: Reread) -> None:
     need, free = chunks.stream.cache_size(chunks.layout), shutil.disk_usage(place).free
     if need > free:
-        raise DataError(f"cache {place}: encoded rows take about {need:,} bytes, and {free:,} are free; leave cache out, or name another disk")
-    names = list(chunks.map(partial(_put, str(place))))
-    half = place / (CONTENTS + ".part")
-    half.write_text(json.dumps({"of": said, "chunks": names}), "utf-8")
-    half.replace(contents)
-    return Kept(tuple(str(place / name) for name in names), chunks.layout, threads)
+        raise DataError(
+            f"cache {place}: encoded rows take about {need:,} bytes, and {free:,} are free; leave cache out, or name another disk"
+        )
 
 
 def _put(folder: str, chunk: Chunk) -> str:

@@ -13,7 +13,7 @@ from dmlcore.base.errors import DataError, EmptyError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.threads import map_stream
 from dmlcore.data.files import READERS, read, suffix_of
-from dmlcore.data.frames import column_names, is_frame, some_rows
+from dmlcore.data.frames import column_names, is_frame, plain_column, some_rows
 from dmlcore.data.layouts import Fields, Layout
 from dmlcore.engines.chunks import Chunk, Chunks, Piece
 
@@ -25,11 +25,12 @@ MAGIC = "*?["  # marks of a pattern
 class Stream:
     """Data in parts, as `stream` makes them.
 
-    source: gives the tables, `(what they are part of, table)`, from the first again each time it is called. weights: the name of the
-    column with the rows' weights. cache: a folder in which encoded rows are kept for the passes after the first, or None.
+    source: gives the tables, `(what they are part of, table)` or with the rows' weights behind, from the first again each time it is
+    called. weights: the name of the column with the rows' weights. cache: a folder in which encoded rows are kept for the passes after
+    the first, or None.
     """
 
-    source: Callable[[], Iterable[tuple[str, Any]]]
+    source: Callable[[], Iterable[tuple[Any, ...]]]
     weights: Any = None
     cache: Any = None
     chunk_rows: int = CHUNK_ROWS
@@ -38,7 +39,7 @@ class Stream:
     def pieces(self) -> Iterator[Piece]:
         """The tables in pieces of at most `chunk_rows` rows. Raises `DataError` naming the table where columns change their names."""
         number, before, first, names = 0, None, 0, None
-        for where, table in self.source():
+        for where, table, *own in self.source():
             first = first if where == before else 0
             before = where
             if is_frame(table):
@@ -47,14 +48,15 @@ class Stream:
                 if sorted(map(str, there)) != sorted(map(str, names)):
                     raise DataError(f"{where}: the columns are {there}; those of the tables before are {names}")
             for start in range(0, len(table), self.chunk_rows):
-                part = table if len(table) <= self.chunk_rows else some_rows(table, start, start + self.chunk_rows)
-                yield Piece(part, number, where, first + start)
+                stop = start + self.chunk_rows
+                part = table if len(table) <= self.chunk_rows else some_rows(table, start, stop)
+                yield Piece(part, number, where, first + start, *(some_rows(weights, start, stop) for weights in own))
                 number += 1
             first += len(table)
 
     def layout(self, layout: Layout) -> Layout:
         """A model's layout, with the names that the columns of the first table have, where it is a record without names."""
-        table = next((table for _, table in self.source()), None)
+        table = next((table for _, table, *_ in self.source()), None)
         if table is None:
             raise EmptyError(f"{self}: there are no tables, and no rows")
         if not isinstance(layout, Fields) or layout.names is not None or not is_frame(table):
@@ -67,7 +69,7 @@ class Stream:
         if self.files and all(suffix_of(path) == ".parquet" for path in self.files):
             reader = library("pyarrow.parquet", "Parquet files need")
             return sum(reader.read_metadata(path).num_rows for path in self.files)
-        return sum(len(table) for _, table in self.source())
+        return sum(len(table) for _, table, *_ in self.source())
 
     def cache_size(self, model: Any) -> int:
         """About how many bytes a cache takes, for an estimator, a distribution or a layout: as the first piece does for each row."""
@@ -102,10 +104,11 @@ class _Encoding:
 def stream(source: Any, *, weights: Any = None, cache: Any = None, chunk_rows: int = CHUNK_ROWS) -> Stream:
     """Data to be read in parts, wherever data are asked for; memory does not grow with the number of rows.
 
-    source: a pattern such as "data/*.parquet", a folder, a path or a list of these, or a function of no arguments that gives tables (frames,
-    record batches, lists of rows) one after the other, the same ones each time it is called. Files are taken in the order of their names.
-    weights: the name of a column with the rows' weights. cache: a folder for the encoded rows, which later passes then read in place of
-    the source (`Stream.cache_size` says how much it takes). chunk_rows: how many rows are in memory at once, at most, for each thread.
+    source: a pattern such as "data/*.parquet", a folder, a path or a list of these, or a function of no arguments that gives tables
+    (frames, record batches, lists of rows) one after the other, the same ones each time it is called. Files are taken in the order of
+    their names. weights: the name of a column with the rows' weights. cache: a folder for the encoded rows, which later passes then read
+    in place of the source (`Stream.cache_size` says how much it takes). chunk_rows: how many rows are in memory at once, at most, for
+    each thread.
 
     Raises `DataError` where there is no such file.
     """
@@ -113,6 +116,17 @@ def stream(source: Any, *, weights: Any = None, cache: Any = None, chunk_rows: i
         return Stream(_Named(source), weights, cache, chunk_rows)
     files = tuple(files_of(source))
     return Stream(_Files(files, chunk_rows), weights, cache, chunk_rows, files)
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """One table in memory, with one weight for each row or None."""
+
+    table: Any
+    weights: Any
+
+    def __call__(self) -> Iterator[tuple[Any, ...]]:
+        yield ("", self.table) if self.weights is None else ("", self.table, plain_column(self.weights))
 
 
 @dataclass(frozen=True)

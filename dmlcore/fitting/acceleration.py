@@ -10,6 +10,8 @@ the EM step where it does not.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 MEMORY = 5  # differences of points that are kept
@@ -30,6 +32,14 @@ class Extrapolation:
     def forget(self) -> None:
         """Drops what is known of J: the model changed its shape, or lies on a boundary."""
         self.points, self.steps = [], []
+
+    def memory(self) -> dict[str, Any]:
+        """What goes on to the next step, but for the last point, which it adds again."""
+        return {"limit": self.limit, "points": [x.tolist() for x in self.points[:-1]], "steps": [x.tolist() for x in self.steps[:-1]]}
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Takes up what another left."""
+        self.limit, self.points, self.steps = memory["limit"], *(list(map(np.array, memory[field])) for field in ("points", "steps"))
 
     def add(self, x: np.ndarray, step: np.ndarray) -> None:
         """A point and where EM leads from it, both as flat parameters."""

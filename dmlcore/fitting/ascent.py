@@ -158,9 +158,10 @@ def _state(problem: Problem, stack: Any, apart: bool, expected: tuple[float, flo
     return state
 
 
-def ascend(state: State, accelerate: bool = True) -> Iterator[State]:
-    """The states that follow one, without end unless an ascent fails (`status`)."""
-    course = Course(accelerate)
+def ascend(state: State, accelerate: bool = True, course: Course | None = None) -> Iterator[State]:
+    """The states that follow one, without end unless an ascent fails (`status`). accelerate: whether steps go beyond EM's; course: what
+    says so in its place, if it has a memory."""
+    course = Course(accelerate) if course is None else course
     there, beyond, _ = (state.ahead, False, False) if state.turned else course.from_here(state)
     halvings = 0
     while state.status is None:
@@ -241,6 +242,22 @@ class Course:
         extrapolation.failed()
         return None
 
+    def memory(self) -> Any:
+        """What the steps so far leave behind, as JSON holds it: without the last point, which the next step adds again."""
+        return None if self.extrapolation is None else self.extrapolation.memory()
+
+    def afresh(self) -> Course:
+        """Another of the kind, without a memory."""
+        return Course(self.extrapolation is not None)
+
+    @classmethod
+    def with_memory(cls, memory: Any) -> Course:
+        """The course that left this behind."""
+        course = cls(memory is not None)
+        if course.extrapolation is not None:
+            course.extrapolation.remember(memory)
+        return course
+
     def succeeded(self, beyond: bool) -> None:
         """A step rose; beyond: one beyond EM's."""
         if beyond and self.extrapolation is not None:
@@ -256,7 +273,7 @@ def on_an_em_step(state: State) -> State:
     """The state, or, of one that an extrapolation reached, the next: on a model that EM gives, tied and fixed not to rounding only."""
     if not state.extrapolated or state.status is not None or (state.refused and not state.beyond):
         return state
-    return next(ascend(state.but(turned=True), accelerate=False))
+    return next(ascend(state.but(turned=True), False))
 
 
 def followed(start: State, rule: Any, steps: int, deadline: float = np.inf, accelerate: bool = True) -> State:

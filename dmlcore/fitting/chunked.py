@@ -78,11 +78,11 @@ class ChunkedRows:
         raise ParameterError("assign='stochastic' needs rows in memory; data in chunks are assigned 'soft' or 'hard'")
 
 
-def rows_for(data: Any, layout: Layout, weights: Any = None, threads: int | None = None) -> WeightedRows | ChunkedRows:
-    """The rows of a fit: in memory, or in chunks where the data are read in parts."""
-    if not in_parts(data):
+def rows_for(data: Any, layout: Layout, weights: Any = None, threads: int | None = None, engine: Any = None) -> WeightedRows | ChunkedRows:
+    """The rows of a fit: in memory, or in chunks where the data are read in parts or an engine is named."""
+    if engine is None and not in_parts(data):
         return WeightedRows.of(data, layout, weights, threads)
-    return ChunkedRows.of(chunks_of(data, layout, weights, threads), thread_count(threads))
+    return ChunkedRows.of(chunks_of(data, layout, weights, threads, engine), thread_count(threads))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from dmlcore.base.threads import one_blas_thread
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import encode
-from dmlcore.fitting.ascent import State, begun, reasons, runaways
+from dmlcore.fitting.ascent import begun, reasons, runaways
 from dmlcore.fitting.assignment import check_rule
+from dmlcore.fitting.checkpoint import Checkpoint
 from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.observe import Callback, observers, progress_bars
@@ -51,6 +52,8 @@ def fit(
     progress: bool = False,
     assign: str = "soft",
     min_share: float | None = None,
+    checkpoint: Any = None,
+    engine: Any = None,
 ) -> Fit:
     """Maximum likelihood (or maximum a posteriori, where estimators have pseudo-counts) by EM.
 
@@ -82,6 +85,11 @@ def fit(
     assign is not "soft". threads: how many; results do not depend on it. callback: called after each step with (steps, log likelihood,
     model). progress: show a bar (needs tqdm).
 
+    Data that are read in parts (`dmlcore.stream`, a pattern of file names, a folder): the same EM, a sum over parts; the search for a start
+    looks at a sample. checkpoint: a file that is written after each step, from which the same call goes on to the same bits after it was
+    killed; it stays when the fit has ended, and gives its end again. engine: a `concurrent.futures.Executor` whose workers, processes too,
+    take the parts; data in memory are cut into parts for it.
+
     Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
     """
     _check(max_its, delta, starts, time_limit, change)
@@ -95,7 +103,7 @@ def fit(
     deadline = np.inf if time_limit is None else began + time_limit
     if progress:
         progress_bars()  # a missing library is better known before the work
-    problem = data if isinstance(data, Problem) else Problem.of(data, estimator, weights, threads)
+    problem = data if isinstance(data, Problem) else Problem.of(data, estimator, weights, threads, engine)
     estimator = problem.rows.named(estimator)  # so that the record's estimator reads other frames as its model does
     held_out = None if vdata is None else encode(vdata, problem.estimator.layout)
     if problem.resolved.closed and start is None and init_estimator is None and delta is None and min_share is None:
@@ -105,8 +113,15 @@ def fit(
     events: list[Event] = []
     tried: list[Start] = []
     searched, ended, reached, cut_short = 0, 0, 0, False
-    first: State | None = None
-    if start is not None:
+    first: Any = None
+    resumable = None
+    if checkpoint is not None:
+        refused = {"vdata": vdata, "assign": None if assign == "soft" else assign, "min_share": min_share}
+        resumable = _resumable(checkpoint, problem, estimator, refused, delta=delta, accelerate=accelerate)
+    model: Any = None
+    if resumable is not None and (first := resumable.saved()) is not None:
+        pass  # it goes on from there
+    elif start is not None:
         model = given_start(problem, start, rng)
     elif starts == 1 or not problem.resolved.choosing or init_estimator is not None or (delta is not None and starts is None):
         model = first_model(problem, init_estimator, rng, init_p)
@@ -117,7 +132,7 @@ def fit(
         cut_short = found.interrupted
         first = found.state if assign == "soft" else None
     problem = problem.assigned(assign, rng)
-    if not problem.is_feasible(model):
+    if model is not None and not problem.is_feasible(model):
         said = "the start is not tied or fixed as the estimator is; the record begins one EM step from it"
         events.append(Event("other start", said, step=0))
         model, first = problem.maximise(problem.expect(model)[1], model), None
@@ -131,7 +146,7 @@ def fit(
     accelerate = delta is None and assign == "soft" if accelerate is None else accelerate
     limits = Limits(0 if cut_short else max_its, deadline)
     with observers(callback, progress, max_its) as tell:
-        path = run_to_end(first or begun(problem, model), accelerate, rules, removal, limits, tell)
+        path = run_to_end(first or begun(problem, model), accelerate, rules, removal, limits, tell, resumable, problem)
     last, problem = path.last, path.last.problem
     best, history, objective = last.model, path.history, path.objective
     events += path.events
@@ -157,6 +172,14 @@ def fit(
     removed = len(estimator.children()) - len(kept.children())
     rows = problem.rows.weight
     return Fit(best, status, message, history, objective, seconds, events, tried, searched, ended, reached, assign, kept, removed, rows)
+
+
+def _resumable(path: Any, problem: Problem, estimator: Any, refused: dict[str, Any], **options: Any) -> Checkpoint:
+    """Where a fit is saved. Raises `ParameterError` for options whose ascents leave more behind than their last step."""
+    for name, value in refused.items():
+        if value is not None:
+            raise ParameterError(f"checkpoint does not go with {name}={value!r}; leave one of them out")
+    return Checkpoint.at(path, problem, estimator, options)
 
 
 def _closed(problem: Problem, estimator: Estimator, callback: Callback | None, began: float, assign: str) -> Fit:

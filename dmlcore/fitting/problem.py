@@ -44,10 +44,10 @@ class Problem:
     _stacked: dict[Any, Any] = field(default_factory=dict, repr=False)  # ways to hold models as stacks, once made
 
     @classmethod
-    def of(cls, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None) -> Problem:
-        """Observations with weights, and an estimator, which is resolved on them."""
+    def of(cls, data: Any, estimator: Estimator, weights: Any = None, threads: int | None = None, engine: Any = None) -> Problem:
+        """Observations with weights, and an estimator, which is resolved on them. engine: an executor that works on parts of them."""
         check_node(estimator, Estimator.noun, "the second argument", StructureError)
-        rows = rows_for(data, estimator.layout, weights, threads)
+        rows = rows_for(data, estimator.layout, weights, threads, engine)
         return cls(rows, Resolved.on(estimator, rows), together=rows.in_memory is rows)
 
     # -- what it is made of --------------------------------------------------------------------------------------------

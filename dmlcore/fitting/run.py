@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.fitting.ascent import State, ascend, interrupted, on_an_em_step
+from dmlcore.fitting.ascent import Course, State, ascend, interrupted, on_an_em_step
+from dmlcore.fitting.checkpoint import Checkpoint, events_of, state_of
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.observe import Tell
+from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.removal import Removal
 from dmlcore.fitting.saddle import off_the_saddle
 from dmlcore.fitting.stopping import Remaining
@@ -48,16 +50,33 @@ class Path:
         self.last = state
 
 
-def run_to_end(first: State, accelerate: bool, rules: Sequence[Any], removal: Removal | None, limits: Limits, tell: Tell) -> Path:
+def run_to_end(
+    first: State | dict[str, Any],
+    accelerate: bool,
+    rules: Sequence[Any],
+    removal: Removal | None,
+    limits: Limits,
+    tell: Tell,
+    checkpoint: Checkpoint | None = None,
+    problem: Problem | None = None,
+) -> Path:
     """The path of an ascent from a state. Ctrl-C ends it where it stands.
 
-    rules: each asked after each step; the first may be a `Remaining`, which also says where EM stands nearly still.
+    rules: each asked after each step; the first may be a `Remaining`, which also says where EM stands nearly still. checkpoint: where the
+    ascent is saved after each step; first may be what was saved there, which goes on with the rows of a problem.
     """
-    first = first.but(step=0, gain=math.nan, status=None if first.status == "converged" else first.status)
-    path = Path(first)
-    path.add(first)
+    course, plateaus = Course(accelerate), _Plateaus(rules)
+    if isinstance(first, dict):
+        assert problem is not None
+        path = Path(state_of(first, problem), first["history"], first["objective"], events_of(first))
+        course = Course.with_memory(first["course"])
+        plateaus.remember(first["rules"])
+    else:
+        first = first.but(step=0, gain=math.nan, status=None if first.status == "converged" else first.status)
+        path = Path(first)
+        path.add(first)
     try:
-        _run(path, accelerate, rules, removal, limits, tell)
+        _run(path, course, plateaus, rules, removal, limits, tell, checkpoint)
     except (KeyboardInterrupt, SystemError) as error:
         if not interrupted(error):
             raise
@@ -66,9 +85,17 @@ def run_to_end(first: State, accelerate: bool, rules: Sequence[Any], removal: Re
     return path
 
 
-def _run(path: Path, accelerate: bool, rules: Sequence[Any], removal: Removal | None, limits: Limits, tell: Tell) -> None:
-    plateaus = _Plateaus(rules)
-    states = ascend(path.last, accelerate)
+def _run(
+    path: Path,
+    course: Course,
+    plateaus: _Plateaus,
+    rules: Sequence[Any],
+    removal: Removal | None,
+    limits: Limits,
+    tell: Tell,
+    checkpoint: Checkpoint | None,
+) -> None:
+    states = ascend(path.last, course=course)
     removed: Event | None = None
     while path.last.status is None:
         state = path.last
@@ -76,6 +103,8 @@ def _run(path: Path, accelerate: bool, rules: Sequence[Any], removal: Removal | 
             path.events.append(removed)
             removed = None
         tell(state)
+        if checkpoint is not None:
+            checkpoint.save(state, course, plateaus.memory(), path)
         may_go_on = state.step < limits.steps and not limits.late
         if removal is not None and may_go_on and (lighter := removal.applied(state)):
             turned: State | None = lighter[0]
@@ -91,7 +120,9 @@ def _run(path: Path, accelerate: bool, rules: Sequence[Any], removal: Removal | 
             if better is not None:
                 said = f"step {state.step}: EM stood nearly still at a saddle; went on from a better point nearby"
                 path.events.append(Event("saddle", said, step=state.step))
-        states = states if turned is None else ascend(turned, accelerate)
+        if turned is not None:
+            course = course.afresh()
+            states = ascend(turned, course=course)
         path.add(next(states))
 
 
@@ -123,6 +154,16 @@ class _Plateaus:
     def __init__(self, rules: Sequence[Any]):
         self.gains = next((rule for rule in rules[:1] if isinstance(rule, Remaining)), None)
         self.rng = np.random.default_rng(0)
+
+    def memory(self) -> dict[str, Any]:
+        """What it and the gains it looks at have counted so far, as JSON holds it."""
+        return {"random": self.rng.bit_generator.state, "gains": None if self.gains is None else self.gains.memory()}
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Takes up what another left."""
+        self.rng.bit_generator.state = memory["random"]
+        if self.gains is not None:
+            vars(self.gains).update(memory["gains"])
 
     def left(self, state: State, met: list[str | None]) -> State | None:
         """The state turned to a better point, or None."""

@@ -93,6 +93,10 @@ class Remaining:
 
         """Why a fit ends here, or None."""
 
+    def memory(self) -> dict[str, Any]:
+        """What it has counted so far, as JSON holds it; `vars(rule).update(memory)` takes it up."""
+        return {"asked": self.asked, "count": self.count, "gains": list(self.gains)}
+
     def met(self, state: State) -> str | None:
         """Why a fit ends here, or None."""
         self.gains = [] if state.changed else [*self.gains[-1:], state.gain]

@@ -1,0 +1,90 @@
+"""An ascent that is saved after each step, and goes on from there with the same bits.
+
+What is saved is small: the model, and what the steps so far leave behind for the next (the last points of the extrapolation, what the
+stopping rules have counted, a random state). The rows are read again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dmlcore.base.errors import FormatError, ParameterError
+from dmlcore.fitting.ascent import Course, State, scored
+from dmlcore.fitting.events import Event
+from dmlcore.fitting.problem import Problem
+from dmlcore.io.files import replaced
+from dmlcore.io.json import from_json, to_json
+from dmlcore.io.text import parse
+
+FORMAT, SCHEMA = "dmlcore checkpoint", 1
+FLAGS = ("step", "gain", "beyond", "extrapolated", "limited")  # of a state, that its model does not say
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file that an ascent is saved in. of: what says that a fit is the same: its estimator, its rows and how many, its options."""
+
+    path: str
+    of: dict[str, Any]
+
+    @classmethod
+    def at(cls, path: Any, problem: Problem, estimator: Any, options: dict[str, Any]) -> Checkpoint:
+        """The file of a fit. Raises `FormatError` for an estimator that JSON cannot hold."""
+        rows = {"rows": len(problem.rows), "weight": problem.rows.weight}
+        return cls(os.fspath(path), {"estimator": json.loads(to_json(estimator)), **rows, **options})
+
+    def saved(self) -> dict[str, Any] | None:
+        """What was saved, or None. Raises `FormatError` for a file that is no checkpoint, `ParameterError` for one of another fit."""
+        if not Path(self.path).exists():
+            return None
+        who = f"checkpoint {self.path}"
+        try:
+            content = parse(Path(self.path).read_bytes())
+        except FormatError as error:
+            raise FormatError(f"{who}: {error}") from None
+        if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("schema") != SCHEMA:
+            raise FormatError(f"{who}: this is no checkpoint of this version; name another file, or remove it")
+        for what, here in json.loads(json.dumps(self.of)).items():
+            if content["of"].get(what) != here:
+                raise ParameterError(f"{who} is of another fit: its {what} differs; name another file, or remove it")
+        return content
+
+    def save(self, state: State, course: Course, memory: Any, path: Any) -> None:
+        """Saves an ascent as it stands after a step. memory: of the stopping rules; path: what it leaves behind (`run.Path`)."""
+        if state.refused:
+            return  # it repeats the state before, which is saved
+        content = {
+            "format": FORMAT,
+            "schema": SCHEMA,
+            "of": self.of,
+            "model": json.loads(to_json(state.model)),
+            "state": {"apart": state.apart, **{flag: getattr(state, flag) for flag in FLAGS}},
+            "course": course.memory(),
+            "rules": memory,
+            "history": path.history,
+            "objective": path.objective,
+            "events": [[event.kind, event.text, event.step, event.place, event.component] for event in path.events],
+        }
+        with replaced(self.path) as file:
+            file.write(json.dumps(content).encode() + b"\n")
+
+
+def state_of(content: dict[str, Any], problem: Problem) -> State:
+    """The state that was saved, on the rows again. Raises `ParameterError` where these are not those that it was saved on."""
+    model = from_json(json.dumps(content["model"]))
+    flags = dict(content["state"])
+    state = scored(problem, problem.stacked(apart=flags.pop("apart")).stack([problem.check(model)]), content["state"]["apart"]).but(**flags)
+    before = content["history"][-1]
+    if state.log_likelihood != before:
+        here = state.log_likelihood
+        raise ParameterError(f"the checkpoint is of other rows: its model has the log likelihood {before!r} there, {here!r} here")
+    return state
+
+
+def events_of(content: dict[str, Any]) -> list[Event]:
+    """The events that were saved."""
+    return [Event(kind, text, step=step, place=place, component=component) for kind, text, step, place, component in content["events"]]
