@@ -329,8 +329,8 @@ MUTANTS = [
     mutant(
         "threads that add in the order they finish",
         "base/threads.py",
-        "yield waiting.popleft().result()\n            while waiting:",
-        "yield waiting.pop().result()\n            while waiting:",
+        "yield waiting.popleft().result()\n        while waiting:",
+        "yield waiting.pop().result()\n        while waiting:",
         FITS,
         "-k",
         "threads",

@@ -88,10 +88,10 @@ def map_in_order(work: Callable[[Any], Any], items: Sequence[Any], threads: int)
         if threads == 1 or len(items) == 1:
             yield from map(work, items)
         else:
-            yield from in_order(_pool(threads), work, items, 4 * threads)
+            yield from results_in_order(_pool(threads), work, items, 4 * threads)
 
 
-def in_order(pool: Executor, work: Callable[[Any], Any], items: Iterable[Any], ahead: int) -> Iterator[Any]:
+def results_in_order(pool: Executor, work: Callable[[Any], Any], items: Iterable[Any], ahead: int) -> Iterator[Any]:
     """Yields `work(item)` for each item, in order, from an executor that is given so many items ahead, and no more."""
     waiting = deque[Any]()
     try:
@@ -109,7 +109,7 @@ def in_order(pool: Executor, work: Callable[[Any], Any], items: Iterable[Any], a
 def map_stream(work: Callable[[Any], Any], items: Iterable[Any], threads: int) -> Iterator[Any]:
     """`map_in_order` of items that are made one after the other and take memory: few are there at once."""
     with one_blas_thread():
-        yield from map(work, items) if threads == 1 else in_order(_pool(threads), work, items, threads)
+        yield from map(work, items) if threads == 1 else results_in_order(_pool(threads), work, items, threads)
 
 
 if hasattr(os, "register_at_fork"):

@@ -85,6 +85,6 @@ class Chunks(ABC):
         return reduce(add, sums, first)
 
 
-def weights_of(chunk: Chunk) -> np.ndarray:
+def chunk_weights(chunk: Chunk) -> np.ndarray:
     """The weight of each row of a chunk `(n,)`."""
     return np.ones(len(chunk)) if chunk.weights is None else np.asarray(chunk.weights, dtype=np.float64)

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from dmlcore.base.errors import DataError
-from dmlcore.base.threads import in_order, map_stream
+from dmlcore.base.threads import map_stream, results_in_order
 from dmlcore.data.layouts import Layout
 from dmlcore.engines.chunks import Chunk, Chunks
 from dmlcore.engines.stream import Reread
 
-FORMAT = 1  # of the files of a cache; another cannot be read
+CACHE_FORMAT = 1  # of the files of a cache; another cannot be read
 CONTENTS = "contents.json"  # says what is in a folder, once all of it is there
-LINE = 64  # bytes at whose multiples arrays begin
+ALIGNED = 64  # bytes at whose multiples arrays begin
 HEAD = struct.Struct("<QQ")  # how many arrays there are, and how long their description is
 
 
-def written(chunk: Chunk, path: Path) -> int:
+def put_chunk(chunk: Chunk, path: Path) -> int:
     """Writes a chunk to a file; how many bytes it takes."""
     arrays: list[pickle.PickleBuffer] = []
     description = pickle.dumps(chunk, protocol=5, buffer_callback=arrays.append)
@@ -37,7 +37,7 @@ def written(chunk: Chunk, path: Path) -> int:
     with path.open("wb") as file:
         file.write(HEAD.pack(len(views), len(description)) + lengths + description)
         for view in views:
-            file.write(bytes(-file.tell() % LINE))
+            file.write(bytes(-file.tell() % ALIGNED))
             file.write(view)
         return file.tell()
 
@@ -52,7 +52,7 @@ def mapped(path: str) -> Chunk:
     description, place = view[place : place + length], place + length
     arrays = []
     for size in sizes:
-        place += -place % LINE
+        place += -place % ALIGNED
         arrays.append(view[place : place + size])
         place += size
     return pickle.loads(description, buffers=arrays)  # type: ignore[no-any-return]
@@ -72,7 +72,7 @@ class Kept(Chunks):
         on_file = partial(_on_file, work)
         if self.executor is None:
             return map_stream(on_file, self.paths, self.threads)
-        return in_order(self.executor, on_file, self.paths, len(self.paths))
+        return results_in_order(self.executor, on_file, self.paths, len(self.paths))
 
 
 def _on_file(work: Callable[[Chunk], Any], path: str) -> Any:
@@ -107,7 +107,13 @@ def _identity(chunks: Reread) -> Any:
         return None
     stats = [(path, os.stat(path)) for path in stream.files]
     files = [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
-    return {"layout": repr(chunks.layout), "weights": repr(stream.weights), "rows": stream.chunk_rows, "files": files, "format": FORMAT}
+    return {
+        "layout": repr(chunks.layout),
+        "weights": repr(stream.weights),
+        "rows": stream.chunk_rows,
+        "files": files,
+        "format": CACHE_FORMAT,
+    }
 
 
 def _known(contents: Path, of: Any) -> list[str] | None:
@@ -132,5 +138,5 @@ def _check_room(place: Path, chunks: Reread) -> None:
 def _put(folder: str, chunk: Chunk) -> str:
     """Writes a chunk into a folder; the name of its file."""
     name = f"{chunk.number:06d}.chunk"
-    written(chunk, Path(folder) / name)
+    put_chunk(chunk, Path(folder) / name)
     return name

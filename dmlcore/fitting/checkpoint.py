@@ -20,7 +20,7 @@ from dmlcore.io.files import replaced
 from dmlcore.io.json import from_json, to_json
 from dmlcore.io.text import parse
 
-FORMAT, SCHEMA = "dmlcore checkpoint", 1
+CHECKPOINT, CHECKPOINT_SCHEMA = "dmlcore checkpoint", 1
 FLAGS = ("step", "gain", "beyond", "extrapolated", "limited")  # of a state, that its model does not say
 
 
@@ -46,7 +46,7 @@ class Checkpoint:
             content = parse(Path(self.path).read_bytes())
         except FormatError as error:
             raise FormatError(f"{who}: {error}") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("schema") != SCHEMA:
+        if not isinstance(content, dict) or content.get("format") != CHECKPOINT or content.get("schema") != CHECKPOINT_SCHEMA:
             raise FormatError(f"{who}: this is no checkpoint of this version; name another file, or remove it")
         for what, here in json.loads(json.dumps(self.of)).items():
             if content["of"].get(what) != here:
@@ -58,8 +58,8 @@ class Checkpoint:
         if state.refused:
             return  # it repeats the state before, which is saved
         content = {
-            "format": FORMAT,
-            "schema": SCHEMA,
+            "format": CHECKPOINT,
+            "schema": CHECKPOINT_SCHEMA,
             "of": self.of,
             "model": json.loads(to_json(state.model)),
             "state": {"apart": state.apart, **{flag: getattr(state, flag) for flag in FLAGS}},

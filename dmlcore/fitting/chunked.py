@@ -14,7 +14,7 @@ from dmlcore.base.threads import thread_count
 from dmlcore.core.field_names import with_field_names
 from dmlcore.data.layouts import Layout
 from dmlcore.engines.choice import chunks_of, in_parts
-from dmlcore.engines.chunks import Chunk, Chunks, weights_of
+from dmlcore.engines.chunks import Chunk, Chunks, chunk_weights
 from dmlcore.fitting.rows import WeightedRows
 
 IN_MEMORY = 50_000  # rows of the sample, about
@@ -102,11 +102,11 @@ def rows_of(chunk: Chunk) -> WeightedRows:
 
 def _size(chunk: Chunk) -> tuple[int, float, int, int]:
     """Rows, their weight, how many have any, and elements."""
-    weights, work = weights_of(chunk), chunk.encoded.column.work()
+    weights, work = chunk_weights(chunk), chunk.encoded.column.work()
     return len(chunk), float(weights.sum()), int(np.count_nonzero(weights)), len(chunk) if work is None else int(work[-1])
 
 
 def _drawn(share: float, chunk: Chunk) -> tuple[list[Any], np.ndarray]:
     """Rows of a chunk that are drawn, each with the same probability, and their weights."""
     chosen = np.flatnonzero(np.random.default_rng((chunk.number, len(chunk))).random(len(chunk)) < share)
-    return list(map(chunk.encoded.column.row, chosen.tolist())), weights_of(chunk)[chosen]
+    return list(map(chunk.encoded.column.row, chosen.tolist())), chunk_weights(chunk)[chosen]
