@@ -23,6 +23,7 @@ from dmlcore.data.columns import Versions
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Anything, Layout
 from dmlcore.data.sequences import Readings
+from dmlcore.engines.stream import by_parts
 
 if TYPE_CHECKING:
     from dmlcore.core.estimator import Estimator
@@ -96,6 +97,7 @@ class Distribution(Shown, Declared):
         """Many raw observations as columns, once. Raises `DataError` naming field path, row, value and what is needed."""
         return encode(data, self.layout)
 
+    @by_parts
     def seq_log_density(self, encoded: Any, threads: int | None = None) -> np.ndarray:
         """Log densities `(n,)` of encoded (or raw) observations."""
         from dmlcore.core.scoring import log_densities

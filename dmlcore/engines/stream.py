@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from dmlcore.base.errors import DataError, EmptyError, shorten
+import numpy as np
+
+from dmlcore.base.errors import DataError, DmlcoreError, EmptyError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.threads import map_stream
 from dmlcore.data.files import READERS, read, suffix_of
@@ -62,6 +65,18 @@ class Stream:
         if not isinstance(layout, Fields) or layout.names is not None or not is_frame(table):
             return layout
         return layout.named([name for name in column_names(table) if name != self.weights])
+
+    def through(self, function: Callable[..., Any], seed: int | None = None) -> Stream:
+        """The stream of what a function makes of each table, when it is read: of tables with dates filled in, say, or of scores.
+
+        seed: gives the function a random stream behind the table, of the table's own, the same in each pass. Errors name the table and
+        its rows. `write` puts what comes out into a file.
+        """
+        return Stream(_Through(self, function, seed))
+
+    def end_to_end(self, function: Callable[[Any], Any]) -> np.ndarray:
+        """What a function makes of each table, an array with an entry for each row, as one array."""
+        return np.concatenate([made for _, made in self.through(function).source()])
 
     @property
     def rows(self) -> int:
@@ -127,6 +142,27 @@ class InMemory:
 
     def __call__(self) -> Iterator[tuple[Any, ...]]:
         yield ("", self.table) if self.weights is None else ("", self.table, plain_column(self.weights))
+
+
+@dataclass(frozen=True)
+class _Through:
+    """What a function makes of the pieces of a stream."""
+
+    stream: Stream
+    function: Callable[..., Any]
+    seed: int | None
+
+    def __call__(self) -> Iterator[tuple[str, Any]]:
+        for piece in self.stream.pieces():
+            rows = f"rows {piece.first} to {piece.first + len(piece.table) - 1}"
+            where = f"{piece.where}, {rows}" if piece.where else rows
+            try:
+                rngs = () if self.seed is None else (np.random.default_rng((self.seed, piece.number)),)
+                made = self.function(piece.table, *rngs)
+            except DmlcoreError as error:
+                error.args = (f"{where}: {error}",)
+                raise
+            yield where, made
 
 
 @dataclass(frozen=True)
@@ -202,3 +238,15 @@ def files_of(source: str | os.PathLike[str] | Sequence[Any]) -> list[str]:
     if not found:
         raise DataError(f"{name}: there is no such file; need files that end in {', '.join(READERS)}")
     return found
+
+
+def by_parts(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """A method of observations that takes data in parts too: what it gives for each, end to end."""
+
+    @functools.wraps(method)
+    def taking(self: Any, data: Any, *args: Any, **options: Any) -> np.ndarray:
+        if not is_stream(data):
+            return method(self, data, *args, **options)
+        return as_stream(data).end_to_end(lambda table: method(self, table, *args, **options))
+
+    return taking

@@ -14,9 +14,9 @@ from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import APART, map_in_order, thread_count
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import listed
+from dmlcore.engines.choice import in_parts
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit
@@ -67,8 +67,8 @@ def seq_encode(
 def seq_log_density(enc_data: Any, estimate: Distribution | Sequence[Distribution], threads: int | None = None) -> np.ndarray:
     """Log densities `(n,)` of encoded (or raw) data; of several models, a list or tuple of them, `(models, n)`."""
     if isinstance(estimate, Distribution):
-        return log_densities(estimate, encode(enc_data, estimate.layout), threads)
-    data = listed(enc_data)
+        return estimate.seq_log_density(enc_data, threads)
+    data = enc_data if in_parts(enc_data) else listed(enc_data)
     return np.array([seq_log_density(data, model, threads) for model in estimate])
 
 

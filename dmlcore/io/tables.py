@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,7 @@ from dmlcore.data.files import STANDARD, known_suffix
 from dmlcore.data.files import read as read
 from dmlcore.data.frames import is_frame, library_of
 from dmlcore.data.values import is_row, listed, plain_list
+from dmlcore.engines.stream import Stream
 from dmlcore.io.files import replaced
 
 ROWS_AT_ONCE = 1 << 14  # rows that are written as text at once
@@ -27,6 +28,8 @@ ROWS_AT_ONCE = 1 << 14  # rows that are written as text at once
 
 def write(table: Any, path: str | os.PathLike[str], force: bool = False, names: Sequence[str] | None = None) -> None:
     """Writes a table (a frame of any library, or rows: tuples, dicts, an array) to a file, which is replaced whole or not at all.
+
+    Of a stream (`dmlcore.stream`), its tables one after the other, so that memory does not grow with their number.
 
     path: its end says how it is written, as of `read`; "-" is standard output, as CSV. force: whether a file that is there may be
     replaced. names: of the columns of rows that have none ("field 0", ...). Dates are written as such; in JSON lines, as ISO 8601 says.
@@ -39,7 +42,7 @@ def write(table: Any, path: str | os.PathLike[str], force: bool = False, names: 
         raise DataError(f"{os.fspath(path)} is there already; give another name, or force=True to replace it")
     arrow = library("pyarrow", f"writing {suffix} files needs")
     try:
-        content = as_arrow(table, names)
+        content = _pieces(table, names)
         if to_screen:
             text = io.BytesIO()
             WRITERS[suffix](content, text)
@@ -77,25 +80,51 @@ def as_arrow(table: Any, names: Sequence[str] | None = None) -> Any:
     return arrow.table(dict(zip(names or [f"field {j}" for j in range(count)], map(list, columns), strict=True)))
 
 
-def _parquet(table: Any, file: Any) -> None:
-    library("pyarrow.parquet", "Parquet files need").write_table(table, file)
+def _pieces(table: Any, names: Sequence[str] | None) -> Iterator[Any]:
+    """Tables of pyarrow, all with the schema of the first."""
+    if not isinstance(table, Stream):
+        yield as_arrow(table, names)
+        return
+    schema = None
+    for where, piece, *_ in table.source():
+        content = as_arrow(piece, names)
+        schema = content.schema if schema is None else schema
+        if content.schema != schema:
+            try:
+                content = content.select(schema.names).cast(schema)
+            except (KeyError, ValueError) as error:
+                raise DataError(f"{where}: its columns are not as those before ({shorten(str(error), 200)})") from None
+        yield content
 
 
-def _comma(table: Any, file: Any, delimiter: str = ",") -> None:
+def _parquet(tables: Iterable[Any], file: Any) -> None:
+    writer = None
+    for table in tables:
+        writer = library("pyarrow.parquet", "Parquet files need").ParquetWriter(file, table.schema) if writer is None else writer
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+
+
+def _comma(tables: Iterable[Any], file: Any, delimiter: str = ",") -> None:
     writer = library("pyarrow.csv", "CSV files need")
-    if table.num_columns == 1 and table.column(0).null_count:  # a line with nothing on it would be no row
-        table = table.set_column(0, table.column_names[0], table.column(0).cast("string").fill_null("NA"))
-    writer.write_csv(table, file, writer.WriteOptions(delimiter=delimiter))
+    header = True
+    for table in tables:
+        if table.num_columns == 1 and table.column(0).null_count:  # a line with nothing on it would be no row
+            table = table.set_column(0, table.column_names[0], table.column(0).cast("string").fill_null("NA"))
+        writer.write_csv(table, file, writer.WriteOptions(include_header=header, delimiter=delimiter))
+        header = False
 
 
-def _tab(table: Any, file: Any) -> None:
-    _comma(table, file, "\t")
+def _tab(tables: Iterable[Any], file: Any) -> None:
+    _comma(tables, file, "\t")
 
 
-def _json_lines(table: Any, file: Any) -> None:
-    for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
-        for row in batch.to_pylist():
-            file.write((json.dumps(_without_nan(row), ensure_ascii=False, default=_as_json) + "\n").encode())
+def _json_lines(tables: Iterable[Any], file: Any) -> None:
+    for table in tables:
+        for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+            for row in batch.to_pylist():
+                file.write((json.dumps(_without_nan(row), ensure_ascii=False, default=_as_json) + "\n").encode())
 
 
 def _without_nan(value: Any) -> Any:
@@ -117,7 +146,7 @@ def _as_json(value: Any) -> Any:
     raise DataError(f"JSON lines cannot hold {shorten(value)}; write Parquet")
 
 
-WRITERS: dict[str, Callable[[Any, Any], None]] = {
+WRITERS: dict[str, Callable[[Iterable[Any], Any], None]] = {
     ".parquet": _parquet,
     ".csv": _comma,
     ".tsv": _tab,

@@ -27,6 +27,7 @@ from dmlcore.core.weights import drawn_components, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
 from dmlcore.data.layouts import Layout
+from dmlcore.engines.stream import by_parts
 from dmlcore.stats.latent.summaries import MixtureSummaries
 
 EVERY = slice(None)
@@ -86,6 +87,7 @@ def mixed(scored: Components, w: np.ndarray, mix: Any = exact_mix) -> tuple[np.n
 class Posteriors:
     """Posteriors of laws with latent states, whose tape has `posterior()` `(.., n)`, and which have `prior_given(column)` `(.., n)`."""
 
+    @by_parts
     def seq_posterior(self: Any, encoded: Any, impossible: str = "error") -> np.ndarray:
         """Posterior probabilities of the states, `(n, K)`; of a joint mixture those of the pairs, `(n, K1, K2)`.
 
@@ -143,6 +145,7 @@ class PosteriorMethods(Posteriors):
         """Probabilities of the states before an observation is seen, `(K, n)`."""
         return np.broadcast_to(self.w[:, None], (len(self.w), len(column)))
 
+    @by_parts
     def seq_component_log_density(self: Any, encoded: Any) -> np.ndarray:
         """Log densities under each component, `(n, K)`."""
         encoded = self.seq_encode(encoded)
