@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pickle
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -22,6 +23,8 @@ from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.statistics import Counts, Sums
+from dmlcore.engines.stream import stream
+from dmlcore.fitting.ascent import begun
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (
     BernoulliSetEstimator,
@@ -250,6 +253,27 @@ def test_any_number_of_threads_gives_the_same_bits(case: Case, monkeypatch: pyte
         assert other.history == one.history
         assert other.model == one.model
     assert case.law.seq_log_density(rows, threads=3).tolist() == case.law.seq_log_density(rows).tolist()
+
+
+@cases("prior")
+def test_data_in_parts_give_the_same_step(case: Case) -> None:
+    """Parts of all sizes, an empty one too, each with labels of its own: statistics that add give the step of all rows."""
+    rows = case.rows(150)
+    parts = [rows[:1], rows[1:40], [], rows[40:]]
+    whole, cut = (Problem.of(data, case.estimator) for data in (rows, stream(lambda: iter(parts))))
+    one, other = (problem.expect(problem.check(case.law)) for problem in (whole, cut))
+    assert other[0] == pytest.approx(one[0], rel=1e-12, abs=1e-9)
+    assert_same(cut.maximise(other[1], case.law), whole.maximise(one[1], case.law), 1e-9)
+    assert cut.rows.weight == len(rows)
+
+
+@cases()
+def test_what_travels_to_workers_pickles_to_the_bit(case: Case) -> None:
+    state = begun(Problem.of(case.rows(60), case.estimator), case.law)
+    here, stack = state.held, state.stack
+    estimator, ties, law, rows = pickle.loads(pickle.dumps((here.estimator, here.ties, stack, here.rows)))
+    there = Problem(rows, dataclasses.replace(here.resolved, estimator=estimator, ties=ties), stacking=here.stacking)
+    assert here.maximise(there.expect(law)[1], stack) == here.maximise(here.expect(stack)[1], stack)
 
 
 # -- keys (17) -----------------------------------------------------------------------------------------------------------
