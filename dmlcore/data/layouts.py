@@ -37,7 +37,7 @@ from dmlcore.data.values import (
     is_vector,
     is_whole,
     plain_list,
-    unit_hint,
+    time_hint,
 )
 
 LIST_TYPES = {list, tuple}
@@ -121,7 +121,7 @@ class Real(Value):
         x = floats(values)
         if x is None:
             index = first(values, lambda v: not is_number(v))
-            raise self.bad(index, values[index], need + unit_hint(values[index]))
+            raise self.bad(index, values[index], need + time_hint(values[index]))
         missing = np.isnan(x)
         if missing.any():
             index = int(np.argmax(missing))
@@ -140,7 +140,7 @@ class Count(Value):
         x = integers(values)
         if x is None:
             index = first(values, lambda v: not is_whole(v))
-            hint = "" if is_missing(values[index]) else " (of at most 64 bits)" + unit_hint(values[index])
+            hint = "" if is_missing(values[index]) else " (of at most 64 bits)" + time_hint(values[index])
             raise self.bad(index, values[index], "whole numbers" + hint)
         return coded(x)
 
