@@ -129,7 +129,7 @@ def by_hand(law: Distribution, x: Any) -> float:
         case stats.IgnoredDistribution():
             return by_hand(law.dist, x)
         case stats.TimeDistribution():
-            since = x - (datetime.fromisoformat(law.origin) if isinstance(x, datetime) else date.fromisoformat(law.origin)) if law.origin else x
+            since = x - type(x).fromisoformat(law.origin) if law.origin else x
             return by_hand(law.dist, since / timedelta(**{UNITS[law.unit]: 1}))
         case stats.NullDistribution():
             return 0.0
@@ -367,8 +367,10 @@ def feature(x: Any) -> float:
         return len(x) + sum((i + 1.37) * feature(v) for i, v in enumerate(x))
     if x is None or isinstance(x, (str, bytes)):
         return 0.1 * sum((x or "N").encode()) if not isinstance(x, bytes) else float(len(x))
-    if isinstance(x, (date, timedelta)):
-        x = (datetime.fromisoformat(x.isoformat()).replace(tzinfo=None) - datetime(2021, 1, 1) if isinstance(x, date) else x).total_seconds()
+    if isinstance(x, date):
+        x = datetime.fromisoformat(x.isoformat()).replace(tzinfo=None) - datetime(2021, 1, 1)
+    if isinstance(x, timedelta):
+        x = x.total_seconds()
     return float(x)
 
 

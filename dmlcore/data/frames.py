@@ -1,7 +1,8 @@
 """Tables of other libraries (pandas, polars, pyarrow) as plain columns: the one place that knows how they are read.
 
 A plain column is an array of numbers, truth values or vectors without gaps but NaN, or of dates, times or durations with NaT; a `Factor`,
-of text and categories; a `Nullable`, of whole numbers and truth values with gaps; `ZonedTimes`; or a list of plain Python values in which None stands for what is missing.
+of text and categories; a `Nullable`, of whole numbers and truth values with gaps; `ZonedTimes`; or a list of plain Python values in which
+None stands for what is missing.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def _of_array(array: np.ndarray) -> Any:
         if array.mask.any() and array.ndim == 1 and array.dtype.kind in "iub":
             return Nullable(array.data, np.ma.getmaskarray(array))
         if array.mask.any() and array.ndim == 1 and array.dtype.kind in TIME_KINDS:
-            return array.filled(np.array("NaT", dtype=array.dtype))
+            return np.where(np.ma.getmaskarray(array), np.array("NaT", dtype=array.dtype), array.data)
         if array.mask.any():
             return plain_list(array)
         array = array.data

@@ -21,6 +21,7 @@ from dmlcore.data.columns import Column, Distinct, Values
 from dmlcore.data.layouts import Layout
 from dmlcore.data.plain_columns import ZonedTimes
 from dmlcore.data.repeats import coded
+from dmlcore.data.values import is_time
 
 DATES, TIMES, ZONED, DURATIONS = "dates", "times", "times with a time zone", "durations"  # what a column of times holds
 EPOCHS = {DATES: "1970-01-01", TIMES: "1970-01-01T00:00:00", ZONED: "1970-01-01T00:00:00+00:00", DURATIONS: None}
@@ -66,10 +67,10 @@ class TimeScale:
         """Times or durations of NumPy as numbers `(n,)`."""
         name, many = np.datetime_data(x.dtype)
         tick, unit, start = many * LENGTHS[name], LENGTHS[self.unit], self.start * LENGTHS["us"]
-        ticks = x.view(np.int64)
+        ticks: Any = x.view(np.int64)
+        exact = start % tick == 0 and abs(start // tick) < EXACT and (not len(ticks) or np.abs(ticks).max() < EXACT)
         if start:
-            whole = start % tick == 0 and abs(start // tick) < EXACT and (not len(ticks) or np.abs(ticks).max() < EXACT)
-            ticks = ticks - start // tick if whole else ticks - start / tick
+            ticks = ticks - (start // tick if exact else start / tick)
         return np.asarray(ticks / (unit // tick) if unit % tick == 0 else ticks * (tick / unit), dtype=np.float64)
 
     def times(self, numbers: Any) -> Any:
@@ -109,12 +110,13 @@ class TimeScale:
         spread = f"{deviation:.3g} {WORDS[self.unit]}"
         if self.kind == DURATIONS:
             return f"{mean:.4g} {WORDS[self.unit]}", spread
-        fine = deviation * LENGTHS[self.unit] / LENGTHS["D"] < 1 and self.kind != DATES
         try:
             moment = self.time(mean)
         except DataError:  # too far away for a date
             return f"{mean:.4g} {WORDS[self.unit]} from {self.origin}", spread
-        return f"{moment:%Y-%m-%d %H:%M:%S} UTC".removesuffix("" if self.kind == ZONED else " UTC") if fine else f"{moment:%Y-%m-%d}", spread
+        if self.kind == DATES or deviation * LENGTHS[self.unit] >= LENGTHS["D"]:
+            return f"{moment:%Y-%m-%d}", spread
+        return f"{moment:%Y-%m-%d %H:%M:%S}{' UTC' * (self.kind == ZONED)}", spread
 
 
 class TimeColumn(Values):
@@ -205,6 +207,16 @@ def read(values: Any) -> tuple[np.ndarray, str, str]:
     return x, kind, _group(kind)
 
 
+def as_times(values: Any) -> tuple[np.ndarray, str] | None:
+    """Values as an array of NumPy and their kind, if all are dates and times, or all durations; None of others."""
+    if not len(values) or not is_time(values[0]):
+        return None
+    try:
+        return _read(values)
+    except _OddTime:
+        return None
+
+
 def _read(values: Any) -> tuple[np.ndarray, str]:
     if isinstance(values, ZonedTimes):
         return values.x, ZONED
@@ -236,11 +248,12 @@ def _in_fixed_units(x: np.ndarray) -> tuple[np.ndarray, str]:
 
 
 def _one_by_one(values: Iterable[Any]) -> tuple[np.ndarray, str]:
-    scalars, found = [], ""
+    scalars: list[Any] = []
+    found = ""
     for index, value in enumerate(values):
         scalar, kind = _scalar(value, index)
         scalars.append(scalar)
-        if kind is None:
+        if not kind:
             continue
         if found and _group(kind) != _group(found):
             raise _OddTime(index, f" of one kind, as the {found} above")
@@ -252,10 +265,10 @@ def _one_by_one(values: Iterable[Any]) -> tuple[np.ndarray, str]:
     return (x if x.dtype.kind == letter else x.astype(np.int64)).astype(f"{letter}8[{unit}]"), found or DATES
 
 
-def _scalar(value: Any, index: int) -> tuple[Any, str | None]:
-    """One value as a scalar of NumPy and its kind; None where it is missing."""
+def _scalar(value: Any, index: int) -> tuple[Any, str]:
+    """One value as a scalar of NumPy and its kind; None and no kind where it is missing."""
     if is_missing(value):
-        return None, None
+        return None, ""
     if is_time_of_pandas(value):
         if hasattr(value, "to_timedelta64"):
             return value.to_timedelta64(), DURATIONS

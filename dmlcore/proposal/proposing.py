@@ -15,7 +15,7 @@ from dmlcore.proposal.judging import Judged, best_of_the_simplest, judge
 from dmlcore.proposal.kinds import Contents, NotModelled, cells_of, columns_of, in_a_few_words
 from dmlcore.proposal.missingness import told_by
 from dmlcore.proposal.result import Considered, LeftOut, Proposal, ProposedColumn
-from dmlcore.stats import OptionalEstimator
+from dmlcore.stats import OptionalEstimator, TimeEstimator
 
 ROWS_LOOKED_AT = 5000  # looked at
 LEAST_CELLS = 2  # cells in each half of a column
@@ -31,7 +31,8 @@ def propose(table: Any, target: Any = None, *, rows: int = ROWS_LOOKED_AT, rng: 
 
     Each family is fitted to one half of the cells and scored on the other, and the other way round, alone and as a mixture of up to
     three of its kind. Columns that say nothing, or of which nothing can be learnt, are left out with the reason: constants, identifiers,
-    free text, dates. Missing cells are missing at random, unless that they are missing goes together with other columns.
+    free text. Dates, times and durations follow laws of real numbers (`TimeEstimator`). Missing cells are missing at random, unless that
+    they are missing goes together with other columns.
 
     Raises `DataError` where there is no column to model, `ParameterError` for a target that is not there.
     """
@@ -74,6 +75,7 @@ def _proposed(cells: Contents, seen: Contents, others: list[Contents], rng: np.r
         raise NotModelled(f"no family fits: {in_a_few_words(cells)}, {len(values)} of them looked at")
     best = judged[best_of_the_simplest(judged)]
     missing, why, estimator = float(cells.missing.mean()), _why(cells, best, judged), best.family.estimator
+    estimator = estimator if cells.scale is None else TimeEstimator(estimator, cells.scale.unit)
     if missing > 0:
         told = told_by(seen, others)
         estimator = OptionalEstimator(estimator, est_prob=told is not None)

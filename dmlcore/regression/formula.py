@@ -119,7 +119,9 @@ class ModelMatrix:
             elif (row := first(column, is_missing)) is not None:
                 raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need a value")
             elif (row := first(column, unit_hint)) is not None:
-                raise DataError(f"column {name!r}: row {row} is {shorten(plain(column[row]))}; need numbers or text{unit_hint(column[row])}")
+                raise DataError(
+                    f"column {name!r}: row {row} is {shorten(plain(column[row]))}; need numbers or text{unit_hint(column[row])}"
+                )
 
     def _made(self, make: Any) -> Any:
         """Unseen levels, of which formulaic warns, are errors here."""

@@ -20,7 +20,6 @@ from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout, Real
 from dmlcore.data.times import DATES, DURATIONS, EPOCHS, TIMES, UNITS, Times, TimeScale
 
-
 OF_TIMES, OF_NUMBERS = ("mean", "mode", "quantile"), ("variance", "entropy")  # what the law of the number says: a time, or a number
 
 
@@ -138,10 +137,10 @@ class KindOfTimes:
 class TimeEstimator(Estimator):
     """Estimates the law of the number that a date, a time or a duration is.
 
-    estimator: of one real number. unit, origin: as of `TimeDistribution`. Where no origin is given, the data say whether they are durations;
-    the origin of dates and times is then the beginning of 1970, as a date, a time or a time of UTC, as they are. So it does not depend on
-    which rows there are, and two fits can be compared. It is of no importance to laws of any real number, such as the Gaussian: to one of
-    positive numbers, give it. A prior of the estimator speaks of the number.
+    estimator: of one real number. unit, origin: as of `TimeDistribution`. Where no origin is given, the data say whether they are
+    durations; the origin of dates and times is then the beginning of 1970, as a date, a time or a time of UTC, as they are. So it does not
+    depend on which rows there are, and two fits can be compared. To laws of any real number, such as the Gaussian, it does not matter; to
+    one of positive numbers, give it. A prior of the estimator speaks of the number.
     """
 
     estimator: Estimator = child()

@@ -117,7 +117,8 @@ class MixtureSummaries(HasMean, HasVariance, HasMode, HasCdf, HasQuantile, HasTy
 
 def atoms_in_numbers(atoms: Atoms) -> tuple[Any, Atoms]:
     """The scale on which the values of laws are numbers, and the laws of these."""
-    scale, out = None, []
+    scale: Any = None
+    out: Atoms = []
     for w, atom in atoms:
         if isinstance(atom, Fixed):
             scale, law = in_numbers(atom.law)
