@@ -139,7 +139,7 @@ def _of_pandas(column: Any) -> Any:
     if dtype.name.startswith("str"):
         return Factor.of(*column.factorize())
     if getattr(dtype, "tz", None) is not None:
-        return ZonedTimes(np.asarray(column, dtype=f"M8[{dtype.unit}]"), dtype.tz)
+        return ZonedTimes(getattr(column, "dt", column).tz_convert(None).to_numpy(), dtype.tz)
     if dtype.kind in NUMERIC_KINDS:
         own, missing = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None), np.asarray(column.isna())
         x = column.to_numpy(dtype=own, na_value=np.nan if dtype.kind == "f" else 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, ClassVar
@@ -120,7 +120,7 @@ class Real(Value):
         need = "a real number"
         x = floats(values)
         if x is None:
-            index = first(values, lambda v: not is_number(v))
+            index = first_odd(values, is_number)
             raise self.bad(index, values[index], need + time_hint(values[index]))
         missing = np.isnan(x)
         if missing.any():
@@ -139,7 +139,7 @@ class Count(Value):
     def encode(self, values: Any) -> Column:
         x = integers(values)
         if x is None:
-            index = first(values, lambda v: not is_whole(v))
+            index = first_odd(values, is_whole)
             hint = "" if is_missing(values[index]) else " (of at most 64 bits)" + time_hint(values[index])
             raise self.bad(index, values[index], "whole numbers" + hint)
         return coded(x)
@@ -449,6 +449,23 @@ class Fields(Layout):
         error = self.bad(index, row, need)
         error.path = ""
         return error
+
+
+def first_odd(values: Any, reads: Callable[[Any], bool], written: Callable[[str], Any] = float) -> int:
+    """Which value is the first that a law does not read. One cell of text makes a whole column of a CSV file text: of text, the first that is
+    not a value as it is `written`, where some are."""
+    if isinstance(values, Factor):
+        odd = np.fromiter((not _is_written(level, reads, written) for level in (*values.levels, None)), dtype=bool)  # the last one, a gap
+        rows = odd[values.codes]
+        return int(np.argmax(rows)) if rows.any() else 0
+    return int(first(values, lambda v: not reads(v)))
+
+
+def _is_written(text: Any, reads: Callable[[Any], bool], written: Callable[[str], Any]) -> bool:
+    try:
+        return reads(written(text))
+    except (TypeError, ValueError):
+        return False
 
 
 def has_inner_places(layout: Layout) -> bool:

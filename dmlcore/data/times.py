@@ -18,8 +18,8 @@ from dmlcore.base.errors import DataError
 from dmlcore.base.labels import is_time_of_pandas
 from dmlcore.base.marks import is_missing
 from dmlcore.data.columns import Column, Distinct, Values
-from dmlcore.data.layouts import Layout
-from dmlcore.data.plain_columns import ZonedTimes
+from dmlcore.data.layouts import Layout, first_odd
+from dmlcore.data.plain_columns import Factor, ZonedTimes
 from dmlcore.data.repeats import coded
 from dmlcore.data.values import is_time
 
@@ -164,8 +164,11 @@ class Times(Layout):
         return other if isinstance(other, Times) and self == other and self.kind is None else super().joined(other)
 
     def encode(self, values: Any) -> Column:
+        if isinstance(values, Factor):
+            index = first_odd(values, lambda moment: True, datetime.fromisoformat)
+            raise self.bad(index, values[index], _need(self.kind))
         try:
-            x, kind, group = read(values)
+            x, found, group = read(values)
         except _OddTime as odd:
             raise self.bad(odd.index, values[odd.index], f"{_need(self.kind)}{odd.hint}") from None
         if np.isnat(x).any():
@@ -173,7 +176,7 @@ class Times(Layout):
             raise self.bad(index, values[index], _need(self.kind))
         if self.kind is not None and len(x) and _group(self.kind) != group:
             raise self.bad(0, values[0], _need(self.kind))
-        kind = kind if len(x) else self.kind
+        kind = found if len(x) else self.kind
         column: Any = coded(x.view(np.int64))
         if isinstance(column, Distinct):
             each: Any = column.values

@@ -181,11 +181,11 @@ class TimeEstimator(Estimator):
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> TimeDistribution:
         return self.law(dist=children[0], origin=self.scale.origin)
 
-    def adopt(self, law: Distribution) -> Distribution:
-        if isinstance(law, TimeDistribution) and not law.scale.agrees_with(self.scale):
-            own, other = ((scale.unit, scale.origin) for scale in (self.scale, law.scale))
-            raise StructureError(f"{self.label}: the start counts in (unit, origin) {other}, the estimator in {own}; need the same")
-        return law
+    def why_foreign(self, law: Any) -> str | None:
+        if law.scale.agrees_with(self.scale):
+            return None
+        own, other = ((scale.unit, scale.origin) for scale in (self.scale, law.scale))
+        return f"counts in (unit, origin) {other}, the estimator in {own}; need the same"
 
     def why_outside_support(self, x: Any) -> str | None:
         why = self.estimator.why_outside_support(self.scale.number(x))
