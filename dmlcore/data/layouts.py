@@ -53,6 +53,7 @@ class Layout(ABC):
     label: str = field(default="", compare=False)
 
     remedy: ClassVar[str] = MISSING_REMEDY
+    single: ClassVar[bool] = False  # whether an observation is one value, without parts that messages could name
 
     @abstractmethod
     def encode(self, values: Any) -> Column:
@@ -99,6 +100,8 @@ class Anything(Layout):
 
 class Value(Layout):
     """One number or one label. Laws of several kinds of them can read the same observations, each what it can."""
+
+    single = True
 
     def joined(self, other: Layout) -> Layout | None:
         if self == other or not isinstance(other, Value):
@@ -452,8 +455,8 @@ class Fields(Layout):
 
 
 def first_odd(values: Any, reads: Callable[[Any], bool], written: Callable[[str], Any] = float) -> int:
-    """Which value is the first that a law does not read. One cell of text makes a whole column of a CSV file text: of text, the first that is
-    not a value as it is `written`, where some are."""
+    """Which value is the first that a law does not read. One cell of text makes a whole column of a CSV file text: of text, the first
+    that is not a value as it is `written`, where some are."""
     if isinstance(values, Factor):
         odd = np.fromiter((not _is_written(level, reads, written) for level in (*values.levels, None)), dtype=bool)  # the last one, a gap
         rows = odd[values.codes]
@@ -470,7 +473,7 @@ def _is_written(text: Any, reads: Callable[[Any], bool], written: Callable[[str]
 
 def has_inner_places(layout: Layout) -> bool:
     """Whether messages must say where in a value of this layout something is wrong: it has entries of its own."""
-    return has_inner_places(layout.value) if isinstance(layout, Maybe) else not isinstance(layout, Value)
+    return has_inner_places(layout.value) if isinstance(layout, Maybe) else not layout.single
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,8 @@ class Times(Layout):
 
     kind: str | None = field(default=None, compare=False)
 
+    single = True
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Times):
             return NotImplemented
