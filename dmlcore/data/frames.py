@@ -7,17 +7,19 @@ None stands for what is missing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from dmlcore.base.errors import DataError
+from dmlcore.base.errors import DataError, shorten
 from dmlcore.base.labels import distinct, plain
 from dmlcore.data.libraries import is_frame as is_frame
 from dmlcore.data.libraries import library_of as library_of
 from dmlcore.data.plain_columns import Factor, Nullable, ZonedTimes
-from dmlcore.data.values import floats, in_order, plain_list
+from dmlcore.data.values import first, floats, in_order, is_row, plain_list
 
 NUMERIC_KINDS = "fiub"  # kinds of NumPy's dtypes
 TIME_KINDS = "mM"
@@ -56,14 +58,18 @@ def some_rows(data: Any, start: int, stop: int) -> Any:
 
 
 class Columns:
-    """A frame as columns with names, each read when it is asked for. `len(columns)` is the number of rows."""
+    """A table as columns with names, each read when it is asked for. `len(columns)` is the number of rows.
 
-    def __init__(self, frame: Any):
-        self.frame, self.names = frame, column_names(frame)
+    table: a frame; or an array of rows and columns, or a list of tuples, whose columns are called by number; or a list of mappings, in
+    which a key that is not there is a missing cell. Raises `DataError` for what is none of these.
+    """
+
+    def __init__(self, table: Any):
+        self.names, self._held, self._n = _of_frame(table) if is_frame(table) else _of_rows(table)
         self._plain: dict[int, Any] = {}
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return self._n
 
     def place(self, name: Any) -> int:
         """Where the column of a name stands. Raises `DataError` where there is none."""
@@ -72,8 +78,12 @@ class Columns:
         return self.names.index(name)
 
     def held(self, place: int) -> Any:
-        """The column at a place as the frame's library holds it."""
-        return column_at(self.frame, place)
+        """The column at a place as the frame's library holds it, or the values of a list."""
+        return self._held(place)
+
+    def levels(self, place: int) -> list[Any] | None:
+        """The categories of a column that says which there may be; None of others."""
+        return levels_of(self.held(place))
 
     def plain(self, place: int) -> Any:
         """The column at a place as a plain column."""
@@ -100,6 +110,26 @@ class Columns:
         """The rows as vectors: an array where all columns are numbers, otherwise lists."""
         numbers = [floats(column) for column in self.columns]
         return np.array(numbers).T if numbers and all(column is not None for column in numbers) else list(map(list, self.rows()))
+
+
+def _of_frame(frame: Any) -> tuple[list[Any], Callable[[int], Any], int]:
+    """The names of the columns of a frame, what gives each of them, and the number of rows."""
+    return column_names(frame), partial(column_at, frame), len(frame)
+
+
+def _of_rows(rows: Any) -> tuple[list[Any], Callable[[int], Any], int]:
+    """The same of rows."""
+    if isinstance(rows, np.ndarray) and rows.ndim == 2:
+        return list(range(rows.shape[1])), lambda place: rows[:, place], len(rows)
+    if isinstance(rows, (list, tuple)) and rows and all(isinstance(row, dict) for row in rows):
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return names, lambda place: [row.get(names[place]) for row in rows], len(rows)
+    if isinstance(rows, (list, tuple)) and rows and is_row(rows[0], len(rows[0]) if hasattr(rows[0], "__len__") else 0):
+        width = len(rows[0])
+        if odd := first(rows, lambda row: not is_row(row, width)):
+            raise DataError(f"row {odd} is {shorten(rows[odd])}; need {width} entries, as row 0 has")
+        return list(range(width)), lambda place: [row[place] for row in rows], len(rows)
+    raise DataError(f"a table is a data frame, an array of rows and columns, or a list of tuples or of dictionaries; got {shorten(rows)}")
 
 
 def plain_column(values: Any) -> Any:

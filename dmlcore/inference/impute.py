@@ -21,7 +21,7 @@ from dmlcore.data.values import is_row
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.cells import Cell, Grid, refilled, whole
 from dmlcore.inference.condition import values_alone
-from dmlcore.inference.tables import Table, row_like
+from dmlcore.inference.tables import ModelColumns, row_like
 from dmlcore.inference.uncertainty.bootstrap import posterior_models
 from dmlcore.stats.latent.joined import averaged_laws, distribution_of
 from dmlcore.stats.latent.summaries import atoms_in_numbers, mean_of, mixed_variance, mode_of, probabilities_of, quantile_of
@@ -94,7 +94,7 @@ def impute(
     estimator = model.estimator if isinstance(model, Fit) and estimator is None else estimator
     _check(how, draws, estimator, training, weights)
     random = generator(rng)
-    table = Table(data, first.layout, columns)
+    table = ModelColumns(data, first.layout, columns)
     grid = Grid(first, table.names)
     grid.read(table.columns)
     models = [first]
@@ -131,7 +131,7 @@ def _check(how: Any, draws: Any, estimator: Any, training: Any, weights: Any) ->
         raise ParameterError("training and weights are for fitting again: pass a fit, or estimator=, with draws=m")
 
 
-def _training(table: Table) -> Any:
+def _training(table: ModelColumns) -> Any:
     """The rows of a table as an estimator reads them."""
     return with_only(table.data, table.places) if is_frame(table.data) else table.data
 
@@ -231,7 +231,7 @@ def value_and_uncertainty(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any
     return list(out), (p[best].T * weights).sum(axis=0)
 
 
-def completed(table: Table, tree: Any, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:
+def completed(table: ModelColumns, tree: Any, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:
     """The table with its cells filled."""
     tops = [tree] if isinstance(tree, Cell) else tree
     cells = {j: new for j, node in enumerate(tops) for new in [written(node, filled, copy, table.columns[j])] if new is not None}

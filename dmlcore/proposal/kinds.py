@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dmlcore.base.errors import DataError, shorten
+from dmlcore.base.errors import shorten
 from dmlcore.base.labels import plain
 from dmlcore.base.marks import missing_among
-from dmlcore.data.frames import Columns, is_frame, levels_of
+from dmlcore.data.plain_columns import PlainColumn, ZonedTimes
 from dmlcore.data.times import EPOCHS, TimeScale, as_times
-from dmlcore.data.values import floats, is_hashable, is_row, listed, plain_list
+from dmlcore.data.values import floats, is_hashable, plain_list
 
 Kind = Literal["real", "whole", "label", "time"]
 
@@ -53,47 +53,15 @@ class NotModelled(Exception):
     """Why a column is left out."""
 
 
-@dataclass(frozen=True)
-class PlainColumns:
-    """A table's columns as arrays and lists of plain values. n: the number of rows."""
-
-    names: list[Any]
-    columns: list[Any]
-    n: int
-
-    def __len__(self) -> int:
-        return self.n
-
-
-def columns_of(table: Any) -> tuple[PlainColumns, list[tuple[Any, ...] | None]]:
-    """The columns of a frame, of an array or of a list of rows, named or not, and the levels that each declares."""
-    rows = listed(table)
-    if is_frame(rows):
-        frame = Columns(rows)
-        found = [levels_of(frame.held(j)) for j in range(len(frame.names))]
-        plain = [column if isinstance(column, np.ndarray) else list(column) for column in frame.columns]
-        return PlainColumns(frame.names, plain, len(frame)), [None if levels is None else tuple(levels) for levels in found]
-    if isinstance(rows, np.ndarray) and rows.ndim == 2:
-        each = [column if rows.dtype != object else column.tolist() for column in rows.T]
-        return PlainColumns(list(range(len(each))), each, len(rows)), [None] * len(each)
-    if isinstance(rows, (list, tuple)) and rows and all(isinstance(row, dict) for row in rows):
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        return PlainColumns(names, [[row.get(name) for row in rows] for name in names], len(rows)), [None] * len(names)
-    if isinstance(rows, (list, tuple)) and rows and is_row(rows[0], len(rows[0]) if hasattr(rows[0], "__len__") else 0):
-        if odd := next((i for i, row in enumerate(rows) if not is_row(row, len(rows[0]))), None):
-            raise DataError(f"row {odd} is {shorten(rows[odd])}; need {len(rows[0])} entries, as row 0 has")
-        return PlainColumns(list(range(len(rows[0]))), list(map(list, zip(*rows, strict=True))), len(rows)), [None] * len(rows[0])
-    raise DataError(f"a table is a data frame, an array of rows and columns, or a list of tuples or of dictionaries; got {shorten(table)}")
-
-
 def cells_of(name: Any, column: Any, levels: tuple[Any, ...] | None = None) -> Contents:
     """What a plain column holds. Raises `NotModelled` with the reason why a column is left out."""
     if isinstance(column, np.ndarray) and column.ndim > 1:
         raise NotModelled("holds vectors; propose models columns of single values")
-    missing = missing_among(column)
+    missing = column.missing if isinstance(column, PlainColumn) else missing_among(column)
     if missing.all():
         raise NotModelled("every cell is missing")
-    if isinstance(column, np.ndarray):
+    values: Any
+    if isinstance(column, (np.ndarray, ZonedTimes)):
         values = column[~missing]
     else:
         values = [value for value, gone in zip(column, missing.tolist(), strict=True) if not gone]
@@ -116,7 +84,7 @@ def _times(name: Any, x: np.ndarray, kind: str, values: Any, missing: np.ndarray
     if x.min() == x.max():
         raise NotModelled(f"constant: every cell that is there is {plain(values[0])}")
     if (different := len(np.unique(x))) <= FEW_TIMES and different * OFTEN <= len(x):
-        return Contents(name, "label", plain_list(x) if isinstance(values, np.ndarray) else values, missing)
+        return Contents(name, "label", plain_list(x) if isinstance(values, np.ndarray) else list(values), missing)
     span = x.max() - x.min()
     unit = next((unit for unit in ("D", "h", "m", "s", "ms") if span >= np.timedelta64(2, unit)), "us")
     scale = TimeScale(unit, EPOCHS[kind])

@@ -16,7 +16,7 @@ from dmlcore.data.layouts import Anything, Fields, Maybe, Real, Vector
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.cells import gaps
 from dmlcore.inference.condition import marginal
-from dmlcore.inference.tables import Table
+from dmlcore.inference.tables import ModelColumns
 from dmlcore.plot.axes import component_names
 from dmlcore.selection.sweep import Selection
 
@@ -35,7 +35,7 @@ class Subject:
         self.model: Any = held.model if isinstance(held, Fit) else held
         if not hasattr(self.model, "seq_log_density"):
             raise StructureError(f"report needs a model, or what fit or select returned, got {type(model).__name__}")
-        self.table = Table(data, self.model.layout, columns)
+        self.table = ModelColumns(data, self.model.layout, columns)
         if not len(self.table):
             raise DataError("report needs a table with at least one row")
         self.names = [str(name) for name in self.table.names]
