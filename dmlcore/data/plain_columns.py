@@ -106,7 +106,7 @@ class Nullable(PlainColumn):
 
 
 class ZonedTimes(PlainColumn):
-    """Moments `x` `(n,)`, an array of NumPy in UTC in which NaT is missing, and the time zone in which they are read."""
+    """Moments `x` `(n,)`, an array of NumPy in UTC in which NaT is missing, and the time zone they are told in, to the microsecond."""
 
     __slots__ = ("x", "zone")
 
@@ -118,7 +118,7 @@ class ZonedTimes(PlainColumn):
 
     def __getitem__(self, rows: Any) -> Any:
         x = self.x[rows]
-        return ZonedTimes(x, self.zone) if isinstance(x, np.ndarray) else self._in_zone(plain(x))
+        return ZonedTimes(x, self.zone) if isinstance(x, np.ndarray) else self._in_zone(x.astype("M8[us]").item())
 
     def __repr__(self) -> str:
         return f"ZonedTimes({len(self)} rows in {self.zone})"
@@ -128,8 +128,8 @@ class ZonedTimes(PlainColumn):
         """Which rows hold none, `(n,)`."""
         return np.isnat(self.x)
 
-    def _in_zone(self, value: Any) -> Any:
-        return value.replace(tzinfo=UTC).astimezone(self.zone) if isinstance(value, datetime) else value
+    def _in_zone(self, moment: datetime | None) -> datetime | None:
+        return moment if moment is None else moment.replace(tzinfo=UTC).astimezone(self.zone)
 
     def _objects(self) -> np.ndarray:
-        return np.fromiter((self._in_zone(plain(value)) for value in self.x), dtype=object, count=len(self))
+        return np.fromiter(map(self._in_zone, self.x.astype("M8[us]").tolist()), dtype=object, count=len(self))

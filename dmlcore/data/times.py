@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import DataError
+from dmlcore.base.errors import DataError, shorten
 from dmlcore.base.labels import is_time_of_pandas
 from dmlcore.base.marks import is_missing
 from dmlcore.data.columns import Column, Distinct, Values
@@ -28,9 +28,9 @@ EPOCHS = {DATES: "1970-01-01", TIMES: "1970-01-01T00:00:00", ZONED: "1970-01-01T
 LENGTHS = {"as": 1, "fs": 10**3, "ps": 10**6, "ns": 10**9, "us": 10**12, "ms": 10**15, "s": 10**18}  # of units, in attoseconds
 LENGTHS |= {"m": 60 * LENGTHS["s"], "h": 3600 * LENGTHS["s"], "D": 86400 * LENGTHS["s"], "W": 604800 * LENGTHS["s"]}
 UNITS = ("W", "D", "h", "m", "s", "ms", "us", "ns")  # by the names that NumPy has for them
-WORDS = {"W": "weeks", "D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "ms", "us": "µs", "ns": "ns"}
-FIRST, LAST = np.datetime64("0001-01-01", "us").astype(int), np.datetime64("9999-12-31T23:59:59.999999", "us").astype(int)
-EXACT = 2**62  # ticks below which differences are exact
+UNIT_WORDS = {"W": "weeks", "D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "ms", "us": "µs", "ns": "ns"}
+EARLIEST, LATEST = np.datetime64("0001-01-01", "us").astype(int), np.datetime64("9999-12-31T23:59:59.999999", "us").astype(int)
+EXACT_TICKS = 2**62  # ticks below which differences are exact
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class TimeScale:
         name, many = np.datetime_data(x.dtype)
         tick, unit, start = many * LENGTHS[name], LENGTHS[self.unit], self.start * LENGTHS["us"]
         ticks: Any = x.view(np.int64)
-        exact = start % tick == 0 and abs(start // tick) < EXACT and (not len(ticks) or np.abs(ticks).max() < EXACT)
+        exact = start % tick == 0 and abs(start // tick) < EXACT_TICKS and (not len(ticks) or np.abs(ticks).max() < EXACT_TICKS)
         if start:
             ticks = ticks - (start // tick if exact else start / tick)
         return np.asarray(ticks / (unit // tick) if unit % tick == 0 else ticks * (tick / unit), dtype=np.float64)
@@ -80,9 +80,9 @@ class TimeScale:
         short = "D" if self.kind == DATES else "us"
         ticks = np.rint(numbers * (LENGTHS[self.unit] / LENGTHS[short])) + self.start // (LENGTHS[short] // LENGTHS["us"])
         if self.kind == DURATIONS:
-            low, high = -EXACT, EXACT
+            low, high = -EXACT_TICKS, EXACT_TICKS
         else:
-            low, high = (int(end) * LENGTHS["us"] // LENGTHS[short] for end in (FIRST, LAST))
+            low, high = (int(end) * LENGTHS["us"] // LENGTHS[short] for end in (EARLIEST, LATEST))
         gone = np.isnan(ticks)
         if not np.all(gone | ((ticks >= low) & (ticks <= high))):
             odd = numbers[~gone & ((ticks < low) | (ticks > high))][0]
@@ -101,19 +101,22 @@ class TimeScale:
 
     def number(self, value: Any) -> Any:
         """A date, a time or a duration as a number; of several, an array. Raises `DataError`."""
-        if isinstance(value, (np.ndarray, list, tuple, ZonedTimes)):
-            return self.numbers(read(value)[0])
-        return float(self.numbers(read([value])[0])[0])
+        several = isinstance(value, (np.ndarray, list, tuple, ZonedTimes))
+        found = as_times(value if several else [value])
+        if found is None or (found[1] == DURATIONS) != (self.kind == DURATIONS):
+            raise DataError(f"{shorten(value)} is none of the {self.kind} that are read here")
+        x = self.numbers(found[0])
+        return x if several else float(x[0])
 
     def in_words(self, mean: float, deviation: float) -> tuple[str, str]:
         """A mean, as precise as the deviation asks for, and the deviation."""
-        spread = f"{deviation:.3g} {WORDS[self.unit]}"
+        spread = f"{deviation:.3g} {UNIT_WORDS[self.unit]}"
         if self.kind == DURATIONS:
-            return f"{mean:.4g} {WORDS[self.unit]}", spread
+            return f"{mean:.4g} {UNIT_WORDS[self.unit]}", spread
         try:
             moment = self.time(mean)
         except DataError:  # too far away for a date
-            return f"{mean:.4g} {WORDS[self.unit]} from {self.origin}", spread
+            return f"{mean:.4g} {UNIT_WORDS[self.unit]} from {self.origin}", spread
         if self.kind == DATES or deviation * LENGTHS[self.unit] >= LENGTHS["D"]:
             return f"{moment:%Y-%m-%d}", spread
         return f"{moment:%Y-%m-%d %H:%M:%S}{' UTC' * (self.kind == ZONED)}", spread
@@ -170,7 +173,7 @@ class Times(Layout):
             index = first_odd(values, lambda moment: True, datetime.fromisoformat)
             raise self.bad(index, values[index], _need(self.kind))
         try:
-            x, found, group = read(values)
+            x, found, group = read_times(values)
         except _OddTime as odd:
             raise self.bad(odd.index, values[odd.index], f"{_need(self.kind)}{odd.hint}") from None
         if np.isnat(x).any():
@@ -206,7 +209,7 @@ class _OddTime(Exception):
         self.index, self.hint = index, hint
 
 
-def read(values: Any) -> tuple[np.ndarray, str, str]:
+def read_times(values: Any) -> tuple[np.ndarray, str, str]:
     """Values as an array of NumPy, what kind they are, and which others they can be read with."""
     x, kind = _read(values)
     return x, kind, _group(kind)

@@ -105,7 +105,7 @@ def _size(n: Any, known: dict[int, Any]) -> int:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, (list, np.ndarray)) or hasattr(value, "to_numpy")
+    return isinstance(value, (list, np.ndarray)) or (hasattr(value, "to_numpy") and hasattr(value, "__len__"))  # no time of pandas
 
 
 def _drawn(model: Any, n: int, known: dict[int, Any], rng: np.random.Generator) -> list[Any]:

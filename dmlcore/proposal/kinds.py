@@ -21,8 +21,8 @@ Kind = Literal["real", "whole", "label", "time"]
 FEW_CELLS = 20  # cells below which nothing is said about how many of them differ
 COINCIDENCE = 7.0  # minus the log probability of a coincidence that is none
 NEARLY_ALL, MANY = 0.9, 0.5  # shares of cells with a label of their own: of identifiers; of labels too rare to learn from
-FEW_TIMES = 12  # different dates or times, up to which they are labels where each is there `OFTEN` times on average
-OFTEN = 10
+FEW_TIMES = 12  # different dates or times, up to which they are labels where each is there `AGAIN` times on average
+AGAIN = 10
 WORDS = 4  # words of a label, on average, from which on it is a text
 
 
@@ -83,7 +83,7 @@ def _times(name: Any, x: np.ndarray, kind: str, values: Any, missing: np.ndarray
     """Dates, times or durations as numbers of the longest unit that there are two of between the first and the last."""
     if x.min() == x.max():
         raise NotModelled(f"constant: every cell that is there is {plain(values[0])}")
-    if (different := len(np.unique(x))) <= FEW_TIMES and different * OFTEN <= len(x):
+    if (different := len(np.unique(x))) <= FEW_TIMES and different * AGAIN <= len(x):
         return Contents(name, "label", plain_list(x) if isinstance(values, np.ndarray) else list(values), missing)
     span = x.max() - x.min()
     unit = next((unit for unit in ("D", "h", "m", "s", "ms") if span >= np.timedelta64(2, unit)), "us")

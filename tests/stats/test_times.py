@@ -6,12 +6,13 @@ import math
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
-from dmlcore import condition, fit, impute, marginal, synthesise
+from dmlcore import condition, fit, impute, marginal, plot, report, synthesise
 from dmlcore.base.errors import DataError, DmlcoreError, ParameterError, StructureError, SupportError
 from dmlcore.core.tree import tree
 from dmlcore.core.words import in_words
@@ -21,6 +22,7 @@ from dmlcore.stats import (
     CompositeDistribution,
     CompositeEstimator,
     ExponentialEstimator,
+    GammaEstimator,
     GaussianDistribution,
     GaussianEstimator,
     MixtureDistribution,
@@ -33,6 +35,8 @@ from dmlcore.stats import (
 )
 
 pa = pytest.importorskip("pyarrow")
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
 
 DAYS = [date(2021, 3, 1), date(2021, 3, 3), date(2021, 3, 8)]  # mean 4 March, variance 26 / 3 days
 TIMES = [datetime(2021, 3, 1, 6), datetime(2021, 3, 3, 6), datetime(2021, 3, 8, 6)]
@@ -226,3 +230,17 @@ def test_a_start_on_another_scale_is_refused() -> None:
 def test_times_are_still_labels() -> None:
     for data in (stamps, stamps.dt.tz_localize("Asia/Tokyo"), pl.Series(DAYS), pa.array(ZONED, pa.timestamp("us", "+01:00"))):
         assert sorted(fit(data, CategoricalEstimator()).model.pmap.values()) == pytest.approx([1 / 3] * 3)
+
+
+def test_reports_pictures_and_given_values_of_times() -> None:
+    days = pd.Series(pd.to_datetime(["2021-03-01 06:00", "2021-03-03", None, "2021-03-08"]))
+    frame = pd.DataFrame({"seen": days, "zoned": days.dt.tz_localize("UTC"), "took": pd.to_timedelta([1, 2, 4, 8], unit="h")})
+    law = OptionalEstimator(TimeEstimator(GaussianEstimator()))
+    found = fit(frame, CompositeEstimator({"seen": law, "zoned": law, "took": TimeEstimator(GammaEstimator(), "h")}))
+    assert "2021-03-01 06:00:00" in report(found, frame)
+    axes = plot.density(found.model, frame, field="zoned")
+    axes.figure.canvas.draw()
+    assert any(label.get_text().startswith("2021-03-") for label in axes.get_xticklabels())
+    plt.close("all")
+    given = synthesise(found.model, 2, 1, frame, given={"seen": pd.Timestamp("2021-04-01")})
+    assert (given["seen"] == pd.Timestamp("2021-04-01")).all()

@@ -15,9 +15,22 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.base.labels import Vocabulary
 from dmlcore.core.distribution import typical_of
-from dmlcore.core.powers import HasCdf, HasMean, HasMode, HasProbabilities, HasQuantile, HasTypical, HasVariance, MayBeMissing, OnScale, has
+from dmlcore.core.powers import (
+    HasCdf,
+    HasMean,
+    HasMode,
+    HasProbabilities,
+    HasQuantile,
+    HasTypical,
+    HasVariance,
+    HoldsFixed,
+    MayBeMissing,
+    OnScale,
+    has,
+)
 from dmlcore.core.rowlaws import EachRow, Fixed
 from dmlcore.data.layouts import Count, Labels, Real
+from dmlcore.data.times import Times
 
 Atoms = list[tuple[Any, Any]]
 
@@ -28,13 +41,16 @@ TABLE = 256  # whole numbers that are all looked at
 
 def in_numbers(law: Any) -> tuple[Any, Any]:
     """A law of values on a scale, such as times, as the scale and the law of the number; of others, None and itself."""
+    if not isinstance(law.layout, Times):
+        return None, law
     if has(law, OnScale):
         return law.scale, law.number_law()
-    each = [in_numbers(child) for child in law.children()] if not isinstance(law.layout, (Real, Count, Labels)) else []
-    scales = [scale for scale, _ in each if scale is not None]
-    if not scales or len(scales) < len(each) or not all(scale.agrees_with(scales[0]) for scale in scales):
+    if has(law, HoldsFixed):
+        return in_numbers(law.held_law())
+    scales, laws = zip(*map(in_numbers, law.children()), strict=True)
+    if not all(scale is not None and scale.agrees_with(scales[0]) for scale in scales):
         return None, law
-    return scales[0], law.replace(**law.child_values(tuple(child for _, child in each)))
+    return scales[0], law.replace(**law.child_values(laws))
 
 
 def by_number(answer: Callable[..., Any]) -> Callable[..., Any]:
