@@ -19,7 +19,7 @@ from dmlcore.core.words import label_and_share, mean_and_deviation
 from dmlcore.data.frames import is_frame, with_only
 from dmlcore.data.layouts import Anything, Count, Labels, Real
 from dmlcore.data.times import Times, read_times
-from dmlcore.data.values import is_hashable, is_time
+from dmlcore.data.values import is_hashable, is_time, plain_list
 from dmlcore.inference.compare import compare
 from dmlcore.inference.impute import impute
 from dmlcore.inference.synthesise import synthesise
@@ -265,8 +265,12 @@ def filled_section(subject: Subject) -> Markup:
     cells = impute(subject.model, _rows(subject, subject.sample), columns=subject.names).cells
     total, each = [], []
     for name, cell in cells.items():
-        values = list(cell.values)
-        middle = float(np.mean(values)) if cell.measure == "standard deviation" else _most_frequent(values)
+        values = plain_list(cell.values) if isinstance(cell.values, np.ndarray) else list(cell.values)
+        if is_time(values[0]):
+            middle: Any = str(sorted(values)[len(values) // 2])
+            values = list(map(str, values))
+        else:
+            middle = float(np.mean(values)) if cell.measure == "standard deviation" else _most_frequent(values)
         sure = ("± " if cell.measure == "standard deviation" else "probability ") + number(float(np.mean(cell.uncertainty)), 3)
         total.append([bold(name), len(cell.rows), middle, sure])
         each += [
@@ -276,7 +280,7 @@ def filled_section(subject: Subject) -> Markup:
     head = paragraph(f"{gaps:,} cells are missing. Each is filled from its law given the other cells of its row.")
     return Markup(
         head
-        + grid_of(["column", "filled", "mean or most frequent", "how sure, on average"], total)
+        + grid_of(["column", "filled", "mean, middle or most frequent", "how sure, on average"], total)
         + grid_of(["row", "column", "filled with", "uncertainty", "which is a"], shown, f"The first {len(shown)}")
     )
 

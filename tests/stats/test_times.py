@@ -233,7 +233,7 @@ def test_times_are_still_labels() -> None:
 
 
 def test_reports_pictures_and_given_values_of_times() -> None:
-    days = pd.Series(pd.to_datetime(["2021-03-01 06:00", "2021-03-03", None, "2021-03-08"]))
+    days = pd.Series(pd.to_datetime(["2021-03-01 06:00", "2021-03-03 00:00", None, "2021-03-08 00:00"]))
     frame = pd.DataFrame({"seen": days, "zoned": days.dt.tz_localize("UTC"), "took": pd.to_timedelta([1, 2, 4, 8], unit="h")})
     law = OptionalEstimator(TimeEstimator(GaussianEstimator()))
     found = fit(frame, CompositeEstimator({"seen": law, "zoned": law, "took": TimeEstimator(GammaEstimator(), "h")}))
