@@ -3,6 +3,7 @@
 A new family adds one line to `EXAMPLES`. `over` describes all observations, for sums and integrals:
 
     Line(low, high)      the reals between two bounds
+    TimeLine(low, ..)    times
     a list               these values
     Pair(a, b, ..)       tuples of entries from each
     Either(a, b, ..)     values of any of these
@@ -14,12 +15,14 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.estimator import Estimator
+from dmlcore.data.times import TimeScale
 from dmlcore.stats import (
     BernoulliSetDistribution,
     BinomialDistribution,
@@ -58,6 +61,7 @@ from dmlcore.stats import (
     PoissonRegressionDistribution,
     SequenceDistribution,
     SpikeAndSlabDistribution,
+    TimeDistribution,
 )
 
 inf = math.inf
@@ -81,6 +85,17 @@ class Line:
             half = (self.high - self.low) / 2
             x, dx = self.low + half * (1 + np.tanh(s)), half * ds / np.cosh(s) ** 2
         return list(zip(x.tolist(), (dx * step).tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class TimeLine(Line):
+    """Times or durations in an interval of so many units from an origin."""
+
+    unit: str = "D"
+    origin: str | None = None
+
+    def points(self, n: int) -> list[tuple[Any, float]]:
+        return [(TimeScale(self.unit, self.origin).time(x), dx) for x, dx in super().points(n)]
 
 
 @dataclass(frozen=True, init=False)
@@ -204,8 +219,11 @@ C = CategoricalDistribution
 Tuple = CompositeDistribution
 Opt = OptionalDistribution
 Seq = SequenceDistribution
+Time = TimeDistribution
 
 REAL, ABOVE, ODD_REALS = Line(), Line(0.0), ("1.5", None, float("nan"), 1j, [1.0], (2.0,))
+NOON = datetime(2021, 3, 4, 12)
+ODD_TIMES = (1.0, "2021-03-04", None, [NOON], NOON - NOON)
 ODD_COUNTS = (2.5, "2", None, float("nan"), inf, [2])
 FEW = IntegerCategoricalDistribution(0, [0.3, 0.45, 0.25])  # lengths 0 to 2
 ONE = BinomialDistribution(0.5, 1)  # lengths 0 and 1
@@ -263,6 +281,27 @@ EXAMPLES = [
     ),
     example("null", NullDistribution(), None, (), (), "deaf", "loose", "unsampled", rows=[None, 1, "x", [2.0]]),
     # combinators and sequences
+    example("time", Time(N(3.0, 4.0), "h", NOON), TimeLine(-30.0, 36.0, "h", "2021-03-04T12:00:00"), (), ODD_TIMES),
+    example("date", Time(N(3.0, 400.0), origin=date(2021, 3, 4)), TimeLine(-300.0, 300.0, "D", "2021-03-04T00:00:00"), (), ODD_TIMES),
+    example(
+        "time with zone",
+        Time(Mix([N(-9.0, 4.0), N(3.0, 9.0)], [0.3, 0.7]), "m", "2021-03-04T12:00:00+01:00"),
+        TimeLine(-27.0, 27.0, "m", "2021-03-04T11:00:00+00:00"),
+        (),
+        [*ODD_TIMES, NOON],
+    ),
+    example(
+        "duration",
+        Time(GammaDistribution(2.3, 1.7), "h"),
+        TimeLine(0.0, 100.0, "h"),
+        [timedelta(0), timedelta(-1)],
+        [1.0, NOON, None],
+    ),
+    example(
+        "mixture of times", Mix([Time(N(m, 4.0), "h", NOON) for m in (-9.0, 6.0)], [0.4, 0.6]), TimeLine(-60, 60, "h", NOON.isoformat())
+    ),
+    example("optional time", Opt(Time(N(3.0, 4.0), "h", NOON), 0.3), Either([None], TimeLine(-30.0, 36.0, "h", NOON.isoformat()))),
+    example("composite of times", Tuple((Time(N(3.0, 4.0), "s"), Time(N(3.0, 4.0), "D", "2021-03-04T00:00:00")))),
     example(
         "composite", Tuple((N(0.0, 1.0), PoissonDistribution(1.5))), Pair(REAL, range(40)), [(0.0, -1)], [(0.0,), (0.0, 1, 2), 3.0, "ab"]
     ),

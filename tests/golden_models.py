@@ -81,6 +81,8 @@ from dmlcore.stats import (
     SequenceEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
+    TimeDistribution,
+    TimeEstimator,
 )
 
 FOLDER = Path(__file__).resolve().parent / "golden"
@@ -253,6 +255,17 @@ def shared_parameter_estimators() -> Any:
     return CompositeEstimator(parts)
 
 
+def times() -> Any:
+    durations = TimeDistribution(GammaDistribution(2.0, 3.0), "m")
+    days = TimeDistribution(GaussianDistribution(3.0, 4.0), origin="2020-01-31", name="day")
+    zoned = TimeDistribution(GaussianDistribution(3.0, 4.0), "h", "2020-01-31T12:00:00.000005+00:00")
+    return CompositeDistribution((durations, OptionalDistribution(days, 0.25), zoned))
+
+
+def time_estimators() -> Any:
+    return CompositeEstimator((TimeEstimator(GaussianEstimator()), TimeEstimator(GammaEstimator(), "h", "2020-01-31", keys="k")))
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -268,6 +281,8 @@ MODELS = {
         regression_estimators,
         shared_parameters,
         shared_parameter_estimators,
+        times,
+        time_estimators,
     )
 }
 

@@ -27,6 +27,7 @@ from dmlcore.base.errors import (
 )
 from dmlcore.data.layouts import Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, Vector
 from dmlcore.data.sequences import LabelSequence, LabelSet, Repeated
+from dmlcore.data.times import Times
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
     BernoulliSetDistribution,
@@ -130,6 +131,9 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
             yield from ((here, within, bad, bad) for bad in (2.5, "2", None, nan, inf, 2**64, 10**400, [1], 1j))
         case Real():
             yield from ((here, within, bad, bad) for bad in ("1.5", None, nan, 1j, [1.0], 10**400, b"1"))
+        case Times():
+            other = datetime.timedelta(1) if isinstance(x, datetime.date) else datetime.date(2020, 1, 1)
+            yield from ((here, within, bad, bad) for bad in ("2021-03-04", None, 1.0, [x], other))
         case Vector():
             x = np.asarray(x).tolist()
             gaps = () if isinstance(layout, PartialVector) else (None, [None, *x[1:]], [nan, *x[1:]])
@@ -199,10 +203,10 @@ def test_data_that_are_no_rows(data: Any) -> None:
         (G(), pd.DataFrame({"a": ["1.0", "2.0"]}), "gaussian: row 0 is '1.0'; need a real number"),
         (SequenceEstimator(G()), pd.DataFrame({"a": [1.0, None], "b": [1.0, 2.0]}), "row 1, element 0 is nan"),
         (CompositeEstimator((G(), G())), pd.DataFrame({"a": [1.0]}), "need 2 columns, one for each field"),
-        (CompositeEstimator((G(), G())), pd.DataFrame({"a": [1.0], "b": ["x"]}), "field 1.gaussian: row 0 is 'x'; need a real number"),
+        (CompositeEstimator((G(), G())), pd.DataFrame({"a": [1.0], "b": ["x"]}), "b: row 0 is 'x'; need a real number"),
         (CompositeEstimator((G(), G())), np.zeros((3, 3)), "data: row 0 is array"),
-        (CompositeEstimator((G(),)), pd.DataFrame({"a": [1.0, nan]}), "field 0.gaussian: row 1 is nan"),
-        (CompositeEstimator((PoissonEstimator(),)), pd.DataFrame({"a": [1.0, nan]}), "field 0.poisson: row 1 is nan"),
+        (CompositeEstimator((G(),)), pd.DataFrame({"a": [1.0, nan]}), "a: row 1 is nan"),
+        (CompositeEstimator((PoissonEstimator(),)), pd.DataFrame({"a": [1.0, nan]}), "a: row 1 is nan"),
         (MultivariateGaussianEstimator(), pd.DataFrame({"a": [1.0, 2.0], "b": ["2", "x"]}), "row 0 is [1.0, '2']"),
         (MultivariateGaussianEstimator(), [1.0, 2.0], "row 0 is 1.0; need vectors"),
         (MultivariateGaussianEstimator(), [[], []], "row 0 is []; need vectors"),
@@ -794,5 +798,5 @@ def test_odd_labels_fit_and_score_and_are_refused_when_saving() -> None:
 
 @every
 def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
-    known = (Anything, Count, Explained, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Vector)
+    known = (Anything, Count, Explained, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Times, Vector)
     assert type(e.law.layout) in known

@@ -7,6 +7,7 @@ import math
 import pickle
 import random
 from collections import Counter
+from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -83,6 +84,9 @@ def test_density_sums_to_one(e: Example) -> None:
     assert_close(scored(e)[2].sum(), 1.0, 1e-8)
 
 
+UNITS = {"D": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+
 def by_hand(law: Distribution, x: Any) -> float:
     """Log density of one observation by the definition of each family, one value at a time."""
 
@@ -124,6 +128,9 @@ def by_hand(law: Distribution, x: Any) -> float:
             return sum(log(max(p if label in x else 1 - p, law.min_prob)) for label, p in law.pmap.items())
         case stats.IgnoredDistribution():
             return by_hand(law.dist, x)
+        case stats.TimeDistribution():
+            since = x - type(x).fromisoformat(law.origin) if law.origin else x
+            return by_hand(law.dist, since / timedelta(**{UNITS[law.unit]: 1}))
         case stats.NullDistribution():
             return 0.0
     return law.log_density(x)
@@ -360,6 +367,10 @@ def feature(x: Any) -> float:
         return len(x) + sum((i + 1.37) * feature(v) for i, v in enumerate(x))
     if x is None or isinstance(x, (str, bytes)):
         return 0.1 * sum((x or "N").encode()) if not isinstance(x, bytes) else float(len(x))
+    if isinstance(x, date):
+        x = datetime.fromisoformat(x.isoformat()).replace(tzinfo=None) - datetime(2021, 1, 1)
+    if isinstance(x, timedelta):
+        x = x.total_seconds()
     return float(x)
 
 
@@ -385,7 +396,7 @@ def plain(x: Any) -> bool:
         return all(map(plain, x))
     if type(x) is np.ndarray:  # a vector
         return x.ndim == 1 and x.dtype == np.float64
-    return x is None or type(x) in (int, float, str, bytes, bool)
+    return x is None or type(x) in (int, float, str, bytes, bool, date, datetime, timedelta)
 
 
 @sampled
@@ -398,7 +409,7 @@ def test_draws_are_plain_values(e: Example) -> None:
         assert type(got) is list
         assert plain(got)
         assert same(got, short)
-        assert type(short) is list or short.dtype in (np.float64, np.int64)
+        assert type(short) is list or short.dtype in (np.float64, np.int64) or short.dtype.kind in "mM"
     assert len(law.sampler(1).sample(3) + law.sampler(2).sample(3)) == 6
 
 

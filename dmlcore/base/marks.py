@@ -33,6 +33,8 @@ def missing_among(values: Any) -> np.ndarray:
     n = len(values)
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub" and values.ndim == 1:
         return np.isnan(values) if values.dtype.kind == "f" else np.zeros(n, dtype=bool)
+    if isinstance(values, np.ndarray) and values.dtype.kind in "mM" and values.ndim == 1:
+        return np.isnat(values)
     types = set(map(type, values)) - _NEVER
     if not types:
         return np.zeros(n, dtype=bool)

@@ -229,6 +229,10 @@ class Estimator(Shown, Declared):
         """Whether the node's own parameters that are not estimated are as the estimator has them."""
         return True
 
+    def why_foreign(self, law: Any) -> str | None:
+        """Why a law of its family and shape is none that it could estimate, whatever the data; None if it may be."""
+        return None
+
     def adopt(self, law: Distribution) -> Distribution:
         """A law of which a start has this part, as the estimator would have it: one that learns no law takes none from a start."""
         return law

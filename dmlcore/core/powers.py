@@ -83,6 +83,19 @@ class Univariate(HasMoments, HasCdf, HasQuantile, Protocol):
     """A law of one number in closed form."""
 
 
+class OnScale(Protocol):
+    """Its values are numbers on a scale, such as times: so many units from an origin."""
+
+    scale: Any
+
+    def number_law(self) -> Any:
+        """The law of the number."""
+
+    def mean_and_deviation(self) -> tuple[str, str]:
+        """The mean and the standard deviation in words."""
+        raise NotImplementedError
+
+
 class HasProbabilities(Protocol):
     """It is of labels, all of which are known."""
 

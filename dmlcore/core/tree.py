@@ -12,6 +12,7 @@ import numpy as np
 
 from dmlcore.core.declared import Declared, same
 from dmlcore.core.flat import distinct_nodes, n_parameters
+from dmlcore.core.powers import HasMean, HasVariance, OnScale, has
 
 MAX_NODES = 150  # of one outline
 MAX_CHILDREN = 12  # of one node
@@ -118,12 +119,17 @@ def _is_mixture(node: Any) -> bool:
 def _parameters(node: Any) -> tuple[tuple[str, str], ...]:
     defaults = {f.name: f.default for f in dataclasses.fields(node)}
     children = dict(node._child_fields)
-    out = []
+    out = list(zip(("mean", "sd"), node.mean_and_deviation(), strict=True)) if _tells_moments(node) else []
     for field, value in node.fields().items():
         hidden = field in NAMING or field in children or isinstance(value, Declared) or (field == "w" and _is_mixture(node))
         if not hidden and not same(value, defaults[field]):
             out.append((field, shown(value)))
     return tuple(out)
+
+
+def _tells_moments(node: Any) -> bool:
+    """Whether its mean and deviation say more than the parameters, which count from an origin."""
+    return has(node, OnScale) and has(node.number_law(), HasMean) and has(node.number_law(), HasVariance)
 
 
 def shown(value: Any) -> str:

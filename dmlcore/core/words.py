@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.powers import HasMean, HasProbabilities, HasVariance, MayBeMissing, Mixing, has
+from dmlcore.core.powers import HasMean, HasProbabilities, HasVariance, MayBeMissing, Mixing, OnScale, has
 from dmlcore.core.tree import MAX_TEXT, outline
 from dmlcore.data.layouts import Count, Fields, Labels, Real
 
@@ -32,6 +32,8 @@ def values_in_words(law: Any) -> str:
     """The law of values that are there."""
     if isinstance(law.layout, (Real, Count)) and has(law, HasMean) and has(law, HasVariance):
         return mean_and_deviation(float(law.mean()), float(law.variance()) ** 0.5)
+    if has(law, OnScale) and has(law.number_law(), HasMean) and has(law.number_law(), HasVariance):
+        return "\u00a0±\u00a0".join(law.mean_and_deviation())
     if isinstance(law.layout, Labels) and has(law, HasProbabilities):
         shares = sorted(law.probabilities().items(), key=lambda pair: -pair[1])
         named = ", ".join(label_and_share(label, p) for label, p in shares[:TOP] if p >= 5e-4)

@@ -67,9 +67,9 @@ def encode(data: Any, layout: Layout, first: int = 0) -> Encoded:
         return data
     data = listed(data, coded=True)
     values = observations(data, layout)
-    reader = layout.without_none() if is_table(data) else layout
     if isinstance(values, Columns) and isinstance(layout, Fields):
         layout = layout.named(values.names)
+    reader = layout.without_none() if is_table(data) else layout
     try:
         if len(values) <= MANY_ROWS:
             return Encoded(reader.encode(values), layout)

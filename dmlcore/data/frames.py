@@ -1,23 +1,28 @@
 """Tables of other libraries (pandas, polars, pyarrow) as plain columns: the one place that knows how they are read.
 
-A plain column is an array of numbers, truth values or vectors without gaps but NaN; a `Factor`, of text and categories; a `Nullable`, of
-whole numbers and truth values with gaps; or a list of plain Python values in which None stands for what is missing.
+A plain column is an array of numbers, truth values or vectors without gaps but NaN, or of dates, times or durations with NaT; a `Factor`,
+of text and categories; a `Nullable`, of whole numbers and truth values with gaps; `ZonedTimes`; or a list of plain Python values in which
+None stands for what is missing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from dmlcore.base.errors import DataError
+from dmlcore.base.errors import DataError, shorten
 from dmlcore.base.labels import distinct, plain
 from dmlcore.data.libraries import is_frame as is_frame
 from dmlcore.data.libraries import library_of as library_of
-from dmlcore.data.plain_columns import Factor, Nullable
-from dmlcore.data.values import floats, in_order, plain_list
+from dmlcore.data.plain_columns import Factor, Nullable, ZonedTimes
+from dmlcore.data.values import first, floats, in_order, is_row, plain_list
 
 NUMERIC_KINDS = "fiub"  # kinds of NumPy's dtypes
+TIME_KINDS = "mM"
 
 
 def column_names(frame: Any) -> list[Any]:
@@ -53,14 +58,18 @@ def some_rows(data: Any, start: int, stop: int) -> Any:
 
 
 class Columns:
-    """A frame as columns with names, each read when it is asked for. `len(columns)` is the number of rows."""
+    """A table as columns with names, each read when it is asked for. `len(columns)` is the number of rows.
 
-    def __init__(self, frame: Any):
-        self.frame, self.names = frame, column_names(frame)
+    table: a frame; or an array of rows and columns, or a list of tuples, whose columns are called by number; or a list of mappings, in
+    which a key that is not there is a missing cell. Raises `DataError` for what is none of these.
+    """
+
+    def __init__(self, table: Any):
+        self.names, self._held, self._n = _of_frame(table) if is_frame(table) else _of_rows(table)
         self._plain: dict[int, Any] = {}
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return self._n
 
     def place(self, name: Any) -> int:
         """Where the column of a name stands. Raises `DataError` where there is none."""
@@ -69,8 +78,12 @@ class Columns:
         return self.names.index(name)
 
     def held(self, place: int) -> Any:
-        """The column at a place as the frame's library holds it."""
-        return column_at(self.frame, place)
+        """The column at a place as the frame's library holds it, or the values of a list."""
+        return self._held(place)
+
+    def levels(self, place: int) -> list[Any] | None:
+        """The categories of a column that says which there may be; None of others."""
+        return levels_of(self.held(place))
 
     def plain(self, place: int) -> Any:
         """The column at a place as a plain column."""
@@ -91,12 +104,32 @@ class Columns:
         """The rows as tuples of plain values."""
         if not self.names:
             return [()] * len(self)
-        return list(zip(*(c.tolist() if isinstance(c, np.ndarray) and c.ndim == 1 else c for c in self.columns), strict=True))
+        return list(zip(*(plain_list(c) if isinstance(c, np.ndarray) and c.ndim == 1 else c for c in self.columns), strict=True))
 
     def vectors(self) -> Any:
         """The rows as vectors: an array where all columns are numbers, otherwise lists."""
         numbers = [floats(column) for column in self.columns]
         return np.array(numbers).T if numbers and all(column is not None for column in numbers) else list(map(list, self.rows()))
+
+
+def _of_frame(frame: Any) -> tuple[list[Any], Callable[[int], Any], int]:
+    """The names of the columns of a frame, what gives each of them, and the number of rows."""
+    return column_names(frame), partial(column_at, frame), len(frame)
+
+
+def _of_rows(rows: Any) -> tuple[list[Any], Callable[[int], Any], int]:
+    """The same of rows."""
+    if isinstance(rows, np.ndarray) and rows.ndim == 2:
+        return list(range(rows.shape[1])), lambda place: rows[:, place], len(rows)
+    if isinstance(rows, (list, tuple)) and rows and all(isinstance(row, dict) for row in rows):
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return names, lambda place: [row.get(names[place]) for row in rows], len(rows)
+    if isinstance(rows, (list, tuple)) and rows and is_row(rows[0], len(rows[0]) if hasattr(rows[0], "__len__") else 0):
+        width = len(rows[0])
+        if odd := first(rows, lambda row: not is_row(row, width)):
+            raise DataError(f"row {odd} is {shorten(rows[odd])}; need {width} entries, as row 0 has")
+        return list(range(width)), lambda place: [row[place] for row in rows], len(rows)
+    raise DataError(f"a table is a data frame, an array of rows and columns, or a list of tuples or of dictionaries; got {shorten(rows)}")
 
 
 def plain_column(values: Any) -> Any:
@@ -117,10 +150,12 @@ def _of_array(array: np.ndarray) -> Any:
     if isinstance(array, np.ma.MaskedArray):
         if array.mask.any() and array.ndim == 1 and array.dtype.kind in "iub":
             return Nullable(array.data, np.ma.getmaskarray(array))
+        if array.mask.any() and array.ndim == 1 and array.dtype.kind in TIME_KINDS:
+            return np.where(np.ma.getmaskarray(array), np.array("NaT", dtype=array.dtype), array.data)
         if array.mask.any():
             return plain_list(array)
         array = array.data
-    return array if array.dtype.kind in NUMERIC_KINDS else plain_list(array)
+    return array if array.dtype.kind in NUMERIC_KINDS or (array.dtype.kind in TIME_KINDS and array.ndim == 1) else plain_list(array)
 
 
 def _of_pandas(column: Any) -> Any:
@@ -133,6 +168,8 @@ def _of_pandas(column: Any) -> Any:
         return Factor.of(column.cat.codes.to_numpy(), dtype.categories)
     if dtype.name.startswith("str"):
         return Factor.of(*column.factorize())
+    if getattr(dtype, "tz", None) is not None:
+        return ZonedTimes(getattr(column, "dt", column).tz_convert(None).to_numpy(), dtype.tz)
     if dtype.kind in NUMERIC_KINDS:
         own, missing = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None), np.asarray(column.isna())
         x = column.to_numpy(dtype=own, na_value=np.nan if dtype.kind == "f" else 0)
@@ -155,9 +192,9 @@ def _of_polars(column: Any) -> Any:
     inner = getattr(dtype, "inner", None)
     if hasattr(dtype, "shape") and inner is not None and inner.is_float() and not column.null_count():
         return column.to_numpy()  # vectors of one length
-    if getattr(dtype, "time_unit", None) == "ns" and (column.to_physical() % 1000 != 0).any():
-        return _of_array(column.to_numpy())  # Python's own times would be cut
-    return column.to_list()
+    if zone := getattr(dtype, "time_zone", None):
+        return ZonedTimes(column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy(), ZoneInfo(zone))
+    return column.to_numpy() if dtype.is_temporal() and str(dtype) != "Time" else column.to_list()
 
 
 def _levels_of_polars(column: Any) -> Factor:
@@ -172,7 +209,7 @@ def _levels_of_polars(column: Any) -> Factor:
 
 
 def _of_arrow(column: Any) -> Any:
-    from pyarrow import int32, types
+    from pyarrow import date32, int32, lib, types
 
     kind = column.type
     if types.is_dictionary(kind) or types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view":
@@ -184,7 +221,10 @@ def _of_arrow(column: Any) -> Any:
     if whole:
         x = column.fill_null(False if types.is_boolean(kind) else 0)
         return Nullable(x.to_numpy(zero_copy_only=False), column.is_null().to_numpy(zero_copy_only=False))
-    return list(map(plain, column.to_pylist())) if types.is_temporal(kind) else column.to_pylist()
+    if types.is_date(kind) or types.is_timestamp(kind) or types.is_duration(kind):
+        x = (column.cast(date32()) if types.is_date(kind) else column).to_numpy(zero_copy_only=False)
+        return ZonedTimes(x, lib.string_to_tzinfo(kind.tz)) if getattr(kind, "tz", None) else x
+    return column.to_pylist()
 
 
 def levels_of(column: Any) -> list[Any] | None:

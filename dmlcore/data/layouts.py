@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, ClassVar
@@ -37,7 +37,7 @@ from dmlcore.data.values import (
     is_vector,
     is_whole,
     plain_list,
-    unit_hint,
+    time_hint,
 )
 
 LIST_TYPES = {list, tuple}
@@ -53,6 +53,7 @@ class Layout(ABC):
     label: str = field(default="", compare=False)
 
     remedy: ClassVar[str] = MISSING_REMEDY
+    single: ClassVar[bool] = False  # whether an observation is one value, without parts that messages could name
 
     @abstractmethod
     def encode(self, values: Any) -> Column:
@@ -100,6 +101,8 @@ class Anything(Layout):
 class Value(Layout):
     """One number or one label. Laws of several kinds of them can read the same observations, each what it can."""
 
+    single = True
+
     def joined(self, other: Layout) -> Layout | None:
         if self == other or not isinstance(other, Value):
             return super().joined(other)
@@ -120,8 +123,8 @@ class Real(Value):
         need = "a real number"
         x = floats(values)
         if x is None:
-            index = first(values, lambda v: not is_number(v))
-            raise self.bad(index, values[index], need + unit_hint(values[index]))
+            index = first_odd(values, is_number)
+            raise self.bad(index, values[index], need + time_hint(values[index]))
         missing = np.isnan(x)
         if missing.any():
             index = int(np.argmax(missing))
@@ -139,8 +142,8 @@ class Count(Value):
     def encode(self, values: Any) -> Column:
         x = integers(values)
         if x is None:
-            index = first(values, lambda v: not is_whole(v))
-            hint = "" if is_missing(values[index]) else " (of at most 64 bits)" + unit_hint(values[index])
+            index = first_odd(values, is_whole)
+            hint = "" if is_missing(values[index]) else " (of at most 64 bits)" + time_hint(values[index])
             raise self.bad(index, values[index], "whole numbers" + hint)
         return coded(x)
 
@@ -451,9 +454,26 @@ class Fields(Layout):
         return error
 
 
+def first_odd(values: Any, reads: Callable[[Any], bool], written: Callable[[str], Any] = float) -> int:
+    """Which value is the first that a law does not read. One cell of text makes a whole column of a CSV file text: of text, the first
+    that is not a value as it is `written`, where some are."""
+    if isinstance(values, Factor):
+        odd = np.fromiter((not _is_written(level, reads, written) for level in (*values.levels, None)), dtype=bool)  # the last one, a gap
+        rows = odd[values.codes]
+        return int(np.argmax(rows)) if rows.any() else 0
+    return int(first(values, lambda v: not reads(v)))
+
+
+def _is_written(text: Any, reads: Callable[[Any], bool], written: Callable[[str], Any]) -> bool:
+    try:
+        return reads(written(text))
+    except (TypeError, ValueError):
+        return False
+
+
 def has_inner_places(layout: Layout) -> bool:
     """Whether messages must say where in a value of this layout something is wrong: it has entries of its own."""
-    return has_inner_places(layout.value) if isinstance(layout, Maybe) else not isinstance(layout, Value)
+    return has_inner_places(layout.value) if isinstance(layout, Maybe) else not layout.single
 
 
 @dataclass(frozen=True)

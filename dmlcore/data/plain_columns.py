@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import numpy as np
@@ -102,3 +103,33 @@ class Nullable(PlainColumn):
         values = self.x.astype(object)
         values[self.missing] = None
         return values
+
+
+class ZonedTimes(PlainColumn):
+    """Moments `x` `(n,)`, an array of NumPy in UTC in which NaT is missing, and the time zone they are told in, to the microsecond."""
+
+    __slots__ = ("x", "zone")
+
+    def __init__(self, x: np.ndarray, zone: tzinfo):
+        self.x, self.zone = x, zone
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows: Any) -> Any:
+        x = self.x[rows]
+        return ZonedTimes(x, self.zone) if isinstance(x, np.ndarray) else self._in_zone(x.astype("M8[us]").item())
+
+    def __repr__(self) -> str:
+        return f"ZonedTimes({len(self)} rows in {self.zone})"
+
+    @property
+    def missing(self) -> np.ndarray:  # type: ignore[override]
+        """Which rows hold none, `(n,)`."""
+        return np.isnat(self.x)
+
+    def _in_zone(self, moment: datetime | None) -> datetime | None:
+        return moment if moment is None else moment.replace(tzinfo=UTC).astimezone(self.zone)
+
+    def _objects(self) -> np.ndarray:
+        return np.fromiter(map(self._in_zone, self.x.astype("M8[us]").tolist()), dtype=object, count=len(self))

@@ -40,6 +40,8 @@ def floats(values: Any) -> np.ndarray | None:
     if isinstance(values, np.ndarray):
         if values.dtype.kind in "fiub" and values.ndim == 1:
             return np.ascontiguousarray(values, dtype=np.float64)
+        if values.dtype.kind in "mM":
+            return None
         return floats(values.tolist()) if values.ndim == 1 else None
     if not _are_numbers(set(map(type, values))):
         return None
@@ -62,7 +64,7 @@ def integers(values: Any) -> np.ndarray | None:
         if values.dtype.kind == "f":
             whole = (np.floor(values) == values) & (np.abs(values) < 2.0**63)
             return values.astype(np.int64) if whole.all() else None
-        return integers(values.tolist())
+        return None if values.dtype.kind in "mM" else integers(values.tolist())
     types = set(map(type, values))
     try:
         if _are_numbers(types) and all(issubclass(kind, (int, np.integer, np.bool_)) for kind in types):
@@ -150,13 +152,23 @@ def is_too_fine(value: Any) -> bool:
 
 
 def unit_hint(value: Any) -> str:
-    """What to do with a time or a duration where a number is needed."""
+    """What to do with a time or a duration where a number is needed that nothing else can stand for."""
     value = plain(value)
     if isinstance(value, (timedelta, np.timedelta64)):
         return " (divide durations by a unit, such as np.timedelta64(1, 's'))"
     if isinstance(value, (date, np.datetime64)):
         return " (take the time since a moment, and divide it by a unit, such as np.timedelta64(1, 'D'))"
     return ""
+
+
+def time_hint(value: Any) -> str:
+    """What reads a date, a time or a duration where a law of numbers does not."""
+    return " (dates, times and durations are read by TimeEstimator(GaussianEstimator()))" if is_time(value) else ""
+
+
+def is_time(value: Any) -> bool:
+    """Whether a value is a date, a time or a duration."""
+    return isinstance(plain(value), (date, timedelta, np.datetime64, np.timedelta64)) or is_time_of_pandas(value)
 
 
 def cells_inside(values: Any) -> Any:

@@ -188,6 +188,8 @@ class Problem:
                 parts = f" with {', '.join(node.places()) or 'no parts'}" if type(law) is node.family else ""
                 need = f"{node.family.__name__}{parts}"
                 raise StructureError(f"the model does not fit the estimator: {path or 'at the top'} is {law!r}, expected a {need}")
+            if (why := node.why_foreign(law)) is not None:
+                raise StructureError(f"the model does not fit the estimator: {path or 'at the top'} {why}")
         return model
 
     def is_feasible(self, model: Distribution) -> bool:

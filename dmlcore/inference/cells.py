@@ -24,6 +24,7 @@ from dmlcore.data.encoded import Encoded
 from dmlcore.data.layouts import Anything, Count, Covariates, Explained, Fields, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.plain_columns import PlainColumn
 from dmlcore.data.sequences import LabelSequence, Repeated
+from dmlcore.data.times import Times
 from dmlcore.data.values import is_missing
 from dmlcore.stats.latent.joined import distribution_of
 
@@ -47,8 +48,8 @@ class Cell:
 
     @property
     def kind(self) -> str:
-        """ "real", "count", "label" or "other"."""
-        kinds = {Real: "real", Count: "count", Labels: "label"}
+        """ "real", "count", "label", "time" or "other"."""
+        kinds = {Real: "real", Count: "count", Labels: "label", Times: "time"}
         return kinds.get(type(self.layout), "other")
 
 
@@ -263,6 +264,8 @@ def gaps(values: Any) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(n, dtype=bool), values.missing
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
         return np.zeros(n, dtype=bool), np.isnan(values) if values.dtype.kind == "f" else np.zeros(n, dtype=bool)
+    if isinstance(values, np.ndarray) and values.dtype.kind in "mM":
+        return np.zeros(n, dtype=bool), np.isnat(values)
     types = set(map(type, values))
     unknown = np.zeros(n, dtype=bool)
     if type(UNKNOWN) in types:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,17 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import given
 from dmlcore.core.rowlaws import RowLaw, put
 from dmlcore.data.frames import is_frame, with_only
+from dmlcore.data.layouts import Real
 from dmlcore.data.values import is_row
 from dmlcore.engines.choice import in_parts
 from dmlcore.engines.stream import as_stream
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.cells import Cell, Grid, refilled, whole
 from dmlcore.inference.condition import values_alone
-from dmlcore.inference.tables import Table, row_like
+from dmlcore.inference.tables import ModelColumns, row_like
 from dmlcore.inference.uncertainty.bootstrap import posterior_models
 from dmlcore.stats.latent.joined import averaged_laws, distribution_of
-from dmlcore.stats.latent.summaries import mean_of, mixed_variance, mode_of, probabilities_of, quantile_of
+from dmlcore.stats.latent.summaries import atoms_in_numbers, mean_of, mixed_variance, mode_of, probabilities_of, quantile_of
 
 HOW = ("mean", "mode", "median", "sample", "distribution")
 
@@ -34,8 +35,8 @@ HOW = ("mean", "mode", "median", "sample", "distribution")
 class Filled:
     """The filled cells of one column. rows: where they are `(m,)`. values: what they were filled with (in the first copy).
 
-    uncertainty `(m,)`: of numbers the standard deviation of the law they were filled from, of anything else the probability of
-    the value (or of the most probable one, where values were drawn).
+    uncertainty `(m,)`: of numbers the standard deviation of the law they were filled from (of times in its unit), of anything else the
+    probability of the value (or of the most probable one, where values were drawn).
     """
 
     rows: np.ndarray
@@ -103,7 +104,7 @@ def impute(
     estimator = model.estimator if isinstance(model, Fit) and estimator is None else estimator
     _check(how, draws, estimator, training, weights)
     random = generator(rng)
-    table = Table(data, first.layout, columns)
+    table = ModelColumns(data, first.layout, columns)
     grid = Grid(first, table.names)
     grid.read(table.columns)
     models = [first]
@@ -140,7 +141,7 @@ def _check(how: Any, draws: Any, estimator: Any, training: Any, weights: Any) ->
         raise ParameterError("training and weights are for fitting again: pass a fit, or estimator=, with draws=m")
 
 
-def _training(table: Table) -> Any:
+def _training(table: ModelColumns) -> Any:
     """The rows of a table as an estimator reads them."""
     return with_only(table.data, table.places) if is_frame(table.data) else table.data
 
@@ -160,7 +161,7 @@ class Gathered:
         order = np.argsort(rows, kind="stable")
         values = end_to_end(self.values[0])
         values = values[order] if isinstance(values, np.ndarray) else [values[i] for i in order.tolist()]
-        measure = "standard deviation" if self.cell.kind in ("real", "count") else "probability"
+        measure = "standard deviation" if self.cell.kind in ("real", "count", "time") else "probability"
         return Filled(rows[order], values, np.concatenate(self.uncertainty)[order], measure)
 
 
@@ -213,6 +214,10 @@ def fill_inside(out: Gathered, row: int, laws: list[RowLaw], how: str, copies: l
 
 def value_and_uncertainty(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any, np.ndarray]:
     """Values `(n,)` and their uncertainty `(n,)` from the laws of one cell."""
+    if cell.kind == "time":
+        scale, numbers = atoms_in_numbers(atoms)
+        values, sure = value_and_uncertainty(replace(cell, layout=Real(cell.name)), numbers, n, how)
+        return scale.times(values), sure
     if cell.kind in ("real", "count"):
         sure = np.sqrt(np.broadcast_to(mixed_variance(atoms), n))
         if how == "median":
@@ -236,7 +241,7 @@ def value_and_uncertainty(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any
     return list(out), (p[best].T * weights).sum(axis=0)
 
 
-def completed(table: Table, tree: Any, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:
+def completed(table: ModelColumns, tree: Any, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:
     """The table with its cells filled."""
     tops = [tree] if isinstance(tree, Cell) else tree
     cells = {j: new for j, node in enumerate(tops) for new in [written(node, filled, copy, table.columns[j])] if new is not None}

@@ -18,7 +18,7 @@ from dmlcore.core.rowlaws import Fixed, RowLaw
 from dmlcore.data.frames import is_frame
 from dmlcore.data.layouts import Count, Fields, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.values import is_missing, listed
-from dmlcore.inference.tables import Table
+from dmlcore.inference.tables import ModelColumns
 from dmlcore.inference.written_columns import column_like, frame_of
 from dmlcore.stats.latent.summaries import draw_within
 
@@ -46,7 +46,7 @@ def synthesise(
     """
     random = generator(rng)
     layout = model.layout
-    template = None if like is None else Table(_checked(like), layout, columns)
+    template = None if like is None else ModelColumns(_checked(like), layout, columns)
     known = _known(layout, given or {}, template.names if template is not None else None)
     n = _size(n, known)
     drawn = _drawn(model, n, known, random)
@@ -105,7 +105,7 @@ def _size(n: Any, known: dict[int, Any]) -> int:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, (list, np.ndarray)) or hasattr(value, "to_numpy")
+    return isinstance(value, (list, np.ndarray)) or (hasattr(value, "to_numpy") and hasattr(value, "__len__"))  # no time of pandas
 
 
 def _drawn(model: Any, n: int, known: dict[int, Any], rng: np.random.Generator) -> list[Any]:
@@ -182,7 +182,7 @@ def decimals(values: np.ndarray, rounding: float = 1e-12) -> int:
     return 16
 
 
-def _hide(model: Any, template: Table, drawn: list[Any], known: dict[int, Any], rng: np.random.Generator) -> None:
+def _hide(model: Any, template: ModelColumns, drawn: list[Any], known: dict[int, Any], rng: np.random.Generator) -> None:
     """Makes values missing, as in rows of the training frame drawn at random, in columns of which the model does not say how they do."""
     n = len(drawn[0])
     if not n or not len(template):
@@ -223,7 +223,7 @@ def _tells(law: Any) -> bool:
     return isinstance(law.layout, Maybe)
 
 
-def _as_frame(template: Table, drawn: list[Any]) -> Any:
+def _as_frame(template: ModelColumns, drawn: list[Any]) -> Any:
     columns = []
     for j, name in enumerate(template.names):
         values = [None if is_missing(v) else v for v in as_values(drawn[j])]

@@ -9,14 +9,14 @@ import numpy as np
 
 from dmlcore.base.errors import DataError, shorten
 from dmlcore.core.partial import UNKNOWN
-from dmlcore.data.frames import column_at, column_names, is_frame, library_of, plain_column
+from dmlcore.data.frames import Columns, is_frame, library_of, plain_column
 from dmlcore.data.layouts import Fields, Layout, Vector
 from dmlcore.data.values import first, is_row, listed
 from dmlcore.inference.written_columns import as_given, with_cells, with_columns
 
 
-class Table:
-    """The columns that a model reads, one per field (or coordinate), with their names; `rebuilt` puts others in their place.
+class ModelColumns:
+    """The columns of a table that a model reads, one per field (or coordinate), with their names; `rebuilt` puts others in their place.
 
     Of frames, columns are those named, or all of them in order where names are not given. Raises `DataError` if they do not fit.
     """
@@ -27,11 +27,11 @@ class Table:
         names = getattr(layout, "names", None) if names is None else names
         self.single = not isinstance(layout, (Fields, Vector))
         self.count = 1 if self.single else len(layout.values) if isinstance(layout, Fields) else layout.dim  # type: ignore[attr-defined]
-        if is_frame(data):
-            there = column_names(data)
-            self.names = self._chosen(there, list(names) if names is not None else None)
-            self.places = [there.index(name) for name in self.names]
-            self.columns = [plain_column(column_at(data, j)) for j in self.places]
+        self._frame = Columns(data) if is_frame(data) else None
+        if self._frame is not None:
+            self.names = self._chosen(self._frame.names, list(names) if names is not None else None)
+            self.places = list(map(self._frame.place, self.names))
+            self.columns = list(map(self._frame.plain, self.places))
         else:
             self.names = list(names) if names is not None else [f"field {j}" for j in range(self.count)]
             if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__len__"):
@@ -53,9 +53,6 @@ class Table:
             if len(there) < self.count:
                 raise DataError(f"the frame has the columns {there}, the model reads {self.count} fields; columns are missing")
             return there
-        missing = [name for name in names if name not in there]
-        if missing:
-            raise DataError(f"the frame has no column {missing[0]!r}; its columns are {there}")
         return names
 
     def _split(self, data: Any) -> list[Any]:
@@ -73,7 +70,7 @@ class Table:
 
     def held(self, j: int) -> Any:
         """The j-th column that the model reads as the frame's library holds it, or the values of a list."""
-        return column_at(self.data, self.places[j]) if is_frame(self.data) else self.columns[j]
+        return self.columns[j] if self._frame is None else self._frame.held(self.places[j])
 
     def rebuilt(self, cells: dict[int, tuple[np.ndarray, Any]], whole: bool = True) -> Any:
         """The table with cells exchanged: of each column the rows and their values. Nothing else is touched, and dtypes are kept.
@@ -82,7 +79,7 @@ class Table:
         """
         if not cells:
             return self.data
-        if is_frame(self.data):
+        if self._frame is not None:
             new = {j: with_cells(self.held(j), self.names[j], rows, values, not whole) for j, (rows, values) in cells.items()}
             return with_columns(self.data, {self.places[j]: column for j, column in new.items()})
         if self.single:

@@ -128,6 +128,8 @@ def _arrow_made(column: Any, name: Any, values: list[Any]) -> Any:
 
 def _numpy_made(column: Any, name: Any, values: list[Any]) -> Any:
     dtype = np.dtype(object) if column is None else column.dtype
+    if dtype.kind in "mM":
+        return np.array([None if v is None else v for v in values], dtype=dtype)
     if dtype.kind == "O" or any(v is None for v in values):
         return _objects(values)
     if dtype.kind in NUMERIC_KINDS and not all(map(is_number, values)):

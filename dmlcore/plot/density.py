@@ -27,6 +27,7 @@ from dmlcore.plot.axes import (
     plain_axes,
     whole_numbers,
 )
+from dmlcore.stats.latent.summaries import in_numbers
 
 DRAWS = 4000  # to find where a law has its mass
 OUTSIDE = 0.001  # of the mass may lie outside the picture, on each side
@@ -41,7 +42,7 @@ def density(
 ) -> Any:
     """The density of a law of a number, or the probabilities of counts or labels, over a histogram of data.
 
-    model: a law of one number, count or label, which may be missing (the picture is of the values that are there); or of records,
+    model: a law of one number, time, count or label, which may be missing (the picture is of the values that are there); or of records,
     with `field` saying which, by position or name. data: observations of the model. components: whether a mixture's components are drawn
     as well, each times its weight. label: what the axis says, with its unit. Returns the axes. Raises `StructureError` for other
     observations.
@@ -51,9 +52,14 @@ def density(
     values = None if data is None else column(data, model.layout, place)
     there = None if values is None else [value for value in values if not _absent(value, missing)]
     ax = plain_axes(axes_or_new(ax))
+    scale, law = in_numbers(law)
+    if scale is not None:
+        there = there and scale.number(there).tolist()
+        ax.xaxis.set_major_formatter(lambda x, place: str(scale.time(x)).removesuffix(" 00:00:00"))
+        ax.tick_params("x", rotation=30)
     draw = next((how for kind, how in _HOW.items() if isinstance(law.layout, kind)), None)
     if draw is None:
-        raise StructureError(f"{law.label}: density() is of one number, count or label; give field=, or use contours() for vectors")
+        raise StructureError(f"{law.label}: density() is of one number, time, count or label; give field=, or use contours() for vectors")
     parts = []
     if components and is_mixture(law) and law.num_components > 1:
         parts = list(zip(law.components, law.w, component_names(law.components, law.w), colours(law.num_components), strict=True))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmlcore.core.estimator import Estimator
+from dmlcore.data.layouts import Real
 from dmlcore.proposal.kinds import Contents, commonest
 from dmlcore.stats import (
     BinomialEstimator,
@@ -51,6 +52,9 @@ def families_for(cells: Contents) -> list[Alternative]:
     Counts have probabilities. A real law for whole numbers over a wide range stands for the probability of an interval of length one
     around each, which its density is nearly. A value that many real cells share has a probability, and no law without it is considered.
     """
+    if cells.scale is not None:
+        every = list(_for_reals(cells.values)) if cells.scale.origin is None else []
+        return [one for one in every if isinstance(one.estimator.layout, Real)] or [Alternative("Gaussian", GaussianEstimator(), 2)]
     if cells.kind == "label":
         return [Alternative("categorical", _categorical(cells), len(set(cells.values)) - 1)]
     return list(_for_whole_numbers(cells.values) if cells.kind == "whole" else _for_reals(cells.values))

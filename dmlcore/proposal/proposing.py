@@ -9,13 +9,15 @@ import numpy as np
 from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import one_blas_thread
+from dmlcore.data.frames import Columns
+from dmlcore.data.values import listed
 from dmlcore.fitting.observe import progress_bars
 from dmlcore.proposal.candidates import families_for
 from dmlcore.proposal.judging import Judged, best_of_the_simplest, judge
-from dmlcore.proposal.kinds import Contents, NotModelled, cells_of, columns_of, in_a_few_words
+from dmlcore.proposal.kinds import Contents, NotModelled, cells_of, in_a_few_words
 from dmlcore.proposal.missingness import told_by
 from dmlcore.proposal.result import Considered, LeftOut, Proposal, ProposedColumn
-from dmlcore.stats import OptionalEstimator
+from dmlcore.stats import OptionalEstimator, TimeEstimator
 
 ROWS_LOOKED_AT = 5000  # looked at
 LEAST_CELLS = 2  # cells in each half of a column
@@ -31,22 +33,24 @@ def propose(table: Any, target: Any = None, *, rows: int = ROWS_LOOKED_AT, rng: 
 
     Each family is fitted to one half of the cells and scored on the other, and the other way round, alone and as a mixture of up to
     three of its kind. Columns that say nothing, or of which nothing can be learnt, are left out with the reason: constants, identifiers,
-    free text, dates. Missing cells are missing at random, unless that they are missing goes together with other columns.
+    free text. Dates, times and durations follow laws of real numbers (`TimeEstimator`). Missing cells are missing at random, unless that
+    they are missing goes together with other columns.
 
     Raises `DataError` where there is no column to model, `ParameterError` for a target that is not there.
     """
     if not isinstance(rows, (int, np.integer)) or rows < 2 * LEAST_CELLS:
         raise ParameterError(f"rows must be a whole number >= {2 * LEAST_CELLS}, got {rows!r}")
-    columns, levels = columns_of(table)
+    columns = Columns(listed(table))
     if target is not None and target not in columns.names:
         raise ParameterError(f"target: there is no column {target!r}; there are {', '.join(map(repr, columns.names))}")
     draw, *streams = spawn(generator(rng), 1 + len(columns.names))
     sample = np.sort(draw.choice(len(columns), rows, replace=False)) if rows < len(columns) else np.arange(len(columns))
     kept: list[Contents] = []
     left_out: list[LeftOut] = []
-    for name, column, known in zip(columns.names, columns.columns, levels, strict=True):
+    for place, name in enumerate(columns.names):
         try:
-            kept.append(cells_of(name, column, known))
+            levels = columns.levels(place)
+            kept.append(cells_of(name, columns.plain(place), None if levels is None else tuple(levels)))
         except NotModelled as reason:
             if target is not None and name == target:
                 raise DataError(f"target: the column {name!r} cannot be modelled: {reason}") from None
@@ -74,6 +78,7 @@ def _proposed(cells: Contents, seen: Contents, others: list[Contents], rng: np.r
         raise NotModelled(f"no family fits: {in_a_few_words(cells)}, {len(values)} of them looked at")
     best = judged[best_of_the_simplest(judged)]
     missing, why, estimator = float(cells.missing.mean()), _why(cells, best, judged), best.family.estimator
+    estimator = estimator if cells.scale is None else TimeEstimator(estimator, cells.scale.unit)
     if missing > 0:
         told = told_by(seen, others)
         estimator = OptionalEstimator(estimator, est_prob=told is not None)

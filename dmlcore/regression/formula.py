@@ -10,6 +10,7 @@ import numpy as np
 
 from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.base.extras import library
+from dmlcore.base.labels import plain
 from dmlcore.data.frames import Columns, check_paired, index_of, is_frame, levels_of
 from dmlcore.data.values import first, floats, integers, is_missing, listed, unit_hint
 from dmlcore.regression.formula_text import groups_apart, in_one_line, variables, with_backticks
@@ -118,7 +119,9 @@ class ModelMatrix:
             elif (row := first(column, is_missing)) is not None:
                 raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need a value")
             elif (row := first(column, unit_hint)) is not None:
-                raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need numbers or text{unit_hint(column[row])}")
+                raise DataError(
+                    f"column {name!r}: row {row} is {shorten(plain(column[row]))}; need numbers or text{unit_hint(column[row])}"
+                )
 
     def _made(self, make: Any) -> Any:
         """Unseen levels, of which formulaic warns, are errors here."""

@@ -113,4 +113,4 @@ def _part_in_short(value: Any) -> str:
 
 def written_as_number(value: Any) -> bool:
     """Whether a value is a number to the reader: truth values are none."""
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_, np.timedelta64))

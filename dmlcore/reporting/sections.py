@@ -12,12 +12,14 @@ import numpy as np
 
 from dmlcore import plot
 from dmlcore.base.errors import StructureError
+from dmlcore.base.labels import plain
 from dmlcore.core.flat import n_parameters
 from dmlcore.core.html import html
 from dmlcore.core.words import label_and_share, mean_and_deviation
 from dmlcore.data.frames import is_frame, with_only
 from dmlcore.data.layouts import Anything, Count, Labels, Real
-from dmlcore.data.values import is_hashable
+from dmlcore.data.times import Times, read_times
+from dmlcore.data.values import is_hashable, is_time, plain_list
 from dmlcore.inference.compare import compare
 from dmlcore.inference.impute import impute
 from dmlcore.inference.synthesise import synthesise
@@ -70,6 +72,9 @@ def _column_row(subject: Subject, j: int) -> list[Any]:
     row: list[Any] = [Markup(bold(subject.names[j])), kind, share_entry(subject.missing[j].mean()), distinct]
     if isinstance(inner, NUMBERS) and values:
         return [*row, *(float(q) for q in np.quantile(np.asarray(values, dtype=np.float64), [0, 0.5, 1])), ""]
+    if isinstance(inner, Times) and values:
+        ordered = np.sort(read_times(values)[0])
+        return [*row, *(str(plain(ordered[i])) for i in (0, len(ordered) // 2, -1)), ""]
     often = Counter(values).most_common(TOP_LABELS) if isinstance(inner, Labels) else []
     return [*row, "", "", "", ", ".join(label_and_share(label, count / len(values)) for label, count in often)]
 
@@ -131,7 +136,7 @@ def _most_telling(subject: Subject, tells: np.ndarray) -> list[int]:
 def densities_section(subject: Subject) -> Markup:
     """The law of each column over its data."""
     order = _most_telling(subject, told(subject) if subject.components else np.zeros(len(subject.names)))
-    drawn = [j for j in order if isinstance(subject.held(j), (*NUMBERS, Labels))]
+    drawn = [j for j in order if isinstance(subject.held(j), (*NUMBERS, Labels, Times))]
     pictures = "".join(_density(subject, j) for j in drawn[:MAX_PICTURES])
     others = [subject.names[j] for j in order if j not in drawn]
     said = [
@@ -193,6 +198,8 @@ def _cells_of(subject: Subject, i: int) -> list[Entry]:
 def _as_in_data(value: Any, missing: bool) -> Entry:
     if missing:
         return Entry(Markup('<span class="note">missing</span>'))
+    if is_time(value):
+        return Entry(str(plain(value)))
     return Entry(value, f"{value:.10g}" if written_as_number(value) else nested_in_short(value))
 
 
@@ -258,8 +265,12 @@ def filled_section(subject: Subject) -> Markup:
     cells = impute(subject.model, _rows(subject, subject.sample), columns=subject.names).cells
     total, each = [], []
     for name, cell in cells.items():
-        values = list(cell.values)
-        middle = float(np.mean(values)) if cell.measure == "standard deviation" else _most_frequent(values)
+        values = plain_list(cell.values) if isinstance(cell.values, np.ndarray) else list(cell.values)
+        if is_time(values[0]):
+            middle: Any = str(sorted(values)[len(values) // 2])
+            values = list(map(str, values))
+        else:
+            middle = float(np.mean(values)) if cell.measure == "standard deviation" else _most_frequent(values)
         sure = ("± " if cell.measure == "standard deviation" else "probability ") + number(float(np.mean(cell.uncertainty)), 3)
         total.append([bold(name), len(cell.rows), middle, sure])
         each += [
@@ -269,7 +280,7 @@ def filled_section(subject: Subject) -> Markup:
     head = paragraph(f"{gaps:,} cells are missing. Each is filled from its law given the other cells of its row.")
     return Markup(
         head
-        + grid_of(["column", "filled", "mean or most frequent", "how sure, on average"], total)
+        + grid_of(["column", "filled", "mean, middle or most frequent", "how sure, on average"], total)
         + grid_of(["row", "column", "filled with", "uncertainty", "which is a"], shown, f"The first {len(shown)}")
     )
 

@@ -13,10 +13,12 @@ from dmlcore.core.partial import UNKNOWN, Known, ObservedRows, Parts, given
 from dmlcore.core.powers import Mixing, has
 from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Anything, Fields, Maybe, Real, Vector
+from dmlcore.data.plain_columns import PlainColumn
+from dmlcore.data.values import plain_list
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.cells import gaps
 from dmlcore.inference.condition import marginal
-from dmlcore.inference.tables import Table
+from dmlcore.inference.tables import ModelColumns
 from dmlcore.plot.axes import component_names
 from dmlcore.selection.sweep import Selection
 
@@ -35,7 +37,7 @@ class Subject:
         self.model: Any = held.model if isinstance(held, Fit) else held
         if not hasattr(self.model, "seq_log_density"):
             raise StructureError(f"report needs a model, or what fit or select returned, got {type(model).__name__}")
-        self.table = Table(data, self.model.layout, columns)
+        self.table = ModelColumns(data, self.model.layout, columns)
         if not len(self.table):
             raise DataError("report needs a table with at least one row")
         self.names = [str(name) for name in self.table.names]
@@ -70,12 +72,12 @@ class Subject:
     def values(self, j: int, rows: np.ndarray) -> Any:
         """Values of a column in some rows."""
         column = self.columns[j]
-        return column[rows] if isinstance(column, np.ndarray) else [column[i] for i in rows.tolist()]
+        return column[rows] if isinstance(column, (np.ndarray, PlainColumn)) else [column[i] for i in rows.tolist()]
 
     def present(self, j: int, rows: np.ndarray) -> list[Any]:
         """Values of a column in those of some rows that have it."""
         values = self.values(j, rows[~self.missing[j][rows]])
-        return values.tolist() if isinstance(values, np.ndarray) else values
+        return plain_list(values) if isinstance(values, np.ndarray) else list(values)
 
     # -- components ----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from dmlcore.stats.combinators.composite import CompositeDistribution, Composite
 from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstimator
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
+from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
@@ -138,6 +139,8 @@ __all__ = [
     "SequenceEstimator",
     "SpikeAndSlabDistribution",
     "SpikeAndSlabEstimator",
+    "TimeDistribution",
+    "TimeEstimator",
     "dump_models",
     "estimate",
     "initialize",

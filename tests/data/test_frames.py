@@ -17,7 +17,8 @@ from dmlcore.base.errors import DataError, LibraryError
 from dmlcore.data.encoded import encode
 from dmlcore.data.frames import Columns, levels_of, plain_column, some_rows
 from dmlcore.data.layouts import Labels, Maybe
-from dmlcore.data.plain_columns import Factor, Nullable, PlainColumn
+from dmlcore.data.plain_columns import Factor, Nullable, PlainColumn, ZonedTimes
+from dmlcore.data.values import plain_list
 from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, OptionalEstimator
 
 pa = pytest.importorskip("pyarrow")
@@ -30,7 +31,7 @@ LASTS = datetime.timedelta(minutes=90)
 CLOCK = datetime.time(12, 30)
 CENTS = Decimal("1.50")
 ROW = {"a": 1, "b": "x"}
-A, ARRAY, LIST, FACTOR, NULLABLE = pa.array, np.ndarray, list, Factor, Nullable
+A, ARRAY, LIST, FACTOR, NULLABLE, ZONES = pa.array, np.ndarray, list, Factor, Nullable, ZonedTimes
 
 
 def pandas(values: Any, dtype: Any = None) -> Any:
@@ -61,17 +62,17 @@ CASES: dict[str, tuple[Any, type, list[Any]]] = {
     "pandas objects": (pandas(["a", None, 1], object), LIST, ["a", None, 1]),
     "pandas Decimal": (pandas([CENTS, None], object), LIST, [CENTS, None]),
     "pandas dates": (pandas([DAY, None], object), LIST, [DAY, None]),
-    "pandas datetime64[ns]": (pandas([MOMENT, None], "datetime64[ns]"), LIST, [MOMENT, None]),
-    "pandas datetime64[us]": (pandas([MOMENT, None], "datetime64[us]"), LIST, [MOMENT, None]),
-    "pandas datetime with zone": (pandas([ZONED, None]), LIST, [ZONED, None]),
-    "pandas timedelta64": (pandas([LASTS, None], "timedelta64[ns]"), LIST, [LASTS, None]),
+    "pandas datetime64[ns]": (pandas([MOMENT, None], "datetime64[ns]"), ARRAY, [MOMENT, None]),
+    "pandas datetime64[us]": (pandas([MOMENT, None], "datetime64[us]"), ARRAY, [MOMENT, None]),
+    "pandas datetime with zone": (pandas([ZONED, None]), ZONES, [ZONED, None]),
+    "pandas timedelta64": (pandas([LASTS, None], "timedelta64[ns]"), ARRAY, [LASTS, None]),
     "pandas lists": (pandas([[1, 2], None]), LIST, [[1, 2], None]),
     "pandas dicts": (pandas([ROW, None]), LIST, [ROW, None]),
     "pandas Arrow int": (arrow_backed([1, None], pa.int64()), NULLABLE, [1, None]),
     "pandas Arrow text": (arrow_backed(["a", None], pa.string()), FACTOR, ["a", None]),
     "pandas Arrow dictionary": (arrow_backed(["a", None], pa.dictionary(pa.int8(), pa.string())), FACTOR, ["a", None]),
     "pandas Arrow decimal": (arrow_backed([CENTS, None], pa.decimal128(5, 2)), LIST, [CENTS, None]),
-    "pandas Arrow time": (arrow_backed([MOMENT, None], pa.timestamp("ns")), LIST, [MOMENT, None]),
+    "pandas Arrow time": (arrow_backed([MOMENT, None], pa.timestamp("ns")), ARRAY, [MOMENT, None]),
     "pandas Arrow lists": (arrow_backed([["a"], None], pa.list_(pa.string())), LIST, [["a"], None]),
     "polars Int8": (polars([1, 2], pl.Int8), ARRAY, [1, 2]),
     "polars Int64, gap": (polars([2**60 + 1, None], pl.Int64), NULLABLE, [2**60 + 1, None]),
@@ -83,10 +84,10 @@ CASES: dict[str, tuple[Any, type, list[Any]]] = {
     "polars Categorical": (polars(["a", None], pl.Categorical), FACTOR, ["a", None]),
     "polars Enum": (polars(["u", None], pl.Enum(["w", "u"])), FACTOR, ["u", None]),
     "polars Decimal": (polars([CENTS, None], pl.Decimal(5, 2)), LIST, [CENTS, None]),
-    "polars Date": (polars([DAY, None], pl.Date), LIST, [DAY, None]),
-    "polars Datetime": (polars([MOMENT, None], pl.Datetime("ns")), LIST, [MOMENT, None]),
-    "polars Datetime with zone": (polars([ZONED, None], pl.Datetime("us", "UTC")), LIST, [ZONED, None]),
-    "polars Duration": (polars([LASTS, None], pl.Duration("us")), LIST, [LASTS, None]),
+    "polars Date": (polars([DAY, None], pl.Date), ARRAY, [DAY, None]),
+    "polars Datetime": (polars([MOMENT, None], pl.Datetime("ns")), ARRAY, [MOMENT, None]),
+    "polars Datetime with zone": (polars([ZONED, None], pl.Datetime("us", "UTC")), ZONES, [ZONED, None]),
+    "polars Duration": (polars([LASTS, None], pl.Duration("us")), ARRAY, [LASTS, None]),
     "polars Time": (polars([CLOCK, None], pl.Time), LIST, [CLOCK, None]),
     "polars Null": (polars([None, None], pl.Null), LIST, [None, None]),
     "polars Binary": (polars([b"a", None], pl.Binary), LIST, [b"a", None]),
@@ -104,11 +105,11 @@ CASES: dict[str, tuple[Any, type, list[Any]]] = {
     "Arrow dictionary of numbers": (A([3, None]).dictionary_encode(), FACTOR, [3, None]),
     "Arrow dictionary with gaps": (pa.DictionaryArray.from_arrays(A([0, 1, 2]), A(["a", None, "a"])), FACTOR, ["a", None, "a"]),
     "Arrow decimal": (A([CENTS, None]), LIST, [CENTS, None]),
-    "Arrow date32": (A([DAY, None]), LIST, [DAY, None]),
-    "Arrow date64": (A([DAY, None], pa.date64()), LIST, [DAY, None]),
-    "Arrow timestamp": (A([MOMENT, None], pa.timestamp("ns")), LIST, [MOMENT, None]),
-    "Arrow timestamp with zone": (A([ZONED, None], pa.timestamp("us", "UTC")), LIST, [ZONED, None]),
-    "Arrow duration": (A([LASTS, None], pa.duration("ns")), LIST, [LASTS, None]),
+    "Arrow date32": (A([DAY, None]), ARRAY, [DAY, None]),
+    "Arrow date64": (A([DAY, None], pa.date64()), ARRAY, [DAY, None]),
+    "Arrow timestamp": (A([MOMENT, None], pa.timestamp("ns")), ARRAY, [MOMENT, None]),
+    "Arrow timestamp with zone": (A([ZONED, None], pa.timestamp("us", "UTC")), ZONES, [ZONED, None]),
+    "Arrow duration": (A([LASTS, None], pa.duration("ns")), ARRAY, [LASTS, None]),
     "Arrow time": (A([CLOCK, None]), LIST, [CLOCK, None]),
     "Arrow null": (pa.nulls(2), LIST, [None, None]),
     "Arrow list": (A([["a"], None]), LIST, [["a"], None]),
@@ -119,7 +120,7 @@ CASES: dict[str, tuple[Any, type, list[Any]]] = {
 
 
 def listed(column: Any) -> list[Any]:
-    return [None if isinstance(v, float) and v != v else v for v in (column.tolist() if isinstance(column, np.ndarray) else column)]
+    return [None if isinstance(v, float) and v != v else v for v in (plain_list(column) if isinstance(column, np.ndarray) else column)]
 
 
 @pytest.mark.parametrize(("column", "form", "values"), CASES.values(), ids=CASES)

@@ -19,7 +19,7 @@ from dmlcore import compare, fit, impute, propose, read, synthesise
 from dmlcore.base.errors import DataError, LibraryError
 from dmlcore.io.tables import write
 from dmlcore.regression import MixtureRegression
-from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator
+from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, OptionalEstimator, PoissonEstimator, TimeEstimator
 
 pa = pytest.importorskip("pyarrow")
 
@@ -143,6 +143,34 @@ def test_json_lines_that_are_none(tmp_path: Path, content: bytes, said: str) -> 
     with pytest.raises(DataError, match=rf"x\.jsonl: {said}") as error:
         read(path)
     assert "\n" not in str(error.value)
+
+
+GUILTY: dict[str, tuple[str, str, Any, str]] = {
+    "text": ("x.csv", "a,b\n1,u\n2.5,v\nabc,w\n-,x\n", GaussianEstimator(), "a: row 2 is 'abc'; need a real number"),
+    "a text first": ("x.csv", "a,b\nabc,u\n2.5,v\n", GaussianEstimator(), "a: row 0 is 'abc'; need a real number"),
+    "tab": ("x.tsv", "a\tb\n1\tu\n2.5\tv\n?\tw\n", GaussianEstimator(), r"a: row 2 is '\?'; need a real number"),
+    "gap": ("x.csv", "a,b\n1,u\n,v\nabc,w\n", GaussianEstimator(), "a: row 1 is None; need a real number .*OptionalEstimator"),
+    "optional": ("x.csv", "a,b\n1,u\n,v\nabc,w\n", OptionalEstimator(GaussianEstimator()), "a: row 2 is 'abc'; need a real number"),
+    "count": ("x.csv", "a,b\n1,u\n2,v\nabc,w\n", PoissonEstimator(), "a: row 2 is 'abc'; need whole numbers"),
+    "day": ("x.csv", "a,b\n2020-01-01,u\nsoon,v\n", TimeEstimator(GaussianEstimator()), "a: row 1 is 'soon'; need dates"),
+    "all empty": ("x.csv", "a,b\n,u\n,v\n", GaussianEstimator(), "a: row 0 is None; need a real number"),
+    "lines of JSON": ("x.jsonl", '{"a": "1", "b": "u"}\n{"a": "abc", "b": "v"}\n', GaussianEstimator(), "a: row 1 is 'abc'; need a real"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "estimator", "said"), GUILTY.values(), ids=GUILTY)
+def test_the_cell_that_makes_a_column_text_is_named(tmp_path: Path, name: str, content: str, estimator: Any, said: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=f"^{said}"):
+        fit(tmp_path / name, CompositeEstimator((estimator, CategoricalEstimator())))
+
+
+def test_dates_of_files_are_read_as_such(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n2020-01-01,2020-01-01 12:00:00\n2020-01-03,\n2020-01-05,2020-01-03 12:00:00\n")
+    times = TimeEstimator(GaussianEstimator())
+    model = fit(tmp_path / "x.csv", CompositeEstimator((times, OptionalEstimator(times)))).model
+    assert model.dists[0].mean() == datetime.date(2020, 1, 3)
+    assert model.dists[1].dist.mean() == datetime.datetime(2020, 1, 2, 12)
 
 
 def test_other_files_that_are_none(tmp_path: Path) -> None:

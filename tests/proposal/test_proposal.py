@@ -14,7 +14,7 @@ from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.proposal.candidates import families_for
 from dmlcore.proposal.judging import best_of_the_simplest, judge
 from dmlcore.proposal.kinds import cells_of
-from dmlcore.stats import CategoricalEstimator, GaussianEstimator, IgnoredEstimator, OptionalEstimator
+from dmlcore.stats import CategoricalEstimator, GaussianEstimator, IgnoredEstimator, OptionalEstimator, TimeEstimator
 
 N = 500
 LAWS: dict[str, Any] = {
@@ -64,7 +64,7 @@ def mixed(n: int = 200) -> pd.DataFrame:
 
 def test_what_is_left_out_is_named_with_the_reason() -> None:
     proposal = dmlcore.propose(mixed())
-    assert [column.name for column in proposal.columns] == ["size", "kind"]
+    assert [column.name for column in proposal.columns] == ["size", "kind", "day"]
     reasons = {name: reason.split(":")[0].split(";")[0] for name, reason in proposal.left_out}
     assert reasons == {
         "row": "identifier-like",
@@ -72,9 +72,29 @@ def test_what_is_left_out_is_named_with_the_reason() -> None:
         "note": "free text",
         "code": "identifier-like",
         "label": "near-unique labels",
-        "day": "holds dates, times or durations",
         "nothing": "every cell is missing",
     }
+
+
+def test_dates_times_and_durations_are_modelled_whatever_holds_them() -> None:
+    rng, n = np.random.default_rng(2), 300
+    day = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.normal(0, 30, n), unit="D"))
+    took = pd.Series(pd.to_timedelta(rng.gamma(2.0, 20, n), unit="s"))
+    frame = pd.DataFrame({"day": day, "zoned": day.dt.tz_localize("UTC"), "date": day.dt.date, "took": took, "x": rng.normal(size=n)})
+    frame["some"] = day.mask(rng.random(n) < 0.2)
+    frame["quarter"] = pd.to_datetime(rng.choice(["2020-01-01", "2020-04-01"], n))
+    proposal = dmlcore.propose(frame)
+    by_name = {column.name: column for column in proposal.columns}
+    each = {name: column.estimator for name, column in by_name.items()}
+    assert not proposal.left_out
+    for name in ("day", "zoned", "date"):
+        assert each[name] == TimeEstimator(GaussianEstimator(), "D")
+    assert each["some"] == OptionalEstimator(TimeEstimator(GaussianEstimator(), "D"))
+    assert isinstance(each["took"], TimeEstimator)
+    assert each["took"].unit == "m"
+    assert isinstance(each["quarter"], CategoricalEstimator)
+    assert "times from 2019-" in by_name["day"].why
+    assert dmlcore.propose(frame.to_dict("records")).estimator == proposal.estimator
 
 
 def test_the_code_makes_the_estimator_and_the_views_name_every_column() -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from itertools import pairwise
 from typing import Any
 
@@ -13,15 +15,60 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.base.labels import Vocabulary
 from dmlcore.core.distribution import typical_of
-from dmlcore.core.powers import HasCdf, HasMean, HasMode, HasProbabilities, HasQuantile, HasTypical, HasVariance, MayBeMissing, has
-from dmlcore.core.rowlaws import Fixed
+from dmlcore.core.powers import (
+    HasCdf,
+    HasMean,
+    HasMode,
+    HasProbabilities,
+    HasQuantile,
+    HasTypical,
+    HasVariance,
+    HoldsFixed,
+    MayBeMissing,
+    OnScale,
+    has,
+)
+from dmlcore.core.rowlaws import EachRow, Fixed
 from dmlcore.data.layouts import Count, Labels, Real
+from dmlcore.data.times import Times
 
 Atoms = list[tuple[Any, Any]]
 
 BISECTIONS = 1100  # more than the halvings between the ends of float64
 BETWEEN = 8  # points looked at between the modes of two components
 TABLE = 256  # whole numbers that are all looked at
+
+
+def in_numbers(law: Any) -> tuple[Any, Any]:
+    """A law of values on a scale, such as times, as the scale and the law of the number; of others, None and itself."""
+    if not isinstance(law.layout, Times):
+        return None, law
+    if has(law, OnScale):
+        return law.scale, law.number_law()
+    if has(law, HoldsFixed):
+        return in_numbers(law.held_law())
+    scales, laws = zip(*map(in_numbers, law.children()), strict=True)
+    if not all(scale is not None and scale.agrees_with(scales[0]) for scale in scales):
+        return None, law
+    return scales[0], law.replace(**law.child_values(laws))
+
+
+def by_number(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a mixture that answers for values on a scale by what it says of their numbers."""
+
+    @wraps(answer)
+    def answered(mixture: Any, *args: Any) -> Any:
+        scale, law = in_numbers(mixture)
+        if scale is None:
+            return answer(mixture, *args)
+        match answer.__name__:
+            case "cdf":
+                return law.cdf(scale.number(*args))
+            case "variance":
+                return law.variance()
+        return scale.time(getattr(law, answer.__name__)(*args))
+
+    return answered
 
 
 class MixtureSummaries(HasMean, HasVariance, HasMode, HasCdf, HasQuantile, HasTypical, HasProbabilities):
@@ -35,9 +82,11 @@ class MixtureSummaries(HasMean, HasVariance, HasMode, HasCdf, HasQuantile, HasTy
                 raise StructureError(f"{self.label}: a {component.label} has no {method}(){hint}")
         return [getattr(component, method)(*args) for component in self.components]
 
+    @by_number
     def mean(self: Any) -> Any:
         return sum(w * np.asarray(mean) for w, mean in zip(self.w, self._each("mean"), strict=True))
 
+    @by_number
     def variance(self: Any) -> Any:
         centre = self.mean()
         if centre.ndim:
@@ -45,18 +94,21 @@ class MixtureSummaries(HasMean, HasVariance, HasMode, HasCdf, HasQuantile, HasTy
         parts = zip(self.w, self._each("mean"), self._each("variance"), strict=True)
         return sum(w * (variance + (mean - centre) ** 2) for w, mean, variance in parts)
 
+    @by_number
     def cdf(self: Any, x: Any) -> Any:
         return sum(w * below for w, below in zip(self.w, self._each("cdf", x), strict=True))
 
     def _atoms(self: Any) -> list[tuple[float, Fixed]]:
         return [(w, Fixed(component)) for w, component in zip(self.w.tolist(), self.components, strict=True) if w > 0]
 
+    @by_number
     def quantile(self: Any, q: Any) -> Any:
         """Of a law of numbers, `q` or an array of them; by halving between the components' quantiles."""
         levels = np.asarray(q, dtype=np.float64)
         whole = isinstance(self.layout, Count)
         return quantile_of(self._atoms(), levels.ravel(), levels.size, whole).reshape(levels.shape)[()]
 
+    @by_number
     def mode(self: Any) -> Any:
         """The most probable label, or where the density of a number is highest."""
         if isinstance(self.layout, Labels):
@@ -70,13 +122,28 @@ class MixtureSummaries(HasMean, HasVariance, HasMode, HasCdf, HasQuantile, HasTy
 
     def typical(self: Any) -> Any:
         """Of numbers and labels the mode, of other values what is typical of the most probable component."""
-        single = isinstance(self.layout, (Real, Count, Labels))
+        single = isinstance(self.layout, (Real, Count, Labels)) or in_numbers(self)[0] is not None
         return self.mode() if single else typical_of(self.components[int(np.argmax(self.w))])
 
     def probabilities(self: Any) -> dict[Any, float]:
         """Of each label."""
         labels, p = probabilities_of(self._atoms(), 1)
         return dict(zip(labels, p[:, 0].tolist(), strict=True))
+
+
+def atoms_in_numbers(atoms: Atoms) -> tuple[Any, Atoms]:
+    """The scale on which the values of laws are numbers, and the laws of these."""
+    scale: Any = None
+    out: Atoms = []
+    for w, atom in atoms:
+        if isinstance(atom, Fixed):
+            scale, law = in_numbers(atom.law)
+            out.append((w, Fixed(law)))
+        else:
+            pairs = [in_numbers(law) for law in atom.laws]
+            scale = pairs[0][0]
+            out.append((w, EachRow([law for _, law in pairs])))
+    return scale, out
 
 
 def mean_of(atoms: Atoms) -> Any:
