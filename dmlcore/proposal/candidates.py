@@ -25,11 +25,10 @@ from dmlcore.stats import (
     PoissonEstimator,
 )
 
-SPIKE = 0.02  # the share of cells from which on the least or the largest value may be a spike
-SPIKE_INSIDE = 0.05  # and any other value
 LEAST_AT_A_SPIKE = 5  # cells at it
-STANDS_OUT = 5.0  # times as many cells at a spike as at those next to it, in the middle
-NEAR = 5  # values on either side that are next to one
+AT_AN_END = (0.01, 2.0)  # of a spike at the least or the largest value: its share of the cells, and how many times that of those near it
+INSIDE = (0.05, 5.0)  # of another
+NEAR = 5  # values on either side that are near one
 MOST_SPIKES = 3
 WIDE = 30  # whole numbers with a range from here on may follow the law of a real
 WIDEST_TABLE = 100  # the widest range of a table of whole numbers
@@ -76,17 +75,17 @@ def families_for(cells: Contents) -> list[Alternative]:
 
 
 def spikes_of(x: np.ndarray) -> list[float]:
-    """Values that many cells share while those next to them in order are rare, in order; no more than `MOST_SPIKES`.
+    """Values that many cells share while those near them in order are rarer, in order; no more than `MOST_SPIKES`.
 
     The least and the largest come first (zero, a cap, a number that stands for missing): there a density may be without bound.
     """
     each, counts = np.unique(x, return_counts=True)
     last = len(each) - 1
     found = []
-    for i in np.flatnonzero(counts >= max(SPIKE * len(x), LEAST_AT_A_SPIKE)).tolist():
+    for i in np.flatnonzero(counts >= LEAST_AT_A_SPIKE).tolist() if last >= NEAR else []:
+        share, times = AT_AN_END if i in (0, last) else INSIDE
         near = np.delete(counts[max(i - NEAR, 0) : i + NEAR + 1], min(i, NEAR))
-        enough = i in (0, last) or counts[i] >= SPIKE_INSIDE * len(x)
-        if enough and last >= NEAR and counts[i] >= STANDS_OUT * np.median(near):
+        if counts[i] >= max(share * len(x), times * np.median(near)):
             found.append(i)
     found.sort(key=lambda i: (i not in (0, last), -counts[i]))
     return sorted(each[i].item() for i in found[:MOST_SPIKES])
