@@ -58,8 +58,9 @@ def families_for(cells: Contents) -> list[Alternative]:
     """Those for a column. All have densities with respect to one measure, so that their likelihoods compare.
 
     Counts have probabilities. A real law for whole numbers over a wide range stands for the probability of an interval of length one
-    around each, which its density is nearly. A value that many real cells share and their neighbours do not is a spike: it has a probability
-    under every law considered, and no density counts there. Where what is left besides spikes are whole numbers, these have probabilities.
+    around each, which its density is nearly. A value that many real cells share, and those near it do not, is a spike: it has a
+    probability under every law considered, and no density counts there. Where the cells beside spikes are whole numbers, these have
+    probabilities.
     """
     values = cells.values
     if cells.kind == "label":
