@@ -43,8 +43,8 @@ class Alternative:
     """A family that is considered: what it is called, how it is estimated, and the number of its parameters.
 
     At equal likelihoods the one with fewest parameters is chosen, and the first of those. table: whether it has a probability for each
-    value, so that a mixture of such laws is one, as is a mixture of any others. density: whether densities stand for probabilities of
-    whole numbers, which are at most one.
+    value, so that a mixture of such laws is one, as is a mixture of any others. density: whether it is a law of reals for whole numbers,
+    and stands for the probabilities of intervals of length one around them.
     """
 
     label: str
@@ -58,7 +58,7 @@ def families_for(cells: Contents) -> list[Alternative]:
     """Those for a column. All have densities with respect to one measure, so that their likelihoods compare.
 
     Counts have probabilities. A real law for whole numbers over a wide range stands for the probability of an interval of length one
-    around each, which its density is nearly. A value that many real cells share, and those near it do not, is a spike: it has a
+    around each. A value that many real cells share, and those near it do not, is a spike: it has a
     probability under every law considered, and no density counts there. Where the cells beside spikes are whole numbers, these have
     probabilities.
     """

@@ -20,9 +20,10 @@ from dmlcore.stats import MixtureEstimator
 
 COMPONENTS = 3  # of the mixtures of one family
 JUDGING_STEPS = 30  # of EM: what is left to gain then does not matter
-SMALL_GAIN = 2e-5  # nats per row: EM ends where a step gains less
+SMALL_GAIN = 1e-4  # nats per row: EM ends where a step gains less
 GAIN = 5e-4  # nats per row for which one component more is worth a look
-BEHIND = 0.5  # nats per row behind the best, from which on a family does not come back with one component more
+BEHIND = {1: 5.0, 2: 1.0}  # by components: nats per row behind the best, from which on a family does not come back with one more
+LEAST_SHARE = 1e-12  # a probability that a difference of two still shows
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def judge(values: Any, families: list[Alternative], rng: np.random.Generator) ->
                 best[j] = found
                 after.append(j)
         top = max(one.held_out for one in best.values())
-        looked_at = [j for j in after if best[j].held_out > top - BEHIND] if not isinstance(values, list) else []
+        looked_at = [j for j in after if k in BEHIND and best[j].held_out > top - BEHIND[k]] if not isinstance(values, list) else []
     return [one for j, one in sorted(best.items()) if one.held_out > -np.inf]
 
 
@@ -81,8 +82,15 @@ def _cross_fitted(family: Alternative, k: int, data: list[Encoded], values: Any,
         model = _fitted(family, k, data[seen], _taken(values, halves[seen]))
         if model is None:
             return np.full(len(values), -np.inf)
-        logs[halves[other]] = log_densities(model, data[other], 1)
-    return np.minimum(logs, 0.0) if family.density else logs
+        x, found = _taken(values, halves[other]), log_densities(model, data[other], 1)
+        logs[halves[other]] = _of_intervals(model, x, found) if family.density else found
+    return logs
+
+
+def _of_intervals(model: Any, x: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """Log probabilities of the intervals of length one around whole numbers; log densities far out, where differences lose their digits."""
+    share = model.cdf(x + 0.5) - model.cdf(x - 0.5)
+    return np.where(share > LEAST_SHARE, np.log(np.maximum(share, LEAST_SHARE)), np.minimum(logs, np.log(LEAST_SHARE)))
 
 
 def _fitted(family: Alternative, k: int, data: Encoded, values: Any) -> Any:
