@@ -138,7 +138,7 @@ class Real(Value):
 
 
 @dataclass(frozen=True)
-class Atom(Real):
+class RealAtom(Real):
     """A number, for a law that gives a probability to one, `at`. Beside others, it reads that one, which laws of reals then do not read."""
 
     at: float = 0.0
@@ -299,9 +299,9 @@ class AnyKind(Value):
         return self.read_by
 
     @property
-    def atoms(self) -> list[Atom]:
+    def atoms(self) -> list[RealAtom]:
         """The numbers that have a probability each."""
-        return [kind for kind in self.read_by if isinstance(kind, Atom)]
+        return [kind for kind in self.read_by if isinstance(kind, RealAtom)]
 
     def encode(self, values: Any) -> Column:
         if Labels in self.read_by:
@@ -330,7 +330,7 @@ class AnyKind(Value):
         return Versions(n, out | _with_atoms(out[Real], atoms) if atoms else out)
 
 
-def _with_atoms(reals: Option, atoms: list[Atom]) -> dict[Any, Option]:
+def _with_atoms(reals: Option, atoms: list[RealAtom]) -> dict[Any, Option]:
     """Reals as each of the atoms reads them, and as laws of reals do: those that are none of the atoms."""
     x = reals.value.x  # type: ignore[attr-defined]
     read = {atom: x == atom.at for atom in atoms}

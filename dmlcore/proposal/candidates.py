@@ -28,7 +28,7 @@ from dmlcore.stats import (
 LEAST_AT_A_SPIKE = 5  # cells at it
 AT_AN_END = (0.01, 2.0)  # of a spike at the least or the largest value: its share of the cells, and how many times that of those near it
 INSIDE = (0.05, 5.0)  # of another
-NEAR = 5  # values on either side that are near one
+NEIGHBOURS = 5  # values on either side that are near one
 MOST_SPIKES = 3
 WIDE = 30  # whole numbers with a range from here on may follow the law of a real
 WIDEST_TABLE = 100  # the widest range of a table of whole numbers
@@ -83,9 +83,9 @@ def spikes_of(x: np.ndarray) -> list[float]:
     each, counts = np.unique(x, return_counts=True)
     last = len(each) - 1
     found = []
-    for i in np.flatnonzero(counts >= LEAST_AT_A_SPIKE).tolist() if last >= NEAR else []:
+    for i in np.flatnonzero(counts >= LEAST_AT_A_SPIKE).tolist() if last >= NEIGHBOURS else []:
         share, times = AT_AN_END if i in (0, last) else INSIDE
-        near = np.delete(counts[max(i - NEAR, 0) : i + NEAR + 1], min(i, NEAR))
+        near = np.delete(counts[max(i - NEIGHBOURS, 0) : i + NEIGHBOURS + 1], min(i, NEIGHBOURS))
         if counts[i] >= max(share * len(x), times * np.median(near)):
             found.append(i)
     found.sort(key=lambda i: (i not in (0, last), -counts[i]))

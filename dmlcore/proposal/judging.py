@@ -20,7 +20,7 @@ from dmlcore.stats import MixtureEstimator
 
 COMPONENTS = 3  # of the mixtures of one family
 JUDGING_STEPS = 30  # of EM: what is left to gain then does not matter
-SMALL_GAIN = 1e-4  # nats per row: EM ends where a step gains less
+JUDGING_GAIN = 1e-4  # nats per row: EM ends where a step gains less
 GAIN = 5e-4  # nats per row for which one component more is worth a look
 BEHIND = {1: 5.0, 2: 1.0}  # by components: nats per row behind the best, from which on a family does not come back with one more
 LEAST_SHARE = 1e-12  # a probability that a difference of two still shows
@@ -99,9 +99,9 @@ def _fitted(family: Alternative, k: int, data: Encoded, values: Any) -> Any:
     estimator = family.estimator if k == 1 else MixtureEstimator([family.estimator] * k)
     if k > 1:
         cuts = np.unique(np.quantile(values, np.arange(1, k) / k))
-        options |= {"start": np.searchsorted(cuts, values, side="right"), "delta": SMALL_GAIN * len(values)}
+        options |= {"start": np.searchsorted(cuts, values, side="right"), "delta": JUDGING_GAIN * len(values)}
     elif estimator.is_mixture:  # of spikes and a law
-        options |= {"init_p": 1.0, "delta": SMALL_GAIN * len(values)}
+        options |= {"init_p": 1.0, "delta": JUDGING_GAIN * len(values)}
     try:
         found = fit(data, estimator, **options)
     except OUTSIDE_DOMAIN:

@@ -28,13 +28,13 @@ from dmlcore.selection.sweep import DECIDE_THE_START, Failure, Selection, select
 COMPONENTS_LOOKED_AT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32)  # as long as more predict better
 PATIENCE = 3  # numbers of components in a row that may be no better
 FOLDS = 3
-ROWS_LOOKED_AT = 4000  # for the number of components
+ROWS_COMPARED = 4000  # for the number of components
 ROWS_FOR_ONE_FOLD = 1500  # from which on only one of the folds is held out
 START_ROWS = 1000  # rows over which the starts of a brief fit are spread
-MOST_STARTS = 2
+BRIEF_STARTS = 2
 FINAL_STARTS = 4  # at random, beside where the brief fit ended
 BRIEF: dict[str, Any] = {"starts": 1, "accelerate": True, "max_its": 100}  # fits of which only the densities of rows held out are wanted
-SMALL_GAIN = 3e-4  # nats per row: brief fits end where a step gains less
+BRIEF_GAIN = 3e-4  # nats per row: brief fits end where a step gains less
 
 
 def fit_proposed(
@@ -118,7 +118,7 @@ class _Part:
         given: Any = row_weights(weights, len(encoded))
         w = np.ones(len(encoded)) if given is None else given
         rows = np.flatnonzero(w)
-        rows = np.sort(rng.choice(rows, ROWS_LOOKED_AT, replace=False)) if len(rows) > ROWS_LOOKED_AT else rows
+        rows = np.sort(rng.choice(rows, ROWS_COMPARED, replace=False)) if len(rows) > ROWS_COMPARED else rows
         data = encoded if len(rows) == len(encoded) else Encoded(encoded.column.take(rows), encoded.layout)
         folds = min(FOLDS, len(rows))
         held_out = folds if len(rows) < ROWS_FOR_ONE_FOLD else 1
@@ -127,7 +127,7 @@ class _Part:
     @property
     def starts(self) -> int:
         """How many each brief fit has."""
-        return int(np.clip(START_ROWS // len(self.data), 1, MOST_STARTS))
+        return int(np.clip(START_ROWS // len(self.data), 1, BRIEF_STARTS))
 
     def tried(self, k: int, estimator: Estimator, rng: np.random.Generator) -> _Tried:
         """Fits of a number of components. Raises where one cannot be made."""
@@ -142,7 +142,7 @@ class _Part:
     def _brief(self, estimator: Estimator, rows: np.ndarray, rng: np.random.Generator) -> Fit:
         """The best of a few fits to some rows."""
         data = Encoded(self.data.column.take(rows), self.data.layout)
-        again = partial(fit_by, data, estimator, weights=self.weights[rows], threads=self.threads, delta=SMALL_GAIN * len(rows), **BRIEF)
+        again = partial(fit_by, data, estimator, weights=self.weights[rows], threads=self.threads, delta=BRIEF_GAIN * len(rows), **BRIEF)
         starts = self.starts if estimator.is_mixture else 1
         return max((again(rng=stream) for stream in spawn(rng, starts)), key=lambda one: (one.status not in UNSOUND, one.log_likelihood))
 

@@ -17,7 +17,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.powers import HasProbabilities, Univariate
 from dmlcore.core.statistics import Sums
-from dmlcore.data.layouts import Atom, Labels, Layout
+from dmlcore.data.layouts import RealAtom, Labels, Layout
 from dmlcore.data.values import is_hashable, is_number
 
 
@@ -42,7 +42,7 @@ def is_a_number(value: Any) -> bool:
 
 def layout_of(node: Any) -> Layout:
     """What the law, or the estimator, of one value reads."""
-    return Atom(node.label, at=float(node.value)) if is_a_number(node.value) else Labels(node.label)
+    return RealAtom(node.label, at=float(node.value)) if is_a_number(node.value) else Labels(node.label)
 
 
 def support_of(node: Any) -> Support | None:
