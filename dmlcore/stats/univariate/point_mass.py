@@ -17,7 +17,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.powers import HasProbabilities, Univariate
 from dmlcore.core.statistics import Sums
-from dmlcore.data.layouts import RealAtom, Labels, Layout
+from dmlcore.data.layouts import Labels, Layout, RealAtom
 from dmlcore.data.values import is_hashable, is_number
 
 
