@@ -210,7 +210,7 @@ class _Sweep:
         encoded = self.encoded(estimator)
         found = fit(encoded, estimator, rng=fit_rng, weights=self.weights, threads=self.threads, **options)
         refit = dict(folds=self.folds, rng=fold_rng, threads=self.threads, **options)
-        row = _row(value, found, encoded, self.weights, self.criterion, refit)
+        row = table_row(value, found, encoded, self.weights, self.criterion, refit)
         row |= {"status": found.status, "reached": found.reached, "starts": len(found.starts)}
         return _Tried(value, estimator, found, row, rng, starts is not None and starts.random is not None and len(found.starts) > 0)
 
@@ -233,7 +233,8 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, DmlcoreError) else f"{type(error).__name__}: {error}"
 
 
-def _row(value: Any, found: Fit, encoded: Any, weights: Any, chooses: str, refit: dict[str, Any]) -> dict[str, Any]:
+def table_row(value: Any, found: Fit, encoded: Any, weights: Any, chooses: str, refit: dict[str, Any]) -> dict[str, Any]:
+    """What a fit has by every criterion. chooses: of those that fit again, the one that is wanted; refit: how."""
     w = row_weights(weights, len(encoded))
     candidate = Candidate(found.log_likelihood, found.model, found.rows, found.estimator, encoded, w, refit)
     out = {"value": value, "log_likelihood": found.log_likelihood, "parameters": candidate.p}
