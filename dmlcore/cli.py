@@ -7,7 +7,6 @@ where an output is there already; 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import sys
 import warnings
@@ -25,6 +24,7 @@ from dmlcore.data.files import STANDARD
 from dmlcore.data.layouts import Count, Fields, Layout, Maybe, Real
 from dmlcore.inference.impute import HOW
 from dmlcore.io.tables import write
+from dmlcore.reporting.kept import load_fit, save_fit
 
 FAULT, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 FAULTS = (*OUTSIDE_DOMAIN, OSError, MemoryError)
@@ -102,7 +102,7 @@ def _fit(options: argparse.Namespace) -> None:
     if options.output == STANDARD:
         print(dmlcore.to_json(found.model))
     else:
-        dmlcore.save(found.model, options.output)
+        save_fit(found, options.output)
     if options.report:
         dmlcore.report(found, table, options.report, title=_title(options.data))
     for name, reason in found.proposal.left_out if found.proposal is not None else ():
@@ -114,16 +114,14 @@ def _fit(options: argparse.Namespace) -> None:
 
 def _fitted(options: argparse.Namespace) -> tuple[Any, Any]:
     """The table, and a fit by a saved estimator, or of a model that is proposed."""
-    progress = _on_a_terminal() and importlib.util.find_spec("tqdm") is not None
-    common = {"rng": options.seed, "progress": progress}
     if options.estimator:
         estimator = dmlcore.load(options.estimator)
         if hasattr(estimator, "log_density"):
             raise FormatError(f"{options.estimator}: holds a model; need an estimator, as save(estimator, ..) writes it")
         table = _table(options.data, options.columns, estimator.layout)
-        return table, dmlcore.fit(table, estimator, **common)
+        return table, dmlcore.fit(table, estimator, rng=options.seed)
     table = dmlcore.read(options.data, options.columns)
-    return table, dmlcore.fit(table, components=options.components, **common)
+    return table, dmlcore.fit(table, components=options.components, rng=options.seed)
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -173,9 +171,10 @@ def _sample(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     _check_output(options.output, options.force)
     model = _model(options.model)
+    found = load_fit(options.model)
     table = _table(options.data, options.columns, model.layout, only=False)
     title = options.title or _title(options.data)
-    text = dmlcore.report(model, table, None if options.output == STANDARD else options.output, columns=options.columns, title=title)
+    text = dmlcore.report(found, table, None if options.output == STANDARD else options.output, columns=options.columns, title=title)
     if options.output == STANDARD:
         print(text)
     _say_written(options.output)

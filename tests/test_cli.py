@@ -80,7 +80,10 @@ def test_from_a_table_to_a_model_to_answers(capsys: pytest.CaptureFixture[str]) 
 def test_without_an_estimator_a_model_is_proposed() -> None:
     assert run("fit t.csv -o fitted.json --components 2 --seed 1 --report fitted.html") == 0
     assert dmlcore.load("fitted.json").num_components == 2
-    assert "What was proposed" in Path("fitted.html").read_text("utf-8")
+    assert run("report fitted.json t.csv -o again.html") == 0  # the model file holds the record
+    for name in ("fitted.html", "again.html"):
+        assert "What was proposed" in Path(name).read_text("utf-8")
+        assert "EM step" in Path(name).read_text("utf-8")
 
 
 @pytest.mark.usefixtures("folder")
