@@ -21,7 +21,9 @@ from dmlcore.data.values import is_hashable
 from dmlcore.inference.compare import compare
 from dmlcore.inference.impute import impute
 from dmlcore.inference.synthesise import synthesise
+from dmlcore.plot.axes import as_written
 from dmlcore.reporting.markup import (
+    WIDE,
     Entry,
     Markup,
     bold,
@@ -142,7 +144,9 @@ def densities_section(subject: Subject) -> Markup:
 
 
 def _density(subject: Subject, j: int) -> Markup:
-    return svg(lambda ax: plot.density(subject.totals[j], subject.present(j, subject.sample), label=subject.names[j], ax=ax), where="")
+    return svg(
+        lambda ax: plot.density(subject.totals[j], subject.present(j, subject.sample), label=as_written(subject.names[j]), ax=ax), where=""
+    )
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
@@ -340,7 +344,8 @@ def _rows(subject: Subject, rows: np.ndarray) -> list[Any]:
 
 def tree_section(subject: Subject) -> Markup:
     """The whole model."""
-    return Markup(f'<div class="tree">{html(subject.model)}</div>')
+    kind = "tree wide" if len(subject.components) + 1 > WIDE // 2 else "tree"
+    return Markup(f'<div class="{kind}">{html(subject.model)}</div>')
 
 
 def lead_of(subject: Subject) -> Markup:

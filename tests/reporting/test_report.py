@@ -15,7 +15,7 @@ import pytest
 import dmlcore
 from dmlcore.base.errors import DataError, StructureError
 from dmlcore.core.words import number
-from dmlcore.reporting.markup import nested_in_short
+from dmlcore.reporting.markup import WIDE, grid_of, nested_in_short
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.profiles import entropy_of, law_in_words, told
 from dmlcore.reporting.subject import Subject
@@ -233,3 +233,13 @@ def test_laws_in_words() -> None:
     assert law_in_words(law).replace("\u00a0", " ") == "38.80 ± 2.70; 3.0% missing"
     labels = CategoricalDistribution({"a": 0.5, "b": 0.3, "c": 0.1, "d": 0.1})
     assert law_in_words(labels).replace("\u00a0", " ") == "a 50%, b 30%, c 10%, …"
+
+
+def test_wide_tables_say_on_paper_what_each_cell_is() -> None:
+    heads = [f"column {j}" for j in range(WIDE)] + ['<b>"&']
+    wide, narrow = grid_of(heads, [range(WIDE + 1)]), grid_of(heads[:-1], [range(WIDE)])
+    assert '<table class="wide">' in wide
+    assert 'data-head="column 0"' in wide
+    assert 'data-head="&lt;b&gt;&quot;&amp;"' in wide
+    assert "data-head" not in narrow
+    Nesting(wide)
