@@ -22,7 +22,7 @@ Tell = Callable[["State"], None]
 
 AFTER = 1.0  # seconds of work before anything is shown
 EVERY = 0.1  # seconds between two looks of the line
-BAR = 16  # letters
+BAR = 10  # letters
 WIDTH = 80  # letters of a line, where the terminal does not say
 
 

@@ -53,7 +53,7 @@ def put_before(stream: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         (lambda **o: best_of(ROWS, None, TWO, 3, rng=1, **o), ["2 of 3 starts, best so far -2", "starts | EM step 1"]),
         (
             lambda **o: select(lambda K: MixtureEstimator([GaussianEstimator()] * K), [2, 3], ROWS, rng=1, starts=2, **o),
-            ["[................] candidate 2 | ", "[########........] candidate 3, best so far 2 (bic 5"],
+            ["[..........] candidate 2 | ", "[#####.....] candidate 3, best so far 2 (bic 5"],
         ),
     ],
 )
@@ -94,7 +94,7 @@ def test_the_line_goes_when_work_fails(error: type[BaseException], terminal: Ter
 
     with pytest.raises(error):
         work()
-    assert [line.partition(" ")[2] for line in terminal.seen() if line] == ["| outer", "| outer | [########........] inner"]
+    assert [line.partition(" ")[2] for line in terminal.seen() if line] == ["| outer", "| outer | [#####.....] inner"]
     assert observe._Line.current is None
 
 
