@@ -59,14 +59,30 @@ class Watch:
 NOBODY = Watch()
 
 
+class _Here(threading.local):
+    """How many levels of this thread's work are not to be shown."""
+
+    muted = 0
+
+
+_here = _Here()
+
+
 @contextmanager
 def watched(progress: bool, began: float | None = None) -> Iterator[Watch]:
     """A level of work whose steps are shown, if `progress`, on a terminal or in a notebook; nowhere else.
 
     began: since when (`time.perf_counter`). Nothing is shown in the first second. There is one line: work within work adds to it, and
-    other threads say nothing. However the work ends, the line is taken away.
+    other threads say nothing, nor does work within work that is not to be shown. However the work ends, the line is taken away.
     """
-    line = _Line.of_this_thread(began) if progress else None
+    if not progress or _here.muted:
+        _here.muted += 1
+        try:
+            yield NOBODY
+        finally:
+            _here.muted -= 1
+        return
+    line = _Line.of_this_thread(began)
     if line is None:
         yield NOBODY
         return

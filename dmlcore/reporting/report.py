@@ -31,7 +31,8 @@ def report(
 
     model: a distribution, or what `fit` or `select` returned, which says more. data: rows, an array or a data frame, as the model reads
     them. path: where to write it (the file is replaced whole or not at all). columns: which columns of a frame the model reads, in order,
-    or what the columns of rows are called. progress: as of `fit`. Returns the text. A part that cannot be made for a model says why in its place.
+    or what the columns of rows are called. progress: as of `fit`. Returns the text. A part that cannot be made for a model says why in its
+    place.
 
     Raises `LibraryError` without matplotlib, `DataError` where the data do not fit the model, `OSError` where the file cannot be written.
     """

@@ -67,6 +67,15 @@ def test_long_work_says_what_it_does_and_leaves_nothing(work: Any, says: list[st
     assert seen[-2:] == ["", ""]
 
 
+def test_what_is_not_to_be_shown_hides_what_is_within(terminal: Terminal) -> None:
+    with watched(False), watched(True) as inner:
+        inner.say("inner")
+    assert terminal.getvalue() == ""
+    with watched(True) as inner:
+        inner.say("inner")
+    assert "inner" in terminal.getvalue()
+
+
 def test_short_work_says_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observe, "AFTER", 100.0)
     fit(ROWS, TWO, rng=1)
