@@ -21,7 +21,7 @@ Callback = Callable[[int, float, Distribution], None]
 Tell = Callable[["State"], None]
 
 AFTER = 1.0  # seconds of work before anything is shown
-EVERY = 0.1  # seconds between two looks of the line
+REDRAWN = 0.1  # seconds after which the line may change again
 BAR = 10  # letters
 WIDTH = 80  # letters of a line, where the terminal does not say
 
@@ -145,7 +145,7 @@ class _Line:
     def draw(self) -> None:
         now = time.perf_counter()
         if now >= self.due:
-            self.due = now + EVERY
+            self.due = now + REDRAWN
             minutes, seconds = divmod(int(now - self.began), 60)
             self.visible = True
             with suppress(OSError, ValueError):  # a screen that is gone is no reason to stop work

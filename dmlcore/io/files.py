@@ -20,7 +20,7 @@ def save(model: Any, path: str | os.PathLike[str], beside: Mapping[str, Any] | N
     """Writes a distribution or an estimator to a JSON file that `load` and people can read; see `dmlcore.io.json` for its form.
 
     The file is replaced whole or not at all: what was there stays until the new text is on disk. Raises `FormatError` for what
-    JSON cannot hold exactly, `OSError` where the file cannot be written. beside: values that are kept in the file by name (`beside`).
+    JSON cannot hold exactly, `OSError` where the file cannot be written. beside: values that are kept in the file by name (`kept_beside`).
     """
     text = to_json(model, beside) + "\n"
     with replaced(path) as file:
@@ -60,7 +60,7 @@ def load(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Any:
     return parsed(_text_of(path, max_bytes), f"load {path}")
 
 
-def beside(path: str | os.PathLike[str], name: str, max_bytes: int = MAX_BYTES) -> Any:
+def kept_beside(path: str | os.PathLike[str], name: str, max_bytes: int = MAX_BYTES) -> Any:
     """What a model file holds beside the model under a name; None where there is no such thing. Raises as `load` does."""
     return parsed(_text_of(path, max_bytes), f"load {path}", name)
 

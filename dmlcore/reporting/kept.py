@@ -10,13 +10,13 @@ from typing import Any
 from dmlcore.base.errors import FormatError, shorten
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.record import Fit, Start
-from dmlcore.io.files import beside, load, save
+from dmlcore.io.files import kept_beside, load, save
 from dmlcore.proposal.result import Considered, LeftOut, Proposal, ProposedColumn
 from dmlcore.selection.sweep import Failure, Selection
 
 FIT = "fit"  # its name in the file
 KIND = "record"  # the word by which a kept value names its class
-KINDS: dict[str, Any] = {
+RECORDS: dict[str, Any] = {
     kind.__name__: kind for kind in (Fit, Start, Event, Selection, Failure, Proposal, ProposedColumn, Considered, LeftOut)
 }
 ELSEWHERE = {Fit: ("model",), Selection: ("fits",)}  # the model stands in the file itself; of fits, the one chosen is enough
@@ -30,7 +30,7 @@ def save_fit(found: Fit, path: str | os.PathLike[str]) -> None:
 
 def load_fit(path: str | os.PathLike[str]) -> Any:
     """What `save_fit` wrote; of a file without a record the model alone. Raises `FormatError`, `OSError`, as `dmlcore.load` does."""
-    model, data = load(path), beside(path, FIT)
+    model, data = load(path), kept_beside(path, FIT)
     if data is None:
         return model
     try:
@@ -50,7 +50,7 @@ def load_fit(path: str | os.PathLike[str]) -> Any:
 def _as_data(value: Any) -> Any:
     """Records as mappings that name their class, at any depth; other values as they are."""
     kind = type(value)
-    if kind.__name__ in KINDS and KINDS[kind.__name__] is kind:
+    if kind.__name__ in RECORDS and RECORDS[kind.__name__] is kind:
         return {KIND: kind.__name__} | {name: _as_data(getattr(value, name)) for name in _names(kind)}
     if isinstance(value, Mapping):
         return {name: _as_data(part) for name, part in value.items()}
@@ -62,7 +62,7 @@ def _as_record(data: Any) -> Any:
         parts = {name: _as_record(part) for name, part in data.items() if name != KIND}
         if KIND not in data:
             return parts
-        kind = KINDS[data[KIND]]
+        kind = RECORDS[data[KIND]]
         return kind(**parts, **dict.fromkeys(ELSEWHERE.get(kind, ())))
     return type(data)(map(_as_record, data)) if isinstance(data, (list, tuple)) else data
 

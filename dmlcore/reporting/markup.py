@@ -13,7 +13,7 @@ import numpy as np
 from dmlcore.core.words import number, percent
 
 LONGEST_CELL = 60  # letters of one cell
-WIDE = 9  # columns that fit on paper
+ON_PAPER = 9  # columns that fit on paper
 SHORT_CELL = 28  # letters that stay in one line
 
 
@@ -72,7 +72,7 @@ def grid_of(heads: Sequence[Any], rows: Sequence[Sequence[Any]], caption: str = 
     row of a wide one is set as text, and its cells say of which column they are."""
     right = [any(written_as_number(_bare(row[j])) for row in rows) for j in range(len(heads))]
     head = "".join(_cell("th", name, to_right, ' scope="col"') for name, to_right in zip(heads, right, strict=True))
-    wide = len(heads) > WIDE
+    wide = len(heads) > ON_PAPER
     names = [f' data-head="{_plain(name)}"' if wide else "" for name in heads]
     body = "".join("<tr>" + "".join(_cell("td", *each) for each in zip(row, right, names, strict=True)) + "</tr>" for row in rows)
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""

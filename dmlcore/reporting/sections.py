@@ -23,7 +23,7 @@ from dmlcore.inference.impute import impute
 from dmlcore.inference.synthesise import synthesise
 from dmlcore.plot.axes import as_written
 from dmlcore.reporting.markup import (
-    WIDE,
+    ON_PAPER,
     Entry,
     Markup,
     bold,
@@ -359,7 +359,7 @@ def _rows(subject: Subject, rows: np.ndarray) -> list[Any]:
 
 def tree_section(subject: Subject) -> Markup:
     """The whole model."""
-    kind = "tree wide" if len(subject.components) + 1 > WIDE // 2 else "tree"
+    kind = "tree wide" if len(subject.components) + 1 > ON_PAPER // 2 else "tree"
     return Markup(f'<div class="{kind}">{html(subject.model)}</div>')
 
 

@@ -33,7 +33,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    monkeypatch.setattr(observe, "EVERY", 0.0)
+    monkeypatch.setattr(observe, "REDRAWN", 0.0)
     monkeypatch.setattr(observe, "AFTER", 0.0)
     monkeypatch.setenv("TERM", "xterm")
     return put_before(Terminal(), monkeypatch)

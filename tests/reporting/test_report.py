@@ -15,7 +15,7 @@ import pytest
 import dmlcore
 from dmlcore.base.errors import DataError, StructureError
 from dmlcore.core.words import number
-from dmlcore.reporting.markup import WIDE, grid_of, nested_in_short
+from dmlcore.reporting.markup import ON_PAPER, grid_of, nested_in_short
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.profiles import entropy_of, law_in_words, told
 from dmlcore.reporting.subject import Subject
@@ -238,8 +238,8 @@ def test_laws_in_words() -> None:
 
 
 def test_wide_tables_say_on_paper_what_each_cell_is() -> None:
-    heads = [f"column {j}" for j in range(WIDE)] + ['<b>"&']
-    wide, narrow = grid_of(heads, [range(WIDE + 1)]), grid_of(heads[:-1], [range(WIDE)])
+    heads = [f"column {j}" for j in range(ON_PAPER)] + ['<b>"&']
+    wide, narrow = grid_of(heads, [range(ON_PAPER + 1)]), grid_of(heads[:-1], [range(ON_PAPER)])
     assert '<table class="wide">' in wide
     assert 'data-head="column 0"' in wide
     assert 'data-head="&lt;b&gt;&quot;&amp;"' in wide
