@@ -46,7 +46,7 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.replace(draft, target)
     except BaseException as error:
         draft.unlink(missing_ok=True)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno is not None:
             error.filename = os.fspath(path)  # a full disk names no file, and the draft is none of the caller's
         raise
 
