@@ -20,6 +20,7 @@ from dmlcore.data.values import listed
 from dmlcore.fitting.drivers import UNSOUND
 from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.fit import fit
+from dmlcore.fitting.observe import watched
 from dmlcore.fitting.record import Fit
 from dmlcore.selection.criteria import CRITERIA, Candidate
 
@@ -142,21 +143,24 @@ def select(
     tried: list[_Tried] = []
     failures: list[tuple[Any, Exception]] = []
     best = 0
-    for value, stream in zip(candidates, spawn(generator(rng), len(candidates)), strict=True):
-        estimator = estimator_for(value)
-        try:
-            tried.append(sweep.first_try(value, estimator, stream, tried[-1] if tried else None))
-        except OUTSIDE_DOMAIN as error:
-            failures.append((value, error))
-            continue
-        best = sweep.best_of(tried)
-        if tried[-1].fit.status == "interrupted" or (patience is not None and len(tried) - 1 - best >= patience):
-            break
-    if not tried:
-        raise failures[0][1]
-    while tried[best].brief and all(one.fit.status != "interrupted" for one in tried):
-        tried[best] = sweep.searched_for(tried[best])
-        best = sweep.best_of(tried)
+    with watched(options.get("progress", True)) as watch:
+        for i, (value, stream) in enumerate(zip(candidates, spawn(generator(rng), len(candidates)), strict=True)):
+            watch.say(f"candidate {value}{_so_far(tried, best, criterion)}", i, len(candidates))
+            estimator = estimator_for(value)
+            try:
+                tried.append(sweep.first_try(value, estimator, stream, tried[-1] if tried else None))
+            except OUTSIDE_DOMAIN as error:
+                failures.append((value, error))
+                continue
+            best = sweep.best_of(tried)
+            if tried[-1].fit.status == "interrupted" or (patience is not None and len(tried) - 1 - best >= patience):
+                break
+        if not tried:
+            raise failures[0][1]
+        while tried[best].brief and all(one.fit.status != "interrupted" for one in tried):
+            watch.say(f"candidate {tried[best].value} at length{_so_far(tried, best, criterion)}")
+            tried[best] = sweep.searched_for(tried[best])
+            best = sweep.best_of(tried)
     left_out = tuple(Failure(value, _reason(error)) for value, error in failures)
     values_, fits, rows = zip(*((one.value, one.fit, one.row) for one in tried), strict=True)
     return Selection(criterion, values_, fits, rows, best, left_out)
@@ -242,6 +246,10 @@ def table_row(value: Any, found: Fit, encoded: Any, weights: Any, chooses: str, 
         if criterion.name == chooses or not criterion.refits:
             out |= criterion.row(candidate)
     return out
+
+
+def _so_far(tried: list[_Tried], best: int, criterion: str) -> str:
+    return f", best so far {tried[best].value} ({criterion} {tried[best].row[criterion]:.6g})" if tried else ""
 
 
 def _rank(one: _Tried, criterion: str) -> tuple[bool, float]:
