@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from dmlcore.base.extras import library
 from dmlcore.core.distribution import Distribution
 
 if TYPE_CHECKING:
@@ -108,11 +107,6 @@ def observers(callback: Callback | None, progress: bool, began: float) -> Iterat
                 callback(state.step, state.log_likelihood, state.model)
 
         yield tell
-
-
-def progress_bars() -> Any:
-    """The library of progress bars. Raises `LibraryError`."""
-    return library("tqdm.auto", "progress=True needs", "or use print_iter or a callback")
 
 
 class _Line:

@@ -9,6 +9,7 @@ from dmlcore.base.errors import ParameterError
 from dmlcore.base.random import Random
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.fit import fit as fit_by
+from dmlcore.fitting.observe import watched
 from dmlcore.fitting.record import Fit
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def fit(
         return fit_by(data, estimator, rng=rng, **options)
     from dmlcore.proposal.number import fit_proposed  # with the whole catalogue, which other fits do without
 
-    return fit_proposed(data, estimator, components, criterion, rng, **options)
+    with watched(options.get("progress", True)):  # one line for all that follows
+        return fit_proposed(data, estimator, components, criterion, rng, **options)
 
 
 def _with_options_of(lower: Any) -> None:

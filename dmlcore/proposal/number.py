@@ -43,7 +43,7 @@ def fit_proposed(
     """The fit of a proposal, or, without one, of what is proposed for the data. Arguments as of `dmlcore.fit`."""
     rng, data = generator(rng), listed(data)
     looking, choosing = spawn(rng, 2)
-    proposal = given if isinstance(given, Proposal) else propose(data, rng=looking, progress=options.get("progress", False))
+    proposal = given if isinstance(given, Proposal) else propose(data, rng=looking, progress=options.get("progress", True))
     if components is None or components == "auto":
         if criterion is None:
             found = _predicting_best(proposal, data, choosing, options)

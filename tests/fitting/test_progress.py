@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dmlcore import best_of, fit, optimize, select
+from dmlcore import best_of, fit, optimize, propose, select
 from dmlcore.fitting import observe
 from dmlcore.fitting.observe import watched
 from dmlcore.stats import GaussianEstimator, MixtureEstimator
@@ -55,6 +55,8 @@ def put_before(stream: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
             lambda **o: select(lambda K: MixtureEstimator([GaussianEstimator()] * K), [2, 3], ROWS, rng=1, starts=2, **o),
             ["[..........] candidate 2 | ", "[#####.....] candidate 3, best so far 2 (bic 5"],
         ),
+        (lambda **o: propose([{"a": x, "b": x * x} for x in ROWS.tolist()], **o), ["[..........] column a", "[#####.....] column b"]),
+        (lambda **o: fit([{"a": x} for x in ROWS.tolist()], components=2, rng=1, **o), ["[..........] column a", "EM step 1"]),
     ],
 )
 def test_long_work_says_what_it_does_and_leaves_nothing(work: Any, says: list[str], terminal: Terminal) -> None:
