@@ -7,7 +7,7 @@ where an output is there already; 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import errno
 import os
 import sys
 import warnings
@@ -21,12 +21,14 @@ import dmlcore
 from dmlcore.base.errors import DataError, FitWarning, FormatError, SlowWarning, shorten
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.core.powers import Mixing, has
-from dmlcore.data.files import STANDARD
+from dmlcore.data.files import STANDARD, known_suffix
 from dmlcore.data.layouts import Count, Fields, Layout, Maybe, Real
 from dmlcore.inference.impute import HOW
 from dmlcore.io.tables import write
+from dmlcore.reporting.kept import load_fit, save_fit
 
 FAULT, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+STRAY, MOST_STRAYS = 0.05, 20  # share of a column's cells, and different texts, that make one wonder among numbers
 FAULTS = (*OUTSIDE_DOMAIN, OSError, MemoryError)
 FILES = "Files of tables end in .csv, .tsv, .parquet or .jsonl; - is standard input or output, as CSV."
 EXAMPLES = """examples:
@@ -102,7 +104,7 @@ def _fit(options: argparse.Namespace) -> None:
     if options.output == STANDARD:
         print(dmlcore.to_json(found.model))
     else:
-        dmlcore.save(found.model, options.output)
+        save_fit(found, options.output)
     if options.report:
         dmlcore.report(found, table, options.report, title=_title(options.data))
     for name, reason in found.proposal.left_out if found.proposal is not None else ():
@@ -114,16 +116,15 @@ def _fit(options: argparse.Namespace) -> None:
 
 def _fitted(options: argparse.Namespace) -> tuple[Any, Any]:
     """The table, and a fit by a saved estimator, or of a model that is proposed."""
-    progress = _on_a_terminal() and importlib.util.find_spec("tqdm") is not None
-    common = {"rng": options.seed, "progress": progress}
     if options.estimator:
         estimator = dmlcore.load(options.estimator)
         if hasattr(estimator, "log_density"):
             raise FormatError(f"{options.estimator}: holds a model; need an estimator, as save(estimator, ..) writes it")
         table = _table(options.data, options.columns, estimator.layout)
-        return table, dmlcore.fit(table, estimator, **common)
+        return table, dmlcore.fit(table, estimator, rng=options.seed)
     table = dmlcore.read(options.data, options.columns)
-    return table, dmlcore.fit(table, components=options.components, **common)
+    _tell_stray_texts(table)
+    return table, dmlcore.fit(table, components=options.components, rng=options.seed)
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -131,7 +132,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _impute(options: argparse.Namespace) -> None:
-    _check_output(options.output, options.force)
+    _check_output(options.output, options.force, table=True)
     model = _model(options.model)
     table = _table(options.data, options.columns, model.layout, only=False)
     done = dmlcore.impute(model, table, options.how, rng=options.seed, columns=options.columns)
@@ -143,7 +144,7 @@ def _impute(options: argparse.Namespace) -> None:
 
 def _score(options: argparse.Namespace) -> None:
     if options.output:
-        _check_output(options.output, options.force)
+        _check_output(options.output, options.force, table=True)
     model = _model(options.model)
     table = _table(options.data, options.columns, model.layout)
     log = model.seq_log_density(table)
@@ -163,7 +164,7 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    _check_output(options.output, options.force)
+    _check_output(options.output, options.force, table=True)
     like = dmlcore.read(options.like) if options.like else None
     drawn = dmlcore.synthesise(_model(options.model), options.number, options.seed, like, columns=options.columns)
     write(drawn, options.output, force=True)
@@ -173,9 +174,10 @@ def _sample(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     _check_output(options.output, options.force)
     model = _model(options.model)
+    found = load_fit(options.model)
     table = _table(options.data, options.columns, model.layout, only=False)
     title = options.title or _title(options.data)
-    text = dmlcore.report(model, table, None if options.output == STANDARD else options.output, columns=options.columns, title=title)
+    text = dmlcore.report(found, table, None if options.output == STANDARD else options.output, columns=options.columns, title=title)
     if options.output == STANDARD:
         print(text)
     _say_written(options.output)
@@ -183,6 +185,10 @@ def _report(options: argparse.Namespace) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     real, synthetic = dmlcore.read(options.real), dmlcore.read(options.synthetic)
+    lacking = [name for name in real.column_names if name not in synthetic.column_names]
+    if lacking and len(lacking) == real.num_columns - synthetic.num_columns:  # such as identifiers, which no model draws
+        print(f"not compared, as {options.synthetic} lacks them: {', '.join(lacking)}")
+        real = real.drop_columns(lacking)
     print(dmlcore.compare(real, synthetic, not options.no_classifier, options.seed))
 
 
@@ -211,6 +217,21 @@ def _table(path: str, columns: list[str] | None, layout: Layout, only: bool = Tr
     return table
 
 
+def _tell_stray_texts(table: Any) -> None:
+    """Warns of columns that are text for the sake of a few cells: what is proposed for them are labels."""
+    for name in table.column_names:
+        column = table[name]
+        if not str(column.type).endswith("string"):
+            continue
+        strays = [text for text in column.unique().to_pylist() if text and not _is_number(text)]
+        texts = column.drop_null().to_pylist() if 0 < len(strays) <= MOST_STRAYS else []
+        odd = sum(text in strays for text in texts)
+        if 0 < odd <= STRAY * len(texts):
+            row = column.to_pylist().index(strays[0])
+            said = f"{name}: row {row} is {shorten(strays[0])}, and {len(texts) - odd} of {len(texts)} cells are numbers"
+            warnings.warn(f"{said}; the column is read as text", FitWarning, stacklevel=2)
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)
@@ -227,14 +248,20 @@ def _model(path: str) -> Any:
     return model
 
 
-def _check_output(path: str, force: bool) -> None:
-    """Before any work: an output that is there is kept, unless `--force` says otherwise. Raises `UsageError`."""
+def _check_output(path: str, force: bool, table: bool = False) -> None:
+    """Before any work: an output that is there is kept, unless `--force` says otherwise. Raises `UsageError`; `DataError` for a table whose
+    name does not say of which kind it is."""
     if path == STANDARD:
         return
     if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
         raise UsageError(f"{path}: there is no such folder" if not Path(path).is_dir() else f"{path}: this is a folder; need a file")
     if os.path.isfile(path) and not force:
         raise UsageError(f"{path} is there already; give another name, or --force to replace it")
+    place = Path(path).absolute()
+    if not os.access(place if place.exists() and not place.is_file() else place.parent, os.W_OK):  # a device, or where the file will be
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    if table:
+        known_suffix(path)
 
 
 def _title(path: str) -> str:
@@ -353,12 +380,12 @@ def _names(text: str) -> list[str]:
 
 
 def _components(text: str) -> int | str:
-    return text if text == "auto" else _count(text)
+    return text if text == "auto" else _count(text, " or auto")
 
 
-def _count(text: str) -> int:
+def _count(text: str, otherwise: str = "") -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"need a whole number >= 1, got {text!r}")
+        raise argparse.ArgumentTypeError(f"need a whole number >= 1{otherwise}, got {text!r}")
     return int(text)
 
 

@@ -56,6 +56,7 @@ from dmlcore.stats import (
     NullDistribution,
     OptionalDistribution,
     PartialGaussianDistribution,
+    PointMassDistribution,
     PoissonDistribution,
     PoissonEstimator,
     PoissonRegressionDistribution,
@@ -262,6 +263,8 @@ EXAMPLES = [
     example("integer categorical", IntegerCategoricalDistribution(-1, [0.2, 0.0, 0.5, 0.3]), range(-1, 3), [-2, 0, 3], ODD_COUNTS),
     example("spike and slab", SpikeAndSlabDistribution(5, 6, 0.4, 3), range(3, 9), [2, 9], ODD_COUNTS),
     example("spike alone", SpikeAndSlabDistribution(2, 4, 1.0), range(4), [0, 3], ODD_COUNTS),
+    example("point mass", PointMassDistribution(99.0), [99.0], [98.0, inf, -inf], ODD_REALS),
+    example("point mass of a label", PointMassDistribution("a"), ["a"], ["b", None, 1], [["a"]]),
     example(
         "multivariate gaussian",
         vectors,
@@ -358,6 +361,12 @@ EXAMPLES = [
         [-1.0],
     ),
     example("heterogeneous counts", HeterogeneousMixtureDistribution([BinomialDistribution(0.5, 3), FEW], [0.7, 0.3]), range(4), [-1, 4]),
+    example(
+        "spike beside reals",
+        HeterogeneousMixtureDistribution([PointMassDistribution(40.0), GammaDistribution(2.0, 9.0)], [0.3, 0.7]),
+        Either([40.0], ABOVE),
+        [0.0, -1.0],
+    ),
     example(
         "hierarchical",
         HierarchicalMixtureDistribution(topics, [0.4, 0.6], taus, FEW),

@@ -80,7 +80,10 @@ def test_from_a_table_to_a_model_to_answers(capsys: pytest.CaptureFixture[str]) 
 def test_without_an_estimator_a_model_is_proposed() -> None:
     assert run("fit t.csv -o fitted.json --components 2 --seed 1 --report fitted.html") == 0
     assert dmlcore.load("fitted.json").num_components == 2
-    assert "What was proposed" in Path("fitted.html").read_text("utf-8")
+    assert run("report fitted.json t.csv -o again.html") == 0  # the model file holds the record
+    for name in ("fitted.html", "again.html"):
+        assert "What was proposed" in Path(name).read_text("utf-8")
+        assert "EM step" in Path(name).read_text("utf-8")
 
 
 @pytest.mark.usefixtures("folder")
@@ -104,6 +107,10 @@ def test_draws_and_their_comparison(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines()[0] == '"age","city"'
     assert run("compare t.csv drawn.parquet --no-classifier") == 0
     assert "largest gaps in dependence" in capsys.readouterr().out
+    lines = Path("t.csv").read_text().splitlines()
+    Path("numbered.csv").write_text("\n".join(["id," + lines[0], *(f"{i},{line}" for i, line in enumerate(lines[1:]))]))
+    assert run("compare numbered.csv drawn.parquet --no-classifier") == 0
+    assert capsys.readouterr().out.startswith("not compared, as drawn.parquet lacks them: id\n")
 
 
 @pytest.mark.usefixtures("folder")
@@ -167,6 +174,8 @@ BAD = {  # name of a file: its content
         ("fit t.csv", 2, "--output"),
         ("fit t.csv -o new.json --components 0", 2, "whole number >= 1"),
         ("sample model.json -n many", 2, "'many'"),
+        ("sample model.json -n 5 -o rows.xls", 1, "'.xls'"),
+        ("fit t.csv -o new.json --components x", 2, "or auto"),
         ("dance", 2, "dance"),
         ("", 2, "command"),
     ],
@@ -186,6 +195,13 @@ def test_bad_input_is_said_in_one_line(line: str, code: int, says: str, capsys: 
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_stray_text_among_numbers_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("stray.csv").write_text("age,code\n" + "".join(f"{30 + i % 9},{'uv'[i % 2]}\n" for i in range(40)) + "old,u\n")
+    assert run("fit stray.csv -o new.json --components 1") == 0
+    assert capsys.readouterr().err == "dmlcore fit: age: row 40 is 'old', and 40 of 41 cells are numbers; the column is read as text\n"
+
+
+@pytest.mark.usefixtures("folder")
 def test_a_full_disk_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def full(file: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -194,7 +210,7 @@ def test_a_full_disk_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(os, "fsync", full)
     for line in ("impute model.json t.csv -o t.csv --force", "report model.json t.csv -o model.json --force"):
         assert run(line) == 1
-        assert "No space left" in capsys.readouterr().err
+        assert capsys.readouterr().err == f"dmlcore {line.partition(' ')[0]}: {line.split()[-2]}: No space left on device\n"
         assert {path: path.read_bytes() for path in Path().iterdir()} == kept
 
 

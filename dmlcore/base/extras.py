@@ -15,7 +15,6 @@ EXTRAS = {
     "polars": "frames",
     "pyarrow": "frames",
     "sklearn": "compare",
-    "tqdm": "progress",
 }
 NAMES = {"sklearn": "scikit-learn"}  # what a library is called where it is installed from
 

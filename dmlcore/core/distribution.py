@@ -176,7 +176,7 @@ class Distribution(Shown, Declared):
 def log_densities_inside(leaf: Distribution, column: Any) -> np.ndarray:
     """Log densities `(n,)`; -inf outside the support and for values of another kind, where the leaf's formula is not asked."""
     if type(column) is Versions:
-        part, out = column.kinds[leaf.kind], np.full((*leaf.batch, len(column)), -np.inf)
+        part, out = column.kinds[leaf.layout.version], np.full((*leaf.batch, len(column)), -np.inf)
         out[..., part.present] = log_densities_inside(leaf, part.value)
         return out
     support = leaf.support

@@ -206,7 +206,7 @@ class Estimator(Shown, Declared):
     def covers(self, column: Any) -> bool:
         """Whether surely no observation of a column is outside the support, by what the node itself says; its children say the rest."""
         if type(column) is Versions and not self.children():
-            part = column.kinds.get(getattr(self.family, "kind", None))
+            part = column.kinds.get(self.layout.version)
             return part is None or (len(part.present) == len(column) and self.covers(part.value))
         if self.support is None:
             return bool(self.children()) or type(self).why_outside_support is Estimator.why_outside_support
@@ -265,7 +265,7 @@ class Estimator(Shown, Declared):
 def statistics_inside(leaf: Estimator, column: Any, weights: np.ndarray, law: Any) -> Any:
     """Weighted statistics of the values inside the support."""
     if type(column) is Versions:
-        part = column.kinds[leaf.family.kind]
+        part = column.kinds[leaf.layout.version]
         return statistics_inside(leaf, part.value, weights[..., part.present], law)
     x, support = column.x, leaf.support
     if support is not None and not support.covers(column):

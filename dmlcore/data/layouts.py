@@ -64,6 +64,11 @@ class Layout(ABC):
         return self if self == other or isinstance(other, Anything) else None
 
     @property
+    def version(self) -> Any:
+        """Under which key its column stands among `Versions`."""
+        return type(self)
+
+    @property
     def takes_missing(self) -> bool:
         """Whether an observation may be missing as a whole: a mark in its place is no error."""
         return False
@@ -108,9 +113,9 @@ class Value(Layout):
             return super().joined(other)
         return AnyKind(self.label, self.kinds() | other.kinds())
 
-    def kinds(self) -> frozenset[type[Layout]]:
+    def kinds(self) -> frozenset[Any]:
         """The kinds of values that are among those it reads."""
-        return frozenset({type(self)})
+        return frozenset({self.version})
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,17 @@ class Real(Value):
             index = int(np.argmax(~np.isfinite(x)))
             raise self.bad(index, values[index], "a finite real number")
         return Values(x)
+
+
+@dataclass(frozen=True)
+class RealAtom(Real):
+    """A number, for a law that gives a probability to one, `at`. Beside others, it reads that one, which laws of reals then do not read."""
+
+    at: float = 0.0
+
+    @property
+    def version(self) -> Any:
+        return self
 
 
 @dataclass(frozen=True)
@@ -275,15 +291,20 @@ class Labels(Value):
 class AnyKind(Value):
     """A number or a label that laws of several kinds read: a column for each of them, of the rows that it can read."""
 
-    read_by: frozenset[type[Layout]] = frozenset()
+    read_by: frozenset[Any] = frozenset()  # kinds, and atoms
     none: bool = field(default=True, compare=False)  # as of `Labels`
 
     def without_none(self) -> Layout:
         return replace(self, none=False)
 
-    def kinds(self) -> frozenset[type[Layout]]:
+    def kinds(self) -> frozenset[Any]:
         """The kinds of values that are among those it reads."""
         return self.read_by
+
+    @property
+    def atoms(self) -> list[RealAtom]:
+        """The numbers that have a probability each."""
+        return [kind for kind in self.read_by if isinstance(kind, RealAtom)]
 
     def encode(self, values: Any) -> Column:
         if Labels in self.read_by:
@@ -303,12 +324,21 @@ class AnyKind(Value):
         """The columns of values that every kind reads in its own way; those in `known` are of all rows."""
         n = len(values)
         out = {kind: Option(n, np.arange(n), column) for kind, column in known.items()}
+        atoms = self.atoms
         for kind, reads in ((Real, is_real), (Count, is_whole)):
-            if kind in self.read_by and kind not in out:
+            if kind not in out and (kind in self.read_by or (atoms and kind is Real)):
                 rows = np.fromiter((i for i, v in enumerate(values) if reads(v)), dtype=np.intp)
                 x = np.array([values[i] for i in rows.tolist()], dtype=np.int64 if kind is Count else np.float64)
                 out[kind] = Option(n, rows, Values(x))
-        return Versions(n, out)
+        return Versions(n, out | _with_atoms(out[Real], atoms) if atoms else out)
+
+
+def _with_atoms(reals: Option, atoms: list[RealAtom]) -> dict[Any, Option]:
+    """Reals as each of the atoms reads them, and as laws of reals do: those that are none of the atoms."""
+    x = reals.value.x  # type: ignore[attr-defined]
+    read = {atom: x == atom.at for atom in atoms}
+    read_as: dict[Any, np.ndarray] = {**read, Real: ~np.any(list(read.values()), axis=0)}
+    return {kind: Option(reals.n, reals.present[there], Values(x[there])) for kind, there in read_as.items()}
 
 
 @dataclass(frozen=True)

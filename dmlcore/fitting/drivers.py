@@ -18,6 +18,7 @@ from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import listed
 from dmlcore.engines.choice import in_parts
 from dmlcore.fitting.fit import fit
+from dmlcore.fitting.observe import watched
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit
 from dmlcore.fitting.starts import adjusted, random_start
@@ -210,21 +211,24 @@ def best_of(
     best: tuple[bool, float, Fit] | None = None
     failures: list[Exception] = []
     try:
-        for trial, ended in enumerate(map_in_order(one, spawn(generator(rng), trials), side_by_side), start=1):
-            if isinstance(ended, Exception):
-                failures.append(ended)
-                _say(print_iter, out, f"Trial {trial}: failed, {ended}")
-                continue
-            _tell_end(print_iter, out, ended)
-            value = ended.log_likelihood
-            if validation is not None:
-                _, value = seq_log_density_sum(validation, ended.model, None, threads)
-            _say(print_iter, out, f"Trial {trial}: {'validation ' if validation is not None else ''}log likelihood {value:.6f}")
-            found = (ended.status not in UNSOUND, value, ended)
-            if best is None or found[:2] > best[:2]:
-                best = found
-            if ended.status == "interrupted":
-                break
+        with watched(options.get("progress", True) and not print_iter) as watch:
+            watch.say(f"the first of {trials} starts", 0, trials)
+            for trial, ended in enumerate(map_in_order(one, spawn(generator(rng), trials), side_by_side), start=1):
+                if isinstance(ended, Exception):
+                    failures.append(ended)
+                    _say(print_iter, out, f"Trial {trial}: failed, {ended}")
+                    continue
+                _tell_end(print_iter, out, ended)
+                value = ended.log_likelihood
+                if validation is not None:
+                    _, value = seq_log_density_sum(validation, ended.model, None, threads)
+                _say(print_iter, out, f"Trial {trial}: {'validation ' if validation is not None else ''}log likelihood {value:.6f}")
+                found = (ended.status not in UNSOUND, value, ended)
+                if best is None or found[:2] > best[:2]:
+                    best = found
+                if ended.status == "interrupted":
+                    break
+                watch.say(f"{trial} of {trials} starts, best so far {best[1]:.6g}", trial, trials)
     except KeyboardInterrupt:
         if best is None:
             raise

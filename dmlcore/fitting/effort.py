@@ -1,10 +1,12 @@
-"""What a search may spend: EM steps and time. One per search; everything that takes steps asks it and tells it."""
+"""What a search may spend: EM steps and time, and whom it tells how it goes. One per search; everything that takes steps asks it."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 from typing import Any
+
+from dmlcore.fitting.observe import Watch
 
 FIRST = 40  # EM steps of a short run
 THEN = 40  # steps that the better part of them takes beyond
@@ -22,10 +24,13 @@ class Starts:
 
 
 class Effort:
-    """EM steps taken so far, how many one ascent may take at each stage, and the time (`time.perf_counter`) after which nothing begins."""
+    """EM steps taken so far, how many one ascent may take at each stage, and the time (`time.perf_counter`) after which nothing begins.
 
-    def __init__(self, deadline: float, max_its: int):
-        self.deadline, self.steps, self.budget = deadline, 0, IN_ALL * max_its
+    watch: is told what is happening.
+    """
+
+    def __init__(self, deadline: float, max_its: int, watch: Watch):
+        self.deadline, self.steps, self.budget, self.watch = deadline, 0, IN_ALL * max_its, watch
         self.first = min(FIRST, max_its)
         self.then = min(THEN, max_its - self.first)
         self.most = min(MAX_STEPS, max_its)

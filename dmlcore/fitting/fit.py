@@ -19,7 +19,7 @@ from dmlcore.fitting.assignment import check_rule
 from dmlcore.fitting.checkpoint import Checkpoint
 from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.events import Event
-from dmlcore.fitting.observe import Callback, observers, progress_bars
+from dmlcore.fitting.observe import Callback, observers, watched
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.fitting.record import Fit, Start
 from dmlcore.fitting.removal import Removal
@@ -49,7 +49,7 @@ def fit(
     vdata: Any = None,
     patience: int | None = None,
     time_limit: float | None = None,
-    progress: bool = False,
+    progress: bool = True,
     assign: str = "soft",
     min_share: float | None = None,
     checkpoint: Any = None,
@@ -83,7 +83,8 @@ def fit(
 
     accelerate: steps longer than EM's where they rise higher (`dmlcore.fitting.acceleration`); by default unless `delta` is given, or
     assign is not "soft". threads: how many; results do not depend on it. callback: called after each step with (steps, log likelihood,
-    model). progress: show a bar (needs tqdm).
+    model). progress: whether a fit that takes longer than a second says in a line what it does, on a terminal or in a notebook; nothing is
+    shown elsewhere.
 
     Data that are read in parts (`dmlcore.stream`, a pattern of file names, a folder): the same EM, a sum over parts; the search for a start
     looks at a sample. checkpoint: a file that is written after each step, from which the same call goes on to the same bits after it was
@@ -101,8 +102,6 @@ def fit(
     check_rule(assign, accelerate, delta, change)
     began = time.perf_counter()
     deadline = np.inf if time_limit is None else began + time_limit
-    if progress:
-        progress_bars()  # a missing library is better known before the work
     problem = data if isinstance(data, Problem) else Problem.of(data, estimator, weights, threads, engine)
     estimator = problem.rows.named(estimator)  # so that the record's estimator reads other frames as its model does
     held_out = None if vdata is None else encode(vdata, problem.estimator.layout)
@@ -126,7 +125,8 @@ def fit(
     elif starts == 1 or not problem.resolved.choosing or init_estimator is not None or (delta is not None and starts is None):
         model = first_model(problem, init_estimator, rng, init_p)
     else:
-        found = search(problem, rng, init_p, starts, deadline, max_its)
+        with watched(progress, began) as shown:
+            found = search(problem, rng, init_p, starts, deadline, max_its, shown)
         model, tried, searched, ended, reached = found.model, found.starts, found.steps, found.ended, found.reached
         events += found.events
         cut_short = found.interrupted
@@ -145,7 +145,7 @@ def fit(
     rules += [] if watch is None else [watch]
     accelerate = delta is None and assign == "soft" if accelerate is None else accelerate
     limits = Limits(0 if cut_short else max_its, deadline)
-    with observers(callback, progress, max_its) as tell:
+    with observers(callback, progress, began) as tell:
         path = run_to_end(first or begun(problem, model), accelerate, rules, removal, limits, tell, resumable, problem)
     last, problem = path.last, path.last.problem
     best, history, objective = last.model, path.history, path.objective

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count as count_from
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from dmlcore.fitting.ascent import State, followed, interrupted, scored
 from dmlcore.fitting.effort import FIRST, THEN, Effort, Starts
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.moves import proposals, splits
+from dmlcore.fitting.observe import NOBODY, Watch
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Start
 from dmlcore.fitting.seeding import Descriptions
@@ -67,12 +69,18 @@ class Search:
 
 
 def search(
-    problem: Problem, rng: np.random.Generator, p: float, starts: int | Starts | None, deadline: float, max_its: int = 1000
+    problem: Problem,
+    rng: np.random.Generator,
+    p: float,
+    starts: int | Starts | None,
+    deadline: float,
+    max_its: int = 1000,
+    watch: Watch = NOBODY,
 ) -> Search:
-    """The best model found from these starts. Raises as they do if all fail."""
+    """The best model found from these starts. Raises as they do if all fail. watch: is told what is happening."""
     starts = starts if isinstance(starts, Starts) else Starts(starts)
     sample_rng, describe_rng, move_rng, start_rng = spawn(rng, 4)
-    effort = Effort(deadline, max_its)
+    effort = Effort(deadline, max_its, watch)
     small = problem.sample(ROWS, sample_rng)
     if small is not problem:
         small = problem.sample(ROWS, sample_rng, _unlikely_rows(problem, small, sample_rng, effort))
@@ -119,7 +127,9 @@ def _rounds(
     """Rounds of starts, each run a little and its better part a little longer, until enough is seen; added to `runs` as they begin."""
     affordable = min(max(STARTS, _affordable(problem)), MOST_STARTS)
     known = _from_known(problem, starts.known, descriptions, rng)
-    while True:
+    for number in count_from(1):
+        best = max((run.objective for run in runs), default=-np.inf)
+        effort.watch.say(f"search round {number}: {len(runs)} starts tried" + (f", best {best:.6g}" if runs else ""))
         count = starts.random or min(max(STARTS, len(runs)), affordable - len(runs))
         kinds: list[Any] = [KINDS[i % len(KINDS)] for i in range(count)]
         kinds = [min(1.0, kind * p / 0.1) if isinstance(kind, float) else kind for kind in kinds]
@@ -159,9 +169,9 @@ def _race(
     """Starts of these kinds, run a little, and the better third of them longer."""
     runs = new_runs(problem, rng, kinds, descriptions, effort.deadline)
     added_to += runs
-    effort.steps += carried_on(problem, runs, effort.first, effort.deadline)
+    effort.steps += carried_on(problem, runs, effort.first, effort.deadline, effort.watch)
     alive = sorted((run for run in runs if run.error is None), key=lambda run: -run.objective)
-    effort.steps += carried_on(problem, alive[: max(FINALISTS, (len(alive) + 2) // 3)], effort.then, effort.deadline)
+    effort.steps += carried_on(problem, alive[: max(FINALISTS, (len(alive) + 2) // 3)], effort.then, effort.deadline, effort.watch)
 
 
 def _settled(problem: Problem, runs: list[Run]) -> bool:
@@ -195,6 +205,7 @@ def _finished(
             last = run.objective / problem.unit if run.followed else last
             continue
         last, run.followed = run.objective / problem.unit, True
+        effort.watch.say(f"going on from the best starts: {effort.steps} steps taken, at {run.objective:.6g}")
         try:
             end = followed(scored(problem, run.ahead), Remaining(problem.unit), effort.most, effort.deadline)
             supported = end.rank[:2] == (True, True)
@@ -213,9 +224,10 @@ def _moved(
     count = min(max(LEAST_MOVES, _affordable(problem) // 2), MOST_MOVES)
     points = _points(problem, descriptions)
     fruitless = gains = 0
-    for _ in range(GENERATIONS if points else 0):
+    for generation in range(1, 1 + (GENERATIONS if points else 0)):
         if effort.spent or fruitless == FRUITLESS:
             break
+        effort.watch.say(f"moving components, round {generation}: {effort.steps} steps taken, best {ended[0].objective:.6g}")
         shares = [
             move
             for state, part in zip(ended, (2, 1, 1), strict=False)
@@ -242,7 +254,7 @@ def _near(runs: list[Run], end: State) -> int:
 def _unlikely_rows(problem: Problem, small: Problem, rng: np.random.Generator, effort: Effort) -> np.ndarray:
     """The rows that a first model, of a sample, explains worst: there may be a component that the sample missed."""
     (first,) = new_runs(small, rng, ["far"], Descriptions(small.estimator, small.encoded.column, rng))
-    carried_on(small, [first], effort.first, effort.deadline)
+    carried_on(small, [first], effort.first, effort.deadline, effort.watch)
     if first.error is not None or first.ahead is None:
         return np.zeros(0, dtype=np.intp)
     try:

@@ -13,6 +13,7 @@ from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import spawn
 from dmlcore.core.stacks import stack_of, taken
 from dmlcore.fitting.ascent import at_limit
+from dmlcore.fitting.observe import NOBODY, Watch
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.seeding import Descriptions
 from dmlcore.fitting.starts import stack_of_starts
@@ -56,8 +57,9 @@ def new_runs(
     return runs
 
 
-def carried_on(problem: Problem, runs: Sequence[Run], steps: int, deadline: float = np.inf) -> int:
-    """Takes each start so many EM steps further, unless it is late; one that fails keeps its error. How many steps were taken."""
+def carried_on(problem: Problem, runs: Sequence[Run], steps: int, deadline: float = np.inf, watch: Watch = NOBODY) -> int:
+    """Takes each start so many EM steps further, unless it is late; one that fails keeps its error. How many steps were taken. watch:
+    is told that time goes by."""
     one = problem.stacked().estimator
     taken_before = sum(run.steps for run in runs)
 
@@ -75,6 +77,7 @@ def carried_on(problem: Problem, runs: Sequence[Run], steps: int, deadline: floa
             value = value + together.log_prior(stack)
             gain, objective = value - objective, value
             ahead = together.maximise(statistics, stack)
+            watch.tick()
         narrow = rests_on_few(together, stack, statistics, narrow=True)
         for r, run in enumerate(part):
             run.stack, run.ahead, run.steps = taken(stack, r), taken(ahead, r), run.steps + done

@@ -7,6 +7,8 @@ bit; ints, floats, bools and None are JSON's own. What JSON has no word for is a
     {"timedelta": [days, seconds, microseconds]}
     {"tuple": [..]}  {"frozenset": [..]}  {"set": [..]}  {"map": [[label, value], ..]}  {"array": [..], "dtype": "int64"}
 
+Beside the model may stand more, such as how it was fitted: `{"dmlcore": 1, "model": .., "fit": ..}`. Who reads models leaves it alone.
+
 Where the family declares an array, nested nodes, keys or a table over labels, the plain list stands without its key.
 A node that stands at several places of the tree (tied nodes are one object) is written at the first, with `"shared": 1`, and is
 `{"shared": 1}` at the others; it is one object again when loaded.
@@ -15,6 +17,7 @@ A node that stands at several places of the tree (tied nodes are one object) is 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from dmlcore.base.errors import FormatError, shorten
@@ -26,17 +29,18 @@ from dmlcore.io.writing import Writer
 SCHEMA = 1
 
 
-def to_json(node: Any) -> str:
+def to_json(node: Any, beside: Mapping[str, Any] | None = None) -> str:
     """A distribution or an estimator as JSON text, which `from_json` turns into an equal one, to the bit and tied as before.
 
     Raises `FormatError` for a label or a setting that JSON cannot hold exactly, for a family that could not be found again, and for
-    a tree nested deeper than `dmlcore.io.text.MAX_DEPTH` allows.
+    a tree nested deeper than `dmlcore.io.text.MAX_DEPTH` allows. beside: values that stand in the text beside the model, by name.
     """
     if not isinstance(node, Declared):
         hint = "; its model can be saved" if isinstance(getattr(node, "model", None), Declared) else ""
         raise FormatError(f"to_json saves distributions and estimators, got {shorten(node)}{hint}")
     try:
-        return laid_out({"dmlcore": SCHEMA, "model": Writer().node(node, "model")})
+        more = {name: Writer().value(value, name) for name, value in (beside or {}).items()}
+        return laid_out({"dmlcore": SCHEMA, "model": Writer().node(node, "model"), **more})
     except RecursionError:
         raise FormatError(f"model: nested deeper than {MAX_DEPTH} levels, or holds itself") from None
 
@@ -66,8 +70,8 @@ def load_models(x: str | bytes) -> Any:
     raise FormatError(f"load_models: {need} eval(text, vars(dmlcore.stats) | {{'np': numpy}}), and keep dump_models(model)")
 
 
-def parsed(text: str | bytes, who: str) -> Any:
-    """`from_json`, with `who` in front of its errors."""
+def parsed(text: str | bytes, who: str, beside: str = "") -> Any:
+    """`from_json`, with `who` in front of its errors; or the value of this name that stands beside the model, None without."""
     try:
         saved = parse(text)
         if not isinstance(saved, dict) or "dmlcore" not in saved or "model" not in saved:
@@ -75,6 +79,8 @@ def parsed(text: str | bytes, who: str) -> Any:
         schema = saved["dmlcore"]
         if type(schema) is not int or schema != SCHEMA:
             raise FormatError(f"schema {shorten(schema)} is unknown; this version reads {SCHEMA}. A newer one may be needed")
+        if beside:
+            return Reader().value(saved.get(beside), beside)
         node = Reader().value(saved["model"], "model")
         if not isinstance(node, Declared):
             raise FormatError(f"model must be a distribution or an estimator, got {shorten(node)}")

@@ -13,6 +13,7 @@ from dmlcore.core.powers import Mixing, has
 from dmlcore.data.frames import Columns, is_frame
 from dmlcore.data.values import listed
 
+LONGEST_NAME = 40  # letters
 MAX_LEGEND = 8  # components that a legend names one by one
 GREY = "0.82"
 
@@ -83,7 +84,8 @@ def component_names(components: Any, w: Any = None) -> list[str]:
 
 
 def as_written(text: str) -> str:
-    """Text whose dollar signs are no mathematics."""
+    """Text that leaves room for a picture, and whose dollar signs are no mathematics."""
+    text = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
     return text.replace("$", r"\$")
 
 

@@ -88,7 +88,7 @@ def dependence(report: Any, *, ax: Any = None) -> Any:
     farthest = sorted(report.pairs, key=lambda pair: -pair.gap)[:NAMED]
     ax.plot(real, synthetic, "o", color="C0", alpha=0.6, markersize=6, markeredgewidth=0)
     for i, pair in enumerate(farthest):
-        name = as_written(" and ".join(map(str, pair.names)))
+        name = " and ".join(as_written(str(name)) for name in pair.names)
         ax.plot(pair.real, pair.synthetic, "o", color=f"C{i + 1}", markersize=7, label=name)
     legend(ax, "farthest off")
     ax.set(xlim=(low, 1.05), ylim=(low, 1.05), xlabel="dependence in the real data", ylabel="in the synthetic data", aspect="equal")

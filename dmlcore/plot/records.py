@@ -33,7 +33,7 @@ def history(fit: Any, *, remaining: bool = False, ax: Any = None) -> Any:
     if not remaining:
         ax.yaxis.set_major_formatter("{x:,.6g}")
     if len(lines) > 1:
-        legend(ax)
+        ax.legend(frameon=False, fontsize="small")  # within: above stands the title
     return ax
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.layouts import Real
-from dmlcore.proposal.kinds import Contents, commonest
+from dmlcore.proposal.kinds import Contents
 from dmlcore.stats import (
     BinomialEstimator,
     CategoricalEstimator,
@@ -22,10 +22,15 @@ from dmlcore.stats import (
     IntegerCategoricalEstimator,
     LogGaussianEstimator,
     NegativeBinomialEstimator,
+    PointMassEstimator,
     PoissonEstimator,
 )
 
-SPIKE = 0.02  # the share of cells from which on one value among real ones is a spike
+LEAST_AT_A_SPIKE = 5  # cells at it
+AT_AN_END = (0.01, 2.0)  # of a spike at the least or the largest value: its share of the cells, and how many times that of those near it
+INSIDE = (0.05, 5.0)  # of another
+NEIGHBOURS = 5  # values on either side that are near one
+MOST_SPIKES = 3
 WIDE = 30  # whole numbers with a range from here on may follow the law of a real
 WIDEST_TABLE = 100  # the widest range of a table of whole numbers
 PER_ENTRY = 5  # cells for each entry of a table, at least
@@ -38,26 +43,67 @@ PSEUDO_COUNT = 1.0  # spread over all entries of a table, so that none of them i
 class Alternative:
     """A family that is considered: what it is called, how it is estimated, and the number of its parameters.
 
-    At equal likelihoods the one with fewest parameters is chosen, and the first of those.
+    At equal likelihoods the one with fewest parameters is chosen, and the first of those. table: whether it has a probability for each
+    value, so that a mixture of such laws is one, as is a mixture of any others. density: whether it is a law of reals for whole numbers,
+    and stands for the probabilities of intervals of length one around them.
     """
 
     label: str
     estimator: Estimator
     parameters: int
+    table: bool = False
+    density: bool = False
 
 
 def families_for(cells: Contents) -> list[Alternative]:
     """Those for a column. All have densities with respect to one measure, so that their likelihoods compare.
 
     Counts have probabilities. A real law for whole numbers over a wide range stands for the probability of an interval of length one
-    around each, which its density is nearly. A value that many real cells share has a probability, and no law without it is considered.
+    around each. A value that many real cells share, and those near it do not, is a spike: it has a
+    probability under every law considered, and no density counts there. Where the cells beside spikes are whole numbers, these have
+    probabilities.
     """
     if cells.scale is not None:
         every = list(_for_reals(cells.values)) if cells.scale.origin is None else []
         return [one for one in every if isinstance(one.estimator.layout, Real)] or [Alternative("Gaussian", GaussianEstimator(), 2)]
+    values = cells.values
     if cells.kind == "label":
-        return [Alternative("categorical", _categorical(cells), len(set(cells.values)) - 1)]
-    return list(_for_whole_numbers(cells.values) if cells.kind == "whole" else _for_reals(cells.values))
+        return [Alternative("categorical", _categorical(cells), len(set(values)) - 1, table=True)]
+    spikes = spikes_of(values)
+    rest = values[~np.isin(values, spikes)] if spikes else values
+    if cells.kind == "whole":
+        without = list(_for_whole_numbers(values))
+        return without + [_beside(spikes, one) for one in _for_whole_numbers(rest) if spikes and _is_wide(values) and not one.table]
+    if spikes and (rest == np.floor(rest)).all() and np.abs(rest).max() < 2**53:
+        return [_beside(spikes, one) for one in _for_whole_numbers(rest.astype(np.int64))]
+    return [_beside(spikes, one) for one in _for_reals(rest)]
+
+
+def spikes_of(x: np.ndarray) -> list[float]:
+    """Values that many cells share while those near them in order are rarer, in order; no more than `MOST_SPIKES`.
+
+    The least and the largest come first (zero, a cap, a number that stands for missing): there a density may be without bound.
+    """
+    each, counts = np.unique(x, return_counts=True)
+    last = len(each) - 1
+    found = []
+    for i in np.flatnonzero(counts >= LEAST_AT_A_SPIKE).tolist() if last >= NEIGHBOURS else []:
+        share, times = AT_AN_END if i in (0, last) else INSIDE
+        near = np.delete(counts[max(i - NEIGHBOURS, 0) : i + NEIGHBOURS + 1], min(i, NEIGHBOURS))
+        if counts[i] >= max(share * len(x), times * np.median(near)):
+            found.append(i)
+    found.sort(key=lambda i: (i not in (0, last), -counts[i]))
+    return sorted(each[i].item() for i in found[:MOST_SPIKES])
+
+
+def _beside(spikes: list[float], law: Alternative) -> Alternative:
+    """A law, with a probability for each of the spikes beside it."""
+    if not spikes:
+        return law
+    masses = [PointMassEstimator(value) for value in spikes]
+    label = f"{', '.join(f'{value:g}' for value in spikes)} or {law.label}"
+    estimator = HeterogeneousMixtureEstimator([*masses, law.estimator], pseudo_count=PSEUDO_COUNT)
+    return Alternative(label, estimator, law.parameters + len(spikes), density=law.density)
 
 
 def _categorical(cells: Contents) -> Estimator:
@@ -69,9 +115,9 @@ def _categorical(cells: Contents) -> Estimator:
 def _for_whole_numbers(x: np.ndarray) -> Iterator[Alternative]:
     low, high = int(x.min()), int(x.max())
     size = high - low + 1
-    wide = size > WIDE
-    if wide and low > WIDE:  # measured rather than counted
-        yield from _for_reals(x)
+    measured = low > WIDE  # rather than counted
+    if measured:
+        yield from _for_wide(x)
     if low >= 1:
         yield Alternative("geometric", GeometricEstimator(), 1)
     if low >= 0:
@@ -83,11 +129,21 @@ def _for_whole_numbers(x: np.ndarray) -> Iterator[Alternative]:
     if size <= max(2, min(WIDEST_TABLE, len(x) / PER_ENTRY)):
         beyond = 0 if size == 2 else math.ceil(size / 10)  # values that nobody saw yet
         ends = max(low - beyond, min(low, 0)), high + beyond
-        yield Alternative("integer categorical", IntegerCategoricalEstimator(*ends, PSEUDO_COUNT), size - 1)
-    if wide and low <= WIDE:
+        yield Alternative("integer categorical", IntegerCategoricalEstimator(*ends, PSEUDO_COUNT), size - 1, table=True)
+    if not measured:
+        yield from _for_wide(x)
+
+
+def _is_wide(x: np.ndarray) -> bool:
+    return int(x.max()) - int(x.min()) >= WIDE
+
+
+def _for_wide(x: np.ndarray) -> Iterator[Alternative]:
+    """Laws of reals for whole numbers over a wide range."""
+    if _is_wide(x):
         for one in _for_reals(x):
-            if low != 0 or one.label != "exponential":  # its density at zero says nothing of an interval around it
-                yield one
+            if x.min() != 0 or one.label != "exponential":  # its density at zero says nothing of an interval around it
+                yield replace(one, density=True)
 
 
 def _trials(x: np.ndarray) -> int:
@@ -100,12 +156,6 @@ def _trials(x: np.ndarray) -> int:
 
 def _for_reals(x: np.ndarray) -> Iterator[Alternative]:
     low = x.min()
-    spike, share = commonest(x)
-    rest = x[x != spike]
-    if share >= SPIKE and share * len(x) >= 5 and spike == low == 0 and len(rest) > 1:
-        for label, estimator in (("log-Gaussian", LogGaussianEstimator()), ("gamma", GammaEstimator())):
-            yield Alternative(f"{spike:g} or {label}", HeterogeneousMixtureEstimator([IntegerCategoricalEstimator(0, 0), estimator]), 3)
-        return
     if low >= 0:
         yield Alternative("exponential", ExponentialEstimator(), 1)
     yield Alternative("Gaussian", GaussianEstimator(), 2)

@@ -9,6 +9,7 @@ from dmlcore.base.errors import ParameterError
 from dmlcore.base.random import Random
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.fit import fit as fit_by
+from dmlcore.fitting.observe import watched
 from dmlcore.fitting.record import Fit
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ def fit(
 
     estimator: what to fit. Without one, data are a table (a frame, a file, an array, a list of tuples or dictionaries): `dmlcore.propose`
     looks for a family for each column, and a mixture of records of these is fitted. A `Proposal` stands for the model that it proposes.
-    components, of a model that is proposed: how many, or "auto" (the default): as many as the criterion chooses (see `dmlcore.select`).
-    criterion: without one, BIC chooses; where AIC would take another number, it must predict rows held out clearly better.
+    components, of a model that is proposed: how many, or "auto" (the default): as many as predict rows held out best, or the
+    least number that cannot be told from it. criterion: one of those of `dmlcore.select`, which then chooses.
     The record carries the proposal, and in it the table of the choice (`Fit.proposal.selection`).
     """
     if estimator is not None and not hasattr(estimator, "looked_at"):
@@ -38,7 +39,8 @@ def fit(
         return fit_by(data, estimator, rng=rng, **options)
     from dmlcore.proposal.number import fit_proposed  # with the whole catalogue, which other fits do without
 
-    return fit_proposed(data, estimator, components, criterion, rng, **options)
+    with watched(options.get("progress", True)):  # one line for all that follows
+        return fit_proposed(data, estimator, components, criterion, rng, **options)
 
 
 def _with_options_of(lower: Any) -> None:

@@ -20,8 +20,10 @@ from dmlcore.stats import MixtureEstimator
 
 COMPONENTS = 3  # of the mixtures of one family
 JUDGING_STEPS = 30  # of EM: what is left to gain then does not matter
+JUDGING_GAIN = 1e-4  # nats per row: EM ends where a step gains less
 GAIN = 5e-4  # nats per row for which one component more is worth a look
-BEHIND = 0.5  # nats per row behind the best, from which on a family does not come back with one component more
+BEHIND = {1: 5.0, 2: 1.0}  # by components: nats per row behind the best, from which on a family does not come back with one more
+LEAST_SHARE = 1e-12  # a probability that a difference of two still shows
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,12 @@ class Judged:
     @property
     def parameters(self) -> int:
         """Of the mixture."""
-        return self.components * (self.family.parameters + 1) - 1
+        return mixed_parameters(self.family, self.components)
+
+
+def mixed_parameters(family: Alternative, components: int) -> int:
+    """The number of parameters of a mixture of so many laws of a family."""
+    return components * (family.parameters + 1) - 1
 
 
 def judge(values: Any, families: list[Alternative], rng: np.random.Generator) -> list[Judged]:
@@ -49,9 +56,12 @@ def judge(values: Any, families: list[Alternative], rng: np.random.Generator) ->
     data: dict[Any, list[Encoded]] = {}
     best: dict[int, Judged] = {}
     looked_at = list(range(len(families)))
+    most = min((one.parameters for one in families if one.table), default=np.inf)
     for k in range(1, COMPONENTS + 1):
         after = []
         for j in looked_at:
+            if k > 1 and (families[j].table or mixed_parameters(families[j], k) >= most):
+                continue  # the table is a mixture of such, with no more parameters
             layout = families[j].estimator.layout
             if layout not in data:
                 data[layout] = [encode(_taken(values, half), layout) for half in halves]
@@ -61,7 +71,7 @@ def judge(values: Any, families: list[Alternative], rng: np.random.Generator) ->
                 best[j] = found
                 after.append(j)
         top = max(one.held_out for one in best.values())
-        looked_at = [j for j in after if best[j].held_out > top - BEHIND] if not isinstance(values, list) else []
+        looked_at = [j for j in after if k in BEHIND and best[j].held_out > top - BEHIND[k]] if not isinstance(values, list) else []
     return [one for j, one in sorted(best.items()) if one.held_out > -np.inf]
 
 
@@ -72,8 +82,15 @@ def _cross_fitted(family: Alternative, k: int, data: list[Encoded], values: Any,
         model = _fitted(family, k, data[seen], _taken(values, halves[seen]))
         if model is None:
             return np.full(len(values), -np.inf)
-        logs[halves[other]] = log_densities(model, data[other], 1)
+        x, found = _taken(values, halves[other]), log_densities(model, data[other], 1)
+        logs[halves[other]] = _of_intervals(model, x, found) if family.density else found
     return logs
+
+
+def _of_intervals(model: Any, x: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """Log probabilities of the intervals of length one around whole numbers; log densities far out, where differences lose their digits."""
+    share = model.cdf(x + 0.5) - model.cdf(x - 0.5)
+    return np.where(share > LEAST_SHARE, np.log(np.maximum(share, LEAST_SHARE)), np.minimum(logs, np.log(LEAST_SHARE)))
 
 
 def _fitted(family: Alternative, k: int, data: Encoded, values: Any) -> Any:
@@ -82,9 +99,9 @@ def _fitted(family: Alternative, k: int, data: Encoded, values: Any) -> Any:
     estimator = family.estimator if k == 1 else MixtureEstimator([family.estimator] * k)
     if k > 1:
         cuts = np.unique(np.quantile(values, np.arange(1, k) / k))
-        options["start"] = np.searchsorted(cuts, values, side="right")
-    else:
-        options["starts"] = 1
+        options |= {"start": np.searchsorted(cuts, values, side="right"), "delta": JUDGING_GAIN * len(values)}
+    elif estimator.is_mixture:  # of spikes and a law
+        options |= {"init_p": 1.0, "delta": JUDGING_GAIN * len(values)}
     try:
         found = fit(data, estimator, **options)
     except OUTSIDE_DOMAIN:

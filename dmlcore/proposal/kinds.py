@@ -124,13 +124,6 @@ def _labels(values: list[Any]) -> list[Any]:
     return values
 
 
-def commonest(values: np.ndarray) -> tuple[float, float]:
-    """The value of most cells (the smallest of equal ones), and its share."""
-    each, counts = np.unique(values, return_counts=True)
-    most = int(np.argmax(counts))
-    return float(each[most]), counts[most] / len(values)
-
-
 def in_a_few_words(cells: Contents) -> str:
     """A column in a few words."""
     values = cells.values

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.scoring import log_densities
+from dmlcore.data.encoded import Encoded, encode, row_weights
+from dmlcore.data.partition import k_fold_split_index
 from dmlcore.data.values import listed
+from dmlcore.fitting.drivers import UNSOUND
 from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.fit import fit as fit_by
 from dmlcore.fitting.record import Fit
 from dmlcore.proposal.proposing import propose
 from dmlcore.proposal.result import Proposal
-from dmlcore.selection.cross_validation import held_out_logs
-from dmlcore.selection.sweep import FIRST_STARTS, Selection, select
+from dmlcore.selection.sweep import DECIDE_THE_START, Failure, Selection, select, table_row
 
-COMPONENTS_LOOKED_AT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32)  # as long as more are better
-PATIENCE = 3  # numbers of components in a row that may be worse than the best
-FOLDS = 3  # where AIC and BIC disagree
-CLEARLY = 2.0  # standard errors by which the number that AIC takes must then predict better
+COMPONENTS_LOOKED_AT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32)  # as long as more predict better
+PATIENCE = 3  # numbers of components in a row that may be no better
+FOLDS = 3
+ROWS_COMPARED = 4000  # for the number of components
+ROWS_FOR_ONE_FOLD = 1500  # from which on only one of the folds is held out
+START_ROWS = 1000  # rows over which the starts of a brief fit are spread
+BRIEF_STARTS = 2
+FINAL_STARTS = 4  # at random, beside where the brief fit ended
+BRIEF: dict[str, Any] = {"starts": 1, "accelerate": True, "max_its": 100}  # fits of which only the densities of rows held out are wanted
+BRIEF_GAIN = 3e-4  # nats per row: brief fits end where a step gains less
 
 
 def fit_proposed(
@@ -31,25 +43,129 @@ def fit_proposed(
     """The fit of a proposal, or, without one, of what is proposed for the data. Arguments as of `dmlcore.fit`."""
     rng, data = generator(rng), listed(data)
     looking, choosing = spawn(rng, 2)
-    proposal = given if isinstance(given, Proposal) else propose(data, rng=looking, progress=options.get("progress", False))
+    proposal = given if isinstance(given, Proposal) else propose(data, rng=looking, progress=options.get("progress", True))
     if components is None or components == "auto":
-        found = _chosen(proposal, data, criterion, rng=choosing, **options)
+        if criterion is None:
+            found = _predicting_best(proposal, data, choosing, options)
+        else:
+            found = select(proposal.mixture, COMPONENTS_LOOKED_AT, data, criterion, patience=PATIENCE, rng=choosing, **options)
         return replace(found.best, proposal=replace(proposal, selection=found))
     if isinstance(components, bool) or not isinstance(components, int) or components < 1:
         raise ParameterError(f"components must be a whole number >= 1 or 'auto', got {components!r}")
     return replace(fit_by(data, proposal.mixture(components), rng=choosing, **options), proposal=proposal)
 
 
-def _chosen(proposal: Proposal, data: Any, criterion: str | None, **options: Any) -> Selection:
-    """The number of components. BIC asks for too few where a component has many parameters, AIC for too many where rows are plenty."""
-    found = select(proposal.mixture, COMPONENTS_LOOKED_AT, data, criterion or "bic", patience=PATIENCE, **options)
-    other = min(range(len(found.rows)), key=lambda i: found.rows[i]["aic"])
-    if criterion is not None or other == found.best_index:
-        return found
-    pair = found.best_index, other
-    seed = int(generator(options.pop("rng")).integers(2**32))  # the folds of both are the same
-    refits = {"starts": Starts(FIRST_STARTS)} | options
-    (fewer, w), (more, _) = (held_out_logs(data, proposal.mixture(found.values[i]), folds=FOLDS, rng=seed, **refits) for i in pair)
-    with np.errstate(invalid="ignore"):  # of rows without density under both
-        gain = w * (more - fewer)
-    return replace(found, best_index=other) if gain.sum() > CLEARLY * np.sqrt((gain**2).sum()) else found
+@dataclass(frozen=True)
+class _Tried:
+    """A number of components: the fit to all rows looked at, and the log density of each row under a fit without it; NaN of other rows."""
+
+    components: int
+    fit: Fit
+    logs: np.ndarray
+
+
+def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, options: Mapping[str, Any]) -> Selection:
+    """The number of components that predicts rows held out best; of those that cannot be told from it, the least.
+
+    Numbers are compared by brief fits, to a part of the rows if there are many; the one chosen is then fitted as the options say.
+    """
+    drawing, ending, *streams = spawn(rng, 2 + len(COMPONENTS_LOOKED_AT))
+    encoded = encode(data, proposal.estimator.layout)
+    part = _Part.of(encoded, options.get("weights"), drawing, options.get("threads"))
+    tried: list[_Tried] = []
+    failures: list[Failure] = []
+    for k, stream in zip(COMPONENTS_LOOKED_AT, streams, strict=True):
+        try:
+            tried.append(part.tried(k, proposal.mixture(k), stream))
+        except OUTSIDE_DOMAIN as error:
+            if not tried:
+                raise
+            failures.append(Failure(k, str(error)))
+            continue
+        best = max(tried, key=lambda one: part.mean(one.logs))
+        chosen = next(i for i, one in enumerate(tried) if part.as_good(one.logs, best.logs))
+        if tried[-1].fit.status == "interrupted" or len(tried) - 1 - chosen >= PATIENCE:
+            break
+    fits, rows = [one.fit for one in tried], [part.row(one) for one in tried]
+    if fits[-1].status != "interrupted":
+        decided = any(options.get(name) is not None for name in DECIDE_THE_START)
+        own = options if decided else {**options, "starts": starts_from(fits[chosen])}
+        fits[chosen] = fit_by(encoded, proposal.mixture(tried[chosen].components), rng=ending, **own)
+        if len(part.data) == len(encoded):
+            rows[chosen] = part.row(replace(tried[chosen], fit=fits[chosen]))
+    return Selection("held_out", tuple(one.components for one in tried), tuple(fits), tuple(rows), chosen, tuple(failures))
+
+
+def starts_from(found: Fit) -> Starts:
+    """Where the fit of the number chosen begins: where the brief one ended, and at random."""
+    return Starts(FINAL_STARTS, found.model if found.estimator.is_mixture else None)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The rows by which numbers of components are compared: their weights `(n,)`, which fold each is in, and how many of these are held
+    out in turn."""
+
+    data: Encoded
+    weights: np.ndarray
+    fold: np.ndarray
+    folds: int
+    threads: int | None
+
+    @classmethod
+    def of(cls, encoded: Encoded, weights: Any, rng: np.random.Generator, threads: int | None) -> _Part:
+        """Of all rows that carry weight, or of some of them."""
+        given: Any = row_weights(weights, len(encoded))
+        w = np.ones(len(encoded)) if given is None else given
+        rows = np.flatnonzero(w)
+        rows = np.sort(rng.choice(rows, ROWS_COMPARED, replace=False)) if len(rows) > ROWS_COMPARED else rows
+        data = encoded if len(rows) == len(encoded) else Encoded(encoded.column.take(rows), encoded.layout)
+        folds = min(FOLDS, len(rows))
+        held_out = folds if len(rows) < ROWS_FOR_ONE_FOLD else 1
+        return cls(data, w[rows], k_fold_split_index(len(rows), folds, rng), held_out, threads)
+
+    @property
+    def starts(self) -> int:
+        """How many each brief fit has."""
+        return int(np.clip(START_ROWS // len(self.data), 1, BRIEF_STARTS))
+
+    def tried(self, k: int, estimator: Estimator, rng: np.random.Generator) -> _Tried:
+        """Fits of a number of components. Raises where one cannot be made."""
+        logs = np.full(len(self.data), np.nan)
+        whole, *streams = spawn(rng, 1 + self.folds)
+        for j, stream in enumerate(streams):
+            held = np.flatnonzero(self.fold == j)
+            model = self._brief(estimator, np.flatnonzero(self.fold != j), stream).model
+            logs[held] = log_densities(model, Encoded(self.data.column.take(held), self.data.layout), self.threads)
+        return _Tried(k, self._brief(estimator, np.arange(len(self.data)), whole), logs)
+
+    def _brief(self, estimator: Estimator, rows: np.ndarray, rng: np.random.Generator) -> Fit:
+        """The best of a few fits to some rows."""
+        data = Encoded(self.data.column.take(rows), self.data.layout)
+        again = partial(fit_by, data, estimator, weights=self.weights[rows], threads=self.threads, delta=BRIEF_GAIN * len(rows), **BRIEF)
+        starts = self.starts if estimator.is_mixture else 1
+        return max((again(rng=stream) for stream in spawn(rng, starts)), key=lambda one: (one.status not in UNSOUND, one.log_likelihood))
+
+    def mean(self, logs: np.ndarray) -> float:
+        """Per row held out."""
+        there = ~np.isnan(logs)
+        return float(np.average(logs[there], weights=self.weights[there]))
+
+    def error(self, logs: np.ndarray) -> float:
+        """The standard error of the mean."""
+        there = ~np.isnan(logs)
+        w = self.weights[there]
+        return float(np.sqrt((w**2) @ (logs[there] - self.mean(logs)) ** 2) / w.sum())
+
+    def as_good(self, logs: np.ndarray, best: np.ndarray) -> bool:
+        """Whether rows held out do not tell one from the best: the mean difference is no more than its standard error."""
+        with np.errstate(invalid="ignore"):  # of rows without density under both
+            behind = np.where(best == logs, 0.0, best - logs)
+        return self.mean(behind) <= self.error(behind)
+
+    def row(self, one: _Tried) -> dict[str, Any]:
+        """Its row of the table."""
+        found = one.fit
+        row = table_row(one.components, found, self.data, self.weights, "bic", {})
+        row |= {"held_out": self.mean(one.logs), "held_out_error": self.error(one.logs)}
+        return row | {"status": found.status, "reached": found.reached, "starts": len(found.starts)}

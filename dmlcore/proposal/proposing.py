@@ -11,7 +11,7 @@ from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import one_blas_thread
 from dmlcore.data.frames import Columns
 from dmlcore.data.values import listed
-from dmlcore.fitting.observe import progress_bars
+from dmlcore.fitting.observe import watched
 from dmlcore.proposal.candidates import families_for
 from dmlcore.proposal.judging import Judged, best_of_the_simplest, judge
 from dmlcore.proposal.kinds import Contents, NotModelled, cells_of, in_a_few_words
@@ -24,12 +24,12 @@ LEAST_CELLS = 2  # cells in each half of a column
 
 
 @one_blas_thread()
-def propose(table: Any, target: Any = None, *, rows: int = ROWS_LOOKED_AT, rng: Random = 0, progress: bool = False) -> Proposal:
+def propose(table: Any, target: Any = None, *, rows: int = ROWS_LOOKED_AT, rng: Random = 0, progress: bool = True) -> Proposal:
     """A model for a table: which family each column follows, judged by how well it predicts cells that it did not see.
 
     table: a data frame, an array of rows and columns, or a list of tuples or of dictionaries. target: a column that must be modelled; it
     is an error, with the reason, where it cannot be. rows: how many are looked at, drawn at random; what a column holds, and its range,
-    is looked up in all of them. progress: show a bar (needs tqdm).
+    is looked up in all of them. progress: as of `fit`.
 
     Each family is fitted to one half of the cells and scored on the other, and the other way round, alone and as a mixture of up to
     three of its kind. Columns that say nothing, or of which nothing can be learnt, are left out with the reason: constants, identifiers,
@@ -56,13 +56,14 @@ def propose(table: Any, target: Any = None, *, rows: int = ROWS_LOOKED_AT, rng: 
                 raise DataError(f"target: the column {name!r} cannot be modelled: {reason}") from None
             left_out.append(LeftOut(name, str(reason)))
     looked_at = [cells.among(sample) for cells in kept]
-    shown = progress_bars().tqdm(kept, unit="column", desc="Proposing") if progress else kept
     found = []
-    for cells, seen, stream in zip(shown, looked_at, streams, strict=False):
-        try:
-            found.append(_proposed(cells, seen, [other for other in looked_at if other is not seen], stream))
-        except NotModelled as reason:
-            left_out.append(LeftOut(cells.name, str(reason)))
+    with watched(progress) as watch:
+        for i, (cells, seen, stream) in enumerate(zip(kept, looked_at, streams, strict=False)):
+            watch.say(f"column {cells.name}", i, len(kept))
+            try:
+                found.append(_proposed(cells, seen, [other for other in looked_at if other is not seen], stream))
+            except NotModelled as reason:
+                left_out.append(LeftOut(cells.name, str(reason)))
     if not found:
         raise DataError("there is no column to model: " + "; ".join(f"{one.name!r} {one.reason}" for one in left_out))
     named = all(isinstance(name, str) for name in columns.names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from dmlcore.core.words import number, percent
 
 LONGEST_CELL = 60  # letters of one cell
+ON_PAPER = 9  # columns that fit on paper
 SHORT_CELL = 28  # letters that stay in one line
 
 
@@ -66,12 +68,16 @@ def items(parts: Iterable[Any]) -> Markup:
 
 
 def grid_of(heads: Sequence[Any], rows: Sequence[Sequence[Any]], caption: str = "") -> Markup:
-    """A table that can be sorted by each of its columns. Columns with numbers stand to the right."""
+    """A table that can be sorted by each of its columns. Columns with numbers stand to the right. On paper, where nobody can scroll, each
+    row of a wide one is set as text, and its cells say of which column they are."""
     right = [any(written_as_number(_bare(row[j])) for row in rows) for j in range(len(heads))]
     head = "".join(_cell("th", name, to_right, ' scope="col"') for name, to_right in zip(heads, right, strict=True))
-    body = "".join("<tr>" + "".join(_cell("td", v, r) for v, r in zip(row, right, strict=True)) + "</tr>" for row in rows)
+    wide = len(heads) > ON_PAPER
+    names = [f' data-head="{_plain(name)}"' if wide else "" for name in heads]
+    body = "".join("<tr>" + "".join(_cell("td", *each) for each in zip(row, right, names, strict=True)) + "</tr>" for row in rows)
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return Markup(f'<div class="scroll" tabindex="0"><table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+    kind = ' class="wide"' if wide else ""
+    return Markup(f'<div class="scroll" tabindex="0"><table{kind}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
 def _cell(tag: str, value: Any, right: bool, more: str = "") -> str:
@@ -86,6 +92,11 @@ def _cell(tag: str, value: Any, right: bool, more: str = "") -> str:
         more += f' data-value="{float(bare)!r}"'
     named = f' class="{" ".join(classes)}"' if classes else ""
     return f"<{tag}{named}{more}>{written_value(bare if text is None else text)}</{tag}>"
+
+
+def _plain(head: Any) -> str:
+    """The head of a column within a tag."""
+    return re.sub("<[^>]*>", " ", written_value(head)).replace('"', "&quot;")
 
 
 def _bare(value: Any) -> Any:

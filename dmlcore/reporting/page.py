@@ -50,7 +50,13 @@ footer { margin-top: 4rem; color: var(--quiet); font-size: 0.88rem; }
 @media (max-width: 40rem) { body { padding: 1.4rem 0.9rem 3rem; } h1 { font-size: 1.5rem; } th, td { padding: 0.3rem 0.55rem; } }
 @media print { :root { --ink: #000; --quiet: #444; --paper: #fff; --line: #bbb; --band: #fff; --bar: #ccc; --odd1: #f6f0e2; --odd2: #f0e0c0;
   --odd3: #e5c890; } body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } .scroll { overflow: visible; }
-  table { font-size: 7.5pt; } th, td { padding: 0.15rem 0.35rem; min-width: 0; } th { white-space: normal; }
+  table { font-size: 7.5pt; } th, td { padding: 0.15rem 0.35rem; min-width: 0; }
+  th, .short { white-space: normal; } .picture { max-width: 22rem; }
+  table.wide thead { display: none; } table.wide tr { display: block; padding: 0.25rem 0; border-bottom: 1px solid var(--line); }
+  table.wide td { display: inline; border: 0; padding: 0; } table.wide td:empty { display: none; }
+  table.wide td:not(:last-child)::after { content: "; "; }
+  table.wide td::before { content: attr(data-head) " "; color: var(--quiet); } table.wide .number { white-space: normal; }
+  footer { margin-top: 1rem; } .tree { overflow: visible; } .tree.wide { zoom: 0.6; }
   h2, h3, caption { break-after: avoid; }
   figure, tr { break-inside: avoid; } }
 """

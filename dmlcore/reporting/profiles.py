@@ -10,6 +10,7 @@ from dmlcore.core.powers import MayBeMissing, has
 from dmlcore.core.words import ENTRIES, in_words, missing_in_words, present, share_present
 from dmlcore.data.layouts import Fields, Vector
 from dmlcore.inference.condition import marginal
+from dmlcore.reporting.spikes import spiked
 from dmlcore.reporting.subject import Subject
 
 
@@ -19,6 +20,8 @@ def law_in_words(law: Any) -> str:
         return "no law of its own"
     inner, marks = present(law)
     layout = inner.layout
+    if (apart := spiked(inner)) is not None:
+        return apart.in_words() + missing_in_words(1 - share_present(law) if marks else 0.0)
     if isinstance(layout, Fields):
         places = [f"{layout.place(j)} " for j in range(len(layout.values))]
     elif isinstance(layout, Vector):

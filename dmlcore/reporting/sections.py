@@ -15,15 +15,17 @@ from dmlcore.base.errors import StructureError
 from dmlcore.base.labels import plain
 from dmlcore.core.flat import n_parameters
 from dmlcore.core.html import html
-from dmlcore.core.words import label_and_share, mean_and_deviation
+from dmlcore.core.words import label_and_share, mean_and_deviation, present
 from dmlcore.data.frames import is_frame, with_only
-from dmlcore.data.layouts import Anything, Count, Labels, Real
+from dmlcore.data.layouts import AnyKind, Anything, Count, Labels, Real
 from dmlcore.data.times import Times, read_times
 from dmlcore.data.values import is_hashable, is_time, plain_list
 from dmlcore.inference.compare import compare
 from dmlcore.inference.impute import impute
 from dmlcore.inference.synthesise import synthesise
+from dmlcore.plot.axes import as_written
 from dmlcore.reporting.markup import (
+    ON_PAPER,
     Entry,
     Markup,
     bold,
@@ -40,6 +42,7 @@ from dmlcore.reporting.markup import (
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.pictures import svg
 from dmlcore.reporting.profiles import entropy_of, law_in_words, told
+from dmlcore.reporting.spikes import Spiked, spiked
 from dmlcore.reporting.subject import Subject
 
 MAX_PICTURES = 24  # of columns
@@ -65,12 +68,18 @@ def columns_section(subject: Subject) -> Markup:
 
 def _column_row(subject: Subject, j: int) -> list[Any]:
     inner = subject.held(j)
-    kinds: dict[Any, str] = {Real: "real numbers", Count: "whole numbers", Labels: "labels", Anything: "not modelled"}
+    kinds: dict[Any, str] = {
+        Real: "real numbers",
+        Count: "whole numbers",
+        Labels: "labels",
+        AnyKind: "of several kinds",
+        Anything: "not modelled",
+    }
     kind = kinds.get(type(inner), type(inner).__name__.lower())
     values = subject.present(j, subject.sample)
     distinct: Any = len(set(values)) if all(map(is_hashable, values[:1])) else ""
     row: list[Any] = [Markup(bold(subject.names[j])), kind, share_entry(subject.missing[j].mean()), distinct]
-    if isinstance(inner, NUMBERS) and values:
+    if values and (isinstance(inner, NUMBERS) or (isinstance(inner, AnyKind) and all(map(written_as_number, values)))):
         return [*row, *(float(q) for q in np.quantile(np.asarray(values, dtype=np.float64), [0, 0.5, 1])), ""]
     if isinstance(inner, Times) and values:
         ordered = np.sort(read_times(values)[0])
@@ -136,7 +145,7 @@ def _most_telling(subject: Subject, tells: np.ndarray) -> list[int]:
 def densities_section(subject: Subject) -> Markup:
     """The law of each column over its data."""
     order = _most_telling(subject, told(subject) if subject.components else np.zeros(len(subject.names)))
-    drawn = [j for j in order if isinstance(subject.held(j), (*NUMBERS, Labels, Times))]
+    drawn = [j for j in order if isinstance(subject.held(j), (*NUMBERS, Labels, Times)) or _beside_spikes(subject, j) is not None]
     pictures = "".join(_density(subject, j) for j in drawn[:MAX_PICTURES])
     others = [subject.names[j] for j in order if j not in drawn]
     said = [
@@ -147,7 +156,17 @@ def densities_section(subject: Subject) -> Markup:
 
 
 def _density(subject: Subject, j: int) -> Markup:
-    return svg(lambda ax: plot.density(subject.totals[j], subject.present(j, subject.sample), label=subject.names[j], ax=ax), where="")
+    law, values, label = subject.totals[j], subject.present(j, subject.sample), as_written(subject.names[j])
+    if (apart := _beside_spikes(subject, j)) is not None:
+        law, values = apart.others(), [value for value in values if value not in apart.spikes]
+        label += f" (without {', '.join(f'{value:g}: {percent(share)}' for value, share in sorted(apart.spikes.items()))})"
+    return svg(lambda ax: plot.density(law, values, label=label, ax=ax), where="")
+
+
+def _beside_spikes(subject: Subject, j: int) -> Spiked | None:
+    """The law of a column taken apart, where some of its values have a probability of their own, and the others a law to draw."""
+    apart = spiked(present(subject.totals[j])[0])
+    return None if apart is None or apart.others() is None else apart
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
@@ -351,7 +370,8 @@ def _rows(subject: Subject, rows: np.ndarray) -> list[Any]:
 
 def tree_section(subject: Subject) -> Markup:
     """The whole model."""
-    return Markup(f'<div class="tree">{html(subject.model)}</div>')
+    kind = "tree wide" if len(subject.components) + 1 > ON_PAPER // 2 else "tree"
+    return Markup(f'<div class="{kind}">{html(subject.model)}</div>')
 
 
 def lead_of(subject: Subject) -> Markup:

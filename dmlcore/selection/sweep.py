@@ -20,6 +20,7 @@ from dmlcore.data.values import listed
 from dmlcore.fitting.drivers import UNSOUND
 from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.fit import fit
+from dmlcore.fitting.observe import watched
 from dmlcore.fitting.record import Fit
 from dmlcore.selection.criteria import CRITERIA, Candidate
 
@@ -142,21 +143,24 @@ def select(
     tried: list[_Tried] = []
     failures: list[tuple[Any, Exception]] = []
     best = 0
-    for value, stream in zip(candidates, spawn(generator(rng), len(candidates)), strict=True):
-        estimator = estimator_for(value)
-        try:
-            tried.append(sweep.first_try(value, estimator, stream, tried[-1] if tried else None))
-        except OUTSIDE_DOMAIN as error:
-            failures.append((value, error))
-            continue
-        best = sweep.best_of(tried)
-        if tried[-1].fit.status == "interrupted" or (patience is not None and len(tried) - 1 - best >= patience):
-            break
-    if not tried:
-        raise failures[0][1]
-    while tried[best].brief and all(one.fit.status != "interrupted" for one in tried):
-        tried[best] = sweep.searched_for(tried[best])
-        best = sweep.best_of(tried)
+    with watched(options.get("progress", True)) as watch:
+        for i, (value, stream) in enumerate(zip(candidates, spawn(generator(rng), len(candidates)), strict=True)):
+            watch.say(f"candidate {value}{_so_far(tried, best, criterion)}", i, len(candidates))
+            estimator = estimator_for(value)
+            try:
+                tried.append(sweep.first_try(value, estimator, stream, tried[-1] if tried else None))
+            except OUTSIDE_DOMAIN as error:
+                failures.append((value, error))
+                continue
+            best = sweep.best_of(tried)
+            if tried[-1].fit.status == "interrupted" or (patience is not None and len(tried) - 1 - best >= patience):
+                break
+        if not tried:
+            raise failures[0][1]
+        while tried[best].brief and all(one.fit.status != "interrupted" for one in tried):
+            watch.say(f"candidate {tried[best].value} at length{_so_far(tried, best, criterion)}")
+            tried[best] = sweep.searched_for(tried[best])
+            best = sweep.best_of(tried)
     left_out = tuple(Failure(value, _reason(error)) for value, error in failures)
     values_, fits, rows = zip(*((one.value, one.fit, one.row) for one in tried), strict=True)
     return Selection(criterion, values_, fits, rows, best, left_out)
@@ -210,7 +214,7 @@ class _Sweep:
         encoded = self.encoded(estimator)
         found = fit(encoded, estimator, rng=fit_rng, weights=self.weights, threads=self.threads, **options)
         refit = dict(folds=self.folds, rng=fold_rng, threads=self.threads, **options)
-        row = _row(value, found, encoded, self.weights, self.criterion, refit)
+        row = table_row(value, found, encoded, self.weights, self.criterion, refit)
         row |= {"status": found.status, "reached": found.reached, "starts": len(found.starts)}
         return _Tried(value, estimator, found, row, rng, starts is not None and starts.random is not None and len(found.starts) > 0)
 
@@ -233,7 +237,8 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, DmlcoreError) else f"{type(error).__name__}: {error}"
 
 
-def _row(value: Any, found: Fit, encoded: Any, weights: Any, chooses: str, refit: dict[str, Any]) -> dict[str, Any]:
+def table_row(value: Any, found: Fit, encoded: Any, weights: Any, chooses: str, refit: dict[str, Any]) -> dict[str, Any]:
+    """What a fit has by every criterion. chooses: of those that fit again, the one that is wanted; refit: how."""
     w = row_weights(weights, len(encoded))
     candidate = Candidate(found.log_likelihood, found.model, found.rows, found.estimator, encoded, w, refit)
     out = {"value": value, "log_likelihood": found.log_likelihood, "parameters": candidate.p}
@@ -241,6 +246,10 @@ def _row(value: Any, found: Fit, encoded: Any, weights: Any, chooses: str, refit
         if criterion.name == chooses or not criterion.refits:
             out |= criterion.row(candidate)
     return out
+
+
+def _so_far(tried: list[_Tried], best: int, criterion: str) -> str:
+    return f", best so far {tried[best].value} ({criterion} {tried[best].row[criterion]:.6g})" if tried else ""
 
 
 def _rank(one: _Tried, criterion: str) -> tuple[bool, float]:

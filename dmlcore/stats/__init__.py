@@ -49,6 +49,7 @@ from dmlcore.stats.univariate.geometric import GeometricDistribution, GeometricE
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution, IntegerCategoricalEstimator
 from dmlcore.stats.univariate.log_gaussian import LogGaussianDistribution, LogGaussianEstimator
 from dmlcore.stats.univariate.negative_binomial import NegativeBinomialDistribution, NegativeBinomialEstimator
+from dmlcore.stats.univariate.point_mass import PointMassDistribution, PointMassEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
 
@@ -131,6 +132,8 @@ __all__ = [
     "OptionalEstimator",
     "PartialGaussianDistribution",
     "PartialGaussianEstimator",
+    "PointMassDistribution",
+    "PointMassEstimator",
     "PoissonDistribution",
     "PoissonEstimator",
     "PoissonRegressionDistribution",

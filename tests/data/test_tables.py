@@ -488,9 +488,6 @@ def test_a_missing_library_is_named_before_any_work(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(LibraryError, match=r"plots need matplotlib: pip install 'dmlcore\[plot\]', or pip install matplotlib"):
         library("matplotlib.pyplot", "plots need")
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    with pytest.raises(LibraryError, match=r"progress=True needs tqdm: pip install 'dmlcore\[progress\]'"):
-        fit([], GaussianEstimator(), progress=True)  # said even before that there are no rows
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
     with pytest.raises(LibraryError, match=r"the classifier of compare needs scikit-learn: pip install 'dmlcore\[compare\]'"):
         compare([], [])

@@ -333,12 +333,6 @@ def test_thin_components_are_named() -> None:
     assert any("components[1]: the gaussian holds about 2 rows, and 0% of what it adds" in event for event in record.events)
 
 
-def test_progress_needs_tqdm_and_shows_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("tqdm")
-    fit(TRUTH.sample(200, rng=1), TWO, rng=1, progress=True)
-    assert "log likelihood" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("options", [{"starts": 0}, {"time_limit": 0}, {"patience": 0}, {"patience": 3}, {"starts": 1.5}, {"change": "a"}])
 def test_bad_options_are_named(options: dict[str, Any]) -> None:
     with pytest.raises(ParameterError, match=next(iter(options))):

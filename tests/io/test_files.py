@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime
 import io
+import os
+import signal
+import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -231,3 +234,43 @@ def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(LibraryError, match=r"reading .csv files needs pyarrow: pip install 'dmlcore\[frames\]'"):
         dmlcore.read("x.csv")
+
+
+KILLED = """
+import resource, signal, sys
+import dmlcore
+from dmlcore.io.tables import write
+from dmlcore.stats import GaussianDistribution, MixtureDistribution
+
+path = sys.argv[1]
+law = MixtureDistribution([GaussianDistribution(i / 7, 1.0) for i in range(1500)], [1 / 1500] * 1500)
+rows = [{"a": i / 7} for i in range(9000)]
+def work():
+    if path.endswith(".json"):
+        dmlcore.save(law, path)
+    elif path.endswith(".html"):
+        dmlcore.report(law.components[0], [1.0, 2.0, 4.0], path)
+    else:
+        write(rows, path, force=True)
+resource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384))  # a file cannot grow beyond: at first an error, as of a full disk
+try:
+    work()
+except OSError as error:
+    print(error)
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # and now the end of the process, in the middle of the write
+work()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of files")
+@pytest.mark.parametrize("name", ["model.json", "t.csv", "t.parquet", "t.jsonl", "report.html"])
+def test_a_full_disk_and_a_killed_process_leave_the_old_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("old")
+    path = os.pathsep.join(filter(None, [str(Path(dmlcore.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-c", KILLED, name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": path}, cwd=tmp_path)
+    assert done.returncode == -signal.SIGXFSZ
+    assert done.stdout == f"[Errno 27] File too large: '{name}'\n"
+    assert (tmp_path / name).read_text() == "old"
+    drafts = [p for p in tmp_path.iterdir() if p.name != name]
+    assert [p.name.startswith(f".{name}.") for p in drafts] == [True]  # of the process that was killed; the error left none

@@ -11,7 +11,7 @@ import pytest
 
 import dmlcore
 from dmlcore.base.errors import DataError, ParameterError
-from dmlcore.proposal.candidates import families_for
+from dmlcore.proposal.candidates import families_for, spikes_of
 from dmlcore.proposal.judging import best_of_the_simplest, judge
 from dmlcore.proposal.kinds import cells_of
 from dmlcore.stats import CategoricalEstimator, GaussianEstimator, IgnoredEstimator, OptionalEstimator, TimeEstimator
@@ -28,6 +28,9 @@ LAWS: dict[str, Any] = {
     "binomial": lambda rng: rng.binomial(9, 0.4, N),
     "integer categorical": lambda rng: rng.choice(6, N, p=[0.3, 0.02, 0.3, 0.05, 0.03, 0.3]),
     "0 or log-Gaussian": lambda rng: np.where(rng.random(N) < 0.3, 0, rng.lognormal(0, 1, N)),
+    "1e-06 or gamma": lambda rng: np.where(rng.random(N) < 0.3, 1e-6, rng.gamma(2, 3, N)),
+    "99 or Gaussian": lambda rng: np.where(rng.random(N) < 0.1, 99, rng.normal(0, 10, N)),
+    "0, 40 or exponential": lambda rng: np.where(rng.random(N) < 0.2, 0, np.minimum(rng.exponential(20, N), 40)),
 }
 
 
@@ -48,6 +51,25 @@ def test_the_family_is_found_inside_a_mixture() -> None:
     judged = judge(cells.values, families_for(cells), rng)
     best = judged[best_of_the_simplest(judged)]
     assert (best.family.label, best.components) == ("Gaussian", 2)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        lambda rng: rng.normal(0, 1, N).round(1),  # ties everywhere
+        lambda rng: rng.exponential(1, N).round(1),
+        lambda rng: rng.choice([1.5, 2.5, 4.0], N),  # as many at each
+    ],
+)
+def test_ties_are_no_spikes(x: Any) -> None:
+    assert spikes_of(x(np.random.default_rng(0))) == []
+
+
+def test_a_law_of_reals_does_not_gain_by_collapsing_on_a_whole_number() -> None:
+    rng = np.random.default_rng(1)
+    cells = cells_of("x", rng.geometric(0.2, 2000))
+    judged = {one.family.label: one.held_out for one in judge(cells.values, families_for(cells), rng)}
+    assert judged["log-Gaussian"] < judged["geometric"]
 
 
 def mixed(n: int = 200) -> pd.DataFrame:
@@ -146,6 +168,7 @@ def test_a_fit_without_an_estimator_carries_its_proposal() -> None:
     frame = mixed()
     found = dmlcore.fit(frame, rng=1)
     assert found.proposal.selection.value == found.model.num_components == 2
+    assert found.proposal.selection.criterion == "held_out"
     assert found.converged
     again = dmlcore.fit(frame, found.proposal, components=2, rng=1)
     assert again.log_likelihood == pytest.approx(found.log_likelihood)

@@ -15,7 +15,7 @@ import pytest
 import dmlcore
 from dmlcore.base.errors import DataError, StructureError
 from dmlcore.core.words import number
-from dmlcore.reporting.markup import nested_in_short
+from dmlcore.reporting.markup import ON_PAPER, grid_of, nested_in_short
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.profiles import entropy_of, law_in_words, told
 from dmlcore.reporting.subject import Subject
@@ -26,6 +26,8 @@ from dmlcore.stats import (
     CompositeEstimator,
     GaussianDistribution,
     GaussianEstimator,
+    HeterogeneousMixtureDistribution,
+    IntegerCategoricalDistribution,
     MixtureDistribution,
     MixtureEstimator,
     MultivariateGaussianEstimator,
@@ -233,3 +235,29 @@ def test_laws_in_words() -> None:
     assert law_in_words(law).replace("\u00a0", " ") == "38.80 ± 2.70; 3.0% missing"
     labels = CategoricalDistribution({"a": 0.5, "b": 0.3, "c": 0.1, "d": 0.1})
     assert law_in_words(labels).replace("\u00a0", " ") == "a 50%, b 30%, c 10%, …"
+
+
+def test_wide_tables_say_on_paper_what_each_cell_is() -> None:
+    heads = [f"column {j}" for j in range(ON_PAPER)] + ['<b>"&']
+    wide, narrow = grid_of(heads, [range(ON_PAPER + 1)]), grid_of(heads[:-1], [range(ON_PAPER)])
+    assert '<table class="wide">' in wide
+    assert 'data-head="column 0"' in wide
+    assert 'data-head="&lt;b&gt;&quot;&amp;"' in wide
+    assert "data-head" not in narrow
+    Nesting(wide)
+
+
+def test_zeros_beside_a_density_are_told_apart() -> None:
+    zero = IntegerCategoricalDistribution(0, [1.0])
+    law = MixtureDistribution(
+        [HeterogeneousMixtureDistribution([zero, GaussianDistribution(m, 4.0)], [w, 1 - w]) for m, w in ((10.0, 0.5), (20.0, 0.25))],
+        [0.4, 0.6],
+    )
+    assert law_in_words(law.components[0]).replace("\u00a0", " ") == "0 50%, else 10 ± 2"
+    # 0.35 of zeros; of the others 0.2 have mean 10 and 0.45 have mean 20: 16.92 in all, variance 4 + 100 * 0.2 * 0.45 / 0.65^2 = 25.30
+    assert law_in_words(law).replace("\u00a0", " ") == "0 35%, else 16.92 ± 5.03"
+    spent = law.sample(200, rng=1)
+    text = dmlcore.report(law, spent)
+    assert "Not drawn" not in text
+    assert "without 0: 35%" in text
+    assert "anykind" not in text

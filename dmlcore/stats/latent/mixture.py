@@ -324,7 +324,7 @@ class HeterogeneousMixtureDistribution(MixtureDistribution):
 
     Laws of numbers, of counts and of labels may stand beside each other, also in tuples, lists and Optionals: each reads what it can,
     and gives the rest density zero (a Poisson that of 2.5, a Gaussian that of a word). Densities and probabilities are added as they
-    are.
+    are, but for numbers at which a PointMass stands: these are left to it, and to counts and labels.
     """
 
     mixed = True
