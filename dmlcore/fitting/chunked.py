@@ -109,4 +109,4 @@ def _size(chunk: Chunk) -> tuple[int, float, int, int]:
 def _drawn(share: float, chunk: Chunk) -> tuple[list[Any], np.ndarray]:
     """Rows of a chunk that are drawn, each with the same probability, and their weights."""
     chosen = np.flatnonzero(np.random.default_rng((chunk.number, len(chunk))).random(len(chunk)) < share)
-    return list(map(chunk.encoded.column.row, chosen.tolist())), chunk_weights(chunk)[chosen]
+    return chunk.encoded.column.take(chosen).listed(), chunk_weights(chunk)[chosen]
