@@ -55,9 +55,8 @@ def travelling() -> None:
         "100 reals, 10 components": (wide, MixtureEstimator([CompositeEstimator([GaussianEstimator()] * 100)] * 10)),
         "a label of 100,000, 10 components": (labels, MixtureEstimator([CategoricalEstimator()] * 10)),
     }
-    print(
-        "\n| model | model out, bytes | statistics in, bytes | pack + unpack the model, ms | add two statistics, ms |\n|---|---|---|---|---|"
-    )
+    print("\n| model | model out, bytes | statistics in, bytes | pack and unpack a model, ms | add two statistics, ms |")
+    print("|---|---|---|---|---|")
     for name, (rows, of) in cases.items():
         problem = Problem.of(rows, of)
         held = problem.stacked()

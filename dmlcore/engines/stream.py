@@ -16,7 +16,7 @@ from dmlcore.base.errors import DataError, DmlcoreError, EmptyError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.threads import map_stream
 from dmlcore.data.files import READERS, read, suffix_of
-from dmlcore.data.frames import column_names, is_frame, plain_column, some_rows
+from dmlcore.data.frames import column_names, is_frame, one_below_the_other, plain_column, rows_at, some_rows
 from dmlcore.data.layouts import Fields, Layout
 from dmlcore.engines.chunks import Chunk, Chunks, Piece
 
@@ -85,6 +85,14 @@ class Stream:
             reader = library("pyarrow.parquet", "Parquet files need")
             return sum(reader.read_metadata(path).num_rows for path in self.files)
         return sum(len(table) for _, table, *_ in self.source())
+
+    def sample(self, rows: int, seed: int = 0) -> Any:
+        """About so many rows as one table, each with the same probability; all, if there are no more."""
+        share = min(rows / max(self.rows, 1), 1.0)
+        rng, parts = np.random.default_rng(seed), []
+        for piece in self.pieces():
+            parts.append(rows_at(piece.table, np.flatnonzero(rng.random(len(piece.table)) < share)))
+        return one_below_the_other(parts)
 
     def cache_size(self, model: Any) -> int:
         """About how many bytes a cache takes, for an estimator, a distribution or a layout: as the first piece does for each row."""
