@@ -94,7 +94,8 @@ class Stream:
 
 
 class Reread(Chunks):
-    """The chunks of a stream, read and encoded anew in each pass. Raises `DataError` where a pass meets more or fewer rows than the first."""
+    """The chunks of a stream, read and encoded anew in each pass. Raises `DataError` where a pass meets other rows than the first: more, or
+    fewer."""
 
     def __init__(self, stream: Stream, layout: Layout, threads: int):
         self.stream, self.layout, self.threads = stream, layout, threads
