@@ -14,6 +14,7 @@ EXTRAS = {
     "pandas": "frames",
     "polars": "frames",
     "pyarrow": "frames",
+    "pyspark": "spark",
     "sklearn": "compare",
 }
 NAMES = {"sklearn": "scikit-learn"}  # what a library is called where it is installed from

@@ -137,6 +137,14 @@ def row_weights(weights: Any, n: int) -> np.ndarray | None:
         raise EmptyError("there are no rows; a fit needs at least one")
     if weights is None:
         return None
+    w = checked_weights(weights, n)
+    if not w.sum() > 0:
+        raise EmptyError("all row weights are zero; a fit needs some weight")
+    return w
+
+
+def checked_weights(weights: Any, n: int, first: int = 0) -> np.ndarray:
+    """Weights of rows `(n,)`, of a part too in which none has any. first: the number of the first row, for messages."""
     try:
         w = np.array(plain_column(weights), dtype=np.float64)  # NaN where one is missing
     except (TypeError, ValueError):
@@ -146,7 +154,5 @@ def row_weights(weights: Any, n: int) -> np.ndarray | None:
     wrong = ~((w >= 0) & (w < np.inf))
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise DataError(f"weights: row {row} is {w[row]}; need finite numbers >= 0")
-    if not w.sum() > 0:
-        raise EmptyError("all row weights are zero; a fit needs some weight")
+        raise DataError(f"weights: row {row + first} is {w[row]}; need finite numbers >= 0")
     return w

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from dmlcore.base.errors import ParameterError, shorten
 from dmlcore.base.threads import thread_count
@@ -12,12 +16,18 @@ from dmlcore.data.layouts import Layout
 from dmlcore.data.values import listed
 from dmlcore.engines.chunks import Chunks
 from dmlcore.engines.kept import keep
+from dmlcore.engines.spark_chunks import SparkRows, is_spark
 from dmlcore.engines.stream import InMemory, Reread, Stream, as_stream, is_stream
 
 
 def in_parts(data: Any) -> bool:
     """Whether data are not one table in memory, but parts that an engine goes through."""
-    return is_stream(data)
+    return is_stream(data) or is_spark(data)
+
+
+def parts_of(data: Any) -> Stream | SparkRows:
+    """Data that are `in_parts`, as what makes chunks and new data of them."""
+    return SparkRows(data) if is_spark(data) else as_stream(data)
 
 
 def chunks_of(data: Any, layout: Layout, weights: Any = None, threads: int | None = None, engine: Any = None) -> Chunks:
@@ -25,13 +35,16 @@ def chunks_of(data: Any, layout: Layout, weights: Any = None, threads: int | Non
 
     weights: the name of the column with their weights; of data in memory, one for each row. engine: an executor that works on them.
     """
-    if not in_parts(data):
-        stream = Stream(InMemory(listed(data, coded=True), weights))
-    elif weights is None or isinstance(weights, str):
-        stream = as_stream(data)
-        stream = stream if weights is None else replace(stream, weights=weights)
-    else:
+    if in_parts(data) and not (weights is None or isinstance(weights, str)):
         raise ParameterError(f"weights of data in parts must be the name of their column, got {type(weights).__name__}")
+    if is_spark(data):
+        if engine is not None:
+            raise ParameterError("the executors of Spark work on its DataFrames; leave engine out")
+        return SparkRows(data).chunks(layout, weights)
+    if in_parts(data):
+        stream = as_stream(data) if weights is None else replace(as_stream(data), weights=weights)
+    else:
+        stream = Stream(InMemory(listed(data, coded=True), weights))
     again = Reread(stream, stream.layout(layout), thread_count(threads))
     if engine is None and stream.cache is None:
         return again
@@ -42,3 +55,32 @@ def _executor(engine: Any) -> Executor | None:
     if engine is not None and not isinstance(engine, Executor):
         raise ParameterError(f"engine must be an executor of concurrent.futures, got {shorten(engine)}")
     return engine
+
+
+def by_parts(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    """A method `seq_..` of observations that takes data in parts too: what it gives for each, end to end; of a DataFrame of Spark, the
+    DataFrame with a column more, that is named as the method is, without `seq_`."""
+
+    @functools.wraps(method)
+    def taking(self: Any, data: Any, *args: Any, **options: Any) -> Any:
+        if not in_parts(data):
+            return method(self, data, *args, **options)
+        parts, of_table = parts_of(data), _OfTable(method.__name__, self, args, options)
+        if isinstance(parts, SparkRows):
+            return parts.beside(method.__name__.removeprefix("seq_"), of_table, of_table(self.sampler(0).sample(1)))
+        return parts.end_to_end(of_table)
+
+    return taking
+
+
+@dataclass(frozen=True)
+class _OfTable:
+    """What a method of a model gives for the rows of a table."""
+
+    method: str
+    model: Any
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+
+    def __call__(self, table: Any) -> np.ndarray:
+        return np.asarray(getattr(self.model, self.method)(table, *self.args, **self.options))

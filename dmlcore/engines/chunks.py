@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -11,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import DataError, EmptyError
-from dmlcore.data.encoded import Encoded, encode
+from dmlcore.base.errors import DataError, DmlcoreError, EmptyError
+from dmlcore.data.encoded import Encoded, checked_weights, encode
 from dmlcore.data.frames import column_at, column_names, is_frame, with_only
-from dmlcore.data.layouts import Layout
+from dmlcore.data.layouts import Fields, Layout
 from dmlcore.data.values import listed
+
+CHUNK_ROWS = 1 << 17  # rows of a chunk, at most
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ class Chunk:
             own = piece.weights
             if weights is not None:
                 own, table = _weights_apart(table, weights)
-            return cls(encode(table, layout, piece.first), own, piece.number, piece.where, piece.first)
+            encoded = encode(table, layout, piece.first)
+            own = None if own is None else checked_weights(own, len(encoded), piece.first)
+            return cls(encoded, own, piece.number, piece.where, piece.first)
         except DataError as error:
             raise type(error)(f"{piece.where}: {error}" if piece.where else str(error)) from None
 
@@ -85,6 +90,22 @@ class Chunks(ABC):
         return reduce(add, sums, first)
 
 
+def layout_for(layout: Layout, names: Sequence[Any], weights: Any = None) -> Layout:
+    """A model's layout, with the names that columns have (without that of weights), where it is a record without names."""
+    return layout.named([name for name in names if name != weights]) if isinstance(layout, Fields) else layout
+
+
+@contextmanager
+def naming_rows(where: str, first: int, count: int) -> Iterator[None]:
+    """Errors raised inside say which rows they are about: `count` from the first on, of a file, say."""
+    try:
+        yield
+    except DmlcoreError as error:
+        rows = f"rows {first} to {first + count - 1}"
+        error.args = (f"{where}, {rows}: {error}" if where else f"{rows}: {error}",)
+        raise
+
+
 def chunk_weights(chunk: Chunk) -> np.ndarray:
     """The weight of each row of a chunk `(n,)`."""
-    return np.ones(len(chunk)) if chunk.weights is None else np.asarray(chunk.weights, dtype=np.float64)
+    return np.ones(len(chunk)) if chunk.weights is None else chunk.weights

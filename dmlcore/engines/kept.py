@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dmlcore.base.errors import DataError
 from dmlcore.base.threads import map_stream, results_in_order
 from dmlcore.data.layouts import Layout
@@ -88,16 +90,35 @@ def keep(chunks: Reread, folder: Any = None, executor: Executor | None = None) -
     own = tempfile.TemporaryDirectory(prefix="dmlcore-") if folder is None else None
     place = Path(folder if own is None else own.name)
     place.mkdir(parents=True, exist_ok=True)
-    of, contents = _identity(chunks), place / CONTENTS
-    names = _known(contents, of)
+    of = _identity(chunks)
+    names = _known(place, of)
     if names is None:
-        contents.unlink(missing_ok=True)
-        _check_room(place, chunks)
-        names = list(chunks.map(partial(_put, str(place))))
-        half = place / (CONTENTS + ".part")
-        half.write_text(json.dumps({"of": of, "chunks": names}), "utf-8")
-        half.replace(contents)
+        names = _written(place, chunks, of)
     return Kept(tuple(str(place / name) for name in names), chunks.layout, chunks.threads, executor, own)
+
+
+def _written(place: Path, chunks: Reread, of: Any) -> list[str]:
+    """The names of the chunks, written anew into a folder. What is there of them goes, first of all the word that it is whole."""
+    contents, half = place / CONTENTS, place / (CONTENTS + ".part")
+    contents.unlink(missing_ok=True)
+    _clear(place)
+    _check_room(place, chunks)
+    try:
+        sizes = dict(chunks.map(partial(_put, str(place))))
+        half.write_text(json.dumps({"of": of, "chunks": sizes}), "utf-8")
+        half.replace(contents)
+    except BaseException as error:
+        _clear(place)
+        half.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            raise DataError(f"cache {place}: it could not be written ({error.strerror})") from error
+        raise
+    return list(sizes)
+
+
+def _clear(place: Path) -> None:
+    for old in place.glob("*.chunk"):
+        old.unlink()
 
 
 def _identity(chunks: Reread) -> Any:
@@ -112,19 +133,22 @@ def _identity(chunks: Reread) -> Any:
         "weights": repr(stream.weights),
         "rows": stream.chunk_rows,
         "files": files,
-        "format": CACHE_FORMAT,
+        "format": [CACHE_FORMAT, np.__version__],
     }
 
 
-def _known(contents: Path, of: Any) -> list[str] | None:
-    """The names of the chunks in a folder that follow from this, or None."""
-    if of is None or not contents.exists():
+def _known(place: Path, of: Any) -> list[str] | None:
+    """The names of the chunks in a folder that follow from this, or None where any of them is not there whole."""
+    if of is None or not (place / CONTENTS).exists():
         return None
     try:
-        known = json.loads(contents.read_text("utf-8"))
-    except ValueError:
+        known = json.loads((place / CONTENTS).read_text("utf-8"))
+        if known["of"] != of:
+            return None
+        whole = all((place / name).stat().st_size == size for name, size in known["chunks"].items())
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
         return None
-    return known["chunks"] if isinstance(known, dict) and known.get("of") == of else None
+    return list(known["chunks"]) if whole else None
 
 
 def _check_room(place: Path, chunks: Reread) -> None:
@@ -135,8 +159,7 @@ def _check_room(place: Path, chunks: Reread) -> None:
         )
 
 
-def _put(folder: str, chunk: Chunk) -> str:
-    """Writes a chunk into a folder; the name of its file."""
+def _put(folder: str, chunk: Chunk) -> tuple[str, int]:
+    """Writes a chunk into a folder; the name of its file, and how many bytes it takes."""
     name = f"{chunk.number:06d}.chunk"
-    put_chunk(chunk, Path(folder) / name)
-    return name
+    return name, put_chunk(chunk, Path(folder) / name)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import DataError, DmlcoreError, EmptyError, shorten
+from dmlcore.base.errors import DataError, EmptyError, ParameterError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.threads import map_stream
 from dmlcore.data.files import READERS, read, suffix_of
-from dmlcore.data.frames import column_names, is_frame, one_below_the_other, plain_column, rows_at, some_rows
-from dmlcore.data.layouts import Fields, Layout
-from dmlcore.engines.chunks import Chunk, Chunks, Piece
+from dmlcore.data.frames import column_names, is_frame, one_below_the_other, plain_column, rows_at, some_rows, with_only
+from dmlcore.data.layouts import Layout
+from dmlcore.engines.chunks import CHUNK_ROWS, Chunk, Chunks, Piece, layout_for, naming_rows
 
-CHUNK_ROWS = 1 << 17  # rows of a chunk, at most
 MAGIC = "*?["  # marks of a pattern
 
 
@@ -48,8 +46,9 @@ class Stream:
             if is_frame(table):
                 there = column_names(table)
                 names = there if names is None else names
-                if sorted(map(str, there)) != sorted(map(str, names)):
+                if set(there) != set(names):
                     raise DataError(f"{where}: the columns are {there}; those of the tables before are {names}")
+                table = table if there == names else with_only(table, [there.index(name) for name in names])
             for start in range(0, len(table), self.chunk_rows):
                 stop = start + self.chunk_rows
                 part = table if len(table) <= self.chunk_rows else some_rows(table, start, stop)
@@ -62,9 +61,7 @@ class Stream:
         table = next((table for _, table, *_ in self.source()), None)
         if table is None:
             raise EmptyError(f"{self}: there are no tables, and no rows")
-        if not isinstance(layout, Fields) or layout.names is not None or not is_frame(table):
-            return layout
-        return layout.named([name for name in column_names(table) if name != self.weights])
+        return layout_for(layout, column_names(table), self.weights) if is_frame(table) else layout
 
     def through(self, function: Callable[..., Any], seed: int | None = None) -> Stream:
         """The stream of what a function makes of each table, when it is read: of tables with dates filled in, say, or of scores.
@@ -105,13 +102,26 @@ class Stream:
 
 
 class Reread(Chunks):
-    """The chunks of a stream, read and encoded anew in each pass."""
+    """The chunks of a stream, read and encoded anew in each pass. Raises `DataError` where a pass meets other rows than the first: more, or
+    fewer."""
 
     def __init__(self, stream: Stream, layout: Layout, threads: int):
         self.stream, self.layout, self.threads = stream, layout, threads
+        self._rows: int | None = None  # those of the first whole pass
 
     def map(self, work: Callable[[Chunk], Any]) -> Iterator[Any]:
-        return map_stream(_Encoding(work, self.layout, self.stream.weights), self.stream.pieces(), self.threads)
+        return map_stream(_Encoding(work, self.layout, self.stream.weights), self._counted(), self.threads)
+
+    def _counted(self) -> Iterator[Piece]:
+        rows = 0
+        for piece in self.stream.pieces():
+            rows += len(piece.table)
+            yield piece
+        self._rows = rows if self._rows is None else self._rows
+        if rows != self._rows:
+            raise DataError(
+                f"{self.stream} had {self._rows} rows in the first pass, and {rows} in a later one; each must give the same rows"
+            )
 
 
 @dataclass(frozen=True)
@@ -133,10 +143,12 @@ def stream(source: Any, *, weights: Any = None, cache: Any = None, chunk_rows: i
     in place of the source (`Stream.cache_size` says how much it takes). chunk_rows: how many rows are in memory at once, at most, for
     each thread.
 
-    Raises `DataError` where there is no such file.
+    Raises `DataError` where there is no such file, `ParameterError` for what can be read only once.
     """
     if callable(source):
         return Stream(_Named(source), weights, cache, chunk_rows)
+    if isinstance(source, Iterator):
+        raise ParameterError(f"{shorten(source)} can be read only once; give a function that makes it anew: stream(lambda: ...)")
     files = tuple(files_of(source))
     return Stream(_Files(files, chunk_rows), weights, cache, chunk_rows, files)
 
@@ -162,25 +174,26 @@ class _Through:
 
     def __call__(self) -> Iterator[tuple[str, Any]]:
         for piece in self.stream.pieces():
-            rows = f"rows {piece.first} to {piece.first + len(piece.table) - 1}"
-            where = f"{piece.where}, {rows}" if piece.where else rows
-            try:
-                rngs = () if self.seed is None else (np.random.default_rng((self.seed, piece.number)),)
+            rngs = () if self.seed is None else (np.random.default_rng((self.seed, piece.number)),)
+            with naming_rows(piece.where, piece.first, len(piece.table)):
                 made = self.function(piece.table, *rngs)
-            except DmlcoreError as error:
-                error.args = (f"{where}: {error}",)
-                raise
-            yield where, made
+            yield piece.where, made
 
 
-@dataclass(frozen=True)
 class _Named:
     """What a user's function gives, with names for messages."""
 
-    source: Callable[[], Iterable[Any]]
+    def __init__(self, source: Callable[[], Iterable[Any]]):
+        self.source = source
+        self._given: Any = None  # the iterator that the function gave last
 
     def __call__(self) -> Iterator[tuple[str, Any]]:
-        for number, table in enumerate(self.source()):
+        tables = self.source()
+        if isinstance(tables, Iterator):
+            if tables is self._given:
+                raise DataError("the function gives the same iterator again, which can be read only once; it must make a new one each time")
+            self._given = tables
+        for number, table in enumerate(tables):
             yield f"table {number}", _as_table(table)
 
 
@@ -210,6 +223,8 @@ def _batches(path: str, rows: int) -> Iterator[Any]:
     arrow, reader = library("pyarrow", "Parquet files need"), library("pyarrow.parquet", "Parquet files need")
     try:
         with reader.ParquetFile(path) as file:
+            if not file.metadata.num_rows:
+                yield file.schema_arrow.empty_table()
             for batch in file.iter_batches(rows):
                 yield arrow.Table.from_batches([batch])
     except (arrow.ArrowException, OSError) as error:
@@ -232,11 +247,13 @@ def as_stream(data: Any) -> Stream:
     return data if isinstance(data, Stream) else stream(data)
 
 
-def files_of(source: str | os.PathLike[str] | Sequence[Any]) -> list[str]:
+def files_of(source: Any) -> list[str]:
     """The files that a pattern, a folder, a path or a list of these names, in order. Raises `DataError` where there is none."""
     if isinstance(source, (list, tuple)):
         return [path for one in source for path in files_of(one)]
-    name = os.fspath(source)  # type: ignore[arg-type]
+    if not isinstance(source, (str, os.PathLike)):
+        raise ParameterError(f"a stream is made of paths, or of a function that gives tables; got {shorten(source)}")
+    name = os.fspath(source)
     if os.path.isdir(name):
         found = sorted(str(path) for path in Path(name).iterdir() if path.suffix in READERS)
     elif any(mark in name for mark in MAGIC) and not os.path.exists(name):
@@ -246,15 +263,3 @@ def files_of(source: str | os.PathLike[str] | Sequence[Any]) -> list[str]:
     if not found:
         raise DataError(f"{name}: there is no such file; need files that end in {', '.join(READERS)}")
     return found
-
-
-def by_parts(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """A method of observations that takes data in parts too: what it gives for each, end to end."""
-
-    @functools.wraps(method)
-    def taking(self: Any, data: Any, *args: Any, **options: Any) -> np.ndarray:
-        if not is_stream(data):
-            return method(self, data, *args, **options)
-        return as_stream(data).end_to_end(lambda table: method(self, table, *args, **options))
-
-    return taking

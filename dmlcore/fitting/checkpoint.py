@@ -6,6 +6,7 @@ stopping rules have counted, a random state). The rows are read again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from dmlcore.fitting.events import Event
 from dmlcore.fitting.problem import Problem
 from dmlcore.io.files import replaced
 from dmlcore.io.json import from_json, to_json
+from dmlcore.io.reading import Reader
 from dmlcore.io.text import parse
+from dmlcore.io.writing import Writer
 
 CHECKPOINT, CHECKPOINT_SCHEMA = "dmlcore checkpoint", 1
 FLAGS = ("step", "gain", "beyond", "extrapolated", "limited")  # of a state, that its model does not say
@@ -48,20 +51,20 @@ class Checkpoint:
             raise FormatError(f"{who}: {error}") from None
         if not isinstance(content, dict) or content.get("format") != CHECKPOINT or content.get("schema") != CHECKPOINT_SCHEMA:
             raise FormatError(f"{who}: this is no checkpoint of this version; name another file, or remove it")
-        for what, here in json.loads(json.dumps(self.of)).items():
-            if content["of"].get(what) != here:
+        if content.pop("digest", None) != digest(content):
+            raise FormatError(f"{who}: the file is damaged; remove it, and the fit begins anew")
+        ascent = Reader().value(content["ascent"], who)
+        for what, here in self.of.items():
+            if ascent["of"].get(what) != here:
                 raise ParameterError(f"{who} is of another fit: its {what} differs; name another file, or remove it")
-        return content
+        return {"model": content["model"], "ahead": content["ahead"], **ascent}
 
     def save(self, state: State, course: Course, memory: Any, path: Any) -> None:
         """Saves an ascent as it stands after a step. memory: of the stopping rules; path: what it leaves behind (`run.Path`)."""
         if state.refused:
             return  # it repeats the state before, which is saved
-        content = {
-            "format": CHECKPOINT,
-            "schema": CHECKPOINT_SCHEMA,
+        ascent = {
             "of": self.of,
-            "model": json.loads(to_json(state.model)),
             "state": {"apart": state.apart, **{flag: getattr(state, flag) for flag in FLAGS}},
             "course": course.memory(),
             "rules": memory,
@@ -69,15 +72,29 @@ class Checkpoint:
             "objective": path.objective,
             "events": [[event.kind, event.text, event.step, event.place, event.component] for event in path.events],
         }
+        content = {
+            "format": CHECKPOINT,
+            "schema": CHECKPOINT_SCHEMA,
+            "model": json.loads(to_json(state.model)),
+            "ahead": json.loads(to_json(state.as_model(state.ahead))),
+            "ascent": Writer().value(ascent, "checkpoint"),
+        }
         with replaced(self.path) as file:
-            file.write(json.dumps(content).encode() + b"\n")
+            file.write(json.dumps({**content, "digest": digest(content)}).encode() + b"\n")
+
+
+def digest(content: dict[str, Any]) -> str:
+    """A number that says whether what is in a file is what was written there."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def state_of(content: dict[str, Any], problem: Problem) -> State:
     """The state that was saved, on the rows again. Raises `ParameterError` where these are not those that it was saved on."""
-    model = from_json(json.dumps(content["model"]))
     flags = dict(content["state"])
-    state = scored(problem, problem.stacked(apart=flags.pop("apart")).stack([problem.check(model)]), content["state"]["apart"]).but(**flags)
+    apart = flags.pop("apart")
+    held = problem.stacked(apart=apart)
+    stack, ahead = (held.stack([problem.check(from_json(json.dumps(content[name])))]) for name in ("model", "ahead"))
+    state = scored(problem, stack, apart).but(**flags, ahead=ahead)  # whose bits follow from the statistics that there were
     before = content["history"][-1]
     if state.log_likelihood != before:
         here = state.log_likelihood

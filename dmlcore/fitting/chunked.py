@@ -97,7 +97,7 @@ class _OnChunk:
 
 def rows_of(chunk: Chunk) -> WeightedRows:
     """The rows of a chunk."""
-    return WeightedRows.of(chunk.encoded, chunk.encoded.layout, chunk.weights, 1).standing(chunk.where, chunk.first)
+    return WeightedRows.having(chunk.encoded, chunk.weights, chunk.encoded).standing(chunk.where, chunk.first)
 
 
 def _size(chunk: Chunk) -> tuple[int, float, int, int]:

@@ -58,9 +58,14 @@ class WeightedRows:
         data = listed(data, coded=True)
         encoded = encode(data, layout)
         check_paired(index_of(data), weights, "weights", "data")
-        w, count = row_weights(weights, len(encoded)), len(encoded)
-        unit = 1.0 if w is None else float(w.sum() / np.count_nonzero(w))
-        out = cls(encoded, w, data, count, np.ones(1) if w is None else w, unit, threads=thread_count(threads))
+        return cls.having(encoded, row_weights(weights, len(encoded)), data, thread_count(threads))
+
+    @classmethod
+    def having(cls, encoded: Encoded, w: np.ndarray | None, data: Any, threads: int = 1) -> WeightedRows:
+        """Encoded observations with weights that were checked; of a part of the rows, all may be zero."""
+        count = len(encoded)
+        unit = 1.0 if w is None else float(w.sum() / max(np.count_nonzero(w), 1))
+        out = cls(encoded, w, data, count, np.ones(1) if w is None else w, unit, threads=threads)
         if type(encoded.column) is not Distinct:
             return out
         codes, values = encoded.column.codes, encoded.column.values

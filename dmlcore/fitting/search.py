@@ -81,9 +81,10 @@ def search(
     starts = starts if isinstance(starts, Starts) else Starts(starts)
     sample_rng, describe_rng, move_rng, start_rng = spawn(rng, 4)
     effort = Effort(deadline, max_its, watch)
-    small = problem.sample(ROWS, sample_rng)
-    if small is not problem:
-        small = problem.sample(ROWS, sample_rng, _unlikely_rows(problem, small, sample_rng, effort))
+    near = problem.in_memory
+    small = near.sample(ROWS, sample_rng)
+    if small is not near:
+        small = near.sample(ROWS, sample_rng, _unlikely_rows(near, small, sample_rng, effort))
     runs: list[Run] = []
     ended: list[State] = []
     gains = 0
