@@ -23,7 +23,7 @@ from dmlcore.data.columns import Versions
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Anything, Layout
 from dmlcore.data.sequences import Readings
-from dmlcore.engines.stream import by_parts
+from dmlcore.engines.choice import by_parts
 
 if TYPE_CHECKING:
     from dmlcore.core.estimator import Estimator

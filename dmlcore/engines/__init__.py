@@ -3,5 +3,6 @@
 chunks      what an engine gives: encoded chunks in order, and the sum of what is made of each
 stream      tables read one after the other, anew in each pass: Parquet files, or what a function yields
 choice      which engine data are for
+dask_chunks partitions of Dask, encoded and added up by its workers
 kept        encoded chunks on disk, mapped into memory while they are worked on, by threads or by any executor
 """

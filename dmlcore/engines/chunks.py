@@ -67,6 +67,12 @@ def _weights_apart(table: Any, name: Any) -> tuple[Any, Any]:
     return column_at(table, place), with_only(table, [j for j in range(len(names)) if j != place])
 
 
+def check_columns(where: str, table: Any, names: list[Any] | None) -> None:
+    """Raises `DataError` where a part of the data is a frame with other columns than the parts before."""
+    if names is not None and is_frame(table) and sorted(map(str, there := column_names(table))) != sorted(map(str, names)):
+        raise DataError(f"{where}: the columns are {there}; those of the tables before are {names}")
+
+
 class Chunks(ABC):
     """Encoded chunks of one layout, wherever an engine keeps them."""
 

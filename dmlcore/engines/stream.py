@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from dmlcore.base.threads import map_stream
 from dmlcore.data.files import READERS, read, suffix_of
 from dmlcore.data.frames import column_names, is_frame, plain_column, some_rows
 from dmlcore.data.layouts import Fields, Layout
-from dmlcore.engines.chunks import Chunk, Chunks, Piece
+from dmlcore.engines.chunks import Chunk, Chunks, Piece, check_columns
 
 CHUNK_ROWS = 1 << 17  # rows of a chunk, at most
 MAGIC = "*?["  # marks of a pattern
@@ -45,11 +44,8 @@ class Stream:
         for where, table, *own in self.source():
             first = first if where == before else 0
             before = where
-            if is_frame(table):
-                there = column_names(table)
-                names = there if names is None else names
-                if sorted(map(str, there)) != sorted(map(str, names)):
-                    raise DataError(f"{where}: the columns are {there}; those of the tables before are {names}")
+            check_columns(where, table, names)
+            names = column_names(table) if names is None and is_frame(table) else names
             for start in range(0, len(table), self.chunk_rows):
                 stop = start + self.chunk_rows
                 part = table if len(table) <= self.chunk_rows else some_rows(table, start, stop)
@@ -238,15 +234,3 @@ def files_of(source: str | os.PathLike[str] | Sequence[Any]) -> list[str]:
     if not found:
         raise DataError(f"{name}: there is no such file; need files that end in {', '.join(READERS)}")
     return found
-
-
-def by_parts(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """A method of observations that takes data in parts too: what it gives for each, end to end."""
-
-    @functools.wraps(method)
-    def taking(self: Any, data: Any, *args: Any, **options: Any) -> np.ndarray:
-        if not is_stream(data):
-            return method(self, data, *args, **options)
-        return as_stream(data).end_to_end(lambda table: method(self, table, *args, **options))
-
-    return taking

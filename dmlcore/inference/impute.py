@@ -18,8 +18,7 @@ from dmlcore.core.rowlaws import RowLaw, put
 from dmlcore.data.frames import is_frame, with_only
 from dmlcore.data.layouts import Real
 from dmlcore.data.values import is_row
-from dmlcore.engines.choice import in_parts
-from dmlcore.engines.stream import as_stream
+from dmlcore.engines.choice import in_parts, parts_of
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.cells import Cell, Grid, refilled, whole
 from dmlcore.inference.condition import values_alone
@@ -98,7 +97,7 @@ def impute(
         if draws is not None:
             raise ParameterError("draws= needs a table in memory; impute data in parts with how='sample', once for each copy")
         seed = int(generator(rng).integers(1 << 62))
-        return as_stream(data).through(lambda table, rng: impute(model, table, how, None, rng, columns).data, seed)
+        return parts_of(data).through(lambda table, rng: impute(model, table, how, None, rng, columns).data, seed)
     how = ("mean" if draws is None else "sample") if how is None else how
     first, assign = (model.model, model.assign) if isinstance(model, Fit) else (model, "soft")
     estimator = model.estimator if isinstance(model, Fit) and estimator is None else estimator

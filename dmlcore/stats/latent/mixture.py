@@ -27,7 +27,7 @@ from dmlcore.core.weights import drawn_components, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
 from dmlcore.data.layouts import Layout
-from dmlcore.engines.stream import by_parts
+from dmlcore.engines.choice import by_parts
 from dmlcore.stats.latent.summaries import MixtureSummaries
 
 EVERY = slice(None)
