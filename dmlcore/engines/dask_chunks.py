@@ -243,5 +243,5 @@ def _blamed(chunks: list[Any], error: Exception) -> DataError:
         try:
             _computed([chunk])
         except Exception as own:
-            return DataError(f"partition {number} cannot be computed: {type(own).__name__}: {shorten(str(own), 200)}")
-    return DataError(f"the partitions cannot be computed: {type(error).__name__}: {shorten(str(error), 200)}")
+            return DataError(f"partition {number} cannot be computed: {shorten(own, 200)}")
+    return DataError(f"the partitions cannot be computed: {shorten(error, 200)}")

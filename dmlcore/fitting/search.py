@@ -82,7 +82,7 @@ def search(
     sample_rng, describe_rng, move_rng, start_rng = spawn(rng, 4)
     effort = Effort(deadline, max_its, watch)
     small = problem.sample(ROWS, sample_rng)
-    if small is not problem:
+    if len(small.rows) < len(problem.encoded):
         small = problem.sample(ROWS, sample_rng, _unlikely_rows(problem, small, sample_rng, effort))
     runs: list[Run] = []
     ended: list[State] = []
