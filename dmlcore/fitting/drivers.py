@@ -66,16 +66,19 @@ def seq_encode(
 
 
 def seq_log_density(enc_data: Any, estimate: Distribution | Sequence[Distribution], threads: int | None = None) -> np.ndarray:
-    """Log densities `(n,)` of encoded (or raw) data; of several models, a list or tuple of them, `(models, n)`."""
+    """Log densities `(n,)` of encoded (or raw) data; of several models, a list or tuple of them, `(models, n)`.
+
+    Of data of Dask a `dask.array`, which is not computed yet; of several models, computed.
+    """
     if isinstance(estimate, Distribution):
         return estimate.seq_log_density(enc_data, threads)
     data = enc_data if in_parts(enc_data) else listed(enc_data)
-    return np.array([seq_log_density(data, model, threads) for model in estimate])
+    return np.array([np.asarray(seq_log_density(data, model, threads)) for model in estimate])
 
 
 def seq_log_density_sum(enc_data: Any, estimate: Distribution, weights: Any = None, threads: int | None = None) -> tuple[float, float]:
     """`(rows, log likelihood)`; with weights, their sum and the weighted log likelihood."""
-    log = seq_log_density(enc_data, estimate, threads)
+    log = np.asarray(seq_log_density(enc_data, estimate, threads))
     if weights is None:
         return float(len(log)), float(log.sum())
     w: Any = row_weights(weights, len(log))
