@@ -183,7 +183,7 @@ def test_a_row_without_density_is_named():
 
 
 def test_an_engine_is_for_other_data(ddf):
-    with pytest.raises(ParameterError, match="Dask's own scheduler"):
+    with pytest.raises(ParameterError, match="engine is for other data"):
         fit(ddf, mixture(), engine=object())
 
 
