@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import listed
 from dmlcore.engines.choice import in_parts
+from dmlcore.fitting.chunked import rows_for
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.observe import watched
-from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.problem import Problem, log_likelihood_of
 from dmlcore.fitting.record import Fit
 from dmlcore.fitting.starts import adjusted, random_start
 
@@ -75,6 +77,9 @@ def seq_log_density(enc_data: Any, estimate: Distribution | Sequence[Distributio
 
 def seq_log_density_sum(enc_data: Any, estimate: Distribution, weights: Any = None, threads: int | None = None) -> tuple[float, float]:
     """`(rows, log likelihood)`; with weights, their sum and the weighted log likelihood."""
+    if in_parts(enc_data):
+        rows = rows_for(enc_data, estimate.layout, weights, threads)
+        return rows.weight, float(rows.total(partial(log_likelihood_of, estimate)))
     log = seq_log_density(enc_data, estimate, threads)
     if weights is None:
         return float(len(log)), float(log.sum())
