@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,6 @@ SETTINGS = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": "512m",
-    "spark.sql.shuffle.partitions": "3",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50",  # so that a partition has several
 }
 MIXED = MixtureEstimator(
@@ -62,6 +62,9 @@ MIXED = MixtureEstimator(
     ]
     * 2
 )
+
+
+FEW_STEPS: dict[str, Any] = {"rng": 1, "starts": 1, "max_its": 6}
 
 
 @pytest.fixture(scope="module")
@@ -95,40 +98,30 @@ def table(n: int = 600) -> Any:
     )
 
 
+def parted(spark: Any, *tables: Any) -> Any:
+    """Tables as the partitions of a DataFrame, and one more that is empty."""
+    frames = [spark.createDataFrame(one.combine_chunks()).coalesce(1) for one in tables]
+    return reduce(type(frames[0]).union, [*frames[:1], frames[0].where("x = 1e300"), *frames[1:]])
+
+
 @pytest.fixture(scope="module")
 def frame(spark: Any) -> Any:
-    """The table in three partitions, one of them empty."""
-    whole, n = table(), len(table())
-    parts = [whole.slice(0, n // 2), whole.slice(n // 2)]
-    return parted(spark, parts[0], whole.slice(0, 0), parts[1])
-
-
-def parted(spark: Any, *tables: Any) -> Any:
-    """Tables as the partitions of a DataFrame."""
-    whole = spark.createDataFrame(pa.concat_tables(tables).combine_chunks()).coalesce(1)  # of several chunks it drops rows
-    ends = np.cumsum([len(one) for one in tables]).tolist()
-    schema = whole.schema
-
-    def part(rows: Any) -> Any:
-        for number, row in enumerate(rows):
-            yield sum(number >= end for end in ends), row
-
-    split = whole.rdd.mapPartitions(part).partitionBy(len(tables), int).values()
-    return spark.createDataFrame(split, schema)
+    whole = table()
+    return parted(spark, whole.slice(0, 250), whole.slice(250))
 
 
 @pytest.fixture(scope="module")
 def found(frame: Any) -> Any:
-    return fit(frame, MIXED, rng=1, starts=3)
+    return fit(frame, MIXED, **FEW_STEPS)
 
 
 def test_a_fit_is_that_of_the_rows_in_memory(frame: Any, found: Any) -> None:
-    assert frame.rdd.getNumPartitions() == 3
-    whole = fit(table(), MIXED, rng=1, starts=3)
+    assert [len(rows) for rows in frame.rdd.glom().collect()] == [250, 0, 350]
+    whole = fit(table(), MIXED, **FEW_STEPS)
     assert found.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-10)
     assert found.rows == 600
-    assert found.model.components[0].fields == ("x", "y y", "n", "l", "m")
-    assert fit(frame, MIXED, rng=1, starts=3).history == found.history  # to the bit
+    assert found.model.components[0].layout.names == ("x", "y y", "n", "l", "m")
+    assert fit(frame, MIXED, **FEW_STEPS).history == found.history  # to the bit
 
 
 def test_a_checkpoint_and_weights_go_with_it(frame: Any, tmp_path: Any) -> None:
@@ -204,16 +197,19 @@ def spoilt(name: str, row: int, value: Any) -> Any:
     return whole.set_column(whole.column_names.index(name), name, pa.array(values))
 
 
-def test_bad_rows_are_named_with_their_partition(spark: Any) -> None:
-    for name, value, kind, said in (
-        ("x", None, DataError, "partition 1: x: row 7 is nan; need"),
-        ("w", -1, DataError, "partition 1: weights: row 7 is -1.0; need finite numbers"),
-        ("y y", -1.0, SupportError, "partition 1: row 7 has density zero under every choice"),
-    ):
-        bad = spoilt(name, 307, value)
-        with pytest.raises(kind, match=said) as raised:
-            fit(parted(spark, bad.slice(0, 300), bad.slice(300)), MIXED, weights="w", rng=1, starts=1)
-        assert "\n" not in str(raised.value)
+@pytest.mark.parametrize(
+    ("name", "value", "weights", "kind", "said"),
+    [
+        ("x", None, None, DataError, "partition 2: x: row 7 is nan; need"),
+        ("w", -1, "w", DataError, "partition 2: weights: row 7 is -1.0; need finite numbers"),
+        ("y y", -1.0, None, SupportError, "partition 2: row 7 has density zero under every choice"),
+    ],
+)
+def test_bad_rows_are_named_with_their_partition(spark: Any, name: str, value: Any, weights: Any, kind: Any, said: str) -> None:
+    bad = spoilt(name, 307, value)
+    with pytest.raises(kind, match=said) as raised:
+        fit(parted(spark, bad.slice(0, 300), bad.slice(300)), MIXED, weights=weights, rng=1, starts=1)
+    assert "\n" not in str(raised.value)
 
 
 def test_what_cannot_be_fitted_is_refused_at_once(spark: Any, frame: Any) -> None:

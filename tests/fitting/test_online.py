@@ -194,14 +194,15 @@ def test_batches_say_how_likely_they_were_before_they_were_learnt() -> None:
     assert max(fallen) < min(stable) - 5  # the fifth is of other data
 
 
-def test_settings_out_of_range_are_refused() -> None:
-    for settings, said in (
-        ({"decay": 0.4}, "decay"),
-        ({"rate": 0.0}, "rate"),
-        ({"rate": 1.5}, "rate"),
-        ({"rate": 0.5, "decay": 0.7}, "one of them"),
-    ):
-        with pytest.raises(ParameterError, match=said):
-            OnlineEM(TWO, **settings)
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"decay": 0.4}, "decay"), ({"rate": 0.0}, "rate"), ({"rate": 1.5}, "rate"), ({"rate": 0.5, "decay": 0.7}, "one of them")],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, float], said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        OnlineEM(TWO, **settings)
+
+
+def test_regressions_of_other_kinds_are_refused() -> None:
     with pytest.raises(StructureError, match="only those of linear ones do"):
         OnlineEM(BY_NAME["poisson regression"].estimator).partial_fit(BY_NAME["poisson regression"].data(40))
