@@ -9,6 +9,7 @@ from dmlcore.base.lazy import lazily
 
 if TYPE_CHECKING:
     from dmlcore.data.files import read
+    from dmlcore.engines.stream import stream
     from dmlcore.fitting.drivers import best_of, iterate, optimize
     from dmlcore.fitting.online import OnlineEM
     from dmlcore.fitting.record import Fit
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from dmlcore.inference.synthesise import synthesise
     from dmlcore.inference.uncertainty import profile_interval, standard_errors
     from dmlcore.io import from_json, load, save, to_json
+    from dmlcore.io.tables import write
     from dmlcore.proposal.fitting import fit
     from dmlcore.proposal.proposing import propose
     from dmlcore.proposal.result import Proposal
@@ -31,6 +33,7 @@ else:
         __name__,
         {
             "dmlcore.data.files": "read",
+            "dmlcore.engines.stream": "stream",
             "dmlcore.fitting.drivers": "best_of iterate optimize",
             "dmlcore.fitting.online": "OnlineEM",
             "dmlcore.fitting.record": "Fit",
@@ -42,6 +45,7 @@ else:
             "dmlcore.inference.synthesise": "synthesise",
             "dmlcore.inference.uncertainty": "profile_interval standard_errors",
             "dmlcore.io": "from_json load save to_json",
+            "dmlcore.io.tables": "write",
             "dmlcore.proposal.fitting": "fit",
             "dmlcore.proposal.proposing": "propose",
             "dmlcore.proposal.result": "Proposal",
@@ -83,6 +87,8 @@ __all__ = [
     "save",
     "select",
     "standard_errors",
+    "stream",
     "synthesise",
     "to_json",
+    "write",
 ]

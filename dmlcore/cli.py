@@ -18,11 +18,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 import dmlcore
-from dmlcore.base.errors import DataError, FitWarning, FormatError, SlowWarning, shorten
+from dmlcore.base.errors import FitWarning, FormatError, SlowWarning, shorten
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.core.powers import Mixing, has
 from dmlcore.data.files import STANDARD, known_suffix
-from dmlcore.data.layouts import Count, Fields, Layout, Maybe, Real
 from dmlcore.inference.impute import HOW
 from dmlcore.io.tables import write
 from dmlcore.reporting.kept import load_fit, save_fit
@@ -120,7 +119,7 @@ def _fitted(options: argparse.Namespace) -> tuple[Any, Any]:
         estimator = dmlcore.load(options.estimator)
         if hasattr(estimator, "log_density"):
             raise FormatError(f"{options.estimator}: holds a model; need an estimator, as save(estimator, ..) writes it")
-        table = _table(options.data, options.columns, estimator.layout)
+        table = dmlcore.read(options.data, options.columns)
         return table, dmlcore.fit(table, estimator, rng=options.seed)
     table = dmlcore.read(options.data, options.columns)
     _tell_stray_texts(table)
@@ -134,7 +133,7 @@ def _show(options: argparse.Namespace) -> None:
 def _impute(options: argparse.Namespace) -> None:
     _check_output(options.output, options.force, table=True)
     model = _model(options.model)
-    table = _table(options.data, options.columns, model.layout, only=False)
+    table = dmlcore.read(options.data)
     done = dmlcore.impute(model, table, options.how, rng=options.seed, columns=options.columns)
     write(done.data, options.output, force=True)
     filled = ", ".join(f"{len(cell.rows)} of {name}" for name, cell in done.cells.items())
@@ -146,7 +145,7 @@ def _score(options: argparse.Namespace) -> None:
     if options.output:
         _check_output(options.output, options.force, table=True)
     model = _model(options.model)
-    table = _table(options.data, options.columns, model.layout)
+    table = dmlcore.read(options.data, options.columns)
     log = model.seq_log_density(table)
     if options.output:
         scores = {"log_density": log.tolist()}
@@ -173,9 +172,9 @@ def _sample(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     _check_output(options.output, options.force)
-    model = _model(options.model)
+    _model(options.model)  # which says so where the file holds an estimator
     found = load_fit(options.model)
-    table = _table(options.data, options.columns, model.layout, only=False)
+    table = dmlcore.read(options.data)
     title = options.title or _title(options.data)
     text = dmlcore.report(found, table, None if options.output == STANDARD else options.output, columns=options.columns, title=title)
     if options.output == STANDARD:
@@ -199,22 +198,6 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
-
-
-def _table(path: str, columns: list[str] | None, layout: Layout, only: bool = True) -> Any:
-    """A table for a model or an estimator of this layout; of its columns only those named, or all. Raises `DataError`.
-
-    One cell of text makes a whole column of a CSV file text: it is that cell which is named, not the first of the column.
-    """
-    table = dmlcore.read(path, columns if only else None)
-    parts = layout.values if isinstance(layout, Fields) else (layout,)
-    for name, part in zip(columns or getattr(layout, "names", None) or table.column_names, parts, strict=False):
-        inner = part.value if isinstance(part, Maybe) else part
-        if isinstance(inner, (Real, Count)) and name in table.column_names and str(table.schema.field(name).type).endswith("string"):
-            row, text = next(((i, v) for i, v in enumerate(table[name].to_pylist()) if v and not _is_number(v)), (None, ""))
-            if row is not None:
-                raise DataError(f"{name}: row {row} is {shorten(text)}; need a number")
-    return table
 
 
 def _tell_stray_texts(table: Any) -> None:

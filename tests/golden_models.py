@@ -73,6 +73,8 @@ from dmlcore.stats import (
     OptionalEstimator,
     PartialGaussianDistribution,
     PartialGaussianEstimator,
+    PointMassDistribution,
+    PointMassEstimator,
     PoissonDistribution,
     PoissonEstimator,
     PoissonRegressionDistribution,
@@ -266,6 +268,15 @@ def time_estimators() -> Any:
     return CompositeEstimator((TimeEstimator(GaussianEstimator()), TimeEstimator(GammaEstimator(), "h", "2020-01-31", keys="k")))
 
 
+def points() -> Any:
+    masses = PointMassDistribution(-0.5), PointMassDistribution("a", keys="k")
+    return HeterogeneousMixtureDistribution((*masses, GammaDistribution(2.0, 9.0)), [0.25, 0.25, 0.5])
+
+
+def point_estimators() -> Any:
+    return HeterogeneousMixtureEstimator((PointMassEstimator(99), GammaEstimator(), PointMassEstimator("a", name="text")))
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -283,6 +294,8 @@ MODELS = {
         shared_parameter_estimators,
         times,
         time_estimators,
+        points,
+        point_estimators,
     )
 }
 

@@ -25,7 +25,7 @@ from dmlcore.base.errors import (
     SupportError,
     shorten,
 )
-from dmlcore.data.layouts import Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, Vector
+from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
 from dmlcore.data.sequences import LabelSequence, LabelSet, Repeated
 from dmlcore.data.times import Times
 from dmlcore.io.json import to_json
@@ -131,6 +131,8 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
             yield from ((here, within, bad, bad) for bad in (2.5, "2", None, nan, inf, 2**64, 10**400, [1], 1j))
         case Real():
             yield from ((here, within, bad, bad) for bad in ("1.5", None, nan, 1j, [1.0], 10**400, b"1"))
+        case AnyKind():
+            yield from ((here, within, bad, bad) for bad in ("1.5", nan, 1j, [1.0]))
         case Times():
             other = datetime.timedelta(1) if isinstance(x, datetime.date) else datetime.date(2020, 1, 1)
             yield from ((here, within, bad, bad) for bad in ("2021-03-04", None, 1.0, [x], other))
@@ -799,4 +801,4 @@ def test_odd_labels_fit_and_score_and_are_refused_when_saving() -> None:
 @every
 def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
     known = (Anything, Count, Explained, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Times, Vector)
-    assert type(e.law.layout) in known
+    assert type(e.law.layout) in (*known, AnyKind, RealAtom)

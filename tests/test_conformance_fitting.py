@@ -268,6 +268,12 @@ def test_data_in_parts_give_the_same_step(case: Case) -> None:
 
 
 @cases()
+def test_rows_of_a_column_are_the_same_together_and_one_by_one(case: Case) -> None:
+    column = case.law.seq_encode(case.rows(40)).column
+    assert repr(column.listed()) == repr(list(map(column.row, range(len(column)))))
+
+
+@cases()
 def test_what_travels_to_workers_pickles_to_the_bit(case: Case) -> None:
     state = begun(Problem.of(case.rows(60), case.estimator), case.law)
     here, stack = state.held, state.stack

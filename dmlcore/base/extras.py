@@ -8,6 +8,7 @@ from typing import Any
 from dmlcore.base.errors import LibraryError
 
 EXTRAS = {
+    "dask": "dask",
     "formulaic": "formula",
     "matplotlib": "plot",
     "narwhals": "frames",

@@ -108,6 +108,7 @@ def results_in_order(pool: Executor, work: Callable[[Any], Any], items: Iterable
 
 def map_stream(work: Callable[[Any], Any], items: Iterable[Any], threads: int) -> Iterator[Any]:
     """`map_in_order` of items that are made one after the other and take memory: few are there at once."""
+    threads = 1 if getattr(_here, "is_worker", False) else threads
     with one_blas_thread():
         yield from map(work, items) if threads == 1 else results_in_order(_pool(threads), work, items, threads)
 

@@ -47,6 +47,10 @@ class Column(ABC):
     def row(self, i: int) -> Any:
         """One observation as plain values, for messages; None where it is missing or nobody looks."""
 
+    def listed(self) -> list[Any]:
+        """All observations as plain values, as `row` gives them."""
+        return list(map(self.row, range(self.n)))
+
     def work(self) -> np.ndarray | None:
         """Elements before each row, shape `(n + 1,)`, where a row may hold many; None where a row is one element."""
         return None
@@ -74,6 +78,9 @@ class Values(Column):
 
     def row(self, i: int) -> Any:
         return self.x[i] if isinstance(self.x, Vocabulary) else self.x[i].tolist()
+
+    def listed(self) -> list[Any]:
+        return list(self.x) if isinstance(self.x, Vocabulary) else self.x.tolist()
 
     @cached_property
     def extent(self) -> tuple[float, float]:
@@ -103,6 +110,11 @@ class Distinct(Column):
     def row(self, i: int) -> Any:
         return self.values.row(int(self.codes[i]))
 
+    def listed(self) -> list[Any]:
+        there, codes = np.unique(self.codes, return_inverse=True)
+        values = self.values.take(there).listed()
+        return [values[code] for code in codes.tolist()]
+
 
 class Option(Column):
     """`present` holds the positions of the rows that are there, in order; `value` their column. The others are missing."""
@@ -121,6 +133,12 @@ class Option(Column):
     def row(self, i: int) -> Any:
         _, where = _among(self.present, np.array([i]))
         return self.value.row(int(where[0])) if len(where) else None
+
+    def listed(self) -> list[Any]:
+        out = [None] * self.n
+        for i, value in zip(self.present.tolist(), self.value.listed(), strict=True):
+            out[i] = value
+        return out
 
     def work(self) -> np.ndarray | None:
         inner = self.value.work()
@@ -230,6 +248,9 @@ class Record(Column):
 
     def row(self, i: int) -> Any:
         return tuple(field.row(i) for field in self.fields)
+
+    def listed(self) -> list[Any]:
+        return list(zip(*(field.listed() for field in self.fields), strict=True)) if self.fields else [()] * self.n
 
     def work(self) -> np.ndarray | None:
         each = [work for work in (field.work() for field in self.fields) if work is not None]

@@ -115,7 +115,7 @@ def plain_observations(data: Any, layout: Layout, start: int, stop: int) -> list
     """The observations from `start` to before `stop` as plain values, of a list, an array, a column, a frame or encoded data. No other
     rows are read."""
     if isinstance(data, Encoded):
-        return list(map(data.column.row, range(start, stop)))
+        return data.column.slice(start, stop).listed()
     values = observations(some_rows(data, start, stop), layout)
     return list(map(plain, values.rows() if isinstance(values, Columns) else values))
 

@@ -57,6 +57,36 @@ def some_rows(data: Any, start: int, stop: int) -> Any:
     return data.slice(start, stop - start) if library_of(data) in ("polars", "pyarrow") else data[start:stop]
 
 
+def rows_at(data: Any, rows: np.ndarray) -> Any:
+    """The same table, column, array or list with the rows of these numbers only."""
+    match library_of(data):
+        case "pandas":
+            return data.iloc[rows]
+        case "polars":
+            return data[rows]
+        case "pyarrow":
+            return data.take(rows)
+    return data[rows] if isinstance(data, np.ndarray) else [data[i] for i in rows.tolist()]
+
+
+def one_below_the_other(tables: list[Any]) -> Any:
+    """Tables of one kind as one table."""
+    match library_of(tables[0]):
+        case "pandas":
+            import pandas
+
+            return pandas.concat(tables, ignore_index=True)
+        case "polars":
+            import polars
+
+            return polars.concat(tables)
+        case "pyarrow":
+            import pyarrow
+
+            return pyarrow.concat_tables(tables, promote_options="permissive")
+    return np.concatenate(tables) if isinstance(tables[0], np.ndarray) else [row for table in tables for row in table]
+
+
 class Columns:
     """A table as columns with names, each read when it is asked for. `len(columns)` is the number of rows.
 

@@ -140,6 +140,9 @@ class TimeColumn(Values):
         value = self.x[i : i + 1].tolist()[0]
         return value.replace(tzinfo=UTC) if self.kind == ZONED else self.x[i] if isinstance(value, int) else value
 
+    def listed(self) -> list[Any]:
+        return list(map(self.row, range(self.n)))
+
     def numbers(self, scale: TimeScale) -> Values:
         """The column of numbers that they are on a scale, made once."""
         if scale not in self._numbers:

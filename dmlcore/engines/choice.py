@@ -15,6 +15,7 @@ from dmlcore.base.threads import thread_count
 from dmlcore.data.layouts import Layout
 from dmlcore.data.values import listed
 from dmlcore.engines.chunks import Chunks
+from dmlcore.engines.dask_chunks import Partitions, is_dask
 from dmlcore.engines.kept import keep
 from dmlcore.engines.spark_chunks import SparkRows, is_spark
 from dmlcore.engines.stream import InMemory, Reread, Stream, as_stream, is_stream
@@ -22,12 +23,12 @@ from dmlcore.engines.stream import InMemory, Reread, Stream, as_stream, is_strea
 
 def in_parts(data: Any) -> bool:
     """Whether data are not one table in memory, but parts that an engine goes through."""
-    return is_stream(data) or is_spark(data)
+    return is_stream(data) or is_dask(data) or is_spark(data)
 
 
-def parts_of(data: Any) -> Stream | SparkRows:
+def parts_of(data: Any) -> Stream | Partitions | SparkRows:
     """Data that are `in_parts`, as what makes chunks and new data of them."""
-    return SparkRows(data) if is_spark(data) else as_stream(data)
+    return SparkRows(data) if is_spark(data) else Partitions(data) if is_dask(data) else as_stream(data)
 
 
 def chunks_of(data: Any, layout: Layout, weights: Any = None, threads: int | None = None, engine: Any = None) -> Chunks:
@@ -37,10 +38,10 @@ def chunks_of(data: Any, layout: Layout, weights: Any = None, threads: int | Non
     """
     if in_parts(data) and not (weights is None or isinstance(weights, str)):
         raise ParameterError(f"weights of data in parts must be the name of their column, got {type(weights).__name__}")
-    if is_spark(data):
+    if is_spark(data) or is_dask(data):
         if engine is not None:
-            raise ParameterError("the executors of Spark work on its DataFrames; leave engine out")
-        return SparkRows(data).chunks(layout, weights)
+            raise ParameterError("engine is for other data: the workers of Dask, or the executors of Spark, work on theirs")
+        return parts_of(data).chunks(layout, weights)  # type: ignore[union-attr]
     if in_parts(data):
         stream = as_stream(data) if weights is None else replace(as_stream(data), weights=weights)
     else:

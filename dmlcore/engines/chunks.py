@@ -72,6 +72,17 @@ def _weights_apart(table: Any, name: Any) -> tuple[Any, Any]:
     return column_at(table, place), with_only(table, [j for j in range(len(names)) if j != place])
 
 
+def with_columns_of(where: str, table: Any, names: list[Any] | None) -> Any:
+    """A frame that is a part of the data, with its columns in the order of those of the parts before, if there are any. Raises `DataError`
+    where they are others."""
+    there = column_names(table)
+    if names is None or there == names:
+        return table
+    if set(there) != set(names):
+        raise DataError(f"{where}: the columns are {there}; those of the tables before are {names}")
+    return with_only(table, [there.index(name) for name in names])
+
+
 class Chunks(ABC):
     """Encoded chunks of one layout, wherever an engine keeps them."""
 

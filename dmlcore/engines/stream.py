@@ -15,9 +15,9 @@ from dmlcore.base.errors import DataError, EmptyError, ParameterError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.threads import map_stream
 from dmlcore.data.files import READERS, read, suffix_of
-from dmlcore.data.frames import column_names, is_frame, plain_column, some_rows, with_only
+from dmlcore.data.frames import column_names, is_frame, one_below_the_other, plain_column, rows_at, some_rows
 from dmlcore.data.layouts import Layout
-from dmlcore.engines.chunks import CHUNK_ROWS, Chunk, Chunks, Piece, layout_for, naming_rows
+from dmlcore.engines.chunks import CHUNK_ROWS, Chunk, Chunks, Piece, layout_for, naming_rows, with_columns_of
 
 MAGIC = "*?["  # marks of a pattern
 
@@ -44,11 +44,8 @@ class Stream:
             first = first if where == before else 0
             before = where
             if is_frame(table):
-                there = column_names(table)
-                names = there if names is None else names
-                if set(there) != set(names):
-                    raise DataError(f"{where}: the columns are {there}; those of the tables before are {names}")
-                table = table if there == names else with_only(table, [there.index(name) for name in names])
+                table = with_columns_of(where, table, names)
+                names = column_names(table)
             for start in range(0, len(table), self.chunk_rows):
                 stop = start + self.chunk_rows
                 part = table if len(table) <= self.chunk_rows else some_rows(table, start, stop)
@@ -82,6 +79,14 @@ class Stream:
             reader = library("pyarrow.parquet", "Parquet files need")
             return sum(reader.read_metadata(path).num_rows for path in self.files)
         return sum(len(table) for _, table, *_ in self.source())
+
+    def sample(self, rows: int, seed: int = 0) -> Any:
+        """About so many rows as one table, each with the same probability; all, if there are no more."""
+        share = min(rows / max(self.rows, 1), 1.0)
+        rng, parts = np.random.default_rng(seed), []
+        for piece in self.pieces():
+            parts.append(rows_at(piece.table, np.flatnonzero(rng.random(len(piece.table)) < share)))
+        return one_below_the_other(parts)
 
     def cache_size(self, model: Any) -> int:
         """About how many bytes a cache takes, for an estimator, a distribution or a layout: as the first piece does for each row."""

@@ -17,12 +17,13 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import listed
-from dmlcore.engines.choice import in_parts
-from dmlcore.fitting.chunked import rows_for
+from dmlcore.engines.choice import chunks_of, in_parts
+from dmlcore.fitting.chunked import OnChunk
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.observe import watched
 from dmlcore.fitting.problem import Problem, log_likelihood_of
 from dmlcore.fitting.record import Fit
+from dmlcore.fitting.rows import WeightedRows
 from dmlcore.fitting.starts import adjusted, random_start
 
 UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
@@ -68,23 +69,30 @@ def seq_encode(
 
 
 def seq_log_density(enc_data: Any, estimate: Distribution | Sequence[Distribution], threads: int | None = None) -> np.ndarray:
-    """Log densities `(n,)` of encoded (or raw) data; of several models, a list or tuple of them, `(models, n)`."""
+    """Log densities `(n,)` of encoded (or raw) data; of several models, a list or tuple of them, `(models, n)`.
+
+    Of data of Dask a `dask.array`, which is not computed yet; of several models, computed.
+    """
     if isinstance(estimate, Distribution):
         return estimate.seq_log_density(enc_data, threads)
     data = enc_data if in_parts(enc_data) else listed(enc_data)
-    return np.array([seq_log_density(data, model, threads) for model in estimate])
+    return np.array([np.asarray(seq_log_density(data, model, threads)) for model in estimate])
 
 
 def seq_log_density_sum(enc_data: Any, estimate: Distribution, weights: Any = None, threads: int | None = None) -> tuple[float, float]:
     """`(rows, log likelihood)`; with weights, their sum and the weighted log likelihood."""
-    if in_parts(enc_data):
-        rows = rows_for(enc_data, estimate.layout, weights, threads)
-        return rows.weight, float(rows.total(partial(log_likelihood_of, estimate)))
-    log = seq_log_density(enc_data, estimate, threads)
+    if in_parts(enc_data) and (weights is None or isinstance(weights, str)):
+        both = chunks_of(enc_data, estimate.layout, weights, threads).total(OnChunk(partial(_weight_and_log, estimate)))
+        return float(both[0]), float(both[1])
+    log = np.asarray(seq_log_density(enc_data, estimate, threads))
     if weights is None:
         return float(len(log)), float(log.sum())
     w: Any = row_weights(weights, len(log))
     return float(w.sum()), float(np.where(w > 0, log, 0.0) @ w)
+
+
+def _weight_and_log(model: Distribution, rows: WeightedRows) -> np.ndarray:
+    return np.array([rows.weight, log_likelihood_of(model, rows)])
 
 
 def seq_initialize(enc_data: Any, estimator: Estimator, rng: Random = None, p: float = 0.1, weights: Any = None) -> Distribution:

@@ -89,7 +89,8 @@ def fit(
     Data that are read in parts (`dmlcore.stream`, a pattern of file names, a folder): the same EM, a sum over parts; the search for a start
     looks at a sample. checkpoint: a file that is written after each step, from which the same call goes on to the same bits after it was
     killed; it stays when the fit has ended, and gives its end again. engine: a `concurrent.futures.Executor` whose workers, processes too,
-    take the parts; data in memory are cut into parts for it.
+    take the parts; data in memory are cut into parts for it. Data of Dask (a `dask.dataframe`, a bag, delayed frames or lists of rows): its
+    workers, those of the current `distributed.Client` if there is one, encode their partitions and keep them while the fit goes on.
 
     Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
     """

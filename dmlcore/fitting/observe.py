@@ -28,9 +28,11 @@ WIDTH = 80  # letters of a line, where the terminal does not say
 class Screen(Protocol):
     """Where one line can be shown, changed, and taken away."""
 
-    def show(self, text: str) -> None: ...
+    def show(self, text: str) -> None:
+        """Shows a line in place of the one before."""
 
-    def clear(self) -> None: ...
+    def clear(self) -> None:
+        """Takes the line away."""
 
 
 class Watch:

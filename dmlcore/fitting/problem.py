@@ -133,6 +133,12 @@ class Problem:
         rows = self.rows.part(column, estimator.layout, weights[held])
         return Problem(rows, Resolved.alone(estimator, rows)), held
 
+    def with_single_rows(self, who: str) -> Problem:
+        """The same problem. Raises `StructureError` where the rows are in chunks, for who draws or weighs single ones."""
+        if self.rows.in_memory is not self.rows:
+            raise StructureError(f"{who} needs the rows in one table in memory, not in parts")
+        return self
+
     # -- steps ---------------------------------------------------------------------------------------------------------
 
     def expect(self, model: Any) -> tuple[Any, list[Any]]:

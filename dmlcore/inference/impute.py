@@ -88,7 +88,7 @@ def impute(
     averaged over m such models, and one copy comes of it.
 
     Gives an `Imputation`; of data in parts (`dmlcore.stream`, a pattern of file names), the stream of the completed tables, which are made
-    as they are read or written; of a DataFrame of Spark, such a DataFrame.
+    as they are read or written; of a DataFrame of Spark, such a DataFrame; of data of Dask a collection of the same kind, not computed yet.
 
     Raises `DataError` where columns or values do not fit the model, `SupportError` naming column, row and value for what has
     density zero, `StructureError` where a law lacks what is asked, and `DegenerateError` where the model cannot be fitted again.

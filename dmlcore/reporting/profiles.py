@@ -10,8 +10,8 @@ from dmlcore.core.powers import MayBeMissing, has
 from dmlcore.core.words import ENTRIES, in_words, missing_in_words, present, share_present
 from dmlcore.data.layouts import Fields, Vector
 from dmlcore.inference.condition import marginal
-from dmlcore.reporting.spikes import spiked
 from dmlcore.reporting.subject import Subject
+from dmlcore.stats.latent.spikes import spiked
 
 
 def law_in_words(law: Any) -> str:

@@ -42,8 +42,8 @@ from dmlcore.reporting.markup import (
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.pictures import svg
 from dmlcore.reporting.profiles import entropy_of, law_in_words, told
-from dmlcore.reporting.spikes import Spiked, spiked
 from dmlcore.reporting.subject import Subject
+from dmlcore.stats.latent.spikes import Spiked, spiked
 
 MAX_PICTURES = 24  # of columns
 SHOWN_ROWS = 10  # of the most and the least typical, of uncertain ones, of filled cells

@@ -162,7 +162,7 @@ def test_many_components_share_one_legend_entry(count: int) -> None:
 
 def test_density_says_what_it_cannot_draw() -> None:
     for law in (RECORDS, DiagonalGaussianDistribution([0.0], [1.0]), SequenceDistribution(N(0.0, 1.0), PoissonDistribution(2.0))):
-        with pytest.raises(StructureError, match=r"density\(\) is of one number, count or label"):
+        with pytest.raises(StructureError, match=r"density\(\) is of one number, time, count or label"):
             plot.density(law)
 
 

@@ -42,6 +42,7 @@ def bootstrapped(
     """Standard errors from refits, each started from the model, their components matched to its."""
     if not isinstance(replicates, (int, np.integer)) or replicates < FEWEST:
         raise ParameterError(f"replicates must be a whole number >= {FEWEST}, got {replicates!r}")
+    problem = problem.with_single_rows("a bootstrap")
     streams = spawn(generator(rng), int(replicates))
     draw = new_rows(problem, model, weights) if parametric else partial(rows_again, problem)
 
@@ -93,7 +94,7 @@ def posterior_models(
     The weighted likelihood bootstrap (Rubin 1981; Newton and Raftery 1994). No row is left out, so that what was seen keeps a density
     under each, rare labels too. Fits that fail are drawn again; raises `DegenerateError` where more fail than are wanted.
     """
-    problem = Problem.of(data, estimator, weights)
+    problem = Problem.of(data, estimator, weights).with_single_rows("a bootstrap")
     assign = "hard" if assign == "hard" else "soft"  # the maximum that drawn classes seek is that of posteriors
     models: list[Distribution] = []
     failures: list[Exception] = []

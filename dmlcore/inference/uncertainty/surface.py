@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.rows import RowBlock, WeightedRows
 
 OFF = -1e300  # the gain of a point outside the domain of a family
 TARGET = 1e-3  # nats by which a trial step in one coordinate, both ways, should lower the objective
@@ -59,8 +61,8 @@ class Surface:
         self.centre = flatten(model)
         problem.log_likelihood(model)  # names a row that has density zero
         self.prior = problem.log_prior(model)
-        tables = DistinctCache()
-        self.base = [Forward(model.repeated, tables)(model, column)[0] for _, _, column in problem.encoded.blocks]
+        rows = problem.rows
+        self.base = [_log_densities(model, block) for block in rows.blocks] if rows.in_memory is rows else None
         self.count = problem.rows.weight
 
     def moved(self, shift: np.ndarray) -> Distribution:
@@ -69,25 +71,27 @@ class Surface:
 
     def gain(self, shift: np.ndarray) -> float:
         """By how much the objective at flat parameters `centre + shift` exceeds that at the centre; `OFF` outside the domain."""
+        return float(self._gains([shift])[0])
+
+    def gains(self, shifts: Sequence[np.ndarray]) -> np.ndarray:
+        """`gain` of several shifts, by all threads of the problem; of rows in chunks, in one pass over these."""
+        if self.base is None:
+            return self._gains(shifts)
+        return np.array(list(map_in_order(self.gain, shifts, self.problem.rows.threads)))
+
+    def _gains(self, shifts: Sequence[np.ndarray]) -> np.ndarray:
+        models, priors = zip(*map(self._at, shifts), strict=True)
+        rises = self.problem.rows.total(partial(_rises, models, self.model, self.base))
+        return np.array([total if total > OFF else OFF for total in priors + rises])  # a sum that is no number is not above
+
+    def _at(self, shift: np.ndarray) -> tuple[Distribution | None, float]:
+        """The model at a shift, and by how much its prior exceeds that of the centre; None outside the domain."""
         with np.errstate(all="ignore"):
             try:
                 model = self.moved(shift)
-                total = self.problem.log_prior(model) - self.prior
-                for weights, rows in self._rows(model, DistinctCache()):
-                    total += float(rows.sum() if weights is None else weights @ np.where(weights > 0, rows, 0.0))
-            except (DmlcoreError, ArithmeticError, np.linalg.LinAlgError):
-                return OFF
-        return total if total > OFF else OFF
-
-    def gains(self, shifts: Sequence[np.ndarray]) -> np.ndarray:
-        """`gain` of several shifts, by all threads of the problem."""
-        return np.array(list(map_in_order(self.gain, shifts, self.problem.rows.threads)))
-
-    def _rows(self, model: Distribution, tables: DistinctCache) -> Any:
-        """Weights (or None) and differences of log densities from the centre, block by block."""
-        for (start, stop, column), base in zip(self.problem.encoded.blocks, self.base, strict=True):
-            log = Forward(model.repeated, tables)(model, column)[0]
-            yield None if self.problem.rows.weights is None else self.problem.rows.weights[start:stop], log - base
+                return model, float(self.problem.log_prior(model) - self.prior)
+            except OUTSIDE:
+                return None, 0.0
 
     # -- scales and steps ------------------------------------------------------------------------------------------------
 
@@ -221,19 +225,49 @@ class Surface:
     def scores(self, axes: np.ndarray, h: float) -> np.ndarray:
         """The sum over rows of products of scores `(m, m)`: derivatives of each row's log density along the columns of `axes`."""
         ends = [(self.moved(h * axis), self.moved(-h * axis)) for axis in axes.T]
-        tables = [(DistinctCache(), DistinctCache()) for _ in ends]
+        return np.asarray(self.problem.rows.total(partial(_score_products, ends, h)))
 
-        def work(block: tuple[int, int, Any]) -> np.ndarray:
-            start, stop, column = block
-            rows = np.empty((len(ends), stop - start))
-            for k, (models, own) in enumerate(zip(ends, tables, strict=True)):
-                up, down = (Forward(model.repeated, t)(model, column)[0] for model, t in zip(models, own, strict=True))
-                with np.errstate(invalid="ignore"):  # a row of weight zero may have density zero
-                    rows[k] = (up - down) / (2 * h)
-            if self.problem.rows.weights is None:
-                return rows @ rows.T
-            weights = self.problem.rows.weights[start:stop]
-            rows[:, weights == 0] = 0.0
-            return (rows * weights) @ rows.T
 
-        return sum(map_in_order(work, self.problem.encoded.blocks, self.problem.rows.threads), np.zeros((len(ends), len(ends))))
+OUTSIDE = (DmlcoreError, ArithmeticError, np.linalg.LinAlgError)  # what a model outside a domain raises
+
+
+def _log_densities(model: Distribution, block: RowBlock, tables: DistinctCache | None = None) -> np.ndarray:
+    return Forward(model.repeated, tables or DistinctCache())(model, block.column)[0]
+
+
+def _rises(models: Sequence[Distribution | None], centre: Distribution, base: list[np.ndarray] | None, rows: WeightedRows) -> np.ndarray:
+    """By how much the log likelihood of each model exceeds that at the centre; -inf outside its domain. base: log densities there, block by
+    block, if they are known."""
+    out = np.zeros(len(models))
+    tables = [DistinctCache() for _ in models]
+    at_centre = DistinctCache()
+    for i, block in enumerate(rows.blocks):
+        here = base[i] if base is not None else _log_densities(centre, block, at_centre)
+        for k, model in enumerate(models):
+            out[k] += -np.inf if model is None else _rise(model, block, here, tables[k])
+    return out
+
+
+def _rise(model: Distribution, block: RowBlock, base: np.ndarray, tables: DistinctCache) -> float:
+    with np.errstate(all="ignore"):
+        try:
+            rise = _log_densities(model, block, tables) - base
+            return float(np.where(block.weights > 0, rise * block.weights, 0.0).sum())
+        except OUTSIDE:
+            return -np.inf
+
+
+def _score_products(ends: Sequence[tuple[Distribution, Distribution]], h: float, rows: WeightedRows) -> np.ndarray:
+    work = partial(_block_products, ends, [(DistinctCache(), DistinctCache()) for _ in ends], h)
+    return np.asarray(sum(map_in_order(work, rows.blocks, rows.threads)))
+
+
+def _block_products(ends: Sequence[Any], tables: Sequence[Any], h: float, block: RowBlock) -> np.ndarray:
+    """The sum over rows of products of differences of log densities between two ends, `2 h` apart."""
+    scores = np.empty((len(ends), len(block.weights)))
+    for k, (models, own) in enumerate(zip(ends, tables, strict=True)):
+        up, down = (_log_densities(model, block, t) for model, t in zip(models, own, strict=True))
+        with np.errstate(invalid="ignore"):  # a row of weight zero may have density zero
+            scores[k] = (up - down) / (2 * h)
+    scores[:, block.weights == 0] = 0.0
+    return np.asarray((scores * block.weights) @ scores.T)

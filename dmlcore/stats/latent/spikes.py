@@ -10,7 +10,7 @@ import numpy as np
 from dmlcore.core.powers import HasMean, HasVariance, Mixing, has
 from dmlcore.core.words import mean_and_deviation, percent
 from dmlcore.data.layouts import AnyKind, Labels
-from dmlcore.stats import MixtureDistribution
+from dmlcore.stats.latent.mixture import MixtureDistribution
 
 
 @dataclass(frozen=True)
