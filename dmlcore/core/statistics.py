@@ -41,6 +41,10 @@ class Sums:
     def __repr__(self) -> str:
         return f"Sums({', '.join(f'{k}={v!r}' for k, v in self._values.items())})"
 
+    def items(self) -> Any:
+        """The names and their totals."""
+        return self._values.items()
+
     def __add__(self, other: Self) -> Sums:
         mine, theirs = self._values, other._values
         return Sums(**{k: _joined(k, v, theirs[k]) for k, v in mine.items()})

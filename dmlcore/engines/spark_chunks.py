@@ -82,7 +82,7 @@ class SparkChunks(Chunks):
     def __init__(self, pickled: Any, layout: Layout):
         self.layout = layout
         self._held = pickled.persist(library("pyspark", NEED).StorageLevel.MEMORY_AND_DISK)
-        weakref.finalize(self, self._held.unpersist).atexit = False
+        weakref.finalize(self, _let_go, self._held).atexit = False
 
     def map(self, work: Callable[[Chunk], Any]) -> Iterator[Any]:
         return self._made(_OnPartition(work, together=False))
@@ -99,6 +99,12 @@ class SparkChunks(Chunks):
             if isinstance(made, DmlcoreError):
                 raise made
             yield made
+
+
+def _let_go(held: Any) -> None:
+    """Tells Spark that chunks are no longer needed; where its session has ended, they are gone."""
+    if held.ctx._jsc is not None:
+        held.unpersist()
 
 
 @dataclass(frozen=True)

@@ -6,24 +6,20 @@ stopping rules have counted, a random state). The rows are read again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dmlcore.base.errors import FormatError, ParameterError
+from dmlcore.base.errors import ParameterError
 from dmlcore.fitting.ascent import Course, State, scored
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.problem import Problem
-from dmlcore.io.files import replaced
-from dmlcore.io.json import from_json, to_json
-from dmlcore.io.reading import Reader
-from dmlcore.io.text import parse
-from dmlcore.io.writing import Writer
+from dmlcore.io.json import to_json
+from dmlcore.io.sealed import read_sealed, write_sealed
 
-CHECKPOINT, CHECKPOINT_SCHEMA = "dmlcore checkpoint", 1
+CHECKPOINT = "checkpoint"  # what its files call themselves
 FLAGS = ("step", "gain", "beyond", "extrapolated", "limited")  # of a state, that its model does not say
 
 
@@ -44,27 +40,20 @@ class Checkpoint:
         """What was saved, or None. Raises `FormatError` for a file that is no checkpoint, `ParameterError` for one of another fit."""
         if not Path(self.path).exists():
             return None
-        who = f"checkpoint {self.path}"
-        try:
-            content = parse(Path(self.path).read_bytes())
-        except FormatError as error:
-            raise FormatError(f"{who}: {error}") from None
-        if not isinstance(content, dict) or content.get("format") != CHECKPOINT or content.get("schema") != CHECKPOINT_SCHEMA:
-            raise FormatError(f"{who}: this is no checkpoint of this version; name another file, or remove it")
-        if content.pop("digest", None) != digest(content):
-            raise FormatError(f"{who}: the file is damaged; remove it, and the fit begins anew")
-        ascent = Reader().value(content["ascent"], who)
+        content = read_sealed(self.path, CHECKPOINT)
         for what, here in self.of.items():
-            if ascent["of"].get(what) != here:
-                raise ParameterError(f"{who} is of another fit: its {what} differs; name another file, or remove it")
-        return {"model": content["model"], "ahead": content["ahead"], **ascent}
+            if content["of"].get(what) != here:
+                raise ParameterError(f"{CHECKPOINT} {self.path} is of another fit: its {what} differs; name another file, or remove it")
+        return content
 
     def save(self, state: State, course: Course, memory: Any, path: Any) -> None:
         """Saves an ascent as it stands after a step. memory: of the stopping rules; path: what it leaves behind (`run.Path`)."""
         if state.refused:
             return  # it repeats the state before, which is saved
-        ascent = {
+        content = {
             "of": self.of,
+            "model": state.model,
+            "ahead": state.as_model(state.ahead),
             "state": {"apart": state.apart, **{flag: getattr(state, flag) for flag in FLAGS}},
             "course": course.memory(),
             "rules": memory,
@@ -72,20 +61,7 @@ class Checkpoint:
             "objective": path.objective,
             "events": [[event.kind, event.text, event.step, event.place, event.component] for event in path.events],
         }
-        content = {
-            "format": CHECKPOINT,
-            "schema": CHECKPOINT_SCHEMA,
-            "model": json.loads(to_json(state.model)),
-            "ahead": json.loads(to_json(state.as_model(state.ahead))),
-            "ascent": Writer().value(ascent, "checkpoint"),
-        }
-        with replaced(self.path) as file:
-            file.write(json.dumps({**content, "digest": digest(content)}).encode() + b"\n")
-
-
-def digest(content: dict[str, Any]) -> str:
-    """A number that says whether what is in a file is what was written there."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        write_sealed(self.path, CHECKPOINT, content)
 
 
 def state_of(content: dict[str, Any], problem: Problem) -> State:
@@ -93,7 +69,7 @@ def state_of(content: dict[str, Any], problem: Problem) -> State:
     flags = dict(content["state"])
     apart = flags.pop("apart")
     held = problem.stacked(apart=apart)
-    stack, ahead = (held.stack([problem.check(from_json(json.dumps(content[name])))]) for name in ("model", "ahead"))
+    stack, ahead = (held.stack([problem.check(content[name])]) for name in ("model", "ahead"))
     state = scored(problem, stack, apart).but(**flags, ahead=ahead)  # whose bits follow from the statistics that there were
     before = content["history"][-1]
     if state.log_likelihood != before:

@@ -67,11 +67,11 @@ class ChunkedRows:
 
     def total(self, work: Callable[[WeightedRows], Any]) -> Any:
         """The sum of `work(rows)` over the chunks, added in order."""
-        return self.chunks.total(_OnChunk(work))
+        return self.chunks.total(OnChunk(work))
 
     def first_found(self, look: Callable[[WeightedRows], Any]) -> Any:
         """What `look` finds in the first chunk where it finds anything, or None."""
-        return next((found for found in self.chunks.map(_OnChunk(look)) if found is not None), None)
+        return next((found for found in self.chunks.map(OnChunk(look)) if found is not None), None)
 
     def one_by_one(self) -> ChunkedRows:
         """Raises `ParameterError`: draws of single rows would have to be kept for all of them."""
@@ -86,7 +86,7 @@ def rows_for(data: Any, layout: Layout, weights: Any = None, threads: int | None
 
 
 @dataclass(frozen=True)
-class _OnChunk:
+class OnChunk:
     """Work on rows, as work on a chunk."""
 
     work: Callable[[WeightedRows], Any]

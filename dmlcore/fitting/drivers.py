@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.values import listed
-from dmlcore.engines.choice import in_parts
+from dmlcore.engines.choice import chunks_of, in_parts
+from dmlcore.fitting.chunked import OnChunk
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.observe import watched
-from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.problem import Problem, log_likelihood_of
 from dmlcore.fitting.record import Fit
+from dmlcore.fitting.rows import WeightedRows
 from dmlcore.fitting.starts import adjusted, random_start
 
 UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
@@ -78,11 +81,18 @@ def seq_log_density(enc_data: Any, estimate: Distribution | Sequence[Distributio
 
 def seq_log_density_sum(enc_data: Any, estimate: Distribution, weights: Any = None, threads: int | None = None) -> tuple[float, float]:
     """`(rows, log likelihood)`; with weights, their sum and the weighted log likelihood."""
+    if in_parts(enc_data) and (weights is None or isinstance(weights, str)):
+        both = chunks_of(enc_data, estimate.layout, weights, threads).total(OnChunk(partial(_weight_and_log, estimate)))
+        return float(both[0]), float(both[1])
     log = np.asarray(seq_log_density(enc_data, estimate, threads))
     if weights is None:
         return float(len(log)), float(log.sum())
     w: Any = row_weights(weights, len(log))
     return float(w.sum()), float(np.where(w > 0, log, 0.0) @ w)
+
+
+def _weight_and_log(model: Distribution, rows: WeightedRows) -> np.ndarray:
+    return np.array([rows.weight, log_likelihood_of(model, rows)])
 
 
 def seq_initialize(enc_data: Any, estimator: Estimator, rng: Random = None, p: float = 0.1, weights: Any = None) -> Distribution:

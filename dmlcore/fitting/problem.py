@@ -151,7 +151,7 @@ class Problem:
 
     def log_likelihood(self, model: Any) -> Any:
         """Log likelihood of the model on these rows; of a stack of models, of each."""
-        return self._finite(model, self.rows.total(partial(_scored, model)))
+        return self._finite(model, self.rows.total(partial(log_likelihood_of, model)))
 
     def maximise(self, owns: list[Any], previous: Any) -> Any:
         """The model that maximises the expected log likelihood and the prior."""
@@ -273,7 +273,7 @@ def _expected_in_block(
     return weighted_sum(log, block.weights), node
 
 
-def _scored(model: Any, rows: WeightedRows) -> Any:
+def log_likelihood_of(model: Any, rows: WeightedRows) -> Any:
     """Log likelihood of a model on rows."""
     return sum(map_in_order(partial(_scored_block, model, DistinctCache()), rows.blocks, rows.threads))
 

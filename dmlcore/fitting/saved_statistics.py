@@ -1,0 +1,60 @@
+"""Statistics as plain values that files hold, and back, to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dmlcore.base.errors import FormatError, StructureError
+from dmlcore.base.labels import Vocabulary
+from dmlcore.core.statistics import Counts, LogMoments, Moments, Scatter, Sums
+from dmlcore.stats.combinators.times import KindOfTimes
+
+FIELDS: dict[str, tuple[type, tuple[str, ...]]] = {
+    "moments": (Moments, ("count", "mean", "m2")),
+    "scatter": (Scatter, ("count", "mean", "m2")),
+    "log moments": (LogMoments, ("count", "mean", "gap")),
+    "counts": (Counts, ("values", "weights", "total")),
+    "times": (KindOfTimes, ("kind",)),
+}
+NAMES = {kind: name for name, (kind, _) in FIELDS.items()}
+
+
+def plain_statistics(owns: Sequence[Any]) -> list[Any]:
+    """Statistics in preorder as plain values. Raises `StructureError` for those of a kind that is not known."""
+    return list(map(_plain, owns))
+
+
+def statistics_of(plain: Sequence[Any]) -> list[Any]:
+    """The statistics that plain values stand for."""
+    return list(map(_statistic, plain))
+
+
+def _plain(own: Any) -> Any:
+    if own is None or isinstance(own, (bool, int, float, np.ndarray, np.generic)):
+        return own
+    if type(own) is Vocabulary:
+        return {"labels": list(own)}
+    if type(own) is Sums:
+        return {"sums": {name: _plain(value) for name, value in own.items()}}
+    if type(own) not in NAMES:
+        raise StructureError(f"statistics of the kind {type(own).__name__} cannot be saved as JSON; pickle the OnlineEM")
+    name = NAMES[type(own)]
+    if type(own) is KindOfTimes:
+        return {name: [own.kind]}
+    return {name: [_plain(getattr(own, field)) for field in FIELDS[name][1]]}
+
+
+def _statistic(plain: Any) -> Any:
+    if not isinstance(plain, dict):
+        return plain
+    ((name, content),) = plain.items()
+    if name == "labels":
+        return Vocabulary(content)
+    if name == "sums":
+        return Sums(**{field: _statistic(value) for field, value in content.items()})
+    if name not in FIELDS:
+        raise FormatError(f"statistics of the kind {name!r} are not known to this version")
+    return FIELDS[name][0](*map(_statistic, content)) if name != "times" else KindOfTimes(*content)

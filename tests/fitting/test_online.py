@@ -1,0 +1,208 @@
+"""Online EM: streams of batches, what is forgotten, what the batches say, and files from which a stream goes on."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dmlcore import OnlineEM, fit
+from dmlcore.base.errors import DataError, EmptyError, FormatError, ParameterError, StructureError, SupportError
+from dmlcore.engines.stream import stream
+from dmlcore.fitting.problem import Problem
+from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, MixtureEstimator, PoissonEstimator
+from tests.examples import BY_NAME, EXAMPLES
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+TWO = MixtureEstimator([GaussianEstimator()] * 2)
+RECORD = MixtureEstimator([CompositeEstimator({"x": GaussianEstimator(), "c": PoissonEstimator()})] * 2)
+
+
+def table(seed: int, n: int = 150, shift: float = 0.0) -> Any:
+    rng = np.random.default_rng(seed)
+    k = rng.integers(0, 2, n)
+    return pa.table({"w": rng.integers(0, 3, n), "c": rng.poisson(1 + 5 * k), "x": rng.normal(shift + 3 * k, 1.0)})
+
+
+def online(example: Any) -> bool:
+    """Whether the family's statistics hold under any model: regressions other than linear ones have others."""
+    resolved = Problem.of(example.data(40), example.law.estimator(1.5)).resolved
+    return not resolved.local and resolved.scalable
+
+
+# -- files ---------------------------------------------------------------------------------------------------------------
+
+FAMILIES = [e for e in EXAMPLES if online(e)]
+
+
+@pytest.mark.parametrize("example", FAMILIES, ids=[e.name.replace(" ", "_") for e in FAMILIES])
+def test_every_closed_family_goes_on_from_a_file_to_the_bit(example: Any, tmp_path: Path) -> None:
+    batches = [example.data(60)[:40], example.data(60)[20:], example.data(60)]
+    one = OnlineEM(example.law.estimator(1.5), rng=1).partial_fit(batches[0]).partial_fit(batches[1])
+    try:
+        one.save(tmp_path / "online.json")
+    except StructureError as error:
+        assert "statistics of the kind Contributions cannot be saved" in str(error)  # noqa: PT017
+        return
+    again = OnlineEM.load(tmp_path / "online.json")
+    assert again.model == one.model
+    assert again.history == one.history
+    assert repr(again.partial_fit(batches[2]).model) == repr(one.partial_fit(batches[2]).model)
+    assert again.history == one.history
+
+
+def test_a_stream_that_is_stopped_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{i}.parquet") for i in range(5)]
+    for i, path in enumerate(paths):
+        pq.write_table(table(i), path)
+    data = stream(paths, weights="w")
+    whole = OnlineEM(RECORD, rng=1).follow(data)
+    OnlineEM(RECORD, rng=1).follow(stream(paths[:3], weights="w"), checkpoint=tmp_path / "online.json")
+    again = OnlineEM.load(tmp_path / "online.json")
+    again.follow(data, skip=again.batches)
+    assert again.model == whole.model
+    assert again.history == whole.history
+    assert [batch.where for batch in again.history] == paths
+    assert again.rows == sum(table(i)["w"].to_numpy().sum() for i in range(5))
+
+
+def changed(text: str) -> str:
+    return text.replace('"rows": ', '"rows": 1', 1)
+
+
+def cut(text: str) -> str:
+    return text[:-30]
+
+
+def of_a_fit(text: str) -> str:
+    return text.replace("dmlcore online EM", "checkpoint", 1)
+
+
+def other_statistics(text: str) -> str:
+    return json.dumps({**json.loads(text), "mean": None})
+
+
+@pytest.mark.parametrize("spoil", [changed, cut, of_a_fit, other_statistics])
+def test_damaged_files_are_named(tmp_path: Path, spoil: Callable[[str], str]) -> None:
+    path = tmp_path / "online.json"
+    OnlineEM(TWO, rng=1).partial_fit(table(0)["x"]).save(path)
+    path.write_text(spoil(path.read_text()))
+    with pytest.raises(FormatError, match=r"dmlcore online EM .*online\.json: "):
+        OnlineEM.load(path)
+    with pytest.raises(EmptyError, match="no model before the first batch"):
+        OnlineEM(TWO).save(path)
+
+
+# -- sources -------------------------------------------------------------------------------------------------------------
+
+
+def test_all_sources_are_followed_alike(tmp_path: Path) -> None:
+    tables = [table(i).select(["c", "x"]) for i in range(3)]
+    for i, one in enumerate(tables):
+        pq.write_table(one, tmp_path / f"{i}.parquet")
+    byhand = OnlineEM(RECORD, rng=1)
+    for one in tables:
+        byhand.partial_fit(one)
+    rows = [[(x, c) for c, x in zip(*one.to_pydict().values(), strict=True)] for one in tables]
+    for data in (tmp_path, str(tmp_path / "*.parquet"), stream(lambda: iter(tables)), iter(tables), lambda: tables, rows):
+        assert OnlineEM(RECORD, rng=1).follow(data).model == byhand.model
+    halves = OnlineEM(RECORD, rng=1).follow(stream(lambda: iter(tables), chunk_rows=75))
+    assert [batch.rows for batch in halves.history] == [75.0] * 6
+
+
+def test_data_in_parts_may_be_one_batch(tmp_path: Path) -> None:
+    tables = [table(i).select(["c", "x"]) for i in range(4)]
+    parts = [stream(lambda i=i: iter(tables[i : i + 2])) for i in (0, 2)]
+    one = OnlineEM(RECORD, rng=1).partial_fit(parts[0]).partial_fit(parts[1])
+    whole = OnlineEM(RECORD, rng=1).partial_fit(pa.concat_tables(tables[:2])).partial_fit(pa.concat_tables(tables[2:]))
+    assert one.history[1].log_likelihood == pytest.approx(whole.history[1].log_likelihood, rel=1e-6)
+
+
+def test_a_stream_without_an_end_may_be_left() -> None:
+    follower = OnlineEM(RECORD, rng=1)
+
+    def tables() -> Any:
+        for i in itertools.count():
+            if i == 4:
+                raise KeyboardInterrupt
+            yield table(i).select(["x", "c"])
+
+    with pytest.raises(KeyboardInterrupt):
+        follower.follow(tables())
+    assert follower.batches == 4
+
+
+def test_tables_that_say_nothing_are_passed_over_and_bad_ones_named() -> None:
+    nothing = table(1).set_column(0, "w", pa.array([0] * 150))
+    data = [table(0), table(0, 0), nothing, table(2)]
+    follower = OnlineEM(RECORD, rng=1).follow(stream(lambda: iter(data), weights="w"))
+    assert [batch.where for batch in follower.history] == ["table 0", "table 3"]
+    bad = table(3).set_column(2, "x", pa.array([1.0, None] * 75))
+    with pytest.raises(DataError, match="table 1: x: row 1 is nan"):
+        OnlineEM(RECORD, rng=1).follow([table(0).drop("w"), bad.drop("w")])
+    labels = OnlineEM(CategoricalEstimator()).partial_fit(["a", "b"])
+    with pytest.raises(SupportError, match="table 0: row 1 has density zero"):
+        labels.follow([["a", "c"]])
+    assert labels.batches == 1
+
+
+# -- forgetting and drift ------------------------------------------------------------------------------------------------
+
+
+def test_a_constant_rate_follows_what_changes() -> None:
+    batches = [np.random.default_rng(i).normal(0.0 if i < 30 else 4.0, 1.0, 100) for i in range(60)]
+    means = {}
+    for name, settings in {"rate": {"rate": 0.2}, "decay": {"decay": 1.0}}.items():
+        follower = OnlineEM(GaussianEstimator(), **settings)
+        for batch in batches:
+            follower.partial_fit(batch)
+        means[name] = follower.model.mu
+    weights = 0.2 * 0.8 ** np.arange(60)[::-1]
+    weights[0] /= 0.2  # all that there was
+    assert means["rate"] == pytest.approx(float(weights @ np.mean(batches, axis=1)), rel=1e-12)
+    assert means["decay"] == pytest.approx(float(np.mean(batches)), rel=1e-12)
+
+
+def test_priors_count_among_the_rows_that_are_remembered() -> None:
+    follower = OnlineEM(GaussianEstimator(pseudo_count=50.0, suff_stat=(10.0, 1.0)), rate=0.5)
+    for _ in range(30):
+        follower.partial_fit([-1.0, 1.0] * 50)
+    whole = fit([-1.0, 1.0] * 100, GaussianEstimator(pseudo_count=50.0, suff_stat=(10.0, 1.0)))  # 100 / 0.5 rows
+    assert follower.model.mu == pytest.approx(whole.model.mu, rel=1e-6)
+
+
+def test_batches_say_how_likely_they_were_before_they_were_learnt() -> None:
+    follower = OnlineEM(TWO, rng=1, rate=0.3)
+    models = []
+    for i in range(8):
+        follower.partial_fit(table(i, shift=5.0 * (i >= 5))["x"])
+        models.append(follower.model)
+    first, *later = follower.history
+    assert (first.number, first.rows, first.log_likelihood, first.rate) == (1, 150.0, None, 1.0)
+    for i, batch in enumerate(later, start=1):
+        x = table(i, shift=5.0 * (i >= 5))["x"].to_numpy()
+        assert batch.log_likelihood == pytest.approx(float(models[i - 1].seq_log_density(x).mean()), rel=1e-12)
+        assert batch.rate == 0.3
+    stable, fallen = [[b.log_likelihood for b in later[part]] for part in (slice(0, 4), slice(4, 5))]
+    assert max(fallen) < min(stable) - 5  # the fifth is of other data
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"decay": 0.4}, "decay"), ({"rate": 0.0}, "rate"), ({"rate": 1.5}, "rate"), ({"rate": 0.5, "decay": 0.7}, "one of them")],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, float], said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        OnlineEM(TWO, **settings)
+
+
+def test_regressions_of_other_kinds_are_refused() -> None:
+    with pytest.raises(StructureError, match="only those of linear ones do"):
+        OnlineEM(BY_NAME["poisson regression"].estimator).partial_fit(BY_NAME["poisson regression"].data(40))
