@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import ParameterError
+from dmlcore.base.errors import FitWarning, ParameterError
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
@@ -23,10 +23,12 @@ from dmlcore.fitting.fit import fit as fit_by
 from dmlcore.fitting.record import Fit
 from dmlcore.proposal.proposing import propose
 from dmlcore.proposal.result import Proposal
+from dmlcore.selection.criteria import free_parameters
 from dmlcore.selection.sweep import DECIDE_THE_START, Failure, Selection, select, table_row
 
 COMPONENTS_LOOKED_AT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32)  # as long as more predict better
 PATIENCE = 3  # numbers of components in a row that may be no better
+ROWS_PER_PARAMETER = 2  # of a mixture that is looked at, at least
 FOLDS = 3
 ROWS_COMPARED = 4000  # for the number of components
 ROWS_FOR_ONE_FOLD = 1500  # from which on only one of the folds is held out
@@ -49,10 +51,17 @@ def fit_proposed(
             found = _predicting_best(proposal, data, choosing, options)
         else:
             found = select(proposal.mixture, COMPONENTS_LOOKED_AT, data, criterion, patience=PATIENCE, rng=choosing, **options)
-        return replace(found.best, proposal=replace(proposal, selection=found))
+        return _said(replace(found.best, proposal=replace(proposal, selection=found)))
     if isinstance(components, bool) or not isinstance(components, int) or components < 1:
         raise ParameterError(f"components must be a whole number >= 1 or 'auto', got {components!r}")
-    return replace(fit_by(data, proposal.mixture(components), rng=choosing, **options), proposal=proposal)
+    return _said(replace(fit_by(data, proposal.mixture(components), rng=choosing, **options), proposal=proposal))
+
+
+def _said(found: Fit) -> Fit:
+    """A fit, with a warning where it is no ordinary maximum: who asks for no law in particular looks at no status."""
+    if found.status in UNSOUND:
+        warnings.warn(f"the fit is {found.status}: {found.message}", FitWarning, stacklevel=4)
+    return found
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,11 @@ class _Tried:
     components: int
     fit: Fit
     logs: np.ndarray
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is an ordinary maximum."""
+        return self.fit.status not in UNSOUND
 
 
 def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, options: Mapping[str, Any]) -> Selection:
@@ -75,6 +89,8 @@ def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, op
     tried: list[_Tried] = []
     failures: list[Failure] = []
     for k, stream in zip(COMPONENTS_LOOKED_AT, streams, strict=True):
+        if tried and k * (free_parameters(tried[0].fit.model) + 1) * ROWS_PER_PARAMETER > len(part.data):
+            break
         try:
             tried.append(part.tried(k, proposal.mixture(k), stream))
         except OUTSIDE_DOMAIN as error:
@@ -82,8 +98,8 @@ def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, op
                 raise
             failures.append(Failure(k, str(error)))
             continue
-        best = max(tried, key=lambda one: part.mean(one.logs))
-        chosen = next(i for i, one in enumerate(tried) if part.as_good(one.logs, best.logs))
+        best = max(tried, key=lambda one: (one.sound, part.mean(one.logs)))
+        chosen = next(i for i, one in enumerate(tried) if one.sound >= best.sound and part.as_good(one.logs, best.logs))
         if tried[-1].fit.status == "interrupted" or len(tried) - 1 - chosen >= PATIENCE:
             break
     fits, rows = [one.fit for one in tried], [part.row(one) for one in tried]
@@ -136,15 +152,23 @@ class _Part:
         for j, stream in enumerate(streams):
             held = np.flatnonzero(self.fold == j)
             model = self._brief(estimator, np.flatnonzero(self.fold != j), stream).model
-            logs[held] = log_densities(model, Encoded(self.data.column.take(held), self.data.layout), self.threads)
-        return _Tried(k, self._brief(estimator, np.arange(len(self.data)), whole), logs)
+            logs[held] = log_densities(model, self._of(held), self.threads)
+        start = model if estimator.is_mixture else None
+        return _Tried(k, self._fitted(estimator, np.arange(len(self.data)), rng=whole, start=start), logs)
 
     def _brief(self, estimator: Estimator, rows: np.ndarray, rng: np.random.Generator) -> Fit:
         """The best of a few fits to some rows."""
-        data = Encoded(self.data.column.take(rows), self.data.layout)
-        again = partial(fit_by, data, estimator, weights=self.weights[rows], threads=self.threads, delta=BRIEF_GAIN * len(rows), **BRIEF)
         starts = self.starts if estimator.is_mixture else 1
-        return max((again(rng=stream) for stream in spawn(rng, starts)), key=lambda one: (one.status not in UNSOUND, one.log_likelihood))
+        fits = (self._fitted(estimator, rows, rng=stream) for stream in spawn(rng, starts))
+        return max(fits, key=lambda one: (one.status not in UNSOUND, one.log_likelihood))
+
+    def _fitted(self, estimator: Estimator, rows: np.ndarray, **options: Any) -> Fit:
+        """A brief fit to some rows."""
+        weights, delta = self.weights[rows], BRIEF_GAIN * len(rows)
+        return fit_by(self._of(rows), estimator, weights=weights, threads=self.threads, delta=delta, **BRIEF, **options)
+
+    def _of(self, rows: np.ndarray) -> Encoded:
+        return Encoded(self.data.column.take(rows), self.data.layout)
 
     def mean(self, logs: np.ndarray) -> float:
         """Per row held out."""

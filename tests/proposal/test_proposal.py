@@ -109,8 +109,9 @@ def test_dates_times_and_durations_are_modelled_whatever_holds_them() -> None:
     by_name = {column.name: column for column in proposal.columns}
     each = {name: column.estimator for name, column in by_name.items()}
     assert not proposal.left_out
-    for name in ("day", "zoned", "date"):
+    for name in ("day", "zoned"):
         assert each[name] == TimeEstimator(GaussianEstimator(), "D")
+    assert each["date"] == TimeEstimator(GaussianEstimator(rounding=1.0), "D")
     assert each["some"] == OptionalEstimator(TimeEstimator(GaussianEstimator(), "D"))
     assert isinstance(each["took"], TimeEstimator)
     assert each["took"].unit == "m"
