@@ -34,7 +34,8 @@ ROWS_COMPARED = 4000  # for the number of components
 ROWS_FOR_ONE_FOLD = 1500  # from which on only one of the folds is held out
 START_ROWS = 1000  # rows over which the starts of a brief fit are spread
 BRIEF_STARTS = 2
-FINAL_STARTS = 4  # at random, beside where the brief fit ended
+MOST_STARTS = 4  # at random, of the fit of the number chosen, beside where the brief one ended
+START_WORK = 20_000  # rows times components over which these are spread
 BRIEF: dict[str, Any] = {"starts": 1, "accelerate": True, "max_its": 100}  # fits of which only the densities of rows held out are wanted
 BRIEF_GAIN = 3e-4  # nats per row: brief fits end where a step gains less
 
@@ -105,16 +106,11 @@ def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, op
     fits, rows = [one.fit for one in tried], [part.row(one) for one in tried]
     if fits[-1].status != "interrupted":
         decided = any(options.get(name) is not None for name in DECIDE_THE_START)
-        own = options if decided else {**options, "starts": starts_from(fits[chosen])}
+        own = options if decided else {**options, "starts": part.starts_from(fits[chosen])}
         fits[chosen] = fit_by(encoded, proposal.mixture(tried[chosen].components), rng=ending, **own)
         if len(part.data) == len(encoded):
             rows[chosen] = part.row(replace(tried[chosen], fit=fits[chosen]))
     return Selection("held_out", tuple(one.components for one in tried), tuple(fits), tuple(rows), chosen, tuple(failures))
-
-
-def starts_from(found: Fit) -> Starts:
-    """Where the fit of the number chosen begins: where the brief one ended, and at random."""
-    return Starts(FINAL_STARTS, found.model if found.estimator.is_mixture else None)
 
 
 @dataclass(frozen=True)
@@ -144,6 +140,11 @@ class _Part:
     def starts(self) -> int:
         """How many each brief fit has."""
         return int(np.clip(START_ROWS // len(self.data), 1, BRIEF_STARTS))
+
+    def starts_from(self, found: Fit) -> Starts:
+        """Where the fit of the number chosen begins: where the brief one ended, and at random."""
+        size = len(self.data) * len(found.estimator.children())
+        return Starts(int(np.clip(START_WORK // size, 1, MOST_STARTS)), found.model if found.estimator.is_mixture else None)
 
     def tried(self, k: int, estimator: Estimator, rng: np.random.Generator) -> _Tried:
         """Fits of a number of components. Raises where one cannot be made."""

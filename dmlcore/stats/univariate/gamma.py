@@ -21,7 +21,7 @@ from dmlcore.core.powers import Univariate
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import LogMoments
 from dmlcore.data.layouts import Real
-from dmlcore.stats.univariate.moments import WIDTH
+from dmlcore.stats.univariate.moments import BOUND_ROUNDING, WIDTH
 
 GAP_FLOOR = 1e-10  # of log(mean) - mean(log) of all the data: reached only by a component that sits on one value
 GAP_ROUNDING = 1e-30  # a gap below this is rounding: all values are equal
@@ -171,6 +171,9 @@ class GammaEstimator(Estimator):
             raise DegenerateError(f"{self.label}: all values equal {value!r}, so the shape has no maximum; {REMEDY}")
         k = shape_of(gap)
         return self.law(k=k, theta=both.mean / k)
+
+    def within_bounds(self, law: Any) -> bool:
+        return bool(np.all(law.theta * np.sqrt(law.k) >= WIDTH * self.rounding * (1 - BOUND_ROUNDING)))
 
     def degenerate(self, distribution: Any) -> str | None:
         if not self.floor > 0 or np.all(distribution.k < shape_of(self.floor) * (1 - 1e-9)):

@@ -93,8 +93,9 @@ class LogGaussianDistribution(Distribution, Univariate):
 class LogGaussianEstimator(MomentsEstimator):
     """Maximum likelihood for a log-Gaussian: the weighted mean and variance of log x.
 
-    pseudo_count=(a, b) with suff_stat=(m, v): pseudo-observations of mean and variance of log x, see `MomentsEstimator`. rounding: the
-    values are multiples of it, and no estimate is narrower than that allows. Raises `DegenerateError` where all values are equal and there is no prior on the variance.
+    pseudo_count=(a, b) with suff_stat=(m, v): pseudo-observations of mean and variance of log x, see `MomentsEstimator`.
+    rounding: the values are multiples of it, and no estimate is narrower than that allows. Raises `DegenerateError` where all values are
+    equal, and there is neither a prior on the variance nor a rounding.
     """
 
     family = LogGaussianDistribution
@@ -102,6 +103,10 @@ class LogGaussianEstimator(MomentsEstimator):
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
         return moments_of(np.log(x), weights)
+
+    @staticmethod
+    def spread(law: Any) -> Any:
+        return np.exp(law.mu) * np.sqrt(law.sigma2)
 
     def no_narrower(self, mu: Any, sigma2: Any) -> tuple[Any, Any]:
         """As of `MomentsEstimator`: the standard deviation near x is that of log x times x, and `exp(mu) sigma` is held above the least.

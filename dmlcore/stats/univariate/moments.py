@@ -19,6 +19,7 @@ from dmlcore.core.statistics import Moments, Scatter, beside
 
 VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value
 WIDTH = 1 / math.sqrt(2 * math.pi)  # of a rounding: the standard deviation of a Gaussian whose density, times the rounding, comes to 1
+BOUND_ROUNDING = 1e-9  # relative: a law this little below a bound lies on it
 RELATIVE_ROUNDING = 2.0**-51  # relative to the mean: a standard deviation below this is rounding, and all values are equal
 
 
@@ -64,6 +65,14 @@ class MomentsEstimator(Estimator):
     def no_narrower(self, mu: Any, sigma2: Any) -> tuple[Any, Any]:
         """The mean and variance that maximise, of those that the rounding allows."""
         return mu, np.maximum(sigma2, self.least * self.least)
+
+    def within_bounds(self, law: Any) -> bool:
+        return bool(np.all(self.spread(law) >= self.least * (1 - BOUND_ROUNDING)))
+
+    @staticmethod
+    def spread(law: Any) -> Any:
+        """The standard deviation, in the units of the values."""
+        return np.sqrt(law.sigma2)
 
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.sigma2, self.floor)
