@@ -226,7 +226,11 @@ class Estimator(Shown, Declared):
         return None
 
     def is_feasible(self, distribution: Any) -> bool:
-        """Whether the node's own parameters that are not estimated are as the estimator has them."""
+        """Whether the node's own parameters that are not estimated are as the estimator has them, and the others within bounds."""
+        return self.within_bounds(distribution)
+
+    def within_bounds(self, law: Any) -> bool:
+        """Whether an estimate may be a law by its bounds, which a step beyond EM's knows nothing of; of a stack, all of them."""
         return True
 
     def why_foreign(self, law: Any) -> str | None:

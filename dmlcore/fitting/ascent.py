@@ -235,7 +235,7 @@ class Course:
         try:
             with np.errstate(all="ignore"):
                 trial = unflatten(beyond, state.ahead, checked=False)
-            if not at_limit(state.held, trial):
+            if not at_limit(state.held, trial) and within_bounds(state.held, trial):
                 return trial
         except OUTSIDE_DOMAIN:
             pass  # as a step that failed
@@ -298,6 +298,12 @@ def at_limit(problem: Problem, stack: Any, unbounded: bool = False) -> bool:
     bound."""
     laws = zip(preorder(problem.estimator), preorder(stack), strict=True)
     return any(e.degenerate(law) is not None for e, law in laws if not (unbounded and e.bounded))
+
+
+def within_bounds(problem: Problem, stack: Any) -> bool:
+    """Whether all laws of a stack are within the bounds of their estimators."""
+    laws = zip(preorder(problem.estimator), preorder(stack), strict=True)
+    return all(e.within_bounds(law) for e, law in laws)
 
 
 def reasons(problem: Problem, model: Distribution, unbounded: bool = False) -> list[Event]:

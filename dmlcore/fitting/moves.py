@@ -32,7 +32,7 @@ def splits(posterior: np.ndarray, points: list[np.ndarray], each: int, rng: np.r
     K, n = posterior.shape
     wider = np.vstack([posterior, np.zeros(n)])
     kinds = [(k, points[rng.integers(len(points))]) for k in range(K) for _ in range(each)]
-    found = [_divided(wider.copy(), posterior[k], k, K, seen, rng) for k, seen in kinds]
+    found = [divided(wider.copy(), posterior[k], k, K, seen, rng) for k, seen in kinds]
     return [EVEN_SHARE / (K + 1) + (1 - EVEN_SHARE) * shares for shares in found if shares is not None]
 
 
@@ -42,7 +42,7 @@ def _merged_and_split(posterior: np.ndarray, points: np.ndarray, rng: np.random.
     out = posterior.copy()
     out[i] += out[j]
     out[j] = 0.0
-    return _divided(out, posterior[k], k, j, points, rng)
+    return divided(out, posterior[k], k, j, points, rng)
 
 
 def _divided_anew(posterior: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
@@ -51,10 +51,10 @@ def _divided_anew(posterior: np.ndarray, points: np.ndarray, rng: np.random.Gene
     out = posterior.copy()
     both = out[i] + out[j]
     out[j] = 0.0
-    return _divided(out, both, i, j, points, rng)
+    return divided(out, both, i, j, points, rng)
 
 
-def _divided(out: np.ndarray, rows: np.ndarray, one: int, other: int, points: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+def divided(out: np.ndarray, rows: np.ndarray, one: int, other: int, points: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
     """Rows, by shares `(n,)`, are divided between two components: each goes to the nearer of two of them."""
     own = np.flatnonzero(rows > 0.5)
     if len(own) < HALVES:

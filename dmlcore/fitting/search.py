@@ -148,11 +148,11 @@ def _from_known(problem: Problem, known: Any, descriptions: Descriptions, rng: n
     mixture: Any = problem.estimator
     if len(posterior) == mixture.num_components:
         return [posterior]
-    points = _points(problem, descriptions)
+    points = rows_as_points(problem, descriptions)
     return splits(posterior, points, WAYS, rng) if points and len(posterior) + 1 == mixture.num_components else []
 
 
-def _points(problem: Problem, descriptions: Descriptions) -> list[np.ndarray]:
+def rows_as_points(problem: Problem, descriptions: Descriptions) -> list[np.ndarray]:
     """What the rows may be seen as, `(n, d)` each, by the components of a mixture."""
     mixture: Any = problem.estimator
     column = mixture.component_column(problem.encoded.column)
@@ -223,7 +223,7 @@ def _moved(
 ) -> tuple[list[State], int]:
     """The ends, or better ones that moves from them lead to, and how often they did."""
     count = min(max(LEAST_MOVES, _affordable(problem) // 2), MOST_MOVES)
-    points = _points(problem, descriptions)
+    points = rows_as_points(problem, descriptions)
     fruitless = gains = 0
     for generation in range(1, 1 + (GENERATIONS if points else 0)):
         if effort.spent or fruitless == FRUITLESS:

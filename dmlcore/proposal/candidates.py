@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dmlcore.core.estimator import Estimator
-from dmlcore.data.layouts import Real
 from dmlcore.proposal.kinds import Contents
 from dmlcore.stats import (
     BinomialEstimator,
@@ -36,6 +35,9 @@ WIDEST_TABLE = 100  # the widest range of a table of whole numbers
 PER_ENTRY = 5  # cells for each entry of a table, at least
 MOST_TRIALS = 60  # the most trials of a binomial
 OFTEN = 5  # cells at the largest count, from which on it is taken for the number of trials
+EQUAL = 3  # cells with one value, from which on reals are taken to be rounded
+SMALL_GAPS = 0.1  # of the gaps between neighbouring values: those as small as a rounding, where some values have more digits
+SAME = 1e-9  # relative to the values: a gap that rounding of the last digits makes
 PSEUDO_COUNT = 1.0  # spread over all entries of a table, so that none of them is impossible
 
 
@@ -64,8 +66,8 @@ def families_for(cells: Contents) -> list[Alternative]:
     probabilities.
     """
     if cells.scale is not None:
-        every = list(_for_reals(cells.values)) if cells.scale.origin is None else []
-        return [one for one in every if isinstance(one.estimator.layout, Real)] or [Alternative("Gaussian", GaussianEstimator(), 2)]
+        every = list(_for_reals(cells.values, rounding_of(cells.values)))
+        return [one for one in every if cells.scale.origin is None or one.label == "Gaussian"]
     values = cells.values
     if cells.kind == "label":
         return [Alternative("categorical", _categorical(cells), len(set(values)) - 1, table=True)]
@@ -76,7 +78,7 @@ def families_for(cells: Contents) -> list[Alternative]:
         return without + [_beside(spikes, one) for one in _for_whole_numbers(rest) if spikes and _is_wide(values) and not one.table]
     if spikes and (rest == np.floor(rest)).all() and np.abs(rest).max() < 2**53:
         return [_beside(spikes, one) for one in _for_whole_numbers(rest.astype(np.int64))]
-    return [_beside(spikes, one) for one in _for_reals(rest)]
+    return [_beside(spikes, one) for one in _for_reals(rest, rounding_of(rest))]
 
 
 def spikes_of(x: np.ndarray) -> list[float]:
@@ -94,6 +96,14 @@ def spikes_of(x: np.ndarray) -> list[float]:
             found.append(i)
     found.sort(key=lambda i: (i not in (0, last), -counts[i]))
     return sorted(each[i].item() for i in found[:MOST_SPIKES])
+
+
+def rounding_of(x: np.ndarray) -> float:
+    """What reals are rounded to: the smaller gaps between neighbouring ones; 0 where they are not."""
+    each, counts = np.unique(x, return_counts=True)
+    gaps = np.diff(each)
+    gaps = gaps[gaps > SAME * np.abs(each).max()]
+    return float(f"{np.quantile(gaps, SMALL_GAPS):.3g}") if counts.max() >= EQUAL and len(gaps) else 0.0
 
 
 def _beside(spikes: list[float], law: Alternative) -> Alternative:
@@ -141,7 +151,7 @@ def _is_wide(x: np.ndarray) -> bool:
 def _for_wide(x: np.ndarray) -> Iterator[Alternative]:
     """Laws of reals for whole numbers over a wide range."""
     if _is_wide(x):
-        for one in _for_reals(x):
+        for one in _for_reals(x, 1.0):
             if x.min() != 0 or one.label != "exponential":  # its density at zero says nothing of an interval around it
                 yield replace(one, density=True)
 
@@ -154,11 +164,11 @@ def _trials(x: np.ndarray) -> int:
     return max(high, round(mean * mean / (mean - variance)))
 
 
-def _for_reals(x: np.ndarray) -> Iterator[Alternative]:
+def _for_reals(x: np.ndarray, rounding: float) -> Iterator[Alternative]:
     low = x.min()
     if low >= 0:
         yield Alternative("exponential", ExponentialEstimator(), 1)
-    yield Alternative("Gaussian", GaussianEstimator(), 2)
+    yield Alternative("Gaussian", GaussianEstimator(rounding=rounding), 2)
     if low > 0:
-        yield Alternative("log-Gaussian", LogGaussianEstimator(), 2)
-        yield Alternative("gamma", GammaEstimator(), 2)
+        yield Alternative("log-Gaussian", LogGaussianEstimator(rounding=rounding), 2)
+        yield Alternative("gamma", GammaEstimator(rounding=rounding), 2)

@@ -21,7 +21,7 @@ Kind = Literal["real", "whole", "label", "time"]
 FEW_CELLS = 20  # cells below which nothing is said about how many of them differ
 COINCIDENCE = 7.0  # minus the log probability of a coincidence that is none
 NEARLY_ALL, MANY = 0.9, 0.5  # shares of cells with a label of their own: of identifiers; of labels too rare to learn from
-FEW_TIMES = 12  # different dates or times, up to which they are labels where each is there `AGAIN` times on average
+FEW = 12  # different dates, times or reals, up to which they are labels where each is there `AGAIN` times on average
 AGAIN = 10
 WORDS = 4  # words of a label, on average, from which on it is a text
 
@@ -83,12 +83,17 @@ def _times(name: Any, x: np.ndarray, kind: str, values: Any, missing: np.ndarray
     """Dates, times or durations as numbers of the longest unit that there are two of between the first and the last."""
     if x.min() == x.max():
         raise NotModelled(f"constant: every cell that is there is {plain(values[0])}")
-    if (different := len(np.unique(x))) <= FEW_TIMES and different * AGAIN <= len(x):
+    if _few_that_recur(x):
         return Contents(name, "label", plain_list(x) if isinstance(values, np.ndarray) else list(values), missing)
     span = x.max() - x.min()
     unit = next((unit for unit in ("D", "h", "m", "s", "ms") if span >= np.timedelta64(2, unit)), "us")
     scale = TimeScale(unit, EPOCHS[kind])
     return Contents(name, "time", scale.numbers(x), missing, scale=scale)
+
+
+def _few_that_recur(x: np.ndarray) -> bool:
+    different = len(np.unique(x))
+    return different <= FEW and different * AGAIN <= len(x)
 
 
 def _numbers(name: Any, values: np.ndarray, missing: np.ndarray) -> Contents:
@@ -98,6 +103,8 @@ def _numbers(name: Any, values: np.ndarray, missing: np.ndarray) -> Contents:
     if low == high:
         raise NotModelled(f"constant: every cell that is there is {values[0]:g}")
     if not (values == np.floor(values)).all() or max(-low, high) >= 2**53:
+        if _few_that_recur(values):
+            return Contents(name, "label", values.tolist(), missing)
         return Contents(name, "real", values, missing)
     n = len(values)
     if n >= FEW_CELLS and len(np.unique(values)) == n and n * n / (2 * (high - low + 1)) > COINCIDENCE:
@@ -129,6 +136,8 @@ def in_a_few_words(cells: Contents) -> str:
     values = cells.values
     if cells.kind == "label":
         labels = set(values) if cells.levels is None else cells.levels
+        if all(type(label) is float for label in labels):
+            return f"{len(labels)} numbers from {_short(min(labels))} to {_short(max(labels))}"
         return "true or false" if set(labels) <= {True, False} else f"{len(labels)} labels"
     low, high = values.min(), values.max()
     if cells.scale is not None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import ParameterError
+from dmlcore.base.errors import FitWarning, ParameterError
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
@@ -20,19 +20,27 @@ from dmlcore.data.values import listed
 from dmlcore.fitting.drivers import UNSOUND
 from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.fit import fit as fit_by
+from dmlcore.fitting.moves import divided
+from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit
+from dmlcore.fitting.search import rows_as_points
+from dmlcore.fitting.seeding import Descriptions
 from dmlcore.proposal.proposing import propose
 from dmlcore.proposal.result import Proposal
+from dmlcore.selection.criteria import free_parameters
 from dmlcore.selection.sweep import DECIDE_THE_START, Failure, Selection, select, table_row
+from dmlcore.stats import MixtureDistribution
 
 COMPONENTS_LOOKED_AT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32)  # as long as more predict better
 PATIENCE = 3  # numbers of components in a row that may be no better
+ROWS_PER_PARAMETER = 2  # of a mixture that is looked at, at least
 FOLDS = 3
 ROWS_COMPARED = 4000  # for the number of components
-ROWS_FOR_ONE_FOLD = 1500  # from which on only one of the folds is held out
-START_ROWS = 1000  # rows over which the starts of a brief fit are spread
-BRIEF_STARTS = 2
-FINAL_STARTS = 4  # at random, beside where the brief fit ended
+ROWS_FOR_ONE_FOLD = 1000  # from which on only one of the folds is held out
+BRIEF_STARTS = 2  # at random, of the brief fits of up to
+FEW_COMPONENTS = 4  # beside a fit that begins where that of fewer components ended, the heaviest ones split
+MOST_STARTS = 4  # at random, of the fit of the number chosen, beside where the brief one ended
+START_WORK = 20_000  # rows times components over which these are spread
 BRIEF: dict[str, Any] = {"starts": 1, "accelerate": True, "max_its": 100}  # fits of which only the densities of rows held out are wanted
 BRIEF_GAIN = 3e-4  # nats per row: brief fits end where a step gains less
 
@@ -49,19 +57,35 @@ def fit_proposed(
             found = _predicting_best(proposal, data, choosing, options)
         else:
             found = select(proposal.mixture, COMPONENTS_LOOKED_AT, data, criterion, patience=PATIENCE, rng=choosing, **options)
-        return replace(found.best, proposal=replace(proposal, selection=found))
+        return _said(replace(found.best, proposal=replace(proposal, selection=found)))
     if isinstance(components, bool) or not isinstance(components, int) or components < 1:
         raise ParameterError(f"components must be a whole number >= 1 or 'auto', got {components!r}")
-    return replace(fit_by(data, proposal.mixture(components), rng=choosing, **options), proposal=proposal)
+    return _said(replace(fit_by(data, proposal.mixture(components), rng=choosing, **options), proposal=proposal))
+
+
+def _said(found: Fit) -> Fit:
+    """A fit, with a warning where it is no ordinary maximum: who asks for no law in particular looks at no status."""
+    if found.status in UNSOUND:
+        warnings.warn(f"the fit is {found.status}: {found.message}", FitWarning, stacklevel=4)
+    return found
 
 
 @dataclass(frozen=True)
 class _Tried:
-    """A number of components: the fit to all rows looked at, and the log density of each row under a fit without it; NaN of other rows."""
+    """A number of components: the fit to all rows looked at, and the log density of each row under a fit without it; NaN of other rows.
+
+    models: the fits without a fold.
+    """
 
     components: int
     fit: Fit
     logs: np.ndarray
+    models: tuple[Any, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is an ordinary maximum."""
+        return self.fit.status not in UNSOUND
 
 
 def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, options: Mapping[str, Any]) -> Selection:
@@ -75,30 +99,27 @@ def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, op
     tried: list[_Tried] = []
     failures: list[Failure] = []
     for k, stream in zip(COMPONENTS_LOOKED_AT, streams, strict=True):
+        if tried and k * (free_parameters(tried[0].fit.model) + 1) * ROWS_PER_PARAMETER > len(part.data):
+            break
         try:
-            tried.append(part.tried(k, proposal.mixture(k), stream))
+            tried.append(part.tried(k, proposal.mixture(k), stream, tried[-1].models if tried else ()))
         except OUTSIDE_DOMAIN as error:
             if not tried:
                 raise
             failures.append(Failure(k, str(error)))
             continue
-        best = max(tried, key=lambda one: part.mean(one.logs))
-        chosen = next(i for i, one in enumerate(tried) if part.as_good(one.logs, best.logs))
+        best = max(tried, key=lambda one: (one.sound, part.mean(one.logs)))
+        chosen = next(i for i, one in enumerate(tried) if one.sound >= best.sound and part.as_good(one.logs, best.logs))
         if tried[-1].fit.status == "interrupted" or len(tried) - 1 - chosen >= PATIENCE:
             break
     fits, rows = [one.fit for one in tried], [part.row(one) for one in tried]
     if fits[-1].status != "interrupted":
         decided = any(options.get(name) is not None for name in DECIDE_THE_START)
-        own = options if decided else {**options, "starts": starts_from(fits[chosen])}
+        own = options if decided else {**options, **part.begun_from(fits[chosen])}
         fits[chosen] = fit_by(encoded, proposal.mixture(tried[chosen].components), rng=ending, **own)
         if len(part.data) == len(encoded):
             rows[chosen] = part.row(replace(tried[chosen], fit=fits[chosen]))
     return Selection("held_out", tuple(one.components for one in tried), tuple(fits), tuple(rows), chosen, tuple(failures))
-
-
-def starts_from(found: Fit) -> Starts:
-    """Where the fit of the number chosen begins: where the brief one ended, and at random."""
-    return Starts(FINAL_STARTS, found.model if found.estimator.is_mixture else None)
 
 
 @dataclass(frozen=True)
@@ -124,27 +145,55 @@ class _Part:
         held_out = folds if len(rows) < ROWS_FOR_ONE_FOLD else 1
         return cls(data, w[rows], k_fold_split_index(len(rows), folds, rng), held_out, threads)
 
-    @property
-    def starts(self) -> int:
-        """How many each brief fit has."""
-        return int(np.clip(START_ROWS // len(self.data), 1, BRIEF_STARTS))
+    def begun_from(self, found: Fit) -> dict[str, Any]:
+        """Options of the fit of the number chosen: it begins where the brief one ended, and, where that is cheap, at random."""
+        if not found.estimator.is_mixture:
+            return {}
+        random = START_WORK // (len(self.data) * len(found.estimator.children()))
+        return {"starts": Starts(min(random, MOST_STARTS), found.model)} if random else {"start": found.model}
 
-    def tried(self, k: int, estimator: Estimator, rng: np.random.Generator) -> _Tried:
-        """Fits of a number of components. Raises where one cannot be made."""
-        logs = np.full(len(self.data), np.nan)
+    def tried(self, k: int, estimator: Estimator, rng: np.random.Generator, fewer: tuple[Any, ...]) -> _Tried:
+        """Fits of a number of components. fewer: the models of the number before, without each fold. Raises where one cannot be made."""
+        logs, models = np.full(len(self.data), np.nan), []
         whole, *streams = spawn(rng, 1 + self.folds)
-        for j, stream in enumerate(streams):
+        for j, (stream, before) in enumerate(zip(streams, fewer or [None] * self.folds, strict=True)):
             held = np.flatnonzero(self.fold == j)
-            model = self._brief(estimator, np.flatnonzero(self.fold != j), stream).model
-            logs[held] = log_densities(model, Encoded(self.data.column.take(held), self.data.layout), self.threads)
-        return _Tried(k, self._brief(estimator, np.arange(len(self.data)), whole), logs)
+            models.append(self._brief(k, estimator, np.flatnonzero(self.fold != j), stream, before).model)
+            logs[held] = log_densities(models[-1], self._of(held), self.threads)
+        start = models[-1] if estimator.is_mixture else None
+        return _Tried(k, self._fitted(estimator, np.arange(len(self.data)), rng=whole, start=start), logs, tuple(models))
 
-    def _brief(self, estimator: Estimator, rows: np.ndarray, rng: np.random.Generator) -> Fit:
-        """The best of a few fits to some rows."""
-        data = Encoded(self.data.column.take(rows), self.data.layout)
-        again = partial(fit_by, data, estimator, weights=self.weights[rows], threads=self.threads, delta=BRIEF_GAIN * len(rows), **BRIEF)
-        starts = self.starts if estimator.is_mixture else 1
-        return max((again(rng=stream) for stream in spawn(rng, starts)), key=lambda one: (one.status not in UNSOUND, one.log_likelihood))
+    def _brief(self, k: int, estimator: Estimator, rows: np.ndarray, rng: np.random.Generator, before: Any) -> Fit:
+        """The best of a few fits to some rows: from random starts, if there are few components, and from the model before, split."""
+        splitting, *streams = spawn(rng, 1 + BRIEF_STARTS)
+        starts: list[Any] = [None] * (1 if not estimator.is_mixture else BRIEF_STARTS if k <= FEW_COMPONENTS else 0)
+        if before is not None and (shares := self._split(before, k, estimator, rows, splitting)) is not None:
+            starts.append(shares)
+        fits = [
+            self._fitted(estimator, rows, rng=stream, start=start) for start, stream in zip(starts or [None], streams * 2, strict=False)
+        ]
+        return max(fits, key=lambda one: (one.status not in UNSOUND, one.log_likelihood))
+
+    def _split(self, model: Any, k: int, estimator: Estimator, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+        """Shares `(n, k)` of more components than a model has: in turn the heaviest is divided; None where that cannot be done."""
+        problem = Problem.of(self._of(rows), estimator, self.weights[rows], self.threads)
+        points = rows_as_points(problem, Descriptions(problem.estimator, problem.encoded.column, rng))
+        shares = model.seq_posterior(problem.encoded).T if isinstance(model, MixtureDistribution) else np.ones((1, len(rows)))
+        while points and len(shares) < k:
+            heaviest, wider = int((shares @ self.weights[rows]).argmax()), np.vstack([shares, np.zeros(len(rows))])
+            found = divided(wider, shares[heaviest], heaviest, len(shares), points[rng.integers(len(points))], rng)
+            if found is None:
+                return None
+            shares = found
+        return shares.T if points else None
+
+    def _fitted(self, estimator: Estimator, rows: np.ndarray, **options: Any) -> Fit:
+        """A brief fit to some rows."""
+        weights, delta = self.weights[rows], BRIEF_GAIN * len(rows)
+        return fit_by(self._of(rows), estimator, weights=weights, threads=self.threads, delta=delta, **BRIEF, **options)
+
+    def _of(self, rows: np.ndarray) -> Encoded:
+        return Encoded(self.data.column.take(rows), self.data.layout)
 
     def mean(self, logs: np.ndarray) -> float:
         """Per row held out."""

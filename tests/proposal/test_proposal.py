@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import dmlcore
-from dmlcore.base.errors import DataError, ParameterError
-from dmlcore.proposal.candidates import families_for, spikes_of
+from dmlcore.base.errors import DataError, FitWarning, ParameterError
+from dmlcore.proposal.candidates import families_for, rounding_of, spikes_of
 from dmlcore.proposal.judging import best_of_the_simplest, judge
 from dmlcore.proposal.kinds import cells_of
 from dmlcore.stats import CategoricalEstimator, GaussianEstimator, IgnoredEstimator, OptionalEstimator, TimeEstimator
@@ -109,14 +109,60 @@ def test_dates_times_and_durations_are_modelled_whatever_holds_them() -> None:
     by_name = {column.name: column for column in proposal.columns}
     each = {name: column.estimator for name, column in by_name.items()}
     assert not proposal.left_out
-    for name in ("day", "zoned", "date"):
+    for name in ("day", "zoned"):
         assert each[name] == TimeEstimator(GaussianEstimator(), "D")
+    assert each["date"] == TimeEstimator(GaussianEstimator(rounding=1.0), "D")
     assert each["some"] == OptionalEstimator(TimeEstimator(GaussianEstimator(), "D"))
     assert isinstance(each["took"], TimeEstimator)
     assert each["took"].unit == "m"
     assert isinstance(each["quarter"], CategoricalEstimator)
     assert "times from 2019-" in by_name["day"].why
     assert dmlcore.propose(frame.to_dict("records")).estimator == proposal.estimator
+
+
+def test_reals_that_recur_are_labels_and_come_back_as_numbers() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"age": rng.choice([17.5, 22.0, 27.0, 32.5], 200), "size": rng.normal(size=200)})
+    frame.loc[::7, "age"] = np.nan
+    proposal = dmlcore.propose(frame)
+    assert proposal.columns[0].estimator == OptionalEstimator(CategoricalEstimator(1.0, default_value=True))
+    assert "4 numbers from 17.5 to 32.5" in proposal.columns[0].why
+    model = dmlcore.fit(frame, proposal, components=2, rng=1).model
+    for table in (dmlcore.impute(model, frame, rng=1).data, dmlcore.synthesise(model, 50, 1, frame)):
+        assert table["age"].dtype == frame["age"].dtype
+        assert set(table["age"].dropna()) <= {17.5, 22.0, 27.0, 32.5}
+
+
+@pytest.mark.parametrize(
+    ("x", "rounding"),
+    [
+        (lambda rng: rng.normal(0, 1, N), 0.0),
+        (lambda rng: rng.normal(0, 1, N).round(1), 0.1),
+        (lambda rng: np.append(rng.normal(0, 1, N).round(1), [0.123, 2.3456]), 0.1),  # a few with more digits
+        (lambda rng: rng.integers(200, 900, N) / 12, 0.0833),
+    ],
+)
+def test_what_reals_are_rounded_to_is_seen(x: Any, rounding: float) -> None:
+    assert rounding_of(x(np.random.default_rng(0))) == pytest.approx(rounding)
+
+
+def test_rounding_alone_makes_no_components() -> None:
+    x = np.random.default_rng(2).normal(0, 1, (400, 2)).round(1)
+    found = dmlcore.fit(x, rng=1)
+    assert found.proposal.selection.value == 1
+    assert all(one.status == "converged" for one in found.proposal.selection.fits)
+
+
+def test_no_more_components_are_tried_than_rows_can_tell() -> None:
+    found = dmlcore.fit(mixed(60)[["size", "kind"]], rng=1)
+    assert all(row["parameters"] <= 60 / 2 for row in found.proposal.selection.rows)
+
+
+def test_a_degenerate_fit_is_no_secret() -> None:
+    x = np.random.default_rng(0).normal(size=(6, 1))
+    proposal = dmlcore.propose(x)
+    with pytest.warns(FitWarning, match="degenerate"):
+        assert dmlcore.fit(x, proposal, components=5, rng=0).status == "degenerate"
 
 
 def test_the_code_makes_the_estimator_and_the_views_name_every_column() -> None:

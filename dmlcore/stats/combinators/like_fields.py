@@ -127,7 +127,8 @@ class RealFieldsEstimator(LikeFieldsEstimator):
 
     @staticmethod
     def common(es: Sequence[Any]) -> Any:
-        return with_floor(es[0], np.array([(e.children() or (e,))[0].floor for e in es]))
+        floors, least = np.array([[leaf.floor, leaf.least] for e in es for leaf in e.children() or (e,)]).T
+        return with_bounds(es[0], floors, least)
 
     @staticmethod
     def reads(e: Any, column: Any) -> bool:
@@ -137,7 +138,7 @@ class RealFieldsEstimator(LikeFieldsEstimator):
 
     @staticmethod
     def alike(one: Any, other: Any) -> bool:
-        return like(with_floor(one, 0.0), with_floor(other, 0.0))
+        return like(with_bounds(one, 0.0, 0.0), with_bounds(other, 0.0, 0.0))
 
     def open(self, column: Any, open: Any) -> Any:
         return column
@@ -151,9 +152,11 @@ class RealFieldsEstimator(LikeFieldsEstimator):
         return Node(None, [own])
 
 
-def with_floor(e: Any, floor: Any) -> Any:
-    """An estimator of a real field with another floor."""
-    return e.with_children((with_floor(e.children()[0], floor),)) if e.children() else e.pinned(floor=floor)
+def with_bounds(e: Any, floor: Any, least: Any) -> Any:
+    """An estimator of a real field with other bounds below: of its variance, and of its standard deviation by rounding."""
+    if e.children():
+        return e.with_children((with_bounds(e.children()[0], floor, least),))
+    return e.pinned(floor=floor, least=least, rounding=0.0)
 
 
 class NumberFieldsDistribution(LikeFieldsDistribution):

@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.base import special
-from dmlcore.base.domains import positive, real
+from dmlcore.base.domains import nonnegative, positive, real
 from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.base.support import POSITIVE
@@ -21,9 +21,11 @@ from dmlcore.core.powers import Univariate
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import LogMoments
 from dmlcore.data.layouts import Real
+from dmlcore.stats.univariate.moments import BOUND_ROUNDING, WIDTH
 
 GAP_FLOOR = 1e-10  # of log(mean) - mean(log) of all the data: reached only by a component that sits on one value
 GAP_ROUNDING = 1e-30  # a gap below this is rounding: all values are equal
+NEWTON_STEPS = 20  # to rounding, wherever the bound is
 
 
 class GammaDistribution(Distribution, Univariate):
@@ -104,7 +106,8 @@ class GammaEstimator(Estimator):
     pseudo_count=a (or (a, a)) with suff_stat=(m, l): a pseudo-observations with mean m and mean logarithm l; None for the pair or for
     one of them means that of all the data. The log prior is `a ((k - 1) l - m / theta - k log theta - log Gamma(k))`. The default
     (1, 0) are pseudo-observations at 1. threshold: accepted for compatibility; k is always exact to rounding. k is capped where
-    the right-hand side reaches `GAP_FLOOR` times that of all the data. Raises `ParameterError` for unequal pseudo-counts (each
+    the right-hand side reaches `GAP_FLOOR` times that of all the data. rounding: the values are multiples of it, and the standard deviation
+    of an estimate is at least that of `MomentsEstimator`. Raises `ParameterError` for unequal pseudo-counts (each
     pseudo-observation has a value and its logarithm) and if log m < l, `DegenerateError` where all values are equal.
     """
 
@@ -113,6 +116,7 @@ class GammaEstimator(Estimator):
     threshold: float = setting(1e-8)
     name: str | None = name()
     keys: str | None = keys()
+    rounding: float = parameter(nonnegative, default=0.0)
 
     family = GammaDistribution
     stacks = True
@@ -159,16 +163,38 @@ class GammaEstimator(Estimator):
     def estimate(self, statistics: LogMoments, previous: Any = None) -> GammaDistribution:
         both = self.with_prior(statistics)
         gap = np.maximum(both.gap / both.count, self.floor)
+        if self.rounding > 0:
+            k, mean = no_narrower(gap, both.mean, WIDTH * self.rounding)
+            return self.law(k=k, theta=mean / k)
         if np.any(gap <= (0.0 if self.floor > 0 else GAP_ROUNDING)):
             value = float(np.ravel(both.mean)[np.nanargmin(gap)])
             raise DegenerateError(f"{self.label}: all values equal {value!r}, so the shape has no maximum; {REMEDY}")
         k = shape_of(gap)
         return self.law(k=k, theta=both.mean / k)
 
+    def within_bounds(self, law: Any) -> bool:
+        return bool(np.all(law.theta * np.sqrt(law.k) >= WIDTH * self.rounding * (1 - BOUND_ROUNDING)))
+
     def degenerate(self, distribution: Any) -> str | None:
         if not self.floor > 0 or np.all(distribution.k < shape_of(self.floor) * (1 - 1e-9)):
             return None
         return f"{self.label} sits on equal values (shape at its cap, {np.max(distribution.k):.3g}); its density there is unbounded"
+
+
+def no_narrower(gap: Any, mean: Any, least: float) -> tuple[Any, Any]:
+    """The shape and the mean that maximise, where the standard deviation, `mean / sqrt(k)`, is no less than this.
+
+    On that bound, with s the log of the mean over the free one, the likelihood is largest where
+    `2 (log k - psi(k)) + 1 - 2 s - 2 gap = exp(-s)`.
+    """
+    bound = np.square(mean / least)
+    narrow = gap < excess(bound)
+    s, free = np.zeros_like(bound), np.minimum(gap, excess(bound))
+    for _ in range(NEWTON_STEPS if np.any(narrow) else 0):
+        own = excess(bound * np.exp(2 * s))
+        s = s + (2 * own + 1 - 2 * s - 2 * free - np.exp(-s)) / (4 * own + 2 - np.exp(-s))
+    k = np.where(narrow, bound * np.exp(2 * s), shape_of(np.where(narrow, 1.0, gap)))[()]
+    return k, mean * np.exp(s)
 
 
 def excess(k: Any) -> Any:

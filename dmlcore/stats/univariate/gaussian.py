@@ -91,8 +91,9 @@ class GaussianDistribution(Distribution, Univariate, JointlyNormal):
 class GaussianEstimator(MomentsEstimator):
     """Maximum likelihood for a Gaussian: the weighted mean and variance.
 
-    pseudo_count=(a, b) with suff_stat=(m, v): pseudo-observations of mean and variance, see `MomentsEstimator`. Raises
-    `DegenerateError` where all values are equal and there is no prior on the variance.
+    pseudo_count=(a, b) with suff_stat=(m, v): pseudo-observations of mean and variance, see `MomentsEstimator`.
+    rounding: the values are multiples of it, and no estimate is narrower than that allows. Raises `DegenerateError` where all values are
+    equal, and there is neither a prior on the variance nor a rounding.
     """
 
     family = GaussianDistribution

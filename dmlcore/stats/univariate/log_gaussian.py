@@ -21,6 +21,8 @@ from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
 
+NEWTON_STEPS = 20  # to rounding, wherever the bound is
+
 
 class LogGaussianDistribution(Distribution, Univariate):
     """A number x > 0 whose logarithm is Gaussian: density `exp(-(log x - mu)^2 / (2 sigma2)) / (x sqrt(2 pi sigma2))`.
@@ -91,8 +93,9 @@ class LogGaussianDistribution(Distribution, Univariate):
 class LogGaussianEstimator(MomentsEstimator):
     """Maximum likelihood for a log-Gaussian: the weighted mean and variance of log x.
 
-    pseudo_count=(a, b) with suff_stat=(m, v): pseudo-observations of mean and variance of log x, see `MomentsEstimator`. Raises
-    `DegenerateError` where all values are equal and there is no prior on the variance.
+    pseudo_count=(a, b) with suff_stat=(m, v): pseudo-observations of mean and variance of log x, see `MomentsEstimator`.
+    rounding: the values are multiples of it, and no estimate is narrower than that allows. Raises `DegenerateError` where all values are
+    equal, and there is neither a prior on the variance nor a rounding.
     """
 
     family = LogGaussianDistribution
@@ -100,3 +103,21 @@ class LogGaussianEstimator(MomentsEstimator):
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
         return moments_of(np.log(x), weights)
+
+    @staticmethod
+    def spread(law: Any) -> Any:
+        return np.exp(law.mu) * np.sqrt(law.sigma2)
+
+    def no_narrower(self, mu: Any, sigma2: Any) -> tuple[Any, Any]:
+        """As of `MomentsEstimator`: the standard deviation near x is that of log x times x, and `exp(mu) sigma` is held above the least.
+
+        On that bound, at a mean `d` above the free one, the likelihood is largest where `sigma^2 = sigma2 + d + d^2`.
+        """
+        least = np.square(self.least * np.exp(-mu))
+        if not np.any(narrow := sigma2 < least):
+            return mu, sigma2
+        d, free = np.zeros_like(least), np.minimum(sigma2, least)
+        for _ in range(NEWTON_STEPS):
+            bound = least * np.exp(-2 * d)
+            d = d + (bound - free - d - d * d) / (2 * bound + 1 + 2 * d)
+        return mu + d, np.where(narrow, least * np.exp(-2 * d), sigma2)[()]

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.base.domains import frozen
+from dmlcore.base.domains import frozen, nonnegative
 from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.base.numerics import by_rows
-from dmlcore.core.declared import keys, name, setting
+from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Moments, Scatter, beside
 
 VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value
+WIDTH = 1 / math.sqrt(2 * math.pi)  # of a rounding: the standard deviation of a Gaussian whose density, times the rounding, comes to 1
+BOUND_ROUNDING = 1e-9  # relative: a law this little below a bound lies on it
 RELATIVE_ROUNDING = 2.0**-51  # relative to the mean: a standard deviation below this is rounding, and all values are equal
 
 
@@ -26,6 +29,8 @@ class MomentsEstimator(Estimator):
     pseudo_count=(a, b) with suff_stat=(m, v): `a` pseudo-observations say the mean is m, `b` say the variance is v; m and v default
     to those of all the data. The log prior is `-a (mu - m)^2 / (2 sigma2) - b/2 (log sigma2 + v / sigma2)`; with a = b it is that
     of a observations with mean m and variance v. Variances are held above `VARIANCE_FLOOR` times that of all the data.
+    rounding: the values are rounded to multiples of it. A density times the rounding is then a probability, and no estimate is so narrow
+    that it exceeds one: its standard deviation is at least `WIDTH` roundings.
     Raises `DegenerateError` where all values are equal and there is no prior on the variance.
     """
 
@@ -33,12 +38,15 @@ class MomentsEstimator(Estimator):
     suff_stat: Any = setting((None, None))
     name: str | None = name()
     keys: str | None = keys()
+    rounding: float = parameter(nonnegative, default=0.0)
 
     floor = 0.0
+    least: ClassVar[Any] = 0.0  # standard deviation, in the units of the values
     stacks = True
 
     def validate(self) -> None:
         check_prior(self)
+        self.derive(least=WIDTH * self.rounding)
 
     def resolve(self, statistics: Moments) -> Self:
         check_scale(self.label, statistics)
@@ -46,13 +54,25 @@ class MomentsEstimator(Estimator):
 
     def estimate(self, statistics: Moments, previous: Any = None) -> Any:
         mu, sigma2 = posterior_moments(self, statistics)
-        sigma2 = np.maximum(sigma2, self.floor)
+        mu, sigma2 = self.no_narrower(mu, np.maximum(sigma2, self.floor))
         if not np.all(sigma2 > 0):
             value = np.ravel(mu)[np.argmin(sigma2)]
             raise DegenerateError(
                 f"{self.label}: all values equal {float(value)!r}{or_nearly(value)}, so the variance has no maximum; {REMEDY}"
             )
         return self.law(mu=mu, sigma2=sigma2)
+
+    def no_narrower(self, mu: Any, sigma2: Any) -> tuple[Any, Any]:
+        """The mean and variance that maximise, of those that the rounding allows."""
+        return mu, np.maximum(sigma2, self.least * self.least)
+
+    def within_bounds(self, law: Any) -> bool:
+        return bool(np.all(self.spread(law) >= self.least * (1 - BOUND_ROUNDING)))
+
+    @staticmethod
+    def spread(law: Any) -> Any:
+        """The standard deviation, in the units of the values."""
+        return np.sqrt(law.sigma2)
 
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.sigma2, self.floor)
