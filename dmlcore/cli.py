@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +23,7 @@ from dmlcore.base.errors import FitWarning, FormatError, SlowWarning, shorten
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.core.powers import Mixing, has
 from dmlcore.data.files import STANDARD, known_suffix
+from dmlcore.engines.choice import in_parts
 from dmlcore.inference.impute import HOW
 from dmlcore.io.tables import write
 from dmlcore.reporting.kept import load_fit, save_fit
@@ -29,7 +31,9 @@ from dmlcore.reporting.kept import load_fit, save_fit
 FAULT, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 STRAY, MOST_STRAYS = 0.05, 20  # share of a column's cells, and different texts, that make one wonder among numbers
 FAULTS = (*OUTSIDE_DOMAIN, OSError, MemoryError)
-FILES = "Files of tables end in .csv, .tsv, .parquet or .jsonl; - is standard input or output, as CSV."
+ROWS_IN_REPORTS = 20_000  # about, of data that are read in parts
+FILES = """Files of tables end in .csv, .tsv, .parquet or .jsonl; - is standard input or output, as CSV. A pattern in quotes, or a folder,
+is read in parts, in little memory."""
 EXAMPLES = """examples:
   dmlcore fit visits.csv -o model.json
   dmlcore show model.json
@@ -105,7 +109,7 @@ def _fit(options: argparse.Namespace) -> None:
     else:
         save_fit(found, options.output)
     if options.report:
-        dmlcore.report(found, table, options.report, title=_title(options.data))
+        dmlcore.report(found, _to_look_at(table), options.report, title=_title(options.data))
     for name, reason in found.proposal.left_out if found.proposal is not None else ():
         _say(f"left out {name}: {reason}")
     K = len(found.model.components) if has(found.model, Mixing) else 1
@@ -119,10 +123,11 @@ def _fitted(options: argparse.Namespace) -> tuple[Any, Any]:
         estimator = dmlcore.load(options.estimator)
         if hasattr(estimator, "log_density"):
             raise FormatError(f"{options.estimator}: holds a model; need an estimator, as save(estimator, ..) writes it")
-        table = dmlcore.read(options.data, options.columns)
+        table = _data(options.data, options.columns)
         return table, dmlcore.fit(table, estimator, rng=options.seed)
-    table = dmlcore.read(options.data, options.columns)
-    _tell_stray_texts(table)
+    table = _data(options.data, options.columns)
+    if not in_parts(table):
+        _tell_stray_texts(table)
     return table, dmlcore.fit(table, components=options.components, rng=options.seed)
 
 
@@ -133,8 +138,11 @@ def _show(options: argparse.Namespace) -> None:
 def _impute(options: argparse.Namespace) -> None:
     _check_output(options.output, options.force, table=True)
     model = _model(options.model)
-    table = dmlcore.read(options.data)
+    table = _data(options.data)
     done = dmlcore.impute(model, table, options.how, rng=options.seed, columns=options.columns)
+    if in_parts(table):
+        write(done, options.output, force=True)
+        return _say_written(options.output)
     write(done.data, options.output, force=True)
     filled = ", ".join(f"{len(cell.rows)} of {name}" for name, cell in done.cells.items())
     _say(f"filled {filled}" if filled else "nothing was missing")
@@ -145,21 +153,27 @@ def _score(options: argparse.Namespace) -> None:
     if options.output:
         _check_output(options.output, options.force, table=True)
     model = _model(options.model)
-    table = dmlcore.read(options.data, options.columns)
-    log = model.seq_log_density(table)
+    table = _data(options.data, options.columns)
     if options.output:
-        scores = {"log_density": log.tolist()}
-        if has(model, Mixing):
-            posterior = model.seq_posterior(table)
-            scores |= {"component": posterior.argmax(axis=1).tolist(), "probability": posterior.max(axis=1).tolist()}
-        write([dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)], options.output, force=True)
+        scores = partial(_scores, model)
+        write(table.through(scores) if in_parts(table) else scores(table), options.output, force=True)
         return _say_written(options.output)
+    log = model.seq_log_density(table)
     worst = int(np.argmin(log))
     print(f"rows                {len(log)}")
     print(f"log likelihood      {log.sum():.6f}")
     print(f"mean log density    {log.mean():.6f}")
     print(f"least log density   {log[worst]:.6f} in row {worst}")
     return None
+
+
+def _scores(model: Any, table: Any) -> list[dict[str, Any]]:
+    """The log density of each row, and of a mixture the most probable component."""
+    scores = {"log_density": model.seq_log_density(table).tolist()}
+    if has(model, Mixing):
+        posterior = model.seq_posterior(table)
+        scores |= {"component": posterior.argmax(axis=1).tolist(), "probability": posterior.max(axis=1).tolist()}
+    return [dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)]
 
 
 def _sample(options: argparse.Namespace) -> None:
@@ -174,7 +188,7 @@ def _report(options: argparse.Namespace) -> None:
     _check_output(options.output, options.force)
     _model(options.model)  # which says so where the file holds an estimator
     found = load_fit(options.model)
-    table = dmlcore.read(options.data)
+    table = _to_look_at(_data(options.data))
     title = options.title or _title(options.data)
     text = dmlcore.report(found, table, None if options.output == STANDARD else options.output, columns=options.columns, title=title)
     if options.output == STANDARD:
@@ -198,6 +212,18 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
+
+
+def _data(source: str, columns: list[str] | None = None) -> Any:
+    """A table, with only the columns named if any are; of a pattern of names or a folder, a stream of them."""
+    if not in_parts(Path(source) if Path(source).is_dir() else source):
+        return dmlcore.read(source, columns)
+    whole = dmlcore.stream(source)
+    return whole if columns is None else whole.through(lambda table: table.select(columns))
+
+
+def _to_look_at(table: Any) -> Any:
+    return table.sample(ROWS_IN_REPORTS) if in_parts(table) else table
 
 
 def _tell_stray_texts(table: Any) -> None:

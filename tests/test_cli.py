@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import dmlcore
@@ -260,3 +261,20 @@ def test_pipes_and_devices_are_written_to_and_not_replaced() -> None:
     finally:
         os.close(reader)
     assert Path("pipe.csv").is_fifo()
+
+
+def test_files_that_are_read_in_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    for part in range(3):
+        rows = "".join(f"{rng.normal(5 * (i % 2)):.3f},{'uv'[i % 2]},{'' if i % 7 == 0 else i % 5}\n" for i in range(60))
+        Path(f"part{part}.csv").write_text("x,kind,visits\n" + rows)
+    assert run("fit part*.csv -o parts.json --components 2 --seed 1 --report parts.html") == 0
+    assert "180 rows of 3 columns" in Path("parts.html").read_text("utf-8")
+    assert run("score parts.json part*.csv") == 0
+    assert "rows                180" in capsys.readouterr().out
+    assert run("score parts.json part*.csv -o scores.csv") == 0
+    assert run("impute parts.json part*.csv -o whole.parquet") == 0
+    assert dmlcore.read("scores.csv").num_rows == dmlcore.read("whole.parquet").num_rows == 180
+    assert dmlcore.read("whole.parquet")["visits"].null_count == 0
+    assert run("fit nothing*.csv -o none.json") == 1
+    assert "nothing*.csv: there is no such file" in capsys.readouterr().err

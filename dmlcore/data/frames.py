@@ -69,6 +69,11 @@ def rows_at(data: Any, rows: np.ndarray) -> Any:
     return data[rows] if isinstance(data, np.ndarray) else [data[i] for i in rows.tolist()]
 
 
+def some_at_random(table: Any, share: float, rng: np.random.Generator) -> Any:
+    """The rows of a table that are drawn, each with the same probability."""
+    return table if share == 1 else rows_at(table, np.flatnonzero(rng.random(len(table)) < share))
+
+
 def one_below_the_other(tables: list[Any]) -> Any:
     """Tables of one kind as one table."""
     match library_of(tables[0]):
@@ -85,6 +90,19 @@ def one_below_the_other(tables: list[Any]) -> Any:
 
             return pyarrow.concat_tables(tables, promote_options="permissive")
     return np.concatenate(tables) if isinstance(tables[0], np.ndarray) else [row for table in tables for row in table]
+
+
+def ends_of(table: Any) -> Any:
+    """The rows of a table in which a column of numbers or times has its least or its largest value."""
+    rows: set[int] = set()
+    for column in Columns(table).columns if len(table) else ():
+        if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "iufmM":
+            there = np.flatnonzero(~(np.isnat(column) if column.dtype.kind in TIME_KINDS else np.isnan(column)))
+            rows |= {int(there[column[there].argmin()]), int(there[column[there].argmax()])} if len(there) else set()
+        elif isinstance(column, Nullable):
+            there = np.flatnonzero(~column.missing)
+            rows |= {int(there[column.x[there].argmin()]), int(there[column.x[there].argmax()])} if len(there) else set()
+    return rows_at(table, np.array(sorted(rows), dtype=np.intp))
 
 
 class Columns:

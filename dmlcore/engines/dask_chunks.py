@@ -20,7 +20,7 @@ from dmlcore.base.errors import DataError, DmlcoreError, EmptyError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.threads import one_blas_thread
-from dmlcore.data.frames import column_names, is_frame
+from dmlcore.data.frames import column_names, ends_of, is_frame, one_below_the_other, some_at_random
 from dmlcore.data.layouts import Layout
 from dmlcore.engines.chunks import Chunk, Chunks, Piece, layout_for, with_columns_of
 
@@ -92,6 +92,23 @@ class Partitions:
         shape = (np.nan, *blank.shape[1:])
         parts = [arrays.from_delayed(part, shape, blank.dtype) for part in self._made(function, None)]
         return arrays.concatenate(parts, allow_unknown_chunksizes=True)
+
+    def sample(self, rows: int, seed: int = 0) -> Any:
+        """About so many rows as one table in memory; as `Stream.sample`."""
+        counts = _computed(_tasks("count", _called, [(len, part) for part in self._listed]))
+        share = min(rows / max(sum(counts), 1), 1.0)
+        drawn = _computed(_tasks("draw", some_at_random, [(part, share, *_random(seed, i)) for i, part in enumerate(self._listed)]))
+        if share == 1:
+            return one_below_the_other(drawn)
+        ends = _computed(_tasks("ends", ends_of, [(part,) for part in self._listed]))
+        return one_below_the_other([*drawn, ends_of(one_below_the_other(ends))])
+
+    @property
+    def _listed(self) -> list[Any]:
+        """The partitions, delayed, those of bags as lists."""
+        if _kind(self.data) != "Bag":
+            return self.delayed
+        return [library("dask", NEED).delayed(list)(part) for part in self.delayed]
 
     def _made(self, function: Callable[..., Any], seed: int | None) -> list[Any]:
         sent = _sent(Through(function, seed))

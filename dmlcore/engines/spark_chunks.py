@@ -21,6 +21,7 @@ from dmlcore.base.errors import DataError, DmlcoreError, EmptyError, StructureEr
 from dmlcore.base.extras import library
 from dmlcore.base.labels import distinct
 from dmlcore.base.threads import one_blas_thread
+from dmlcore.data.frames import ends_of, one_below_the_other
 from dmlcore.data.layouts import Fields, Layout
 from dmlcore.engines.chunks import CHUNK_ROWS, Chunk, Chunks, Piece, layout_for, naming_rows
 
@@ -62,6 +63,14 @@ class SparkRows:
     def through(self, function: Callable[..., Any], seed: int | None = None) -> Any:
         """The DataFrame of what a function makes of tables of its rows, with the same columns; as `Stream.through`."""
         return self.frame.mapInArrow(_Through(function, seed), self.frame.schema)
+
+    def sample(self, rows: int, seed: int = 0) -> Any:
+        """About so many rows as a table of pyarrow; as `Stream.sample`."""
+        share = min(rows / max(self.frame.count(), 1), 1.0)
+        if share == 1:
+            return self.frame.toArrow()
+        ends = ends_of(self.through(ends_of).toArrow())
+        return one_below_the_other([self.frame.sample(share, seed).toArrow(), ends])
 
     def beside(self, name: str, function: Callable[[Any], np.ndarray], one: np.ndarray) -> Any:
         """The DataFrame with a column more: the numbers that a function gives for each row of a table, arrays of them where there are

@@ -15,7 +15,7 @@ from dmlcore.base.errors import DataError, EmptyError, ParameterError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.threads import map_stream
 from dmlcore.data.files import READERS, read, suffix_of
-from dmlcore.data.frames import column_names, is_frame, one_below_the_other, plain_column, rows_at, some_rows
+from dmlcore.data.frames import column_names, ends_of, is_frame, one_below_the_other, plain_column, some_at_random, some_rows
 from dmlcore.data.layouts import Layout
 from dmlcore.engines.chunks import CHUNK_ROWS, Chunk, Chunks, Piece, layout_for, naming_rows, with_columns_of
 
@@ -81,12 +81,12 @@ class Stream:
         return sum(len(table) for _, table, *_ in self.source())
 
     def sample(self, rows: int, seed: int = 0) -> Any:
-        """About so many rows as one table, each with the same probability; all, if there are no more."""
-        share = min(rows / max(self.rows, 1), 1.0)
-        rng, parts = np.random.default_rng(seed), []
+        """About so many rows as one table, each with the same probability, and those where columns have their least and largest values."""
+        share, drawn, ends = min(rows / max(self.rows, 1), 1.0), [], []
         for piece in self.pieces():
-            parts.append(rows_at(piece.table, np.flatnonzero(rng.random(len(piece.table)) < share)))
-        return one_below_the_other(parts)
+            drawn.append(some_at_random(piece.table, share, np.random.default_rng((seed, piece.number))))
+            ends.append(ends_of(piece.table))
+        return one_below_the_other([*drawn, ends_of(one_below_the_other(ends))]) if share < 1 else one_below_the_other(drawn)
 
     def cache_size(self, model: Any) -> int:
         """About how many bytes a cache takes, for an estimator, a distribution or a layout: as the first piece does for each row."""

@@ -17,6 +17,7 @@ from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.data.partition import k_fold_split_index
 from dmlcore.data.values import listed
+from dmlcore.engines.choice import in_parts, parts_of
 from dmlcore.fitting.drivers import UNSOUND
 from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.fit import fit as fit_by
@@ -25,7 +26,7 @@ from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit
 from dmlcore.fitting.search import rows_as_points
 from dmlcore.fitting.seeding import Descriptions
-from dmlcore.proposal.proposing import propose
+from dmlcore.proposal.proposing import ROWS_OF_PARTS, propose
 from dmlcore.proposal.result import Proposal
 from dmlcore.selection.criteria import free_parameters
 from dmlcore.selection.sweep import DECIDE_THE_START, Failure, Selection, select, table_row
@@ -49,6 +50,8 @@ def fit_proposed(
     data: Any, given: Estimator | Proposal | None, components: int | str | None, criterion: str | None, rng: Random, **options: Any
 ) -> Fit:
     """The fit of a proposal, or, without one, of what is proposed for the data. Arguments as of `dmlcore.fit`."""
+    if in_parts(data):
+        return _of_parts(data, given, components, criterion, rng, options)
     rng, data = generator(rng), listed(data)
     looking, choosing = spawn(rng, 2)
     proposal = given if isinstance(given, Proposal) else propose(data, rng=looking, progress=options.get("progress", True))
@@ -61,6 +64,14 @@ def fit_proposed(
     if isinstance(components, bool) or not isinstance(components, int) or components < 1:
         raise ParameterError(f"components must be a whole number >= 1 or 'auto', got {components!r}")
     return _said(replace(fit_by(data, proposal.mixture(components), rng=choosing, **options), proposal=proposal))
+
+
+def _of_parts(data: Any, given: Any, components: Any, criterion: Any, rng: Random, options: dict[str, Any]) -> Fit:
+    """A sample in memory says what is proposed, and how many components; where its fit ended, that of all rows begins."""
+    whole = {name: options.pop(name) for name in ("weights", "checkpoint", "engine") if name in options}
+    found = fit_proposed(parts_of(data).sample(ROWS_OF_PARTS), given, components, criterion, rng, **options)
+    limits = {name: option for name, option in options.items() if name != "starts"}
+    return _said(replace(fit_by(data, found.estimator, start=found.model, rng=rng, **whole, **limits), proposal=found.proposal))
 
 
 def _said(found: Fit) -> Fit:

@@ -11,6 +11,7 @@ from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import one_blas_thread
 from dmlcore.data.frames import Columns
 from dmlcore.data.values import listed
+from dmlcore.engines.choice import in_parts, parts_of
 from dmlcore.fitting.observe import watched
 from dmlcore.proposal.candidates import families_for
 from dmlcore.proposal.judging import Judged, best_of_the_simplest, judge
@@ -20,6 +21,7 @@ from dmlcore.proposal.result import Considered, LeftOut, Proposal, ProposedColum
 from dmlcore.stats import OptionalEstimator, TimeEstimator
 
 ROWS_LOOKED_AT = 5000  # looked at
+ROWS_OF_PARTS = 20_000  # of data that are read in parts, which stand for all of them
 LEAST_CELLS = 2  # cells in each half of a column
 
 
@@ -28,7 +30,8 @@ def propose(table: Any, target: Any = None, *, rows: int = ROWS_LOOKED_AT, rng: 
     """A model for a table: which family each column follows, judged by how well it predicts cells that it did not see.
 
     table: a data frame, an array of rows and columns, or a list of tuples or of dictionaries. target: a column that must be modelled; it
-    is an error, with the reason, where it cannot be. rows: how many are looked at, drawn at random; what a column holds, and its range,
+    is an error, with the reason, where it cannot be. Of data that are read in parts a sample stands for all, with the rows where columns
+    have their least and largest values. rows: how many are looked at, drawn at random; what a column holds, and its range,
     is looked up in all of them. progress: as of `fit`.
 
     Each family is fitted to one half of the cells and scored on the other, and the other way round, alone and as a mixture of up to
@@ -40,7 +43,7 @@ def propose(table: Any, target: Any = None, *, rows: int = ROWS_LOOKED_AT, rng: 
     """
     if not isinstance(rows, (int, np.integer)) or rows < 2 * LEAST_CELLS:
         raise ParameterError(f"rows must be a whole number >= {2 * LEAST_CELLS}, got {rows!r}")
-    columns = Columns(listed(table))
+    columns = Columns(parts_of(table).sample(ROWS_OF_PARTS) if in_parts(table) else listed(table))
     if target is not None and target not in columns.names:
         raise ParameterError(f"target: there is no column {target!r}; there are {', '.join(map(repr, columns.names))}")
     draw, *streams = spawn(generator(rng), 1 + len(columns.names))
