@@ -26,7 +26,7 @@ from dmlcore.data.layouts import Fields, Layout
 from dmlcore.engines.chunks import CHUNK_ROWS, Chunk, Chunks, Piece, layout_for, naming_rows
 
 PER_PARTITION = 1 << 24  # chunks, at most, so that each has a number of its own
-NEED = "DataFrames of Spark need"
+SPARK_NEEDS = "DataFrames of Spark need"
 
 
 def is_spark(data: Any) -> bool:
@@ -75,7 +75,7 @@ class SparkRows:
     def beside(self, name: str, function: Callable[[Any], np.ndarray], one: np.ndarray) -> Any:
         """The DataFrame with a column more: the numbers that a function gives for each row of a table, arrays of them where there are
         several. one: what it gives for a row `(1, ..)`. Raises `DataError` where the name is taken."""
-        types = library("pyspark.sql.types", NEED)
+        types = library("pyspark.sql.types", SPARK_NEEDS)
         if name in self.frame.columns:
             raise DataError(f"the DataFrame has a column {name!r} already; drop or rename it")
         kind = types.DoubleType()
@@ -90,7 +90,7 @@ class SparkChunks(Chunks):
 
     def __init__(self, pickled: Any, layout: Layout):
         self.layout = layout
-        self._held = pickled.persist(library("pyspark", NEED).StorageLevel.MEMORY_AND_DISK)
+        self._held = pickled.persist(library("pyspark", SPARK_NEEDS).StorageLevel.MEMORY_AND_DISK)
         weakref.finalize(self, _let_go, self._held).atexit = False
 
     def map(self, work: Callable[[Chunk], Any]) -> Iterator[Any]:
@@ -144,7 +144,7 @@ class _Encoding:
     weights: str | None
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
-        arrow, partition = library("pyarrow", NEED), _partition()
+        arrow, partition = library("pyarrow", SPARK_NEEDS), _partition()
         first = 0
         for i, table in enumerate(_tables(batches)):
             piece = Piece(table, partition * PER_PARTITION + i, f"partition {partition}", first)
@@ -165,7 +165,7 @@ class _Through:
     seed: int | None = None
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
-        arrow, partition = library("pyarrow", NEED), _partition()
+        arrow, partition = library("pyarrow", SPARK_NEEDS), _partition()
         first = 0
         for i, batch in enumerate(batches):
             table = arrow.Table.from_batches([batch])
@@ -191,7 +191,7 @@ class _Beside:
 
 def _as_column(values: np.ndarray) -> Any:
     """Numbers `(n, ..)` as a column of pyarrow, of lists where there are several for each row."""
-    arrow = library("pyarrow", NEED)
+    arrow = library("pyarrow", SPARK_NEEDS)
     column = arrow.array(np.ascontiguousarray(values, dtype=np.float64).ravel())
     for size in reversed(values.shape[1:]):
         column = arrow.ListArray.from_arrays(np.arange(0, len(column) + 1, size, dtype=np.int32), column)
@@ -200,7 +200,7 @@ def _as_column(values: np.ndarray) -> Any:
 
 def _tables(batches: Iterable[Any]) -> Iterator[Any]:
     """The rows of batches as tables of about `CHUNK_ROWS` rows; none for no rows."""
-    arrow = library("pyarrow", NEED)
+    arrow = library("pyarrow", SPARK_NEEDS)
     held: list[Any] = []
     for batch in batches:
         if batch.num_rows:
@@ -214,7 +214,7 @@ def _tables(batches: Iterable[Any]) -> Iterator[Any]:
 
 def _partition() -> int:
     """Which partition this process works on."""
-    context = library("pyspark", NEED).TaskContext.get()
+    context = library("pyspark", SPARK_NEEDS).TaskContext.get()
     return 0 if context is None else int(context.partitionId())
 
 
@@ -233,6 +233,6 @@ def _check_type(field: Any) -> None:
         hint = "vectors become arrays by pyspark.ml.functions.vector_to_array"
         raise DataError(f"column {field.name!r} holds {field.dataType.simpleString()}, a type that a library adds to Spark's; {hint}")
     try:
-        library("pyspark.sql.pandas.types", NEED).to_arrow_type(field.dataType)
+        library("pyspark.sql.pandas.types", SPARK_NEEDS).to_arrow_type(field.dataType)
     except TypeError as error:
         raise DataError(f"column {field.name!r}: values of Spark's type {shorten(field.dataType.simpleString())} cannot be read") from error

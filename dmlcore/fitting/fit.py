@@ -90,7 +90,8 @@ def fit(
     looks at a sample. checkpoint: a file that is written after each step, from which the same call goes on to the same bits after it was
     killed; it stays when the fit has ended, and gives its end again. engine: a `concurrent.futures.Executor` whose workers, processes too,
     take the parts; data in memory are cut into parts for it. Data of Dask (a `dask.dataframe`, a bag, delayed frames or lists of rows): its
-    workers, those of the current `distributed.Client` if there is one, encode their partitions and keep them while the fit goes on.
+    workers, those of the current `distributed.Client` if there is one, encode their partitions and keep them while the fit goes on. A
+    DataFrame of Spark: its executors do so. weights of data in parts: the name of their column.
 
     Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
     """

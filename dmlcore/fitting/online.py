@@ -28,7 +28,7 @@ STATE = "dmlcore online EM"  # what the files of `save` call themselves
 
 
 @dataclass(frozen=True)
-class Batch:
+class OnlineBatch:
     """One batch, as it came.
 
     rows: their weight. log_likelihood: per row, of the model before it learnt from them, so that a fall says that the data have changed;
@@ -52,7 +52,7 @@ class OnlineEM:
     model follows data that change. Priors count as they would among the rows that are not forgotten.
 
     The first batch fixes floors, label sets and ranges, and is fitted to convergence from a searched start: it should hold some of every
-    kind of row. batches: a `Batch` of each so far, with the log likelihood per row that it had before it was learnt from.
+    kind of row. batches: a `OnlineBatch` of each so far, with the log likelihood per row that it had before it was learnt from.
 
     Raises `ParameterError` for a decay or a rate out of range, `SupportError` for a row that has no density under the model so far (a label
     that the first batch lacked, without pseudo-counts), and what `dmlcore.fit` raises for the first batch.
@@ -69,7 +69,7 @@ class OnlineEM:
         if rate is not None and not 0 < rate <= 1:
             raise ParameterError(f"rate must be above 0 and at most 1, got {rate!r}")
         self.estimator, self.decay, self.rate, self.rng, self.threads = estimator, decay, rate, rng, threads
-        self.history: list[Batch] = []
+        self.history: list[OnlineBatch] = []
         self.rows = 0.0
         self.first: Fit | None = None  # the record of the first batch's fit
         self._model: Distribution | None = None
@@ -137,7 +137,7 @@ class OnlineEM:
         """What `save` wrote; `first` is not kept. Raises `FormatError` for another or a damaged file, `OSError` where it cannot be read."""
         content = read_sealed(path, STATE)
         out = cls(content["estimator"], **_given(content["settings"]), threads=threads)
-        out.history = [Batch(*batch) for batch in content["batches"]]
+        out.history = [OnlineBatch(*batch) for batch in content["batches"]]
         out.rows, out._model = content["rows"], content["model"]
         out._resolved = _resolved_again(out.estimator, statistics_of(content["start"]))
         out._mean = statistics_of(content["mean"])
@@ -166,7 +166,7 @@ class OnlineEM:
         fresh = [own if own is None else scaled(own, 1 / rows.weight) for own in problem.expect(self._model)[1]]
         old = self._mean or fresh
         self._mean = [new if new is None else scaled(before, 1 - step) + scaled(new, step) for before, new in zip(old, fresh, strict=True)]
-        self.history.append(Batch(self.batches + 1, float(rows.weight), log_likelihood, step, where))
+        self.history.append(OnlineBatch(self.batches + 1, float(rows.weight), log_likelihood, step, where))
         self.rows += rows.weight
         if self.batches > 1:
             whole = [own if own is None else scaled(own, self._remembered) for own in self._mean]

@@ -12,14 +12,14 @@ from dmlcore.base.labels import Vocabulary
 from dmlcore.core.statistics import Counts, LogMoments, Moments, Scatter, Sums
 from dmlcore.stats.combinators.times import KindOfTimes
 
-FIELDS: dict[str, tuple[type, tuple[str, ...]]] = {
+PARTS_OF: dict[str, tuple[type, tuple[str, ...]]] = {
     "moments": (Moments, ("count", "mean", "m2")),
     "scatter": (Scatter, ("count", "mean", "m2")),
     "log moments": (LogMoments, ("count", "mean", "gap")),
     "counts": (Counts, ("values", "weights", "total")),
     "times": (KindOfTimes, ("kind",)),
 }
-NAMES = {kind: name for name, (kind, _) in FIELDS.items()}
+KIND_NAMES = {_kind: _name for _name, (_kind, _) in PARTS_OF.items()}
 
 
 def plain_statistics(owns: Sequence[Any]) -> list[Any]:
@@ -39,12 +39,12 @@ def _plain(own: Any) -> Any:
         return {"labels": list(own)}
     if type(own) is Sums:
         return {"sums": {name: _plain(value) for name, value in own.items()}}
-    if type(own) not in NAMES:
+    if type(own) not in KIND_NAMES:
         raise StructureError(f"statistics of the kind {type(own).__name__} cannot be saved as JSON; pickle the OnlineEM")
-    name = NAMES[type(own)]
+    name = KIND_NAMES[type(own)]
     if type(own) is KindOfTimes:
         return {name: [own.kind]}
-    return {name: [_plain(getattr(own, field)) for field in FIELDS[name][1]]}
+    return {name: [_plain(getattr(own, field)) for field in PARTS_OF[name][1]]}
 
 
 def _statistic(plain: Any) -> Any:
@@ -55,6 +55,6 @@ def _statistic(plain: Any) -> Any:
         return Vocabulary(content)
     if name == "sums":
         return Sums(**{field: _statistic(value) for field, value in content.items()})
-    if name not in FIELDS:
+    if name not in PARTS_OF:
         raise FormatError(f"statistics of the kind {name!r} are not known to this version")
-    return FIELDS[name][0](*map(_statistic, content)) if name != "times" else KindOfTimes(*content)
+    return PARTS_OF[name][0](*map(_statistic, content)) if name != "times" else KindOfTimes(*content)

@@ -16,6 +16,7 @@ import pytest
 
 from dmlcore import fit, impute
 from dmlcore.base.errors import DataError, EmptyError, ParameterError, SupportError
+from dmlcore.engines.spark_chunks import SparkRows
 from dmlcore.fitting.drivers import seq_log_density_sum
 from dmlcore.stats import (
     CategoricalEstimator,
@@ -99,9 +100,9 @@ def table(n: int = 600) -> Any:
 
 
 def parted(spark: Any, *tables: Any) -> Any:
-    """Tables as the partitions of a DataFrame, and one more that is empty."""
-    frames = [spark.createDataFrame(one.combine_chunks()).coalesce(1) for one in tables]
-    return reduce(type(frames[0]).union, [*frames[:1], frames[0].where("x = 1e300"), *frames[1:]])
+    """Tables as a DataFrame with two partitions for each, and two that are empty after those of the first."""
+    frames = [spark.createDataFrame(one.combine_chunks()) for one in tables]
+    return reduce(type(frames[0]).union, [frames[0], *frames]).where("spark_partition_id() not in (2, 3)")
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def found(frame: Any) -> Any:
 
 
 def test_a_fit_is_that_of_the_rows_in_memory(frame: Any, found: Any) -> None:
-    assert [len(rows) for rows in frame.rdd.glom().collect()] == [250, 0, 350]
+    assert [len(rows) for rows in frame.rdd.glom().collect()] == [125, 125, 0, 0, 175, 175]
     whole = fit(table(), MIXED, **FEW_STEPS)
     assert found.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-10)
     assert found.rows == 600
@@ -200,9 +201,9 @@ def spoilt(name: str, row: int, value: Any) -> Any:
 @pytest.mark.parametrize(
     ("name", "value", "weights", "kind", "said"),
     [
-        ("x", None, None, DataError, "partition 2: x: row 7 is nan; need"),
-        ("w", -1, "w", DataError, "partition 2: weights: row 7 is -1.0; need finite numbers"),
-        ("y y", -1.0, None, SupportError, "partition 2: row 7 has density zero under every choice"),
+        ("x", None, None, DataError, "partition 4: x: row 7 is nan; need"),
+        ("w", -1, "w", DataError, "partition 4: weights: row 7 is -1.0; need finite numbers"),
+        ("y y", -1.0, None, SupportError, "partition 4: row 7 has density zero under every choice"),
     ],
 )
 def test_bad_rows_are_named_with_their_partition(spark: Any, name: str, value: Any, weights: Any, kind: Any, said: str) -> None:
@@ -219,7 +220,7 @@ def test_what_cannot_be_fitted_is_refused_at_once(spark: Any, frame: Any) -> Non
         fit(frame, MIXED, weights="weight")
     with pytest.raises(ParameterError, match="name of their column"):
         fit(frame, MIXED, weights=[1.0] * 600)
-    with pytest.raises(ParameterError, match="leave engine out"):
+    with pytest.raises(ParameterError, match="engine is for other data"):
         fit(frame, MIXED, engine=object())
     with pytest.raises(EmptyError, match="there are no rows"):
         fit(frame.limit(0), MIXED)
@@ -232,5 +233,11 @@ def test_what_cannot_be_fitted_is_refused_at_once(spark: Any, frame: Any) -> Non
 
 
 def test_chunks_are_let_go_with_the_fit(spark: Any, frame: Any) -> None:
-    fit(frame.select("x"), GaussianEstimator())
-    assert len(spark.sparkContext._jsc.getPersistentRDDs()) == 0
+    def kept() -> set[int]:
+        return set(spark.sparkContext._jsc.getPersistentRDDs())
+
+    before = kept()
+    chunks = SparkRows(frame.select("x")).chunks(GaussianEstimator().layout)
+    assert len(kept() - before) == 1
+    del chunks
+    assert kept() == before
