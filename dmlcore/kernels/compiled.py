@@ -1,7 +1,8 @@
 """How kernels are compiled: the GIL released, cached on disk.
 
 `reassoc` lets sums be vectorised (their order is fixed by the compiled code, so results do not vary); nothing here assumes that
-NaN and infinity do not occur. `exact_kernel` keeps the order of additions as written.
+NaN and infinity do not occur. `exact_kernel` keeps the order of additions as written. No kernel calls one whose sums may be reordered: a
+process runs whichever of the compiled versions of such a callee it happened to load first, and their orders differ.
 """
 
 from __future__ import annotations

@@ -36,36 +36,35 @@ def scaled_squares(x, centres, scales, constants):
     return out
 
 
-@kernel
 def moments(x, weights):
-    """Sum of weights, weighted mean and weighted sum of squares about the mean; zeros without weight."""
-    count = 0.0
-    total = 0.0
-    for i in range(len(x)):
-        count += weights[i]
-        total += weights[i] * x[i]
-    if not count > 0.0:
-        return 0.0, 0.0, 0.0
-    mean = total / count
-    rest = 0.0
-    m2 = 0.0
-    for i in range(len(x)):
-        d = x[i] - mean
-        rest += weights[i] * d
-        m2 += weights[i] * (d * d)
-    rest /= count  # the rounding error of the mean
-    mean += rest
-    m2 = max(m2 - count * (rest * rest), 0.0)
-    return count, mean, m2
+    """`moments_many` for one set of weights `(n,)`: three numbers."""
+    return tuple(moments_many(x, weights[None])[0].tolist())
 
 
 @kernel
 def moments_many(x, weights):
-    """`moments` for each row of weights `(K, n)`, shape `(K, 3)`."""
+    """For each row of weights `(K, n)` their sum, the weighted mean of x and the weighted sum of squares about it; zeros without weight.
+    Shape `(K, 3)`.
+    """
     K = len(weights)
-    out = np.empty((K, 3))
+    out = np.zeros((K, 3))
     for k in range(K):
-        out[k, 0], out[k, 1], out[k, 2] = moments(x, weights[k])
+        count = 0.0
+        total = 0.0
+        for i in range(len(x)):
+            count += weights[k, i]
+            total += weights[k, i] * x[i]
+        if not count > 0.0:
+            continue
+        mean = total / count
+        rest = 0.0
+        m2 = 0.0
+        for i in range(len(x)):
+            d = x[i] - mean
+            rest += weights[k, i] * d
+            m2 += weights[k, i] * (d * d)
+        rest /= count  # the rounding error of the mean
+        out[k, 0], out[k, 1], out[k, 2] = count, mean + rest, max(m2 - count * (rest * rest), 0.0)
     return out
 
 

@@ -8,7 +8,7 @@ import numba
 import pytest
 
 from dmlcore.base.errors import SlowWarning
-from dmlcore.kernels import compiled
+from dmlcore.kernels import ROOMS, compiled
 
 
 def test_kernels_that_are_not_compiled_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,3 +18,13 @@ def test_kernels_that_are_not_compiled_are_told_once(monkeypatch: pytest.MonkeyP
     assert len(told) == 1
     monkeypatch.undo()
     importlib.reload(compiled)
+
+
+def test_bits_do_not_depend_on_what_was_loaded_first() -> None:
+    """A kernel that another calls is compiled into both, and a process runs the one it loads first: none may have sums in any order."""
+    rooms = [importlib.import_module(f"dmlcore.kernels.{room}") for room in ROOMS]
+    kernels = [made for room in rooms for made in vars(room).values() if isinstance(made, numba.core.dispatcher.Dispatcher)]
+    called = {name for made in kernels for name in made.py_func.__code__.co_names}
+    named = [made for made in kernels if made.__name__ in called]
+    assert {"exp_of", "digamma_gap"} <= {made.__name__ for made in named}
+    assert not [made.__name__ for made in named if "reassoc" in made.targetoptions["fastmath"]]
