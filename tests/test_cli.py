@@ -263,6 +263,7 @@ def test_pipes_and_devices_are_written_to_and_not_replaced() -> None:
     assert Path("pipe.csv").is_fifo()
 
 
+@pytest.mark.usefixtures("folder")
 def test_files_that_are_read_in_parts(capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     for part in range(3):

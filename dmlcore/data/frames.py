@@ -92,7 +92,7 @@ def one_below_the_other(tables: list[Any]) -> Any:
     return np.concatenate(tables) if isinstance(tables[0], np.ndarray) else [row for table in tables for row in table]
 
 
-def ends_of(table: Any) -> Any:
+def rows_at_ends(table: Any) -> Any:
     """The rows of a table in which a column of numbers or times has its least or its largest value."""
     rows: set[int] = set()
     for column in Columns(table).columns if len(table) else ():

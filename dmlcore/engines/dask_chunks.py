@@ -20,7 +20,7 @@ from dmlcore.base.errors import DataError, DmlcoreError, EmptyError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.threads import one_blas_thread
-from dmlcore.data.frames import column_names, ends_of, is_frame, one_below_the_other, some_at_random
+from dmlcore.data.frames import column_names, is_frame, one_below_the_other, rows_at_ends, some_at_random
 from dmlcore.data.layouts import Layout
 from dmlcore.engines.chunks import Chunk, Chunks, Piece, layout_for, with_columns_of
 
@@ -100,8 +100,8 @@ class Partitions:
         drawn = _computed(_tasks("draw", some_at_random, [(part, share, *_random(seed, i)) for i, part in enumerate(self._listed)]))
         if share == 1:
             return one_below_the_other(drawn)
-        ends = _computed(_tasks("ends", ends_of, [(part,) for part in self._listed]))
-        return one_below_the_other([*drawn, ends_of(one_below_the_other(ends))])
+        ends = _computed(_tasks("ends", rows_at_ends, [(part,) for part in self._listed]))
+        return one_below_the_other([*drawn, rows_at_ends(one_below_the_other(ends))])
 
     @property
     def _listed(self) -> list[Any]:

@@ -21,7 +21,7 @@ from dmlcore.base.errors import DataError, DmlcoreError, EmptyError, StructureEr
 from dmlcore.base.extras import library
 from dmlcore.base.labels import distinct
 from dmlcore.base.threads import one_blas_thread
-from dmlcore.data.frames import ends_of, one_below_the_other
+from dmlcore.data.frames import one_below_the_other, rows_at_ends
 from dmlcore.data.layouts import Fields, Layout
 from dmlcore.engines.chunks import CHUNK_ROWS, Chunk, Chunks, Piece, layout_for, naming_rows
 
@@ -69,7 +69,7 @@ class SparkRows:
         share = min(rows / max(self.frame.count(), 1), 1.0)
         if share == 1:
             return self.frame.toArrow()
-        ends = ends_of(self.through(ends_of).toArrow())
+        ends = rows_at_ends(self.through(rows_at_ends).toArrow())
         return one_below_the_other([self.frame.sample(share, seed).toArrow(), ends])
 
     def beside(self, name: str, function: Callable[[Any], np.ndarray], one: np.ndarray) -> Any:

@@ -15,7 +15,7 @@ from dmlcore.base.errors import DataError, EmptyError, ParameterError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.threads import map_stream
 from dmlcore.data.files import READERS, read, suffix_of
-from dmlcore.data.frames import column_names, ends_of, is_frame, one_below_the_other, plain_column, some_at_random, some_rows
+from dmlcore.data.frames import column_names, is_frame, one_below_the_other, plain_column, rows_at_ends, some_at_random, some_rows
 from dmlcore.data.layouts import Layout
 from dmlcore.engines.chunks import CHUNK_ROWS, Chunk, Chunks, Piece, layout_for, naming_rows, with_columns_of
 
@@ -85,8 +85,8 @@ class Stream:
         share, drawn, ends = min(rows / max(self.rows, 1), 1.0), [], []
         for piece in self.pieces():
             drawn.append(some_at_random(piece.table, share, np.random.default_rng((seed, piece.number))))
-            ends.append(ends_of(piece.table))
-        return one_below_the_other([*drawn, ends_of(one_below_the_other(ends))]) if share < 1 else one_below_the_other(drawn)
+            ends.append(rows_at_ends(piece.table))
+        return one_below_the_other([*drawn, rows_at_ends(one_below_the_other(ends))]) if share < 1 else one_below_the_other(drawn)
 
     def cache_size(self, model: Any) -> int:
         """About how many bytes a cache takes, for an estimator, a distribution or a layout: as the first piece does for each row."""

@@ -90,7 +90,7 @@ class Surface:
             try:
                 model = self.moved(shift)
                 return model, float(self.problem.log_prior(model) - self.prior)
-            except OUTSIDE:
+            except OFF_DOMAIN:
                 return None, 0.0
 
     # -- scales and steps ------------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ class Surface:
         return np.asarray(self.problem.rows.total(partial(_score_products, ends, h)))
 
 
-OUTSIDE = (DmlcoreError, ArithmeticError, np.linalg.LinAlgError)  # what a model outside a domain raises
+OFF_DOMAIN = (DmlcoreError, ArithmeticError, np.linalg.LinAlgError)  # what a model outside a domain raises
 
 
 def _log_densities(model: Distribution, block: RowBlock, tables: DistinctCache | None = None) -> np.ndarray:
@@ -253,7 +253,7 @@ def _rise(model: Distribution, block: RowBlock, base: np.ndarray, tables: Distin
         try:
             rise = _log_densities(model, block, tables) - base
             return float(np.where(block.weights > 0, rise * block.weights, 0.0).sum())
-        except OUTSIDE:
+        except OFF_DOMAIN:
             return -np.inf
 
 
