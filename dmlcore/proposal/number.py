@@ -38,7 +38,7 @@ ROWS_COMPARED = 4000  # for the number of components
 ROWS_FOR_ONE_FOLD = 1000  # from which on only one of the folds is held out
 BRIEF_STARTS = 2  # at random, of the folds together, of brief fits of
 FEW_COMPONENTS = 4  # at most: beside a fit that begins where that of fewer components ended, the heaviest ones split
-MOST_STARTS = 4  # at random, of the fit of the number chosen, beside where the brief one ended
+MOST_LAST_STARTS = 4  # at random, of the fit of the number chosen, beside where the brief one ended
 START_WORK = 20_000  # rows times components over which these are spread
 BRIEF: dict[str, Any] = {"starts": 1, "accelerate": True, "max_its": 100}  # fits of which only the densities of rows held out are wanted
 BRIEF_GAIN = 3e-4  # nats per row: brief fits end where a step gains less
@@ -149,7 +149,7 @@ class _Part:
         if not found.estimator.is_mixture:
             return {}
         random = START_WORK // (len(self.data) * len(found.estimator.children()))
-        return {"starts": Starts(min(random, MOST_STARTS), found.model)} if random else {"start": found.model}
+        return {"starts": Starts(min(random, MOST_LAST_STARTS), found.model)} if random else {"start": found.model}
 
     def tried(self, k: int, estimator: Estimator, rng: np.random.Generator, fewer: tuple[Any, ...]) -> _Tried:
         """Fits of a number of components. fewer: the models of the number before, without each fold. Raises where one cannot be made."""
