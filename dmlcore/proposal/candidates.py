@@ -37,7 +37,7 @@ MOST_TRIALS = 60  # the most trials of a binomial
 OFTEN = 5  # cells at the largest count, from which on it is taken for the number of trials
 EQUAL = 3  # cells with one value, from which on reals are taken to be rounded
 SMALL_GAPS = 0.1  # of the gaps between neighbouring values: those as small as a rounding, where some values have more digits
-SAME = 1e-9  # relative to the values: a gap that rounding of the last digits makes
+NO_GAP = 1e-9  # relative to the values: a gap that rounding of the last digits makes
 PSEUDO_COUNT = 1.0  # spread over all entries of a table, so that none of them is impossible
 
 
@@ -102,7 +102,7 @@ def rounding_of(x: np.ndarray) -> float:
     """What reals are rounded to: the smaller gaps between neighbouring ones; 0 where they are not."""
     each, counts = np.unique(x, return_counts=True)
     gaps = np.diff(each)
-    gaps = gaps[gaps > SAME * np.abs(each).max()]
+    gaps = gaps[gaps > NO_GAP * np.abs(each).max()]
     return float(f"{np.quantile(gaps, SMALL_GAPS):.3g}") if counts.max() >= EQUAL and len(gaps) else 0.0
 
 

@@ -21,7 +21,7 @@ Kind = Literal["real", "whole", "label", "time"]
 FEW_CELLS = 20  # cells below which nothing is said about how many of them differ
 COINCIDENCE = 7.0  # minus the log probability of a coincidence that is none
 NEARLY_ALL, MANY = 0.9, 0.5  # shares of cells with a label of their own: of identifiers; of labels too rare to learn from
-FEW = 12  # different dates, times or reals, up to which they are labels where each is there `AGAIN` times on average
+FEW_THAT_RECUR = 12  # different dates, times or reals, up to which they are labels where each is there `AGAIN` times on average
 AGAIN = 10
 WORDS = 4  # words of a label, on average, from which on it is a text
 
@@ -93,7 +93,7 @@ def _times(name: Any, x: np.ndarray, kind: str, values: Any, missing: np.ndarray
 
 def _few_that_recur(x: np.ndarray) -> bool:
     different = len(np.unique(x))
-    return different <= FEW and different * AGAIN <= len(x)
+    return different <= FEW_THAT_RECUR and different * AGAIN <= len(x)
 
 
 def _numbers(name: Any, values: np.ndarray, missing: np.ndarray) -> Contents:

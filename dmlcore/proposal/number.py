@@ -34,13 +34,12 @@ from dmlcore.stats import MixtureDistribution
 
 COMPONENTS_LOOKED_AT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32)  # as long as more predict better
 PATIENCE = 3  # numbers of components in a row that may be no better
-ROWS_PER_PARAMETER = 2  # of a mixture that is looked at, at least
 FOLDS = 3
 ROWS_COMPARED = 4000  # for the number of components
 ROWS_FOR_ONE_FOLD = 1000  # from which on only one of the folds is held out
-BRIEF_STARTS = 2  # at random, of the brief fits of up to
-FEW_COMPONENTS = 4  # beside a fit that begins where that of fewer components ended, the heaviest ones split
-MOST_STARTS = 4  # at random, of the fit of the number chosen, beside where the brief one ended
+BRIEF_STARTS = 2  # at random, of the folds together, of brief fits of
+FEW_COMPONENTS = 4  # at most: beside a fit that begins where that of fewer components ended, the heaviest ones split
+MOST_LAST_STARTS = 4  # at random, of the fit of the number chosen, beside where the brief one ended
 START_WORK = 20_000  # rows times components over which these are spread
 BRIEF: dict[str, Any] = {"starts": 1, "accelerate": True, "max_its": 100}  # fits of which only the densities of rows held out are wanted
 BRIEF_GAIN = 3e-4  # nats per row: brief fits end where a step gains less
@@ -110,7 +109,7 @@ def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, op
     tried: list[_Tried] = []
     failures: list[Failure] = []
     for k, stream in zip(COMPONENTS_LOOKED_AT, streams, strict=True):
-        if tried and k * (free_parameters(tried[0].fit.model) + 1) * ROWS_PER_PARAMETER > len(part.data):
+        if tried and k * (free_parameters(tried[0].fit.model) + 1) > len(part.data):
             break
         try:
             tried.append(part.tried(k, proposal.mixture(k), stream, tried[-1].models if tried else ()))
@@ -161,7 +160,7 @@ class _Part:
         if not found.estimator.is_mixture:
             return {}
         random = START_WORK // (len(self.data) * len(found.estimator.children()))
-        return {"starts": Starts(min(random, MOST_STARTS), found.model)} if random else {"start": found.model}
+        return {"starts": Starts(min(random, MOST_LAST_STARTS), found.model)} if random else {"start": found.model}
 
     def tried(self, k: int, estimator: Estimator, rng: np.random.Generator, fewer: tuple[Any, ...]) -> _Tried:
         """Fits of a number of components. fewer: the models of the number before, without each fold. Raises where one cannot be made."""
@@ -176,13 +175,11 @@ class _Part:
 
     def _brief(self, k: int, estimator: Estimator, rows: np.ndarray, rng: np.random.Generator, before: Any) -> Fit:
         """The best of a few fits to some rows: from random starts, if there are few components, and from the model before, split."""
-        splitting, *streams = spawn(rng, 1 + BRIEF_STARTS)
-        starts: list[Any] = [None] * (1 if not estimator.is_mixture else BRIEF_STARTS if k <= FEW_COMPONENTS else 0)
-        if before is not None and (shares := self._split(before, k, estimator, rows, splitting)) is not None:
-            starts.append(shares)
-        fits = [
-            self._fitted(estimator, rows, rng=stream, start=start) for start, stream in zip(starts or [None], streams * 2, strict=False)
-        ]
+        splitting, continuing, *streams = spawn(rng, 2 + max(BRIEF_STARTS // self.folds, 1))
+        shares = None if before is None else self._split(before, k, estimator, rows, splitting)
+        fits = [] if shares is None else [self._fitted(estimator, rows, rng=continuing, start=shares)]
+        if k <= FEW_COMPONENTS or not fits:
+            fits += [self._fitted(estimator, rows, rng=stream) for stream in (streams if k > 1 else streams[:1])]
         return max(fits, key=lambda one: (one.status not in UNSOUND, one.log_likelihood))
 
     def _split(self, model: Any, k: int, estimator: Estimator, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:

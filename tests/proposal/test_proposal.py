@@ -155,7 +155,7 @@ def test_rounding_alone_makes_no_components() -> None:
 
 def test_no_more_components_are_tried_than_rows_can_tell() -> None:
     found = dmlcore.fit(mixed(60)[["size", "kind"]], rng=1)
-    assert all(row["parameters"] <= 60 / 2 for row in found.proposal.selection.rows)
+    assert all(row["parameters"] <= 60 for row in found.proposal.selection.rows)
 
 
 def test_a_degenerate_fit_is_no_secret() -> None:

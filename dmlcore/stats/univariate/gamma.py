@@ -21,11 +21,11 @@ from dmlcore.core.powers import Univariate
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import LogMoments
 from dmlcore.data.layouts import Real
-from dmlcore.stats.univariate.moments import BOUND_ROUNDING, WIDTH
+from dmlcore.stats.univariate.moments import BOUND_ROUNDING, LEAST_WIDTH
 
 GAP_FLOOR = 1e-10  # of log(mean) - mean(log) of all the data: reached only by a component that sits on one value
 GAP_ROUNDING = 1e-30  # a gap below this is rounding: all values are equal
-NEWTON_STEPS = 20  # to rounding, wherever the bound is
+SHAPE_STEPS = 20  # of Newton, on the bound: to rounding, wherever it is
 
 
 class GammaDistribution(Distribution, Univariate):
@@ -164,7 +164,7 @@ class GammaEstimator(Estimator):
         both = self.with_prior(statistics)
         gap = np.maximum(both.gap / both.count, self.floor)
         if self.rounding > 0:
-            k, mean = no_narrower(gap, both.mean, WIDTH * self.rounding)
+            k, mean = no_narrower(gap, both.mean, LEAST_WIDTH * self.rounding)
             return self.law(k=k, theta=mean / k)
         if np.any(gap <= (0.0 if self.floor > 0 else GAP_ROUNDING)):
             value = float(np.ravel(both.mean)[np.nanargmin(gap)])
@@ -173,7 +173,7 @@ class GammaEstimator(Estimator):
         return self.law(k=k, theta=both.mean / k)
 
     def within_bounds(self, law: Any) -> bool:
-        return bool(np.all(law.theta * np.sqrt(law.k) >= WIDTH * self.rounding * (1 - BOUND_ROUNDING)))
+        return bool(np.all(law.theta * np.sqrt(law.k) >= LEAST_WIDTH * self.rounding * (1 - BOUND_ROUNDING)))
 
     def degenerate(self, distribution: Any) -> str | None:
         if not self.floor > 0 or np.all(distribution.k < shape_of(self.floor) * (1 - 1e-9)):
@@ -190,7 +190,7 @@ def no_narrower(gap: Any, mean: Any, least: float) -> tuple[Any, Any]:
     bound = np.square(mean / least)
     narrow = gap < excess(bound)
     s, free = np.zeros_like(bound), np.minimum(gap, excess(bound))
-    for _ in range(NEWTON_STEPS if np.any(narrow) else 0):
+    for _ in range(SHAPE_STEPS if np.any(narrow) else 0):
         own = excess(bound * np.exp(2 * s))
         s = s + (2 * own + 1 - 2 * s - 2 * free - np.exp(-s)) / (4 * own + 2 - np.exp(-s))
     k = np.where(narrow, bound * np.exp(2 * s), shape_of(np.where(narrow, 1.0, gap)))[()]

@@ -21,7 +21,7 @@ from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
 
-NEWTON_STEPS = 20  # to rounding, wherever the bound is
+MEAN_STEPS = 20  # of Newton, on the bound: to rounding, wherever it is
 
 
 class LogGaussianDistribution(Distribution, Univariate):
@@ -117,7 +117,7 @@ class LogGaussianEstimator(MomentsEstimator):
         if not np.any(narrow := sigma2 < least):
             return mu, sigma2
         d, free = np.zeros_like(least), np.minimum(sigma2, least)
-        for _ in range(NEWTON_STEPS):
+        for _ in range(MEAN_STEPS):
             bound = least * np.exp(-2 * d)
             d = d + (bound - free - d - d * d) / (2 * bound + 1 + 2 * d)
         return mu + d, np.where(narrow, least * np.exp(-2 * d), sigma2)[()]

@@ -18,7 +18,9 @@ from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Moments, Scatter, beside
 
 VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value
-WIDTH = 1 / math.sqrt(2 * math.pi)  # of a rounding: the standard deviation of a Gaussian whose density, times the rounding, comes to 1
+LEAST_WIDTH = 1 / math.sqrt(
+    2 * math.pi
+)  # of a rounding: the standard deviation of a Gaussian whose density, times the rounding, comes to 1
 BOUND_ROUNDING = 1e-9  # relative: a law this little below a bound lies on it
 RELATIVE_ROUNDING = 2.0**-51  # relative to the mean: a standard deviation below this is rounding, and all values are equal
 
@@ -30,7 +32,7 @@ class MomentsEstimator(Estimator):
     to those of all the data. The log prior is `-a (mu - m)^2 / (2 sigma2) - b/2 (log sigma2 + v / sigma2)`; with a = b it is that
     of a observations with mean m and variance v. Variances are held above `VARIANCE_FLOOR` times that of all the data.
     rounding: the values are rounded to multiples of it. A density times the rounding is then a probability, and no estimate is so narrow
-    that it exceeds one: its standard deviation is at least `WIDTH` roundings.
+    that it exceeds one: its standard deviation is at least `LEAST_WIDTH` roundings.
     Raises `DegenerateError` where all values are equal and there is no prior on the variance.
     """
 
@@ -46,7 +48,7 @@ class MomentsEstimator(Estimator):
 
     def validate(self) -> None:
         check_prior(self)
-        self.derive(least=WIDTH * self.rounding)
+        self.derive(least=LEAST_WIDTH * self.rounding)
 
     def resolve(self, statistics: Moments) -> Self:
         check_scale(self.label, statistics)
