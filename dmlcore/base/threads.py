@@ -28,6 +28,7 @@ def thread_count(threads: int | None) -> int:
 
 
 APART = 8 << 20  # bytes of encoded data from which fits side by side gain by threads; smaller ones wait for each other's interpreter lock
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 _here = threading.local()
 
 
@@ -111,6 +112,22 @@ def map_stream(work: Callable[[Any], Any], items: Iterable[Any], threads: int) -
     threads = 1 if getattr(_here, "is_worker", False) else threads
     with one_blas_thread():
         yield from map(work, items) if threads == 1 else results_in_order(_pool(threads), work, items, threads)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Undoes, for this process, the settings by which workers of Dask give memory back at once (MALLOC_TRIM_THRESHOLD_): glibc then maps
+    and unmaps every array of a block anew, and a step takes three times as long. Once a process; nothing where there is no such setting."""
+    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+        return
+    import ctypes
+
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return  # another C library
+    mallopt(TRIM_THRESHOLD, 1 << 28)
+    mallopt(MMAP_THRESHOLD, 1 << 25)
 
 
 if hasattr(os, "register_at_fork"):

@@ -7,6 +7,7 @@ bits. Errors of this library travel as results (`Failed`), so that the call that
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -19,13 +20,14 @@ import numpy as np
 from dmlcore.base.errors import DataError, DmlcoreError, EmptyError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
-from dmlcore.base.threads import one_blas_thread
+from dmlcore.base.threads import keep_freed_memory, one_blas_thread
 from dmlcore.data.frames import column_names, is_frame, one_below_the_other, rows_at_ends, some_at_random
 from dmlcore.data.layouts import Layout
 from dmlcore.engines.chunks import Chunk, Chunks, Piece, layout_for, with_columns_of
 
 COLLECTIONS = ("DataFrame", "Series", "Bag", "Delayed")  # of Dask, whose partitions hold rows
 FAN_IN = 16  # results that one task adds
+SMALL_WORK = 1 << 16  # bytes of work that go out with each task; of more, once to each worker, which costs a task more
 NEED = "data of Dask need"
 
 
@@ -143,17 +145,24 @@ class DaskChunks(Chunks):
         return iter(_computed(self._worked(work)))
 
     def total(self, work: Callable[[Chunk], Any]) -> Any:
-        """The sum of `work(chunk)` over all chunks: of `FAN_IN` neighbours each, then of as many of these sums, and so on."""
-        sums = self._worked(work)
-        if not sums:
+        """The sum of `work(chunk)` over all chunks: of `FAN_IN` neighbours each, then of as many of these sums, and so on. Where there are
+        few chunks it is added here, in the same order: each task costs milliseconds."""
+        tasks = self._worked(work)
+        if not tasks:
             raise EmptyError("there are no rows; a fit needs at least one")
+        while len(tasks) > FAN_IN * FAN_IN:
+            tasks = _tasks("add", _added, _neighbours(tasks))
+        sums = _computed(tasks)
         while len(sums) > 1:
-            sums = _tasks("add", _added, [sums[i : i + FAN_IN] for i in range(0, len(sums), FAN_IN)])
-        return _computed(sums)[0]
+            sums = [_added(*part) for part in _neighbours(sums)]
+        return sums[0]
 
     def _worked(self, work: Callable[[Chunk], Any]) -> list[Any]:
-        sent = _sent(work)
-        return _tasks("work", _called, [(sent, chunk) for chunk in self.chunks])
+        packed = library("cloudpickle", NEED).dumps(work)  # which a user's own family in a notebook needs
+        if len(packed) > SMALL_WORK:
+            sent = _sent(work)
+            return _tasks("work", _called, [(sent, chunk) for chunk in self.chunks])
+        return _tasks("work", _unpacked, [(packed, chunk) for chunk in self.chunks])
 
 
 # -- tasks -------------------------------------------------------------------------------------------------------------
@@ -206,6 +215,7 @@ def _tried(function: Callable[..., Any], *args: Any) -> Any:
     failed = next((arg for arg in args if isinstance(arg, Failed)), None)
     if failed is not None:
         return failed
+    keep_freed_memory()
     try:
         with one_blas_thread():
             return function(*args)
@@ -215,6 +225,14 @@ def _tried(function: Callable[..., Any], *args: Any) -> Any:
 
 def _called(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
+
+
+def _unpacked(packed: bytes, chunk: Chunk) -> Any:
+    return pickle.loads(packed)(chunk)
+
+
+def _neighbours(parts: list[Any]) -> list[list[Any]]:
+    return [parts[i : i + FAN_IN] for i in range(0, len(parts), FAN_IN)]
 
 
 def _rows(chunk: Chunk | None) -> int:
