@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -46,6 +47,7 @@ def problem(kind: str, paths: list[str], folder: Path) -> Problem:
     if kind == "spark":
         from pyspark.sql import SparkSession
 
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # of the executors
         session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
         return Problem.of(session.read.parquet(*paths), estimator())
     return Problem.of(in_memory(paths), estimator(), engine=ProcessPoolExecutor(2))
