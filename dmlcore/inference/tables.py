@@ -123,13 +123,13 @@ class ModelColumns:
                     out[i] = {**out[i], self.names[j]: value}
                     continue
                 row = new.setdefault(i, list(out[i]) if is_row(out[i], k) else [None] * k)
-                put(row, self.read[j], value)
+                write_into(row, self.read[j], value)
         for i, row in new.items():
             out[i] = row_like(out[i] if is_row(out[i], k) else some, row)
         return out
 
 
-def put(row: list[Any], column: RowColumn, value: Any) -> None:
+def write_into(row: list[Any], column: RowColumn, value: Any) -> None:
     """Writes a value of a column into a row; a vector that is not there becomes one of gaps."""
     if len(column.path) == 1:
         row[column.path[0]] = value
