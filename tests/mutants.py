@@ -379,8 +379,8 @@ MUTANTS = [
     mutant(
         "what is given is rounded and cut to the bounds",
         "inference/synthesise.py",
-        "if j not in known and isinstance(_inner(part), (Real, Count)):",
-        "if isinstance(_inner(part), (Real, Count)):",
+        "if j not in known and isinstance(_inner(read.layout), (Real, Count)):",
+        "if isinstance(_inner(read.layout), (Real, Count)):",
         SYNTHESIS,
         "-k",
         "a_frame_like",

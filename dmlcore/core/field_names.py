@@ -8,18 +8,18 @@ from typing import Any
 from dmlcore.data.layouts import Fields
 
 
-def with_field_names(node: Any, names: Sequence[str]) -> Any:
+def with_field_names(node: Any, names: Sequence[str | tuple[str, ...]]) -> Any:
     """A node whose records, of which one is a row of a table, have names for their fields; those that have names keep them."""
     return _named(node, tuple(names), {})
 
 
-def _named(node: Any, names: tuple[str, ...], done: dict[int, Any]) -> Any:
+def _named(node: Any, names: tuple[str | tuple[str, ...], ...], done: dict[int, Any]) -> Any:
     if id(node) not in done:  # what stands at several places is one object, and stays one
         done[id(node)] = _with_names(node, names, done)
     return done[id(node)]
 
 
-def _with_names(node: Any, names: tuple[str, ...], done: dict[int, Any]) -> Any:
+def _with_names(node: Any, names: tuple[str | tuple[str, ...], ...], done: dict[int, Any]) -> Any:
     layout = node.layout
     if not isinstance(layout, Fields) or layout.names is not None or len(layout.values) != len(names):
         return node

@@ -16,7 +16,7 @@ from dmlcore.base.errors import StructureError, shorten
 from dmlcore.base.marks import is_missing
 from dmlcore.core.rowlaws import Fixed, Product, RowLaw
 from dmlcore.data.encoded import Encoded, encode
-from dmlcore.data.layouts import Explained, Fields, Layout, Maybe, Vector, lacks_a_part
+from dmlcore.data.layouts import Explained, Fields, Layout, Maybe, Vector, columns_of, lacks_a_part
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.values import is_row
 
@@ -155,20 +155,33 @@ def with_missing_response(layout: Maybe, x: Any) -> Any:
 
 def named_fields(layout: Fields, x: dict[Any, Any]) -> tuple[Any, ...]:
     """A tuple of the values that a mapping gives by position or by name; UNKNOWN in the other fields."""
-    out = [UNKNOWN] * len(layout.values)
+    out: list[Any] = [UNKNOWN] * len(layout.values)
     for key, value in x.items():
-        out[field_position(layout, key)] = value
+        j, *inside = field_path(layout, key)
+        if inside:
+            out[j] = [UNKNOWN] * len(layout.entry_names[j]) if out[j] is UNKNOWN else list(out[j])  # type: ignore[index]
+            out[j][inside[0]] = value
+        else:
+            out[j] = value
     return tuple(out)
 
 
-def field_position(layout: Any, key: Any) -> int:
-    """Which field a position or a name means. Names are those of the nodes that read the fields. Raises `StructureError`."""
-    labels = list(layout.names or map(_name, layout.values)) if isinstance(layout, Fields) else []
+def field_path(layout: Any, key: Any) -> tuple[int, ...]:
+    """Which field a position or a name means, `(j,)`, or which coordinate of a vector over several columns, `(j, i)`.
+
+    Names are those of the nodes that read the fields, where a record has none of its own. Raises `StructureError`.
+    """
+    labels: list[Any] = list(layout.entry_names or map(_name, layout.values)) if isinstance(layout, Fields) else []
     count = len(labels) if isinstance(layout, Fields) else getattr(layout, "dim", None)
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and count is not None and 0 <= key < count:
-        return int(key)
+        return (int(key),)
     if labels.count(key) == 1:
-        return labels.index(key)
+        return (labels.index(key),)
+    for j, names in enumerate(labels):
+        if isinstance(names, tuple) and key in names:
+            return j, names.index(key)
+    labels = [text for names in labels for text in columns_of(names)]
+    count = len(labels) or count
     raise StructureError(f"{layout.label}: has no field {key!r}; it has {count or 'no'} fields{': ' if labels else ''}{', '.join(labels)}")
 
 

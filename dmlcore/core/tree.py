@@ -96,7 +96,7 @@ def _children(node: Any) -> list[tuple[str, Any]]:
     """Nested nodes with their places; a `NullDistribution` that stands for "no law" is left out."""
     out: list[tuple[str, Any]] = []
     if getattr(node, "field_names", None) is not None:
-        return list(zip(node.field_names, node.children(), strict=True))
+        return list(zip(node.places(), node.children(), strict=True))
     children = dict(node._child_fields)
     domains = dict(node._fields)
     weights = node.__dict__.get("w") if _is_mixture(node) else None

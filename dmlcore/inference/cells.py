@@ -18,6 +18,7 @@ import numpy as np
 from dmlcore.base.errors import BadValue, DataError, StructureError, SupportError, shorten
 from dmlcore.core.partial import MISSING, UNKNOWN, Known, ObservedRows, Parts, given, partial, unknown_inside, with_missing_response
 from dmlcore.core.powers import HoldsFixed, has
+from dmlcore.core.row_columns import row_columns
 from dmlcore.core.rowlaws import RowLaw
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.encoded import Encoded
@@ -62,7 +63,7 @@ class Branch(list[Any]):
 
 
 class Grid:
-    """The cells of a table, and how they nest: a `Cell`, or a `Branch` of such."""
+    """The cells of a table, and how they nest: a `Cell`, or a `Branch` of such. columns: those of the table, one after the other."""
 
     def __init__(self, model: Any, names: list[str]):
         self.model, layout = model, model.layout
@@ -70,11 +71,24 @@ class Grid:
         self.laws: dict[Cell, Any] = {}
         self.apart = all(node.takes_partial_rows or not isinstance(node.layout, Fields) for node in nodes(model))
         if isinstance(layout, (Fields, Vector)):
-            parts = layout.values if isinstance(layout, Fields) else [None] * (layout.dim or 0)
-            each = [self._outline(part, name, (j,)) for j, (part, name) in enumerate(zip(parts, names, strict=True))]
-            self.tree: Any = Branch(each, layout)
+            columns = zip(row_columns(layout), names, strict=True)
+            self.columns = [self._outline(None if column.width else column.layout, name, column.path) for column, name in columns]
+            self.tree: Any = Branch(self._entries(layout), layout)
         else:
             self.tree = self._outline(layout, names[0], ())
+            self.columns = [self.tree]
+
+    def _entries(self, layout: Layout) -> list[Any]:
+        """What the columns of the table make up: the coordinates of one vector a branch."""
+        out: list[Any] = []
+        for column, node in zip(row_columns(layout), self.columns, strict=True):
+            if len(column.path) == 1:
+                out.append(node)
+            elif column.path[1]:
+                out[-1].append(node)
+            else:
+                out.append(Branch([node], layout.values[column.path[0]]))  # type: ignore[attr-defined]
+        return out
 
     def _outline(self, layout: Layout | None, name: str, place: tuple[int, ...]) -> Any:
         if layout is None or not isinstance(layout, (Fields, Vector)):
@@ -88,8 +102,8 @@ class Grid:
         return Branch([self._outline(part, f"{name}, {j}", (*place, j)) for j, part in enumerate(parts)], layout)
 
     def read(self, columns: list[Any]) -> None:
-        """Takes the columns of a table, one per entry of the tree."""
-        for node, values in zip(self.tree if isinstance(self.tree, Branch) else [self.tree], columns, strict=True):
+        """Takes the columns of a table."""
+        for node, values in zip(self.columns, columns, strict=True):
             self._read(node, values)
 
     def _read(self, node: Any, values: Any) -> None:

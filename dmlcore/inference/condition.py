@@ -14,8 +14,9 @@ import numpy as np
 from dmlcore.base.errors import StructureError, SupportError, shorten
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.field_names import with_field_names
-from dmlcore.core.partial import MISSING, UNKNOWN, Known, Parts, field_position, given, partial, unknown_inside
+from dmlcore.core.partial import MISSING, UNKNOWN, Known, Parts, field_path, given, partial, unknown_inside
 from dmlcore.core.powers import HoldsFixed, MayBeMissing, has
+from dmlcore.core.row_columns import asked_for, names_of
 from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
 from dmlcore.data.layouts import Fields, Layout
 from dmlcore.stats.latent.joined import distribution_of, in_a_tuple
@@ -42,15 +43,21 @@ def condition(model: Distribution, observed: Any, values: bool = False) -> Distr
     if log == -np.inf:
         raise SupportError(f"{model.label}: the observed part {shorten(observed)} has density zero, so nothing follows from it")
     out = distribution_of(values_alone(law) if values else law)
-    names = unknown_names(model.layout, x)
-    return with_field_names(out, names) if len(names) == law.slots > 1 else out
+    paths = unknown_paths(model.layout, x)
+    return with_field_names(out, names_of(model.layout, paths)) if len(paths) == law.slots > 1 else out  # type: ignore[arg-type]
 
 
-def unknown_names(layout: Layout, x: Any) -> list[str]:
-    """The names of the entries of a record of which nothing is known."""
-    if not isinstance(layout, Fields) or layout.names is None or not isinstance(x, Parts):
+def unknown_paths(layout: Layout, x: Any) -> list[tuple[int, ...]]:
+    """Where the columns of a record with names stand of which nothing is known."""
+    if not isinstance(layout, Fields) or layout.entry_names is None or not isinstance(x, Parts):
         return []
-    return [name for name, entry in zip(layout.names, x.entries, strict=True) if entry is UNKNOWN or entry is MISSING]
+    out: list[tuple[int, ...]] = []
+    for j, (name, entry) in enumerate(zip(layout.entry_names, x.entries, strict=True)):
+        if entry is UNKNOWN or entry is MISSING:
+            out.append((j,))
+        elif isinstance(name, tuple) and isinstance(entry, Parts):
+            out += [(j, i) for i, one in enumerate(entry.entries) if one is UNKNOWN]
+    return out
 
 
 def log_evidence(model: Distribution, observed: Any) -> float:
@@ -75,17 +82,16 @@ def marginal(model: Distribution, fields: int | str | Sequence[int | str], value
     Raises `StructureError` for a field that is not there or named twice.
     """
     several = isinstance(fields, (list, tuple, np.ndarray))
-    chosen = [field_position(model.layout, field) for field in (fields if several else [fields])]  # type: ignore[union-attr]
-    if len(set(chosen)) < len(chosen):
-        raise StructureError(f"fields {fields}: each may be asked for once")
     layout: Any = model.layout
-    count = len(layout.values) if hasattr(layout, "values") else layout.dim
-    law = given(model, Parts([UNKNOWN] * count), 1)[1].keep(chosen)
+    paths = [field_path(layout, field) for field in (fields if several else [fields])]  # type: ignore[union-attr]
+    x, slots = asked_for(layout, paths)
+    law = given(model, x, 1)[1].keep(slots)
     out = distribution_of(values_alone(law) if values else law)
     if not several or not isinstance(layout, Fields):
         return out
-    out = in_a_tuple(out) if len(chosen) == 1 else out
-    return out if layout.names is None else with_field_names(out, [layout.names[j] for j in chosen])
+    names = None if layout.entry_names is None else names_of(layout, paths)
+    out = in_a_tuple(out) if len(names or paths) == 1 else out
+    return out if names is None else with_field_names(out, names)
 
 
 def values_alone(law: RowLaw) -> RowLaw:

@@ -117,7 +117,7 @@ def impute(
         every = np.arange(len(rows))
         copies = [laws[i % len(laws)].draw(every, random) for i in range(count)] if how == "sample" else []
         fill(filled, rows, averaged_laws(laws, len(rows)), opened, how, copies)
-    out = tuple(completed(table, grid.tree, filled, i, how) for i in range(count))
+    out = tuple(completed(table, grid, filled, i, how) for i in range(count))
     return Imputation(out[0], out, {cell.name: g.result() for cell, g in filled.items() if g.rows})
 
 
@@ -240,10 +240,9 @@ def value_and_uncertainty(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any
     return list(out), (p[best].T * weights).sum(axis=0)
 
 
-def completed(table: ModelColumns, tree: Any, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:
+def completed(table: ModelColumns, grid: Grid, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:
     """The table with its cells filled."""
-    tops = [tree] if isinstance(tree, Cell) else tree
-    cells = {j: new for j, node in enumerate(tops) for new in [written(node, filled, copy, table.columns[j])] if new is not None}
+    cells = {j: new for j, node in enumerate(grid.columns) for new in [written(node, filled, copy, table.columns[j])] if new is not None}
     return table.rebuilt(cells, how != "distribution")
 
 

@@ -11,9 +11,10 @@ from dmlcore.base.errors import DataError, ParameterError, StructureError, Suppo
 from dmlcore.base.labels import plain
 from dmlcore.base.random import Random, generator
 from dmlcore.core.distribution import Distribution, as_values
-from dmlcore.core.partial import UNKNOWN, Known, Parts, field_position
+from dmlcore.core.partial import UNKNOWN, Known
 from dmlcore.core.partial import given as given_known
 from dmlcore.core.powers import HasProbabilities, HoldsFixed, MayBeMissing, Mixing, has
+from dmlcore.core.row_columns import column_place, nested, row_columns
 from dmlcore.core.rowlaws import Fixed, RowLaw
 from dmlcore.data.frames import is_frame
 from dmlcore.data.layouts import Count, Fields, Labels, Layout, Maybe, Real, Vector
@@ -52,12 +53,11 @@ def synthesise(
     drawn = _drawn(model, n, known, random)
     if template is None:
         return _as_rows(layout, drawn, n)
-    parts = _parts(layout)
-    for j, (column, part) in enumerate(zip(template.columns, parts, strict=True)):
-        if j not in known and isinstance(_inner(part), (Real, Count)):
+    for j, (column, read) in enumerate(zip(template.columns, template.read, strict=True)):
+        if j not in known and isinstance(_inner(read.layout), (Real, Count)):
             drawn[j] = _shaped(model, drawn, j, column, random)
     _hide(model, template, drawn, known, random)
-    return _as_frame(template, drawn)
+    return _as_frame(template, drawn, np.argsort(template.places).tolist() if columns is None else range(len(drawn)))
 
 
 def _checked(like: Any) -> Any:
@@ -65,13 +65,6 @@ def _checked(like: Any) -> Any:
     if not is_frame(like):
         raise ParameterError(f"like must be a data frame of pandas, polars or pyarrow, got {shorten(like)}")
     return like
-
-
-def _parts(layout: Layout) -> tuple[Layout, ...]:
-    """What each column holds."""
-    if isinstance(layout, Fields):
-        return layout.values
-    return (Real(layout.label),) * (layout.dim or 0) if isinstance(layout, Vector) else (layout,)
 
 
 def _inner(layout: Layout) -> Layout:
@@ -84,7 +77,7 @@ def _known(layout: Layout, given: Mapping[Any, Any], names: list[str] | None) ->
         raise StructureError(f"{layout.label}: rows of this model have no fields that could be given")
     out: dict[int, Any] = {}
     for key, value in given.items():
-        j = names.index(key) if names is not None and key in names else field_position(layout, key)
+        j = names.index(key) if names is not None and key in names else column_place(layout, key)
         if j in out:
             raise StructureError(f"field {key!r} is given twice")
         out[j] = value
@@ -110,16 +103,16 @@ def _is_list(value: Any) -> bool:
 
 def _drawn(model: Any, n: int, known: dict[int, Any], rng: np.random.Generator) -> list[Any]:
     """All columns: those given, and draws of the others."""
-    layout = model.layout
+    layout, columns = model.layout, row_columns(model.layout)
     if not isinstance(layout, (Fields, Vector)):
         return [model.draw(n, rng)]
     if not known or not n:
-        rows = model.draw(n, rng)
-        if isinstance(layout, Fields) and layout.names is not None:
-            rows = list(map(layout.entries, rows))
-        return list(rows.T) if isinstance(rows, np.ndarray) else list(map(list, zip(*rows, strict=True))) or [[] for _ in _parts(layout)]
-    count = len(_parts(layout))
-    log, law = given_known(model, Parts([Known(known[j]) if j in known else UNKNOWN for j in range(count)]), n)
+        rows, names = model.draw(n, rng), getattr(layout, "names", None)
+        if isinstance(rows, np.ndarray):
+            return list(rows.T)
+        return [[row[column.path[0] if names is None else column.key] for row in rows] for column in columns]
+    count = len(columns)
+    log, law = given_known(model, nested(columns, [Known(known[j]) if j in known else UNKNOWN for j in range(count)]), n)
     if log.min() == -np.inf:
         row = int(np.argmin(log))
         raise SupportError(f"given: row {row}, {shorten({j: known[j][row] for j in known})}, has density zero under the model")
@@ -156,10 +149,10 @@ def _shaped(model: Any, drawn: list[Any], j: int, column: Any, rng: np.random.Ge
 def _within(model: Any, drawn: list[Any], j: int, rows: np.ndarray, low: float, high: float, rng: np.random.Generator) -> np.ndarray:
     """Draws of field j of some rows from its law given the other fields, and that it is there and lies between two bounds."""
     others = [Known([as_values(c)[i] for i in rows.tolist()]) if i_ != j else UNKNOWN for i_, c in enumerate(drawn)]
-    alone = not isinstance(model.layout, (Fields, Vector))
-    law = Fixed(model) if alone else given_known(model, Parts(others), len(rows))[1]
+    columns = row_columns(model.layout)
+    law = Fixed(model) if not columns[0].path else given_known(model, nested(columns, others), len(rows))[1]
     atoms = [(w * share, there) for w, atom in law.atoms() for share, there in _there(atom)]
-    whole = isinstance(_inner(_parts(model.layout)[j]), Count)
+    whole = isinstance(_inner(columns[j].layout), Count)
     return draw_within(atoms, len(rows), low, high, whole, rng)
 
 
@@ -196,10 +189,11 @@ def _hide(model: Any, template: ModelColumns, drawn: list[Any], known: dict[int,
 
 def _told(model: Any, known: dict[int, Any], n: int) -> list[bool]:
     """Of each column whether the model says how its values go missing. Asked of its laws: few rows may have none by chance."""
+    columns = row_columns(model.layout)
+    count = len(columns)
     if not isinstance(model.layout, Fields):
-        return [_tells(model)] * len(_parts(model.layout))
-    count = len(model.layout.values)
-    law = given_known(model, Parts([Known(known[j]) if j in known else UNKNOWN for j in range(count)]), n if known else 1)[1]
+        return [_tells(model)] * count
+    law = given_known(model, nested(columns, [Known(known[j]) if j in known else UNKNOWN for j in range(count)]), n if known else 1)[1]
     free = [j for j in range(count) if j not in known]
     told = {j: any(map(_tells, _laws(law.keep([slot])))) for slot, j in enumerate(free)}
     return [told.get(j, True) for j in range(count)]
@@ -223,9 +217,9 @@ def _tells(law: Any) -> bool:
     return isinstance(law.layout, Maybe)
 
 
-def _as_frame(template: ModelColumns, drawn: list[Any]) -> Any:
+def _as_frame(template: ModelColumns, drawn: list[Any], order: Sequence[int]) -> Any:
     columns = []
-    for j, name in enumerate(template.names):
+    for j in order:
         values = [None if is_missing(v) else v for v in as_values(drawn[j])]
-        columns.append(column_like(template.held(j), name, values))
-    return frame_of(template.data, template.names, columns)
+        columns.append(column_like(template.held(j), template.names[j], values))
+    return frame_of(template.data, [template.names[j] for j in order], columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from dmlcore.base.errors import DataError, shorten
 from dmlcore.core.partial import UNKNOWN
+from dmlcore.core.row_columns import RowColumn, row_columns
 from dmlcore.data.frames import Columns, is_frame, library_of, plain_column
 from dmlcore.data.layouts import Fields, Layout, Vector
 from dmlcore.data.values import first, is_row, listed
@@ -26,7 +28,8 @@ class ModelColumns:
         self.data, self.layout = data, layout
         names = getattr(layout, "names", None) if names is None else names
         self.single = not isinstance(layout, (Fields, Vector))
-        self.count = 1 if self.single else len(layout.values) if isinstance(layout, Fields) else layout.dim  # type: ignore[attr-defined]
+        self.read = row_columns(layout)
+        self.count = len(self.read)
         self._frame = Columns(data) if is_frame(data) else None
         if self._frame is not None:
             self.names = self._chosen(self._frame.names, list(names) if names is not None else None)
@@ -58,15 +61,21 @@ class ModelColumns:
     def _split(self, data: Any) -> list[Any]:
         if self.single:
             return [data]
-        if isinstance(data, np.ndarray) and data.ndim == 2 and data.shape[1] == self.count:
+        k = self.entries
+        if isinstance(data, np.ndarray) and data.ndim == 2 and data.shape[1] == self.count == k:
             return list(data.T) if data.dtype != object else [column.tolist() for column in data.T]
         if isinstance(self.layout, Fields) and self.layout.names is not None and any(isinstance(row, Mapping) for row in data):
             data = [self.layout.entries(row) if isinstance(row, Mapping) else row for row in data]
-        index = first(data, lambda v: not is_row(v, self.count) and not _is_gap(v))
+        index = first(data, lambda v: not is_row(v, k) and not _is_gap(v))
         if index is not None:
-            raise DataError(f"row {index} is {shorten(data[index])}; need {self.count} entries, one for each field of the model")
-        rows = [row if is_row(row, self.count) else (row,) * self.count for row in data]
-        return list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in range(self.count)]
+            raise DataError(f"row {index} is {shorten(data[index])}; need {k} entries, one for each field of the model")
+        rows = [row if is_row(row, k) else (row,) * k for row in data]
+        return [[column.value(row) for row in rows] for column in self.read]
+
+    @property
+    def entries(self) -> int:
+        """How many entries a row has that is no row of a frame."""
+        return len({column.path[0] for column in self.read})
 
     def held(self, j: int) -> Any:
         """The j-th column that the model reads as the frame's library holds it, or the values of a list."""
@@ -105,18 +114,31 @@ class ModelColumns:
 
     def _rows(self, cells: dict[int, tuple[np.ndarray, Any]]) -> Any:
         out = list(self.data)
-        some = next((row for row in out if is_row(row, self.count)), ())
+        k = self.entries
+        some = next((row for row in out if is_row(row, k)), ())
         new: dict[int, list[Any]] = {}
         for j, (rows, values) in cells.items():
             for i, value in zip(rows.tolist(), _plain(values), strict=True):
                 if isinstance(out[i], Mapping):
                     out[i] = {**out[i], self.names[j]: value}
                     continue
-                row = new.setdefault(i, list(out[i]) if is_row(out[i], self.count) else [None] * self.count)
-                row[j] = value
+                row = new.setdefault(i, list(out[i]) if is_row(out[i], k) else [None] * k)
+                write_into(row, self.read[j], value)
         for i, row in new.items():
-            out[i] = row_like(out[i] if is_row(out[i], self.count) else some, row)
+            out[i] = row_like(out[i] if is_row(out[i], k) else some, row)
         return out
+
+
+def write_into(row: list[Any], column: RowColumn, value: Any) -> None:
+    """Writes a value of a column into a row; a vector that is not there becomes one of gaps."""
+    if len(column.path) == 1:
+        row[column.path[0]] = value
+        return
+    j, i = column.path
+    old = row[j]
+    vector = list(old) if is_row(old, column.width) else [math.nan] * column.width
+    vector[i] = value
+    row[j] = row_like(old, vector) if is_row(old, column.width) else vector
 
 
 def row_like(row: Any, values: list[Any]) -> Any:

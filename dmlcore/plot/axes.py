@@ -10,6 +10,7 @@ from dmlcore.base.errors import StructureError
 from dmlcore.base.extras import library
 from dmlcore.core.flat import distinct_nodes
 from dmlcore.core.powers import Mixing, has
+from dmlcore.core.row_columns import row_columns
 from dmlcore.data.frames import Columns, is_frame
 from dmlcore.data.values import listed
 
@@ -104,21 +105,25 @@ def posteriors(model: Any, data: Any) -> np.ndarray:
     return posterior.reshape(len(posterior), -1)
 
 
-def column(data: Any, layout: Any, field: int | None) -> list[Any]:
-    """The values of one field of records (rows, mappings or a data frame), which a layout reads; without a field, the data themselves."""
+def column(data: Any, layout: Any, place: int | None) -> list[Any]:
+    """The values of one of the columns that a layout reads, of records (rows, mappings or a data frame) or vectors; without a place, the
+    data themselves."""
     names, data = getattr(layout, "names", None), listed(data)
     if is_frame(data):
         table = Columns(data)
-        if field is not None and names is not None:
-            return list(table.column(names[field]))
-        return list(table.plain(field or 0)) if field is not None or len(table.names) == 1 else table.rows()
-    return list(data) if field is None else [(row if names is None else layout.entries(row))[field] for row in data]
+        if place is not None and names is not None:
+            return list(table.column(names[place]))
+        return list(table.plain(place or 0)) if place is not None or len(table.names) == 1 else table.rows()
+    if place is None:
+        return list(data)
+    chosen = row_columns(layout)[place]
+    return [chosen.value(row if names is None else layout.entries(row)) for row in data]
 
 
-def field_name(layout: Any, field: int) -> str | None:
-    """The name that a record's field has, if it has one."""
+def field_name(layout: Any, place: int) -> str | None:
+    """The name that a column of records has, if it has one."""
     names = getattr(layout, "names", None)
-    return None if names is None else as_written(names[field])
+    return None if names is None else as_written(names[place])
 
 
 def is_mixture(law: Any) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import StructureError
-from dmlcore.core.partial import field_position
 from dmlcore.core.powers import JointlyNormal, has
+from dmlcore.core.row_columns import column_place, row_columns
 from dmlcore.data.layouts import Fields, Vector
 from dmlcore.data.values import is_missing
 from dmlcore.plot.axes import (
@@ -46,7 +46,7 @@ def contours(
     parts = list(model.components) if is_mixture(model) else [model]
     w = model.w if is_mixture(model) else [1.0]
     known = isinstance(model.layout, (Vector, Fields))
-    places: Any = tuple(field_position(model.layout, field) for field in fields) if known else fields
+    places: Any = tuple(column_place(model.layout, field) for field in fields) if known else fields
     planes = [_plane(part, places) for part in parts]
     ax = plain_axes(axes_or_new(ax, (5.6, 4.8)))
     palette = colours(len(parts))
@@ -99,7 +99,7 @@ def _scatter(ax: Any, model: Any, data: Any, fields: Sequence[int], palette: lis
 def _axis_name(model: Any, j: int) -> str:
     """The name of a field, where the model's nodes have one."""
     parts = model.components if is_mixture(model) else [model]
-    names = {common_name(part.children()[j]) for part in parts if isinstance(part.layout, Fields)}
+    names = {common_name(part.children()[row_columns(part.layout)[j].path[0]]) for part in parts if isinstance(part.layout, Fields)}
     only = names.pop() if len(names) == 1 else None
     only = field_name(model.layout, j) or only
     return only or (f"field {j}" if isinstance(parts[0].layout, Fields) else f"coordinate {j}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import as_values
-from dmlcore.core.partial import field_position
+from dmlcore.core.row_columns import column_place, row_columns
 from dmlcore.core.words import present
 from dmlcore.data.layouts import Count, Labels, Layout, Real
 from dmlcore.data.values import is_missing
@@ -47,8 +47,8 @@ def density(
     as well, each times its weight. label: what the axis says, with its unit. Returns the axes. Raises `StructureError` for other
     observations.
     """
-    place = None if field is None else field_position(model.layout, field)
-    law, missing = present(model if place is None else marginal(model, place))
+    place = None if field is None else column_place(model.layout, field)
+    law, missing = present(model if place is None else marginal(model, row_columns(model.layout)[place].key))
     values = None if data is None else column(data, model.layout, place)
     there = None if values is None else [value for value in values if not _absent(value, missing)]
     ax = plain_axes(axes_or_new(ax))

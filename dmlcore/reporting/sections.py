@@ -353,7 +353,7 @@ def _both_tables(subject: Subject, rows: np.ndarray) -> tuple[Any, Any]:
 
 def _named_cells(subject: Subject, row: Any) -> Mapping[str, Any]:
     if isinstance(row, Mapping):
-        return row
+        row = [row.get(column.key) for column in subject.table.read]
     return dict(zip(subject.names, (row,) if subject.table.single else row, strict=True))
 
 
@@ -365,7 +365,10 @@ def _rows(subject: Subject, rows: np.ndarray) -> list[Any]:
     """Rows as the model reads them."""
     columns = [subject.values(j, rows) for j in range(len(subject.names))]
     plain = [column.tolist() if isinstance(column, np.ndarray) else column for column in columns]
-    return list(plain[0]) if subject.table.single else list(zip(*plain, strict=True))
+    if subject.table.single:
+        return list(plain[0])
+    names, each = getattr(subject.model.layout, "names", None), zip(*plain, strict=True)
+    return list(each) if names is None else [dict(zip(names, row, strict=True)) for row in each]
 
 
 def tree_section(subject: Subject) -> Markup:

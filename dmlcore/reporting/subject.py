@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import DataError, DmlcoreError, StructureError
-from dmlcore.core.partial import UNKNOWN, Known, ObservedRows, Parts, given
+from dmlcore.core.partial import UNKNOWN, Known, ObservedRows, given
 from dmlcore.core.powers import Mixing, has
+from dmlcore.core.row_columns import nested
 from dmlcore.data.encoded import encode
-from dmlcore.data.layouts import Anything, Fields, Maybe, Real, Vector
+from dmlcore.data.layouts import Anything, Maybe
 from dmlcore.data.plain_columns import PlainColumn
 from dmlcore.data.values import plain_list
 from dmlcore.fitting.record import Fit
@@ -49,10 +50,7 @@ class Subject:
     @cached_property
     def layouts(self) -> list[Any]:
         """What each column holds."""
-        layout = self.model.layout
-        if isinstance(layout, Fields):
-            return list(layout.values)
-        return [Real(layout.label)] * len(self.names) if isinstance(layout, Vector) else [layout]
+        return [column.layout for column in self.table.read]
 
     def held(self, j: int) -> Any:
         """What a column holds where it is not missing."""
@@ -117,7 +115,7 @@ class Subject:
         if isinstance(self.layouts[j], Anything):
             return None
         try:
-            return marginal(law, j)
+            return marginal(law, self.table.read[j].key)
         except DmlcoreError:
             return None
 
@@ -133,9 +131,19 @@ class Subject:
 
     def evidence(self, rows: np.ndarray, without: int | None = None, law: Any = None) -> np.ndarray:
         """Log density of what is known of some rows, of all columns or all but one, under the model or one of its components."""
-        node = self.model if law is None else law
-        parts = [UNKNOWN if j == without else self.known(j, rows) for j in range(len(self.names))]
-        return given(node, parts[0] if self.table.single else Parts(parts), len(rows))[0]
+        node, out = self.model if law is None else law, np.empty(len(rows))
+        for mine in self._alike(rows):
+            parts = [UNKNOWN if j == without else self.known(j, rows[mine]) for j in range(len(self.names))]
+            out[mine] = given(node, nested(self.table.read, parts), len(mine))[0]
+        return out
+
+    def _alike(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Positions of rows that know the same coordinates of vectors, which tell of each other."""
+        tied = [j for j, column in enumerate(self.table.read) if column.width]
+        if not tied or not len(rows):
+            return [np.arange(len(rows))]
+        _, pattern = np.unique(np.array([self.missing[j][rows] for j in tied]), axis=1, return_inverse=True)
+        return [np.flatnonzero(pattern.ravel() == i) for i in range(pattern.max() + 1)]
 
     @cached_property
     def log_density(self) -> np.ndarray:

@@ -16,16 +16,17 @@ from dmlcore.core.estimator import Estimator, impossible_part
 from dmlcore.core.partial import independent
 from dmlcore.core.powers import HasMean, HasMode, HasQuantile, HasTypical, HasVariance, JointlyNormal, MayBeMissing, Redraws, has
 from dmlcore.core.redraw import redrawn
+from dmlcore.core.row_columns import row_columns
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Record
-from dmlcore.data.layouts import Fields, Layout, Real
+from dmlcore.data.layouts import Covariates, Fields, Layout, Real, Vector, columns_of
 from dmlcore.stats.combinators.fields import Plan
 
 
 class NamedFields:
     """What a record's law and its estimator have in common: the names of its fields."""
 
-    field_names: tuple[str, ...] | None
+    field_names: tuple[str | tuple[str, ...], ...] | None
 
     def __post_init__(self: Any) -> None:
         field = self._child_fields[0][0]
@@ -35,18 +36,24 @@ class NamedFields:
         super().__post_init__()  # type: ignore[misc]
 
     def validate(self: Any) -> None:
-        """Checks that names are different texts; raises `ParameterError`."""
-        names, count = self.field_names, len(self.children())
-        if names is not None and not (len(names) == count == len(set(names)) and all(isinstance(name, str) for name in names)):
-            raise ParameterError(f"{type(self).__name__}: field_names must be {count} different texts, one for each field, got {names!r}")
+        """Checks that names are different texts, or tuples of them for vectors; raises `ParameterError`."""
+        names, nodes, what = self.field_names, self.children(), type(self).__name__
+        if names is None:
+            return
+        flat = [text for own in names for text in (own if isinstance(own, tuple) else (own,))]
+        if not (len(names) == len(nodes) and all(names) and len(flat) == len(set(flat)) and all(isinstance(text, str) for text in flat)):
+            raise ParameterError(f"{what}: field_names must be {len(nodes)} different texts, one for each field, got {names!r}")
+        for own, node in zip(names, nodes, strict=True):
+            if isinstance(own, tuple) and not reads_columns(node.layout, len(own)):
+                raise ParameterError(f"{what}: {own!r} are the columns of a vector, so its field must read vectors of {len(own)}")
 
     def places(self: Any) -> list[str]:
         """How each field is reached: by its name."""
-        return list(self.field_names or super().places())  # type: ignore[misc]
+        return super().places() if self.field_names is None else [", ".join(columns_of(name)) for name in self.field_names]  # type: ignore[misc]
 
     def steps(self: Any) -> list[str]:
         """How messages name the way to each field: by its name."""
-        return list(self.field_names or super().steps())  # type: ignore[misc]
+        return super().steps() if self.field_names is None else self.places()  # type: ignore[misc, no-any-return]
 
     def layout_of(self: Any, nodes: Sequence[Any]) -> Fields:
         """The layout of a record whose fields these nodes read."""
@@ -54,13 +61,15 @@ class NamedFields:
 
     def record(self: Any, values: Sequence[Any]) -> Any:
         """Entries as a record: a tuple, or, where fields have names, a dict."""
-        return tuple(values) if self.field_names is None else dict(zip(self.field_names, values, strict=True))
+        return tuple(values) if self.field_names is None else self.layout.by_name(values)
 
     def records(self: Any, columns: Sequence[Sequence[Any]]) -> list[Any]:
         """Columns as records."""
         rows = zip(*columns, strict=True)
-        names = self.field_names
-        return list(rows) if names is None else [dict(zip(names, row, strict=True)) for row in rows]
+        names, layout = self.field_names, self.layout
+        if names is None:
+            return list(rows)
+        return [dict(zip(names, row, strict=True)) for row in rows] if names == layout.names else list(map(layout.by_name, rows))
 
     def __repr__(self: Any) -> str:
         if self.field_names is None:
@@ -74,14 +83,15 @@ class CompositeDistribution(NamedFields, Distribution, HasMean, HasVariance, Has
     """A tuple `(x_0, ..., x_m)` of independent entries, with density `prod_j dists[j](x_j)`.
 
     dists: one distribution per entry; or a mapping of names to distributions. Fields with names are read from frames by name, in any order,
-    from mappings, in which what is not there is missing, and from tuples in the order given; draws, means and so on are then dicts.
+    from mappings, in which what is not there is missing, and from tuples in the order given; draws, means and so on are then dicts. A tuple
+    of names, `("height", "weight")`, is a field that reads vectors over these columns; in tuples the vector is one entry.
     field_names: the names.
     """
 
     dists: Any = children("field")
     name: str | None = name()
     keys: str | None = keys()
-    field_names: tuple[str, ...] | None = parameter(Domain(), default=None, kw_only=True)
+    field_names: tuple[str | tuple[str, ...], ...] | None = parameter(Domain(), default=None, kw_only=True)
 
     takes_partial_rows = True
 
@@ -117,12 +127,17 @@ class CompositeDistribution(NamedFields, Distribution, HasMean, HasVariance, Has
         return self.record(list(map(typical_of, self.dists)))
 
     def normal_of(self, coordinates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        sides: list[Any] = [self.dists[j] for j in coordinates]
-        values = [side.value_law() if has(side, MayBeMissing) else side for side in sides]
-        if not all(has(value, JointlyNormal) and isinstance(value.layout, Real) for value in values):
-            raise StructureError(f"{self.label}: fields {', '.join(map(str, coordinates))} are not all Gaussian")
-        means, variances = zip(*(value.normal_of([0]) for value in values), strict=True)
-        return np.concatenate(means), np.diag(np.ravel(variances))
+        columns = row_columns(self.layout)
+        paths = [columns[place].path for place in coordinates]
+        mean, covar = np.zeros(len(paths)), np.zeros((len(paths), len(paths)))
+        for j in dict.fromkeys(path[0] for path in paths):
+            side: Any = self.dists[j]
+            value = side.value_law() if has(side, MayBeMissing) else side
+            mine = [place for place, path in enumerate(paths) if path[0] == j]
+            if not has(value, JointlyNormal) or not (isinstance(value.layout, Real) or len(paths[mine[0]]) > 1):
+                raise StructureError(f"{self.label}: fields {', '.join(map(str, coordinates))} are not all Gaussian")
+            mean[mine], covar[np.ix_(mine, mine)] = value.normal_of([[*paths[place], 0][1] for place in mine])
+        return mean, covar
 
     def interval(self, level: float = 0.9) -> Any:
         return each_of(self, "interval", level)
@@ -147,6 +162,11 @@ class CompositeDistribution(NamedFields, Distribution, HasMean, HasVariance, Has
         return super().explain_zero_density(x)
 
 
+def reads_columns(layout: Layout, count: int) -> bool:
+    """Whether a layout reads vectors over so many columns."""
+    return isinstance(layout, Vector) and not isinstance(layout, Covariates) and layout.dim in (None, count)
+
+
 def sum_of(logs: list[np.ndarray]) -> np.ndarray:
     """The sum of arrays of one shape, none of them written over."""
     if len(logs) == 1:
@@ -168,13 +188,15 @@ def each_of(node: Any, method: str, *args: Any) -> Any:
 class CompositeEstimator(NamedFields, Estimator):
     """Estimates each field on its own. estimators: one per entry of the tuple; or a mapping of names to estimators.
 
+    A tuple of names, `("height", "weight")`, is a field that reads vectors over these columns.
+
     field_names: the names; those of the columns of a frame that it is fitted on, where it has none.
     """
 
     estimators: Any = children("field")
     keys: str | None = keys()
     name: str | None = name()
-    field_names: tuple[str, ...] | None = parameter(Domain(), default=None, kw_only=True)
+    field_names: tuple[str | tuple[str, ...], ...] | None = parameter(Domain(), default=None, kw_only=True)
 
     family = CompositeDistribution
     carried = ("name", "keys", "field_names")
