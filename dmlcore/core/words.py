@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore.core.powers import HasMean, HasProbabilities, HasVariance, MayBeMissing, Mixing, OnScale, has
 from dmlcore.core.tree import MAX_TEXT, outline
-from dmlcore.data.layouts import Count, Fields, Labels, Real
+from dmlcore.data.layouts import Count, Fields, Labels, Real, Vector
 
 TOP = 3  # labels that stand for a law of labels
 ENTRIES = 6  # of a record or a vector
@@ -32,6 +32,9 @@ def values_in_words(law: Any) -> str:
     """The law of values that are there."""
     if isinstance(law.layout, (Real, Count)) and has(law, HasMean) and has(law, HasVariance):
         return mean_and_deviation(float(law.mean()), float(law.variance()) ** 0.5)
+    if isinstance(law.layout, Vector) and has(law, HasMean) and has(law, HasVariance):
+        coordinates = [mean_and_deviation(float(m), float(v) ** 0.5) for m, v in zip(law.mean(), law.variance(), strict=True)]
+        return ", ".join(coordinates[:ENTRIES]) + (", …" if len(coordinates) > ENTRIES else "")
     if has(law, OnScale) and has(law.number_law(), HasMean) and has(law.number_law(), HasVariance):
         return "\u00a0±\u00a0".join(law.mean_and_deviation())
     if isinstance(law.layout, Labels) and has(law, HasProbabilities):

@@ -15,6 +15,7 @@ from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import Encoded, encode, row_weights
+from dmlcore.data.frames import rows_at
 from dmlcore.data.partition import k_fold_split_index
 from dmlcore.data.values import listed
 from dmlcore.engines.choice import in_parts, parts_of
@@ -28,6 +29,7 @@ from dmlcore.fitting.search import rows_as_points
 from dmlcore.fitting.seeding import Descriptions
 from dmlcore.proposal.proposing import ROWS_OF_PARTS, propose
 from dmlcore.proposal.result import Proposal
+from dmlcore.proposal.vectors import Reals, as_one_vector, explained
 from dmlcore.selection.criteria import free_parameters
 from dmlcore.selection.sweep import DECIDE_THE_START, Failure, Selection, select, table_row
 from dmlcore.stats import MixtureDistribution
@@ -56,7 +58,7 @@ def fit_proposed(
     proposal = given if isinstance(given, Proposal) else propose(data, rng=looking, progress=options.get("progress", True))
     if components is None or components == "auto":
         if criterion is None:
-            found = _predicting_best(proposal, data, choosing, options)
+            proposal, found = _predicting_best(proposal, data, choosing, options)
         else:
             found = select(proposal.mixture, COMPONENTS_LOOKED_AT, data, criterion, patience=PATIENCE, rng=choosing, **options)
         return _said(replace(found.best, proposal=replace(proposal, selection=found)))
@@ -98,18 +100,64 @@ class _Tried:
         return self.fit.status not in UNSOUND
 
 
-def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, options: Mapping[str, Any]) -> Selection:
-    """The number of components that predicts rows held out best; of those that cannot be told from it, the least.
+@dataclass(frozen=True)
+class _Compared:
+    """Numbers of components tried, and which of them is chosen: the place of the least that cannot be told from the best."""
+
+    tried: list[_Tried]
+    failures: list[Failure]
+    chosen: int
+
+    @property
+    def best(self) -> _Tried:
+        """The one chosen."""
+        return self.tried[self.chosen]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a user ended it."""
+        return self.tried[-1].fit.status == "interrupted"
+
+
+def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Proposal, Selection]:
+    """The number of components that predicts rows held out best; of those that cannot be told from it, the least. Columns that tell of
+    each other within these become vectors, where that predicts better, and the numbers are compared again.
 
     Numbers are compared by brief fits, to a part of the rows if there are many; the one chosen is then fitted as the options say.
     """
     drawing, ending, *streams = spawn(rng, 2 + len(COMPONENTS_LOOKED_AT))
     encoded = encode(data, proposal.estimator.layout)
-    part = _Part.of(encoded, options.get("weights"), drawing, options.get("threads"))
+    part = _Part.of(data, encoded, options.get("weights"), drawing, options.get("threads"))
+    found = _compared(proposal, part, streams)
+    while proposal.named and not found.interrupted and not isinstance(data, Encoded):
+        wider = _with_vectors(proposal, part, found.best)
+        if wider is proposal:
+            break
+        reading = part.reading(wider)
+        again = _compared(wider, reading, streams, found.best.components)
+        if part.mean(again.best.logs) <= part.mean(found.best.logs):
+            break
+        proposal, part, found = wider, reading, again
+    encoded = encoded if part.data.layout == encoded.layout else encode(data, proposal.estimator.layout)
+    tried, chosen = found.tried, found.chosen
+    fits, rows = [one.fit for one in tried], [part.row(one) for one in tried]
+    if not found.interrupted:
+        decided = any(options.get(name) is not None for name in DECIDE_THE_START)
+        own = options if decided else {**options, **part.begun_from(fits[chosen])}
+        fits[chosen] = fit_by(encoded, proposal.mixture(tried[chosen].components), rng=ending, **own)
+        if len(part.data) == len(encoded):
+            rows[chosen] = part.row(replace(tried[chosen], fit=fits[chosen]))
+    values = tuple(one.components for one in tried)
+    return proposal, Selection("held_out", values, tuple(fits), tuple(rows), chosen, tuple(found.failures))
+
+
+def _compared(proposal: Proposal, part: _Part, streams: list[np.random.Generator], most: int = COMPONENTS_LOOKED_AT[-1]) -> _Compared:
+    """Numbers of components, as long as more predict better, and up to `most`."""
     tried: list[_Tried] = []
     failures: list[Failure] = []
+    chosen = 0
     for k, stream in zip(COMPONENTS_LOOKED_AT, streams, strict=True):
-        if tried and k * (free_parameters(tried[0].fit.model) + 1) > len(part.data):
+        if k > most or (tried and k * (free_parameters(tried[0].fit.model) + 1) > len(part.data)):
             break
         try:
             tried.append(part.tried(k, proposal.mixture(k), stream, tried[-1].models if tried else ()))
@@ -122,21 +170,39 @@ def _predicting_best(proposal: Proposal, data: Any, rng: np.random.Generator, op
         chosen = next(i for i, one in enumerate(tried) if one.sound >= best.sound and part.as_good(one.logs, best.logs))
         if tried[-1].fit.status == "interrupted" or len(tried) - 1 - chosen >= PATIENCE:
             break
-    fits, rows = [one.fit for one in tried], [part.row(one) for one in tried]
-    if fits[-1].status != "interrupted":
-        decided = any(options.get(name) is not None for name in DECIDE_THE_START)
-        own = options if decided else {**options, **part.begun_from(fits[chosen])}
-        fits[chosen] = fit_by(encoded, proposal.mixture(tried[chosen].components), rng=ending, **own)
-        if len(part.data) == len(encoded):
-            rows[chosen] = part.row(replace(tried[chosen], fit=fits[chosen]))
-    return Selection("held_out", tuple(one.components for one in tried), tuple(fits), tuple(rows), chosen, tuple(failures))
+    return _Compared(tried, failures, chosen)
+
+
+def _with_vectors(proposal: Proposal, part: _Part, one: _Tried) -> Proposal:
+    """The proposal with columns that tell most of each other as vectors, one after the other, as long as rows held out gain by it.
+
+    one: the number of components at which that is tried, from where its fits ended.
+    """
+    reals = Reals.of(proposal, part.table)
+    while True:
+        rows = np.arange(len(part.data))
+        pair = reals.most_told(proposal, part.shares(one.fit.model, rows))
+        if pair is None:
+            return proposal
+        wider, name = as_one_vector(proposal, *pair)
+        reading = part.reading(wider)
+        try:
+            after = reading.continued(wider.mixture(one.components), part, one)
+        except OUTSIDE_DOMAIN:
+            return proposal
+        narrow = any(reals.too_narrow(model, name) for model in (after.fit.model, *after.models))
+        if narrow or not after.sound or part.as_good(one.logs, after.logs):
+            return proposal
+        proposal = explained(wider, name, part.mean(after.logs), part.mean(one.logs), one.components)
+        part, one = reading, after
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The rows by which numbers of components are compared: their weights `(n,)`, which fold each is in, and how many of these are held
-    out in turn."""
+    """The rows by which numbers of components are compared, as they were given and encoded: their weights `(n,)`, which fold each is in,
+    and how many of these are held out in turn."""
 
+    table: Any
     data: Encoded
     weights: np.ndarray
     fold: np.ndarray
@@ -144,16 +210,40 @@ class _Part:
     threads: int | None
 
     @classmethod
-    def of(cls, encoded: Encoded, weights: Any, rng: np.random.Generator, threads: int | None) -> _Part:
+    def of(cls, table: Any, encoded: Encoded, weights: Any, rng: np.random.Generator, threads: int | None) -> _Part:
         """Of all rows that carry weight, or of some of them."""
         given: Any = row_weights(weights, len(encoded))
         w = np.ones(len(encoded)) if given is None else given
         rows = np.flatnonzero(w)
         rows = np.sort(rng.choice(rows, ROWS_COMPARED, replace=False)) if len(rows) > ROWS_COMPARED else rows
         data = encoded if len(rows) == len(encoded) else Encoded(encoded.column.take(rows), encoded.layout)
+        table = table if len(rows) == len(encoded) or isinstance(table, Encoded) else rows_at(table, rows)
         folds = min(FOLDS, len(rows))
         held_out = folds if len(rows) < ROWS_FOR_ONE_FOLD else 1
-        return cls(data, w[rows], k_fold_split_index(len(rows), folds, rng), held_out, threads)
+        return cls(table, data, w[rows], k_fold_split_index(len(rows), folds, rng), held_out, threads)
+
+    def reading(self, proposal: Proposal) -> _Part:
+        """The same rows, as the model of another proposal reads them."""
+        return replace(self, data=encode(self.table, proposal.estimator.layout))
+
+    def shares(self, model: Any, rows: np.ndarray) -> np.ndarray:
+        """The posterior probabilities of components in some rows, `(n, K)`; of a model that is no mixture, one."""
+        return np.asarray(model.seq_posterior(self._of(rows))) if isinstance(model, MixtureDistribution) else np.ones((len(rows), 1))
+
+    def continued(self, estimator: Estimator, before: _Part, one: _Tried) -> _Tried:
+        """Fits of another estimator with as many components, which begin at the shares where those before ended. Raises where one cannot be
+        made."""
+
+        def fitted(rows: np.ndarray, model: Any) -> Fit:
+            start = before.shares(model, rows) if estimator.is_mixture else None
+            return self._fitted(estimator, rows, rng=0, start=start)
+
+        logs, models = np.full(len(self.data), np.nan), []
+        for j, model in enumerate(one.models):
+            held = np.flatnonzero(self.fold == j)
+            models.append(fitted(np.flatnonzero(self.fold != j), model).model)
+            logs[held] = log_densities(models[-1], self._of(held), self.threads)
+        return _Tried(one.components, fitted(np.arange(len(self.data)), one.fit.model), logs, tuple(models))
 
     def begun_from(self, found: Fit) -> dict[str, Any]:
         """Options of the fit of the number chosen: it begins where the brief one ended, and, where that is cheap, at random."""

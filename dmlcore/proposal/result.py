@@ -11,6 +11,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.stats import CompositeEstimator, IgnoredEstimator, MixtureEstimator
 
+VECTOR = "Gaussian vector"  # the family of columns that are modelled together
 CLASS_NAME = re.compile(r"\b[A-Z]\w*(?:Estimator|Distribution)(?=\()")  # in code
 
 
@@ -31,7 +32,8 @@ class Considered(NamedTuple):
 
 @dataclass(frozen=True)
 class ProposedColumn:
-    """What is proposed for a column. considered: all families looked at, the best first. missing: the share of cells that are missing."""
+    """What is proposed for a column, or for several as a vector, whose name is then a tuple. considered: all families looked at, the best
+    first. missing: the share of cells that are missing."""
 
     name: Any
     family: str
@@ -40,11 +42,16 @@ class ProposedColumn:
     considered: tuple[Considered, ...]
     missing: float = 0.0
 
+    @property
+    def members(self) -> tuple[Any, ...]:
+        """The columns of the table that it stands for."""
+        return self.name if isinstance(self.name, tuple) and self.family == VECTOR else (self.name,)
+
     def shown(self, target: bool) -> dict[str, Any]:
         """Its line in a table."""
         own = [one.held_out for one in self.considered if one.family == self.family]
         others = [f"{one.family} {one.held_out:.3f}" for one in self.considered if one.family != self.family]
-        name = f"{self.name} (target)" if target else str(self.name)
+        name = ", ".join(map(str, self.members)) + " (target)" * target
         return {"column": name, "family": self.family, "why": self.why, "held out": own[0], "also considered": ", ".join(others)}
 
 
@@ -108,7 +115,8 @@ class Proposal:
 
     def _headline(self) -> str:
         looked_at = "" if self.looked_at == self.rows else f", of which {self.looked_at:,} were looked at"
-        return f"Proposal for {len(self.columns)} of {len(self.order)} columns, {self.rows:,} rows{looked_at}"
+        modelled = sum(len(column.members) for column in self.columns)
+        return f"Proposal for {modelled} of {len(self.order)} columns, {self.rows:,} rows{looked_at}"
 
     def _shown(self) -> list[dict[str, Any]]:
-        return [column.shown(column.name == self.target) for column in self.columns]
+        return [column.shown(self.target is not None and self.target in column.members) for column in self.columns]

@@ -249,3 +249,34 @@ def test_a_sample_of_the_rows_is_looked_at_but_ranges_are_those_of_all() -> None
 def test_errors_say_what_is_needed(call: Any, said: str) -> None:
     with pytest.raises((DataError, ParameterError), match=said):
         call()
+
+
+def two_groups(n: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    first = rng.random(n) < 0.4
+    x = rng.standard_normal((n, 3)) @ np.array([[1, 0.8, 0], [0, 0.6, 0], [0, 0, 1]]) + np.where(first[:, None], [4, -3, 0], 0)
+    return pd.DataFrame({"a": x[:, 0], "kind": np.where(rng.random(n) < np.where(first, 0.9, 0.2), "u", "v"), "b": x[:, 1], "c": x[:, 2]})
+
+
+def test_columns_that_tell_of_each_other_within_components_become_a_vector() -> None:
+    frame, new = two_groups(800, 1), two_groups(4000, 2)
+    found = dmlcore.fit(frame, rng=1, progress=False)
+    proposal: Any = found.proposal
+    assert [column.name for column in proposal.columns] == [("a", "b"), "kind", "c"]
+    assert proposal.selection.value == 2  # in components in which columns are independent it takes more
+    made: dict[str, Any] = {}
+    exec(proposal.code(2), made)
+    assert made["estimator"] == proposal.mixture(2) == found.estimator
+    assert "a, b " in proposal.table()
+    assert "4 of 4 columns" in repr(proposal)
+    truth = dmlcore.fit(two_groups(20_000, 3), proposal, components=2, rng=1, progress=False).model
+    assert found.model.seq_log_density(new).mean() > truth.seq_log_density(new).mean() - 0.03
+
+
+def test_columns_without_more_to_tell_stay_apart() -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"a": rng.standard_normal(600), "b": rng.standard_normal(600)})
+    assert [column.name for column in dmlcore.fit(frame, rng=1, progress=False).proposal.columns] == ["a", "b"]
+    frame["b"] = frame["a"].round(1)  # what is rounded would be known closer than it is written
+    frame["a"] = frame["a"].round(1) * 2
+    assert [column.name for column in dmlcore.fit(frame, rng=1, progress=False).proposal.columns] == ["a", "b"]
