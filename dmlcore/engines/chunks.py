@@ -53,7 +53,7 @@ class Chunk:
             table = listed(piece.table, coded=True)
             own = piece.weights
             if weights is not None:
-                own, table = _weights_apart(table, weights)
+                own, table = weights_apart(table, weights)
             encoded = encode(table, layout, piece.first)
             own = None if own is None else checked_weights(own, len(encoded), piece.first)
             return cls(encoded, own, piece.number, piece.where, piece.first)
@@ -61,7 +61,7 @@ class Chunk:
             raise type(error)(f"{piece.where}: {error}" if piece.where else str(error)) from None
 
 
-def _weights_apart(table: Any, name: Any) -> tuple[Any, Any]:
+def weights_apart(table: Any, name: Any) -> tuple[Any, Any]:
     """A column of weights, and the table without it."""
     if not is_frame(table):
         raise DataError(f"weights={name!r} names a column, so every part of the data must be a frame; got {type(table).__name__}")

@@ -19,6 +19,7 @@ from dmlcore.data.frames import rows_at
 from dmlcore.data.partition import k_fold_split_index
 from dmlcore.data.values import listed
 from dmlcore.engines.choice import in_parts, parts_of
+from dmlcore.engines.chunks import weights_apart
 from dmlcore.fitting.drivers import UNSOUND
 from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.fit import fit as fit_by
@@ -70,7 +71,11 @@ def fit_proposed(
 def _of_parts(data: Any, given: Any, components: Any, criterion: Any, rng: Random, options: dict[str, Any]) -> Fit:
     """A sample in memory says what is proposed, and how many components; where its fit ended, that of all rows begins."""
     whole = {name: options.pop(name) for name in ("weights", "checkpoint", "engine") if name in options}
-    found = fit_proposed(parts_of(data).sample(ROWS_OF_PARTS), given, components, criterion, rng, **options)
+    table, weights = parts_of(data).sample(ROWS_OF_PARTS), getattr(data, "weights", whole.get("weights"))
+    if weights is not None:
+        options["weights"], table = weights_apart(table, weights)
+    found = fit_proposed(table, given, components, criterion, rng, **options)
+    options.pop("weights", None)
     limits = {name: option for name, option in options.items() if name != "starts"}
     return _said(replace(fit_by(data, found.estimator, start=found.model, rng=rng, **whole, **limits), proposal=found.proposal))
 

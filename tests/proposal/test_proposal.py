@@ -280,3 +280,14 @@ def test_columns_without_more_to_tell_stay_apart() -> None:
     frame["b"] = frame["a"].round(1)  # what is rounded would be known closer than it is written
     frame["a"] = frame["a"].round(1) * 2
     assert [column.name for column in dmlcore.fit(frame, rng=1, progress=False).proposal.columns] == ["a", "b"]
+
+
+def test_a_table_in_parts_is_proposed_for_by_a_sample_whose_weights_are_no_column() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.integers(0, 2, 600)
+    table = pd.DataFrame({"x": rng.normal(8.0 * z), "kind": np.array(["a", "b"])[z], "w": 1.0 + z})
+    parts = [table[:100], table[100:420], table[420:]]
+    found = dmlcore.fit(dmlcore.stream(lambda: iter(parts), weights="w"), rng=1)
+    assert [column.name for column in found.proposal.columns] == ["x", "kind"]
+    assert found.rows == table["w"].sum()
+    assert found.model.w.max() == pytest.approx(2 * z.sum() / table["w"].sum(), abs=0.01)
