@@ -124,7 +124,9 @@ def fit(
         pass  # it goes on from there
     elif start is not None:
         model = given_start(problem, start, rng)
-    elif starts == 1 or not problem.resolved.choosing or init_estimator is not None or (delta is not None and starts is None):
+    elif (
+        starts == 1 or max_its == 0 or not problem.resolved.choosing or init_estimator is not None or (delta is not None and starts is None)
+    ):
         model = first_model(problem, init_estimator, rng, init_p)
     else:
         with watched(progress, began) as shown:

@@ -31,6 +31,7 @@ INSIDE = (0.05, 5.0)  # of another
 NEIGHBOURS = 5  # values on either side that are near one
 MOST_SPIKES = 3
 WIDE = 30  # whole numbers with a range from here on may follow the law of a real
+NEAR_ZERO = 5  # whole numbers that begin here or below may be zero the next time, which laws of positive numbers forbid
 WIDEST_TABLE = 100  # the widest range of a table of whole numbers
 PER_ENTRY = 5  # cells for each entry of a table, at least
 MOST_TRIALS = 60  # the most trials of a binomial
@@ -141,7 +142,7 @@ def _for_whole_numbers(x: np.ndarray) -> Iterator[Alternative]:
         ends = max(low - beyond, min(low, 0)), high + beyond
         yield Alternative("integer categorical", IntegerCategoricalEstimator(*ends, PSEUDO_COUNT), size - 1, table=True)
     if not measured:
-        yield from _for_wide(x)
+        yield from (one for one in _for_wide(x) if low > NEAR_ZERO or one.label == "Gaussian")
 
 
 def _is_wide(x: np.ndarray) -> bool:

@@ -530,3 +530,8 @@ def test_data_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     stream.partial_fit(x[:40])
     estimate(rows, PoissonRegressionEstimator())
     assert reads == [50, 50, 40, 60]
+
+
+def test_without_steps_a_fit_is_its_start() -> None:
+    found = fit([0.0, 1.0, 2.0, 7.0, 8.0, 9.0], MixtureEstimator([GaussianEstimator()] * 2), max_its=0, rng=1)
+    assert (found.status, found.iterations, len(found.history)) == ("iteration limit", 0, 1)

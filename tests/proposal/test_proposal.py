@@ -68,7 +68,9 @@ def test_ties_are_no_spikes(x: Any) -> None:
 def test_a_law_of_reals_does_not_gain_by_collapsing_on_a_whole_number() -> None:
     rng = np.random.default_rng(1)
     cells = cells_of("x", rng.geometric(0.2, 2000))
-    judged = {one.family.label: one.held_out for one in judge(cells.values, families_for(cells), rng)}
+    further_up = families_for(cells_of("x", cells.values + 10))  # where laws of positive numbers are considered
+    families = [*families_for(cells), *(one for one in further_up if one.label == "log-Gaussian")]
+    judged = {one.family.label: one.held_out for one in judge(cells.values, families, rng)}
     assert judged["log-Gaussian"] < judged["geometric"]
 
 
@@ -291,3 +293,11 @@ def test_a_table_in_parts_is_proposed_for_by_a_sample_whose_weights_are_no_colum
     assert [column.name for column in found.proposal.columns] == ["x", "kind"]
     assert found.rows == table["w"].sum()
     assert found.model.w.max() == pytest.approx(2 * z.sum() / table["w"].sum(), abs=0.01)
+
+
+def test_counts_that_begin_near_zero_follow_no_law_that_forbids_zero() -> None:
+    x = np.random.default_rng(0).negative_binomial(2, 0.1, 400)
+    labels = {one.label for one in families_for(cells_of("x", x[x > 0], None))}
+    assert {"Gaussian", "negative binomial"} <= labels
+    assert not labels & {"gamma", "log-Gaussian", "exponential"}
+    assert "gamma" in {one.label for one in families_for(cells_of("x", x + 10, None))}
