@@ -17,6 +17,7 @@ from dask import delayed
 from dmlcore import fit, impute
 from dmlcore.base.errors import DataError, EmptyError, ParameterError, SupportError
 from dmlcore.engines.choice import in_parts
+from dmlcore.engines.dask_chunks import Partitions
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
     CategoricalEstimator,
@@ -230,3 +231,11 @@ def test_worker_processes_give_the_same_bits_and_may_die(frame, ddf):
         assert killed
         assert last.history == found.history
         assert to_json(last.model) == to_json(found.model)
+
+
+def test_a_sample_has_the_ends_of_every_column() -> None:
+    whole = table(4000)
+    found = Partitions(dask.dataframe.from_pandas(whole, npartitions=PARTITIONS)).sample(300)
+    assert 200 < len(found) < 400
+    assert (found.x.min(), found.x.max(), found.m.min(), found.m.max()) == (whole.x.min(), whole.x.max(), whole.m.min(), whole.m.max())
+    assert len(Partitions(dask.dataframe.from_pandas(whole, npartitions=2)).sample(5000)) == 4000
