@@ -241,3 +241,12 @@ def test_chunks_are_let_go_with_the_fit(spark: Any, frame: Any) -> None:
     assert len(kept() - before) == 1
     del chunks
     assert kept() == before
+
+
+def test_a_sample_has_the_ends_of_every_column(spark: Any) -> None:
+    whole = table(2000)
+    found = SparkRows(spark.createDataFrame(whole)).sample(400)
+    assert 280 < found.num_rows < 520
+    for name in ("x", "y y", "n"):
+        values = whole[name].to_numpy()
+        assert (found[name].to_numpy().min(), found[name].to_numpy().max()) == (values.min(), values.max())
