@@ -71,7 +71,7 @@ def fit_proposed(
 def _of_parts(data: Any, given: Any, components: Any, criterion: Any, rng: Random, options: dict[str, Any]) -> Fit:
     """A sample in memory says what is proposed, and how many components; where its fit ended, that of all rows begins."""
     whole = {name: options.pop(name) for name in ("weights", "checkpoint", "engine") if name in options}
-    table, weights = parts_of(data).sample(ROWS_OF_PARTS), getattr(data, "weights", whole.get("weights"))
+    table, weights = parts_of(data).sample(ROWS_OF_PARTS), whole.get("weights") or getattr(data, "weights", None)
     if weights is not None:
         options["weights"], table = weights_apart(table, weights)
     found = fit_proposed(table, given, components, criterion, rng, **options)

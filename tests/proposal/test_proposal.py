@@ -284,12 +284,14 @@ def test_columns_without_more_to_tell_stay_apart() -> None:
     assert [column.name for column in dmlcore.fit(frame, rng=1, progress=False).proposal.columns] == ["a", "b"]
 
 
-def test_a_table_in_parts_is_proposed_for_by_a_sample_whose_weights_are_no_column() -> None:
+@pytest.mark.parametrize("of_stream", [True, False])
+def test_a_table_in_parts_is_proposed_for_by_a_sample_whose_weights_are_no_column(of_stream: bool) -> None:
     rng = np.random.default_rng(0)
     z = rng.integers(0, 2, 600)
     table = pd.DataFrame({"x": rng.normal(8.0 * z), "kind": np.array(["a", "b"])[z], "w": 1.0 + z})
     parts = [table[:100], table[100:420], table[420:]]
-    found = dmlcore.fit(dmlcore.stream(lambda: iter(parts), weights="w"), rng=1)
+    named: dict[str, Any] = {"weights": "w"}
+    found = dmlcore.fit(dmlcore.stream(lambda: iter(parts), **(named if of_stream else {})), rng=1, **({} if of_stream else named))
     assert [column.name for column in found.proposal.columns] == ["x", "kind"]
     assert found.rows == table["w"].sum()
     assert found.model.w.max() == pytest.approx(2 * z.sum() / table["w"].sum(), abs=0.01)
