@@ -39,6 +39,7 @@ from dmlcore.stats import (
     GaussianEstimator,
     GeometricDistribution,
     HeterogeneousMixtureDistribution,
+    HiddenMarkovModelDistribution,
     HierarchicalMixtureDistribution,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
@@ -236,6 +237,7 @@ basket = BernoulliSetDistribution({"milk": 0.3, "bread": 0.8, 7: 0.05})
 vectors = MultivariateGaussianDistribution([1.0, -2.0], [[2.0, 0.6], [0.6, 0.5]])
 topics = [C({"a": 0.9, "b": 0.1}), C({"a": 0.2, "b": 0.8}), C({"a": 0.5, "c": 0.5})]
 taus = [[0.6, 0.3, 0.1], [0.1, 0.1, 0.8]]
+moves = [[0.8, 0.1, 0.1], [0.3, 0.5, 0.2], [0.1, 0.0, 0.9]]
 
 EXAMPLES = [
     # leaves
@@ -373,6 +375,29 @@ EXAMPLES = [
         Lists("abc", (0, 1, 2)),
         [["a", "x"], ["a"] * 3],
         ["ab", 3, [["a"]]],
+    ),
+    example(
+        "hidden markov",
+        HiddenMarkovModelDistribution(topics, [0.5, 0.2, 0.3], moves, len_dist=FEW),
+        Lists("abc", (0, 1, 2)),
+        [["a", "x"], ["a"] * 3],
+        ["ab", 3, [["a"]]],
+    ),
+    example(
+        "hidden markov of reals",
+        HiddenMarkovModelDistribution(
+            [N(-1.0, 1.0), N(2.0, 0.5)], [1.0, 0.0], [[0.9, 0.1], [0.0, 1.0]], len_dist=BinomialDistribution(0.4, 2)
+        ),
+        Lists(REAL, (0, 1, 2)),
+        [[0.0] * 3, [inf]],
+        [[0.0, "x"], 2.0],
+    ),
+    example(
+        "hidden markov of shared topics",
+        HiddenMarkovModelDistribution(topics, [0.4, 0.6], [[0.7, 0.3], [0.2, 0.8]], taus, FEW),
+        Lists("abc", (0, 1, 2)),
+        [["a", "x"]],
+        ["ab", 3],
     ),
     example(
         "joint",

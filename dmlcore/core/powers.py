@@ -129,6 +129,18 @@ class Mixing(Protocol):
     w: np.ndarray
 
 
+class HasClasses(Protocol):
+    """Each observation is of one of several classes that are not seen: components, or pairs of them."""
+
+    def prior_given(self, column: Any) -> np.ndarray:
+        """Probabilities of the classes before an observation of a column is seen, `(.., n)`."""
+        raise NotImplementedError
+
+    def seq_posterior(self, encoded: Any, impossible: str = "error") -> np.ndarray:
+        """Posterior probabilities of the classes, `(n, ..)`."""
+        raise NotImplementedError
+
+
 class MayBeMissing(Protocol):
     """Its value may be missing."""
 

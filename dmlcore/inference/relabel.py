@@ -26,7 +26,9 @@ def exchanges(node: Any) -> tuple[Exchange, ...]:
 def permuted(node: Any, exchange: Exchange, order: Any) -> Any:
     """The same law with its components in another order: what was number `order[k]` becomes number k."""
     order = np.asarray(order, dtype=np.intp)
-    changes: dict[str, Any] = {field: np.take(getattr(node, field), order, axis=axis) for field, axis in exchange.arrays}
+    changes: dict[str, Any] = {}
+    for field, axis in exchange.arrays:
+        changes[field] = np.take(changes.get(field, getattr(node, field)), order, axis=axis)
     if exchange.children is not None:
         components = getattr(node, exchange.children)
         changes[exchange.children] = tuple(components[k] for k in order)

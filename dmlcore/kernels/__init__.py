@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-ROOMS = ("sums", "components", "gaussians", "gamma_functions")
+ROOMS = ("sums", "components", "gaussians", "gamma_functions", "chains")
 
 
 def __getattr__(name: str) -> Any:

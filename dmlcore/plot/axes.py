@@ -9,7 +9,7 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.base.extras import library
 from dmlcore.core.flat import distinct_nodes
-from dmlcore.core.powers import Mixing, has
+from dmlcore.core.powers import HasClasses, Mixing, has
 from dmlcore.core.row_columns import row_columns
 from dmlcore.data.frames import Columns, is_frame
 from dmlcore.data.values import listed
@@ -98,7 +98,7 @@ def common_name(law: Any) -> str | None:
 
 def posteriors(model: Any, data: Any) -> np.ndarray:
     """Posterior probabilities `(n, K)` of the components. Raises `StructureError` for a model without components."""
-    if not hasattr(model, "seq_posterior"):
+    if not has(model, HasClasses):
         raise StructureError(f"{model.label}: has no components, so there are no posteriors to show; need a mixture")
     matplotlib()
     posterior = np.asarray(model.seq_posterior(data))

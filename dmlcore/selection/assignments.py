@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import StructureError
+from dmlcore.core.powers import HasClasses, has
 
 
 def responsibilities(model: Any, data: Any, impossible: str = "error") -> np.ndarray:
@@ -15,7 +16,7 @@ def responsibilities(model: Any, data: Any, impossible: str = "error") -> np.nda
     Of a joint mixture, `(n, K1, K2)`. impossible: "error", or "prior" for the mixing weights where a row has no density, as in
     `seq_posterior`. Raises `StructureError` for a model without components, `SupportError` for a row without density.
     """
-    if not hasattr(model, "seq_posterior"):
+    if not has(model, HasClasses):
         raise StructureError(f"{model.label}: has no components, so no posterior")
     return model.seq_posterior(data, impossible)
 

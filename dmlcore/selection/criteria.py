@@ -13,6 +13,7 @@ import numpy as np
 
 from dmlcore.base.errors import ParameterError
 from dmlcore.core.flat import n_parameters, parameter_nodes
+from dmlcore.core.powers import HasClasses, has
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.fitting.problem import paired
 from dmlcore.fitting.record import Fit
@@ -46,7 +47,7 @@ class Candidate:
 
         Rows of weight zero say nothing, and need have no density.
         """
-        if not hasattr(self.model, "seq_posterior") or self.data is None:
+        if not has(self.model, HasClasses) or self.data is None:
             return 0.0
         weights = np.ones(len(self.data)) if self.weights is None else self.weights
         there = np.flatnonzero(weights)

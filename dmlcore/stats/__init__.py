@@ -9,6 +9,7 @@ from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
+from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
 from dmlcore.stats.latent.mixture import (
@@ -100,6 +101,8 @@ __all__ = [
     "GeometricEstimator",
     "HeterogeneousMixtureDistribution",
     "HeterogeneousMixtureEstimator",
+    "HiddenMarkovEstimator",
+    "HiddenMarkovModelDistribution",
     "HierarchicalMixtureDistribution",
     "HierarchicalMixtureEstimator",
     "IgnoredDistribution",

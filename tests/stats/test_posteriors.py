@@ -10,6 +10,7 @@ import pytest
 
 from dmlcore import fit
 from dmlcore.base.errors import ParameterError, SupportError
+from dmlcore.core.powers import HasClasses, has
 from dmlcore.regression import MixtureRegression
 from dmlcore.selection import responsibilities
 from dmlcore.stats import (
@@ -93,7 +94,7 @@ def test_other_ways_to_posteriors() -> None:
     np.testing.assert_array_equal(posterior, model.predict_proba([[1.0], [2.0]], [3, 2]))
 
 
-@pytest.mark.parametrize("e", [e for e in EXAMPLES if e.off and hasattr(e.law, "seq_posterior")], ids=repr)
+@pytest.mark.parametrize("e", [e for e in EXAMPLES if e.off and has(e.law, HasClasses)], ids=repr)
 def test_every_mixture_names_the_rows(e: Example) -> None:
     rows = [*e.data(3), *e.off]
     with pytest.raises(SupportError, match=r"row 3 has density zero under every component \(.+\)"):

@@ -17,7 +17,7 @@ from dmlcore.core.distribution import Distribution, common_layout, interleaved
 from dmlcore.core.estimator import Estimator, impossible_under_all
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import given
-from dmlcore.core.powers import Exchange, Mixing, Redraws, Relabels
+from dmlcore.core.powers import Exchange, HasClasses, Mixing, Redraws, Relabels
 from dmlcore.core.redraw import redrawn_by_component
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.scoring import joined_blocks, over_blocks
@@ -84,7 +84,7 @@ def mixed(scored: Components, w: np.ndarray, mix: Any = exact_mix) -> tuple[np.n
     return log, MixtureTape(scored, w, total, (rows, exact))
 
 
-class Posteriors:
+class Posteriors(HasClasses):
     """Posteriors of laws with latent states, whose tape has `posterior()` `(.., n)`, and which have `prior_given(column)` `(.., n)`."""
 
     @by_parts
@@ -95,8 +95,7 @@ class Posteriors:
         names them and the part that is impossible. "prior": they get the probabilities of the states before anything is seen, the
         mixing weights (of a gated mixture, at the row's covariates).
         """
-        if impossible not in ("error", "prior"):
-            raise ParameterError(f"impossible must be 'error' or 'prior', got {impossible!r}")
+        check_impossible(impossible)
         encoded = self.seq_encode(encoded)
         parts, none = zip(*over_blocks(self, encoded, partial(_posterior, self)), strict=True)
         refused = np.concatenate([start + rows for (start, _, _), rows in zip(encoded.blocks, none, strict=True)])
@@ -123,6 +122,12 @@ def _component_logs(law: Any, score: Any, column: Any) -> np.ndarray:
     if type(column) is Distinct:
         return np.ascontiguousarray(law.component_logs(column.values, score)[:, column.codes].T)
     return np.ascontiguousarray(law.component_logs(column, score).T)
+
+
+def check_impossible(impossible: str) -> None:
+    """Raises `ParameterError` for what is no way to treat rows without density."""
+    if impossible not in ("error", "prior"):
+        raise ParameterError(f"impossible must be 'error' or 'prior', got {impossible!r}")
 
 
 def without_posterior(model: Any, encoded: Encoded, rows: np.ndarray) -> SupportError:

@@ -1,0 +1,218 @@
+"""Hidden chains: filtering forward, smoothing backward, the likeliest path, drawn paths.
+
+Chains lie end to end: chain r holds steps `offsets[r]` to `offsets[r + 1]`, and arrays of steps are `(.., K, N)`. Several chains are worked
+on side by side (LANES), so that the loops over them are vectorised; `order` lists the chains that have steps, the longest first.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+
+from dmlcore.kernels.compiled import exact_kernel
+
+LANES = 64
+LEAST = 1e-290  # probabilities below this have lost digits
+
+
+@exact_kernel
+def _times_matrix(a, P, out, width):
+    """`out[j] = sum_i a[i] P[i, j]` of `(K, width)`."""
+    K = len(P)
+    for j in range(K):
+        for s in range(width):
+            out[j, s] = 0.0
+        for i in range(0, K - 3, 4):
+            p0, p1, p2, p3 = P[i, j], P[i + 1, j], P[i + 2, j], P[i + 3, j]
+            for s in range(width):
+                out[j, s] += p0 * a[i, s] + p1 * a[i + 1, s] + p2 * a[i + 2, s] + p3 * a[i + 3, s]
+        for i in range(K // 4 * 4, K):
+            for s in range(width):
+                out[j, s] += P[i, j] * a[i, s]
+
+
+@exact_kernel
+def filtered_states(densities, first, P, offsets, order):
+    """Probabilities of the states given all steps so far `(M, K, N)`, and what each step adds to the likelihood `(M, N)`.
+
+    densities `(M, K, N)`. first `(M, n, K)`: of the states at the first step of each chain, before it is seen. P `(M, K, K)`. A step that
+    has no density under any state adds 0, and no probability is left from there.
+    """
+    M, K, N = densities.shape
+    out, totals = np.empty((M, K, N)), np.empty((M, N))
+    now, before, sums = np.zeros((K, LANES)), np.zeros((K, LANES)), np.zeros(LANES)
+    at = np.zeros(LANES, np.int64)
+    for m in range(M):
+        for begin in range(0, len(order), LANES):
+            width = min(LANES, len(order) - begin)
+            for s in range(width):
+                at[s] = offsets[order[begin + s]]
+                for j in range(K):
+                    now[j, s] = first[m, order[begin + s], j]
+            for t in range(offsets[order[begin] + 1] - offsets[order[begin]]):
+                if t > 0:
+                    while at[width - 1] + 1 == offsets[order[begin + width - 1] + 1]:
+                        width -= 1
+                    for s in range(width):
+                        at[s] += 1
+                    _times_matrix(before, P[m], now, width)
+                sums[:] = 0.0
+                for j in range(K):
+                    for s in range(width):
+                        now[j, s] *= densities[m, j, at[s]]
+                    for s in range(width):
+                        sums[s] += now[j, s]
+                for s in range(width):
+                    totals[m, at[s]] = sums[s]
+                    sums[s] = 1.0 / sums[s] if sums[s] > 0.0 else 0.0
+                for j in range(K):
+                    for s in range(width):
+                        before[j, s] = now[j, s] * sums[s]
+                    for s in range(width):
+                        out[m, j, at[s]] = before[j, s]
+    return out, totals
+
+
+@exact_kernel
+def smoothed_states(filtered, densities, totals, P, last, offsets, order):
+    """Weighted probabilities of the states given the whole chains `(M, K, N)`, and `ahead` `(M, K, N)`, with which pairs of successive
+    states at i, j have the weighted probability `filtered[i, t] P[i, j] ahead[j, t + 1]`.
+
+    filtered, totals: of `filtered_states`. last `(M, n, K)`: the weight of each chain, times how much likelier what comes after it is from
+    each state than on the whole; the weight alone, where nothing does.
+    """
+    M, K, N = densities.shape
+    out, ahead = np.empty((M, K, N)), np.empty((M, K, N))
+    after, hence, scale = np.zeros((K, LANES)), np.zeros((K, LANES)), np.zeros(LANES)
+    known, seen = np.zeros(LANES), np.zeros(LANES)
+    at = np.zeros(LANES, np.int64)
+    for m in range(M):
+        turned = P[m].T.copy()
+        for begin in range(0, len(order), LANES):
+            width = min(LANES, len(order) - begin)
+            for s in range(width):
+                at[s] = offsets[order[begin + s] + 1] - 1
+                for j in range(K):
+                    after[j, s] = last[m, order[begin + s], j]
+            for t in range(offsets[order[begin] + 1] - offsets[order[begin]]):
+                if t > 0:
+                    while at[width - 1] == offsets[order[begin + width - 1]]:
+                        width -= 1
+                    for s in range(width):
+                        at[s] -= 1
+                    _times_matrix(hence, turned, after, width)
+                for s in range(width):
+                    total = totals[m, at[s]]
+                    scale[s] = 1.0 / total if total > 0.0 else 0.0
+                for j in range(K):
+                    for s in range(width):
+                        known[s] = filtered[m, j, at[s]]
+                        seen[s] = densities[m, j, at[s]]
+                    for s in range(width):
+                        hence[j, s] = after[j, s] * seen[s] * scale[s] if known[s] > LEAST else 0.0
+                        known[s] = after[j, s] * known[s] if known[s] > LEAST else 0.0
+                    for s in range(width):
+                        out[m, j, at[s]] = known[s]
+                        ahead[m, j, at[s]] = hence[j, s]
+    return out, ahead
+
+
+@exact_kernel
+def _log_sum(values):
+    top = values.max()
+    return top if top == -np.inf else top + np.log(np.exp(values - top).sum())
+
+
+@exact_kernel
+def log_filtered(logs, log_first, log_P, offsets):
+    """Logarithms of the joint densities of the states and all steps so far `(K, N)`; logs `(K, N)`, log_first `(n, K)`."""
+    K, N = logs.shape
+    out, terms = np.empty((K, N)), np.empty(K)
+    for r in range(len(offsets) - 1):
+        for t in range(offsets[r], offsets[r + 1]):
+            for j in range(K):
+                if t == offsets[r]:
+                    out[j, t] = log_first[r, j] + logs[j, t]
+                else:
+                    for i in range(K):
+                        terms[i] = out[i, t - 1] + log_P[i, j]
+                    out[j, t] = _log_sum(terms) + logs[j, t]
+    return out
+
+
+@exact_kernel
+def log_smoothed(forth, logs, log_P, weights, offsets):
+    """Weighted probabilities of the states given the whole chains `(K, N)`, and the sums of those of pairs of successive states `(K, K)`.
+
+    forth: of `log_filtered`. Chains without density get probability zero.
+    """
+    K, N = logs.shape
+    out, pairs = np.zeros((K, N)), np.zeros((K, K))
+    back, terms = np.zeros(K), np.empty(K)
+    for r in range(len(offsets) - 1):
+        begin, end = offsets[r], offsets[r + 1]
+        log = _log_sum(forth[:, end - 1].copy()) if end > begin else -np.inf
+        if log == -np.inf:
+            continue
+        back[:] = 0.0
+        for t in range(end - 1, begin - 1, -1):
+            for j in range(K):
+                out[j, t] = weights[r] * np.exp(forth[j, t] + back[j] - log)
+                terms[j] = logs[j, t] + back[j]
+            if t > begin:
+                for i in range(K):
+                    for j in range(K):
+                        pairs[i, j] += weights[r] * np.exp(forth[i, t - 1] + log_P[i, j] + terms[j] - log)
+                for i in range(K):
+                    back[i] = _log_sum(log_P[i] + terms)
+    return out, pairs
+
+
+@exact_kernel
+def likeliest_states(logs, log_first, log_P, offsets):
+    """The most probable path of each chain `(N,)`, and its log density `(n,)` (Viterbi 1967); the first of equals."""
+    K, N = logs.shape
+    n = len(offsets) - 1
+    path, back, best = np.zeros(N, np.int64), np.zeros((N, K), np.uint16), np.zeros(n)
+    now, before = np.empty(K), np.empty(K)
+    for r in range(n):
+        a, b = offsets[r], offsets[r + 1]
+        if a == b:
+            continue
+        for t in range(a, b):
+            for j in range(K):
+                if t == a:
+                    now[j] = log_first[r, j] + logs[j, t]
+                else:
+                    top, which = before[0] + log_P[0, j], 0
+                    for i in range(1, K):
+                        if before[i] + log_P[i, j] > top:
+                            top, which = before[i] + log_P[i, j], i
+                    now[j] = top + logs[j, t]
+                    back[t, j] = which
+            before[:] = now
+        path[b - 1] = np.argmax(now)
+        best[r] = now.max()
+        for t in range(b - 1, a, -1):
+            path[t - 1] = back[t, path[t]]
+    return path, best
+
+
+@exact_kernel
+def drawn_states(filtered, P, u, offsets):
+    """A path of each chain with its probability given the whole chain `(N,)`; filtered `(K, N)`: as of `filtered_states`; u `(N,)`: random
+    numbers in [0, 1)."""
+    K, N = filtered.shape
+    path, reached = np.zeros(N, np.int64), np.empty(K)
+    for r in range(len(offsets) - 1):
+        for t in range(offsets[r + 1] - 1, offsets[r] - 1, -1):
+            total = 0.0
+            for j in range(K):
+                total += filtered[j, t] * (P[j, path[t + 1]] if t + 1 < offsets[r + 1] else 1.0)
+                reached[j] = total
+            z = 0
+            while z < K - 1 and reached[z] <= u[t] * total:
+                z += 1
+            path[t] = z
+    return path

@@ -1,0 +1,239 @@
+"""Hidden Markov models: lists whose elements come from states that form a Markov chain nobody sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore.base.domains import Absent, Simplex, simplex, stochastic_matrix
+from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.core.declared import child, children, keys, name, parameter, setting
+from dmlcore.core.distribution import Distribution, common_layout, cut, typical_of
+from dmlcore.core.estimator import Estimator, impossible_under_all, pseudo_counts
+from dmlcore.core.powers import Exchange, HasTypical, Relabels
+from dmlcore.core.prior import PseudoCounts
+from dmlcore.core.statistics import Node
+from dmlcore.core.weights import share
+from dmlcore.data.layouts import Layout
+from dmlcore.data.sequences import Repeated
+from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
+from dmlcore.stats.latent.mixture import MixtureDistribution
+from dmlcore.stats.latent.state_passes import Opened, Pass
+from dmlcore.stats.latent.state_paths import StateMethods, drawn_elements, drawn_paths, drawn_to_the_end, likeliest_path, occupancy
+from dmlcore.stats.sequences.sequence import drawn_lengths, fix_length, impossible_element, typical_length
+
+
+class MaybeStochastic(Absent, Simplex):
+    """A matrix whose rows are probabilities, or None."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+    def check(self, value: Any) -> Any:
+        return None if value is None else super().check(value)
+
+    def free(self, value: Any) -> int:
+        return 0 if value is None else super().free(value)
+
+    def flatten(self, value: Any) -> np.ndarray:
+        return np.zeros(0) if value is None else super().flatten(value)
+
+    def unflatten(self, vector: np.ndarray, like: Any) -> Any:
+        return None if like is None else super().unflatten(vector, like)
+
+
+class ChainTape:
+    """A pass over lists, and the tape of their lengths."""
+
+    __slots__ = ("length", "lists")
+
+    def __init__(self, lists: Any, length: Any):
+        self.lists, self.length = lists, length
+
+
+class HiddenMarkovModelDistribution(StateMethods, Distribution, HasTypical, Relabels):
+    """A list of elements with density `len_dist(n) sum_z w[z_1] prod_t transitions[z_(t-1), z_t] prod_t topics[z_t](x_t)`, the sum over all
+    paths z of states; an empty list has `len_dist(0)`.
+
+    topics: the law of an element in each of S states; with `taus` `(S, K)`, K laws that the states share, of which state s has the
+    mixture `sum_k taus[s, k] topics[k]`. w: probabilities of the first state `(S,)`. transitions: of the next after each `(S, S)`, rows
+    summing to one. len_dist: the law of the length (default: says nothing). terminal_values: elements with which a drawn list ends, in
+    place of a length; they have no part in the density. use_numba: of no effect. Raises `ParameterError` where shapes do not agree,
+    `StructureError` if topics describe different observations.
+
+    Source: Baum, Petrie, Soules and Weiss (1970); Rabiner (1989).
+    """
+
+    topics: Sequence[Distribution] = children("state")
+    w: Any = parameter(simplex)
+    transitions: Any = parameter(stochastic_matrix)
+    taus: Any = parameter(MaybeStochastic(), None)
+    len_dist: Distribution = child(default=NullDistribution(), at="length")
+    name: str | None = name()
+    keys: tuple[str | None, str | None, str | None] = keys("weights", "transitions", "topics")
+    terminal_values: Any = setting()
+    use_numba: Any = setting(False)
+
+    components_field = "topics"
+
+    def validate(self) -> None:
+        S, who = len(self.w), "HiddenMarkovModelDistribution"
+        if self.transitions.shape != (S, S):
+            raise ParameterError(f"{who}: transitions must be {(S, S)}, as w has {S} states, got shape {self.transitions.shape}")
+        if self.taus is None and len(self.topics) != S:
+            raise ParameterError(f"{who}: topics must be one for each of the {S} states of w, got {len(self.topics)}; or give taus")
+        if self.taus is not None and self.taus.shape != (S, len(self.topics)):
+            need = f"taus must have one row per state and one column per topic, {(S, len(self.topics))}"
+            raise ParameterError(f"{who}: {need}, got shape {self.taus.shape}")
+
+    @cached_property
+    def layout(self) -> Layout:
+        return lists_of(self, self.topics, self.len_dist)
+
+    @property
+    def choices(self) -> np.ndarray:
+        """Probabilities of the first states, and beside each those of the next `(S, 1 + S)`; beside these, of the topics."""
+        parts = [self.w[..., None], self.transitions] + ([] if self.taus is None else [self.taus])
+        return np.concatenate(parts, axis=-1)
+
+    @property
+    def num_states(self) -> int:
+        """S, the number of states."""
+        return self.w.shape[-1]
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:  # type: ignore[override]
+        """What may be numbered otherwise: states, and topics where states share them."""
+        arrays = (("w", 0), ("transitions", 0), ("transitions", 1))
+        if self.taus is None:
+            return (Exchange("topics", arrays, occupancy),)
+        return Exchange("topics", (("taus", 1),), lambda law: occupancy(law) @ law.taus), Exchange(None, (*arrays, ("taus", 0)), occupancy)
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, ChainTape]:
+        lists = Pass(self, column, score)
+        length, tape = score(self.len_dist, column.lengths)
+        return lists.log + length, ChainTape(lists, tape)
+
+    def emission(self, state: int) -> Any:
+        """The law of an element in a state."""
+        return self.topics[state] if self.taus is None else MixtureDistribution(self.topics, self.taus[state])
+
+    def law_of_element(self, w: np.ndarray) -> Any:
+        """The law of an element whose state has probabilities `(S,)`."""
+        return MixtureDistribution(self.topics, w if self.taus is None else w @ self.taus)
+
+    def typical(self) -> list[Any]:
+        length = typical_length(self)
+        path = likeliest_path(self, length)
+        each = {int(z): typical_of(self.emission(int(z))) for z in np.unique(path)}
+        return [each[z] for z in path.tolist()]
+
+    def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
+        if self.terminal_values is not None and isinstance(self.len_dist, NullDistribution):
+            return drawn_to_the_end(self, size, rng)
+        lengths = drawn_lengths(self, size, rng)
+        return cut(drawn_elements(self, drawn_paths(self, lengths, rng), rng), lengths)
+
+    def estimator(self, pseudo_count: Any = None) -> HiddenMarkovEstimator:
+        parts, length = tuple(t.estimator(pseudo_count) for t in self.topics), self.len_dist.estimator(pseudo_count)
+        states = None if self.taus is None else self.num_states
+        return HiddenMarkovEstimator(
+            parts, length, pseudo_count, self.name, self.keys, num_states=states, terminal_values=self.terminal_values
+        )
+
+    def explain_zero_density(self, x: Any) -> str:
+        if self.len_dist.log_density(len(x)) == -np.inf:
+            return f"length of {self.label}, {self.len_dist.explain_zero_density(len(x))}"
+        for i, value in enumerate(x):
+            law = self.law_of_element(np.full(self.num_states, 1 / self.num_states))
+            if law.log_density(value) == -np.inf:
+                return f"element {i} of {self.label}, {law.explain_zero_density(value)}"
+        return f"{self.label}: {x!r} has density zero: no path of states that is possible gives all of its elements"
+
+
+class HiddenMarkovEstimator(Estimator):
+    """Maximum likelihood for a hidden Markov model by EM (Baum and Welch): expected counts of first states and of transitions, and each
+    state's law fitted to its share of the elements.
+
+    estimators: one per state; with num_states, one per topic, and so many states share them in proportions of their own. len_estimator:
+    of the length; len_dist: a fixed law of it instead. pseudo_count: pseudo-observations of the first state, and of the next after each,
+    spread evenly; a pair gives the two numbers apart. They add `a / S sum_s log w_s + b / S sum_sr log transitions_sr` to the objective.
+    keys: (weights, transitions, topics); the first two may only be given together, as one key. terminal_values: as of the distribution.
+    """
+
+    estimators: Sequence[Estimator] = children("state")
+    len_estimator: Estimator = child(default=NullEstimator(), at="length")
+    pseudo_count: Any = setting()
+    name: str | None = name()
+    keys: tuple[str | None, str | None, str | None] = keys("weights", "transitions", "topics")
+    use_numba: Any = setting(False)
+    len_dist: Any = setting()
+    num_states: Any = setting()
+    terminal_values: Any = setting()
+
+    family = HiddenMarkovModelDistribution
+    stacks = True
+    components_field = "estimators"
+    parted = ("estimators",)
+
+    def validate(self) -> None:
+        S, who = self.num_states, "HiddenMarkovEstimator"
+        if S is not None and (not isinstance(S, (int, np.integer)) or S < 1):
+            raise ParameterError(f"{who}: num_states must be a whole number >= 1, or None, got {S!r}")
+        fix_length(self)
+        a, b = pseudo_counts(self.pseudo_count, 2, who)
+        size = S or len(self.estimators)
+        counts = np.column_stack([np.full(size, a / size), np.full((size, size), b / size)])
+        if S is not None:
+            counts = np.column_stack([counts, np.zeros((size, len(self.estimators)))])
+        self.derive(prior=PseudoCounts(counts, "choices") if a or b else None)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return lists_of(self, self.estimators, self.len_estimator)
+
+    @property
+    def states(self) -> int:
+        """S, the number of states."""
+        return self.num_states or self.together or len(self.estimators)
+
+    def ties(self) -> Any:
+        weights, transitions, topics = self.keys
+        if weights != transitions:
+            raise StructureError(f"{self.label}: keys of weights and of transitions must be the same, or both None, got {self.keys!r}")
+        labels = () if topics is None else (topics,)
+        return None, weights, (*(tuple((key, k) for key in labels) for k in range(len(self.estimators))), ())
+
+    def why_outside_support(self, x: Any) -> str | None:
+        return impossible_element(self, x, lambda value: impossible_under_all(self.estimators, value))
+
+    def open(self, column: Any, open: Any) -> ChainTape:
+        return ChainTape(Opened(self, column, open), open(self.len_estimator, column.lengths))
+
+    def backward(self, tape: ChainTape, weights: np.ndarray, send: Any) -> Node:
+        out: Any = None
+        for piece in tape.lists.pieces(weights):
+            topics, taus = piece.emissions.shares(piece.states, piece.exact)
+            parts = [piece.begun[..., None], piece.pairs] + ([] if taus is None else [taus])
+            node = Node(np.concatenate(parts, axis=-1), send.shared_out(self.estimators, piece.emissions.scored.tapes, topics))
+            out = node if out is None else out + node
+        return Node(out.own, [*out.children, send(self.len_estimator, tape.length, weights)])
+
+    def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> HiddenMarkovModelDistribution:
+        counts, S = self.with_prior(own), own.shape[-2]
+        w = share(counts[..., 0], None if previous is None else previous.w)
+        transitions = share(counts[..., 1 : 1 + S], None if previous is None else previous.transitions)
+        taus = None if self.num_states is None else share(counts[..., 1 + S :], None if previous is None else previous.taus)
+        return self.law(w=w, transitions=transitions, taus=taus, topics=children[:-1], len_dist=children[-1], **self._passed_on)
+
+    @property
+    def _passed_on(self) -> dict[str, Any]:
+        return {} if self.terminal_values is None else {"terminal_values": self.terminal_values}
+
+
+def lists_of(node: Any, parts: Any, length: Any) -> Repeated:
+    """The layout of lists of what all parts describe."""
+    return Repeated(node.label, common_layout(parts, type(node).__name__), length.layout, ordered=True)

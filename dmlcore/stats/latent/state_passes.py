@@ -1,0 +1,350 @@
+"""The passes of a hidden chain over lists: filtering forward, smoothing backward (Baum et al. 1970), a window of elements at a time.
+
+A block of lists is one window, but for lists that are longer than one. Of those only the probabilities of the states at the ends of windows
+are kept on the way forward; on the way back the elements of a window are scored once more, so that what is held at once does not grow with
+the length of a list. Probabilities are relative within each step. Lists of which that loses digits are passed over once more in logarithms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from dmlcore import kernels
+from dmlcore.base.numerics import by_rows, joined, logs_of
+from dmlcore.core.mixing import Drawn, exact_mix, one_of
+from dmlcore.core.walk import SMALL, Components, Forward
+
+WINDOW = 1 << 16  # elements
+RARE = 1e-60  # a transition that is rarer may bring a path back that was given up
+GIVEN_UP = -600.0  # log density that the paths which were kept must lose before one that was given up counts again
+
+
+@dataclass(frozen=True)
+class Window:
+    """Elements `start` to `stop` of a column of lists, which rows `first` to `last` hold; `offsets` are theirs in the window."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+    offsets: np.ndarray
+    continued: bool  # whether its first list began before it
+    continues: bool  # whether its last list goes on after it
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """The rows that have elements here, the longest first."""
+        lengths = np.diff(self.offsets)
+        order = np.argsort(-lengths, kind="stable")
+        return order[: int(np.count_nonzero(lengths))]
+
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """The elements with which lists begin here."""
+        begins: np.ndarray = self.offsets[:-1][np.diff(self.offsets) > 0]
+        return begins[1:] if self.continued else begins
+
+
+def windows(offsets: np.ndarray) -> Iterator[Window]:
+    """The elements of lists cut into windows, by the lists alone: as one, if there are few."""
+    n, N = len(offsets) - 1, int(offsets[-1])
+    if N <= WINDOW + WINDOW // 2:
+        yield Window(0, N, 0, n, offsets, False, False)
+        return
+    cuts = [*range(0, N, WINDOW), N]
+    for start, stop in pairwise(cuts):
+        first = int(np.searchsorted(offsets, start, side="right")) - 1
+        last = n if stop == N else int(np.searchsorted(offsets, stop, side="left"))
+        own = np.clip(offsets[first : last + 1], start, stop) - start
+        yield Window(start, stop, first, last, own, bool(offsets[first] < start), bool(offsets[last] > stop))
+
+
+class Emissions:
+    """Elements as the states see them: densities `(.., S, N)` times `exp(shift)`. Where states share K topics, in proportions `taus`
+    `(.., S, K)`, those of the topics are mixed."""
+
+    def __init__(self, law: Any, flat: Any, score: Forward):
+        self.scored: Components = score.components(law.topics, flat, law.batch)
+        self.taus = law.taus
+        self.densities = self.scored.scaled if self.taus is None else self.taus @ self.scored.scaled
+
+    @cached_property
+    def joint(self) -> np.ndarray:
+        """Log densities of the topics in each state `(.., S, K, N)`."""
+        return np.asarray(self.scored.logs[..., None, :, :] + logs_of(self.taus)[..., None])
+
+    @cached_property
+    def logs(self) -> np.ndarray:
+        """Log densities of the states `(.., S, N)`."""
+        return self.scored.logs if self.taus is None else exact_mix(self.joint)[0]
+
+    def shares(self, states: np.ndarray, exact: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        """Weights of the topics `(.., K, N)` from those of the states `(.., S, N)`, and what each topic has in each state `(.., S, K)`.
+        exact: states may have weight where their densities are too small to tell."""
+        if self.taus is None:
+            return states, None
+        if exact:
+            each = exact_mix(self.joint)[1] * states[..., None, :]
+            return each.sum(axis=-3), each.sum(axis=-1)
+        rows = states / np.where(self.densities > 0, self.densities, 1.0)
+        topics = self.taus.swapaxes(-1, -2) @ rows
+        topics *= self.scored.scaled
+        return topics, self.taus * (rows @ self.scored.scaled.swapaxes(-1, -2))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a pass says of some elements: how their topics were scored; weighted probabilities of the states `(.., S, N)`; the sums of those
+    of the states that begin lists `(.., S)` and of pairs of successive states `(.., S, S)`. elements: which of the column they are."""
+
+    emissions: Any
+    states: np.ndarray
+    begun: np.ndarray
+    pairs: np.ndarray
+    exact: bool
+    elements: Any
+
+
+class Pass:
+    """Lists scored by a chain: `log` `(.., n)` of their elements. `pieces(weights)` goes back over them."""
+
+    def __init__(self, law: Any, column: Any, score: Forward):
+        self.law, self.offsets, self.flat = law, column.offsets, column.flat
+        self._score = score
+        self.windows = list(windows(column.offsets))
+        self.log = np.zeros((*law.batch, len(column)))
+        self.plain = np.zeros(0, dtype=np.intp)  # the rows that are passed over in logarithms
+        self._firsts: list[np.ndarray] = []
+        self._kept: list[tuple[Emissions, np.ndarray, np.ndarray]] = []  # of a single window
+        self.chosen = None if score.mix is exact_mix else self._choose()
+        if self.chosen is None:
+            self._forward()
+
+    def _scored(self, flat: Any) -> Emissions:
+        one = len(self.windows) == 1
+        return Emissions(self.law, flat, self._score if one else Forward(self._score.repeated, self._score.tables, self._score.mix))
+
+    def _begin(self, rows: int) -> np.ndarray:
+        """Probabilities of the states before anything is seen, for each of so many lists `(.., rows, S)`."""
+        w = self.law.w
+        return np.repeat(w[..., None, :], rows, axis=-2)
+
+    def _forward(self) -> None:
+        carried, doubtful = None, []
+        for window in self.windows:
+            first = self._begin(len(window.offsets) - 1)
+            if carried is not None:
+                first[..., 0, :] = carried
+            emissions, filtered, totals = self._filtered(window, first)
+            doubt = self._doubtful(window, emissions, first, filtered, totals)
+            doubtful.append(window.first + doubt)
+            for r in doubt.tolist():
+                totals[..., window.offsets[r] : window.offsets[r + 1]] = 1.0
+            log = by_rows(kernels.segment_log_product, totals, window.offsets)
+            log += by_rows(kernels.segment_sum, emissions.scored.shift, window.offsets)
+            self.log[..., window.first : window.last] += log
+            carried = None
+            if window.continues:
+                carried = (filtered[..., None, :, -1] @ self.law.transitions)[..., 0, :]
+            if len(self.windows) == 1:
+                self._kept.append((emissions, filtered, totals))
+            self._firsts.append(first)
+        self.plain = np.unique(np.concatenate(doubtful))
+        if len(self.plain):
+            self.log[..., self.plain] = self._exactly.log
+
+    def _filtered(self, window: Window, first: np.ndarray) -> tuple[Emissions, np.ndarray, np.ndarray]:
+        emissions = self._scored(self.flat if len(self.windows) == 1 else self.flat.slice(window.start, window.stop))
+        shape = emissions.densities.shape
+        densities, P = joined(emissions.densities, 2), joined(self.law.transitions, 2)
+        filtered, totals = kernels.filtered_states(densities, joined(first, 2), P, window.offsets, window.order)
+        return emissions, filtered.reshape(shape), totals.reshape(*shape[:-2], shape[-1])
+
+    def _doubtful(self, window: Window, emissions: Emissions, first: np.ndarray, filtered: np.ndarray, totals: np.ndarray) -> np.ndarray:
+        """The rows of which probabilities lost digits: a step left little of all paths, or paths were given up that count again."""
+        P = self.law.transitions
+        small = ~(joined(totals) > SMALL).all(axis=0)
+        if P.size and not P.min() > RARE:
+            before = np.zeros(filtered.shape)
+            before[..., 1:] = P.swapaxes(-1, -2) @ filtered[..., :-1]
+            starts = window.offsets[:-1][window.order]
+            before[..., starts] = first[..., window.order, :].swapaxes(-1, -2)
+            lost = (before > 0) & (filtered < kernels.LEAST) & (emissions.logs > -np.inf)
+            if lost.any():
+                ahead = np.cumsum(logs_of(totals), axis=-1)
+                ends = np.repeat(window.offsets[1:] - 1, np.diff(window.offsets))
+                small |= joined(lost.any(axis=-2) & ~(ahead[..., ends] - ahead > GIVEN_UP)).any(axis=0)
+        rows = np.searchsorted(window.offsets, np.flatnonzero(small), side="right") - 1
+        return np.unique(rows)
+
+    @cached_property
+    def _exactly(self) -> InLogarithms:
+        return InLogarithms(self, self.plain)
+
+    def _choose(self) -> InLogarithms:
+        every = InLogarithms(self, np.arange(len(self.offsets) - 1))
+        self.log = every.choose(self._score.mix)
+        return every
+
+    def pieces(self, weights: np.ndarray) -> Iterator[Piece]:
+        """What a pass back over the lists says, from their weights `(.., n)`."""
+        if self.chosen is not None:
+            yield self.chosen.piece(weights)
+            return
+        if len(self.plain):
+            yield self._exactly.piece(weights[..., self.plain])
+            weights = weights.copy()
+            weights[..., self.plain] = 0.0
+        weights = np.broadcast_to(weights, self.log.shape)
+        ahead = None
+        for window, first in zip(reversed(self.windows), reversed(self._firsts), strict=True):
+            emissions, filtered, totals = self._kept[0] if self._kept else self._filtered(window, first)
+            yield (piece := self._smoothed(window, emissions, filtered, totals, weights, ahead))[0]
+            ahead = piece[1]
+
+    def _smoothed(
+        self, window: Window, emissions: Emissions, filtered: np.ndarray, totals: np.ndarray, weights: np.ndarray, ahead: np.ndarray | None
+    ) -> tuple[Piece, np.ndarray]:
+        """The piece of one window, and `ahead` `(.., S)` of its first element (`kernels.smoothed_states`), for the window before it.
+
+        ahead: that of the window after.
+        """
+        P = self.law.transitions
+        own = weights[..., window.first : window.last]
+        last = np.repeat(own[..., None], P.shape[-1], axis=-1)
+        if window.continues and ahead is not None:
+            last[..., -1, :] = (P @ ahead[..., None])[..., 0]
+        shape = filtered.shape
+        args = (joined(filtered, 2), joined(emissions.densities, 2), joined(totals), joined(P, 2), joined(last, 2))
+        states, hence = (out.reshape(shape) for out in kernels.smoothed_states(*args, window.offsets, window.order))
+        opening = hence[..., 0].copy() if shape[-1] else np.zeros(shape[:-1])
+        begun = states[..., window.begins].sum(axis=-1)
+        hence[..., window.begins] = 0.0
+        pairs = filtered[..., :-1] @ hence[..., 1:].swapaxes(-1, -2)
+        if window.continues and ahead is not None:
+            pairs += filtered[..., -1][..., :, None] * ahead[..., None, :]
+        elements = slice(window.start, window.stop)
+        return Piece(emissions, states, begun, pairs * P, False, elements), opening
+
+
+class InLogarithms:
+    """Some rows of a pass, whole, in logarithms: exact whatever their densities are, or by paths that are chosen."""
+
+    def __init__(self, over: Pass, rows: np.ndarray):
+        self.rows, law = rows, over.law
+        lengths = np.diff(over.offsets)[rows]
+        self.offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        every = len(rows) == len(over.offsets) - 1
+        starts = np.repeat(over.offsets[:-1][rows] - self.offsets[:-1], lengths)
+        self.elements: Any = slice(None) if every else np.arange(self.offsets[-1]) + starts
+        flat = over.flat if every else over.flat.take(self.elements)
+        self.emissions = Emissions(law, flat, Forward(over._score.repeated, over._score.tables, over._score.mix))
+        self.batch, self.P = law.batch, law.transitions
+        logs, w, log_P = joined(self.emissions.logs, 2), np.repeat(joined(logs_of(law.w))[:, None], len(rows), axis=1), logs_of(self.P)
+        self.logs, self.log_P = logs, joined(log_P, 2)
+        self.w = w
+        self.forth = np.array([kernels.log_filtered(*part, self.offsets) for part in zip(logs, w, self.log_P, strict=True)])
+        self.paths: np.ndarray | None = None
+
+    @cached_property
+    def log(self) -> np.ndarray:
+        """Log densities of the lists `(.., n)`."""
+        out = np.zeros((len(self.logs), len(self.rows)))
+        full = np.diff(self.offsets) > 0
+        out[:, full] = exact_mix(self.forth[:, :, self.offsets[1:][full] - 1])[0]
+        return out.reshape(*self.batch, len(self.rows))
+
+    def choose(self, mix: Any) -> np.ndarray:
+        """Takes one path of each list, by a rule (`dmlcore.core.mixing`); log densities `(.., n)` by that rule."""
+        paths: Any
+        if isinstance(mix, Drawn):
+            u = mix.rng.random((len(self.logs), self.offsets[-1]))
+            filtered = exact_mix(self.forth)[1]
+            paths = [kernels.drawn_states(f, P, v, self.offsets) for f, P, v in zip(filtered, joined(self.P, 2), u, strict=True)]
+            log = self.log
+        else:
+            parts = zip(self.logs, self.w, self.log_P, strict=True)
+            paths, best = zip(*(kernels.likeliest_states(*part, self.offsets) for part in parts), strict=True)
+            log = np.array(best).reshape(*self.batch, len(self.rows))
+        self.paths = np.array(paths)
+        return log
+
+    def piece(self, weights: np.ndarray) -> Piece:
+        """What the rows say, from their weights `(.., n)`."""
+        weights = joined(np.broadcast_to(weights, (*self.batch, len(self.rows))))
+        if self.paths is None:
+            parts = zip(self.forth, self.logs, self.log_P, weights, strict=True)
+            found = [kernels.log_smoothed(*part, self.offsets) for part in parts]
+        else:
+            log = joined(self.log)
+            found = [self._along(path, np.where(own > -np.inf, w, 0.0)) for path, own, w in zip(self.paths, log, weights, strict=True)]
+        S = self.P.shape[-1]
+        states = np.array([one for one, _ in found]).reshape(*self.batch, S, -1)
+        begins = self.offsets[:-1][np.diff(self.offsets) > 0]
+        pairs = np.array([two for _, two in found]).reshape(*self.batch, S, S)
+        return Piece(self.emissions, states, states[..., begins].sum(axis=-1), pairs, True, self.elements)
+
+    def _along(self, path: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted indicators of the states along paths `(S, N)`, and counts of their pairs `(S, S)`."""
+        S, each = self.P.shape[-1], np.repeat(weights, np.diff(self.offsets))
+        inner = np.ones(max(len(path) - 1, 0), dtype=bool)
+        ends = self.offsets[1:-1]
+        inner[ends[(ends > 0) & (ends < len(path))] - 1] = False
+        pairs = np.bincount((path[:-1] * S + path[1:])[inner], each[1:][inner], S * S)
+        return one_of(path, S) * each, pairs.reshape(S, S)
+
+
+class Opened:
+    """Lists before there is a model: elements have responsibilities that were given, each for itself."""
+
+    def __init__(self, estimator: Any, column: Any, open: Any):
+        self.estimator, self.column, self.open = estimator, column, open
+        self.windows = list(windows(column.offsets))
+        self._kept = [self._scored(column.flat)] if len(self.windows) == 1 else []
+
+    def _scored(self, flat: Any) -> Any:
+        e = self.estimator
+        scored = self.open.components(e.estimators, flat, e.together)
+        return Given(scored, None if e.num_states is None else self.open.shares(e.states, len(flat)))
+
+    def pieces(self, weights: np.ndarray) -> Any:
+        """What each window says, as of `Pass`."""
+        for window in self.windows:
+            given = self._kept[0] if self._kept else self._scored(self.column.flat.slice(window.start, window.stop))
+            each = np.repeat(weights[..., window.first : window.last], np.diff(window.offsets), axis=-1)
+            states = given.states * each[..., None, :]
+            after = states[..., 1:].copy()
+            begins = window.begins
+            after[..., begins[begins > 0] - 1] = 0.0
+            pairs = given.states[..., :-1] @ after.swapaxes(-1, -2)
+            yield OpenedPiece(given, states, states[..., begins].sum(axis=-1), pairs)
+
+
+class Given:
+    """How elements are given to topics and states for a start."""
+
+    def __init__(self, scored: Any, states: np.ndarray | None):
+        self.scored, self.shared = scored, states is not None
+        self.states = scored.scaled if states is None else states
+
+    def shares(self, states: np.ndarray, exact: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        """Weights of the topics, and what each topic has in each state (`Emissions.shares`)."""
+        if not self.shared:
+            return states, None
+        topics = self.scored.scaled
+        return topics * states.sum(axis=-2, keepdims=True), states @ topics.swapaxes(-1, -2)
+
+
+class OpenedPiece:
+    """As `Piece`."""
+
+    exact = False
+
+    def __init__(self, emissions: Given, states: np.ndarray, begun: np.ndarray, pairs: np.ndarray):
+        self.emissions, self.states, self.begun, self.pairs = emissions, states, begun, pairs
