@@ -25,6 +25,7 @@ import numpy as np
 from dmlcore.base.labels import Vocabulary
 
 CHEAP = 8  # pairs of a chain that cost about as much as one row of reals
+DEAR = 2  # elements of an ordered list cost about as much as so many: several passes go over them, which small blocks keep in the cache
 
 
 class Column(ABC):
@@ -199,10 +200,14 @@ class Parallel(Column):
 
 
 class Ragged(Column):
-    """Row `i` holds elements `offsets[i]` to `offsets[i + 1]` of `flat`; `lengths` is the column of their numbers."""
+    """Row `i` holds elements `offsets[i]` to `offsets[i + 1]` of `flat`; `lengths` is the column of their numbers.
 
-    def __init__(self, offsets: np.ndarray, flat: Column, lengths: Column):
+    ordered: whether the order of elements means something to a law.
+    """
+
+    def __init__(self, offsets: np.ndarray, flat: Column, lengths: Column, ordered: bool = False):
         self.offsets, self.flat, self.lengths, self.n = offsets, flat, lengths, len(offsets) - 1
+        self.ordered = ordered
 
     @property
     def x(self) -> Ragged:
@@ -212,18 +217,19 @@ class Ragged(Column):
     def slice(self, start: int, stop: int) -> Ragged:
         offsets = self.offsets[start : stop + 1]
         flat = self.flat.slice(int(offsets[0]), int(offsets[-1]))
-        return Ragged(offsets - offsets[0], flat, self.lengths.slice(start, stop))
+        return Ragged(offsets - offsets[0], flat, self.lengths.slice(start, stop), self.ordered)
 
     def take(self, rows: np.ndarray) -> Ragged:
         offsets, elements = taken_elements(self.offsets, rows)
-        return Ragged(offsets, self.flat.take(elements), self.lengths.take(rows))
+        return Ragged(offsets, self.flat.take(elements), self.lengths.take(rows), self.ordered)
 
     def row(self, i: int) -> Any:
         return [self.flat.row(j) for j in range(int(self.offsets[i]), int(self.offsets[i + 1]))]
 
     def work(self) -> np.ndarray:
         inner = self.flat.work()
-        return self.offsets if inner is None else inner[self.offsets]
+        elements = self.offsets if inner is None else inner[self.offsets]
+        return elements * DEAR if self.ordered else elements
 
 
 class Record(Column):

@@ -80,13 +80,14 @@ class Repeated(Lists):
             error.path = f" ({self.label}){error.path}"
             raise
         if not isinstance(column, Distinct):
-            return Ragged(offsets, column, self.length.encode(lengths))
+            return Ragged(offsets, column, self.length.encode(lengths), self.ordered)
         groups = same_bags(offsets, column.codes, len(column.values), ordered=self.ordered)
         if groups is None:
-            return Ragged(offsets, column, self.length.encode(lengths))
+            return Ragged(offsets, column, self.length.encode(lengths), self.ordered)
         kept, codes = groups
         offsets, elements = taken_elements(offsets, kept)
-        return Distinct(codes, Ragged(offsets, Distinct(column.codes[elements], column.values), self.length.encode(lengths[kept])))
+        kept_column = Distinct(column.codes[elements], column.values)
+        return Distinct(codes, Ragged(offsets, kept_column, self.length.encode(lengths[kept]), self.ordered))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dmlcore.kernels.compiled import exact_kernel
 
-LANES = 64
+LANES = 32
 LEAST = 1e-290  # probabilities below this have lost digits
 
 

@@ -23,6 +23,7 @@ from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.mixture import MixtureDistribution
 from dmlcore.stats.latent.state_passes import Opened, Pass
 from dmlcore.stats.latent.state_paths import StateMethods, drawn_elements, drawn_paths, drawn_to_the_end, likeliest_path, occupancy
+from dmlcore.stats.latent.stationary import TOLERANCE, stationary, stationary_step
 from dmlcore.stats.sequences.sequence import drawn_lengths, fix_length, impossible_element, typical_length
 
 
@@ -43,6 +44,9 @@ class MaybeStochastic(Absent, Simplex):
 
     def unflatten(self, vector: np.ndarray, like: Any) -> Any:
         return None if like is None else super().unflatten(vector, like)
+
+
+FREE, STATIONARY = "free", "stationary"  # how the first state is estimated
 
 
 class ChainTape:
@@ -162,6 +166,8 @@ class HiddenMarkovEstimator(Estimator):
     of the length; len_dist: a fixed law of it instead. pseudo_count: pseudo-observations of the first state, and of the next after each,
     spread evenly; a pair gives the two numbers apart. They add `a / S sum_s log w_s + b / S sum_sr log transitions_sr` to the objective.
     keys: (weights, transitions, topics); the first two may only be given together, as one key. terminal_values: as of the distribution.
+    initial: how the first state is estimated: "free"; "stationary", where it has the stationary probabilities of the transitions, which
+    are then found by numerical steps uphill; or probabilities `(S,)` that are held.
     """
 
     estimators: Sequence[Estimator] = children("state")
@@ -173,6 +179,7 @@ class HiddenMarkovEstimator(Estimator):
     len_dist: Any = setting()
     num_states: Any = setting()
     terminal_values: Any = setting()
+    initial: Any = setting(FREE)
 
     family = HiddenMarkovModelDistribution
     stacks = True
@@ -186,6 +193,14 @@ class HiddenMarkovEstimator(Estimator):
         fix_length(self)
         a, b = pseudo_counts(self.pseudo_count, 2, who)
         size = S or len(self.estimators)
+        if not isinstance(self.initial, str):
+            try:
+                self.derive(initial=simplex.check(self.initial))
+            except ParameterError as error:
+                raise ParameterError(f"{who}: initial {error}") from None
+        if self.initial not in (FREE, STATIONARY) if isinstance(self.initial, str) else self.initial.shape != (size,):
+            need = f'initial must be "free", "stationary" or {size} probabilities'
+            raise ParameterError(f"{who}: {need}, one for each state, got {self.initial!r}")
         counts = np.column_stack([np.full(size, a / size), np.full((size, size), b / size)])
         if S is not None:
             counts = np.column_stack([counts, np.zeros((size, len(self.estimators)))])
@@ -224,10 +239,30 @@ class HiddenMarkovEstimator(Estimator):
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> HiddenMarkovModelDistribution:
         counts, S = self.with_prior(own), own.shape[-2]
-        w = share(counts[..., 0], None if previous is None else previous.w)
-        transitions = share(counts[..., 1 : 1 + S], None if previous is None else previous.transitions)
+        begun, pairs = counts[..., 0], counts[..., 1 : 1 + S]
+        if self.is_stationary:
+            w, transitions = stationary_step(begun, pairs, previous)
+        else:
+            w = share(begun, None if previous is None else previous.w)
+            w = np.broadcast_to(self.initial, begun.shape) if self.fixed_fields else w
+            transitions = share(pairs, None if previous is None else previous.transitions)
         taus = None if self.num_states is None else share(counts[..., 1 + S :], None if previous is None else previous.taus)
         return self.law(w=w, transitions=transitions, taus=taus, topics=children[:-1], len_dist=children[-1], **self._passed_on)
+
+    @property
+    def is_stationary(self) -> bool:
+        """Whether the first state has the stationary probabilities of the transitions."""
+        return isinstance(self.initial, str) and self.initial == STATIONARY
+
+    @property
+    def fixed_fields(self) -> tuple[str, ...]:
+        return () if isinstance(self.initial, str) and self.initial == FREE else ("w",)
+
+    def is_feasible(self, distribution: Any) -> bool:
+        if not self.fixed_fields:
+            return True
+        held = stationary(distribution.transitions) if self.is_stationary else self.initial
+        return bool(np.abs(distribution.w - held).max() < TOLERANCE)
 
     @property
     def _passed_on(self) -> dict[str, Any]:
