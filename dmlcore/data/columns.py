@@ -56,6 +56,10 @@ class Column(ABC):
         """Elements before each row, shape `(n + 1,)`, where a row may hold many; None where a row is one element."""
         return None
 
+    def shortened(self, most: int) -> Column:
+        """The same rows, of whose lists only the first elements are looked at, so many at most; their lengths stay what they were."""
+        return self
+
     @property
     def nbytes(self) -> int:
         """Bytes that the arrays take."""
@@ -111,6 +115,9 @@ class Distinct(Column):
     def row(self, i: int) -> Any:
         return self.values.row(int(self.codes[i]))
 
+    def shortened(self, most: int) -> Column:
+        return Distinct(self.codes, self.values.shortened(most))
+
     def listed(self) -> list[Any]:
         there, codes = np.unique(self.codes, return_inverse=True)
         values = self.values.take(there).listed()
@@ -144,6 +151,9 @@ class Option(Column):
     def work(self) -> np.ndarray | None:
         inner = self.value.work()
         return None if inner is None else inner[np.searchsorted(self.present, np.arange(self.n + 1))]
+
+    def shortened(self, most: int) -> Column:
+        return Option(self.n, self.present, self.value.shortened(most))
 
 
 class Versions(Column):
@@ -189,6 +199,9 @@ class Parallel(Column):
         each = [work for work in (column.work() for column in self.columns.values()) if work is not None]
         return None if not each else max(each, key=lambda work: work[-1])
 
+    def shortened(self, most: int) -> Column:
+        return Parallel(self.n, {kind: column.shortened(most) for kind, column in self.columns.items()})
+
     def read_by(self, node: Any) -> Column:
         """The column that a node reads; all of them, where its children read them in different ways."""
         return self.columns.get(type(node.layout), self)
@@ -231,6 +244,14 @@ class Ragged(Column):
         elements = self.offsets if inner is None else inner[self.offsets]
         return elements * DEAR if self.ordered else elements
 
+    def shortened(self, most: int) -> Column:
+        lengths = np.minimum(np.diff(self.offsets), most)
+        if lengths.sum() == self.offsets[-1]:
+            return self
+        ends = ends_of(lengths)
+        kept = np.arange(ends[-1]) + np.repeat(self.offsets[:-1] - ends[:-1], lengths)
+        return Ragged(ends, self.flat.take(kept), self.lengths, self.ordered)
+
 
 class Record(Column):
     """One column per field, all of `n` rows."""
@@ -261,6 +282,9 @@ class Record(Column):
     def work(self) -> np.ndarray | None:
         each = [work for work in (field.work() for field in self.fields) if work is not None]
         return np.sum(each, axis=0) if each else None
+
+    def shortened(self, most: int) -> Column:
+        return Record(self.n, tuple(field.shortened(most) for field in self.fields))
 
     @property
     def nbytes(self) -> int:
