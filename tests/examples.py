@@ -7,6 +7,7 @@ A new family adds one line to `EXAMPLES`. `over` describes all observations, for
     a list               these values
     Pair(a, b, ..)       tuples of entries from each
     Either(a, b, ..)     values of any of these
+    Image(a, of)         what `of` makes of each of these
     Lists(a, lengths)    lists of elements from one, of these lengths
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -25,12 +27,14 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.data.times import TimeScale
 from dmlcore.stats import (
     BernoulliSetDistribution,
+    BetaDistribution,
     BinomialDistribution,
     CategoricalDistribution,
     CommonParametersDistribution,
     CompositeDistribution,
     CompositeEstimator,
     DiagonalGaussianDistribution,
+    DirichletDistribution,
     ExponentialDistribution,
     GammaDistribution,
     GammaRegressionDistribution,
@@ -42,6 +46,7 @@ from dmlcore.stats import (
     HierarchicalMixtureDistribution,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
+    InverseGaussianDistribution,
     JointMixtureDistribution,
     LinearRegressionDistribution,
     LogGaussianDistribution,
@@ -63,6 +68,8 @@ from dmlcore.stats import (
     SequenceDistribution,
     SpikeAndSlabDistribution,
     TimeDistribution,
+    VonMisesDistribution,
+    VonMisesFisherDistribution,
 )
 
 inf = math.inf
@@ -124,6 +131,17 @@ class Either:
 
     def points(self, n: int) -> list[tuple[Any, float]]:
         return [point for part in self.parts for point in points(part, n)]
+
+
+@dataclass(frozen=True)
+class Image:
+    """Values that another kind of observations stands for, such as angles for directions."""
+
+    over: Any
+    of: Callable[[Any], Any]
+
+    def points(self, n: int) -> list[tuple[Any, float]]:
+        return [(self.of(x), w) for x, w in points(self.over, n)]
 
 
 @dataclass(frozen=True)
@@ -223,6 +241,7 @@ Seq = SequenceDistribution
 Time = TimeDistribution
 
 REAL, ABOVE, ODD_REALS = Line(), Line(0.0), ("1.5", None, float("nan"), 1j, [1.0], (2.0,))
+SHARE, TURN = Line(0.0, 1.0), Line(-math.pi, math.pi)
 NOON = datetime(2021, 3, 4, 12)
 ODD_TIMES = (1.0, "2021-03-04", None, [NOON], NOON - NOON)
 ODD_COUNTS = (2.5, "2", None, float("nan"), inf, [2])
@@ -246,6 +265,12 @@ EXAMPLES = [
     example("gamma", GammaDistribution(2.3, 1.7), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
     example("gamma peaked", GammaDistribution(0.6, 3.0), ABOVE, [0.0, -2, inf], ODD_REALS),
     example("gamma sharp", GammaDistribution(5000.0, 1e-4), Line(0.45, 0.56), [0.0, -1.0, inf], ODD_REALS),
+    example("inverse gaussian", InverseGaussianDistribution(1.3, 2.0), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
+    example("inverse gaussian sharp", InverseGaussianDistribution(2.0, 4000.0), Line(1.6, 2.4), [0.0, -1.0, inf], ODD_REALS),
+    example("beta", BetaDistribution(2.3, 4.1), SHARE, [0.0, 1.0, -0.5, 1.5, inf, -inf], ODD_REALS),
+    example("beta sharp", BetaDistribution(3000.0, 9000.0), Line(0.2, 0.3), [0.0, 1.0, 2.0], ODD_REALS),
+    example("von mises", VonMisesDistribution(2.5, 1.7), TURN, [inf, -inf], ODD_REALS),
+    example("von mises sharp", VonMisesDistribution(-0.3, 300.0), Line(-1.1, 0.5), [inf, -inf], ODD_REALS),
     example("poisson", PoissonDistribution(3.1), range(60), [-1, -(10**12)], ODD_COUNTS),
     example("poisson large", PoissonDistribution(1e5), range(90_000, 110_000), [-1], ODD_COUNTS),
     example("poisson zero", PoissonDistribution(0.0), range(3), [-1, 1], ODD_COUNTS),
@@ -274,6 +299,14 @@ EXAMPLES = [
     ),
     example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 2.0], [1.0, 3.0]), Pair(REAL, REAL), [[0.0, -inf]], [[1.0], 2.0]),
     example("partial gaussian", PartialGaussianDistribution(vectors.mu, vectors.covar), None, [[inf, 0.0]], [[1.0], "x"], "loose"),
+    example("dirichlet", DirichletDistribution([1.9, 3.2]), Image(SHARE, lambda x: [x, 1.0 - x]), [[0.0, 1.0], [0.5, 0.6]], [[1.0], "x"]),
+    example(
+        "von mises fisher",
+        VonMisesFisherDistribution([0.6, -0.8], 2.5),
+        Image(TURN, lambda x: [math.cos(x), math.sin(x)]),
+        [[0.0, 0.0], [1.0, 1.0], [inf, 0.0]],
+        [[1.0], "x"],
+    ),
     example("bernoulli set", basket, subsets(["milk", "bread", 7]), [["eggs"]], ["milk", ["milk", "milk"], 3, [["milk"]], None]),
     example(
         "bernoulli set certain",

@@ -17,6 +17,8 @@ from dmlcore.io import save
 from dmlcore.stats import (
     BernoulliSetDistribution,
     BernoulliSetEstimator,
+    BetaDistribution,
+    BetaEstimator,
     BinomialDistribution,
     BinomialEstimator,
     CategoricalDistribution,
@@ -27,6 +29,8 @@ from dmlcore.stats import (
     CompositeEstimator,
     DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
+    DirichletDistribution,
+    DirichletEstimator,
     ExponentialDistribution,
     ExponentialEstimator,
     GammaDistribution,
@@ -47,6 +51,8 @@ from dmlcore.stats import (
     IgnoredEstimator,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
+    InverseGaussianDistribution,
+    InverseGaussianEstimator,
     JointMixtureDistribution,
     JointMixtureEstimator,
     LinearRegressionDistribution,
@@ -85,6 +91,10 @@ from dmlcore.stats import (
     SpikeAndSlabEstimator,
     TimeDistribution,
     TimeEstimator,
+    VonMisesDistribution,
+    VonMisesEstimator,
+    VonMisesFisherDistribution,
+    VonMisesFisherEstimator,
 )
 
 FOLDER = Path(__file__).resolve().parent / "golden"
@@ -277,6 +287,29 @@ def point_estimators() -> Any:
     return HeterogeneousMixtureEstimator((PointMassEstimator(99), GammaEstimator(), PointMassEstimator("a", name="text")))
 
 
+def shares_and_directions() -> Any:
+    leaves = [
+        InverseGaussianDistribution(1 / 3, 1e-9),
+        BetaDistribution(0.1 + 0.2, 5e300, "share", "k"),
+        VonMisesDistribution(-2.5, 0.0),
+        VonMisesFisherDistribution([0.6, -0.0, -0.8], math.pi),
+        DirichletDistribution([0.1, 1 / 3, 7.0]),
+    ]
+    return CompositeDistribution(leaves)
+
+
+def shares_and_directions_estimators() -> Any:
+    return CompositeEstimator(
+        (
+            InverseGaussianEstimator(1.5, (2.0, 3.0)),
+            BetaEstimator(2.0, (0.5, 0.5), keys="k"),
+            VonMisesEstimator(1.0, (0.1, 2.0), "angle"),
+            VonMisesFisherEstimator(3, 1.0, suff_stat=[0.1, 0.0, -0.2]),
+            DirichletEstimator(3, 1.0, np.log([0.2, 0.3, 0.4]), use_mpe=True),
+        )
+    )
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -296,6 +329,8 @@ MODELS = {
         time_estimators,
         points,
         point_estimators,
+        shares_and_directions,
+        shares_and_directions_estimators,
     )
 }
 

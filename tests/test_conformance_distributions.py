@@ -24,7 +24,7 @@ from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.data.encoded import BLOCK_ROWS
 from dmlcore.data.layouts import Anything, Count, Fields, Labels, Maybe, Real, Vector
 from dmlcore.io.json import from_json, to_json
-from tests.examples import BY_NAME, EXAMPLES, Either, Example, Line, Lists, Pair, points
+from tests.examples import BY_NAME, EXAMPLES, Either, Example, Image, Line, Lists, Pair, points
 
 inf = math.inf
 
@@ -47,6 +47,8 @@ def lines(over: Any) -> int:
     """How many reals one observation holds at most."""
     if isinstance(over, Line):
         return 1
+    if isinstance(over, Image):
+        return lines(over.over)
     if isinstance(over, Lists):
         return lines(over.element) * max(over.lengths)
     parts = map(lines, over.parts) if isinstance(over, (Pair, Either)) else (0,)

@@ -18,12 +18,14 @@ from dmlcore.stats.latent.mixture import (
     MixtureEstimator,
 )
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
+from dmlcore.stats.multivariate.dirichlet import DirichletDistribution, DirichletEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
     PartialGaussianDistribution,
     PartialGaussianEstimator,
 )
+from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistribution, VonMisesFisherEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator
 from dmlcore.stats.regression.linear_regression import LinearRegressionDistribution, LinearRegressionEstimator
@@ -40,6 +42,7 @@ from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistrib
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
 from dmlcore.stats.sequences.sequence import SequenceDistribution, SequenceEstimator
+from dmlcore.stats.univariate.beta import BetaDistribution, BetaEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution, BinomialEstimator
 from dmlcore.stats.univariate.categorical import CategoricalDistribution, CategoricalEstimator
 from dmlcore.stats.univariate.exponential import ExponentialDistribution, ExponentialEstimator
@@ -47,11 +50,13 @@ from dmlcore.stats.univariate.gamma import GammaDistribution, GammaEstimator
 from dmlcore.stats.univariate.gaussian import GaussianDistribution, GaussianEstimator
 from dmlcore.stats.univariate.geometric import GeometricDistribution, GeometricEstimator
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution, IntegerCategoricalEstimator
+from dmlcore.stats.univariate.inverse_gaussian import InverseGaussianDistribution, InverseGaussianEstimator
 from dmlcore.stats.univariate.log_gaussian import LogGaussianDistribution, LogGaussianEstimator
 from dmlcore.stats.univariate.negative_binomial import NegativeBinomialDistribution, NegativeBinomialEstimator
 from dmlcore.stats.univariate.point_mass import PointMassDistribution, PointMassEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
+from dmlcore.stats.univariate.von_mises import VonMisesDistribution, VonMisesEstimator
 
 if TYPE_CHECKING:
     from dmlcore.fitting.drivers import (
@@ -76,6 +81,8 @@ else:
 __all__ = [
     "BernoulliSetDistribution",
     "BernoulliSetEstimator",
+    "BetaDistribution",
+    "BetaEstimator",
     "BinomialDistribution",
     "BinomialEstimator",
     "CategoricalDistribution",
@@ -86,6 +93,8 @@ __all__ = [
     "CompositeEstimator",
     "DiagonalGaussianDistribution",
     "DiagonalGaussianEstimator",
+    "DirichletDistribution",
+    "DirichletEstimator",
     "ExponentialDistribution",
     "ExponentialEstimator",
     "GammaDistribution",
@@ -106,6 +115,8 @@ __all__ = [
     "IgnoredEstimator",
     "IntegerCategoricalDistribution",
     "IntegerCategoricalEstimator",
+    "InverseGaussianDistribution",
+    "InverseGaussianEstimator",
     "JointMixtureDistribution",
     "JointMixtureEstimator",
     "LinearRegressionDistribution",
@@ -144,6 +155,10 @@ __all__ = [
     "SpikeAndSlabEstimator",
     "TimeDistribution",
     "TimeEstimator",
+    "VonMisesDistribution",
+    "VonMisesEstimator",
+    "VonMisesFisherDistribution",
+    "VonMisesFisherEstimator",
     "dump_models",
     "estimate",
     "initialize",
