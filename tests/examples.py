@@ -56,6 +56,7 @@ from dmlcore.stats import (
     MixtureEstimator,
     MultinomialLogisticRegressionDistribution,
     MultivariateGaussianDistribution,
+    MultivariateStudentTDistribution,
     NegativeBinomialDistribution,
     NegativeBinomialRegressionDistribution,
     NullDistribution,
@@ -67,6 +68,8 @@ from dmlcore.stats import (
     PoissonRegressionDistribution,
     SequenceDistribution,
     SpikeAndSlabDistribution,
+    StudentTDistribution,
+    StudentTEstimator,
     TimeDistribution,
     VonMisesDistribution,
     VonMisesFisherDistribution,
@@ -260,6 +263,8 @@ EXAMPLES = [
     # leaves
     example("gaussian", N(1.2, 2.5), REAL, [inf, -inf], ODD_REALS),
     example("gaussian narrow", N(-3.0, 0.01, name="narrow"), Line(-5.0, -1.0), [inf], ODD_REALS),
+    example("student t", StudentTDistribution(1.2, 0.7, 9.0), REAL, [inf, -inf], ODD_REALS),
+    example("student t held", StudentTDistribution(-0.5, 2.0, 7.0), REAL, [inf], ODD_REALS, estimator=StudentTEstimator(7.0)),
     example("log gaussian", L(0.3, 0.4), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
     example("exponential", E(2.5), ABOVE, [-1e-300, -1.0, inf, -inf], ODD_REALS),
     example("gamma", GammaDistribution(2.3, 1.7), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
@@ -296,6 +301,13 @@ EXAMPLES = [
         Pair(REAL, REAL),
         [[inf, 0.0]],
         [[1.0], [1.0, 2.0, 3.0], 1.0, ["x", 1.0], [1.0, float("nan")], None],
+    ),
+    example(
+        "multivariate student t",
+        MultivariateStudentTDistribution([0.5, 2.0], vectors.covar, 9.0),
+        Pair(REAL, REAL),
+        [[0.0, -inf]],
+        [[1.0], 2.0],
     ),
     example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 2.0], [1.0, 3.0]), Pair(REAL, REAL), [[0.0, -inf]], [[1.0], 2.0]),
     example("partial gaussian", PartialGaussianDistribution(vectors.mu, vectors.covar), None, [[inf, 0.0]], [[1.0], "x"], "loose"),
@@ -365,6 +377,9 @@ EXAMPLES = [
     ),
     example("ignored", IgnoredDistribution(N(1.0, 2.0)), REAL, [inf], ["x"], "fixed"),
     # latent
+    example(
+        "mixture of student t", Mix([StudentTDistribution(-4.0, 1.0, 6.0), StudentTDistribution(3.0, 0.5, 9.0)], [0.4, 0.6]), REAL, [inf]
+    ),
     example("mixture", Mix([N(-2.0, 1.0), N(3.0, 0.5), N(0.0, 9.0)], [0.5, 0.3, 0.2]), REAL, [inf, -inf], ODD_REALS),
     example("mixture zero weight", Mix([E(1.0), N(-5.0, 1.0)], [1.0, 0.0]), ABOVE, [-5.0], ["x"]),
     example("mixture of counts", Mix([GeometricDistribution(0.5), PoissonDistribution(8.0)], [0.4, 0.6]), range(120), [-1], ODD_COUNTS),

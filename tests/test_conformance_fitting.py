@@ -460,7 +460,7 @@ def test_estimate_is_the_maximum_of_likelihood_and_prior(case: Case) -> None:
             continue  # a law of the smaller part may rule out a row
 
 
-@cases("prior", is_leaf)
+@cases("prior", lambda e: is_leaf(e) and hasattr(e.estimator, "pseudo_count"))
 def test_a_prior_is_pseudo_observations(case: Case) -> None:
     """The log prior of law d is the pseudo-count times the mean of log d over the law the pseudo-observations come from."""
     estimator, law, rows = case.estimator, case.law, case.rows(80)

@@ -25,6 +25,7 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
     PartialGaussianDistribution,
     PartialGaussianEstimator,
 )
+from dmlcore.stats.multivariate.multivariate_student_t import MultivariateStudentTDistribution, MultivariateStudentTEstimator
 from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistribution, VonMisesFisherEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator
@@ -56,6 +57,7 @@ from dmlcore.stats.univariate.negative_binomial import NegativeBinomialDistribut
 from dmlcore.stats.univariate.point_mass import PointMassDistribution, PointMassEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
+from dmlcore.stats.univariate.student_t import StudentTDistribution, StudentTEstimator
 from dmlcore.stats.univariate.von_mises import VonMisesDistribution, VonMisesEstimator
 
 if TYPE_CHECKING:
@@ -133,6 +135,8 @@ __all__ = [
     "MultinomialLogisticRegressionEstimator",
     "MultivariateGaussianDistribution",
     "MultivariateGaussianEstimator",
+    "MultivariateStudentTDistribution",
+    "MultivariateStudentTEstimator",
     "NegativeBinomialDistribution",
     "NegativeBinomialEstimator",
     "NegativeBinomialRegressionDistribution",
@@ -153,6 +157,8 @@ __all__ = [
     "SequenceEstimator",
     "SpikeAndSlabDistribution",
     "SpikeAndSlabEstimator",
+    "StudentTDistribution",
+    "StudentTEstimator",
     "TimeDistribution",
     "TimeEstimator",
     "VonMisesDistribution",
