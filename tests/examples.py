@@ -48,6 +48,7 @@ from dmlcore.stats import (
     IntegerCategoricalDistribution,
     InverseGaussianDistribution,
     JointMixtureDistribution,
+    LaplaceDistribution,
     LinearRegressionDistribution,
     LogGaussianDistribution,
     LogisticRegressionDistribution,
@@ -61,6 +62,7 @@ from dmlcore.stats import (
     NegativeBinomialRegressionDistribution,
     NullDistribution,
     OptionalDistribution,
+    OrdinalDistribution,
     PartialGaussianDistribution,
     PointMassDistribution,
     PoissonDistribution,
@@ -73,6 +75,7 @@ from dmlcore.stats import (
     TimeDistribution,
     VonMisesDistribution,
     VonMisesFisherDistribution,
+    WeibullDistribution,
 )
 
 inf = math.inf
@@ -263,6 +266,9 @@ EXAMPLES = [
     # leaves
     example("gaussian", N(1.2, 2.5), REAL, [inf, -inf], ODD_REALS),
     example("gaussian narrow", N(-3.0, 0.01, name="narrow"), Line(-5.0, -1.0), [inf], ODD_REALS),
+    example("laplace", LaplaceDistribution(0.0, 0.7), Either(ABOVE, Image(ABOVE, lambda x: -x)), [inf, -inf], ODD_REALS),
+    example("weibull", WeibullDistribution(2.3, 1.7), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
+    example("weibull falling", WeibullDistribution(0.7, 3.0), ABOVE, [0.0, -2, inf], ODD_REALS),
     example("student t", StudentTDistribution(1.2, 0.7, 9.0), REAL, [inf, -inf], ODD_REALS),
     example("student t held", StudentTDistribution(-0.5, 2.0, 7.0), REAL, [inf], ODD_REALS, estimator=StudentTEstimator(7.0)),
     example("log gaussian", L(0.3, 0.4), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
@@ -291,6 +297,7 @@ EXAMPLES = [
     example("categorical mixed labels", C({1: 0.25, "1": 0.25, None: 0.3, (1, "x"): 0.2}), [1, "1", None, (1, "x")], [2, "x"], [[1]]),
     example("categorical zero weight", C({"a": 1.0, "b": 0.0}), "ab", ["b", "c"], [["a"]]),
     example("integer categorical", IntegerCategoricalDistribution(-1, [0.2, 0.0, 0.5, 0.3]), range(-1, 3), [-2, 0, 3], ODD_COUNTS),
+    example("ordinal", OrdinalDistribution(("low", "middle", "high"), [0.5, 0.2, 0.3]), ["low", "middle", "high"], ["none", 1], [["low"]]),
     example("spike and slab", SpikeAndSlabDistribution(5, 6, 0.4, 3), range(3, 9), [2, 9], ODD_COUNTS),
     example("spike alone", SpikeAndSlabDistribution(2, 4, 1.0), range(4), [0, 3], ODD_COUNTS),
     example("point mass", PointMassDistribution(99.0), [99.0], [98.0, inf, -inf], ODD_REALS),
@@ -377,6 +384,7 @@ EXAMPLES = [
     ),
     example("ignored", IgnoredDistribution(N(1.0, 2.0)), REAL, [inf], ["x"], "fixed"),
     # latent
+    example("mixture of weibulls", Mix([WeibullDistribution(0.9, 0.5), WeibullDistribution(5.0, 9.0)], [0.4, 0.6]), ABOVE, [-5.0], ["x"]),
     example(
         "mixture of student t", Mix([StudentTDistribution(-4.0, 1.0, 6.0), StudentTDistribution(3.0, 0.5, 9.0)], [0.4, 0.6]), REAL, [inf]
     ),

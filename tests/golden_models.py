@@ -55,6 +55,8 @@ from dmlcore.stats import (
     InverseGaussianEstimator,
     JointMixtureDistribution,
     JointMixtureEstimator,
+    LaplaceDistribution,
+    LaplaceEstimator,
     LinearRegressionDistribution,
     LinearRegressionEstimator,
     LogGaussianDistribution,
@@ -69,6 +71,8 @@ from dmlcore.stats import (
     MultinomialLogisticRegressionEstimator,
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
+    MultivariateStudentTDistribution,
+    MultivariateStudentTEstimator,
     NegativeBinomialDistribution,
     NegativeBinomialEstimator,
     NegativeBinomialRegressionDistribution,
@@ -77,6 +81,8 @@ from dmlcore.stats import (
     NullEstimator,
     OptionalDistribution,
     OptionalEstimator,
+    OrdinalDistribution,
+    OrdinalEstimator,
     PartialGaussianDistribution,
     PartialGaussianEstimator,
     PointMassDistribution,
@@ -89,12 +95,16 @@ from dmlcore.stats import (
     SequenceEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
+    StudentTDistribution,
+    StudentTEstimator,
     TimeDistribution,
     TimeEstimator,
     VonMisesDistribution,
     VonMisesEstimator,
     VonMisesFisherDistribution,
     VonMisesFisherEstimator,
+    WeibullDistribution,
+    WeibullEstimator,
 )
 
 FOLDER = Path(__file__).resolve().parent / "golden"
@@ -310,6 +320,28 @@ def shares_and_directions_estimators() -> Any:
     )
 
 
+def heavy_tails() -> Any:
+    leaves = [
+        StudentTDistribution(-0.0, 1e-300, 1 / 3),
+        MultivariateStudentTDistribution([0.1, -2.0], [[2.0, 0.6], [0.6, 0.5]], 4.5, keys="v"),
+        LaplaceDistribution(0.1 + 0.2, 2.5, "né"),
+        WeibullDistribution(math.pi, 5e300),
+        OrdinalDistribution(("low", 2, None, (1, "x")), [0.25, 0.0, 0.5, 0.25]),
+    ]
+    return CompositeDistribution(leaves)
+
+
+def heavy_tails_estimators() -> Any:
+    parts = [
+        StudentTEstimator(4.0, "held"),
+        MultivariateStudentTEstimator(2, keys="v"),
+        LaplaceEstimator(),
+        WeibullEstimator("life", "k"),
+        OrdinalEstimator(("low", 2, None), 1.0, [1, 2, 3]),
+    ]
+    return CompositeEstimator(parts)
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -331,6 +363,8 @@ MODELS = {
         point_estimators,
         shares_and_directions,
         shares_and_directions_estimators,
+        heavy_tails,
+        heavy_tails_estimators,
     )
 }
 

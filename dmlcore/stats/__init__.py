@@ -52,13 +52,16 @@ from dmlcore.stats.univariate.gaussian import GaussianDistribution, GaussianEsti
 from dmlcore.stats.univariate.geometric import GeometricDistribution, GeometricEstimator
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution, IntegerCategoricalEstimator
 from dmlcore.stats.univariate.inverse_gaussian import InverseGaussianDistribution, InverseGaussianEstimator
+from dmlcore.stats.univariate.laplace import LaplaceDistribution, LaplaceEstimator
 from dmlcore.stats.univariate.log_gaussian import LogGaussianDistribution, LogGaussianEstimator
 from dmlcore.stats.univariate.negative_binomial import NegativeBinomialDistribution, NegativeBinomialEstimator
+from dmlcore.stats.univariate.ordinal import OrdinalDistribution, OrdinalEstimator
 from dmlcore.stats.univariate.point_mass import PointMassDistribution, PointMassEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
 from dmlcore.stats.univariate.student_t import StudentTDistribution, StudentTEstimator
 from dmlcore.stats.univariate.von_mises import VonMisesDistribution, VonMisesEstimator
+from dmlcore.stats.univariate.weibull import WeibullDistribution, WeibullEstimator
 
 if TYPE_CHECKING:
     from dmlcore.fitting.drivers import (
@@ -121,6 +124,8 @@ __all__ = [
     "InverseGaussianEstimator",
     "JointMixtureDistribution",
     "JointMixtureEstimator",
+    "LaplaceDistribution",
+    "LaplaceEstimator",
     "LinearRegressionDistribution",
     "LinearRegressionEstimator",
     "LogGaussianDistribution",
@@ -145,6 +150,8 @@ __all__ = [
     "NullEstimator",
     "OptionalDistribution",
     "OptionalEstimator",
+    "OrdinalDistribution",
+    "OrdinalEstimator",
     "PartialGaussianDistribution",
     "PartialGaussianEstimator",
     "PointMassDistribution",
@@ -165,6 +172,8 @@ __all__ = [
     "VonMisesEstimator",
     "VonMisesFisherDistribution",
     "VonMisesFisherEstimator",
+    "WeibullDistribution",
+    "WeibullEstimator",
     "dump_models",
     "estimate",
     "initialize",

@@ -18,9 +18,7 @@ from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
 from dmlcore.stats.multivariate.vectors import Dimension, check_dimension, lower_inverse
 from dmlcore.stats.univariate.gamma import excess
-from dmlcore.stats.univariate.moments import VARIANCE_FLOOR
 from dmlcore.stats.univariate.student_t import (
-    TAILED_SCALE_FLOOR,
     Precisions,
     TailedEstimator,
     expected_precisions,
@@ -119,8 +117,7 @@ class MultivariateStudentTEstimator(TailedEstimator):
     """Maximum likelihood for a multivariate t, by EM: a step weighs each vector by its expected precision `(df + d) / (df + q)`.
 
     dim: the length of the vectors (None: that of the data). df: the degrees of freedom, held; None: estimated, between 0.1 and 1e6. The
-    scatter is held above `TAILED_SCALE_FLOOR` times the covariance of all the data, in every direction. Raises `DegenerateError` as
-    `MultivariateGaussianEstimator` does.
+    scatter has the floor that `MultivariateGaussianEstimator` has for a covariance, and `DegenerateError` is raised as there.
     """
 
     dim: int | None = parameter(Dimension(), default=None)
@@ -141,9 +138,7 @@ class MultivariateStudentTEstimator(TailedEstimator):
         return self.gaussian.statistics(x, weights)
 
     def resolve(self, statistics: Precisions) -> Self:
-        gaussian = MultivariateGaussianEstimator(self.dim, name=self.label).resolve(statistics.moments)
-        lower = (TAILED_SCALE_FLOOR / VARIANCE_FLOOR) ** 0.5
-        return self.pinned(gaussian=gaussian if gaussian.least is None else gaussian.pinned(least=lower * gaussian.least))
+        return self.pinned(gaussian=MultivariateGaussianEstimator(self.dim, name=self.label).resolve(statistics.moments))
 
     def estimate(self, statistics: Precisions, previous: Any = None) -> MultivariateStudentTDistribution:
         law, df = self.centred_law(statistics)
