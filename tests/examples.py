@@ -177,8 +177,8 @@ class Example:
     """A law with what a test needs to know about it.
 
     tags: "deaf" if it does not look at its observations, "loose" if its density does not sum to one, "unsampled" if it cannot be
-    drawn from, "lengthless" if a sequence in it has no law of its length. off: observations of density zero. rows: valid
-    observations, where it cannot be drawn from.
+    drawn from, "lengthless" if a sequence in it has no law of its length, "whole" if it gives no law of a part of a vector. off:
+    observations of density zero. rows: valid observations, where it cannot be drawn from.
     """
 
     name: str
@@ -318,13 +318,21 @@ EXAMPLES = [
     ),
     example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 2.0], [1.0, 3.0]), Pair(REAL, REAL), [[0.0, -inf]], [[1.0], 2.0]),
     example("partial gaussian", PartialGaussianDistribution(vectors.mu, vectors.covar), None, [[inf, 0.0]], [[1.0], "x"], "loose"),
-    example("dirichlet", DirichletDistribution([1.9, 3.2]), Image(SHARE, lambda x: [x, 1.0 - x]), [[0.0, 1.0], [0.5, 0.6]], [[1.0], "x"]),
+    example(
+        "dirichlet",
+        DirichletDistribution([1.9, 3.2]),
+        Image(SHARE, lambda x: [x, 1.0 - x]),
+        [[0.0, 1.0], [0.5, 0.6]],
+        [[1.0], "x"],
+        "whole",
+    ),
     example(
         "von mises fisher",
         VonMisesFisherDistribution([0.6, -0.8], 2.5),
         Image(TURN, lambda x: [math.cos(x), math.sin(x)]),
         [[0.0, 0.0], [1.0, 1.0], [inf, 0.0]],
         [[1.0], "x"],
+        "whole",
     ),
     example("bernoulli set", basket, subsets(["milk", "bread", 7]), [["eggs"]], ["milk", ["milk", "milk"], 3, [["milk"]], None]),
     example(

@@ -152,7 +152,7 @@ def test_bad_data_are_named(page: Any) -> None:
         dmlcore.fit([(0.0, 1.0), (1.0, None), (2.0, "tall")], nested)
     with pytest.raises(SupportError, match=r"row 1 .*-1\.0 .*numbers > 0"):
         dmlcore.fit([1.0, -1.0, 2.0], page.LifetimeEstimator())
-    with pytest.raises(DegenerateError, match=r"weibull: all values equal 2\.0"):
+    with pytest.raises(DegenerateError, match=r"lifetime: all values equal 2\.0"):
         dmlcore.fit([2.0] * 5, page.LifetimeEstimator())
 
 

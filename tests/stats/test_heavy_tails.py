@@ -10,7 +10,7 @@ import pytest
 import scipy.optimize
 from scipy import stats as scipy_stats
 
-from dmlcore import fit
+from dmlcore import UNKNOWN, condition, fit, impute, marginal
 from dmlcore.base.errors import ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.stats import (
@@ -83,6 +83,23 @@ def test_vectors_are_those_of_scipy(df: float) -> None:
     assert MultivariateStudentTDistribution([0.5, -1.0], SCATTER, 1e6).log_density([1.0, 0.0]) == pytest.approx(
         gaussian.log_density([1.0, 0.0]), rel=1e-5
     )
+
+
+def test_coordinates_of_a_t_given_others() -> None:
+    """A coordinate given another is a t with one more degree of freedom (Roth 2013, section 4.3): by Bayes' rule, and by integration."""
+    law = MultivariateStudentTDistribution([0.5, -1.0, 2.0], [[2.0, 0.6, 0.1], [0.6, 0.5, 0.2], [0.1, 0.2, 1.5]], 4.0)
+    rest: Any = condition(law, (3.0, UNKNOWN, 1.0))
+    assert rest.df == 6.0
+    y = np.linspace(-60.0, 60.0, 200_001)
+    joint = np.exp(law.seq_log_density(np.stack([np.full_like(y, 3.0), y, np.full_like(y, 1.0)], axis=1)))
+    density = joint / (joint.sum() * (y[1] - y[0]))
+    np.testing.assert_allclose(np.exp(rest.seq_log_density(y[::997])), density[::997], rtol=1e-4, atol=1e-12)
+    assert rest.mean() == pytest.approx(float((density * y).sum() * (y[1] - y[0])), abs=1e-5)
+    one: Any = marginal(law, 1)
+    assert (one.mu, one.scale, one.df) == pytest.approx((-1.0, math.sqrt(0.5), 4.0))
+    mixture = MixtureDistribution([law, law.replace(mu=[9.0, 9.0, 9.0])], [0.5, 0.5])
+    assert condition(mixture, (0.5, UNKNOWN, 2.0)).mean() == pytest.approx(-1.0, abs=0.2)
+    assert impute(law, [[0.5, None, 2.0]]).data[0][1] == pytest.approx(-1.0)
 
 
 def best_from(model: Any, rows: Any) -> float:

@@ -9,17 +9,20 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.base.domains import OrNone, covariance, positive, vector
-from dmlcore.base.errors import ParameterError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.powers import HasEntropy, HasMode
+from dmlcore.core.rowlaws import Atom, Product
 from dmlcore.core.statistics import Scatter
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
+from dmlcore.stats.multivariate.normals import Regressed
 from dmlcore.stats.multivariate.vectors import Dimension, check_dimension, lower_inverse
 from dmlcore.stats.univariate.gamma import excess
 from dmlcore.stats.univariate.student_t import (
     Precisions,
+    StudentTDistribution,
     TailedEstimator,
     expected_precisions,
     tail_constant,
@@ -84,6 +87,14 @@ class MultivariateStudentTDistribution(Distribution, HasMode, HasEntropy):
         """Expected precisions of values, relative to those of all, and expectations of their logarithms."""
         return expected_precisions(self.squares(x), self.df, self.dim)
 
+    def given(self, x: Any, n: int) -> Any:
+        known = Regressed.on(self, self.scatter, x, n)
+        squares = np.where(np.isnan(known.squares), np.inf, known.squares)
+        log = tail_constant(self.df, known.k) - known.log_diagonal - 0.5 * (self.df + known.k) * np.log1p(squares / self.df)
+        if not known.means.shape[1]:
+            return log, Product([])
+        return log, StudentTs(known.means, known.left, (self.df + squares) / (self.df + known.k), self.df + known.k)
+
     def mean(self) -> np.ndarray:
         """mu, if df > 1; otherwise there is none, and all coordinates are NaN."""
         return self.mu if self.df > 1 else np.full(self.dim, np.nan)
@@ -111,6 +122,57 @@ class MultivariateStudentTDistribution(Distribution, HasMode, HasEntropy):
 
     def estimator(self, pseudo_count: Any = None) -> MultivariateStudentTEstimator:
         return MultivariateStudentTEstimator(self.dim, name=self.name, keys=self.keys)
+
+
+class StudentTs(Atom):
+    """Vectors that are t about centres `(n, d)`, with one scatter `(d, d)` times a factor for each `(n,)`, and one df."""
+
+    def __init__(self, means: np.ndarray, scatter: np.ndarray, factors: np.ndarray, df: float):
+        self.means, self.scatter, self.factors, self.df, self.slots = means, scatter, factors, df, len(scatter)
+
+    def keep(self, slots: list[int]) -> StudentTs:
+        return StudentTs(self.means[:, slots], self.scatter[np.ix_(slots, slots)], self.factors, self.df)
+
+    def at(self, rows: np.ndarray) -> StudentTs:
+        return StudentTs(self.means[rows], self.scatter, self.factors[rows], self.df)
+
+    def _law(self, row: int) -> Any:
+        mean, scatter = self.means[row], self.scatter * self.factors[row]
+        if self.slots == 1:
+            return StudentTDistribution(mean[0], np.sqrt(scatter[0, 0]), self.df)
+        return MultivariateStudentTDistribution(mean, scatter, self.df)
+
+    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
+        return [(1.0, (self._law(row),))]
+
+    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
+        normal = rng.standard_normal((len(rows), self.slots)) @ np.linalg.cholesky(self.scatter).T
+        wide = np.sqrt(self.factors[rows] * self.df / rng.chisquare(self.df, len(rows)))
+        return list((normal * wide[:, None] + self.means[rows]).T)
+
+    def _standard(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.slots != 1:
+            raise StructureError("a vector has no quantiles; ask for one coordinate")
+        return self.means[:, 0], np.sqrt(self.factors * self.scatter[0, 0])
+
+    def ask(self, what: str, *args: Any) -> Any:
+        centre, scale = self._standard()
+        if what == "mode" or (what == "mean" and self.df > 1):
+            return centre
+        if what == "mean":
+            return np.full(len(centre), np.nan)
+        if what == "variance":
+            return tail_variance(scale * scale, self.df)
+        standard = StudentTDistribution(0.0, 1.0, self.df)
+        if what == "cdf":
+            return standard.cdf((args[0] - centre) / scale)
+        if what == "quantile":
+            return centre + scale * standard.quantile(args[0])
+        raise StructureError(f"a coordinate of a t has no {what}()")
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        centre, scale = self._standard()
+        return StudentTDistribution(0.0, 1.0, self.df).log_densities((x - centre) / scale) - np.log(scale)
 
 
 class MultivariateStudentTEstimator(TailedEstimator):
