@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.polynomial import Polynomial
 
 from dmlcore.base import special
 
@@ -45,8 +44,10 @@ def _uniform(order: float, x: np.ndarray) -> np.ndarray:
 
 
 @cache
-def uniform_polynomials() -> list[Polynomial]:
+def uniform_polynomials() -> list[Any]:
     """The polynomials U_0, U_1, .. of Olver's expansion (DLMF 10.41.9)."""
+    from numpy.polynomial import Polynomial
+
     out = [Polynomial([1.0])]
     for _ in range(UNIFORM_TERMS):
         u = out[-1]
