@@ -10,7 +10,7 @@ import pytest
 from scipy import special
 from scipy import stats as scipy_stats
 
-from dmlcore import fit
+from dmlcore import fit, standard_errors
 from dmlcore.base.bessel import bessel_ratio, log_bessel
 from dmlcore.base.errors import ParameterError
 from dmlcore.stats import (
@@ -136,6 +136,17 @@ def test_mixtures_are_found_again(truth: Any) -> None:
     assert record.status == "converged", record.message
     assert record.log_likelihood >= truth.seq_log_density(rows).sum()
     np.testing.assert_allclose(sorted(record.model.w), [0.4, 0.6], atol=0.05)
+
+
+def test_coordinates_of_a_direction_have_symmetric_intervals() -> None:
+    law = VonMisesFisherDistribution([0.0, 0.6, -0.8], 9.0)
+    rows = law.sample(500, rng=1)
+    errors = standard_errors(fit(rows, VonMisesFisherEstimator()).model, rows)
+    low, high = errors.interval()[:3].T
+    np.testing.assert_allclose((low + high) / 2, errors.estimates[:3], atol=1e-12)
+    ratio, _ = bessel_ratio(0.5, errors.estimates[3])
+    tangent = 1 / math.sqrt(500 * errors.estimates[3] * ratio)  # the information of a mean direction (Mardia and Jupp 2000, section 10.3)
+    assert math.sqrt(float((errors.errors[:3] ** 2).sum())) == pytest.approx(math.sqrt(2) * tangent, rel=1e-3)
 
 
 @pytest.mark.parametrize(
