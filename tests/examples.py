@@ -7,6 +7,7 @@ A new family adds one line to `EXAMPLES`. `over` describes all observations, for
     a list               these values
     Pair(a, b, ..)       tuples of entries from each
     Either(a, b, ..)     values of any of these
+    Image(a, of)         what `of` makes of each of these
     Lists(a, lengths)    lists of elements from one, of these lengths
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -25,12 +27,14 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.data.times import TimeScale
 from dmlcore.stats import (
     BernoulliSetDistribution,
+    BetaDistribution,
     BinomialDistribution,
     CategoricalDistribution,
     CommonParametersDistribution,
     CompositeDistribution,
     CompositeEstimator,
     DiagonalGaussianDistribution,
+    DirichletDistribution,
     ExponentialDistribution,
     GammaDistribution,
     GammaRegressionDistribution,
@@ -43,7 +47,9 @@ from dmlcore.stats import (
     HierarchicalMixtureDistribution,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
+    InverseGaussianDistribution,
     JointMixtureDistribution,
+    LaplaceDistribution,
     LinearRegressionDistribution,
     LogGaussianDistribution,
     LogisticRegressionDistribution,
@@ -52,10 +58,12 @@ from dmlcore.stats import (
     MixtureEstimator,
     MultinomialLogisticRegressionDistribution,
     MultivariateGaussianDistribution,
+    MultivariateStudentTDistribution,
     NegativeBinomialDistribution,
     NegativeBinomialRegressionDistribution,
     NullDistribution,
     OptionalDistribution,
+    OrdinalDistribution,
     PartialGaussianDistribution,
     PointMassDistribution,
     PoissonDistribution,
@@ -63,7 +71,12 @@ from dmlcore.stats import (
     PoissonRegressionDistribution,
     SequenceDistribution,
     SpikeAndSlabDistribution,
+    StudentTDistribution,
+    StudentTEstimator,
     TimeDistribution,
+    VonMisesDistribution,
+    VonMisesFisherDistribution,
+    WeibullDistribution,
 )
 
 inf = math.inf
@@ -128,6 +141,17 @@ class Either:
 
 
 @dataclass(frozen=True)
+class Image:
+    """Values that another kind of observations stands for, such as angles for directions."""
+
+    over: Any
+    of: Callable[[Any], Any]
+
+    def points(self, n: int) -> list[tuple[Any, float]]:
+        return [(self.of(x), w) for x, w in points(self.over, n)]
+
+
+@dataclass(frozen=True)
 class Lists:
     """Lists of the given lengths."""
 
@@ -154,8 +178,8 @@ class Example:
     """A law with what a test needs to know about it.
 
     tags: "deaf" if it does not look at its observations, "loose" if its density does not sum to one, "unsampled" if it cannot be
-    drawn from, "lengthless" if a sequence in it has no law of its length. off: observations of density zero. rows: valid
-    observations, where it cannot be drawn from.
+    drawn from, "lengthless" if a sequence in it has no law of its length, "whole" if it gives no law of a part of a vector. off:
+    observations of density zero. rows: valid observations, where it cannot be drawn from.
     """
 
     name: str
@@ -224,6 +248,7 @@ Seq = SequenceDistribution
 Time = TimeDistribution
 
 REAL, ABOVE, ODD_REALS = Line(), Line(0.0), ("1.5", None, float("nan"), 1j, [1.0], (2.0,))
+SHARE, TURN = Line(0.0, 1.0), Line(-math.pi, math.pi)
 NOON = datetime(2021, 3, 4, 12)
 ODD_TIMES = (1.0, "2021-03-04", None, [NOON], NOON - NOON)
 ODD_COUNTS = (2.5, "2", None, float("nan"), inf, [2])
@@ -243,11 +268,22 @@ EXAMPLES = [
     # leaves
     example("gaussian", N(1.2, 2.5), REAL, [inf, -inf], ODD_REALS),
     example("gaussian narrow", N(-3.0, 0.01, name="narrow"), Line(-5.0, -1.0), [inf], ODD_REALS),
+    example("laplace", LaplaceDistribution(0.0, 0.7), Either(ABOVE, Image(ABOVE, lambda x: -x)), [inf, -inf], ODD_REALS),
+    example("weibull", WeibullDistribution(2.3, 1.7), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
+    example("weibull falling", WeibullDistribution(0.7, 3.0), ABOVE, [0.0, -2, inf], ODD_REALS),
+    example("student t", StudentTDistribution(1.2, 0.7, 9.0), REAL, [inf, -inf], ODD_REALS),
+    example("student t held", StudentTDistribution(-0.5, 2.0, 7.0), REAL, [inf], ODD_REALS, estimator=StudentTEstimator(7.0)),
     example("log gaussian", L(0.3, 0.4), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
     example("exponential", E(2.5), ABOVE, [-1e-300, -1.0, inf, -inf], ODD_REALS),
     example("gamma", GammaDistribution(2.3, 1.7), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
     example("gamma peaked", GammaDistribution(0.6, 3.0), ABOVE, [0.0, -2, inf], ODD_REALS),
     example("gamma sharp", GammaDistribution(5000.0, 1e-4), Line(0.45, 0.56), [0.0, -1.0, inf], ODD_REALS),
+    example("inverse gaussian", InverseGaussianDistribution(1.3, 2.0), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
+    example("inverse gaussian sharp", InverseGaussianDistribution(2.0, 4000.0), Line(1.6, 2.4), [0.0, -1.0, inf], ODD_REALS),
+    example("beta", BetaDistribution(2.3, 4.1), SHARE, [0.0, 1.0, -0.5, 1.5, inf, -inf], ODD_REALS),
+    example("beta sharp", BetaDistribution(3000.0, 9000.0), Line(0.2, 0.3), [0.0, 1.0, 2.0], ODD_REALS),
+    example("von mises", VonMisesDistribution(2.5, 1.7), TURN, [inf, -inf], ODD_REALS),
+    example("von mises sharp", VonMisesDistribution(-0.3, 300.0), Line(-1.1, 0.5), [inf, -inf], ODD_REALS),
     example("poisson", PoissonDistribution(3.1), range(60), [-1, -(10**12)], ODD_COUNTS),
     example("poisson large", PoissonDistribution(1e5), range(90_000, 110_000), [-1], ODD_COUNTS),
     example("poisson zero", PoissonDistribution(0.0), range(3), [-1, 1], ODD_COUNTS),
@@ -263,6 +299,7 @@ EXAMPLES = [
     example("categorical mixed labels", C({1: 0.25, "1": 0.25, None: 0.3, (1, "x"): 0.2}), [1, "1", None, (1, "x")], [2, "x"], [[1]]),
     example("categorical zero weight", C({"a": 1.0, "b": 0.0}), "ab", ["b", "c"], [["a"]]),
     example("integer categorical", IntegerCategoricalDistribution(-1, [0.2, 0.0, 0.5, 0.3]), range(-1, 3), [-2, 0, 3], ODD_COUNTS),
+    example("ordinal", OrdinalDistribution(("low", "middle", "high"), [0.5, 0.2, 0.3]), ["low", "middle", "high"], ["none", 1], [["low"]]),
     example("spike and slab", SpikeAndSlabDistribution(5, 6, 0.4, 3), range(3, 9), [2, 9], ODD_COUNTS),
     example("spike alone", SpikeAndSlabDistribution(2, 4, 1.0), range(4), [0, 3], ODD_COUNTS),
     example("point mass", PointMassDistribution(99.0), [99.0], [98.0, inf, -inf], ODD_REALS),
@@ -274,8 +311,31 @@ EXAMPLES = [
         [[inf, 0.0]],
         [[1.0], [1.0, 2.0, 3.0], 1.0, ["x", 1.0], [1.0, float("nan")], None],
     ),
+    example(
+        "multivariate student t",
+        MultivariateStudentTDistribution([0.5, 2.0], vectors.covar, 9.0),
+        Pair(REAL, REAL),
+        [[0.0, -inf]],
+        [[1.0], 2.0],
+    ),
     example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 2.0], [1.0, 3.0]), Pair(REAL, REAL), [[0.0, -inf]], [[1.0], 2.0]),
     example("partial gaussian", PartialGaussianDistribution(vectors.mu, vectors.covar), None, [[inf, 0.0]], [[1.0], "x"], "loose"),
+    example(
+        "dirichlet",
+        DirichletDistribution([1.9, 3.2]),
+        Image(SHARE, lambda x: [x, 1.0 - x]),
+        [[0.0, 1.0], [0.5, 0.6]],
+        [[1.0], "x"],
+        "whole",
+    ),
+    example(
+        "von mises fisher",
+        VonMisesFisherDistribution([0.6, -0.8], 2.5),
+        Image(TURN, lambda x: [math.cos(x), math.sin(x)]),
+        [[0.0, 0.0], [1.0, 1.0], [inf, 0.0]],
+        [[1.0], "x"],
+        "whole",
+    ),
     example("bernoulli set", basket, subsets(["milk", "bread", 7]), [["eggs"]], ["milk", ["milk", "milk"], 3, [["milk"]], None]),
     example(
         "bernoulli set certain",
@@ -334,6 +394,10 @@ EXAMPLES = [
     ),
     example("ignored", IgnoredDistribution(N(1.0, 2.0)), REAL, [inf], ["x"], "fixed"),
     # latent
+    example("mixture of weibulls", Mix([WeibullDistribution(0.9, 0.5), WeibullDistribution(5.0, 9.0)], [0.4, 0.6]), ABOVE, [-5.0], ["x"]),
+    example(
+        "mixture of student t", Mix([StudentTDistribution(-4.0, 1.0, 6.0), StudentTDistribution(3.0, 0.5, 9.0)], [0.4, 0.6]), REAL, [inf]
+    ),
     example("mixture", Mix([N(-2.0, 1.0), N(3.0, 0.5), N(0.0, 9.0)], [0.5, 0.3, 0.2]), REAL, [inf, -inf], ODD_REALS),
     example("mixture zero weight", Mix([E(1.0), N(-5.0, 1.0)], [1.0, 0.0]), ABOVE, [-5.0], ["x"]),
     example("mixture of counts", Mix([GeometricDistribution(0.5), PoissonDistribution(8.0)], [0.4, 0.6]), range(120), [-1], ODD_COUNTS),

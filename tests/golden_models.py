@@ -17,6 +17,8 @@ from dmlcore.io import save
 from dmlcore.stats import (
     BernoulliSetDistribution,
     BernoulliSetEstimator,
+    BetaDistribution,
+    BetaEstimator,
     BinomialDistribution,
     BinomialEstimator,
     CategoricalDistribution,
@@ -27,6 +29,8 @@ from dmlcore.stats import (
     CompositeEstimator,
     DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
+    DirichletDistribution,
+    DirichletEstimator,
     ExponentialDistribution,
     ExponentialEstimator,
     GammaDistribution,
@@ -47,8 +51,12 @@ from dmlcore.stats import (
     IgnoredEstimator,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
+    InverseGaussianDistribution,
+    InverseGaussianEstimator,
     JointMixtureDistribution,
     JointMixtureEstimator,
+    LaplaceDistribution,
+    LaplaceEstimator,
     LinearRegressionDistribution,
     LinearRegressionEstimator,
     LogGaussianDistribution,
@@ -63,6 +71,8 @@ from dmlcore.stats import (
     MultinomialLogisticRegressionEstimator,
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
+    MultivariateStudentTDistribution,
+    MultivariateStudentTEstimator,
     NegativeBinomialDistribution,
     NegativeBinomialEstimator,
     NegativeBinomialRegressionDistribution,
@@ -71,6 +81,8 @@ from dmlcore.stats import (
     NullEstimator,
     OptionalDistribution,
     OptionalEstimator,
+    OrdinalDistribution,
+    OrdinalEstimator,
     PartialGaussianDistribution,
     PartialGaussianEstimator,
     PointMassDistribution,
@@ -83,8 +95,16 @@ from dmlcore.stats import (
     SequenceEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
+    StudentTDistribution,
+    StudentTEstimator,
     TimeDistribution,
     TimeEstimator,
+    VonMisesDistribution,
+    VonMisesEstimator,
+    VonMisesFisherDistribution,
+    VonMisesFisherEstimator,
+    WeibullDistribution,
+    WeibullEstimator,
 )
 
 FOLDER = Path(__file__).resolve().parent / "golden"
@@ -277,6 +297,51 @@ def point_estimators() -> Any:
     return HeterogeneousMixtureEstimator((PointMassEstimator(99), GammaEstimator(), PointMassEstimator("a", name="text")))
 
 
+def shares_and_directions() -> Any:
+    leaves = [
+        InverseGaussianDistribution(1 / 3, 1e-9),
+        BetaDistribution(0.1 + 0.2, 5e300, "share", "k"),
+        VonMisesDistribution(-2.5, 0.0),
+        VonMisesFisherDistribution([0.6, -0.0, -0.8], math.pi),
+        DirichletDistribution([0.1, 1 / 3, 7.0]),
+    ]
+    return CompositeDistribution(leaves)
+
+
+def shares_and_directions_estimators() -> Any:
+    return CompositeEstimator(
+        (
+            InverseGaussianEstimator(1.5, (2.0, 3.0)),
+            BetaEstimator(2.0, (0.5, 0.5), keys="k"),
+            VonMisesEstimator(1.0, (0.1, 2.0), "angle"),
+            VonMisesFisherEstimator(3, 1.0, suff_stat=[0.1, 0.0, -0.2]),
+            DirichletEstimator(3, 1.0, np.log([0.2, 0.3, 0.4]), use_mpe=True),
+        )
+    )
+
+
+def heavy_tails() -> Any:
+    leaves = [
+        StudentTDistribution(-0.0, 1e-300, 1 / 3),
+        MultivariateStudentTDistribution([0.1, -2.0], [[2.0, 0.6], [0.6, 0.5]], 4.5, keys="v"),
+        LaplaceDistribution(0.1 + 0.2, 2.5, "né"),
+        WeibullDistribution(math.pi, 5e300),
+        OrdinalDistribution(("low", 2, None, (1, "x")), [0.25, 0.0, 0.5, 0.25]),
+    ]
+    return CompositeDistribution(leaves)
+
+
+def heavy_tails_estimators() -> Any:
+    parts = [
+        StudentTEstimator(4.0, "held"),
+        MultivariateStudentTEstimator(2, keys="v"),
+        LaplaceEstimator(),
+        WeibullEstimator("life", "k"),
+        OrdinalEstimator(("low", 2, None), 1.0, [1, 2, 3]),
+    ]
+    return CompositeEstimator(parts)
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -296,6 +361,10 @@ MODELS = {
         time_estimators,
         points,
         point_estimators,
+        shares_and_directions,
+        shares_and_directions_estimators,
+        heavy_tails,
+        heavy_tails_estimators,
     )
 }
 

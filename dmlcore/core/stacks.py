@@ -258,6 +258,8 @@ def equal(a: Any, b: Any) -> bool:
         return False
     if isinstance(a, (tuple, list)):
         return len(a) == len(b) and all(map(equal, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(v, b[f]) for f, v in a.items())
     if isinstance(a, (Sequence, Mapping, Declared)):
         return bool(a == b)
     one, other = ({s: getattr(x, s) for s in getattr(x, "__slots__", ())} or getattr(x, "__dict__", {}) for x in (a, b))

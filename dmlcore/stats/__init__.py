@@ -19,12 +19,15 @@ from dmlcore.stats.latent.mixture import (
     MixtureEstimator,
 )
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
+from dmlcore.stats.multivariate.dirichlet import DirichletDistribution, DirichletEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
     PartialGaussianDistribution,
     PartialGaussianEstimator,
 )
+from dmlcore.stats.multivariate.multivariate_student_t import MultivariateStudentTDistribution, MultivariateStudentTEstimator
+from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistribution, VonMisesFisherEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator
 from dmlcore.stats.regression.linear_regression import LinearRegressionDistribution, LinearRegressionEstimator
@@ -41,6 +44,7 @@ from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistrib
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
 from dmlcore.stats.sequences.sequence import SequenceDistribution, SequenceEstimator
+from dmlcore.stats.univariate.beta import BetaDistribution, BetaEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution, BinomialEstimator
 from dmlcore.stats.univariate.categorical import CategoricalDistribution, CategoricalEstimator
 from dmlcore.stats.univariate.exponential import ExponentialDistribution, ExponentialEstimator
@@ -48,11 +52,17 @@ from dmlcore.stats.univariate.gamma import GammaDistribution, GammaEstimator
 from dmlcore.stats.univariate.gaussian import GaussianDistribution, GaussianEstimator
 from dmlcore.stats.univariate.geometric import GeometricDistribution, GeometricEstimator
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution, IntegerCategoricalEstimator
+from dmlcore.stats.univariate.inverse_gaussian import InverseGaussianDistribution, InverseGaussianEstimator
+from dmlcore.stats.univariate.laplace import LaplaceDistribution, LaplaceEstimator
 from dmlcore.stats.univariate.log_gaussian import LogGaussianDistribution, LogGaussianEstimator
 from dmlcore.stats.univariate.negative_binomial import NegativeBinomialDistribution, NegativeBinomialEstimator
+from dmlcore.stats.univariate.ordinal import OrdinalDistribution, OrdinalEstimator
 from dmlcore.stats.univariate.point_mass import PointMassDistribution, PointMassEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
+from dmlcore.stats.univariate.student_t import StudentTDistribution, StudentTEstimator
+from dmlcore.stats.univariate.von_mises import VonMisesDistribution, VonMisesEstimator
+from dmlcore.stats.univariate.weibull import WeibullDistribution, WeibullEstimator
 
 if TYPE_CHECKING:
     from dmlcore.fitting.drivers import (
@@ -77,6 +87,8 @@ else:
 __all__ = [
     "BernoulliSetDistribution",
     "BernoulliSetEstimator",
+    "BetaDistribution",
+    "BetaEstimator",
     "BinomialDistribution",
     "BinomialEstimator",
     "CategoricalDistribution",
@@ -87,6 +99,8 @@ __all__ = [
     "CompositeEstimator",
     "DiagonalGaussianDistribution",
     "DiagonalGaussianEstimator",
+    "DirichletDistribution",
+    "DirichletEstimator",
     "ExponentialDistribution",
     "ExponentialEstimator",
     "GammaDistribution",
@@ -109,8 +123,12 @@ __all__ = [
     "IgnoredEstimator",
     "IntegerCategoricalDistribution",
     "IntegerCategoricalEstimator",
+    "InverseGaussianDistribution",
+    "InverseGaussianEstimator",
     "JointMixtureDistribution",
     "JointMixtureEstimator",
+    "LaplaceDistribution",
+    "LaplaceEstimator",
     "LinearRegressionDistribution",
     "LinearRegressionEstimator",
     "LogGaussianDistribution",
@@ -125,6 +143,8 @@ __all__ = [
     "MultinomialLogisticRegressionEstimator",
     "MultivariateGaussianDistribution",
     "MultivariateGaussianEstimator",
+    "MultivariateStudentTDistribution",
+    "MultivariateStudentTEstimator",
     "NegativeBinomialDistribution",
     "NegativeBinomialEstimator",
     "NegativeBinomialRegressionDistribution",
@@ -133,6 +153,8 @@ __all__ = [
     "NullEstimator",
     "OptionalDistribution",
     "OptionalEstimator",
+    "OrdinalDistribution",
+    "OrdinalEstimator",
     "PartialGaussianDistribution",
     "PartialGaussianEstimator",
     "PointMassDistribution",
@@ -145,8 +167,16 @@ __all__ = [
     "SequenceEstimator",
     "SpikeAndSlabDistribution",
     "SpikeAndSlabEstimator",
+    "StudentTDistribution",
+    "StudentTEstimator",
     "TimeDistribution",
     "TimeEstimator",
+    "VonMisesDistribution",
+    "VonMisesEstimator",
+    "VonMisesFisherDistribution",
+    "VonMisesFisherEstimator",
+    "WeibullDistribution",
+    "WeibullEstimator",
     "dump_models",
     "estimate",
     "initialize",

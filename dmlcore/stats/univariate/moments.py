@@ -83,6 +83,17 @@ class MomentsEstimator(Estimator):
         return relative_variance(distribution.sigma2, self.floor)
 
 
+class LocalMoments(Moments):
+    """Moments from which a law begins whose further statistics hold at one law alone, so that none of another law are added to them."""
+
+    local: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, moments: Moments) -> Self:
+        """The same moments."""
+        return cls(moments.count, moments.mean, moments.m2)
+
+
 def moments_of(x: np.ndarray, weights: np.ndarray) -> Moments:
     """Moments of numbers `(n,)`, from weights `(.., n)`."""
     if weights.ndim == 1:
