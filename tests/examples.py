@@ -30,6 +30,7 @@ from dmlcore.stats import (
     CommonParametersDistribution,
     CompositeDistribution,
     CompositeEstimator,
+    ConditionalDistribution,
     DiagonalGaussianDistribution,
     ExponentialDistribution,
     GammaDistribution,
@@ -217,6 +218,7 @@ L = LogGaussianDistribution
 E = ExponentialDistribution
 Mix = MixtureDistribution
 C = CategoricalDistribution
+Cond = ConditionalDistribution
 Tuple = CompositeDistribution
 Opt = OptionalDistribution
 Seq = SequenceDistribution
@@ -329,6 +331,30 @@ EXAMPLES = [
         [[1, 1, 1]],
         [1],
         "loose",
+    ),
+    example(
+        "conditional",
+        Cond({"a": N(0.0, 1.0), "b": N(3.0, 2.0)}, given_dist=ab),
+        Pair("ab", REAL),
+        [("c", 0.0), ("a", inf)],
+        [("a",), ("a", "x"), (["a"], 1.0), 1.0],
+    ),
+    example(
+        "conditional default",
+        Cond({"a": FEW, "b": PoissonDistribution(2.0)}, GeometricDistribution(0.5), C({"a": 0.3, "b": 0.2, 7: 0.1, (1, "x"): 0.4})),
+        Pair(["a", "b", 7, (1, "x")], range(60)),
+        [("c", 1), ("a", 3), (7, 0)],
+        [("a", 2.5)],
+    ),
+    example(
+        "conditional labelless",
+        Cond([E(1.0), E(5.0)]),
+        None,
+        [(2, 1.0), (0, -1.0)],
+        [(0,)],
+        "loose",
+        "unsampled",
+        rows=[(0, 1.0), (1, 9.0)],
     ),
     example("ignored", IgnoredDistribution(N(1.0, 2.0)), REAL, [inf], ["x"], "fixed"),
     # latent
@@ -446,6 +472,31 @@ EXAMPLES = [
         Tuple((Tuple((N(0.0, 1.0), ab)), Tuple((FEW,)))),
         Pair(Pair(REAL, "ab"), Pair(range(3))),
         [((0.0, "c"), (1,))],
+    ),
+    example(
+        "mixture of conditionals",
+        Mix([Cond({"a": N(m, 1.0), "b": N(-m, 1.0)}, given_dist=C({"a": p, "b": 1 - p})) for m, p in ((0.0, 0.9), (6.0, 0.2))], [0.4, 0.6]),
+        Pair("ab", REAL),
+        [("c", 0.0)],
+        [("a", "x")],
+    ),
+    example(
+        "mixture of unlike conditionals",
+        Mix(
+            [
+                Cond({"a": FEW, "b": FEW}, given_dist=ab),
+                Cond({"b": PoissonDistribution(2.0)}, GeometricDistribution(0.3), C({"b": 0.5, "c": 0.5})),
+            ],
+            [0.4, 0.6],
+        ),
+        Pair("abc", range(120)),
+        [("c", 0)],
+    ),
+    example(
+        "sequence of conditionals",
+        Seq(Cond({"a": Tuple((ab, Opt(FEW, 0.3))), "b": Tuple((C({"b": 1.0}), Opt(FEW, 0.9)))}, given_dist=ab), ONE),
+        Lists(Pair("ab", Pair("ab", [None, 0, 1, 2])), (0, 1)),
+        [[("b", ("a", 1))]],
     ),
     example("optional set", Opt(basket, 0.3), Either([None], subsets(["milk", "bread", 7])), [["eggs"]], [3, "milk"]),
     example("mixture of optionals", Mix([Opt(N(-1.0, 1.0), 0.1), Opt(N(4.0, 1.0), 0.7)], [0.5, 0.5]), Either([None], REAL), [inf], ["x"]),

@@ -25,6 +25,8 @@ from dmlcore.stats import (
     CommonParametersEstimator,
     CompositeDistribution,
     CompositeEstimator,
+    ConditionalDistribution,
+    ConditionalDistributionEstimator,
     DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
     ExponentialDistribution,
@@ -277,6 +279,17 @@ def point_estimators() -> Any:
     return HeterogeneousMixtureEstimator((PointMassEstimator(99), GammaEstimator(), PointMassEstimator("a", name="text")))
 
 
+def conditionals() -> Any:
+    dmap = {"a": GaussianDistribution(0.0, 1 / 3), (1, None): ExponentialDistribution(2.5)}
+    whole = ConditionalDistribution(dmap, GammaDistribution(2.0, 3.0), CategoricalDistribution({"a": 0.25, (1, None): 0.75}), "pairs", "k")
+    return CompositeDistribution((whole, ConditionalDistribution([PoissonDistribution(1.0), PoissonDistribution(2.0)])))
+
+
+def conditional_estimators() -> Any:
+    each = {"a": GaussianEstimator(), None: ExponentialEstimator(keys="k")}
+    return ConditionalDistributionEstimator(each, GammaEstimator(), CategoricalEstimator(), name="pairs")
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -296,6 +309,8 @@ MODELS = {
         time_estimators,
         points,
         point_estimators,
+        conditionals,
+        conditional_estimators,
     )
 }
 

@@ -111,6 +111,11 @@ def by_hand(law: Distribution, x: Any) -> float:
             return total(log(law.w1[k] * law.taus12[k, j]) + left[k] + right[j] for k in range(len(left)) for j in range(len(right)))
         case stats.CompositeDistribution():
             return sum(by_hand(d, v) for d, v in zip(law.dists, x, strict=True))
+        case stats.ConditionalDistribution():
+            label, y = x
+            if label not in law.dmap and isinstance(law.default_dist, stats.NullDistribution):
+                return -inf
+            return by_hand(law.given_dist, label) + by_hand(law.dmap.get(label, law.default_dist), y)
         case stats.OptionalDistribution():
             gone = x is None or (isinstance(x, float) and math.isnan(x)) or (np.ndim(x) == 0 and x == law.missing_value)
             if law.p is None:

@@ -8,6 +8,7 @@ from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstima
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
+from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
@@ -84,6 +85,8 @@ __all__ = [
     "CommonParametersEstimator",
     "CompositeDistribution",
     "CompositeEstimator",
+    "ConditionalDistribution",
+    "ConditionalDistributionEstimator",
     "DiagonalGaussianDistribution",
     "DiagonalGaussianEstimator",
     "ExponentialDistribution",
