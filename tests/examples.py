@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -43,6 +44,7 @@ from dmlcore.stats import (
     HierarchicalMixtureDistribution,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
+    IntegerMultinomialDistribution,
     JointMixtureDistribution,
     LinearRegressionDistribution,
     LogGaussianDistribution,
@@ -50,6 +52,7 @@ from dmlcore.stats import (
     MarkovChainDistribution,
     MixtureDistribution,
     MixtureEstimator,
+    MultinomialDistribution,
     MultinomialLogisticRegressionDistribution,
     MultivariateGaussianDistribution,
     NegativeBinomialDistribution,
@@ -64,6 +67,7 @@ from dmlcore.stats import (
     SequenceDistribution,
     SpikeAndSlabDistribution,
     TimeDistribution,
+    WeightedDistribution,
 )
 
 inf = math.inf
@@ -145,6 +149,12 @@ def points(over: Any, n: int = 161) -> list[tuple[Any, float]]:
     return over.points(n) if hasattr(over, "points") else [(value, 1.0) for value in over]
 
 
+def bags(labels: Any, largest: int) -> list[list[Any]]:
+    """Every bag of at most so many labels, as pairs of each label in it and its count."""
+    many = (bag for size in range(largest + 1) for bag in itertools.combinations_with_replacement(labels, size))
+    return [list(Counter(bag).items()) for bag in many]
+
+
 def subsets(labels: Any) -> list[list[Any]]:
     return [list(part) for size in range(len(labels) + 1) for part in itertools.combinations(labels, size)]
 
@@ -217,6 +227,7 @@ N = GaussianDistribution
 L = LogGaussianDistribution
 E = ExponentialDistribution
 Mix = MixtureDistribution
+Bag = MultinomialDistribution
 C = CategoricalDistribution
 Cond = ConditionalDistribution
 Tuple = CompositeDistribution
@@ -323,6 +334,19 @@ EXAMPLES = [
         "sequence of reals", Seq(N(0.5, 2.0), BinomialDistribution(0.4, 2)), Lists(REAL, (0, 1, 2)), [[0.0] * 3, [inf]], [[0.0, "x"], 2.0]
     ),
     example("sequence lengthless", Seq(E(2.0)), None, [[1.0, -1.0]], [1.0], "loose", "unsampled", rows=[[], [1.0, 2.5], [0.5]]),
+    example(
+        "multinomial",
+        Bag(C({"a": 0.5, "b": 0.3, "c": 0.2}), IntegerCategoricalDistribution(0, [0.2, 0.3, 0.1, 0.4])),
+        bags("abc", 3),
+        [[("d", 1)], [("a", 4)], {"a": 2, "b": 2}],
+        ["ab", 3, ["a"], [("a", 1.5)], [("a", -1)], [(["a"], 1)]],
+    ),
+    example(
+        "integer multinomial", IntegerMultinomialDistribution(-1, [0.2, 0.5, 0.3], FEW), bags(range(-1, 2), 2), [[(2, 1)], [(0, 3)]], [[0]]
+    ),
+    example(
+        "multinomial lengthless", Bag(E(2.0)), None, [[(-1.0, 1)]], [1.0], "loose", "unsampled", rows=[[], [(1.0, 1), (2.5, 3)], [(0.5, 2)]]
+    ),
     example("markov chain", mover, Lists("abc", (0, 1, 2)), [["b"], ["a", "d"], ["a"] * 3, ["c", "b"]], ["ab", [["a"]], 3]),
     example(
         "markov chain default",
@@ -357,6 +381,7 @@ EXAMPLES = [
         rows=[(0, 1.0), (1, 9.0)],
     ),
     example("ignored", IgnoredDistribution(N(1.0, 2.0)), REAL, [inf], ["x"], "fixed"),
+    example("weighted", WeightedDistribution(N(1.0, 2.0)), None, [(inf, 1.0)], [(1.0, -1.0), (1.0, inf), (1.0, "x"), 1.0], "loose"),
     # latent
     example("mixture", Mix([N(-2.0, 1.0), N(3.0, 0.5), N(0.0, 9.0)], [0.5, 0.3, 0.2]), REAL, [inf, -inf], ODD_REALS),
     example("mixture zero weight", Mix([E(1.0), N(-5.0, 1.0)], [1.0, 0.0]), ABOVE, [-5.0], ["x"]),
@@ -497,6 +522,23 @@ EXAMPLES = [
         Seq(Cond({"a": Tuple((ab, Opt(FEW, 0.3))), "b": Tuple((C({"b": 1.0}), Opt(FEW, 0.9)))}, given_dist=ab), ONE),
         Lists(Pair("ab", Pair("ab", [None, 0, 1, 2])), (0, 1)),
         [[("b", ("a", 1))]],
+    ),
+    example(
+        "mixture of weighted",
+        Mix([WeightedDistribution(Tuple((ab, Opt(FEW, p)))) for p in (0.1, 0.6)], [0.5, 0.5]),
+        None,
+        [(("c", 1), 2.0)],
+        [(("a", 1), None)],
+        "loose",
+    ),
+    example(
+        "mixture of multinomials",
+        Mix([Bag(ab, FEW), Bag(C({"b": 0.5, "c": 0.5}), FEW)], [0.5, 0.5]),
+        bags("abc", 2),
+        [[("d", 1)], [("a", 1), ("c", 1)]],
+    ),
+    example(
+        "multinomial of composites", Bag(Tuple((ab, FEW)), ONE), [[], *([((v, k), 1)] for v in "ab" for k in range(3))], [[(("c", 1), 1)]]
     ),
     example("optional set", Opt(basket, 0.3), Either([None], subsets(["milk", "bread", 7])), [["eggs"]], [3, "milk"]),
     example("mixture of optionals", Mix([Opt(N(-1.0, 1.0), 0.1), Opt(N(4.0, 1.0), 0.7)], [0.5, 0.5]), Either([None], REAL), [inf], ["x"]),

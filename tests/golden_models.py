@@ -61,6 +61,8 @@ from dmlcore.stats import (
     MarkovChainEstimator,
     MixtureDistribution,
     MixtureEstimator,
+    MultinomialDistribution,
+    MultinomialEstimator,
     MultinomialLogisticRegressionDistribution,
     MultinomialLogisticRegressionEstimator,
     MultivariateGaussianDistribution,
@@ -87,6 +89,8 @@ from dmlcore.stats import (
     SpikeAndSlabEstimator,
     TimeDistribution,
     TimeEstimator,
+    WeightedDistribution,
+    WeightedEstimator,
 )
 
 FOLDER = Path(__file__).resolve().parent / "golden"
@@ -290,6 +294,24 @@ def conditional_estimators() -> Any:
     return ConditionalDistributionEstimator(each, GammaEstimator(), CategoricalEstimator(), name="pairs")
 
 
+def wrapped() -> Any:
+    return CompositeDistribution((WeightedDistribution(GaussianDistribution(1.0, 2.0), "counted", "k"),))
+
+
+def wrapped_estimators() -> Any:
+    return CompositeEstimator((WeightedEstimator(GaussianEstimator(), "k", "counted"),))
+
+
+def bags() -> Any:
+    words = MultinomialDistribution(CategoricalDistribution({"a": 0.25, None: 0.75}), PoissonDistribution(3.0), name="words", keys="k")
+    return CompositeDistribution((words, MultinomialDistribution(IntegerCategoricalDistribution(-1, [0.5, 0.25, 0.25]))))
+
+
+def bag_estimators() -> Any:
+    words = MultinomialEstimator(CategoricalEstimator(1.0), PoissonEstimator(), name="words", keys="k")
+    return CompositeEstimator((words, MultinomialEstimator(IntegerCategoricalEstimator(0, 3), len_dist=PoissonDistribution(2.0))))
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -311,6 +333,10 @@ MODELS = {
         point_estimators,
         conditionals,
         conditional_estimators,
+        wrapped,
+        wrapped_estimators,
+        bags,
+        bag_estimators,
     )
 }
 

@@ -8,6 +8,7 @@ from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstima
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
+from dmlcore.stats.combinators.weighted import WeightedDistribution, WeightedEstimator
 from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
@@ -40,6 +41,12 @@ from dmlcore.stats.regression.negative_binomial_regression import (
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
+from dmlcore.stats.sequences.multinomial import (
+    IntegerMultinomialDistribution,
+    IntegerMultinomialEstimator,
+    MultinomialDistribution,
+    MultinomialEstimator,
+)
 from dmlcore.stats.sequences.sequence import SequenceDistribution, SequenceEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution, BinomialEstimator
 from dmlcore.stats.univariate.categorical import CategoricalDistribution, CategoricalEstimator
@@ -109,6 +116,8 @@ __all__ = [
     "IgnoredEstimator",
     "IntegerCategoricalDistribution",
     "IntegerCategoricalEstimator",
+    "IntegerMultinomialDistribution",
+    "IntegerMultinomialEstimator",
     "JointMixtureDistribution",
     "JointMixtureEstimator",
     "LinearRegressionDistribution",
@@ -121,6 +130,8 @@ __all__ = [
     "MarkovChainEstimator",
     "MixtureDistribution",
     "MixtureEstimator",
+    "MultinomialDistribution",
+    "MultinomialEstimator",
     "MultinomialLogisticRegressionDistribution",
     "MultinomialLogisticRegressionEstimator",
     "MultivariateGaussianDistribution",
@@ -147,6 +158,8 @@ __all__ = [
     "SpikeAndSlabEstimator",
     "TimeDistribution",
     "TimeEstimator",
+    "WeightedDistribution",
+    "WeightedEstimator",
     "dump_models",
     "estimate",
     "initialize",
