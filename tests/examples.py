@@ -67,6 +67,8 @@ from dmlcore.stats import (
     SequenceDistribution,
     SpikeAndSlabDistribution,
     TimeDistribution,
+    UniformDistribution,
+    UniformEstimator,
     WeightedDistribution,
 )
 
@@ -259,6 +261,14 @@ EXAMPLES = [
     example("gamma", GammaDistribution(2.3, 1.7), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
     example("gamma peaked", GammaDistribution(0.6, 3.0), ABOVE, [0.0, -2, inf], ODD_REALS),
     example("gamma sharp", GammaDistribution(5000.0, 1e-4), Line(0.45, 0.56), [0.0, -1.0, inf], ODD_REALS),
+    example(
+        "uniform",
+        UniformDistribution(-1.5, 4.0),
+        Line(-1.5, 4.0),
+        [-1.6, 4.1, inf, -inf],
+        ODD_REALS,
+        estimator=UniformEstimator(-1.5, 4.0),
+    ),
     example("poisson", PoissonDistribution(3.1), range(60), [-1, -(10**12)], ODD_COUNTS),
     example("poisson large", PoissonDistribution(1e5), range(90_000, 110_000), [-1], ODD_COUNTS),
     example("poisson zero", PoissonDistribution(0.0), range(3), [-1, 1], ODD_COUNTS),
@@ -385,6 +395,13 @@ EXAMPLES = [
     # latent
     example("mixture", Mix([N(-2.0, 1.0), N(3.0, 0.5), N(0.0, 9.0)], [0.5, 0.3, 0.2]), REAL, [inf, -inf], ODD_REALS),
     example("mixture zero weight", Mix([E(1.0), N(-5.0, 1.0)], [1.0, 0.0]), ABOVE, [-5.0], ["x"]),
+    example(
+        "uniform noise",
+        Mix([N(0.0, 1.0), UniformDistribution(-9.0, 30.0)], [0.6, 0.4]),
+        Either(Line(-60.0, -9.0), Line(-9.0, 30.0), Line(30.0, 60.0)),
+        [inf],
+        ODD_REALS,
+    ),
     example("mixture of counts", Mix([GeometricDistribution(0.5), PoissonDistribution(8.0)], [0.4, 0.6]), range(120), [-1], ODD_COUNTS),
     example("mixture of exponentials", Mix([E(0.5), E(6.0)], [0.3, 0.7]), ABOVE, [-1.0], ODD_REALS),
     example("mixture of log gaussians", Mix([L(0.0, 1.0), L(2.0, 0.3)], [0.3, 0.7]), ABOVE, [0.0, -1.0], ODD_REALS),

@@ -89,6 +89,8 @@ from dmlcore.stats import (
     SpikeAndSlabEstimator,
     TimeDistribution,
     TimeEstimator,
+    UniformDistribution,
+    UniformEstimator,
     WeightedDistribution,
     WeightedEstimator,
 )
@@ -312,6 +314,14 @@ def bag_estimators() -> Any:
     return CompositeEstimator((words, MultinomialEstimator(IntegerCategoricalEstimator(0, 3), len_dist=PoissonDistribution(2.0))))
 
 
+def uniforms() -> Any:
+    return CompositeDistribution((UniformDistribution(-0.0, 1 / 3), UniformDistribution(-1e300, 5e-324, "noise", "k")))
+
+
+def uniform_estimators() -> Any:
+    return CompositeEstimator((UniformEstimator(), UniformEstimator(0.0, keys="k"), UniformEstimator(-1.0, 0.1, name="noise")))
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -337,6 +347,8 @@ MODELS = {
         wrapped_estimators,
         bags,
         bag_estimators,
+        uniforms,
+        uniform_estimators,
     )
 }
 

@@ -60,6 +60,7 @@ from dmlcore.stats.univariate.negative_binomial import NegativeBinomialDistribut
 from dmlcore.stats.univariate.point_mass import PointMassDistribution, PointMassEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
+from dmlcore.stats.univariate.uniform import UniformDistribution, UniformEstimator
 
 if TYPE_CHECKING:
     from dmlcore.fitting.drivers import (
@@ -158,6 +159,8 @@ __all__ = [
     "SpikeAndSlabEstimator",
     "TimeDistribution",
     "TimeEstimator",
+    "UniformDistribution",
+    "UniformEstimator",
     "WeightedDistribution",
     "WeightedEstimator",
     "dump_models",
