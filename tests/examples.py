@@ -64,6 +64,7 @@ from dmlcore.stats import (
     PoissonDistribution,
     PoissonEstimator,
     PoissonRegressionDistribution,
+    SemiSupervisedMixtureDistribution,
     SequenceDistribution,
     SpikeAndSlabDistribution,
     TimeDistribution,
@@ -448,6 +449,20 @@ EXAMPLES = [
         Pair(REAL, "abc"),
         [(0.0, "d"), (inf, "a")],
         [(0.0,), 1.0, ("x", "a")],
+    ),
+    example(
+        "semi-supervised",
+        SemiSupervisedMixtureDistribution([N(-2.0, 1.0), N(3.0, 2.0)], [0.4, 0.6]),
+        Pair(REAL, [0, 1]),
+        [(0.0, 2), (inf, None), (0.0, [])],
+        [("x", 0), (0.0, {1: -0.5}), (0.0, [(0,)]), (0.0,)],
+    ),
+    example(
+        "semi-supervised labels",
+        SemiSupervisedMixtureDistribution([Tuple((ab, FEW)), Tuple((C({"b": 1.0}), FEW))], [0.4, 0.6], labels=("red", (1, "x"))),
+        Pair(Pair("ab", range(3)), ["red", (1, "x")]),
+        [(("a", 1), (1, "x")), (("a", 1), "blue")],
+        [(("a", 2.5), None)],
     ),
     # regressions: laws of y given x, drawn at given covariates
     regression("linear regression", LinearRegressionDistribution([1.5, -0.4], 0.5, 2.0), REAL, inf, "x"),

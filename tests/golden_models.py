@@ -83,6 +83,8 @@ from dmlcore.stats import (
     PoissonEstimator,
     PoissonRegressionDistribution,
     PoissonRegressionEstimator,
+    SemiSupervisedMixtureDistribution,
+    SemiSupervisedMixtureEstimator,
     SequenceDistribution,
     SequenceEstimator,
     SpikeAndSlabDistribution,
@@ -322,6 +324,18 @@ def uniform_estimators() -> Any:
     return CompositeEstimator((UniformEstimator(), UniformEstimator(0.0, keys="k"), UniformEstimator(-1.0, 0.1, name="noise")))
 
 
+def semi_supervised() -> Any:
+    parts = [GaussianDistribution(0.0, 1.0), GaussianDistribution(3.0, 1 / 3)]
+    named = SemiSupervisedMixtureDistribution(parts, [0.25, 0.75], "classes", ("w", None), labels=("a", (1, None)))
+    return CompositeDistribution((named, SemiSupervisedMixtureDistribution(parts, [1 / 3, 2 / 3])))
+
+
+def semi_supervised_estimators() -> Any:
+    parts = [GaussianEstimator(), GaussianEstimator(keys="k")]
+    named = SemiSupervisedMixtureEstimator(parts, [1.0, 3.0], 2.0, ("w", "c"), "classes", labels=("a", (1, None)))
+    return CompositeEstimator((named, SemiSupervisedMixtureEstimator(parts, fixed_weights=[0.25, 0.75])))
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -349,6 +363,8 @@ MODELS = {
         bag_estimators,
         uniforms,
         uniform_estimators,
+        semi_supervised,
+        semi_supervised_estimators,
     )
 }
 

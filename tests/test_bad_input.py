@@ -25,6 +25,7 @@ from dmlcore.base.errors import (
     SupportError,
     shorten,
 )
+from dmlcore.data.evidence import Evidence
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
 from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Repeated
 from dmlcore.data.times import Times
@@ -125,6 +126,8 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
                 yield from ((here, place, bad, [*x[:i], (entry, bad), *x[i + 1 :]]) for bad in (1.5, -1, None, "2", nan))
                 for where, inner, bad, spoilt in corruptions(value, entry, f"{path} ({layout.label})", place):
                     yield where, inner, bad, [*x[:i], (spoilt, count), *x[i + 1 :]]
+        case Evidence():
+            yield from ((here, within, bad, bad) for bad in ({x: -1.0}, [(x, inf)], {1, 2}, [x]))
         case LabelSequence():
             yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1: 2}))
             for i in range(len(x)):

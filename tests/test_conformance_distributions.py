@@ -111,6 +111,11 @@ def by_hand(law: Distribution, x: Any) -> float:
             return total(log(law.w1[k] * law.taus12[k, j]) + left[k] + right[j] for k in range(len(left)) for j in range(len(right)))
         case stats.CompositeDistribution():
             return sum(by_hand(d, v) for d, v in zip(law.dists, x, strict=True))
+        case stats.SemiSupervisedMixtureDistribution():
+            value, known = x
+            fits = [float(label == known or (isinstance(known, list) and label in dict(known))) for label in law.names]
+            fits = [1.0] * len(fits) if known is None else fits
+            return total(log(f * w) + by_hand(part, value) for f, w, part in zip(fits, law.w, law.components, strict=True))
         case stats.MultinomialDistribution():
             bag = dict(x)
             ways = math.lgamma(sum(bag.values()) + 1) - sum(math.lgamma(count + 1) for count in bag.values())

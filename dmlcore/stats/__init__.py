@@ -19,6 +19,7 @@ from dmlcore.stats.latent.mixture import (
     MixtureDistribution,
     MixtureEstimator,
 )
+from dmlcore.stats.latent.semi_supervised_mixture import SemiSupervisedMixtureDistribution, SemiSupervisedMixtureEstimator
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     MultivariateGaussianDistribution,
@@ -153,6 +154,8 @@ __all__ = [
     "PoissonEstimator",
     "PoissonRegressionDistribution",
     "PoissonRegressionEstimator",
+    "SemiSupervisedMixtureDistribution",
+    "SemiSupervisedMixtureEstimator",
     "SequenceDistribution",
     "SequenceEstimator",
     "SpikeAndSlabDistribution",

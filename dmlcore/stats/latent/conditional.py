@@ -279,15 +279,17 @@ class ConditionalDistribution(ByLabel, Distribution, HasTypical, Redraws):
 
 
 class WithLabel(Mixed):
-    """The law of a label, and of what is unknown of the value that goes with it. label: the law of the label alone."""
+    """The law of a label, and of what is unknown of the value that goes with it. label: the law of the label alone. first: whether the
+    label stands before the value, or after it."""
 
-    def __init__(self, label: Any, labels: Sequence[Any], posterior: np.ndarray, laws: Sequence[RowLaw]):
-        pairs = [Product([Fixed(CategoricalDistribution({one: 1.0})), law]) for one, law in zip(labels, laws, strict=True)]
+    def __init__(self, label: Any, labels: Sequence[Any], posterior: np.ndarray, laws: Sequence[RowLaw], first: bool = True):
+        sure = [Fixed(CategoricalDistribution({one: 1.0})) for one in labels]
+        pairs = [Product([one, law] if first else [law, one]) for one, law in zip(sure, laws, strict=True)]
         super().__init__(posterior, pairs, MixtureDistribution)
-        self.label = label
+        self.label, self.place = label, 0 if first else laws[0].slots
 
     def keep(self, slots: list[int]) -> RowLaw:
-        return self.label if slots == [0] else super().keep(slots)  # type: ignore[no-any-return]
+        return self.label if slots == [self.place] else super().keep(slots)  # type: ignore[no-any-return]
 
 
 class ConditionalDistributionEstimator(ByLabel, Estimator):
