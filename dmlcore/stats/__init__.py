@@ -19,6 +19,14 @@ from dmlcore.stats.latent.mixture import (
     MixtureDistribution,
     MixtureEstimator,
 )
+from dmlcore.stats.latent.named_mixtures import (
+    DiagonalGaussianMixtureDistribution,
+    DiagonalGaussianMixtureEstimator,
+    DiracMixtureDistribution,
+    DiracMixtureEstimator,
+    GaussianMixtureDistribution,
+    GaussianMixtureEstimator,
+)
 from dmlcore.stats.latent.semi_supervised_mixture import SemiSupervisedMixtureDistribution, SemiSupervisedMixtureEstimator
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
@@ -98,6 +106,10 @@ __all__ = [
     "ConditionalDistributionEstimator",
     "DiagonalGaussianDistribution",
     "DiagonalGaussianEstimator",
+    "DiagonalGaussianMixtureDistribution",
+    "DiagonalGaussianMixtureEstimator",
+    "DiracMixtureDistribution",
+    "DiracMixtureEstimator",
     "ExponentialDistribution",
     "ExponentialEstimator",
     "GammaDistribution",
@@ -108,6 +120,8 @@ __all__ = [
     "GatedMixtureEstimator",
     "GaussianDistribution",
     "GaussianEstimator",
+    "GaussianMixtureDistribution",
+    "GaussianMixtureEstimator",
     "GeometricDistribution",
     "GeometricEstimator",
     "HeterogeneousMixtureDistribution",
