@@ -235,7 +235,7 @@ def given_components(joint: np.ndarray, laws: Sequence[RowLaw]) -> tuple[np.ndar
     return log, Mixed(posterior, laws, MixtureDistribution)
 
 
-class WeightsOfComponents:
+class WeightsOfComponents(Estimator):
     """What estimators have in common whose first children are components that are mixed with weights `w`, which they estimate: `keys` of
     (weights, components), `fixed_weights`, and a prior on the weights."""
 
@@ -269,7 +269,7 @@ class WeightsOfComponents:
         return () if self.fixed_weights is None else ("w",)
 
 
-class MixtureEstimator(WeightsOfComponents, Estimator):
+class MixtureEstimator(WeightsOfComponents):
     """Maximum likelihood for a mixture by EM: weights are mean posteriors, components are fitted to their shares of the rows.
 
     estimators: one per component. fixed_weights: mixing weights `(K,)` that are not estimated. pseudo_count: pseudo-observations

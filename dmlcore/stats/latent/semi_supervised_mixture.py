@@ -119,7 +119,7 @@ class SemiSupervisedMixtureDistribution(PosteriorMethods, Distribution):
         return inside(f"label {self.names[k]!r}", self.components[k].explain_zero_density(value))
 
 
-class SemiSupervisedMixtureEstimator(WeightsOfComponents, Estimator):
+class SemiSupervisedMixtureEstimator(WeightsOfComponents):
     """Maximum likelihood by EM for a mixture whose component is known for some of the rows: these are fitted with it, the others by
     posteriors.
 
