@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -33,6 +34,7 @@ from dmlcore.stats import (
     CommonParametersDistribution,
     CompositeDistribution,
     CompositeEstimator,
+    ConditionalDistribution,
     DiagonalGaussianDistribution,
     DirichletDistribution,
     ExponentialDistribution,
@@ -47,6 +49,7 @@ from dmlcore.stats import (
     HierarchicalMixtureDistribution,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
+    IntegerMultinomialDistribution,
     InverseGaussianDistribution,
     JointMixtureDistribution,
     LaplaceDistribution,
@@ -56,6 +59,7 @@ from dmlcore.stats import (
     MarkovChainDistribution,
     MixtureDistribution,
     MixtureEstimator,
+    MultinomialDistribution,
     MultinomialLogisticRegressionDistribution,
     MultivariateGaussianDistribution,
     MultivariateStudentTDistribution,
@@ -69,14 +73,18 @@ from dmlcore.stats import (
     PoissonDistribution,
     PoissonEstimator,
     PoissonRegressionDistribution,
+    SemiSupervisedMixtureDistribution,
     SequenceDistribution,
     SpikeAndSlabDistribution,
     StudentTDistribution,
     StudentTEstimator,
     TimeDistribution,
+    UniformDistribution,
+    UniformEstimator,
     VonMisesDistribution,
     VonMisesFisherDistribution,
     WeibullDistribution,
+    WeightedDistribution,
 )
 
 inf = math.inf
@@ -169,6 +177,12 @@ def points(over: Any, n: int = 161) -> list[tuple[Any, float]]:
     return over.points(n) if hasattr(over, "points") else [(value, 1.0) for value in over]
 
 
+def bags(labels: Any, largest: int) -> list[list[Any]]:
+    """Every bag of at most so many labels, as pairs of each label in it and its count."""
+    many = (bag for size in range(largest + 1) for bag in itertools.combinations_with_replacement(labels, size))
+    return [list(Counter(bag).items()) for bag in many]
+
+
 def subsets(labels: Any) -> list[list[Any]]:
     return [list(part) for size in range(len(labels) + 1) for part in itertools.combinations(labels, size)]
 
@@ -241,7 +255,9 @@ N = GaussianDistribution
 L = LogGaussianDistribution
 E = ExponentialDistribution
 Mix = MixtureDistribution
+Bag = MultinomialDistribution
 C = CategoricalDistribution
+Cond = ConditionalDistribution
 Tuple = CompositeDistribution
 Opt = OptionalDistribution
 Seq = SequenceDistribution
@@ -284,6 +300,14 @@ EXAMPLES = [
     example("beta sharp", BetaDistribution(3000.0, 9000.0), Line(0.2, 0.3), [0.0, 1.0, 2.0], ODD_REALS),
     example("von mises", VonMisesDistribution(2.5, 1.7), TURN, [inf, -inf], ODD_REALS),
     example("von mises sharp", VonMisesDistribution(-0.3, 300.0), Line(-1.1, 0.5), [inf, -inf], ODD_REALS),
+    example(
+        "uniform",
+        UniformDistribution(-1.5, 4.0),
+        Line(-1.5, 4.0),
+        [-1.6, 4.1, inf, -inf],
+        ODD_REALS,
+        estimator=UniformEstimator(-1.5, 4.0),
+    ),
     example("poisson", PoissonDistribution(3.1), range(60), [-1, -(10**12)], ODD_COUNTS),
     example("poisson large", PoissonDistribution(1e5), range(90_000, 110_000), [-1], ODD_COUNTS),
     example("poisson zero", PoissonDistribution(0.0), range(3), [-1, 1], ODD_COUNTS),
@@ -383,6 +407,19 @@ EXAMPLES = [
         "sequence of reals", Seq(N(0.5, 2.0), BinomialDistribution(0.4, 2)), Lists(REAL, (0, 1, 2)), [[0.0] * 3, [inf]], [[0.0, "x"], 2.0]
     ),
     example("sequence lengthless", Seq(E(2.0)), None, [[1.0, -1.0]], [1.0], "loose", "unsampled", rows=[[], [1.0, 2.5], [0.5]]),
+    example(
+        "multinomial",
+        Bag(C({"a": 0.5, "b": 0.3, "c": 0.2}), IntegerCategoricalDistribution(0, [0.2, 0.3, 0.1, 0.4])),
+        bags("abc", 3),
+        [[("d", 1)], [("a", 4)], {"a": 2, "b": 2}],
+        ["ab", 3, ["a"], [("a", 1.5)], [("a", -1)], [(["a"], 1)]],
+    ),
+    example(
+        "integer multinomial", IntegerMultinomialDistribution(-1, [0.2, 0.5, 0.3], FEW), bags(range(-1, 2), 2), [[(2, 1)], [(0, 3)]], [[0]]
+    ),
+    example(
+        "multinomial lengthless", Bag(E(2.0)), None, [[(-1.0, 1)]], [1.0], "loose", "unsampled", rows=[[], [(1.0, 1), (2.5, 3)], [(0.5, 2)]]
+    ),
     example("markov chain", mover, Lists("abc", (0, 1, 2)), [["b"], ["a", "d"], ["a"] * 3, ["c", "b"]], ["ab", [["a"]], 3]),
     example(
         "markov chain default",
@@ -392,7 +429,32 @@ EXAMPLES = [
         [1],
         "loose",
     ),
+    example(
+        "conditional",
+        Cond({"a": N(0.0, 1.0), "b": N(3.0, 2.0)}, given_dist=ab),
+        Pair("ab", REAL),
+        [("c", 0.0), ("a", inf)],
+        [("a",), ("a", "x"), (["a"], 1.0), 1.0],
+    ),
+    example(
+        "conditional default",
+        Cond({"a": FEW, "b": PoissonDistribution(2.0)}, GeometricDistribution(0.5), C({"a": 0.3, "b": 0.2, 7: 0.1, (1, "x"): 0.4})),
+        Pair(["a", "b", 7, (1, "x")], range(60)),
+        [("c", 1), ("a", 3), (7, 0)],
+        [("a", 2.5)],
+    ),
+    example(
+        "conditional labelless",
+        Cond([E(1.0), E(5.0)]),
+        None,
+        [(2, 1.0), (0, -1.0)],
+        [(0,)],
+        "loose",
+        "unsampled",
+        rows=[(0, 1.0), (1, 9.0)],
+    ),
     example("ignored", IgnoredDistribution(N(1.0, 2.0)), REAL, [inf], ["x"], "fixed"),
+    example("weighted", WeightedDistribution(N(1.0, 2.0)), None, [(inf, 1.0)], [(1.0, -1.0), (1.0, inf), (1.0, "x"), 1.0], "loose"),
     # latent
     example("mixture of weibulls", Mix([WeibullDistribution(0.9, 0.5), WeibullDistribution(5.0, 9.0)], [0.4, 0.6]), ABOVE, [-5.0], ["x"]),
     example(
@@ -400,6 +462,13 @@ EXAMPLES = [
     ),
     example("mixture", Mix([N(-2.0, 1.0), N(3.0, 0.5), N(0.0, 9.0)], [0.5, 0.3, 0.2]), REAL, [inf, -inf], ODD_REALS),
     example("mixture zero weight", Mix([E(1.0), N(-5.0, 1.0)], [1.0, 0.0]), ABOVE, [-5.0], ["x"]),
+    example(
+        "uniform noise",
+        Mix([N(0.0, 1.0), UniformDistribution(-9.0, 30.0)], [0.6, 0.4]),
+        Either(Line(-60.0, -9.0), Line(-9.0, 30.0), Line(30.0, 60.0)),
+        [inf],
+        ODD_REALS,
+    ),
     example("mixture of counts", Mix([GeometricDistribution(0.5), PoissonDistribution(8.0)], [0.4, 0.6]), range(120), [-1], ODD_COUNTS),
     example("mixture of exponentials", Mix([E(0.5), E(6.0)], [0.3, 0.7]), ABOVE, [-1.0], ODD_REALS),
     example("mixture of log gaussians", Mix([L(0.0, 1.0), L(2.0, 0.3)], [0.3, 0.7]), ABOVE, [0.0, -1.0], ODD_REALS),
@@ -470,6 +539,20 @@ EXAMPLES = [
         [(0.0, "d"), (inf, "a")],
         [(0.0,), 1.0, ("x", "a")],
     ),
+    example(
+        "semi-supervised",
+        SemiSupervisedMixtureDistribution([N(-2.0, 1.0), N(3.0, 2.0)], [0.4, 0.6]),
+        Pair(REAL, [0, 1]),
+        [(0.0, 2), (inf, None), (0.0, [])],
+        [("x", 0), (0.0, {1: -0.5}), (0.0, [(0,)]), (0.0,)],
+    ),
+    example(
+        "semi-supervised labels",
+        SemiSupervisedMixtureDistribution([Tuple((ab, FEW)), Tuple((C({"b": 1.0}), FEW))], [0.4, 0.6], labels=("red", (1, "x"))),
+        Pair(Pair("ab", range(3)), ["red", (1, "x")]),
+        [(("a", 1), (1, "x")), (("a", 1), "blue")],
+        [(("a", 2.5), None)],
+    ),
     # regressions: laws of y given x, drawn at given covariates
     regression("linear regression", LinearRegressionDistribution([1.5, -0.4], 0.5, 2.0), REAL, inf, "x"),
     regression("linear regression through zero", LinearRegressionDistribution([1.5, -0.4], None, 2.0, offset=True), REAL, inf, "x"),
@@ -535,6 +618,48 @@ EXAMPLES = [
         Tuple((Tuple((N(0.0, 1.0), ab)), Tuple((FEW,)))),
         Pair(Pair(REAL, "ab"), Pair(range(3))),
         [((0.0, "c"), (1,))],
+    ),
+    example(
+        "mixture of conditionals",
+        Mix([Cond({"a": N(m, 1.0), "b": N(-m, 1.0)}, given_dist=C({"a": p, "b": 1 - p})) for m, p in ((0.0, 0.9), (6.0, 0.2))], [0.4, 0.6]),
+        Pair("ab", REAL),
+        [("c", 0.0)],
+        [("a", "x")],
+    ),
+    example(
+        "mixture of unlike conditionals",
+        Mix(
+            [
+                Cond({"a": FEW, "b": FEW}, given_dist=ab),
+                Cond({"b": PoissonDistribution(2.0)}, GeometricDistribution(0.3), C({"b": 0.5, "c": 0.5})),
+            ],
+            [0.4, 0.6],
+        ),
+        Pair("abc", range(120)),
+        [("c", 0)],
+    ),
+    example(
+        "sequence of conditionals",
+        Seq(Cond({"a": Tuple((ab, Opt(FEW, 0.3))), "b": Tuple((C({"b": 1.0}), Opt(FEW, 0.9)))}, given_dist=ab), ONE),
+        Lists(Pair("ab", Pair("ab", [None, 0, 1, 2])), (0, 1)),
+        [[("b", ("a", 1))]],
+    ),
+    example(
+        "mixture of weighted",
+        Mix([WeightedDistribution(Tuple((ab, Opt(FEW, p)))) for p in (0.1, 0.6)], [0.5, 0.5]),
+        None,
+        [(("c", 1), 2.0)],
+        [(("a", 1), None)],
+        "loose",
+    ),
+    example(
+        "mixture of multinomials",
+        Mix([Bag(ab, FEW), Bag(C({"b": 0.5, "c": 0.5}), FEW)], [0.5, 0.5]),
+        bags("abc", 2),
+        [[("d", 1)], [("a", 1), ("c", 1)]],
+    ),
+    example(
+        "multinomial of composites", Bag(Tuple((ab, FEW)), ONE), [[], *([((v, k), 1)] for v in "ab" for k in range(3))], [[(("c", 1), 1)]]
     ),
     example("optional set", Opt(basket, 0.3), Either([None], subsets(["milk", "bread", 7])), [["eggs"]], [3, "milk"]),
     example("mixture of optionals", Mix([Opt(N(-1.0, 1.0), 0.1), Opt(N(4.0, 1.0), 0.7)], [0.5, 0.5]), Either([None], REAL), [inf], ["x"]),

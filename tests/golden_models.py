@@ -27,6 +27,8 @@ from dmlcore.stats import (
     CommonParametersEstimator,
     CompositeDistribution,
     CompositeEstimator,
+    ConditionalDistribution,
+    ConditionalDistributionEstimator,
     DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
     DirichletDistribution,
@@ -67,6 +69,8 @@ from dmlcore.stats import (
     MarkovChainEstimator,
     MixtureDistribution,
     MixtureEstimator,
+    MultinomialDistribution,
+    MultinomialEstimator,
     MultinomialLogisticRegressionDistribution,
     MultinomialLogisticRegressionEstimator,
     MultivariateGaussianDistribution,
@@ -91,6 +95,8 @@ from dmlcore.stats import (
     PoissonEstimator,
     PoissonRegressionDistribution,
     PoissonRegressionEstimator,
+    SemiSupervisedMixtureDistribution,
+    SemiSupervisedMixtureEstimator,
     SequenceDistribution,
     SequenceEstimator,
     SpikeAndSlabDistribution,
@@ -99,12 +105,16 @@ from dmlcore.stats import (
     StudentTEstimator,
     TimeDistribution,
     TimeEstimator,
+    UniformDistribution,
+    UniformEstimator,
     VonMisesDistribution,
     VonMisesEstimator,
     VonMisesFisherDistribution,
     VonMisesFisherEstimator,
     WeibullDistribution,
     WeibullEstimator,
+    WeightedDistribution,
+    WeightedEstimator,
 )
 
 FOLDER = Path(__file__).resolve().parent / "golden"
@@ -342,6 +352,55 @@ def heavy_tails_estimators() -> Any:
     return CompositeEstimator(parts)
 
 
+def conditionals() -> Any:
+    dmap = {"a": GaussianDistribution(0.0, 1 / 3), (1, None): ExponentialDistribution(2.5)}
+    whole = ConditionalDistribution(dmap, GammaDistribution(2.0, 3.0), CategoricalDistribution({"a": 0.25, (1, None): 0.75}), "pairs", "k")
+    return CompositeDistribution((whole, ConditionalDistribution([PoissonDistribution(1.0), PoissonDistribution(2.0)])))
+
+
+def conditional_estimators() -> Any:
+    each = {"a": GaussianEstimator(), None: ExponentialEstimator(keys="k")}
+    return ConditionalDistributionEstimator(each, GammaEstimator(), CategoricalEstimator(), name="pairs")
+
+
+def wrapped() -> Any:
+    return CompositeDistribution((WeightedDistribution(GaussianDistribution(1.0, 2.0), "counted", "k"),))
+
+
+def wrapped_estimators() -> Any:
+    return CompositeEstimator((WeightedEstimator(GaussianEstimator(), "k", "counted"),))
+
+
+def bags() -> Any:
+    words = MultinomialDistribution(CategoricalDistribution({"a": 0.25, None: 0.75}), PoissonDistribution(3.0), name="words", keys="k")
+    return CompositeDistribution((words, MultinomialDistribution(IntegerCategoricalDistribution(-1, [0.5, 0.25, 0.25]))))
+
+
+def bag_estimators() -> Any:
+    words = MultinomialEstimator(CategoricalEstimator(1.0), PoissonEstimator(), name="words", keys="k")
+    return CompositeEstimator((words, MultinomialEstimator(IntegerCategoricalEstimator(0, 3), len_dist=PoissonDistribution(2.0))))
+
+
+def uniforms() -> Any:
+    return CompositeDistribution((UniformDistribution(-0.0, 1 / 3), UniformDistribution(-1e300, 5e-324, "noise", "k")))
+
+
+def uniform_estimators() -> Any:
+    return CompositeEstimator((UniformEstimator(), UniformEstimator(0.0, keys="k"), UniformEstimator(-1.0, 0.1, name="noise")))
+
+
+def semi_supervised() -> Any:
+    parts = [GaussianDistribution(0.0, 1.0), GaussianDistribution(3.0, 1 / 3)]
+    named = SemiSupervisedMixtureDistribution(parts, [0.25, 0.75], "classes", ("w", None), labels=("a", (1, None)))
+    return CompositeDistribution((named, SemiSupervisedMixtureDistribution(parts, [1 / 3, 2 / 3])))
+
+
+def semi_supervised_estimators() -> Any:
+    parts = [GaussianEstimator(), GaussianEstimator(keys="k")]
+    named = SemiSupervisedMixtureEstimator(parts, [1.0, 3.0], 2.0, ("w", "c"), "classes", labels=("a", (1, None)))
+    return CompositeEstimator((named, SemiSupervisedMixtureEstimator(parts, fixed_weights=[0.25, 0.75])))
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -365,6 +424,16 @@ MODELS = {
         shares_and_directions_estimators,
         heavy_tails,
         heavy_tails_estimators,
+        conditionals,
+        conditional_estimators,
+        wrapped,
+        wrapped_estimators,
+        bags,
+        bag_estimators,
+        uniforms,
+        uniform_estimators,
+        semi_supervised,
+        semi_supervised_estimators,
     )
 }
 

@@ -25,8 +25,9 @@ from dmlcore.base.errors import (
     SupportError,
     shorten,
 )
+from dmlcore.data.evidence import Evidence
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
-from dmlcore.data.sequences import LabelSequence, LabelSet, Repeated
+from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Repeated
 from dmlcore.data.times import Times
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
@@ -129,6 +130,15 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
             for i, entry in enumerate(x):
                 for where, place, bad, spoilt in corruptions(value, entry, f"{path} ({layout.label})", f"{within}, element {i}"):
                     yield where, place, bad, [*x[:i], spoilt, *x[i + 1 :]]
+        case Bag(value=value):
+            yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1}, [("a",)], ["ab"]))
+            for i, (entry, count) in enumerate(x):
+                place = f"{within}, element {i}"
+                yield from ((here, place, bad, [*x[:i], (entry, bad), *x[i + 1 :]]) for bad in (1.5, -1, None, "2", nan))
+                for where, inner, bad, spoilt in corruptions(value, entry, f"{path} ({layout.label})", place):
+                    yield where, inner, bad, [*x[:i], (spoilt, count), *x[i + 1 :]]
+        case Evidence():
+            yield from ((here, within, bad, bad) for bad in ({x: -1.0}, [(x, inf)], {1, 2}, [x]))
         case LabelSequence():
             yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1: 2}))
             for i in range(len(x)):
@@ -826,5 +836,5 @@ def test_odd_labels_fit_and_score_and_are_refused_when_saving() -> None:
 
 @every
 def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
-    known = (Anything, Count, Explained, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Times, Vector)
+    known = (Anything, Bag, Count, Explained, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Times, Vector)
     assert type(e.law.layout) in (*known, AnyKind, RealAtom)

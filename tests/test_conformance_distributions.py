@@ -113,6 +113,22 @@ def by_hand(law: Distribution, x: Any) -> float:
             return total(log(law.w1[k] * law.taus12[k, j]) + left[k] + right[j] for k in range(len(left)) for j in range(len(right)))
         case stats.CompositeDistribution():
             return sum(by_hand(d, v) for d, v in zip(law.dists, x, strict=True))
+        case stats.SemiSupervisedMixtureDistribution():
+            value, known = x
+            fits = [float(label == known or (isinstance(known, list) and label in dict(known))) for label in law.names]
+            fits = [1.0] * len(fits) if known is None else fits
+            return total(log(f * w) + by_hand(part, value) for f, w, part in zip(fits, law.w, law.components, strict=True))
+        case stats.MultinomialDistribution():
+            bag = dict(x)
+            ways = math.lgamma(sum(bag.values()) + 1) - sum(math.lgamma(count + 1) for count in bag.values())
+            return by_hand(law.len_dist, sum(bag.values())) + ways + sum(count * by_hand(law.dist, v) for v, count in bag.items())
+        case stats.WeightedDistribution():
+            return x[1] * by_hand(law.dist, x[0])
+        case stats.ConditionalDistribution():
+            label, y = x
+            if label not in law.dmap and isinstance(law.default_dist, stats.NullDistribution):
+                return -inf
+            return by_hand(law.given_dist, label) + by_hand(law.dmap.get(label, law.default_dist), y)
         case stats.OptionalDistribution():
             gone = x is None or (isinstance(x, float) and math.isnan(x)) or (np.ndim(x) == 0 and x == law.missing_value)
             if law.p is None:

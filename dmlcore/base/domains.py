@@ -381,7 +381,9 @@ class Child(Domain):
         self.at, self.required, self.absent = at, required, absent
 
     def check(self, value: Any) -> Any:
-        return self.absent if value is None else value
+        if value is None or (type(value) is type(self.absent) and value == self.absent and not value.facts):
+            return self.absent  # one object, as it is where it is left out
+        return value
 
     def shape_of(self, value: Any) -> tuple[int, ...] | None:
         return None if value is None else value.batch

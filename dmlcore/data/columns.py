@@ -6,6 +6,7 @@
     Versions  the same rows as laws of several kinds read them
     Parallel  the same rows as columns of several layouts
     Ragged    offsets, and the flat column of all elements, with the column of lengths
+    Bags      ragged: distinct values, and how often each is there
     Record    one column per field
     Chain     sequences of labels as their first label and counted pairs of successive labels
     Blank     rows nobody looks at
@@ -251,6 +252,28 @@ class Ragged(Column):
         ends = ends_of(lengths)
         kept = np.arange(ends[-1]) + np.repeat(self.offsets[:-1] - ends[:-1], lengths)
         return Ragged(ends, self.flat.take(kept), self.lengths, self.ordered)
+
+
+class Bags(Ragged):
+    """Row `i` holds each of its elements of `flat` so often as `counts` says; `lengths` is the column of the sums of these, and `log_ways`
+    `(n,)` the logarithm of the number of orders that a row's elements could have come in."""
+
+    def __init__(self, offsets: np.ndarray, flat: Column, lengths: Column, counts: np.ndarray, log_ways: np.ndarray):
+        super().__init__(offsets, flat, lengths)
+        self.counts, self.log_ways = counts, log_ways
+
+    def slice(self, start: int, stop: int) -> Bags:
+        part = super().slice(start, stop)
+        counts = self.counts[self.offsets[start] : self.offsets[stop]]
+        return Bags(part.offsets, part.flat, part.lengths, counts, self.log_ways[start:stop])
+
+    def take(self, rows: np.ndarray) -> Bags:
+        offsets, elements = taken_elements(self.offsets, rows)
+        return Bags(offsets, self.flat.take(elements), self.lengths.take(rows), self.counts[elements], self.log_ways[rows])
+
+    def row(self, i: int) -> Any:
+        counts = self.counts[self.offsets[i] : self.offsets[i + 1]].astype(np.int64).tolist()
+        return list(zip(super().row(i), counts, strict=True))
 
 
 class Record(Column):

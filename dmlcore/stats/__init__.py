@@ -8,6 +8,8 @@ from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstima
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
+from dmlcore.stats.combinators.weighted import WeightedDistribution, WeightedEstimator
+from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
@@ -18,6 +20,15 @@ from dmlcore.stats.latent.mixture import (
     MixtureDistribution,
     MixtureEstimator,
 )
+from dmlcore.stats.latent.named_mixtures import (
+    DiagonalGaussianMixtureDistribution,
+    DiagonalGaussianMixtureEstimator,
+    DiracMixtureDistribution,
+    DiracMixtureEstimator,
+    GaussianMixtureDistribution,
+    GaussianMixtureEstimator,
+)
+from dmlcore.stats.latent.semi_supervised_mixture import SemiSupervisedMixtureDistribution, SemiSupervisedMixtureEstimator
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.dirichlet import DirichletDistribution, DirichletEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
@@ -43,6 +54,12 @@ from dmlcore.stats.regression.negative_binomial_regression import (
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
+from dmlcore.stats.sequences.multinomial import (
+    IntegerMultinomialDistribution,
+    IntegerMultinomialEstimator,
+    MultinomialDistribution,
+    MultinomialEstimator,
+)
 from dmlcore.stats.sequences.sequence import SequenceDistribution, SequenceEstimator
 from dmlcore.stats.univariate.beta import BetaDistribution, BetaEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution, BinomialEstimator
@@ -61,6 +78,7 @@ from dmlcore.stats.univariate.point_mass import PointMassDistribution, PointMass
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
 from dmlcore.stats.univariate.student_t import StudentTDistribution, StudentTEstimator
+from dmlcore.stats.univariate.uniform import UniformDistribution, UniformEstimator
 from dmlcore.stats.univariate.von_mises import VonMisesDistribution, VonMisesEstimator
 from dmlcore.stats.univariate.weibull import WeibullDistribution, WeibullEstimator
 
@@ -97,8 +115,14 @@ __all__ = [
     "CommonParametersEstimator",
     "CompositeDistribution",
     "CompositeEstimator",
+    "ConditionalDistribution",
+    "ConditionalDistributionEstimator",
     "DiagonalGaussianDistribution",
     "DiagonalGaussianEstimator",
+    "DiagonalGaussianMixtureDistribution",
+    "DiagonalGaussianMixtureEstimator",
+    "DiracMixtureDistribution",
+    "DiracMixtureEstimator",
     "DirichletDistribution",
     "DirichletEstimator",
     "ExponentialDistribution",
@@ -111,6 +135,8 @@ __all__ = [
     "GatedMixtureEstimator",
     "GaussianDistribution",
     "GaussianEstimator",
+    "GaussianMixtureDistribution",
+    "GaussianMixtureEstimator",
     "GeometricDistribution",
     "GeometricEstimator",
     "HeterogeneousMixtureDistribution",
@@ -123,6 +149,8 @@ __all__ = [
     "IgnoredEstimator",
     "IntegerCategoricalDistribution",
     "IntegerCategoricalEstimator",
+    "IntegerMultinomialDistribution",
+    "IntegerMultinomialEstimator",
     "InverseGaussianDistribution",
     "InverseGaussianEstimator",
     "JointMixtureDistribution",
@@ -139,6 +167,8 @@ __all__ = [
     "MarkovChainEstimator",
     "MixtureDistribution",
     "MixtureEstimator",
+    "MultinomialDistribution",
+    "MultinomialEstimator",
     "MultinomialLogisticRegressionDistribution",
     "MultinomialLogisticRegressionEstimator",
     "MultivariateGaussianDistribution",
@@ -163,6 +193,8 @@ __all__ = [
     "PoissonEstimator",
     "PoissonRegressionDistribution",
     "PoissonRegressionEstimator",
+    "SemiSupervisedMixtureDistribution",
+    "SemiSupervisedMixtureEstimator",
     "SequenceDistribution",
     "SequenceEstimator",
     "SpikeAndSlabDistribution",
@@ -171,12 +203,16 @@ __all__ = [
     "StudentTEstimator",
     "TimeDistribution",
     "TimeEstimator",
+    "UniformDistribution",
+    "UniformEstimator",
     "VonMisesDistribution",
     "VonMisesEstimator",
     "VonMisesFisherDistribution",
     "VonMisesFisherEstimator",
     "WeibullDistribution",
     "WeibullEstimator",
+    "WeightedDistribution",
+    "WeightedEstimator",
     "dump_models",
     "estimate",
     "initialize",
