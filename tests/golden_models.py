@@ -43,6 +43,8 @@ from dmlcore.stats import (
     HeterogeneousMixtureEstimator,
     HierarchicalMixtureDistribution,
     HierarchicalMixtureEstimator,
+    HurdleDistribution,
+    HurdleEstimator,
     IgnoredDistribution,
     IgnoredEstimator,
     IntegerCategoricalDistribution,
@@ -85,6 +87,10 @@ from dmlcore.stats import (
     SpikeAndSlabEstimator,
     TimeDistribution,
     TimeEstimator,
+    TruncatedDistribution,
+    TruncatedEstimator,
+    ZeroInflatedDistribution,
+    ZeroInflatedEstimator,
 )
 
 FOLDER = Path(__file__).resolve().parent / "golden"
@@ -277,6 +283,30 @@ def point_estimators() -> Any:
     return HeterogeneousMixtureEstimator((PointMassEstimator(99), GammaEstimator(), PointMassEstimator("a", name="text")))
 
 
+def zeros() -> Any:
+    gate = LogisticRegressionDistribution([1.0, -0.5], -0.7)
+    counts = PoissonRegressionDistribution([0.5], 0.1)
+    return CompositeDistribution(
+        (
+            ZeroInflatedDistribution(PoissonDistribution(3.0), 0.25, name="visits"),
+            ZeroInflatedDistribution(counts, gate=gate),
+            HurdleDistribution(counts, 0.25, keys="k"),
+            TruncatedDistribution(GaussianDistribution(1.0, 4.0), 0.0, 3.5),
+        )
+    )
+
+
+def zero_estimators() -> Any:
+    return CompositeEstimator(
+        (
+            ZeroInflatedEstimator(PoissonEstimator(), pseudo_count=2.0),
+            ZeroInflatedEstimator(PoissonRegressionEstimator(), LogisticRegressionEstimator()),
+            HurdleEstimator(NegativeBinomialRegressionEstimator()),
+            TruncatedEstimator(GammaEstimator(), low=1.5, keys="k"),
+        )
+    )
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -296,6 +326,8 @@ MODELS = {
         time_estimators,
         points,
         point_estimators,
+        zeros,
+        zero_estimators,
     )
 }
 

@@ -10,6 +10,7 @@ from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEst
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
+from dmlcore.stats.latent.hurdle import HurdleDistribution, HurdleEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
 from dmlcore.stats.latent.mixture import (
     HeterogeneousMixtureDistribution,
@@ -17,6 +18,8 @@ from dmlcore.stats.latent.mixture import (
     MixtureDistribution,
     MixtureEstimator,
 )
+from dmlcore.stats.latent.truncated import TruncatedDistribution, TruncatedEstimator
+from dmlcore.stats.latent.zero_inflated import ZeroInflatedDistribution, ZeroInflatedEstimator
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     MultivariateGaussianDistribution,
@@ -102,6 +105,8 @@ __all__ = [
     "HeterogeneousMixtureEstimator",
     "HierarchicalMixtureDistribution",
     "HierarchicalMixtureEstimator",
+    "HurdleDistribution",
+    "HurdleEstimator",
     "IgnoredDistribution",
     "IgnoredEstimator",
     "IntegerCategoricalDistribution",
@@ -144,6 +149,10 @@ __all__ = [
     "SpikeAndSlabEstimator",
     "TimeDistribution",
     "TimeEstimator",
+    "TruncatedDistribution",
+    "TruncatedEstimator",
+    "ZeroInflatedDistribution",
+    "ZeroInflatedEstimator",
     "dump_models",
     "estimate",
     "initialize",
