@@ -56,6 +56,7 @@ from dmlcore.stats import (
     NegativeBinomialRegressionDistribution,
     NullDistribution,
     OptionalDistribution,
+    OrdinalRegressionDistribution,
     PartialGaussianDistribution,
     PointMassDistribution,
     PoissonDistribution,
@@ -408,6 +409,18 @@ EXAMPLES = [
         ["a", "b", None],
         "c",
         ["a"],
+    ),
+    regression(
+        "ordinal regression",
+        OrdinalRegressionDistribution([1.0, -0.5], [-1.0, 0.2, 1.5], ("no", "little", "some", "much")),
+        ["no", "little", "some", "much"],
+        "all",
+        ["no"],
+    ),
+    regression(
+        "mixture of probit regressions",
+        Mix([OrdinalRegressionDistribution([b, 0.5], [b, 2.0 + b], (0, 1, 2), "probit") for b in (1.5, -1.0)], [0.4, 0.6]),
+        [0, 1, 2],
     ),
     regression(
         "mixture of linear regressions", Mix([LinearRegressionDistribution([b, 0.5], b, 1.0) for b in (2.0, -1.0)], [0.6, 0.4]), REAL

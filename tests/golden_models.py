@@ -73,6 +73,8 @@ from dmlcore.stats import (
     NullEstimator,
     OptionalDistribution,
     OptionalEstimator,
+    OrdinalRegressionDistribution,
+    OrdinalRegressionEstimator,
     PartialGaussianDistribution,
     PartialGaussianEstimator,
     PointMassDistribution,
@@ -307,6 +309,17 @@ def zero_estimators() -> Any:
     )
 
 
+def ordered() -> Any:
+    grades = OrdinalRegressionDistribution([1.0, -0.5], [-1.0, 0.25], ("low", 2, None), "probit", name="grade")
+    return CompositeDistribution((grades, OrdinalRegressionDistribution([], [0.5], (False, True))))
+
+
+def ordered_estimators() -> Any:
+    return CompositeEstimator(
+        (OrdinalRegressionEstimator(2.0, ("x",), ("low", "high"), keys="k"), OrdinalRegressionEstimator(link="probit"))
+    )
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -328,6 +341,8 @@ MODELS = {
         point_estimators,
         zeros,
         zero_estimators,
+        ordered,
+        ordered_estimators,
     )
 }
 

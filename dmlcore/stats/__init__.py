@@ -39,6 +39,7 @@ from dmlcore.stats.regression.negative_binomial_regression import (
     NegativeBinomialRegressionDistribution,
     NegativeBinomialRegressionEstimator,
 )
+from dmlcore.stats.regression.ordinal_regression import OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
@@ -135,6 +136,8 @@ __all__ = [
     "NullEstimator",
     "OptionalDistribution",
     "OptionalEstimator",
+    "OrdinalRegressionDistribution",
+    "OrdinalRegressionEstimator",
     "PartialGaussianDistribution",
     "PartialGaussianEstimator",
     "PointMassDistribution",
