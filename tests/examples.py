@@ -25,6 +25,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.data.times import TimeScale
 from dmlcore.stats import (
     BernoulliSetDistribution,
+    BetaRegressionDistribution,
     BinomialDistribution,
     CategoricalDistribution,
     CommonParametersDistribution,
@@ -410,6 +411,7 @@ EXAMPLES = [
         "c",
         ["a"],
     ),
+    regression("beta regression", BetaRegressionDistribution([0.5, -0.2], 0.4, 6.0), Line(0.0, 1.0), 0.0, "x"),
     regression(
         "ordinal regression",
         OrdinalRegressionDistribution([1.0, -0.5], [-1.0, 0.2, 1.5], ("no", "little", "some", "much")),

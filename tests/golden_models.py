@@ -17,6 +17,8 @@ from dmlcore.io import save
 from dmlcore.stats import (
     BernoulliSetDistribution,
     BernoulliSetEstimator,
+    BetaRegressionDistribution,
+    BetaRegressionEstimator,
     BinomialDistribution,
     BinomialEstimator,
     CategoricalDistribution,
@@ -320,6 +322,18 @@ def ordered_estimators() -> Any:
     )
 
 
+def shares() -> Any:
+    return CompositeDistribution(
+        (BetaRegressionDistribution([0.5], None, 6.0, offset=True), BetaRegressionDistribution([0.5, -0.25], 0.4, 1.5))
+    )
+
+
+def share_estimators() -> Any:
+    return CompositeEstimator(
+        (BetaRegressionEstimator(ridge=1.0, tied={"precision": "s"}), BetaRegressionEstimator(intercept=False, keys="k"))
+    )
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -343,6 +357,8 @@ MODELS = {
         zero_estimators,
         ordered,
         ordered_estimators,
+        shares,
+        share_estimators,
     )
 }
 

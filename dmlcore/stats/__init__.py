@@ -27,6 +27,7 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
     PartialGaussianDistribution,
     PartialGaussianEstimator,
 )
+from dmlcore.stats.regression.beta_regression import BetaRegressionDistribution, BetaRegressionEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator
 from dmlcore.stats.regression.linear_regression import LinearRegressionDistribution, LinearRegressionEstimator
@@ -80,6 +81,8 @@ else:
 __all__ = [
     "BernoulliSetDistribution",
     "BernoulliSetEstimator",
+    "BetaRegressionDistribution",
+    "BetaRegressionEstimator",
     "BinomialDistribution",
     "BinomialEstimator",
     "CategoricalDistribution",
