@@ -28,6 +28,7 @@ from dmlcore.stats import (
     BetaRegressionDistribution,
     BinomialDistribution,
     CategoricalDistribution,
+    CensoredDistribution,
     CommonParametersDistribution,
     CompositeDistribution,
     CompositeEstimator,
@@ -158,7 +159,8 @@ class Example:
     """A law with what a test needs to know about it.
 
     tags: "deaf" if it does not look at its observations, "loose" if its density does not sum to one, "unsampled" if it cannot be
-    drawn from, "lengthless" if a sequence in it has no law of its length, "spiked" if one of its reals has a probability.
+    drawn from, "lengthless" if a sequence in it has no law of its length, "spiked" if one of its reals has a probability,
+    "in part" if it is drawn from as it is not seen.
     off: observations of density zero. rows: valid observations, where it cannot be drawn from.
     """
 
@@ -222,6 +224,12 @@ def gated_zeros(name: str, law: Any) -> Example:
     rows = [(at, (there, y)) for at, there, y in zip(z, x, as_values(law.sample_given(x, 7, z=z)), strict=True)]
     over = Pair([z[3]], Pair([x[3]], range(60)))
     return example(name, law, over, [(z[3], (x[3], -1))], [(z[3], (x[3], 2.5)), (z[3],)], "unsampled", rows=rows)
+
+
+def censored(name: str, law: Any, seen: Any, wrong: Any, off: Any = inf) -> Example:
+    """An example of numbers of which each third is seen as an interval."""
+    rows = [x if i % 3 else seen[i // 3 % len(seen)] for i, x in enumerate(as_values(law.sample(200, rng=3)))]
+    return example(name, law, None, [off], wrong, "loose", "unsampled", "in part", rows=rows)
 
 
 GATE = LogisticRegressionDistribution([1.0, -0.5], -0.7)
@@ -477,6 +485,13 @@ EXAMPLES = [
     example("truncated mixture", TruncatedDistribution(Mix([N(-2.0, 1.0), N(3.0, 2.0)], [0.5, 0.5]), -3.0), Line(-3.0), [-3.1]),
     regression(
         "truncated regression", TruncatedDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.4, offset=True), 1), range(1, 60), 0, 2.5
+    ),
+    # numbers, some of which are known up to an interval
+    censored("censored", CensoredDistribution(N(1.0, 4.0)), [(2.0, None), (None, -1.0), (0.0, 1.0)], ["x", (2.0, 1.0), (None, None)]),
+    censored("censored lifetimes", CensoredDistribution(GammaDistribution(2.3, 1.7)), [(5.0, None), (None, 0.5)], [None, ("x", 1.0)], -1.0),
+    censored("censored count", CensoredDistribution(PoissonDistribution(4.0)), [(6, None), (0, 2)], [2.5, (0.5, 2)], -1),
+    censored(
+        "mixture of censored", Mix([CensoredDistribution(E(m)) for m in (1.0, 20.0)], [0.5, 0.5]), [(30.0, None), (2.0, 4.0)], ["x"], -1.0
     ),
     # nestings
     example("mixture of mixtures", Mix([Mix([N(-1.0, 1.0), N(1.0, 0.1)], [0.5, 0.5]), N(5.0, 2.0)], [0.8, 0.2]), REAL, [inf], ODD_REALS),

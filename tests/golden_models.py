@@ -23,6 +23,8 @@ from dmlcore.stats import (
     BinomialEstimator,
     CategoricalDistribution,
     CategoricalEstimator,
+    CensoredDistribution,
+    CensoredEstimator,
     CommonParametersDistribution,
     CommonParametersEstimator,
     CompositeDistribution,
@@ -334,6 +336,15 @@ def share_estimators() -> Any:
     )
 
 
+def intervals() -> Any:
+    lives = MixtureDistribution([GammaDistribution(2.0, 3.0), GammaDistribution(5.0, 0.5)], [0.25, 0.75])
+    return CompositeDistribution((CensoredDistribution(GaussianDistribution(1.0, 4.0), name="level"), CensoredDistribution(lives)))
+
+
+def interval_estimators() -> Any:
+    return CompositeEstimator((CensoredEstimator(GaussianEstimator(), keys="k"), CensoredEstimator(PoissonEstimator())))
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -359,6 +370,8 @@ MODELS = {
         ordered_estimators,
         shares,
         share_estimators,
+        intervals,
+        interval_estimators,
     )
 }
 

@@ -8,6 +8,7 @@ from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstima
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
+from dmlcore.stats.latent.censored import CensoredDistribution, CensoredEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.hurdle import HurdleDistribution, HurdleEstimator
@@ -87,6 +88,8 @@ __all__ = [
     "BinomialEstimator",
     "CategoricalDistribution",
     "CategoricalEstimator",
+    "CensoredDistribution",
+    "CensoredEstimator",
     "CommonParametersDistribution",
     "CommonParametersEstimator",
     "CompositeDistribution",

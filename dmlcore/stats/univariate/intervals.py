@@ -16,7 +16,7 @@ from dmlcore.base.errors import StructureError
 from dmlcore.core.powers import HasCdf, HasQuantile, HasSurvival, Mixing, has
 from dmlcore.data.layouts import Count, Real
 
-NODE_STEP, NODE_REACH = 0.1, 3.2  # of the rule; beyond its reach a share is below the rounding of one
+NODE_STEP, NODE_REACH = 0.16, 3.2  # of the rule; beyond its reach a share is below the rounding of one
 UNSEEN_TAIL = 1e-16  # whole numbers are listed up to where less than this lies beyond
 
 
@@ -69,16 +69,16 @@ def nodes_within(law: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarra
         parts = [(nodes_within(part, low, high), w) for part, w in zip(law.components, law.w, strict=True) if w > 0]
         return np.hstack([x for (x, _), _ in parts]), np.hstack([w * p for (_, p), w in parts])
     (f0, s0), (f1, s1) = tails(law, low), tails(law, high)
-    upper = (f0 >= 0.5)[:, None] & has(law, HasSurvival)
-    u = np.clip(f0[:, None] + (f1 - f0)[:, None] * NODE_LEVELS, np.finfo(float).tiny, 1.0 - 2.0**-53)
-    x = np.asarray(law.quantile(np.where(upper, 0.5, u)))
-    if upper.any():
-        s = np.maximum(s1[:, None] + (s0 - s1)[:, None] * NODE_LEVELS, np.finfo(float).tiny)
-        x = np.where(upper, law.isf(np.where(upper, s, 0.5)), x)
-    p = masses(law, low, high)[:, None] * NODE_SHARES
+    upper = (f0 >= 0.5) & has(law, HasSurvival)
+    x = np.empty((len(low), len(NODE_LEVELS)))
+    for part, ends, quantile, most in ((~upper, (f0, f1), law.quantile, 1.0 - 2.0**-53), (upper, (s1, s0), getattr(law, "isf", None), 1.0)):
+        if part.any() and quantile is not None:
+            a, b = (end[part, None] for end in ends)
+            x[part] = quantile(np.clip(a + (b - a) * NODE_LEVELS, np.finfo(float).tiny, most))
     x = np.clip(x, low[:, None], high[:, None])
+    p = np.maximum(np.where(f0 < 0.5, f1 - f0, s0 - s1), 0.0)[:, None] * NODE_SHARES
     there = np.isfinite(x) if law.support is None else law.support.contains(x.ravel()).reshape(x.shape)
-    return np.where(there, x, np.asarray(law.quantile(0.5))), np.where(there, p, 0.0)
+    return (x, p) if there.all() else (np.where(there, x, law.quantile(0.5)), np.where(there, p, 0.0))
 
 
 def least_whole(law: Any) -> int:
