@@ -148,10 +148,14 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
         if isinstance(self.layout, Explained):
             return
         check_quantiles(self.dist, type(self).__name__)
-        mass = float(masses(self.dist, [self.least], [self.most])[0])
+        if is_whole_law(self.dist):
+            x, expected = self._outside_whole()
+            mass = 1.0 - expected.sum() if len(x) != 1 else -math.expm1(self.dist.log_density(x[0]))  # a law near zero keeps its digits
+        else:
+            x, expected = self._outside_real()
+            mass = float(masses(self.dist, [self.least], [self.most])[0])
         if not mass >= LEAST_MASS:
             raise ParameterError(f"{type(self).__name__}: {self.dist!r} has no probability from {self.least:g} to {self.most:g}")
-        x, expected = self._outside_whole() if is_whole_law(self.dist) else self._outside_real()
         self.derive(log_mass=math.log(mass), outside=Values(x), expected=expected / mass)
 
     def _outside_whole(self) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -286,7 +286,6 @@ class ZeroInflatedEstimator(_Gated, Estimator):
 
     family = ZeroInflatedDistribution
     stacks = True
-    bounded: ClassVar[bool] = True
 
     def validate(self) -> None:
         self.check_parts(LogisticRegressionEstimator)
