@@ -29,8 +29,10 @@ from dmlcore.data.times import TimeScale
 from dmlcore.stats import (
     BernoulliSetDistribution,
     BetaDistribution,
+    BetaRegressionDistribution,
     BinomialDistribution,
     CategoricalDistribution,
+    CensoredDistribution,
     CommonParametersDistribution,
     CompositeDistribution,
     CompositeEstimator,
@@ -47,6 +49,7 @@ from dmlcore.stats import (
     HeterogeneousMixtureDistribution,
     HiddenMarkovModelDistribution,
     HierarchicalMixtureDistribution,
+    HurdleDistribution,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
     IntegerMultinomialDistribution,
@@ -68,6 +71,7 @@ from dmlcore.stats import (
     NullDistribution,
     OptionalDistribution,
     OrdinalDistribution,
+    OrdinalRegressionDistribution,
     PartialGaussianDistribution,
     PointMassDistribution,
     PoissonDistribution,
@@ -85,6 +89,8 @@ from dmlcore.stats import (
     VonMisesFisherDistribution,
     WeibullDistribution,
     WeightedDistribution,
+    TruncatedDistribution,
+    ZeroInflatedDistribution,
 )
 
 inf = math.inf
@@ -194,6 +200,9 @@ class Example:
     tags: "deaf" if it does not look at its observations, "loose" if its density does not sum to one, "unsampled" if it cannot be
     drawn from, "lengthless" if a sequence in it has no law of its length, "whole" if it gives no law of a part of a vector. off:
     observations of density zero. rows: valid observations, where it cannot be drawn from.
+    drawn from, "lengthless" if a sequence in it has no law of its length, "spiked" if one of its reals has a probability,
+    "in part" if it is drawn from as it is not seen.
+    off: observations of density zero. rows: valid observations, where it cannot be drawn from.
     """
 
     name: str
@@ -250,6 +259,21 @@ def regression(name: str, law: Any, over: Any, off: Any = None, wrong: Any = Non
     )
 
 
+def gated_zeros(name: str, law: Any) -> Example:
+    """An example of a regression of counts with a gate of its zeros, at random covariates of both."""
+    z, x = np.random.default_rng(5).normal(size=(2, 400, 2))
+    rows = [(at, (there, y)) for at, there, y in zip(z, x, as_values(law.sample_given(x, 7, z=z)), strict=True)]
+    over = Pair([z[3]], Pair([x[3]], range(60)))
+    return example(name, law, over, [(z[3], (x[3], -1))], [(z[3], (x[3], 2.5)), (z[3],)], "unsampled", rows=rows)
+
+
+def censored(name: str, law: Any, seen: Any, wrong: Any, off: Any = inf) -> Example:
+    """An example of numbers of which each third is seen as an interval."""
+    rows = [x if i % 3 else seen[i // 3 % len(seen)] for i, x in enumerate(as_values(law.sample(200, rng=3)))]
+    return example(name, law, None, [off], wrong, "loose", "unsampled", "in part", rows=rows)
+
+
+GATE = LogisticRegressionDistribution([1.0, -0.5], -0.7)
 SHARED = CommonParametersDistribution({"slope": 0.5}, {"noise": 1.5})
 N = GaussianDistribution
 L = LogGaussianDistribution
@@ -569,6 +593,19 @@ EXAMPLES = [
         "c",
         ["a"],
     ),
+    regression("beta regression", BetaRegressionDistribution([0.5, -0.2], 0.4, 6.0), Line(0.0, 1.0), 0.0, "x"),
+    regression(
+        "ordinal regression",
+        OrdinalRegressionDistribution([1.0, -0.5], [-1.0, 0.2, 1.5], ("no", "little", "some", "much")),
+        ["no", "little", "some", "much"],
+        "all",
+        ["no"],
+    ),
+    regression(
+        "mixture of probit regressions",
+        Mix([OrdinalRegressionDistribution([b, 0.5], [b, 2.0 + b], (0, 1, 2), "probit") for b in (1.5, -1.0)], [0.4, 0.6]),
+        [0, 1, 2],
+    ),
     regression(
         "mixture of linear regressions", Mix([LinearRegressionDistribution([b, 0.5], b, 1.0) for b in (2.0, -1.0)], [0.6, 0.4]), REAL
     ),
@@ -592,6 +629,43 @@ EXAMPLES = [
         REAL,
         inf,
         "x",
+    ),
+    # counts with more zeros than their law has
+    example("zero inflated", ZeroInflatedDistribution(PoissonDistribution(3.0), 0.25), range(60), [-1], ODD_COUNTS),
+    example(
+        "zero inflated mixture",
+        Mix([ZeroInflatedDistribution(NegativeBinomialDistribution(m, 0.5), 0.3) for m in (2.0, 30.0)], [0.5, 0.5]),
+        range(1000),
+        [-1],
+        ODD_COUNTS,
+    ),
+    regression(
+        "zero inflated regression", ZeroInflatedDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.9), 0.3), range(60), -1, 2.5
+    ),
+    gated_zeros("zero inflated with a gate", ZeroInflatedDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.9), gate=GATE)),
+    example("hurdle", HurdleDistribution(NegativeBinomialDistribution(2.5, 0.4), 0.4), range(200), [-1], ODD_COUNTS),
+    example(
+        "hurdle before a gamma", HurdleDistribution(GammaDistribution(2.3, 1.7), 0.4), Either([0.0], ABOVE), [-1.0], ODD_REALS, "spiked"
+    ),
+    regression("hurdle regression", HurdleDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.4), 0.3), range(60), -1, 2.5),
+    gated_zeros("hurdle with a gate", HurdleDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.4), gate=GATE)),
+    # numbers seen within a range
+    example("truncated", TruncatedDistribution(N(1.0, 4.0), 0.0, 4.0), Line(0.0, 4.0), [-0.1, 4.1, inf], ODD_REALS),
+    example("truncated below", TruncatedDistribution(GammaDistribution(2.3, 1.7), 2.0), Line(2.0), [1.9, -1.0, inf], ODD_REALS),
+    example("truncated count", TruncatedDistribution(PoissonDistribution(3.0), 2, 9), range(2, 10), [1, 10, -1], ODD_COUNTS),
+    example(
+        "mixture of truncated", Mix([TruncatedDistribution(PoissonDistribution(m), 1) for m in (0.9, 9.0)], [0.4, 0.6]), range(1, 90), [0]
+    ),
+    example("truncated mixture", TruncatedDistribution(Mix([N(-2.0, 1.0), N(3.0, 2.0)], [0.5, 0.5]), -3.0), Line(-3.0), [-3.1]),
+    regression(
+        "truncated regression", TruncatedDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.4, offset=True), 1), range(1, 60), 0, 2.5
+    ),
+    # numbers, some of which are known up to an interval
+    censored("censored", CensoredDistribution(N(1.0, 4.0)), [(2.0, None), (None, -1.0), (0.0, 1.0)], ["x", (2.0, 1.0), (None, None)]),
+    censored("censored lifetimes", CensoredDistribution(GammaDistribution(2.3, 1.7)), [(5.0, None), (None, 0.5)], [None, ("x", 1.0)], -1.0),
+    censored("censored count", CensoredDistribution(PoissonDistribution(4.0)), [(6, None), (0, 2)], [2.5, (0.5, 2)], -1),
+    censored(
+        "mixture of censored", Mix([CensoredDistribution(E(m)) for m in (1.0, 20.0)], [0.5, 0.5]), [(30.0, None), (2.0, 4.0)], ["x"], -1.0
     ),
     # nestings
     example("mixture of mixtures", Mix([Mix([N(-1.0, 1.0), N(1.0, 0.1)], [0.5, 0.5]), N(5.0, 2.0)], [0.8, 0.2]), REAL, [inf], ODD_REALS),

@@ -19,10 +19,14 @@ from dmlcore.stats import (
     BernoulliSetEstimator,
     BetaDistribution,
     BetaEstimator,
+    BetaRegressionDistribution,
+    BetaRegressionEstimator,
     BinomialDistribution,
     BinomialEstimator,
     CategoricalDistribution,
     CategoricalEstimator,
+    CensoredDistribution,
+    CensoredEstimator,
     CommonParametersDistribution,
     CommonParametersEstimator,
     CompositeDistribution,
@@ -49,6 +53,8 @@ from dmlcore.stats import (
     HeterogeneousMixtureEstimator,
     HierarchicalMixtureDistribution,
     HierarchicalMixtureEstimator,
+    HurdleDistribution,
+    HurdleEstimator,
     IgnoredDistribution,
     IgnoredEstimator,
     IntegerCategoricalDistribution,
@@ -87,6 +93,8 @@ from dmlcore.stats import (
     OptionalEstimator,
     OrdinalDistribution,
     OrdinalEstimator,
+    OrdinalRegressionDistribution,
+    OrdinalRegressionEstimator,
     PartialGaussianDistribution,
     PartialGaussianEstimator,
     PointMassDistribution,
@@ -115,6 +123,10 @@ from dmlcore.stats import (
     WeibullEstimator,
     WeightedDistribution,
     WeightedEstimator,
+    TruncatedDistribution,
+    TruncatedEstimator,
+    ZeroInflatedDistribution,
+    ZeroInflatedEstimator,
 )
 
 FOLDER = Path(__file__).resolve().parent / "golden"
@@ -326,6 +338,15 @@ def shares_and_directions_estimators() -> Any:
             VonMisesEstimator(1.0, (0.1, 2.0), "angle"),
             VonMisesFisherEstimator(3, 1.0, suff_stat=[0.1, 0.0, -0.2]),
             DirichletEstimator(3, 1.0, np.log([0.2, 0.3, 0.4]), use_mpe=True),
+def zeros() -> Any:
+    gate = LogisticRegressionDistribution([1.0, -0.5], -0.7)
+    counts = PoissonRegressionDistribution([0.5], 0.1)
+    return CompositeDistribution(
+        (
+            ZeroInflatedDistribution(PoissonDistribution(3.0), 0.25, name="visits"),
+            ZeroInflatedDistribution(counts, gate=gate),
+            HurdleDistribution(counts, 0.25, keys="k"),
+            TruncatedDistribution(GaussianDistribution(1.0, 4.0), 0.0, 3.5),
         )
     )
 
@@ -399,6 +420,47 @@ def semi_supervised_estimators() -> Any:
     parts = [GaussianEstimator(), GaussianEstimator(keys="k")]
     named = SemiSupervisedMixtureEstimator(parts, [1.0, 3.0], 2.0, ("w", "c"), "classes", labels=("a", (1, None)))
     return CompositeEstimator((named, SemiSupervisedMixtureEstimator(parts, fixed_weights=[0.25, 0.75])))
+def zero_estimators() -> Any:
+    return CompositeEstimator(
+        (
+            ZeroInflatedEstimator(PoissonEstimator(), pseudo_count=2.0),
+            ZeroInflatedEstimator(PoissonRegressionEstimator(), LogisticRegressionEstimator()),
+            HurdleEstimator(NegativeBinomialRegressionEstimator()),
+            TruncatedEstimator(GammaEstimator(), low=1.5, keys="k"),
+        )
+    )
+
+
+def ordered() -> Any:
+    grades = OrdinalRegressionDistribution([1.0, -0.5], [-1.0, 0.25], ("low", 2, None), "probit", name="grade")
+    return CompositeDistribution((grades, OrdinalRegressionDistribution([], [0.5], (False, True))))
+
+
+def ordered_estimators() -> Any:
+    return CompositeEstimator(
+        (OrdinalRegressionEstimator(2.0, ("x",), ("low", "high"), keys="k"), OrdinalRegressionEstimator(link="probit"))
+    )
+
+
+def shares() -> Any:
+    return CompositeDistribution(
+        (BetaRegressionDistribution([0.5], None, 6.0, offset=True), BetaRegressionDistribution([0.5, -0.25], 0.4, 1.5))
+    )
+
+
+def share_estimators() -> Any:
+    return CompositeEstimator(
+        (BetaRegressionEstimator(ridge=1.0, tied={"precision": "s"}), BetaRegressionEstimator(intercept=False, keys="k"))
+    )
+
+
+def intervals() -> Any:
+    lives = MixtureDistribution([GammaDistribution(2.0, 3.0), GammaDistribution(5.0, 0.5)], [0.25, 0.75])
+    return CompositeDistribution((CensoredDistribution(GaussianDistribution(1.0, 4.0), name="level"), CensoredDistribution(lives)))
+
+
+def interval_estimators() -> Any:
+    return CompositeEstimator((CensoredEstimator(GaussianEstimator(), keys="k"), CensoredEstimator(PoissonEstimator())))
 
 
 MODELS = {
@@ -434,6 +496,14 @@ MODELS = {
         uniform_estimators,
         semi_supervised,
         semi_supervised_estimators,
+        zeros,
+        zero_estimators,
+        ordered,
+        ordered_estimators,
+        shares,
+        share_estimators,
+        intervals,
+        interval_estimators,
     )
 }
 

@@ -26,6 +26,7 @@ from dmlcore.base.errors import (
     shorten,
 )
 from dmlcore.data.evidence import Evidence
+from dmlcore.data.intervals import Interval
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
 from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Repeated
 from dmlcore.data.times import Times
@@ -150,6 +151,9 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
             yield from ((here, within, bad, bad) for bad in (["a"], {}, nan))
         case Count():
             yield from ((here, within, bad, bad) for bad in (2.5, "2", None, nan, inf, 2**64, 10**400, [1], 1j))
+        case Interval():
+            bad = ("1.5", None, nan, 1j, [1.0], (2.0, 1.0), (None, None), *((2.5, (0.5, 2)) if layout.whole else ()))
+            yield from ((here, within, value, value) for value in bad)
         case Real():
             yield from ((here, within, bad, bad) for bad in ("1.5", None, nan, 1j, [1.0], 10**400, b"1"))
         case AnyKind():
@@ -837,4 +841,20 @@ def test_odd_labels_fit_and_score_and_are_refused_when_saving() -> None:
 @every
 def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
     known = (Anything, Bag, Count, Explained, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Times, Vector)
+    known = (
+        Anything,
+        Count,
+        Explained,
+        Fields,
+        Interval,
+        LabelSequence,
+        LabelSet,
+        Labels,
+        Maybe,
+        PartialVector,
+        Real,
+        Repeated,
+        Times,
+        Vector,
+    )
     assert type(e.law.layout) in (*known, AnyKind, RealAtom)

@@ -10,9 +10,11 @@ from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEst
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
 from dmlcore.stats.combinators.weighted import WeightedDistribution, WeightedEstimator
 from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
+from dmlcore.stats.latent.censored import CensoredDistribution, CensoredEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
+from dmlcore.stats.latent.hurdle import HurdleDistribution, HurdleEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
 from dmlcore.stats.latent.mixture import (
     HeterogeneousMixtureDistribution,
@@ -29,6 +31,8 @@ from dmlcore.stats.latent.named_mixtures import (
     GaussianMixtureEstimator,
 )
 from dmlcore.stats.latent.semi_supervised_mixture import SemiSupervisedMixtureDistribution, SemiSupervisedMixtureEstimator
+from dmlcore.stats.latent.truncated import TruncatedDistribution, TruncatedEstimator
+from dmlcore.stats.latent.zero_inflated import ZeroInflatedDistribution, ZeroInflatedEstimator
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.dirichlet import DirichletDistribution, DirichletEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
@@ -39,6 +43,7 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
 )
 from dmlcore.stats.multivariate.multivariate_student_t import MultivariateStudentTDistribution, MultivariateStudentTEstimator
 from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistribution, VonMisesFisherEstimator
+from dmlcore.stats.regression.beta_regression import BetaRegressionDistribution, BetaRegressionEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator
 from dmlcore.stats.regression.linear_regression import LinearRegressionDistribution, LinearRegressionEstimator
@@ -51,6 +56,7 @@ from dmlcore.stats.regression.negative_binomial_regression import (
     NegativeBinomialRegressionDistribution,
     NegativeBinomialRegressionEstimator,
 )
+from dmlcore.stats.regression.ordinal_regression import OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
@@ -107,10 +113,14 @@ __all__ = [
     "BernoulliSetEstimator",
     "BetaDistribution",
     "BetaEstimator",
+    "BetaRegressionDistribution",
+    "BetaRegressionEstimator",
     "BinomialDistribution",
     "BinomialEstimator",
     "CategoricalDistribution",
     "CategoricalEstimator",
+    "CensoredDistribution",
+    "CensoredEstimator",
     "CommonParametersDistribution",
     "CommonParametersEstimator",
     "CompositeDistribution",
@@ -145,6 +155,8 @@ __all__ = [
     "HiddenMarkovModelDistribution",
     "HierarchicalMixtureDistribution",
     "HierarchicalMixtureEstimator",
+    "HurdleDistribution",
+    "HurdleEstimator",
     "IgnoredDistribution",
     "IgnoredEstimator",
     "IntegerCategoricalDistribution",
@@ -185,6 +197,8 @@ __all__ = [
     "OptionalEstimator",
     "OrdinalDistribution",
     "OrdinalEstimator",
+    "OrdinalRegressionDistribution",
+    "OrdinalRegressionEstimator",
     "PartialGaussianDistribution",
     "PartialGaussianEstimator",
     "PointMassDistribution",
@@ -213,6 +227,10 @@ __all__ = [
     "WeibullEstimator",
     "WeightedDistribution",
     "WeightedEstimator",
+    "TruncatedDistribution",
+    "TruncatedEstimator",
+    "ZeroInflatedDistribution",
+    "ZeroInflatedEstimator",
     "dump_models",
     "estimate",
     "initialize",

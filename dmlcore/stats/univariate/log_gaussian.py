@@ -16,7 +16,7 @@ from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
@@ -24,7 +24,7 @@ from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likel
 MEAN_STEPS = 20  # of Newton, on the bound: to rounding, wherever it is
 
 
-class LogGaussianDistribution(Distribution, Univariate):
+class LogGaussianDistribution(Distribution, Univariate, HasSurvival):
     """A number x > 0 whose logarithm is Gaussian: density `exp(-(log x - mu)^2 / (2 sigma2)) / (x sqrt(2 pi sigma2))`.
 
     mu: the mean of log x, a finite real. sigma2: the variance of log x, positive. Both are pure numbers.
@@ -73,6 +73,13 @@ class LogGaussianDistribution(Distribution, Univariate):
 
     def quantile(self, q: Any) -> Any:
         return np.exp(self.mu + math.sqrt(self.sigma2) * special.ndtri(q))
+
+    def sf(self, x: Any) -> Any:
+        with np.errstate(divide="ignore"):
+            return special.ndtr((self.mu - np.log(np.maximum(x, 0.0))) / math.sqrt(self.sigma2))
+
+    def isf(self, q: Any) -> Any:
+        return np.exp(self.mu - math.sqrt(self.sigma2) * special.ndtri(q))
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.lognormal(self.mu, math.sqrt(self.sigma2), size)

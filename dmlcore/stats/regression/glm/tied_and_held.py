@@ -1,8 +1,8 @@
 """Regressions some of whose parameters are shared with others (`tied`, by key) or held at given values (`held`).
 
 A place is a column's number (or its name, if the estimator has `names`), "intercept", or the name of the law's scale: "sigma2",
-"shape" or "dispersion". Coefficients that vary between components are untied, fixed ones are tied in all, nested ones in some; a
-coefficient that a component does not have is held at zero (Gruen and Leisch 2008).
+"shape", "dispersion" or "precision". Coefficients that vary between components are untied, fixed ones are tied in all, nested ones in
+some; a coefficient that a component does not have is held at zero (Gruen and Leisch 2008).
 """
 
 from __future__ import annotations
