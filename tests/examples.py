@@ -83,13 +83,13 @@ from dmlcore.stats import (
     StudentTDistribution,
     StudentTEstimator,
     TimeDistribution,
+    TruncatedDistribution,
     UniformDistribution,
     UniformEstimator,
     VonMisesDistribution,
     VonMisesFisherDistribution,
     WeibullDistribution,
     WeightedDistribution,
-    TruncatedDistribution,
     ZeroInflatedDistribution,
 )
 

@@ -113,6 +113,8 @@ from dmlcore.stats import (
     StudentTEstimator,
     TimeDistribution,
     TimeEstimator,
+    TruncatedDistribution,
+    TruncatedEstimator,
     UniformDistribution,
     UniformEstimator,
     VonMisesDistribution,
@@ -123,8 +125,6 @@ from dmlcore.stats import (
     WeibullEstimator,
     WeightedDistribution,
     WeightedEstimator,
-    TruncatedDistribution,
-    TruncatedEstimator,
     ZeroInflatedDistribution,
     ZeroInflatedEstimator,
 )
@@ -338,15 +338,6 @@ def shares_and_directions_estimators() -> Any:
             VonMisesEstimator(1.0, (0.1, 2.0), "angle"),
             VonMisesFisherEstimator(3, 1.0, suff_stat=[0.1, 0.0, -0.2]),
             DirichletEstimator(3, 1.0, np.log([0.2, 0.3, 0.4]), use_mpe=True),
-def zeros() -> Any:
-    gate = LogisticRegressionDistribution([1.0, -0.5], -0.7)
-    counts = PoissonRegressionDistribution([0.5], 0.1)
-    return CompositeDistribution(
-        (
-            ZeroInflatedDistribution(PoissonDistribution(3.0), 0.25, name="visits"),
-            ZeroInflatedDistribution(counts, gate=gate),
-            HurdleDistribution(counts, 0.25, keys="k"),
-            TruncatedDistribution(GaussianDistribution(1.0, 4.0), 0.0, 3.5),
         )
     )
 
@@ -420,6 +411,21 @@ def semi_supervised_estimators() -> Any:
     parts = [GaussianEstimator(), GaussianEstimator(keys="k")]
     named = SemiSupervisedMixtureEstimator(parts, [1.0, 3.0], 2.0, ("w", "c"), "classes", labels=("a", (1, None)))
     return CompositeEstimator((named, SemiSupervisedMixtureEstimator(parts, fixed_weights=[0.25, 0.75])))
+
+
+def zeros() -> Any:
+    gate = LogisticRegressionDistribution([1.0, -0.5], -0.7)
+    counts = PoissonRegressionDistribution([0.5], 0.1)
+    return CompositeDistribution(
+        (
+            ZeroInflatedDistribution(PoissonDistribution(3.0), 0.25, name="visits"),
+            ZeroInflatedDistribution(counts, gate=gate),
+            HurdleDistribution(counts, 0.25, keys="k"),
+            TruncatedDistribution(GaussianDistribution(1.0, 4.0), 0.0, 3.5),
+        )
+    )
+
+
 def zero_estimators() -> Any:
     return CompositeEstimator(
         (

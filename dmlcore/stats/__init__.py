@@ -9,8 +9,8 @@ from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
 from dmlcore.stats.combinators.weighted import WeightedDistribution, WeightedEstimator
-from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
 from dmlcore.stats.latent.censored import CensoredDistribution, CensoredEstimator
+from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
@@ -217,6 +217,8 @@ __all__ = [
     "StudentTEstimator",
     "TimeDistribution",
     "TimeEstimator",
+    "TruncatedDistribution",
+    "TruncatedEstimator",
     "UniformDistribution",
     "UniformEstimator",
     "VonMisesDistribution",
@@ -227,8 +229,6 @@ __all__ = [
     "WeibullEstimator",
     "WeightedDistribution",
     "WeightedEstimator",
-    "TruncatedDistribution",
-    "TruncatedEstimator",
     "ZeroInflatedDistribution",
     "ZeroInflatedEstimator",
     "dump_models",
