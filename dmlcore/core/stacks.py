@@ -119,9 +119,9 @@ class Stacking:
         return self._ties.groups.get(place, [place])
 
     def _ties_inside(self, e: Any) -> bool:
-        """Whether any place of a node, or below it, is tied to another."""
+        """Whether any place of a node, or below it, is tied to another, in part or as a whole."""
         place = self._place[id(e)]
-        return any(len(self._tied(i)) > 1 for i in range(place, place + sum(1 for _ in preorder(e))))
+        return any(len(self._tied(i)) > 1 or self._ties.nodes[i].shared_names for i in range(place, place + sum(1 for _ in preorder(e))))
 
     def _estimator(self, es: list[Any], shape: tuple[int, ...], column: Any) -> Any:
         e = es[0]

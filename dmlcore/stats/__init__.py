@@ -24,6 +24,7 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
     PartialGaussianDistribution,
     PartialGaussianEstimator,
 )
+from dmlcore.stats.multivariate.structured_gaussian import StructuredGaussianDistribution, StructuredGaussianEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator
 from dmlcore.stats.regression.linear_regression import LinearRegressionDistribution, LinearRegressionEstimator
@@ -142,6 +143,8 @@ __all__ = [
     "SequenceEstimator",
     "SpikeAndSlabDistribution",
     "SpikeAndSlabEstimator",
+    "StructuredGaussianDistribution",
+    "StructuredGaussianEstimator",
     "TimeDistribution",
     "TimeEstimator",
     "dump_models",
