@@ -286,7 +286,7 @@ EXAMPLES = [
         [[1.0]],
     ),
     example(
-        "tied and held gaussians",
+        "gaussians that share a variance",
         Mix([GaussianDistribution(m, 2.0, tied={"sigma2": "s"}) for m in (-1.0, 3.0)], [0.4, 0.6]),
         REAL,
         [inf],
