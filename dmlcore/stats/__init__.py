@@ -17,6 +17,7 @@ from dmlcore.stats.latent.mixture import (
     MixtureDistribution,
     MixtureEstimator,
 )
+from dmlcore.stats.multivariate.covariance_structures import COVARIANCE_STRUCTURES
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     MultivariateGaussianDistribution,
@@ -75,6 +76,7 @@ else:
     )
 
 __all__ = [
+    "COVARIANCE_STRUCTURES",
     "BernoulliSetDistribution",
     "BernoulliSetEstimator",
     "BinomialDistribution",
