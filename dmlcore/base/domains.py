@@ -433,7 +433,7 @@ class Keys(Domain):
         return tuple(value)
 
 
-class Parts(Domain):
+class NamedParts(Domain):
     """Parameters by name, each with a value: pairs `(name, value)`, in order. kind: str for keys, float for numbers and arrays of them."""
 
     def __init__(self, kind: type[str] | type[float]):

@@ -68,6 +68,7 @@ class ReadAs:
         node.__dict__[self.field] = value
 
 
+LAST = ("tied", "held")  # fields that every node has, behind its own
 OF_THE_WHOLE = ("repeated", "scored_as")  # what is derived for one tree, and is not so of a part or of another
 
 
@@ -91,7 +92,7 @@ class Declared:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        fields = sorted(dataclasses.fields(cls), key=lambda f: f.name in LAST)  # type: ignore[arg-type]
         cls._fields = tuple((f.name, f.metadata.get("domain") or Domain()) for f in fields)
         cls._child_fields = tuple((f, isinstance(d, Children)) for f, d in cls._fields if isinstance(d, (Child, Children)))
         for field, domain in cls._fields:

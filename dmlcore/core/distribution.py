@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from dmlcore.base.collector import collector_held
-from dmlcore.base.domains import SETTING, Domain, Parts
+from dmlcore.base.domains import SETTING, Domain, NamedParts
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared, parameter, renamed
-from dmlcore.core.parts import check_held, check_shared
+from dmlcore.core.parts import check_held, check_single_parts
 from dmlcore.core.powers import HasMean, HasMode, HasQuantile, HasTypical, has
 from dmlcore.core.shown import Shown
 from dmlcore.data.columns import Versions
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 class Distribution(Shown, Declared):
     """The law of one observation. Immutable; its parameters are its fields."""
 
-    tied: Any = parameter(Parts(str), default=(), kw_only=True)
-    held: Any = parameter(Parts(float), default=(), kw_only=True)
+    tied: Any = parameter(NamedParts(str), default=(), kw_only=True)
+    held: Any = parameter(NamedParts(float), default=(), kw_only=True)
 
     noun = "a distribution"
 
@@ -141,7 +141,7 @@ class Distribution(Shown, Declared):
         return self.held
 
     def check_parts(self) -> None:
-        check_shared(self, type(self))
+        check_single_parts(self, type(self))
         check_held(self)
 
     def parameters(self) -> Iterator[tuple[str, Domain, Any]]:

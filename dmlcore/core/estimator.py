@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from dmlcore.base.domains import Parts, nonnegative
+from dmlcore.base.domains import NamedParts, nonnegative
 from dmlcore.base.errors import BadValue, EmptyError, ParameterError, StructureError, inside, shorten
 from dmlcore.core.declared import Declared, chosen, parameter, renamed
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.parts import check_shared
+from dmlcore.core.parts import check_single_parts
 from dmlcore.core.prior import Prior, PseudoObservations, prior_of
 from dmlcore.core.shown import Shown
 from dmlcore.core.statistics import Node
@@ -40,8 +40,8 @@ REMEDY = "give pseudo_count and suff_stat, or leave it out"  # what to do where 
 class Estimator(Shown, Declared):
     """What to learn about one observation. Immutable; its settings are its fields."""
 
-    tied: Any = parameter(Parts(str), default=(), kw_only=True)
-    held: Any = parameter(Parts(float), default=(), kw_only=True)
+    tied: Any = parameter(NamedParts(str), default=(), kw_only=True)
+    held: Any = parameter(NamedParts(float), default=(), kw_only=True)
 
     noun = "an estimator"
 
@@ -182,7 +182,7 @@ class Estimator(Shown, Declared):
 
     def check_parts(self) -> None:
         if self.tied or self.held:
-            check_shared(self, self.family)
+            check_single_parts(self, self.family)
 
     def estimate_together(self, members: list[Member]) -> list[Any]:
         """The laws that maximise the sum of the log likelihoods and priors of leaves of this family, this the first of them, some of whose

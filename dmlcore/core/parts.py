@@ -19,7 +19,7 @@ def free_domains(family: Any) -> dict[str, Any]:
     return {f: d for f, d in family._fields if d.axes is not None and not isinstance(d, (Child, Children))}
 
 
-def check_shared(node: Any, family: Any) -> None:
+def check_single_parts(node: Any, family: Any) -> None:
     """Raises `ParameterError` where a node ties or holds what is no parameter of its family, or one both ways; stores what is held."""
     if not node.tied and not node.held:
         return

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import EmptyError, StructureError
+from dmlcore.core.distribution import Distribution
 from dmlcore.core.parts import free_domains
 
 DIFFERENCE = 1e-3  # of a coordinate, in differences: unless the log likelihood of an observation changes by more than
 CHANGE = 1e-3
 NEWTON_STEPS = 100
 LEAST_STEP = 1e-10  # of Newton's
-ROUNDING = 1e-14  # of a log likelihood: the last step may seem to lose so much
-ENOUGH = 1e-13  # what a step gains for an observation, below which it is the last
+LAST_LOSS = 1e-14  # of a log likelihood: the last step may seem to lose so much
+LAST_GAIN = 1e-13  # what a step gains for an observation, below which it is the last
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ def _kept(member: Member, law: Any, live: np.ndarray, said: dict[Any, Any], shar
 def maximised_together(members: list[Member]) -> list[Any]:
     """The laws of a group of any family that has `log_likelihood(statistics)`."""
     one = members[0].estimator
-    if not hasattr(one.family, "log_likelihood"):
+    if one.family.log_likelihood is Distribution.log_likelihood:
         raise StructureError(
             f"{one.label}: {one.family.__name__} has no log_likelihood(statistics), so no single parameter is tied or held"
         )
@@ -211,10 +212,10 @@ class _Group:
         for _ in range(NEWTON_STEPS if self.size else 0):
             gradient, hessian = self._slopes(x)
             step = _uphill(gradient, hessian)
-            last, size = (gradient * step).sum(axis=1) <= ENOUGH * self.count, np.ones(self.models)
+            last, size = (gradient * step).sum(axis=1) <= LAST_GAIN * self.count, np.ones(self.models)
             while True:
                 there = self.objective(x + size[:, None] * step)
-                better = there > np.where(last, value - ROUNDING * np.abs(value), value)
+                better = there > np.where(last, value - LAST_LOSS * np.abs(value), value)
                 again = ~better & ~last & (size > LEAST_STEP)
                 if not again.any():
                     break

@@ -17,21 +17,21 @@ from dmlcore.base.domains import Array, Domain, from_log_ratios, log_ratios
 from dmlcore.base.errors import ParameterError
 
 COVARIANCE_STRUCTURES = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
-WORDS = {"spherical": "VII", "diagonal": "VVI", "diag": "VVI", "tied": "EEE", "full": "VVV"}
+STRUCTURE_WORDS = {"spherical": "VII", "diagonal": "VVI", "diag": "VVI", "tied": "EEE", "full": "VVV"}
 PARTS = ("volume", "shape", "orientation")
-TURNS = 1000  # of parts, each given the others, where there are no laws before
+INNER_TURNS = 1000  # of parts, each given the others, where there are no laws before
 MORE_TURNS = 10  # from the laws before: the next step goes on
-TURNED = 1e-11  # relative: a change of variances after which turns are no more
+STANDS_STILL = 1e-11  # relative: a change of variances after which turns are no more
 TINY = np.finfo(np.float64).tiny
 
 
 class Structure(Domain):
     """One of the fourteen structures by its letters, or by a plain word."""
 
-    need = f"one of {', '.join(COVARIANCE_STRUCTURES)}, or of {', '.join(WORDS)}"
+    need = f"one of {', '.join(COVARIANCE_STRUCTURES)}, or of {', '.join(STRUCTURE_WORDS)}"
 
     def check(self, value: Any) -> str:
-        name = WORDS.get(value, value) if isinstance(value, str) else value
+        name = STRUCTURE_WORDS.get(value, value) if isinstance(value, str) else value
         if name not in COVARIANCE_STRUCTURES:
             raise self.fail(value)
         return str(name)
@@ -163,7 +163,7 @@ def _volumes_and_shapes(along: np.ndarray, count: np.ndarray, volume: str, shape
         volumes = mean / count.sum(axis=-1, keepdims=True)
         return np.broadcast_to(volumes, count.shape), np.broadcast_to(common, along.shape)
     volumes = of_unit_product(along)[0] / count if start is None else start.volume
-    for _ in range(TURNS if start is None else MORE_TURNS):
+    for _ in range(INNER_TURNS if start is None else MORE_TURNS):
         common = of_unit_product((along / volumes[..., None]).sum(axis=-2, keepdims=True))[1]
         before, volumes = volumes, (along / common).sum(axis=-1) / (d * count)
         if _stands(before, volumes):
@@ -178,7 +178,7 @@ def _pooled(total: np.ndarray, count: np.ndarray, letter: str) -> np.ndarray:
 
 
 def _stands(before: np.ndarray, now: np.ndarray) -> bool:
-    return bool((np.abs(now - before) <= TURNED * np.abs(before)).all())
+    return bool((np.abs(now - before) <= STANDS_STILL * np.abs(before)).all())
 
 
 def _common_axes(scatter: np.ndarray, count: np.ndarray, volume: str, shape: str, least: np.ndarray, start: Any) -> Decomposed:
@@ -186,7 +186,7 @@ def _common_axes(scatter: np.ndarray, count: np.ndarray, volume: str, shape: str
     before: Any = None if start is None else start.orientation[..., 0, :, :]
     axes = _principal(scatter.sum(axis=-3), before)[1] if before is None or volume == shape == "E" else before
     now = start
-    for turn in range(TURNS if start is None else MORE_TURNS):
+    for turn in range(INNER_TURNS if start is None else MORE_TURNS):
         if turn or start is not None:
             if shape == "E":
                 weighed = scatter / now.volume[..., None, None]
