@@ -164,7 +164,8 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
     done: dict[int, Any] = {}
     kept: set[int] = set()
     place = iter(range(len(owns)))
-    together = ties.together.laws(owns, list(preorder(previous)) if previous is not None else [None] * len(owns))
+    before = [None] * len(owns) if previous is None or not ties.together.places else list(preorder(previous))
+    together = ties.together.laws(owns, before)
 
     def visit(node: Estimator, before: Any) -> Any:
         i, own = next(place), next(rest)
