@@ -17,7 +17,6 @@ from dmlcore.stats.latent.mixture import (
     MixtureDistribution,
     MixtureEstimator,
 )
-from dmlcore.stats.multivariate.covariance_structures import COVARIANCE_STRUCTURES
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     MultivariateGaussianDistribution,
@@ -76,7 +75,6 @@ else:
     )
 
 __all__ = [
-    "COVARIANCE_STRUCTURES",
     "BernoulliSetDistribution",
     "BernoulliSetEstimator",
     "BinomialDistribution",

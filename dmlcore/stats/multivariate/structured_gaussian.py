@@ -14,7 +14,16 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.estimator import REMEDY, pseudo_counts
 from dmlcore.core.statistics import Scatter
 from dmlcore.core.together import Member
-from dmlcore.stats.multivariate.covariance_structures import PARTS, Axes, Decomposed, Structure, UnitProduct, check_structure, maximal
+from dmlcore.stats.multivariate.covariance_structures import (
+    COVARIANCE_STRUCTURES,
+    PARTS,
+    Axes,
+    Decomposed,
+    Structure,
+    UnitProduct,
+    check_structure,
+    maximal,
+)
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     AT_FLOOR,
     GaussianVectorDistribution,
@@ -94,6 +103,8 @@ class StructuredGaussianEstimator(GaussianVectorEstimator):
 
     family = StructuredGaussianDistribution
     stacks = True
+    structures: ClassVar[tuple[str, ...]] = COVARIANCE_STRUCTURES
+    """All fourteen, to choose among."""
     floor: ClassVar[Any] = 0.0  # of variances along the axes
 
     def check_parts(self) -> None:
