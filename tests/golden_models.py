@@ -109,6 +109,8 @@ from dmlcore.stats import (
     SequenceEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
+    StructuredGaussianDistribution,
+    StructuredGaussianEstimator,
     StudentTDistribution,
     StudentTEstimator,
     TimeDistribution,
@@ -152,6 +154,20 @@ def numbers() -> Any:
 def vectors() -> Any:
     one = MultivariateGaussianDistribution([1.0, -2.0, 0.1], [[2.0, 0.6, 0.1], [0.6, 0.5, -0.1], [0.1, -0.1, 1 / 3]], keys="v")
     return CompositeDistribution([one, DiagonalGaussianDistribution([0.0, 2.0], [1.0, 1e-9])])
+
+
+def parts_in_common() -> Any:
+    """Single parameters that are tied or held, and a covariance of a structure."""
+    axes = [[0.6, -0.8], [0.8, 0.6]]
+    laws = [StructuredGaussianDistribution([m, 0.1], 0.5 + m, [2.0, 0.5], axes, "VEE", "one") for m in (0.0, 2.0)]
+    tied = [GaussianDistribution(m, 0.3, tied={"sigma2": "s"}) for m in (0.1, 2.0)]
+    held = DiagonalGaussianDistribution([0.0, 2.0], [1.0, 1e-9], held={"mu": [0.0, 2.0]})
+    return CompositeDistribution([MixtureDistribution(laws, [0.5, 0.5]), MixtureDistribution(tied, [0.1, 0.9]), held])
+
+
+def part_estimators() -> Any:
+    leaf = GaussianEstimator(tied={"sigma2": "s"}, held={"mu": 0.5})
+    return CompositeEstimator([leaf, StructuredGaussianEstimator(2, "tied", (1.0, 2.0), (None, [[1.0, 0.0], [0.0, 1.0]]))])
 
 
 def labels() -> Any:
@@ -510,6 +526,8 @@ MODELS = {
         share_estimators,
         intervals,
         interval_estimators,
+        parts_in_common,
+        part_estimators,
     )
 }
 
