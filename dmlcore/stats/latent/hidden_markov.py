@@ -13,6 +13,7 @@ from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, common_layout, cut, typical_of
 from dmlcore.core.estimator import Estimator, impossible_under_all, pseudo_counts
+from dmlcore.core.partial import Parts
 from dmlcore.core.powers import Exchange, HasTypical, Relabels
 from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.statistics import Node
@@ -23,6 +24,7 @@ from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.mixture import MixtureDistribution
 from dmlcore.stats.latent.state_passes import Opened, Pass
 from dmlcore.stats.latent.state_paths import StateMethods, drawn_elements, drawn_paths, drawn_to_the_end, likeliest_path, occupancy
+from dmlcore.stats.latent.state_steps import OneMatrix, Steps
 from dmlcore.stats.latent.stationary import TOLERANCE, stationary, stationary_step
 from dmlcore.stats.sequences.sequence import drawn_lengths, fix_length, impossible_element, typical_length
 
@@ -58,7 +60,7 @@ class ChainTape:
         self.lists, self.length = lists, length
 
 
-class HiddenMarkovModelDistribution(StateMethods, Distribution, HasTypical, Relabels):
+class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTypical, Relabels):
     """A list of elements with density `len_dist(n) sum_z w[z_1] prod_t transitions[z_(t-1), z_t] prod_t topics[z_t](x_t)`, the sum over all
     paths z of states; an empty list has `len_dist(0)`.
 
@@ -116,6 +118,14 @@ class HiddenMarkovModelDistribution(StateMethods, Distribution, HasTypical, Rela
             return (Exchange("topics", arrays, occupancy),)
         return Exchange("topics", (("taus", 1),), lambda law: occupancy(law) @ law.taus), Exchange(None, (*arrays, ("taus", 0)), occupancy)
 
+    def transitions_of(self, steps: Steps) -> np.ndarray:
+        """The transitions of each kind of step `(.., 1, S, S)`."""
+        return np.asarray(self.transitions[..., None, :, :])
+
+    def read_parts(self, x: Parts) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
+        """What is known of what the states' laws describe, and the transitions into each element, of lists that are known in part."""
+        return x.entries, [self.transitions] * len(x.entries)
+
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, ChainTape]:
         lists = Pass(self, column, score)
         length, tape = score(self.len_dist, column.lengths)
@@ -128,6 +138,15 @@ class HiddenMarkovModelDistribution(StateMethods, Distribution, HasTypical, Rela
     def law_of_element(self, w: np.ndarray) -> Any:
         """The law of an element whose state has probabilities `(S,)`."""
         return MixtureDistribution(self.topics, w if self.taus is None else w @ self.taus)
+
+    def predict(self, x: Any, steps: int = 1) -> Any:
+        """The law of the element so many steps after the end of a list: a mixture of the states' laws. Of an empty list it is the law of
+        its element number `steps`."""
+        if not isinstance(steps, (int, np.integer)) or steps < 1:
+            raise ParameterError(f"steps must be a whole number >= 1, got {steps!r}")
+        known = len(x) > 0
+        now = self.filtered_posterior(x)[-1] if known else self.w
+        return self.law_of_element(now @ np.linalg.matrix_power(self.transitions, steps if known else steps - 1))
 
     def typical(self) -> list[Any]:
         length = typical_length(self)
@@ -158,7 +177,7 @@ class HiddenMarkovModelDistribution(StateMethods, Distribution, HasTypical, Rela
         return f"{self.label}: {x!r} has density zero: no path of states that is possible gives all of its elements"
 
 
-class HiddenMarkovEstimator(Estimator):
+class HiddenMarkovEstimator(OneMatrix, Estimator):
     """Maximum likelihood for a hidden Markov model by EM (Baum and Welch): expected counts of first states and of transitions, and each
     state's law fitted to its share of the elements.
 
@@ -232,7 +251,7 @@ class HiddenMarkovEstimator(Estimator):
         out: Any = None
         for piece in tape.lists.pieces(weights):
             topics, taus = piece.emissions.shares(piece.states, piece.exact)
-            parts = [piece.begun[..., None], piece.pairs] + ([] if taus is None else [taus])
+            parts = [piece.begun[..., None], piece.pairs[..., 0, :, :]] + ([] if taus is None else [taus])
             node = Node(np.concatenate(parts, axis=-1), send.shared_out(self.estimators, piece.emissions.scored.tapes, topics))
             out = node if out is None else out + node
         return Node(out.own, [*out.children, send(self.len_estimator, tape.length, weights)])
