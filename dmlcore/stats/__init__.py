@@ -8,6 +8,7 @@ from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstima
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
+from dmlcore.stats.latent.gated_hidden_markov import GatedHiddenMarkovEstimator, GatedHiddenMarkovModelDistribution
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
@@ -93,6 +94,8 @@ __all__ = [
     "GammaEstimator",
     "GammaRegressionDistribution",
     "GammaRegressionEstimator",
+    "GatedHiddenMarkovEstimator",
+    "GatedHiddenMarkovModelDistribution",
     "GatedMixtureDistribution",
     "GatedMixtureEstimator",
     "GaussianDistribution",

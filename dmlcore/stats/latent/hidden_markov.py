@@ -21,8 +21,7 @@ from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
-from dmlcore.stats.latent.mixture import MixtureDistribution
-from dmlcore.stats.latent.state_passes import Opened, Pass
+from dmlcore.stats.latent.state_passes import ChainTape, Opened
 from dmlcore.stats.latent.state_paths import StateMethods, drawn_elements, drawn_paths, drawn_to_the_end, likeliest_path, occupancy
 from dmlcore.stats.latent.state_steps import OneMatrix, Steps
 from dmlcore.stats.latent.stationary import TOLERANCE, stationary, stationary_step
@@ -49,15 +48,6 @@ class MaybeStochastic(Absent, Simplex):
 
 
 FREE, STATIONARY = "free", "stationary"  # how the first state is estimated
-
-
-class ChainTape:
-    """A pass over lists, and the tape of their lengths."""
-
-    __slots__ = ("length", "lists")
-
-    def __init__(self, lists: Any, length: Any):
-        self.lists, self.length = lists, length
 
 
 class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTypical, Relabels):
@@ -106,11 +96,6 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTy
         return np.concatenate(parts, axis=-1)
 
     @property
-    def num_states(self) -> int:
-        """S, the number of states."""
-        return self.w.shape[-1]
-
-    @property
     def exchanges(self) -> tuple[Exchange, ...]:  # type: ignore[override]
         """What may be numbered otherwise: states, and topics where states share them."""
         arrays = (("w", 0), ("transitions", 0), ("transitions", 1))
@@ -125,19 +110,6 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTy
     def read_parts(self, x: Parts) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
         """What is known of what the states' laws describe, and the transitions into each element, of lists that are known in part."""
         return x.entries, [self.transitions] * len(x.entries)
-
-    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, ChainTape]:
-        lists = Pass(self, column, score)
-        length, tape = score(self.len_dist, column.lengths)
-        return lists.log + length, ChainTape(lists, tape)
-
-    def emission(self, state: int) -> Any:
-        """The law of an element in a state."""
-        return self.topics[state] if self.taus is None else MixtureDistribution(self.topics, self.taus[state])
-
-    def law_of_element(self, w: np.ndarray) -> Any:
-        """The law of an element whose state has probabilities `(S,)`."""
-        return MixtureDistribution(self.topics, w if self.taus is None else w @ self.taus)
 
     def predict(self, x: Any, steps: int = 1) -> Any:
         """The law of the element so many steps after the end of a list: a mixture of the states' laws. Of an empty list it is the law of
@@ -166,15 +138,6 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTy
         return HiddenMarkovEstimator(
             parts, length, pseudo_count, self.name, self.keys, num_states=states, terminal_values=self.terminal_values
         )
-
-    def explain_zero_density(self, x: Any) -> str:
-        if self.len_dist.log_density(len(x)) == -np.inf:
-            return f"length of {self.label}, {self.len_dist.explain_zero_density(len(x))}"
-        for i, value in enumerate(x):
-            law = self.law_of_element(np.full(self.num_states, 1 / self.num_states))
-            if law.log_density(value) == -np.inf:
-                return f"element {i} of {self.label}, {law.explain_zero_density(value)}"
-        return f"{self.label}: {x!r} has density zero: no path of states that is possible gives all of its elements"
 
 
 class HiddenMarkovEstimator(OneMatrix, Estimator):
@@ -242,7 +205,7 @@ class HiddenMarkovEstimator(OneMatrix, Estimator):
         return None, weights, (*(tuple((key, k) for key in labels) for k in range(len(self.estimators))), ())
 
     def why_outside_support(self, x: Any) -> str | None:
-        return impossible_element(self, x, lambda value: impossible_under_all(self.estimators, value))
+        return impossible_element(self, x, lambda element: impossible_under_all(self.estimators, self.observed(element)))
 
     def open(self, column: Any, open: Any) -> ChainTape:
         return ChainTape(Opened(self, column, open), open(self.len_estimator, column.lengths))

@@ -309,6 +309,15 @@ class InLogarithms:
         return states * each, self.steps.pair_sums(states, after)
 
 
+class ChainTape:
+    """A pass over lists, and the tape of their lengths."""
+
+    __slots__ = ("length", "lists")
+
+    def __init__(self, lists: Any, length: Any):
+        self.lists, self.length = lists, length
+
+
 class Opened:
     """Lists before there is a model: elements have responsibilities that were given, each for itself."""
 

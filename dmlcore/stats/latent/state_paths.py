@@ -18,8 +18,8 @@ from dmlcore.core.rowlaws import Mixed, Product, RowLaw, check_cases, put
 from dmlcore.core.scoring import over_blocks
 from dmlcore.data.columns import Distinct, ends_of
 from dmlcore.stats.latent.mixture import MixtureDistribution, check_impossible, without_posterior
-from dmlcore.stats.latent.state_passes import InLogarithms, Pass
-from dmlcore.stats.latent.state_steps import ALIKE, Steps
+from dmlcore.stats.latent.state_passes import ChainTape, InLogarithms, Pass
+from dmlcore.stats.latent.state_steps import ONE_KIND, Steps
 
 SOON = 100  # steps over which the share of each state is taken
 
@@ -27,7 +27,35 @@ OfLists = Callable[[Any, Any, Any], np.ndarray]
 
 
 class StateMethods:
-    """Probabilities of the states, likeliest paths and predictions. Each takes lists of any lengths; of T elements an array has T rows."""
+    """A law of lists by the states of a hidden chain. What says something of the states takes lists of any lengths; of T elements an array
+    has T rows."""
+
+    @property
+    def num_states(self: Any) -> int:
+        """S, the number of states."""
+        return self.w.shape[-1]
+
+    def forward(self: Any, column: Any, score: Any) -> tuple[np.ndarray, ChainTape]:
+        lists = Pass(self, column, score)
+        length, tape = score(self.len_dist, column.lengths)
+        return lists.log + length, ChainTape(lists, tape)
+
+    def emission(self: Any, state: int) -> Any:
+        """The law of an element in a state."""
+        return self.topics[state] if self.taus is None else MixtureDistribution(self.topics, self.taus[state])
+
+    def law_of_element(self: Any, w: np.ndarray) -> Any:
+        """The law of an element whose state has probabilities `(S,)`."""
+        return MixtureDistribution(self.topics, w if self.taus is None else w @ self.taus)
+
+    def explain_zero_density(self: Any, x: Any) -> str:
+        if self.len_dist.log_density(len(x)) == -np.inf:
+            return f"length of {self.label}, {self.len_dist.explain_zero_density(len(x))}"
+        for i, value in enumerate(map(self.observed, x)):
+            law = self.law_of_element(np.full(self.num_states, 1 / self.num_states))
+            if law.log_density(value) == -np.inf:
+                return f"element {i} of {self.label}, {law.explain_zero_density(value)}"
+        return f"{self.label}: {x!r} has density zero: no path of states that is possible gives all of its elements"
 
     def seq_posterior(self: Any, encoded: Any, impossible: str = "error") -> list[np.ndarray]:
         """Probabilities of the states of each list `(T, S)`, given the whole list (smoothed). impossible: lists of density zero raise a
@@ -269,11 +297,11 @@ def likeliest_path(law: Any, length: int) -> np.ndarray:
     """The most probable path of so many states."""
     first = logs_of(law.w)[None]
     log_P = logs_of(law.transitions)[None]
-    path, _ = kernels.likeliest_states(np.zeros((len(law.w), length)), first, log_P, ALIKE.which, np.array([0, length]))
+    path, _ = kernels.likeliest_states(np.zeros((len(law.w), length)), first, log_P, ONE_KIND.which, np.array([0, length]))
     return np.asarray(path)
 
 
-def drawn_paths(law: Any, lengths: np.ndarray, rng: np.random.Generator, steps: Steps = ALIKE) -> np.ndarray:
+def drawn_paths(law: Any, lengths: np.ndarray, rng: np.random.Generator, steps: Steps = ONE_KIND) -> np.ndarray:
     """Paths of states of the given lengths, end to end. steps: those into all their elements."""
     offsets = ends_of(lengths)
     path = np.empty(offsets[-1], dtype=np.intp)

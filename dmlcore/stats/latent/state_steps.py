@@ -18,7 +18,7 @@ class Steps:
 
     __slots__ = ("kinds", "which", "z")
 
-    def __init__(self, kinds: int, which: np.ndarray, z: np.ndarray | None = None):
+    def __init__(self, kinds: int, which: np.ndarray, z: Any = None):
         self.kinds, self.which, self.z = kinds, which, z
 
     def kind(self, t: int) -> int:
@@ -50,7 +50,7 @@ class Steps:
         return out
 
 
-ALIKE = Steps(1, np.zeros(0, dtype=np.int64))
+ONE_KIND = Steps(1, np.zeros(0, dtype=np.int64))
 
 
 class OneMatrix:
@@ -58,7 +58,11 @@ class OneMatrix:
 
     def read(self, flat: Any) -> tuple[Any, Steps]:
         """What the states' laws read of elements, and the steps into these."""
-        return flat, ALIKE
+        return flat, ONE_KIND
+
+    def observed(self, element: Any) -> Any:
+        """What the states' laws describe of one element."""
+        return element
 
 
 class ByCovariates:
@@ -68,12 +72,16 @@ class ByCovariates:
         """What the states' laws read of elements, and the steps into these."""
         return flat.fields[1], flat.kept(steps_of, lambda: steps_of(flat.fields[0].x))
 
+    def observed(self, element: Any) -> Any:
+        """What the states' laws describe of one element."""
+        return element[1]
+
 
 def steps_of(z: np.ndarray) -> Steps:
     """Steps at covariates `(N, d)`: those at equal ones are of one kind, unless few are equal."""
     N = len(z)
     if not z.shape[1]:
-        return Steps(1, ALIKE.which, np.zeros((1, 0)))
+        return Steps(1, ONE_KIND.which, np.zeros((1, 0)))
     values, which = np.unique(z, axis=0, return_inverse=True)
     if 2 * len(values) > N:
         return Steps(N, np.arange(N), z)
