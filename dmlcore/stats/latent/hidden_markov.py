@@ -75,6 +75,11 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTy
 
     components_field = "topics"
 
+    @classmethod
+    def family_name(cls) -> str:
+        """The word for this family in messages."""
+        return "hidden markov"
+
     def validate(self) -> None:
         S, who = len(self.w), "HiddenMarkovModelDistribution"
         if self.transitions.shape != (S, S):

@@ -19,6 +19,7 @@ from dmlcore import kernels
 from dmlcore.base.numerics import by_rows, joined, logs_of
 from dmlcore.core.mixing import Drawn, exact_mix, one_of
 from dmlcore.core.walk import SMALL, Components, Forward
+from dmlcore.data.columns import ends_of
 from dmlcore.stats.latent.state_steps import Steps
 
 WINDOW = 1 << 16  # elements
@@ -184,7 +185,7 @@ class Pass:
             before[..., starts] = found.first[..., window.order, :].swapaxes(-1, -2)
             lost = (before > 0) & (filtered < kernels.LEAST) & (found.emissions.logs > -np.inf)
             if lost.any():
-                ahead = np.cumsum(logs_of(found.totals), axis=-1)
+                ahead = np.cumsum(logs_of(np.where(found.totals > 0, found.totals, 1.0)), axis=-1)
                 ends = np.repeat(window.offsets[1:] - 1, np.diff(window.offsets))
                 small |= joined(lost.any(axis=-2) & ~(ahead[..., ends] - ahead > GIVEN_UP)).any(axis=0)
         rows = np.searchsorted(window.offsets, np.flatnonzero(small), side="right") - 1
@@ -248,7 +249,7 @@ class InLogarithms:
     def __init__(self, over: Pass, rows: np.ndarray):
         self.rows, law = rows, over.law
         lengths = np.diff(over.offsets)[rows]
-        self.offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        self.offsets = ends_of(lengths)
         every = len(rows) == len(over.offsets) - 1
         starts = np.repeat(over.offsets[:-1][rows] - self.offsets[:-1], lengths)
         self.elements: Any = slice(None) if every else np.arange(self.offsets[-1]) + starts
@@ -257,9 +258,13 @@ class InLogarithms:
         self.batch, self.P, self.steps = law.batch, self.emissions.P, self.emissions.steps
         self.logs, self.log_P = joined(self.emissions.logs, 2), joined(logs_of(self.P), 3)
         self.w = np.repeat(joined(logs_of(law.w))[:, None], len(rows), axis=1)
-        parts = zip(self.logs, self.w, self.log_P, strict=True)
-        self.forth = np.array([kernels.log_filtered(*part, self.steps.which, self.offsets) for part in parts])
         self.paths: np.ndarray | None = None
+
+    @cached_property
+    def forth(self) -> np.ndarray:
+        """Logarithms of the joint densities of the states and what was seen so far `(M, S, N)`."""
+        parts = zip(self.logs, self.w, self.log_P, strict=True)
+        return np.array([kernels.log_filtered(*part, self.steps.which, self.offsets) for part in parts])
 
     @cached_property
     def log(self) -> np.ndarray:

@@ -303,27 +303,8 @@ def likeliest_path(law: Any, length: int) -> np.ndarray:
 
 def drawn_paths(law: Any, lengths: np.ndarray, rng: np.random.Generator, steps: Steps = ONE_KIND) -> np.ndarray:
     """Paths of states of the given lengths, end to end. steps: those into all their elements."""
-    offsets = ends_of(lengths)
-    path = np.empty(offsets[-1], dtype=np.intp)
-    order = np.argsort(-lengths, kind="stable")
-    reached = np.cumsum(law.transitions_of(steps), axis=-1)
-    alive = order[lengths[order] > 0]
-    state = rng.choice(law.num_states, len(alive), p=law.w)
-    t = 0
-    while len(alive):
-        path[offsets[alive] + t] = state
-        t += 1
-        going = int(np.count_nonzero(lengths[alive] > t))
-        alive, state = alive[:going], state[:going]
-        kind = 0 if steps.kinds == 1 else steps.which[offsets[alive] + t]
-        state = stepped(reached[kind, state], rng)
-    return path
-
-
-def stepped(reached: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Drawn states `(n,)`; reached: cumulative probabilities of each `(n, S)`."""
-    u = rng.random(len(reached)) * reached[:, -1]
-    return np.minimum((reached <= u[:, None]).sum(axis=1), reached.shape[1] - 1)
+    first, u = rng.choice(law.num_states, len(lengths), p=law.w), rng.random(int(lengths.sum()))
+    return np.asarray(kernels.walked_states(first, np.cumsum(law.transitions_of(steps), axis=-1), steps.which, u, ends_of(lengths)))
 
 
 def drawn_elements(law: Any, path: np.ndarray, rng: np.random.Generator) -> list[Any]:
@@ -338,7 +319,7 @@ def drawn_elements(law: Any, path: np.ndarray, rng: np.random.Generator) -> list
 
 def drawn_to_the_end(law: Any, size: int, rng: np.random.Generator) -> list[list[Any]]:
     """Lists that end with the first terminal value."""
-    terminal, reached = set(law.terminal_values), np.cumsum(law.transitions, axis=1)
+    terminal, reached = set(law.terminal_values), np.cumsum(law.transitions_of(ONE_KIND), axis=-1)
     out: list[list[Any]] = [[] for _ in range(size)]
     alive, state = np.arange(size), rng.choice(law.num_states, size, p=law.w)
     while len(alive):
@@ -346,5 +327,7 @@ def drawn_to_the_end(law: Any, size: int, rng: np.random.Generator) -> list[list
         for row, element in zip(alive.tolist(), elements, strict=True):
             out[row].append(element)
         going = np.array([element not in terminal for element in elements], dtype=bool)
-        alive, state = alive[going], stepped(reached[state[going]], rng)
+        alive, state = alive[going], state[going]
+        u, offsets = rng.random(2 * len(state)), np.arange(len(state) + 1) * 2
+        state = kernels.walked_states(state, reached, ONE_KIND.which, u, offsets)[1::2]
     return out
