@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dmlcore import UNKNOWN, condition, fit
+from dmlcore import UNKNOWN, condition, fit, impute
 from dmlcore.base.errors import StructureError
 from dmlcore.core.redraw import redrawn
 from dmlcore.fitting.problem import Problem
@@ -23,6 +23,7 @@ from dmlcore.stats import (
     HiddenMarkovEstimator,
     HiddenMarkovModelDistribution,
     LinearRegressionDistribution,
+    LinearRegressionEstimator,
     MixtureEstimator,
     MultinomialLogisticRegressionDistribution,
     MultinomialLogisticRegressionEstimator,
@@ -185,6 +186,39 @@ def test_prediction_and_conditions_at_known_covariates() -> None:
         assert condition(LAW, known).density("a") == pytest.approx(every["a"] / sum(every.values()), rel=1e-10)
     with pytest.raises(StructureError, match="covariates have no law"):
         condition(LAW, [x[0], UNKNOWN, x[2]])
+
+
+def test_several_unknown_elements_of_many_lists() -> None:
+    rows = some_lists(5, 8, (3,))
+    partly: list[Any] = [[(z, UNKNOWN), x, (last, UNKNOWN)] for (z, _), x, (last, _) in rows]
+    for x, known in zip(rows, partly, strict=True):
+        joint = {(a, b): LAW.density([(x[0][0], a), x[1], (x[2][0], b)]) for a in "ab" for b in "ab"}
+        law = condition(LAW, known)
+        assert law.density(("a", "b")) == pytest.approx(joint["a", "b"] / sum(joint.values()), rel=1e-10)
+        drawn = law.sample(2000, rng=1)
+        for pair, p in joint.items():
+            assert drawn.count(pair) / 2000 == pytest.approx(p / sum(joint.values()), abs=0.05)
+    for row, known in zip(impute(LAW, partly, how="sample", rng=1).data, partly, strict=True):
+        assert all((z == at).all() for (z, _), (at, _) in zip(row, known, strict=True))
+        assert {x for _, x in row} <= {"a", "b"}
+
+
+def test_regimes_with_covariates_of_both_kinds() -> None:
+    truth = GatedHiddenMarkovModelDistribution(
+        [LinearRegressionDistribution([b], 0.0, 0.3) for b in (-2.0, 2.0)],
+        [0.5, 0.5],
+        [Gate([[3.0]], [-1.0], (0, 1)), Gate([[0.0]], [1.0], (0, 1))],
+    )
+    rng = np.random.default_rng(2)
+    z, x = rng.normal(size=(2, 30, 40, 1))
+    y = truth.sample_given(z, 3, x=x)
+    rows = [[(a, (b, c)) for a, b, c in zip(*row, strict=True)] for row in zip(z, x, y, strict=True)]
+    record = fit(rows, GatedHiddenMarkovEstimator([LinearRegressionEstimator()] * 2), rng=1)
+    assert record.log_likelihood > truth.seq_log_density(rows).sum()
+    found = ordered(record.model, key=lambda topic: topic.coef[0])
+    np.testing.assert_allclose([topic.coef[0] for topic in found.topics], [-2.0, 2.0], atol=0.1)
+    partly = [*rows[0][:3], (rows[0][3][0], (rows[0][3][1][0], UNKNOWN))]
+    assert abs(condition(found, partly).mean()) <= 2.1 * abs(rows[0][3][1][0][0]) + 0.1
 
 
 def test_draws_at_covariates() -> None:

@@ -101,7 +101,9 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
 
     def transitions_given(self, z: Any) -> np.ndarray:
         """The transitions `(n, S, S)` into elements at covariates `(n, d)`."""
-        z = self.covariates(z)
+        return self._transitions(self.covariates(z))
+
+    def _transitions(self, z: np.ndarray) -> np.ndarray:
         return self.transitions_of(Steps(len(z), np.arange(len(z)), z))
 
     def covariates(self, z: Any) -> np.ndarray:
@@ -122,7 +124,7 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
     def read_parts(self, x: Parts) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
         """What is known of what the states' laws describe, and the transitions into each element, of lists that are known in part."""
         layout: Any = self.layout
-        entries, P = [], []
+        entries, zs = [], []
         for entry in x.entries:
             if isinstance(entry, Known):
                 column: Any = entry.encoded(layout.value).column
@@ -131,8 +133,8 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
                 known, inner = entry.entries if isinstance(entry, Parts) else (UNKNOWN, UNKNOWN)
                 z = known_values(self, known, layout.value.values[0])
             entries.append(inner)
-            P.append(self.transitions_given(z))
-        return entries, P
+            zs.append(z)
+        return entries, np.split(self._transitions(np.concatenate(zs)), len(zs)) if zs else []
 
     def sample_given(self, z: Any, rng: Random = None, x: Any = None, **given: Any) -> list[list[Any]]:
         """One list of what the states' laws describe for each list of covariates z; of regressions, of responses at covariates x, in lists
