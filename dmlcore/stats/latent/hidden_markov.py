@@ -22,7 +22,7 @@ from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.state_passes import ChainTape, Opened
-from dmlcore.stats.latent.state_paths import StateMethods, drawn_elements, drawn_paths, drawn_to_the_end, likeliest_path, occupancy
+from dmlcore.stats.latent.state_paths import StateMethods, drawn_elements, drawn_paths, drawn_to_the_end, occupancy, typical_path
 from dmlcore.stats.latent.state_steps import OneMatrix, Steps
 from dmlcore.stats.latent.stationary import TOLERANCE, stationary, stationary_step
 from dmlcore.stats.sequences.sequence import drawn_lengths, fix_length, impossible_element, typical_length
@@ -127,7 +127,7 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTy
 
     def typical(self) -> list[Any]:
         length = typical_length(self)
-        path = likeliest_path(self, length)
+        path = typical_path(self, length)
         each = {int(z): typical_of(self.emission(int(z))) for z in np.unique(path)}
         return [each[z] for z in path.tolist()]
 

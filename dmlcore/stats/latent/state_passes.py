@@ -103,7 +103,7 @@ class Emissions:
 
 
 @dataclass(frozen=True)
-class Piece:
+class StatesOfElements:
     """What a pass says of some elements: how their topics were scored; weighted probabilities of the states `(.., S, N)`; the sums of those
     of the states that begin lists `(.., S)` and of pairs of successive states `(.., Q, S, S)`. elements: which of the column they are."""
 
@@ -200,7 +200,7 @@ class Pass:
         self.log = every.choose(self._score.mix)
         return every
 
-    def pieces(self, weights: np.ndarray) -> Iterator[Piece]:
+    def pieces(self, weights: np.ndarray) -> Iterator[StatesOfElements]:
         """What a pass back over the lists says, from their weights `(.., n)`."""
         if self.chosen is not None:
             yield self.chosen.piece(weights)
@@ -218,7 +218,7 @@ class Pass:
 
     def _smoothed(
         self, window: Window, found: Filtered, weights: np.ndarray, carried: np.ndarray | None, ahead: np.ndarray | None
-    ) -> tuple[Piece, np.ndarray]:
+    ) -> tuple[StatesOfElements, np.ndarray]:
         """The piece of one window, with the pair of the element before it and its first, and `ahead` for the window before.
 
         ahead `(.., S)`: what `last` of `kernels.smoothed_states` says of a list that goes on in the window after.
@@ -240,7 +240,7 @@ class Pass:
             k = steps.kind(0)
             pairs[..., k, :, :] += carried[..., :, None] * opening[..., None, :]
             before = (P[..., k, :, :] @ opening[..., None])[..., 0]
-        return Piece(emissions, states, begun, pairs * P, False, slice(window.start, window.stop)), before
+        return StatesOfElements(emissions, states, begun, pairs * P, False, slice(window.start, window.stop)), before
 
 
 class InLogarithms:
@@ -290,7 +290,7 @@ class InLogarithms:
         self.paths = np.array(paths)
         return log
 
-    def piece(self, weights: np.ndarray) -> Piece:
+    def piece(self, weights: np.ndarray) -> StatesOfElements:
         """What the rows say, from their weights `(.., n)`."""
         weights = joined(np.broadcast_to(weights, (*self.batch, len(self.rows))))
         if self.paths is None:
@@ -303,7 +303,7 @@ class InLogarithms:
         states = np.array([one for one, _ in found]).reshape(*self.batch, S, -1)
         begins = self.offsets[:-1][np.diff(self.offsets) > 0]
         pairs = np.array([two for _, two in found]).reshape(self.P.shape)
-        return Piece(self.emissions, states, states[..., begins].sum(axis=-1), pairs, True, self.elements)
+        return StatesOfElements(self.emissions, states, states[..., begins].sum(axis=-1), pairs, True, self.elements)
 
     def _along(self, path: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weighted indicators of the states along paths `(S, N)`, and counts of their pairs `(Q, S, S)`."""
@@ -346,7 +346,9 @@ class Opened:
             begun = states[..., window.begins].sum(axis=-1)
             after = states.copy()
             after[..., window.begins] = 0.0
-            yield Piece(given, states, begun, given.steps.pair_sums(given.states, after), False, slice(window.start, window.stop))
+            yield StatesOfElements(
+                given, states, begun, given.steps.pair_sums(given.states, after), False, slice(window.start, window.stop)
+            )
 
 
 class Given:

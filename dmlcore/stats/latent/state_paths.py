@@ -293,7 +293,7 @@ def occupancy(law: Any) -> np.ndarray:
     return np.asarray(unseen(law.w, [law.transitions] * (SOON - 1)).mean(axis=0))
 
 
-def likeliest_path(law: Any, length: int) -> np.ndarray:
+def typical_path(law: Any, length: int) -> np.ndarray:
     """The most probable path of so many states."""
     first = logs_of(law.w)[None]
     log_P = logs_of(law.transitions)[None]
