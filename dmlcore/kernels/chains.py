@@ -17,6 +17,7 @@ from dmlcore.kernels.compiled import exact_kernel
 
 LANES = 32
 LEAST = 1e-290  # probabilities below this have lost digits
+MOST_ODDS = 1e300  # odds beyond this are of states that are not there
 
 
 @exact_kernel
@@ -25,14 +26,15 @@ def _times_matrix(a, P, out, width):
     K = len(P)
     for j in range(K):
         for s in range(width):
-            out[j, s] = 0.0
-        for i in range(0, K - 3, 4):
-            p0, p1, p2, p3 = P[i, j], P[i + 1, j], P[i + 2, j], P[i + 3, j]
+            out[j, s] = P[0, j] * a[0, s]
+        for i in range(1, K - 1, 2):
+            p, q = P[i, j], P[i + 1, j]
             for s in range(width):
-                out[j, s] += p0 * a[i, s] + p1 * a[i + 1, s] + p2 * a[i + 2, s] + p3 * a[i + 3, s]
-        for i in range(K // 4 * 4, K):
+                out[j, s] += p * a[i, s] + q * a[i + 1, s]
+        if K % 2 == 0:
+            p = P[K - 1, j]
             for s in range(width):
-                out[j, s] += P[i, j] * a[i, s]
+                out[j, s] += p * a[K - 1, s]
 
 
 @exact_kernel
@@ -133,11 +135,13 @@ def smoothed_states(filtered, densities, totals, P, which, last, offsets, order)
                     scale[s] = 1.0 / total if total > 0.0 else 0.0
                 for j in range(K):
                     for s in range(width):
-                        known[s] = filtered[m, j, at[s]]
-                        seen[s] = densities[m, j, at[s]]
+                        there = filtered[m, j, at[s]] > LEAST
+                        known[s] = filtered[m, j, at[s]] if there else 0.0
+                        seen[s] = densities[m, j, at[s]] if there else 0.0
                     for s in range(width):
-                        hence[j, s] = after[j, s] * seen[s] * scale[s] if known[s] > LEAST else 0.0
-                        known[s] = after[j, s] * known[s] if known[s] > LEAST else 0.0
+                        back = min(after[j, s], MOST_ODDS)  # of a state that is not there it may be beyond all numbers
+                        hence[j, s] = back * seen[s] * scale[s]
+                        known[s] *= back
                     for s in range(width):
                         out[m, j, at[s]] = known[s]
                         ahead[m, j, at[s]] = hence[j, s]
