@@ -49,6 +49,8 @@ from dmlcore.stats import (
     IntegerCategoricalEstimator,
     JointMixtureDistribution,
     JointMixtureEstimator,
+    LinearMixedRegressionDistribution,
+    LinearMixedRegressionEstimator,
     LinearRegressionDistribution,
     LinearRegressionEstimator,
     LogGaussianDistribution,
@@ -240,6 +242,17 @@ def regression_estimators() -> Any:
     return CompositeEstimator(parts)
 
 
+def mixed_regressions() -> Any:
+    """Laws of groups of rows, with random intercepts and slopes."""
+    both = LinearMixedRegressionDistribution([1 / 3, -0.5], 0.1 + 0.2, 1e-3, [[2.0, 0.3], [0.3, 1.0]], ("intercept", 1), name="growth")
+    return MixtureDistribution([both, both.replace(coef=[0.0, 2.0])], [0.25, 0.75])
+
+
+def mixed_regression_estimators() -> Any:
+    parts = [LinearMixedRegressionEstimator(), LinearMixedRegressionEstimator((1, 0), False, ("x", "z"), 2.0, 0.5, name="growth", keys="k")]
+    return CompositeEstimator(parts)
+
+
 def shared_parameters() -> Any:
     """Regressions that share a coefficient and a scale, and hold another."""
     common = CommonParametersDistribution({"fixed": 0.1 + 0.2}, {"s": 1 / 3})
@@ -290,6 +303,8 @@ MODELS = {
         combinator_estimators,
         regressions,
         regression_estimators,
+        mixed_regressions,
+        mixed_regression_estimators,
         shared_parameters,
         shared_parameter_estimators,
         times,

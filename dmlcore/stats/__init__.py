@@ -27,6 +27,7 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
 )
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator
+from dmlcore.stats.regression.linear_mixed_regression import LinearMixedRegressionDistribution, LinearMixedRegressionEstimator
 from dmlcore.stats.regression.linear_regression import LinearRegressionDistribution, LinearRegressionEstimator
 from dmlcore.stats.regression.logistic_regression import LogisticRegressionDistribution, LogisticRegressionEstimator
 from dmlcore.stats.regression.multinomial_logistic_regression import (
@@ -111,6 +112,8 @@ __all__ = [
     "IntegerCategoricalEstimator",
     "JointMixtureDistribution",
     "JointMixtureEstimator",
+    "LinearMixedRegressionDistribution",
+    "LinearMixedRegressionEstimator",
     "LinearRegressionDistribution",
     "LinearRegressionEstimator",
     "LogGaussianDistribution",

@@ -193,7 +193,7 @@ class MultivariateGaussianEstimator(Estimator):
         mu, covar = posterior_moments(self, statistics)
         covar = (covar + covar.swapaxes(-1, -2)) / 2
         if self.pooled is not None:
-            covar = self._above_floor(covar)
+            covar = above_floor(covar, self.least)
         else:
             d = mu.shape[-1]
             for one, spread in zip(mu.reshape(-1, d), covar.reshape(-1, d, d), strict=True):
@@ -201,17 +201,6 @@ class MultivariateGaussianEstimator(Estimator):
                 if trouble:
                     raise DegenerateError(f"{self.label}: {trouble}; {REMEDY}")
         return self.law(mu=mu, covar=covar)
-
-    def _above_floor(self, covar: np.ndarray) -> np.ndarray:
-        seen = relative(covar, self.least)
-        try:
-            np.linalg.cholesky(seen - np.eye(seen.shape[-1]))  # succeeds where all lies above the floor
-            return covar
-        except np.linalg.LinAlgError:
-            values, vectors = np.linalg.eigh(seen)
-        basis = self.least @ vectors  # type: ignore[operator]
-        out = (basis * np.maximum(values, 1.0)[..., None, :]) @ basis.swapaxes(-1, -2)
-        return np.where(values[..., :1, None] >= 1.0, covar, (out + out.swapaxes(-1, -2)) / 2)
 
     def min_relative_variance(self, distribution: Any) -> Any:
         return np.ones(distribution.batch)[()] if self.pooled is None else least_eigenvalue(relative(distribution.covar, self.pooled))
@@ -314,6 +303,20 @@ def relative(covar: np.ndarray, factor: Any) -> np.ndarray:
     """A covariance as seen in coordinates where that with a Cholesky factor is the identity."""
     whitening = lower_inverse(factor)
     return np.asarray(whitening @ covar @ whitening.T)
+
+
+def above_floor(covar: np.ndarray, least: Any) -> np.ndarray:
+    """Covariances `(.., d, d)` whose eigenvalues, relative to the one with the Cholesky factor `least`, are at least 1: those that were
+    below are put there."""
+    seen = relative(covar, least)
+    try:
+        np.linalg.cholesky(seen - np.eye(seen.shape[-1]))  # succeeds where all lies above the floor
+        return covar
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(seen)
+    basis = least @ vectors
+    out = (basis * np.maximum(values, 1.0)[..., None, :]) @ basis.swapaxes(-1, -2)
+    return np.where(values[..., :1, None] >= 1.0, covar, (out + out.swapaxes(-1, -2)) / 2)
 
 
 def least_eigenvalue(matrix: np.ndarray) -> Any:
