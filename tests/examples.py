@@ -7,6 +7,7 @@ A new family adds one line to `EXAMPLES`. `over` describes all observations, for
     a list               these values
     Pair(a, b, ..)       tuples of entries from each
     Either(a, b, ..)     values of any of these
+    Image(a, of)         what `of` makes of each of these
     Lists(a, lengths)    lists of elements from one, of these lengths
 """
 
@@ -14,6 +15,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -25,12 +28,17 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.data.times import TimeScale
 from dmlcore.stats import (
     BernoulliSetDistribution,
+    BetaDistribution,
+    BetaRegressionDistribution,
     BinomialDistribution,
     CategoricalDistribution,
+    CensoredDistribution,
     CommonParametersDistribution,
     CompositeDistribution,
     CompositeEstimator,
+    ConditionalDistribution,
     DiagonalGaussianDistribution,
+    DirichletDistribution,
     ExponentialDistribution,
     GammaDistribution,
     GammaRegressionDistribution,
@@ -41,9 +49,13 @@ from dmlcore.stats import (
     HeterogeneousMixtureDistribution,
     HiddenMarkovModelDistribution,
     HierarchicalMixtureDistribution,
+    HurdleDistribution,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
+    IntegerMultinomialDistribution,
+    InverseGaussianDistribution,
     JointMixtureDistribution,
+    LaplaceDistribution,
     LinearMixedRegressionDistribution,
     LinearRegressionDistribution,
     LogGaussianDistribution,
@@ -51,20 +63,36 @@ from dmlcore.stats import (
     MarkovChainDistribution,
     MixtureDistribution,
     MixtureEstimator,
+    MultinomialDistribution,
     MultinomialLogisticRegressionDistribution,
     MultivariateGaussianDistribution,
+    MultivariateStudentTDistribution,
     NegativeBinomialDistribution,
     NegativeBinomialRegressionDistribution,
     NullDistribution,
     OptionalDistribution,
+    OrdinalDistribution,
+    OrdinalRegressionDistribution,
     PartialGaussianDistribution,
     PointMassDistribution,
     PoissonDistribution,
     PoissonEstimator,
     PoissonRegressionDistribution,
+    SemiSupervisedMixtureDistribution,
     SequenceDistribution,
     SpikeAndSlabDistribution,
+    StructuredGaussianDistribution,
+    StudentTDistribution,
+    StudentTEstimator,
     TimeDistribution,
+    TruncatedDistribution,
+    UniformDistribution,
+    UniformEstimator,
+    VonMisesDistribution,
+    VonMisesFisherDistribution,
+    WeibullDistribution,
+    WeightedDistribution,
+    ZeroInflatedDistribution,
 )
 
 inf = math.inf
@@ -129,6 +157,17 @@ class Either:
 
 
 @dataclass(frozen=True)
+class Image:
+    """Values that another kind of observations stands for, such as angles for directions."""
+
+    over: Any
+    of: Callable[[Any], Any]
+
+    def points(self, n: int) -> list[tuple[Any, float]]:
+        return [(self.of(x), w) for x, w in points(self.over, n)]
+
+
+@dataclass(frozen=True)
 class Lists:
     """Lists of the given lengths."""
 
@@ -146,6 +185,12 @@ def points(over: Any, n: int = 161) -> list[tuple[Any, float]]:
     return over.points(n) if hasattr(over, "points") else [(value, 1.0) for value in over]
 
 
+def bags(labels: Any, largest: int) -> list[list[Any]]:
+    """Every bag of at most so many labels, as pairs of each label in it and its count."""
+    many = (bag for size in range(largest + 1) for bag in itertools.combinations_with_replacement(labels, size))
+    return [list(Counter(bag).items()) for bag in many]
+
+
 def subsets(labels: Any) -> list[list[Any]]:
     return [list(part) for size in range(len(labels) + 1) for part in itertools.combinations(labels, size)]
 
@@ -155,8 +200,11 @@ class Example:
     """A law with what a test needs to know about it.
 
     tags: "deaf" if it does not look at its observations, "loose" if its density does not sum to one, "unsampled" if it cannot be
-    drawn from, "lengthless" if a sequence in it has no law of its length. off: observations of density zero. rows: valid
-    observations, where it cannot be drawn from.
+    drawn from, "lengthless" if a sequence in it has no law of its length, "whole" if it gives no law of a part of a vector. off:
+    observations of density zero. rows: valid observations, where it cannot be drawn from.
+    drawn from, "lengthless" if a sequence in it has no law of its length, "spiked" if one of its reals has a probability,
+    "in part" if it is drawn from as it is not seen.
+    off: observations of density zero. rows: valid observations, where it cannot be drawn from.
     """
 
     name: str
@@ -224,18 +272,36 @@ def mixed_regression(name: str, law: Any) -> Example:
     return example(name, law, over, [off], wrong, "unsampled", rows=rows)
 
 
+def gated_zeros(name: str, law: Any) -> Example:
+    """An example of a regression of counts with a gate of its zeros, at random covariates of both."""
+    z, x = np.random.default_rng(5).normal(size=(2, 400, 2))
+    rows = [(at, (there, y)) for at, there, y in zip(z, x, as_values(law.sample_given(x, 7, z=z)), strict=True)]
+    over = Pair([z[3]], Pair([x[3]], range(60)))
+    return example(name, law, over, [(z[3], (x[3], -1))], [(z[3], (x[3], 2.5)), (z[3],)], "unsampled", rows=rows)
+
+
+def censored(name: str, law: Any, seen: Any, wrong: Any, off: Any = inf) -> Example:
+    """An example of numbers of which each third is seen as an interval."""
+    rows = [x if i % 3 else seen[i // 3 % len(seen)] for i, x in enumerate(as_values(law.sample(200, rng=3)))]
+    return example(name, law, None, [off], wrong, "loose", "unsampled", "in part", rows=rows)
+
+
+GATE = LogisticRegressionDistribution([1.0, -0.5], -0.7)
 SHARED = CommonParametersDistribution({"slope": 0.5}, {"noise": 1.5})
 N = GaussianDistribution
 L = LogGaussianDistribution
 E = ExponentialDistribution
 Mix = MixtureDistribution
+Bag = MultinomialDistribution
 C = CategoricalDistribution
+Cond = ConditionalDistribution
 Tuple = CompositeDistribution
 Opt = OptionalDistribution
 Seq = SequenceDistribution
 Time = TimeDistribution
 
 REAL, ABOVE, ODD_REALS = Line(), Line(0.0), ("1.5", None, float("nan"), 1j, [1.0], (2.0,))
+SHARE, TURN = Line(0.0, 1.0), Line(-math.pi, math.pi)
 NOON = datetime(2021, 3, 4, 12)
 ODD_TIMES = (1.0, "2021-03-04", None, [NOON], NOON - NOON)
 ODD_COUNTS = (2.5, "2", None, float("nan"), inf, [2])
@@ -246,6 +312,7 @@ chain = {"a": {"a": 0.2, "b": 0.5, "c": 0.3}, "b": {"a": 0.6, "b": 0.4}, "c": {"
 mover = MarkovChainDistribution({"a": 0.7, "c": 0.3}, chain, FEW)
 stayer = MarkovChainDistribution({"a": 0.5, "b": 0.5}, {"a": {"a": 0.9, "b": 0.1}, "b": {"b": 1.0}}, FEW)
 basket = BernoulliSetDistribution({"milk": 0.3, "bread": 0.8, 7: 0.05})
+AXES = [[0.6, -0.8], [0.8, 0.6]]
 vectors = MultivariateGaussianDistribution([1.0, -2.0], [[2.0, 0.6], [0.6, 0.5]])
 topics = [C({"a": 0.9, "b": 0.1}), C({"a": 0.2, "b": 0.8}), C({"a": 0.5, "c": 0.5})]
 taus = [[0.6, 0.3, 0.1], [0.1, 0.1, 0.8]]
@@ -255,11 +322,30 @@ EXAMPLES = [
     # leaves
     example("gaussian", N(1.2, 2.5), REAL, [inf, -inf], ODD_REALS),
     example("gaussian narrow", N(-3.0, 0.01, name="narrow"), Line(-5.0, -1.0), [inf], ODD_REALS),
+    example("laplace", LaplaceDistribution(0.0, 0.7), Either(ABOVE, Image(ABOVE, lambda x: -x)), [inf, -inf], ODD_REALS),
+    example("weibull", WeibullDistribution(2.3, 1.7), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
+    example("weibull falling", WeibullDistribution(0.7, 3.0), ABOVE, [0.0, -2, inf], ODD_REALS),
+    example("student t", StudentTDistribution(1.2, 0.7, 9.0), REAL, [inf, -inf], ODD_REALS),
+    example("student t held", StudentTDistribution(-0.5, 2.0, 7.0), REAL, [inf], ODD_REALS, estimator=StudentTEstimator(7.0)),
     example("log gaussian", L(0.3, 0.4), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
     example("exponential", E(2.5), ABOVE, [-1e-300, -1.0, inf, -inf], ODD_REALS),
     example("gamma", GammaDistribution(2.3, 1.7), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
     example("gamma peaked", GammaDistribution(0.6, 3.0), ABOVE, [0.0, -2, inf], ODD_REALS),
     example("gamma sharp", GammaDistribution(5000.0, 1e-4), Line(0.45, 0.56), [0.0, -1.0, inf], ODD_REALS),
+    example("inverse gaussian", InverseGaussianDistribution(1.3, 2.0), ABOVE, [0.0, -1.0, inf, -inf], ODD_REALS),
+    example("inverse gaussian sharp", InverseGaussianDistribution(2.0, 4000.0), Line(1.6, 2.4), [0.0, -1.0, inf], ODD_REALS),
+    example("beta", BetaDistribution(2.3, 4.1), SHARE, [0.0, 1.0, -0.5, 1.5, inf, -inf], ODD_REALS),
+    example("beta sharp", BetaDistribution(3000.0, 9000.0), Line(0.2, 0.3), [0.0, 1.0, 2.0], ODD_REALS),
+    example("von mises", VonMisesDistribution(2.5, 1.7), TURN, [inf, -inf], ODD_REALS),
+    example("von mises sharp", VonMisesDistribution(-0.3, 300.0), Line(-1.1, 0.5), [inf, -inf], ODD_REALS),
+    example(
+        "uniform",
+        UniformDistribution(-1.5, 4.0),
+        Line(-1.5, 4.0),
+        [-1.6, 4.1, inf, -inf],
+        ODD_REALS,
+        estimator=UniformEstimator(-1.5, 4.0),
+    ),
     example("poisson", PoissonDistribution(3.1), range(60), [-1, -(10**12)], ODD_COUNTS),
     example("poisson large", PoissonDistribution(1e5), range(90_000, 110_000), [-1], ODD_COUNTS),
     example("poisson zero", PoissonDistribution(0.0), range(3), [-1, 1], ODD_COUNTS),
@@ -275,6 +361,7 @@ EXAMPLES = [
     example("categorical mixed labels", C({1: 0.25, "1": 0.25, None: 0.3, (1, "x"): 0.2}), [1, "1", None, (1, "x")], [2, "x"], [[1]]),
     example("categorical zero weight", C({"a": 1.0, "b": 0.0}), "ab", ["b", "c"], [["a"]]),
     example("integer categorical", IntegerCategoricalDistribution(-1, [0.2, 0.0, 0.5, 0.3]), range(-1, 3), [-2, 0, 3], ODD_COUNTS),
+    example("ordinal", OrdinalDistribution(("low", "middle", "high"), [0.5, 0.2, 0.3]), ["low", "middle", "high"], ["none", 1], [["low"]]),
     example("spike and slab", SpikeAndSlabDistribution(5, 6, 0.4, 3), range(3, 9), [2, 9], ODD_COUNTS),
     example("spike alone", SpikeAndSlabDistribution(2, 4, 1.0), range(4), [0, 3], ODD_COUNTS),
     example("point mass", PointMassDistribution(99.0), [99.0], [98.0, inf, -inf], ODD_REALS),
@@ -286,8 +373,49 @@ EXAMPLES = [
         [[inf, 0.0]],
         [[1.0], [1.0, 2.0, 3.0], 1.0, ["x", 1.0], [1.0, float("nan")], None],
     ),
+    example(
+        "multivariate student t",
+        MultivariateStudentTDistribution([0.5, 2.0], vectors.covar, 9.0),
+        Pair(REAL, REAL),
+        [[0.0, -inf]],
+        [[1.0], 2.0],
+    ),
     example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 2.0], [1.0, 3.0]), Pair(REAL, REAL), [[0.0, -inf]], [[1.0], 2.0]),
+    example(
+        "structured gaussian", StructuredGaussianDistribution([1.0, -2.0], 0.9, [2.0, 0.5], AXES), Pair(REAL, REAL), [[inf, 0.0]], [[1.0]]
+    ),
+    example(
+        "structured gaussians",
+        Mix([StructuredGaussianDistribution([m, 1.0], 0.5 + m, [2.0, 0.5], AXES, "VEE") for m in (0.0, 2.0)], [0.4, 0.6]),
+        Pair(REAL, REAL),
+        [[inf, 0.0]],
+        [[1.0]],
+    ),
+    example(
+        "gaussians that share a variance",
+        Mix([GaussianDistribution(m, 2.0, tied={"sigma2": "s"}) for m in (-1.0, 3.0)], [0.4, 0.6]),
+        REAL,
+        [inf],
+        ODD_REALS,
+    ),
+    example("gamma held", GammaDistribution(2.0, 1.5, held={"k": 2.0}), ABOVE, [0.0, -1.0], ODD_REALS),
     example("partial gaussian", PartialGaussianDistribution(vectors.mu, vectors.covar), None, [[inf, 0.0]], [[1.0], "x"], "loose"),
+    example(
+        "dirichlet",
+        DirichletDistribution([1.9, 3.2]),
+        Image(SHARE, lambda x: [x, 1.0 - x]),
+        [[0.0, 1.0], [0.5, 0.6]],
+        [[1.0], "x"],
+        "whole",
+    ),
+    example(
+        "von mises fisher",
+        VonMisesFisherDistribution([0.6, -0.8], 2.5),
+        Image(TURN, lambda x: [math.cos(x), math.sin(x)]),
+        [[0.0, 0.0], [1.0, 1.0], [inf, 0.0]],
+        [[1.0], "x"],
+        "whole",
+    ),
     example("bernoulli set", basket, subsets(["milk", "bread", 7]), [["eggs"]], ["milk", ["milk", "milk"], 3, [["milk"]], None]),
     example(
         "bernoulli set certain",
@@ -335,6 +463,19 @@ EXAMPLES = [
         "sequence of reals", Seq(N(0.5, 2.0), BinomialDistribution(0.4, 2)), Lists(REAL, (0, 1, 2)), [[0.0] * 3, [inf]], [[0.0, "x"], 2.0]
     ),
     example("sequence lengthless", Seq(E(2.0)), None, [[1.0, -1.0]], [1.0], "loose", "unsampled", rows=[[], [1.0, 2.5], [0.5]]),
+    example(
+        "multinomial",
+        Bag(C({"a": 0.5, "b": 0.3, "c": 0.2}), IntegerCategoricalDistribution(0, [0.2, 0.3, 0.1, 0.4])),
+        bags("abc", 3),
+        [[("d", 1)], [("a", 4)], {"a": 2, "b": 2}],
+        ["ab", 3, ["a"], [("a", 1.5)], [("a", -1)], [(["a"], 1)]],
+    ),
+    example(
+        "integer multinomial", IntegerMultinomialDistribution(-1, [0.2, 0.5, 0.3], FEW), bags(range(-1, 2), 2), [[(2, 1)], [(0, 3)]], [[0]]
+    ),
+    example(
+        "multinomial lengthless", Bag(E(2.0)), None, [[(-1.0, 1)]], [1.0], "loose", "unsampled", rows=[[], [(1.0, 1), (2.5, 3)], [(0.5, 2)]]
+    ),
     example("markov chain", mover, Lists("abc", (0, 1, 2)), [["b"], ["a", "d"], ["a"] * 3, ["c", "b"]], ["ab", [["a"]], 3]),
     example(
         "markov chain default",
@@ -344,10 +485,46 @@ EXAMPLES = [
         [1],
         "loose",
     ),
+    example(
+        "conditional",
+        Cond({"a": N(0.0, 1.0), "b": N(3.0, 2.0)}, given_dist=ab),
+        Pair("ab", REAL),
+        [("c", 0.0), ("a", inf)],
+        [("a",), ("a", "x"), (["a"], 1.0), 1.0],
+    ),
+    example(
+        "conditional default",
+        Cond({"a": FEW, "b": PoissonDistribution(2.0)}, GeometricDistribution(0.5), C({"a": 0.3, "b": 0.2, 7: 0.1, (1, "x"): 0.4})),
+        Pair(["a", "b", 7, (1, "x")], range(60)),
+        [("c", 1), ("a", 3), (7, 0)],
+        [("a", 2.5)],
+    ),
+    example(
+        "conditional labelless",
+        Cond([E(1.0), E(5.0)]),
+        None,
+        [(2, 1.0), (0, -1.0)],
+        [(0,)],
+        "loose",
+        "unsampled",
+        rows=[(0, 1.0), (1, 9.0)],
+    ),
     example("ignored", IgnoredDistribution(N(1.0, 2.0)), REAL, [inf], ["x"], "fixed"),
+    example("weighted", WeightedDistribution(N(1.0, 2.0)), None, [(inf, 1.0)], [(1.0, -1.0), (1.0, inf), (1.0, "x"), 1.0], "loose"),
     # latent
+    example("mixture of weibulls", Mix([WeibullDistribution(0.9, 0.5), WeibullDistribution(5.0, 9.0)], [0.4, 0.6]), ABOVE, [-5.0], ["x"]),
+    example(
+        "mixture of student t", Mix([StudentTDistribution(-4.0, 1.0, 6.0), StudentTDistribution(3.0, 0.5, 9.0)], [0.4, 0.6]), REAL, [inf]
+    ),
     example("mixture", Mix([N(-2.0, 1.0), N(3.0, 0.5), N(0.0, 9.0)], [0.5, 0.3, 0.2]), REAL, [inf, -inf], ODD_REALS),
     example("mixture zero weight", Mix([E(1.0), N(-5.0, 1.0)], [1.0, 0.0]), ABOVE, [-5.0], ["x"]),
+    example(
+        "uniform noise",
+        Mix([N(0.0, 1.0), UniformDistribution(-9.0, 30.0)], [0.6, 0.4]),
+        Either(Line(-60.0, -9.0), Line(-9.0, 30.0), Line(30.0, 60.0)),
+        [inf],
+        ODD_REALS,
+    ),
     example("mixture of counts", Mix([GeometricDistribution(0.5), PoissonDistribution(8.0)], [0.4, 0.6]), range(120), [-1], ODD_COUNTS),
     example("mixture of exponentials", Mix([E(0.5), E(6.0)], [0.3, 0.7]), ABOVE, [-1.0], ODD_REALS),
     example("mixture of log gaussians", Mix([L(0.0, 1.0), L(2.0, 0.3)], [0.3, 0.7]), ABOVE, [0.0, -1.0], ODD_REALS),
@@ -418,6 +595,20 @@ EXAMPLES = [
         [(0.0, "d"), (inf, "a")],
         [(0.0,), 1.0, ("x", "a")],
     ),
+    example(
+        "semi-supervised",
+        SemiSupervisedMixtureDistribution([N(-2.0, 1.0), N(3.0, 2.0)], [0.4, 0.6]),
+        Pair(REAL, [0, 1]),
+        [(0.0, 2), (inf, None), (0.0, [])],
+        [("x", 0), (0.0, {1: -0.5}), (0.0, [(0,)]), (0.0,)],
+    ),
+    example(
+        "semi-supervised labels",
+        SemiSupervisedMixtureDistribution([Tuple((ab, FEW)), Tuple((C({"b": 1.0}), FEW))], [0.4, 0.6], labels=("red", (1, "x"))),
+        Pair(Pair("ab", range(3)), ["red", (1, "x")]),
+        [(("a", 1), (1, "x")), (("a", 1), "blue")],
+        [(("a", 2.5), None)],
+    ),
     # regressions: laws of y given x, drawn at given covariates
     regression("linear regression", LinearRegressionDistribution([1.5, -0.4], 0.5, 2.0), REAL, inf, "x"),
     regression("linear regression through zero", LinearRegressionDistribution([1.5, -0.4], None, 2.0, offset=True), REAL, inf, "x"),
@@ -433,6 +624,19 @@ EXAMPLES = [
         ["a", "b", None],
         "c",
         ["a"],
+    ),
+    regression("beta regression", BetaRegressionDistribution([0.5, -0.2], 0.4, 6.0), Line(0.0, 1.0), 0.0, "x"),
+    regression(
+        "ordinal regression",
+        OrdinalRegressionDistribution([1.0, -0.5], [-1.0, 0.2, 1.5], ("no", "little", "some", "much")),
+        ["no", "little", "some", "much"],
+        "all",
+        ["no"],
+    ),
+    regression(
+        "mixture of probit regressions",
+        Mix([OrdinalRegressionDistribution([b, 0.5], [b, 2.0 + b], (0, 1, 2), "probit") for b in (1.5, -1.0)], [0.4, 0.6]),
+        [0, 1, 2],
     ),
     regression(
         "mixture of linear regressions", Mix([LinearRegressionDistribution([b, 0.5], b, 1.0) for b in (2.0, -1.0)], [0.6, 0.4]), REAL
@@ -469,6 +673,43 @@ EXAMPLES = [
             [0.6, 0.4],
         ),
     ),
+    # counts with more zeros than their law has
+    example("zero inflated", ZeroInflatedDistribution(PoissonDistribution(3.0), 0.25), range(60), [-1], ODD_COUNTS),
+    example(
+        "zero inflated mixture",
+        Mix([ZeroInflatedDistribution(NegativeBinomialDistribution(m, 0.5), 0.3) for m in (2.0, 30.0)], [0.5, 0.5]),
+        range(1000),
+        [-1],
+        ODD_COUNTS,
+    ),
+    regression(
+        "zero inflated regression", ZeroInflatedDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.9), 0.3), range(60), -1, 2.5
+    ),
+    gated_zeros("zero inflated with a gate", ZeroInflatedDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.9), gate=GATE)),
+    example("hurdle", HurdleDistribution(NegativeBinomialDistribution(2.5, 0.4), 0.4), range(200), [-1], ODD_COUNTS),
+    example(
+        "hurdle before a gamma", HurdleDistribution(GammaDistribution(2.3, 1.7), 0.4), Either([0.0], ABOVE), [-1.0], ODD_REALS, "spiked"
+    ),
+    regression("hurdle regression", HurdleDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.4), 0.3), range(60), -1, 2.5),
+    gated_zeros("hurdle with a gate", HurdleDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.4), gate=GATE)),
+    # numbers seen within a range
+    example("truncated", TruncatedDistribution(N(1.0, 4.0), 0.0, 4.0), Line(0.0, 4.0), [-0.1, 4.1, inf], ODD_REALS),
+    example("truncated below", TruncatedDistribution(GammaDistribution(2.3, 1.7), 2.0), Line(2.0), [1.9, -1.0, inf], ODD_REALS),
+    example("truncated count", TruncatedDistribution(PoissonDistribution(3.0), 2, 9), range(2, 10), [1, 10, -1], ODD_COUNTS),
+    example(
+        "mixture of truncated", Mix([TruncatedDistribution(PoissonDistribution(m), 1) for m in (0.9, 9.0)], [0.4, 0.6]), range(1, 90), [0]
+    ),
+    example("truncated mixture", TruncatedDistribution(Mix([N(-2.0, 1.0), N(3.0, 2.0)], [0.5, 0.5]), -3.0), Line(-3.0), [-3.1]),
+    regression(
+        "truncated regression", TruncatedDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.4, offset=True), 1), range(1, 60), 0, 2.5
+    ),
+    # numbers, some of which are known up to an interval
+    censored("censored", CensoredDistribution(N(1.0, 4.0)), [(2.0, None), (None, -1.0), (0.0, 1.0)], ["x", (2.0, 1.0), (None, None)]),
+    censored("censored lifetimes", CensoredDistribution(GammaDistribution(2.3, 1.7)), [(5.0, None), (None, 0.5)], [None, ("x", 1.0)], -1.0),
+    censored("censored count", CensoredDistribution(PoissonDistribution(4.0)), [(6, None), (0, 2)], [2.5, (0.5, 2)], -1),
+    censored(
+        "mixture of censored", Mix([CensoredDistribution(E(m)) for m in (1.0, 20.0)], [0.5, 0.5]), [(30.0, None), (2.0, 4.0)], ["x"], -1.0
+    ),
     # nestings
     example("mixture of mixtures", Mix([Mix([N(-1.0, 1.0), N(1.0, 0.1)], [0.5, 0.5]), N(5.0, 2.0)], [0.8, 0.2]), REAL, [inf], ODD_REALS),
     example(
@@ -494,6 +735,48 @@ EXAMPLES = [
         Tuple((Tuple((N(0.0, 1.0), ab)), Tuple((FEW,)))),
         Pair(Pair(REAL, "ab"), Pair(range(3))),
         [((0.0, "c"), (1,))],
+    ),
+    example(
+        "mixture of conditionals",
+        Mix([Cond({"a": N(m, 1.0), "b": N(-m, 1.0)}, given_dist=C({"a": p, "b": 1 - p})) for m, p in ((0.0, 0.9), (6.0, 0.2))], [0.4, 0.6]),
+        Pair("ab", REAL),
+        [("c", 0.0)],
+        [("a", "x")],
+    ),
+    example(
+        "mixture of unlike conditionals",
+        Mix(
+            [
+                Cond({"a": FEW, "b": FEW}, given_dist=ab),
+                Cond({"b": PoissonDistribution(2.0)}, GeometricDistribution(0.3), C({"b": 0.5, "c": 0.5})),
+            ],
+            [0.4, 0.6],
+        ),
+        Pair("abc", range(120)),
+        [("c", 0)],
+    ),
+    example(
+        "sequence of conditionals",
+        Seq(Cond({"a": Tuple((ab, Opt(FEW, 0.3))), "b": Tuple((C({"b": 1.0}), Opt(FEW, 0.9)))}, given_dist=ab), ONE),
+        Lists(Pair("ab", Pair("ab", [None, 0, 1, 2])), (0, 1)),
+        [[("b", ("a", 1))]],
+    ),
+    example(
+        "mixture of weighted",
+        Mix([WeightedDistribution(Tuple((ab, Opt(FEW, p)))) for p in (0.1, 0.6)], [0.5, 0.5]),
+        None,
+        [(("c", 1), 2.0)],
+        [(("a", 1), None)],
+        "loose",
+    ),
+    example(
+        "mixture of multinomials",
+        Mix([Bag(ab, FEW), Bag(C({"b": 0.5, "c": 0.5}), FEW)], [0.5, 0.5]),
+        bags("abc", 2),
+        [[("d", 1)], [("a", 1), ("c", 1)]],
+    ),
+    example(
+        "multinomial of composites", Bag(Tuple((ab, FEW)), ONE), [[], *([((v, k), 1)] for v in "ab" for k in range(3))], [[(("c", 1), 1)]]
     ),
     example("optional set", Opt(basket, 0.3), Either([None], subsets(["milk", "bread", 7])), [["eggs"]], [3, "milk"]),
     example("mixture of optionals", Mix([Opt(N(-1.0, 1.0), 0.1), Opt(N(4.0, 1.0), 0.7)], [0.5, 0.5]), Either([None], REAL), [inf], ["x"]),

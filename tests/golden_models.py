@@ -17,16 +17,26 @@ from dmlcore.io import save
 from dmlcore.stats import (
     BernoulliSetDistribution,
     BernoulliSetEstimator,
+    BetaDistribution,
+    BetaEstimator,
+    BetaRegressionDistribution,
+    BetaRegressionEstimator,
     BinomialDistribution,
     BinomialEstimator,
     CategoricalDistribution,
     CategoricalEstimator,
+    CensoredDistribution,
+    CensoredEstimator,
     CommonParametersDistribution,
     CommonParametersEstimator,
     CompositeDistribution,
     CompositeEstimator,
+    ConditionalDistribution,
+    ConditionalDistributionEstimator,
     DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
+    DirichletDistribution,
+    DirichletEstimator,
     ExponentialDistribution,
     ExponentialEstimator,
     GammaDistribution,
@@ -43,12 +53,18 @@ from dmlcore.stats import (
     HeterogeneousMixtureEstimator,
     HierarchicalMixtureDistribution,
     HierarchicalMixtureEstimator,
+    HurdleDistribution,
+    HurdleEstimator,
     IgnoredDistribution,
     IgnoredEstimator,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
+    InverseGaussianDistribution,
+    InverseGaussianEstimator,
     JointMixtureDistribution,
     JointMixtureEstimator,
+    LaplaceDistribution,
+    LaplaceEstimator,
     LinearMixedRegressionDistribution,
     LinearMixedRegressionEstimator,
     LinearRegressionDistribution,
@@ -61,10 +77,14 @@ from dmlcore.stats import (
     MarkovChainEstimator,
     MixtureDistribution,
     MixtureEstimator,
+    MultinomialDistribution,
+    MultinomialEstimator,
     MultinomialLogisticRegressionDistribution,
     MultinomialLogisticRegressionEstimator,
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
+    MultivariateStudentTDistribution,
+    MultivariateStudentTEstimator,
     NegativeBinomialDistribution,
     NegativeBinomialEstimator,
     NegativeBinomialRegressionDistribution,
@@ -73,6 +93,10 @@ from dmlcore.stats import (
     NullEstimator,
     OptionalDistribution,
     OptionalEstimator,
+    OrdinalDistribution,
+    OrdinalEstimator,
+    OrdinalRegressionDistribution,
+    OrdinalRegressionEstimator,
     PartialGaussianDistribution,
     PartialGaussianEstimator,
     PointMassDistribution,
@@ -81,12 +105,32 @@ from dmlcore.stats import (
     PoissonEstimator,
     PoissonRegressionDistribution,
     PoissonRegressionEstimator,
+    SemiSupervisedMixtureDistribution,
+    SemiSupervisedMixtureEstimator,
     SequenceDistribution,
     SequenceEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
+    StructuredGaussianDistribution,
+    StructuredGaussianEstimator,
+    StudentTDistribution,
+    StudentTEstimator,
     TimeDistribution,
     TimeEstimator,
+    TruncatedDistribution,
+    TruncatedEstimator,
+    UniformDistribution,
+    UniformEstimator,
+    VonMisesDistribution,
+    VonMisesEstimator,
+    VonMisesFisherDistribution,
+    VonMisesFisherEstimator,
+    WeibullDistribution,
+    WeibullEstimator,
+    WeightedDistribution,
+    WeightedEstimator,
+    ZeroInflatedDistribution,
+    ZeroInflatedEstimator,
 )
 
 FOLDER = Path(__file__).resolve().parent / "golden"
@@ -112,6 +156,20 @@ def numbers() -> Any:
 def vectors() -> Any:
     one = MultivariateGaussianDistribution([1.0, -2.0, 0.1], [[2.0, 0.6, 0.1], [0.6, 0.5, -0.1], [0.1, -0.1, 1 / 3]], keys="v")
     return CompositeDistribution([one, DiagonalGaussianDistribution([0.0, 2.0], [1.0, 1e-9])])
+
+
+def parts_in_common() -> Any:
+    """Single parameters that are tied or held, and a covariance of a structure."""
+    axes = [[0.6, -0.8], [0.8, 0.6]]
+    laws = [StructuredGaussianDistribution([m, 0.1], 0.5 + m, [2.0, 0.5], axes, "VEE", "one") for m in (0.0, 2.0)]
+    tied = [GaussianDistribution(m, 0.3, tied={"sigma2": "s"}) for m in (0.1, 2.0)]
+    held = DiagonalGaussianDistribution([0.0, 2.0], [1.0, 1e-9], held={"mu": [0.0, 2.0]})
+    return CompositeDistribution([MixtureDistribution(laws, [0.5, 0.5]), MixtureDistribution(tied, [0.1, 0.9]), held])
+
+
+def part_estimators() -> Any:
+    leaf = GaussianEstimator(tied={"sigma2": "s"}, held={"mu": 0.5})
+    return CompositeEstimator([leaf, StructuredGaussianEstimator(2, "tied", (1.0, 2.0), (None, [[1.0, 0.0], [0.0, 1.0]]))])
 
 
 def labels() -> Any:
@@ -290,6 +348,156 @@ def point_estimators() -> Any:
     return HeterogeneousMixtureEstimator((PointMassEstimator(99), GammaEstimator(), PointMassEstimator("a", name="text")))
 
 
+def shares_and_directions() -> Any:
+    leaves = [
+        InverseGaussianDistribution(1 / 3, 1e-9),
+        BetaDistribution(0.1 + 0.2, 5e300, "share", "k"),
+        VonMisesDistribution(-2.5, 0.0),
+        VonMisesFisherDistribution([0.6, -0.0, -0.8], math.pi),
+        DirichletDistribution([0.1, 1 / 3, 7.0]),
+    ]
+    return CompositeDistribution(leaves)
+
+
+def shares_and_directions_estimators() -> Any:
+    return CompositeEstimator(
+        (
+            InverseGaussianEstimator(1.5, (2.0, 3.0)),
+            BetaEstimator(2.0, (0.5, 0.5), keys="k"),
+            VonMisesEstimator(1.0, (0.1, 2.0), "angle"),
+            VonMisesFisherEstimator(3, 1.0, suff_stat=[0.1, 0.0, -0.2]),
+            DirichletEstimator(3, 1.0, np.log([0.2, 0.3, 0.4]), use_mpe=True),
+        )
+    )
+
+
+def heavy_tails() -> Any:
+    leaves = [
+        StudentTDistribution(-0.0, 1e-300, 1 / 3),
+        MultivariateStudentTDistribution([0.1, -2.0], [[2.0, 0.6], [0.6, 0.5]], 4.5, keys="v"),
+        LaplaceDistribution(0.1 + 0.2, 2.5, "né"),
+        WeibullDistribution(math.pi, 5e300),
+        OrdinalDistribution(("low", 2, None, (1, "x")), [0.25, 0.0, 0.5, 0.25]),
+    ]
+    return CompositeDistribution(leaves)
+
+
+def heavy_tails_estimators() -> Any:
+    parts = [
+        StudentTEstimator(4.0, "held"),
+        MultivariateStudentTEstimator(2, keys="v"),
+        LaplaceEstimator(),
+        WeibullEstimator("life", "k"),
+        OrdinalEstimator(("low", 2, None), 1.0, [1, 2, 3]),
+    ]
+    return CompositeEstimator(parts)
+
+
+def conditionals() -> Any:
+    dmap = {"a": GaussianDistribution(0.0, 1 / 3), (1, None): ExponentialDistribution(2.5)}
+    whole = ConditionalDistribution(dmap, GammaDistribution(2.0, 3.0), CategoricalDistribution({"a": 0.25, (1, None): 0.75}), "pairs", "k")
+    return CompositeDistribution((whole, ConditionalDistribution([PoissonDistribution(1.0), PoissonDistribution(2.0)])))
+
+
+def conditional_estimators() -> Any:
+    each = {"a": GaussianEstimator(), None: ExponentialEstimator(keys="k")}
+    return ConditionalDistributionEstimator(each, GammaEstimator(), CategoricalEstimator(), name="pairs")
+
+
+def wrapped() -> Any:
+    return CompositeDistribution((WeightedDistribution(GaussianDistribution(1.0, 2.0), "counted", "k"),))
+
+
+def wrapped_estimators() -> Any:
+    return CompositeEstimator((WeightedEstimator(GaussianEstimator(), "k", "counted"),))
+
+
+def bags() -> Any:
+    words = MultinomialDistribution(CategoricalDistribution({"a": 0.25, None: 0.75}), PoissonDistribution(3.0), name="words", keys="k")
+    return CompositeDistribution((words, MultinomialDistribution(IntegerCategoricalDistribution(-1, [0.5, 0.25, 0.25]))))
+
+
+def bag_estimators() -> Any:
+    words = MultinomialEstimator(CategoricalEstimator(1.0), PoissonEstimator(), name="words", keys="k")
+    return CompositeEstimator((words, MultinomialEstimator(IntegerCategoricalEstimator(0, 3), len_dist=PoissonDistribution(2.0))))
+
+
+def uniforms() -> Any:
+    return CompositeDistribution((UniformDistribution(-0.0, 1 / 3), UniformDistribution(-1e300, 5e-324, "noise", "k")))
+
+
+def uniform_estimators() -> Any:
+    return CompositeEstimator((UniformEstimator(), UniformEstimator(0.0, keys="k"), UniformEstimator(-1.0, 0.1, name="noise")))
+
+
+def semi_supervised() -> Any:
+    parts = [GaussianDistribution(0.0, 1.0), GaussianDistribution(3.0, 1 / 3)]
+    named = SemiSupervisedMixtureDistribution(parts, [0.25, 0.75], "classes", ("w", None), labels=("a", (1, None)))
+    return CompositeDistribution((named, SemiSupervisedMixtureDistribution(parts, [1 / 3, 2 / 3])))
+
+
+def semi_supervised_estimators() -> Any:
+    parts = [GaussianEstimator(), GaussianEstimator(keys="k")]
+    named = SemiSupervisedMixtureEstimator(parts, [1.0, 3.0], 2.0, ("w", "c"), "classes", labels=("a", (1, None)))
+    return CompositeEstimator((named, SemiSupervisedMixtureEstimator(parts, fixed_weights=[0.25, 0.75])))
+
+
+def zeros() -> Any:
+    gate = LogisticRegressionDistribution([1.0, -0.5], -0.7)
+    counts = PoissonRegressionDistribution([0.5], 0.1)
+    return CompositeDistribution(
+        (
+            ZeroInflatedDistribution(PoissonDistribution(3.0), 0.25, name="visits"),
+            ZeroInflatedDistribution(counts, gate=gate),
+            HurdleDistribution(counts, 0.25, keys="k"),
+            TruncatedDistribution(GaussianDistribution(1.0, 4.0), 0.0, 3.5),
+        )
+    )
+
+
+def zero_estimators() -> Any:
+    return CompositeEstimator(
+        (
+            ZeroInflatedEstimator(PoissonEstimator(), pseudo_count=2.0),
+            ZeroInflatedEstimator(PoissonRegressionEstimator(), LogisticRegressionEstimator()),
+            HurdleEstimator(NegativeBinomialRegressionEstimator()),
+            TruncatedEstimator(GammaEstimator(), low=1.5, keys="k"),
+        )
+    )
+
+
+def ordered() -> Any:
+    grades = OrdinalRegressionDistribution([1.0, -0.5], [-1.0, 0.25], ("low", 2, None), "probit", name="grade")
+    return CompositeDistribution((grades, OrdinalRegressionDistribution([], [0.5], (False, True))))
+
+
+def ordered_estimators() -> Any:
+    return CompositeEstimator(
+        (OrdinalRegressionEstimator(2.0, ("x",), ("low", "high"), keys="k"), OrdinalRegressionEstimator(link="probit"))
+    )
+
+
+def shares() -> Any:
+    return CompositeDistribution(
+        (BetaRegressionDistribution([0.5], None, 6.0, offset=True), BetaRegressionDistribution([0.5, -0.25], 0.4, 1.5))
+    )
+
+
+def share_estimators() -> Any:
+    return CompositeEstimator(
+        (BetaRegressionEstimator(ridge=1.0, tied={"precision": "s"}), BetaRegressionEstimator(intercept=False, keys="k"))
+    )
+
+
+def intervals() -> Any:
+    lives = MixtureDistribution([GammaDistribution(2.0, 3.0), GammaDistribution(5.0, 0.5)], [0.25, 0.75])
+    return CompositeDistribution((CensoredDistribution(GaussianDistribution(1.0, 4.0), name="level"), CensoredDistribution(lives)))
+
+
+def interval_estimators() -> Any:
+    return CompositeEstimator((CensoredEstimator(GaussianEstimator(), keys="k"), CensoredEstimator(PoissonEstimator())))
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -311,6 +519,30 @@ MODELS = {
         time_estimators,
         points,
         point_estimators,
+        shares_and_directions,
+        shares_and_directions_estimators,
+        heavy_tails,
+        heavy_tails_estimators,
+        conditionals,
+        conditional_estimators,
+        wrapped,
+        wrapped_estimators,
+        bags,
+        bag_estimators,
+        uniforms,
+        uniform_estimators,
+        semi_supervised,
+        semi_supervised_estimators,
+        zeros,
+        zero_estimators,
+        ordered,
+        ordered_estimators,
+        shares,
+        share_estimators,
+        intervals,
+        interval_estimators,
+        parts_in_common,
+        part_estimators,
     )
 }
 

@@ -25,13 +25,16 @@ from dmlcore.base.errors import (
     SupportError,
     shorten,
 )
+from dmlcore.data.evidence import Evidence
+from dmlcore.data.intervals import Interval
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
-from dmlcore.data.sequences import LabelSequence, LabelSet, Repeated
+from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Repeated
 from dmlcore.data.times import Times
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
     BernoulliSetDistribution,
     BernoulliSetEstimator,
+    BetaEstimator,
     BinomialDistribution,
     BinomialEstimator,
     CategoricalDistribution,
@@ -40,6 +43,7 @@ from dmlcore.stats import (
     CompositeEstimator,
     DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
+    DirichletEstimator,
     ExponentialDistribution,
     ExponentialEstimator,
     GammaDistribution,
@@ -54,8 +58,10 @@ from dmlcore.stats import (
     IgnoredDistribution,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
+    InverseGaussianEstimator,
     JointMixtureDistribution,
     JointMixtureEstimator,
+    LaplaceEstimator,
     LogGaussianEstimator,
     MarkovChainDistribution,
     MarkovChainEstimator,
@@ -63,15 +69,22 @@ from dmlcore.stats import (
     MixtureEstimator,
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
+    MultivariateStudentTEstimator,
     NullEstimator,
     OptionalDistribution,
     OptionalEstimator,
+    OrdinalDistribution,
+    OrdinalEstimator,
     PoissonDistribution,
     PoissonEstimator,
     SequenceDistribution,
     SequenceEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
+    StudentTEstimator,
+    VonMisesEstimator,
+    VonMisesFisherEstimator,
+    WeibullEstimator,
     estimate,
     initialize,
     seq_encode,
@@ -118,6 +131,15 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
             for i, entry in enumerate(x):
                 for where, place, bad, spoilt in corruptions(value, entry, f"{path} ({layout.label})", f"{within}, element {i}"):
                     yield where, place, bad, [*x[:i], spoilt, *x[i + 1 :]]
+        case Bag(value=value):
+            yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1}, [("a",)], ["ab"]))
+            for i, (entry, count) in enumerate(x):
+                place = f"{within}, element {i}"
+                yield from ((here, place, bad, [*x[:i], (entry, bad), *x[i + 1 :]]) for bad in (1.5, -1, None, "2", nan))
+                for where, inner, bad, spoilt in corruptions(value, entry, f"{path} ({layout.label})", place):
+                    yield where, inner, bad, [*x[:i], (spoilt, count), *x[i + 1 :]]
+        case Evidence():
+            yield from ((here, within, bad, bad) for bad in ({x: -1.0}, [(x, inf)], {1, 2}, [x]))
         case LabelSequence():
             yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1: 2}))
             for i in range(len(x)):
@@ -129,6 +151,9 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
             yield from ((here, within, bad, bad) for bad in (["a"], {}, nan))
         case Count():
             yield from ((here, within, bad, bad) for bad in (2.5, "2", None, nan, inf, 2**64, 10**400, [1], 1j))
+        case Interval():
+            bad = ("1.5", None, nan, 1j, [1.0], (2.0, 1.0), (None, None), *((2.5, (0.5, 2)) if layout.whole else ()))
+            yield from ((here, within, value, value) for value in bad)
         case Real():
             yield from ((here, within, bad, bad) for bad in ("1.5", None, nan, 1j, [1.0], 10**400, b"1"))
         case AnyKind():
@@ -287,6 +312,16 @@ CONSTANT = [
     (G(), 2.0, "variance"),
     (LogGaussianEstimator(), 2.0, "variance"),
     (GammaEstimator(), 2.0, "shape"),
+    (InverseGaussianEstimator(), 2.0, "shape"),
+    (StudentTEstimator(), 2.0, "variance"),
+    (MultivariateStudentTEstimator(), [1.0, 2.0], "coordinate 0, 1 is constant"),
+    (LaplaceEstimator(), 2.0, "scale"),
+    (WeibullEstimator(), 2.0, "shape"),
+    (OrdinalEstimator(), "a", OrdinalDistribution(("a",), [1.0])),
+    (BetaEstimator(), 0.25, "precision"),
+    (VonMisesEstimator(), 2.0, "concentration"),
+    (VonMisesFisherEstimator(), [0.6, 0.8], "concentration"),
+    (DirichletEstimator(), [0.25, 0.75], "precision"),
     (ExponentialEstimator(), 0.0, "mean"),
     (MultivariateGaussianEstimator(), [1.0, 2.0], "coordinate 0, 1 is constant"),
     (DiagonalGaussianEstimator(), [1.0, 2.0], "coordinate 0, 1 is constant"),
@@ -333,6 +368,11 @@ def test_one_row_or_a_constant_column(estimator: Any, value: Any, result: Any, n
         (G((1.0, 1.0), (0.0, 1.0)), 2.0),
         (LogGaussianEstimator((1.0, 1.0), (0.0, 1.0)), 2.0),
         (GammaEstimator((1.0, 1.0), (2.0, 0.1)), 2.0),
+        (InverseGaussianEstimator(1.0, (1.0, 1.0)), 2.0),
+        (BetaEstimator(1.0, (1.0, 1.0)), 0.25),
+        (VonMisesEstimator(1.0, (0.0, 1.0)), 2.0),
+        (VonMisesFisherEstimator(2, 1.0, suff_stat=[0.0, 0.0]), [0.6, 0.8]),
+        (DirichletEstimator(2, 1.0, [-1.0, -1.0]), [0.25, 0.75]),
         (ExponentialEstimator(1.0, 1.0), 0.0),
         (DiagonalGaussianEstimator(pseudo_count=(1.0, 1.0), suff_stat=(np.zeros(2), np.ones(2))), [1.0, 2.0]),
         (MultivariateGaussianEstimator(pseudo_count=(1.0, 1.0), suff_stat=(np.zeros(2), np.eye(2))), [1.0, 2.0]),
@@ -800,5 +840,21 @@ def test_odd_labels_fit_and_score_and_are_refused_when_saving() -> None:
 
 @every
 def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
-    known = (Anything, Count, Explained, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Times, Vector)
+    known = (Anything, Bag, Count, Explained, Fields, LabelSequence, LabelSet, Labels, Maybe, PartialVector, Real, Repeated, Times, Vector)
+    known = (
+        Anything,
+        Count,
+        Explained,
+        Fields,
+        Interval,
+        LabelSequence,
+        LabelSet,
+        Labels,
+        Maybe,
+        PartialVector,
+        Real,
+        Repeated,
+        Times,
+        Vector,
+    )
     assert type(e.law.layout) in (*known, AnyKind, RealAtom)

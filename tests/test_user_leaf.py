@@ -94,7 +94,7 @@ def monotone(record: Any) -> bool:
 
 @pytest.mark.parametrize("parameters", LOG_DENSITIES)
 def test_log_densities_are_those_of_scipy(page: Any, parameters: Any) -> None:
-    law = page.WeibullDistribution(*parameters)
+    law = page.LifetimeDistribution(*parameters)
     np.testing.assert_allclose(law.seq_log_density(X), LOG_DENSITIES[parameters], rtol=1e-12)
     np.testing.assert_allclose([law.log_density(x) for x in X], LOG_DENSITIES[parameters], rtol=1e-12)
     assert law.seq_log_density([0.0, -1.0, np.inf]).tolist() == [-np.inf] * 3
@@ -104,14 +104,14 @@ def test_log_densities_are_those_of_scipy(page: Any, parameters: Any) -> None:
 @pytest.mark.parametrize("which", FITS)
 def test_maximum_likelihood_is_that_of_scipy(page: Any, which: str) -> None:
     weights, shape, scale, log_likelihood = FITS[which]
-    record = dmlcore.fit(SAMPLE, page.WeibullEstimator(), weights=weights)
+    record = dmlcore.fit(SAMPLE, page.LifetimeEstimator(), weights=weights)
     assert (record.model.shape, record.model.scale) == pytest.approx((shape, scale), rel=1e-6)
     assert record.log_likelihood == pytest.approx(log_likelihood, abs=1e-8)
     assert record.status == "converged"
 
 
 def test_the_fit_is_a_stationary_point_to_rounding(page: Any) -> None:
-    law, x = dmlcore.fit(SAMPLE, page.WeibullEstimator()).model, np.array(SAMPLE)
+    law, x = dmlcore.fit(SAMPLE, page.LifetimeEstimator()).model, np.array(SAMPLE)
     power = x**law.shape
     assert law.scale**law.shape == pytest.approx(power.mean(), rel=1e-13)
     assert (power @ np.log(x)) / power.sum() - np.log(x).mean() == pytest.approx(1 / law.shape, rel=1e-13)
@@ -119,41 +119,41 @@ def test_the_fit_is_a_stationary_point_to_rounding(page: Any) -> None:
 
 @pytest.mark.parametrize("shape", [0.05, 0.7, 3.0, 80.0, 1e5])
 def test_truth_is_recovered_for_any_shape_and_unit(page: Any, shape: float) -> None:
-    x = page.WeibullDistribution(shape, 3.0).sample(20_000, rng=5)
-    fitted = dmlcore.fit(x, page.WeibullEstimator()).model
+    x = page.LifetimeDistribution(shape, 3.0).sample(20_000, rng=5)
+    fitted = dmlcore.fit(x, page.LifetimeEstimator()).model
     assert fitted.shape == pytest.approx(shape, rel=0.03)
-    scaled = dmlcore.fit(1e-150 * x, page.WeibullEstimator()).model
+    scaled = dmlcore.fit(1e-150 * x, page.LifetimeEstimator()).model
     assert scaled.shape == pytest.approx(fitted.shape, rel=1e-9)
 
 
 def test_draws_have_the_mean_and_are_reproducible(page: Any) -> None:
-    law = page.WeibullDistribution(1.7, 2.0)
+    law = page.LifetimeDistribution(1.7, 2.0)
     x = law.sample(100_000, rng=3)
     assert x.mean() == pytest.approx(law.mean(), abs=5 * x.std() / 100_000**0.5)
     assert np.array_equal(x, law.sampler(3).sample(100_000))
 
 
 def test_what_follows_from_the_declaration(page: Any) -> None:
-    law = page.WeibullDistribution(1.7, 2.0, name="life", keys="k")
+    law = page.LifetimeDistribution(1.7, 2.0, name="life", keys="k")
     assert eval(repr(law), vars(page)) == law
     assert pickle.loads(pickle.dumps(law)) == law
     assert from_json(to_json(law)) == law
     assert n_parameters(law) == 2
-    assert law.estimator() == page.WeibullEstimator("life", "k")
-    with pytest.raises(ParameterError, match="WeibullDistribution: shape must be positive, got -1"):
-        page.WeibullDistribution(-1.0, 1.0)
+    assert law.estimator() == page.LifetimeEstimator("life", "k")
+    with pytest.raises(ParameterError, match="LifetimeDistribution: shape must be positive, got -1"):
+        page.LifetimeDistribution(-1.0, 1.0)
 
 
 def test_bad_data_are_named(page: Any) -> None:
-    with pytest.raises(DataError, match="weibull: row 1 is 'tall'; need a real number"):
-        dmlcore.fit([1.0, "tall"], page.WeibullEstimator())
-    nested = CompositeEstimator((GaussianEstimator(), OptionalEstimator(page.WeibullEstimator())))
-    with pytest.raises(DataError, match=r"field 1 \(optional\)\.weibull: row 2 is 'tall'; need a real number"):
+    with pytest.raises(DataError, match="lifetime: row 1 is 'tall'; need a real number"):
+        dmlcore.fit([1.0, "tall"], page.LifetimeEstimator())
+    nested = CompositeEstimator((GaussianEstimator(), OptionalEstimator(page.LifetimeEstimator())))
+    with pytest.raises(DataError, match=r"field 1 \(optional\)\.lifetime: row 2 is 'tall'; need a real number"):
         dmlcore.fit([(0.0, 1.0), (1.0, None), (2.0, "tall")], nested)
     with pytest.raises(SupportError, match=r"row 1 .*-1\.0 .*numbers > 0"):
-        dmlcore.fit([1.0, -1.0, 2.0], page.WeibullEstimator())
-    with pytest.raises(DegenerateError, match=r"weibull: all values equal 2\.0"):
-        dmlcore.fit([2.0] * 5, page.WeibullEstimator())
+        dmlcore.fit([1.0, -1.0, 2.0], page.LifetimeEstimator())
+    with pytest.raises(DegenerateError, match=r"lifetime: all values equal 2\.0"):
+        dmlcore.fit([2.0] * 5, page.LifetimeEstimator())
 
 
 # -- inside others -------------------------------------------------------------------------------------------------------
@@ -171,9 +171,9 @@ def test_the_composite_mixture_of_the_page(page: Any) -> None:
 
 
 def test_a_mixture_is_monotone_and_recovers_the_truth(page: Any) -> None:
-    truth = MixtureDistribution([page.WeibullDistribution(1.2, 1.0), page.WeibullDistribution(6.0, 8.0)], [0.3, 0.7])
+    truth = MixtureDistribution([page.LifetimeDistribution(1.2, 1.0), page.LifetimeDistribution(6.0, 8.0)], [0.3, 0.7])
     x = truth.sample(30_000, rng=2)
-    record = dmlcore.fit(x, MixtureEstimator([page.WeibullEstimator()] * 2), rng=4)
+    record = dmlcore.fit(x, MixtureEstimator([page.LifetimeEstimator()] * 2), rng=4)
     assert monotone(record)
     assert record.status == "converged"
     assert record.log_likelihood > truth.seq_log_density(x).sum()
@@ -183,58 +183,58 @@ def test_a_mixture_is_monotone_and_recovers_the_truth(page: Any) -> None:
 
 
 def test_threads_give_the_same_bits(page: Any) -> None:
-    truth = MixtureDistribution([page.WeibullDistribution(1.2, 1.0), page.WeibullDistribution(6.0, 8.0)], [0.3, 0.7])
+    truth = MixtureDistribution([page.LifetimeDistribution(1.2, 1.0), page.LifetimeDistribution(6.0, 8.0)], [0.3, 0.7])
     x = truth.sample(60_000, rng=2)
-    est = MixtureEstimator([page.WeibullEstimator()] * 2)
+    est = MixtureEstimator([page.LifetimeEstimator()] * 2)
     one, two = (dmlcore.fit(x, est, rng=4, max_its=5, threads=threads) for threads in (1, 2))
     assert one.model == two.model
     assert one.history == two.history
 
 
 def test_a_collapsing_component_stops_at_its_bound(page: Any) -> None:
-    x = [*page.WeibullDistribution(2.0, 1.0).sample(200, rng=1), *[0.5] * 40]
-    start = MixtureDistribution([page.WeibullDistribution(2.0, 1.0), page.WeibullDistribution(1e4, 0.5)], [0.8, 0.2])
-    record = dmlcore.fit(x, MixtureEstimator([page.WeibullEstimator()] * 2), start=start)
+    x = [*page.LifetimeDistribution(2.0, 1.0).sample(200, rng=1), *[0.5] * 40]
+    start = MixtureDistribution([page.LifetimeDistribution(2.0, 1.0), page.LifetimeDistribution(1e4, 0.5)], [0.8, 0.2])
+    record = dmlcore.fit(x, MixtureEstimator([page.LifetimeEstimator()] * 2), start=start)
     assert monotone(record)
     assert record.status == "degenerate"
-    assert "weibull sits on equal values" in record.message
+    assert "lifetime sits on equal values" in record.message
 
 
 def test_optional(page: Any) -> None:
-    law = OptionalDistribution(page.WeibullDistribution(1.5, 3.0), 0.25)
+    law = OptionalDistribution(page.LifetimeDistribution(1.5, 3.0), 0.25)
     rows = law.sample(8000, rng=7)
-    record = dmlcore.fit(rows, OptionalEstimator(page.WeibullEstimator(), est_prob=True))
-    alone = dmlcore.fit([x for x in rows if x is not None], page.WeibullEstimator())
+    record = dmlcore.fit(rows, OptionalEstimator(page.LifetimeEstimator(), est_prob=True))
+    alone = dmlcore.fit([x for x in rows if x is not None], page.LifetimeEstimator())
     assert record.model.p == sum(x is None for x in rows) / 8000
     assert (record.model.dist.shape, record.model.dist.scale) == pytest.approx((alone.model.shape, alone.model.scale), rel=1e-12)
 
 
 def test_sequence(page: Any) -> None:
-    law = SequenceDistribution(page.WeibullDistribution(1.5, 3.0), PoissonDistribution(4.0))
+    law = SequenceDistribution(page.LifetimeDistribution(1.5, 3.0), PoissonDistribution(4.0))
     rows = law.sample(3000, rng=7)
-    record = dmlcore.fit(rows, SequenceEstimator(page.WeibullEstimator(), PoissonEstimator()))
-    alone = dmlcore.fit([x for row in rows for x in row], page.WeibullEstimator())
+    record = dmlcore.fit(rows, SequenceEstimator(page.LifetimeEstimator(), PoissonEstimator()))
+    alone = dmlcore.fit([x for row in rows for x in row], page.LifetimeEstimator())
     assert (record.model.dist.shape, record.model.dist.scale) == pytest.approx((alone.model.shape, alone.model.scale), rel=1e-12)
     element = rows[next(i for i, row in enumerate(rows) if row)]
     assert law.log_density(element) == pytest.approx(sum(map(law.dist.log_density, element)) + law.len_dist.log_density(len(element)))
 
 
 def test_keys_pool(page: Any) -> None:
-    one, two = (page.WeibullDistribution(*p).sample(500, rng=1) for p in ((1.5, 3.0), (2.5, 1.0)))
-    est = CompositeEstimator((page.WeibullEstimator(keys="k"), page.WeibullEstimator(keys="k")))
+    one, two = (page.LifetimeDistribution(*p).sample(500, rng=1) for p in ((1.5, 3.0), (2.5, 1.0)))
+    est = CompositeEstimator((page.LifetimeEstimator(keys="k"), page.LifetimeEstimator(keys="k")))
     model = dmlcore.fit(list(zip(one, two, strict=True)), est).model
-    pooled = dmlcore.fit(np.concatenate([one, two]), page.WeibullEstimator()).model
+    pooled = dmlcore.fit(np.concatenate([one, two]), page.LifetimeEstimator()).model
     assert model.dists[0] is model.dists[1]
     assert (model.dists[0].shape, model.dists[0].scale) == pytest.approx((pooled.shape, pooled.scale), rel=1e-12)
-    loose = CompositeEstimator((page.WeibullEstimator(), page.WeibullEstimator()))
+    loose = CompositeEstimator((page.LifetimeEstimator(), page.LifetimeEstimator()))
     assert dmlcore.fit(list(zip(one, two, strict=True)), loose).model.dists[1].shape == pytest.approx(2.5, rel=0.15)
 
 
 def test_topics_of_a_hierarchical_mixture(page: Any) -> None:
-    topics = [page.WeibullDistribution(*parameters) for parameters in ((1.2, 1.0), (6.0, 8.0))]
+    topics = [page.LifetimeDistribution(*parameters) for parameters in ((1.2, 1.0), (6.0, 8.0))]
     rows = HierarchicalMixtureDistribution(topics, [0.5, 0.5], [[0.8, 0.2], [0.1, 0.9]], PoissonDistribution(6.0)).sample(500, rng=1)
-    est = HierarchicalMixtureEstimator([page.WeibullEstimator()] * 2, 2)
-    keyed = MixtureEstimator([SequenceEstimator(MixtureEstimator([page.WeibullEstimator()] * 2, keys=(None, "topics")))] * 2)
+    est = HierarchicalMixtureEstimator([page.LifetimeEstimator()] * 2, 2)
+    keyed = MixtureEstimator([SequenceEstimator(MixtureEstimator([page.LifetimeEstimator()] * 2, keys=(None, "topics")))] * 2)
     start = initialize(rows, est, rng=1)
     one = dmlcore.fit(rows, est, start=start, delta=0, max_its=10)
     two = dmlcore.fit(rows, keyed, start=start.to_mixture(), delta=0, max_its=10)
@@ -243,21 +243,21 @@ def test_topics_of_a_hierarchical_mixture(page: Any) -> None:
 
 
 def test_statistics_as_a_prior_are_those_of_pseudo_observations(page: Any) -> None:
-    est = page.PriorWeibullEstimator(pseudo_count=6.0, suff_stat=(1.0, 2.0))
+    est = page.PriorLifetimeEstimator(pseudo_count=6.0, suff_stat=(1.0, 2.0))
     sample = est.statistics(np.array(SAMPLE), np.array(WEIGHTS))
     known = est.resolve(sample)
-    plain, law = known.pinned(prior=known.prior.statistics), page.PriorWeibullDistribution(1.2, 1.0)
+    plain, law = known.pinned(prior=known.prior.statistics), page.PriorLifetimeDistribution(1.2, 1.0)
     assert plain.has_prior
     assert plain.log_prior(law) == known.log_prior(law) != 0.0
-    assert plain.estimate(sample) == known.estimate(sample) != page.WeibullEstimator().estimate(sample)
+    assert plain.estimate(sample) == known.estimate(sample) != page.LifetimeEstimator().estimate(sample)
 
 
 def test_the_prior_is_the_pseudo_observations(page: Any) -> None:
-    est = page.PriorWeibullEstimator(pseudo_count=6.0, suff_stat=(1.0, 2.0))
+    est = page.PriorLifetimeEstimator(pseudo_count=6.0, suff_stat=(1.0, 2.0))
     record = dmlcore.fit(SAMPLE, est, weights=WEIGHTS)
-    added = dmlcore.fit([*SAMPLE, 1.0, 2.0], page.WeibullEstimator(), weights=[*WEIGHTS, 3.0, 3.0])
+    added = dmlcore.fit([*SAMPLE, 1.0, 2.0], page.LifetimeEstimator(), weights=[*WEIGHTS, 3.0, 3.0])
     assert (record.model.shape, record.model.scale) == pytest.approx((added.model.shape, added.model.scale), rel=1e-12)
     assert record.objective[-1] == pytest.approx(added.log_likelihood, rel=1e-12)
-    x = MixtureDistribution([page.WeibullDistribution(1.2, 1.0), page.WeibullDistribution(6.0, 8.0)], [0.3, 0.7]).sample(300, rng=2)
+    x = MixtureDistribution([page.LifetimeDistribution(1.2, 1.0), page.LifetimeDistribution(6.0, 8.0)], [0.3, 0.7]).sample(300, rng=2)
     assert monotone(dmlcore.fit(x, MixtureEstimator([est] * 2), rng=4))
     assert from_json(to_json(est)) == est

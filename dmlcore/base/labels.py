@@ -183,6 +183,14 @@ class LabelMap(Mapping[Hashable, float]):
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LabelMap):
+            return self.shown() == other
+        alike = self.labels.place.keys() == other.labels.place.keys()
+        return alike and np.array_equal(self.values_array, other.lookup(self.labels, other.values_array, 0.0))
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __repr__(self) -> str:
         return repr(self.shown())
 

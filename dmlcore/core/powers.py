@@ -79,6 +79,16 @@ class HasQuantile(Protocol):
         """The least value whose `cdf` reaches `q`, a probability; of an array, of each of its numbers. NaN for what is no probability."""
 
 
+class HasSurvival(Protocol):
+    """Its upper tail has a form of its own, which keeps its digits where the distribution function is one."""
+
+    def sf(self, x: Any) -> Any:
+        """The probability of a value above `x`; of an array, of each of its numbers."""
+
+    def isf(self, q: Any) -> Any:
+        """The value that is passed with probability `q`; of an array, of each of its numbers."""
+
+
 class Univariate(HasMoments, HasCdf, HasQuantile, Protocol):
     """A law of one number in closed form."""
 

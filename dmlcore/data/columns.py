@@ -6,6 +6,7 @@
     Versions  the same rows as laws of several kinds read them
     Parallel  the same rows as columns of several layouts
     Ragged    offsets, and the flat column of all elements, with the column of lengths
+    Bags      ragged: distinct values, and how often each is there
     Record    one column per field
     Chain     sequences of labels as their first label and counted pairs of successive labels
     Blank     rows nobody looks at
@@ -55,6 +56,10 @@ class Column(ABC):
     def work(self) -> np.ndarray | None:
         """Elements before each row, shape `(n + 1,)`, where a row may hold many; None where a row is one element."""
         return None
+
+    def shortened(self, most: int) -> Column:
+        """The same rows, of whose lists only the first elements are looked at, so many at most; their lengths stay what they were."""
+        return self
 
     @property
     def nbytes(self) -> int:
@@ -111,6 +116,9 @@ class Distinct(Column):
     def row(self, i: int) -> Any:
         return self.values.row(int(self.codes[i]))
 
+    def shortened(self, most: int) -> Column:
+        return Distinct(self.codes, self.values.shortened(most))
+
     def listed(self) -> list[Any]:
         there, codes = np.unique(self.codes, return_inverse=True)
         values = self.values.take(there).listed()
@@ -144,6 +152,9 @@ class Option(Column):
     def work(self) -> np.ndarray | None:
         inner = self.value.work()
         return None if inner is None else inner[np.searchsorted(self.present, np.arange(self.n + 1))]
+
+    def shortened(self, most: int) -> Column:
+        return Option(self.n, self.present, self.value.shortened(most))
 
 
 class Versions(Column):
@@ -189,6 +200,9 @@ class Parallel(Column):
         each = [work for work in (column.work() for column in self.columns.values()) if work is not None]
         return None if not each else max(each, key=lambda work: work[-1])
 
+    def shortened(self, most: int) -> Column:
+        return Parallel(self.n, {kind: column.shortened(most) for kind, column in self.columns.items()})
+
     def read_by(self, node: Any) -> Column:
         """The column that a node reads; all of them, where its children read them in different ways."""
         return self.columns.get(type(node.layout), self)
@@ -231,6 +245,36 @@ class Ragged(Column):
         elements = self.offsets if inner is None else inner[self.offsets]
         return elements * DEAR if self.ordered else elements
 
+    def shortened(self, most: int) -> Column:
+        lengths = np.minimum(np.diff(self.offsets), most)
+        if lengths.sum() == self.offsets[-1]:
+            return self
+        ends = ends_of(lengths)
+        kept = np.arange(ends[-1]) + np.repeat(self.offsets[:-1] - ends[:-1], lengths)
+        return Ragged(ends, self.flat.take(kept), self.lengths, self.ordered)
+
+
+class Bags(Ragged):
+    """Row `i` holds each of its elements of `flat` so often as `counts` says; `lengths` is the column of the sums of these, and `log_ways`
+    `(n,)` the logarithm of the number of orders that a row's elements could have come in."""
+
+    def __init__(self, offsets: np.ndarray, flat: Column, lengths: Column, counts: np.ndarray, log_ways: np.ndarray):
+        super().__init__(offsets, flat, lengths)
+        self.counts, self.log_ways = counts, log_ways
+
+    def slice(self, start: int, stop: int) -> Bags:
+        part = super().slice(start, stop)
+        counts = self.counts[self.offsets[start] : self.offsets[stop]]
+        return Bags(part.offsets, part.flat, part.lengths, counts, self.log_ways[start:stop])
+
+    def take(self, rows: np.ndarray) -> Bags:
+        offsets, elements = taken_elements(self.offsets, rows)
+        return Bags(offsets, self.flat.take(elements), self.lengths.take(rows), self.counts[elements], self.log_ways[rows])
+
+    def row(self, i: int) -> Any:
+        counts = self.counts[self.offsets[i] : self.offsets[i + 1]].astype(np.int64).tolist()
+        return list(zip(super().row(i), counts, strict=True))
+
 
 class Record(Column):
     """One column per field, all of `n` rows."""
@@ -261,6 +305,9 @@ class Record(Column):
     def work(self) -> np.ndarray | None:
         each = [work for work in (field.work() for field in self.fields) if work is not None]
         return np.sum(each, axis=0) if each else None
+
+    def shortened(self, most: int) -> Column:
+        return Record(self.n, tuple(field.shortened(most) for field in self.fields))
 
     @property
     def nbytes(self) -> int:

@@ -144,6 +144,19 @@ class Real(Value):
 
 
 @dataclass(frozen=True)
+class Weight(Real):
+    """A finite number >= 0: how often something counts."""
+
+    def encode(self, values: Any) -> Column:
+        column: Any = super().encode(values)
+        wrong = ~((column.x >= 0) & np.isfinite(column.x))
+        if wrong.any():
+            index = int(np.argmax(wrong))
+            raise self.bad(index, values[index], "a finite number >= 0")
+        return column
+
+
+@dataclass(frozen=True)
 class RealAtom(Real):
     """A number, for a law that gives a probability to one, `at`. Beside others, it reads that one, which laws of reals then do not read."""
 

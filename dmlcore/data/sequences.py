@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 
+from dmlcore.base import special
 from dmlcore.base.errors import BadValue
 from dmlcore.base.labels import Vocabulary
-from dmlcore.data.columns import Chain, Column, Distinct, Parallel, Ragged, Values, ends_of, taken_elements
+from dmlcore.data.columns import Bags, Chain, Column, Distinct, Parallel, Ragged, Values, ends_of, taken_elements
 from dmlcore.data.layouts import LIST_TYPES, Anything, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags
-from dmlcore.data.values import cells_inside, first, is_hashable
+from dmlcore.data.values import cells_inside, first, integers, is_hashable, is_whole
 
 FEW_LABELS = 256  # labels that are sooner gone through in Python than handed to NumPy
 _TEXT = (str, bytes, bytearray)
@@ -165,6 +166,78 @@ class LabelSet(Lists):
         if not few:
             return column
         return Distinct(np.fromiter(map(index_of.__getitem__, sets), dtype=np.uint16, count=len(sets)), column)
+
+
+@dataclass(frozen=True)
+class Bag(Lists):
+    """Observations of `value`, each with a count: pairs `(value, count)`, or a mapping; the sum of counts is an observation of `length`.
+
+    Counts of a value that is there twice are added; what is there no time is left out.
+    """
+
+    value: Layout = field(default_factory=Anything)
+    length: Layout = field(default_factory=Anything)
+
+    def without_none(self) -> Layout:
+        return replace(self, value=self.value.without_none())
+
+    def joined(self, other: Layout) -> Layout | None:
+        if not isinstance(other, Bag):
+            return super().joined(other)
+        value, length = self.value.joined(other.value), self.length.joined(other.length)
+        return None if value is None or length is None else replace(self, value=value, length=length)
+
+    def encode(self, values: Any) -> Column:
+        values = cells_inside(values.tolist() if isinstance(values, np.ndarray) else values)
+        rows = [self._pairs(index, bag) for index, bag in enumerate(values)]
+        offsets = ends_of(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)))
+        flat = [value for bag in rows for value, _ in bag]
+        counts = self._counts([count for bag in rows for _, count in bag], offsets)
+        try:
+            column = self.value.encode(flat)
+        except BadValue as error:
+            place_element(error, offsets)
+            error.path = f" ({self.label}){error.path}"
+            raise
+        totals = np.diff(np.concatenate([[0], np.cumsum(counts)])[offsets])
+        there = np.flatnonzero(counts)
+        if len(there) < len(counts):
+            offsets, column, counts = np.searchsorted(there, offsets), column.take(there), counts[there]
+        owner = np.repeat(np.arange(len(totals)), np.diff(offsets))
+        log_ways = special.gammaln(totals + 1.0) - np.bincount(owner, special.gammaln(counts + 1.0), len(totals))
+        return Bags(offsets, column, self.length.encode(totals), counts.astype(np.float64), log_ways)
+
+    def _pairs(self, index: int, bag: Any) -> Any:
+        """The pairs of one bag, each value once where values can be compared."""
+        if isinstance(bag, Mapping):
+            return bag.items()
+        if not isinstance(bag, (list, tuple)) or not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in bag):
+            raise self.bad(index, bag, "a list of pairs (value, count), or a mapping from values to counts")
+        try:
+            once = dict(bag)
+        except TypeError:  # of vectors, which are not compared
+            return bag
+        if len(once) < len(bag) and all(is_whole(count) for _, count in bag):
+            once = dict.fromkeys(once, 0)
+            for value, count in bag:
+                once[value] += count
+            return once.items()
+        return bag
+
+    def _counts(self, flat: list[Any], offsets: np.ndarray) -> np.ndarray:
+        counts = integers(flat)
+        wrong = first(flat, lambda count: not is_whole(count)) if counts is None else first_below_zero(counts)
+        if wrong is not None:
+            error = self.bad(wrong, flat[wrong], "whole numbers >= 0 as counts")
+            place_element(error, offsets)
+            raise error
+        return np.asarray(counts)
+
+
+def first_below_zero(counts: np.ndarray) -> int | None:
+    """Where the first negative number is, if there is one."""
+    below = np.flatnonzero(counts < 0)
+    return int(below[0]) if len(below) else None
 
 
 @dataclass(frozen=True)

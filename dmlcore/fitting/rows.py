@@ -18,6 +18,9 @@ from dmlcore.data.layouts import Layout
 from dmlcore.data.values import listed
 from dmlcore.kernels.codes import scatter
 
+ELEMENTS = 80_000  # of the lists of a sample, at most
+LISTS = 200  # in a sample, for which lists are rather shortened
+
 
 class RowBlock(NamedTuple):
     """Some rows that stand together: the first is number `start`."""
@@ -160,7 +163,23 @@ class WeightedRows:
         """So many rows, chosen at random by weight; all, if there are no more.
 
         certain: encoded rows that are in it whatever chance says, with the weight that they have among all; the others stand for the rest.
+        Of lists with many elements there are fewer rows, and of long ones only their first elements.
         """
+        if self.work > ELEMENTS:
+            size = min(size, max(LISTS, ELEMENTS * len(self) // self.work))
+        return self._chosen(size, rng, certain)._shortened(ELEMENTS // size)
+
+    def _shortened(self, most: int) -> WeightedRows:
+        """The same rows, without the later elements of their lists, if these have many."""
+        if self.work <= ELEMENTS:
+            return self
+        column = self.encoded.column.shortened(max(most, ELEMENTS // len(self)))
+        if column is self.encoded.column:
+            return self
+        short = replace(self, encoded=Encoded(column, self.encoded.layout), threads=1)
+        return replace(short, share=self.share * short.work / self.work)
+
+    def _chosen(self, size: int, rng: np.random.Generator, certain: np.ndarray | None) -> WeightedRows:
         if len(self) <= size:
             return self
         whole, weights, copies = self.each_weight, None, None

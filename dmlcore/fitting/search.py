@@ -83,7 +83,7 @@ def search(
     effort = Effort(deadline, max_its, watch)
     near = problem.in_memory
     small = near.sample(ROWS, sample_rng)
-    if small is not near:
+    if small.rows.origin is not None:
         small = near.sample(ROWS, sample_rng, _unlikely_rows(near, small, sample_rng, effort))
     runs: list[Run] = []
     ended: list[State] = []
@@ -262,7 +262,7 @@ def _unlikely_rows(problem: Problem, small: Problem, rng: np.random.Generator, e
         logs = log_densities(scored(small, first.ahead).model, problem.encoded, problem.rows.threads)
     except OUTSIDE_DOMAIN:
         return np.zeros(0, dtype=np.intp)
-    worst = int(UNLIKELY * ROWS)
+    worst = int(UNLIKELY * len(small.rows))
     return np.argpartition(logs, worst)[:worst]
 
 

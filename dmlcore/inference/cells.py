@@ -50,8 +50,8 @@ class Cell:
     @property
     def kind(self) -> str:
         """ "real", "count", "label", "time" or "other"."""
-        kinds = {Real: "real", Count: "count", Labels: "label", Times: "time"}
-        return kinds.get(type(self.layout), "other")
+        kinds = {Real: "real", Count: "count", Times: "time"}
+        return "label" if isinstance(self.layout, Labels) else kinds.get(type(self.layout), "other")
 
 
 class Branch(list[Any]):

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base.domains import Covariance, Domain, PartlyFree
+from dmlcore.base.domains import Array, Covariance, Domain, PartlyFree
 from dmlcore.base.label_domains import TransitionMap
 from dmlcore.base.labels import LabelMap
 from dmlcore.base.sparse import SparseTable
-from dmlcore.core.flat import parameter_nodes
+from dmlcore.core.flat import parameters_once
 from dmlcore.fitting.problem import paired
 
 REAL_SCALE, POSITIVE_SCALE, PROBABILITY_SCALE = "real", "positive", "probability"
@@ -107,7 +107,7 @@ def _scales(domain: Domain, value: Any) -> list[str]:
     here, own = domain.flatten(value), numbers_of(domain, value)
     if isinstance(domain, Covariance):
         return [POSITIVE_SCALE if i == j else REAL_SCALE for i, j in zip(*np.tril_indices(len(value)), strict=True)]
-    if len(here) < len(own):
+    if len(here) < len(own) and not isinstance(domain, Array):  # probabilities that sum to one, and no direction
         return [PROBABILITY_SCALE if len(own) > 1 or (here.size and 0 < own[0] < 1) else REAL_SCALE] * len(own)
     out = []
     moved = [(factor, numbers_of(domain, domain.unflatten(here + np.log(factor), value))) for factor in (2.0, 3.0)]
@@ -127,9 +127,9 @@ def parameter_blocks(model: Any) -> list[Block]:
 def _blocks(model: Any) -> Iterator[Block]:
     start = 0
     places = first_places(model)
-    for node in parameter_nodes(model):
+    for node, own in parameters_once(model):
         path = places[id(node)]
-        for field, domain, value in node.parameters():
+        for field, domain, value in own:
             size = len(domain.flatten(value))
             if domain.free(value):
                 name = f"{path}.{field}".lstrip(".")

@@ -216,3 +216,20 @@ def drawn_states(filtered, P, u, offsets):
                 z += 1
             path[t] = z
     return path
+
+
+@exact_kernel
+def walked_states(first, reached, u, offsets):
+    """Paths of chains end to end `(N,)`: first `(n,)` states, reached `(K, K)` cumulative probabilities of the next, u `(N,)` in [0, 1)."""
+    K, path = len(reached), np.empty(len(u), np.int64)
+    for r in range(len(offsets) - 1):
+        for t in range(offsets[r], offsets[r + 1]):
+            if t == offsets[r]:
+                path[t] = first[r]
+                continue
+            sums = reached[path[t - 1]]
+            z = 0
+            while z < K - 1 and sums[z] <= u[t] * sums[K - 1]:
+                z += 1
+            path[t] = z
+    return path

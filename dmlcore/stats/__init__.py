@@ -8,9 +8,13 @@ from dmlcore.stats.combinators.ignored import IgnoredDistribution, IgnoredEstima
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
+from dmlcore.stats.combinators.weighted import WeightedDistribution, WeightedEstimator
+from dmlcore.stats.latent.censored import CensoredDistribution, CensoredEstimator
+from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
+from dmlcore.stats.latent.hurdle import HurdleDistribution, HurdleEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
 from dmlcore.stats.latent.mixture import (
     HeterogeneousMixtureDistribution,
@@ -18,13 +22,29 @@ from dmlcore.stats.latent.mixture import (
     MixtureDistribution,
     MixtureEstimator,
 )
+from dmlcore.stats.latent.named_mixtures import (
+    DiagonalGaussianMixtureDistribution,
+    DiagonalGaussianMixtureEstimator,
+    DiracMixtureDistribution,
+    DiracMixtureEstimator,
+    GaussianMixtureDistribution,
+    GaussianMixtureEstimator,
+)
+from dmlcore.stats.latent.semi_supervised_mixture import SemiSupervisedMixtureDistribution, SemiSupervisedMixtureEstimator
+from dmlcore.stats.latent.truncated import TruncatedDistribution, TruncatedEstimator
+from dmlcore.stats.latent.zero_inflated import ZeroInflatedDistribution, ZeroInflatedEstimator
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
+from dmlcore.stats.multivariate.dirichlet import DirichletDistribution, DirichletEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
     PartialGaussianDistribution,
     PartialGaussianEstimator,
 )
+from dmlcore.stats.multivariate.multivariate_student_t import MultivariateStudentTDistribution, MultivariateStudentTEstimator
+from dmlcore.stats.multivariate.structured_gaussian import StructuredGaussianDistribution, StructuredGaussianEstimator
+from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistribution, VonMisesFisherEstimator
+from dmlcore.stats.regression.beta_regression import BetaRegressionDistribution, BetaRegressionEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator
 from dmlcore.stats.regression.linear_mixed_regression import LinearMixedRegressionDistribution, LinearMixedRegressionEstimator
@@ -38,10 +58,18 @@ from dmlcore.stats.regression.negative_binomial_regression import (
     NegativeBinomialRegressionDistribution,
     NegativeBinomialRegressionEstimator,
 )
+from dmlcore.stats.regression.ordinal_regression import OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
+from dmlcore.stats.sequences.multinomial import (
+    IntegerMultinomialDistribution,
+    IntegerMultinomialEstimator,
+    MultinomialDistribution,
+    MultinomialEstimator,
+)
 from dmlcore.stats.sequences.sequence import SequenceDistribution, SequenceEstimator
+from dmlcore.stats.univariate.beta import BetaDistribution, BetaEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution, BinomialEstimator
 from dmlcore.stats.univariate.categorical import CategoricalDistribution, CategoricalEstimator
 from dmlcore.stats.univariate.exponential import ExponentialDistribution, ExponentialEstimator
@@ -49,11 +77,18 @@ from dmlcore.stats.univariate.gamma import GammaDistribution, GammaEstimator
 from dmlcore.stats.univariate.gaussian import GaussianDistribution, GaussianEstimator
 from dmlcore.stats.univariate.geometric import GeometricDistribution, GeometricEstimator
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution, IntegerCategoricalEstimator
+from dmlcore.stats.univariate.inverse_gaussian import InverseGaussianDistribution, InverseGaussianEstimator
+from dmlcore.stats.univariate.laplace import LaplaceDistribution, LaplaceEstimator
 from dmlcore.stats.univariate.log_gaussian import LogGaussianDistribution, LogGaussianEstimator
 from dmlcore.stats.univariate.negative_binomial import NegativeBinomialDistribution, NegativeBinomialEstimator
+from dmlcore.stats.univariate.ordinal import OrdinalDistribution, OrdinalEstimator
 from dmlcore.stats.univariate.point_mass import PointMassDistribution, PointMassEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution, PoissonEstimator
 from dmlcore.stats.univariate.spike_and_slab import SpikeAndSlabDistribution, SpikeAndSlabEstimator
+from dmlcore.stats.univariate.student_t import StudentTDistribution, StudentTEstimator
+from dmlcore.stats.univariate.uniform import UniformDistribution, UniformEstimator
+from dmlcore.stats.univariate.von_mises import VonMisesDistribution, VonMisesEstimator
+from dmlcore.stats.univariate.weibull import WeibullDistribution, WeibullEstimator
 
 if TYPE_CHECKING:
     from dmlcore.fitting.drivers import (
@@ -78,16 +113,30 @@ else:
 __all__ = [
     "BernoulliSetDistribution",
     "BernoulliSetEstimator",
+    "BetaDistribution",
+    "BetaEstimator",
+    "BetaRegressionDistribution",
+    "BetaRegressionEstimator",
     "BinomialDistribution",
     "BinomialEstimator",
     "CategoricalDistribution",
     "CategoricalEstimator",
+    "CensoredDistribution",
+    "CensoredEstimator",
     "CommonParametersDistribution",
     "CommonParametersEstimator",
     "CompositeDistribution",
     "CompositeEstimator",
+    "ConditionalDistribution",
+    "ConditionalDistributionEstimator",
     "DiagonalGaussianDistribution",
     "DiagonalGaussianEstimator",
+    "DiagonalGaussianMixtureDistribution",
+    "DiagonalGaussianMixtureEstimator",
+    "DiracMixtureDistribution",
+    "DiracMixtureEstimator",
+    "DirichletDistribution",
+    "DirichletEstimator",
     "ExponentialDistribution",
     "ExponentialEstimator",
     "GammaDistribution",
@@ -98,6 +147,8 @@ __all__ = [
     "GatedMixtureEstimator",
     "GaussianDistribution",
     "GaussianEstimator",
+    "GaussianMixtureDistribution",
+    "GaussianMixtureEstimator",
     "GeometricDistribution",
     "GeometricEstimator",
     "HeterogeneousMixtureDistribution",
@@ -106,12 +157,20 @@ __all__ = [
     "HiddenMarkovModelDistribution",
     "HierarchicalMixtureDistribution",
     "HierarchicalMixtureEstimator",
+    "HurdleDistribution",
+    "HurdleEstimator",
     "IgnoredDistribution",
     "IgnoredEstimator",
     "IntegerCategoricalDistribution",
     "IntegerCategoricalEstimator",
+    "IntegerMultinomialDistribution",
+    "IntegerMultinomialEstimator",
+    "InverseGaussianDistribution",
+    "InverseGaussianEstimator",
     "JointMixtureDistribution",
     "JointMixtureEstimator",
+    "LaplaceDistribution",
+    "LaplaceEstimator",
     "LinearMixedRegressionDistribution",
     "LinearMixedRegressionEstimator",
     "LinearRegressionDistribution",
@@ -124,10 +183,14 @@ __all__ = [
     "MarkovChainEstimator",
     "MixtureDistribution",
     "MixtureEstimator",
+    "MultinomialDistribution",
+    "MultinomialEstimator",
     "MultinomialLogisticRegressionDistribution",
     "MultinomialLogisticRegressionEstimator",
     "MultivariateGaussianDistribution",
     "MultivariateGaussianEstimator",
+    "MultivariateStudentTDistribution",
+    "MultivariateStudentTEstimator",
     "NegativeBinomialDistribution",
     "NegativeBinomialEstimator",
     "NegativeBinomialRegressionDistribution",
@@ -136,6 +199,10 @@ __all__ = [
     "NullEstimator",
     "OptionalDistribution",
     "OptionalEstimator",
+    "OrdinalDistribution",
+    "OrdinalEstimator",
+    "OrdinalRegressionDistribution",
+    "OrdinalRegressionEstimator",
     "PartialGaussianDistribution",
     "PartialGaussianEstimator",
     "PointMassDistribution",
@@ -144,12 +211,32 @@ __all__ = [
     "PoissonEstimator",
     "PoissonRegressionDistribution",
     "PoissonRegressionEstimator",
+    "SemiSupervisedMixtureDistribution",
+    "SemiSupervisedMixtureEstimator",
     "SequenceDistribution",
     "SequenceEstimator",
     "SpikeAndSlabDistribution",
     "SpikeAndSlabEstimator",
+    "StructuredGaussianDistribution",
+    "StructuredGaussianEstimator",
+    "StudentTDistribution",
+    "StudentTEstimator",
     "TimeDistribution",
     "TimeEstimator",
+    "TruncatedDistribution",
+    "TruncatedEstimator",
+    "UniformDistribution",
+    "UniformEstimator",
+    "VonMisesDistribution",
+    "VonMisesEstimator",
+    "VonMisesFisherDistribution",
+    "VonMisesFisherEstimator",
+    "WeibullDistribution",
+    "WeibullEstimator",
+    "WeightedDistribution",
+    "WeightedEstimator",
+    "ZeroInflatedDistribution",
+    "ZeroInflatedEstimator",
     "dump_models",
     "estimate",
     "initialize",

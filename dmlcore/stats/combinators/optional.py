@@ -24,7 +24,7 @@ from dmlcore.core.weights import share
 from dmlcore.data.layouts import Explained, Layout, Maybe
 
 
-class _MaybeProbability(Absent):
+class MaybeProbability(Absent):
     """None, or a probability."""
 
     need = "a probability in [0, 1] or None"
@@ -52,7 +52,7 @@ class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMiss
     """
 
     dist: Distribution = child()
-    p: float | None = parameter(_MaybeProbability(), default=None)
+    p: float | None = parameter(MaybeProbability(), default=None)
     missing_value: Any = setting()
     name: str | None = name()
     keys: str | None = keys()

@@ -240,7 +240,41 @@ def given_components(joint: np.ndarray, laws: Sequence[RowLaw]) -> tuple[np.ndar
     return log, Mixed(posterior, laws, MixtureDistribution)
 
 
-class MixtureEstimator(Estimator):
+class WeightsOfComponents(Estimator):
+    """What estimators have in common whose first children are components that are mixed with weights `w`, which they estimate: `keys` of
+    (weights, components), `fixed_weights`, and a prior on the weights."""
+
+    @property
+    def num_components(self: Any) -> int:
+        """K, the number of components."""
+        return self.together or len(self.estimators)
+
+    def ties(self: Any) -> Any:
+        weights, components = self.keys
+        labels = () if components is None else (components,)
+        return None, weights, tuple(tuple((key, k) for key in labels) for k in range(len(self.estimators)))
+
+    def backward(self: Any, tape: MixtureTape, weights: np.ndarray, send: Any) -> Node:
+        if tape.plain is None:
+            return send.components(self.estimators, tape.scored, tape.w, tape.total, weights)
+        shares = tape.posterior() * weights[..., None, :]
+        return Node(shares.sum(axis=-1), send.shared_out(self.estimators, tape.scored.tapes, shares))
+
+    def assemble(self: Any, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> MixtureDistribution:
+        w = self.fixed_weights if self.fixed_weights is not None else share(self.with_prior(own), None if previous is None else previous.w)
+        if self.fixed_weights is not None and own.ndim > 1:
+            w = np.broadcast_to(w, own.shape)
+        return self.law(w=w, components=children)
+
+    def is_feasible(self: Any, distribution: Any) -> bool:
+        return self.fixed_weights is None or same(self.fixed_weights, distribution.w)
+
+    @property
+    def fixed_fields(self: Any) -> tuple[str, ...]:
+        return () if self.fixed_weights is None else ("w",)
+
+
+class MixtureEstimator(WeightsOfComponents):
     """Maximum likelihood for a mixture by EM: weights are mean posteriors, components are fitted to their shares of the rows.
 
     estimators: one per component. fixed_weights: mixing weights `(K,)` that are not estimated. pseudo_count: pseudo-observations
@@ -269,16 +303,6 @@ class MixtureEstimator(Estimator):
     def layout(self) -> Layout:
         return common_layout(self.estimators, type(self).__name__, self.mixed)
 
-    @property
-    def num_components(self) -> int:
-        """K, the number of components."""
-        return self.together or len(self.estimators)
-
-    def ties(self) -> Any:
-        weights, components = self.keys
-        labels = () if components is None else (components,)
-        return None, weights, tuple(tuple((key, k) for key in labels) for k in range(len(self.estimators)))
-
     def component_column(self, column: Any) -> Any:
         """What the components see of a column of observations."""
         return column
@@ -303,25 +327,6 @@ class MixtureEstimator(Estimator):
     def open(self, column: Any, open: Any) -> MixtureTape:
         scored = open.components(self.estimators, column, self.together)
         return MixtureTape(scored, np.ones(scored.scaled.shape[:-1]), np.ones((*open.batch, len(column))))
-
-    def backward(self, tape: MixtureTape, weights: np.ndarray, send: Any) -> Node:
-        if tape.plain is None:
-            return send.components(self.estimators, tape.scored, tape.w, tape.total, weights)
-        shares = tape.posterior() * weights[..., None, :]
-        return Node(shares.sum(axis=-1), send.shared_out(self.estimators, tape.scored.tapes, shares))
-
-    def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> MixtureDistribution:
-        w = self.fixed_weights if self.fixed_weights is not None else share(self.with_prior(own), None if previous is None else previous.w)
-        if self.fixed_weights is not None and own.ndim > 1:
-            w = np.broadcast_to(w, own.shape)
-        return self.law(w=w, components=children)
-
-    def is_feasible(self, distribution: Any) -> bool:
-        return self.fixed_weights is None or same(self.fixed_weights, distribution.w)
-
-    @property
-    def fixed_fields(self) -> tuple[str, ...]:
-        return () if self.fixed_weights is None else ("w",)
 
 
 class HeterogeneousMixtureDistribution(MixtureDistribution):

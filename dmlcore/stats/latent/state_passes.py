@@ -19,6 +19,7 @@ from dmlcore import kernels
 from dmlcore.base.numerics import by_rows, joined, logs_of
 from dmlcore.core.mixing import Drawn, exact_mix, one_of
 from dmlcore.core.walk import SMALL, Components, Forward
+from dmlcore.data.columns import ends_of
 
 WINDOW = 1 << 16  # elements
 RARE = 1e-60  # a transition that is rarer may bring a path back that was given up
@@ -177,7 +178,7 @@ class Pass:
             before[..., starts] = first[..., window.order, :].swapaxes(-1, -2)
             lost = (before > 0) & (filtered < kernels.LEAST) & (emissions.logs > -np.inf)
             if lost.any():
-                ahead = np.cumsum(logs_of(totals), axis=-1)
+                ahead = np.cumsum(logs_of(np.where(totals > 0, totals, 1.0)), axis=-1)
                 ends = np.repeat(window.offsets[1:] - 1, np.diff(window.offsets))
                 small |= joined(lost.any(axis=-2) & ~(ahead[..., ends] - ahead > GIVEN_UP)).any(axis=0)
         rows = np.searchsorted(window.offsets, np.flatnonzero(small), side="right") - 1
@@ -239,7 +240,7 @@ class InLogarithms:
     def __init__(self, over: Pass, rows: np.ndarray):
         self.rows, law = rows, over.law
         lengths = np.diff(over.offsets)[rows]
-        self.offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        self.offsets = ends_of(lengths)
         every = len(rows) == len(over.offsets) - 1
         starts = np.repeat(over.offsets[:-1][rows] - self.offsets[:-1], lengths)
         self.elements: Any = slice(None) if every else np.arange(self.offsets[-1]) + starts
@@ -249,8 +250,13 @@ class InLogarithms:
         logs, w, log_P = joined(self.emissions.logs, 2), np.repeat(joined(logs_of(law.w))[:, None], len(rows), axis=1), logs_of(self.P)
         self.logs, self.log_P = logs, joined(log_P, 2)
         self.w = w
-        self.forth = np.array([kernels.log_filtered(*part, self.offsets) for part in zip(logs, w, self.log_P, strict=True)])
         self.paths: np.ndarray | None = None
+
+    @cached_property
+    def forth(self) -> np.ndarray:
+        """Logarithms of the joint densities of the states and what was seen so far `(M, S, N)`."""
+        parts = zip(self.logs, self.w, self.log_P, strict=True)
+        return np.array([kernels.log_filtered(*part, self.offsets) for part in parts])
 
     @cached_property
     def log(self) -> np.ndarray:

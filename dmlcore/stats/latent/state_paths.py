@@ -16,7 +16,7 @@ from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import Parts, given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw, check_cases, put
 from dmlcore.core.scoring import over_blocks
-from dmlcore.data.columns import Distinct
+from dmlcore.data.columns import Distinct, ends_of
 from dmlcore.stats.latent.mixture import MixtureDistribution, check_impossible, without_posterior
 from dmlcore.stats.latent.state_passes import InLogarithms, Pass
 
@@ -252,25 +252,8 @@ def likeliest_path(law: Any, length: int) -> np.ndarray:
 
 def drawn_paths(law: Any, lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Paths of states of the given lengths, end to end."""
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    path = np.empty(offsets[-1], dtype=np.intp)
-    order = np.argsort(-lengths, kind="stable")
-    reached = np.cumsum(law.transitions, axis=1)
-    alive = order[lengths[order] > 0]
-    state = rng.choice(law.num_states, len(alive), p=law.w)
-    t = 0
-    while len(alive):
-        path[offsets[alive] + t] = state
-        t += 1
-        going = int(np.count_nonzero(lengths[alive] > t))
-        alive, state = alive[:going], stepped(state[:going], reached, rng)
-    return path
-
-
-def stepped(state: np.ndarray, reached: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The states after these; reached: cumulative transition probabilities."""
-    u = rng.random(len(state)) * reached[state, -1]
-    return np.minimum((reached[state] <= u[:, None]).sum(axis=1), len(reached) - 1)
+    first = rng.choice(law.num_states, len(lengths), p=law.w)
+    return np.asarray(kernels.walked_states(first, np.cumsum(law.transitions, axis=1), rng.random(int(lengths.sum())), ends_of(lengths)))
 
 
 def drawn_elements(law: Any, path: np.ndarray, rng: np.random.Generator) -> list[Any]:
@@ -293,5 +276,7 @@ def drawn_to_the_end(law: Any, size: int, rng: np.random.Generator) -> list[list
         for row, element in zip(alive.tolist(), elements, strict=True):
             out[row].append(element)
         going = np.array([element not in terminal for element in elements], dtype=bool)
-        alive, state = alive[going], stepped(state[going], reached, rng)
+        alive, state = alive[going], state[going]
+        steps = kernels.walked_states(state, reached, rng.random(2 * len(state)), np.arange(len(state) + 1) * 2)
+        state = steps[1::2]
     return out

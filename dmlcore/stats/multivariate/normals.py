@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,21 +59,37 @@ class Normals(Atom):
 
 
 def given_coordinates(law: Any, covar: np.ndarray, family: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:
-    """Log density `(n,)` of the known coordinates of a Gaussian vector, and the law of the others.
+    """Log density `(n,)` of the known coordinates of a Gaussian vector, and the law of the others."""
+    known = Regressed.on(law, covar, x, n)
+    log = -known.k * HALF_LOG_2PI - known.log_diagonal - 0.5 * known.squares
+    log = np.where(np.isnan(log), -np.inf, log)
+    return log, Normals(known.means, known.left, family) if known.means.shape[1] else Product([])
 
-    From the Cholesky factor of the covariance with the known coordinates first: its last block is the factor of the conditional
-    covariance, which so stays positive definite.
+
+class Regressed(NamedTuple):
+    """What the k known coordinates of a vector say of the others, which are linear in them.
+
+    squares: the squared distances `(n,)` of the known ones from the centre; log_diagonal: half the log determinant of their scatter.
+    means: the centres `(n, d - k)` of the others; left: their scatter.
     """
-    known = [j for j, entry in enumerate(x.entries) if isinstance(entry, Known)]
-    rest = [j for j in range(len(x.entries)) if j not in known]
-    order, k = known + rest, len(known)
-    log, means, left = np.zeros(n), np.tile(law.mu[rest], (n, 1)), covar
-    if k:
-        factor = np.linalg.cholesky(covar[np.ix_(order, order)])
-        left = factor[k:, k:] @ factor[k:, k:].T
+
+    k: int
+    squares: np.ndarray
+    log_diagonal: float
+    means: np.ndarray
+    left: np.ndarray
+
+    @classmethod
+    def on(cls, law: Any, scatter: np.ndarray, x: Parts, n: int) -> Regressed:
+        """From the Cholesky factor of the scatter with the known coordinates first: its last block is the factor of what is left, which
+        so stays positive definite."""
+        known = [j for j, entry in enumerate(x.entries) if isinstance(entry, Known)]
+        rest = [j for j in range(len(x.entries)) if j not in known]
+        order, k = known + rest, len(known)
+        if not k:
+            return cls(0, np.zeros(n), 0.0, np.tile(law.mu[rest], (n, 1)), scatter)
+        factor = np.linalg.cholesky(scatter[np.ix_(order, order)])
         values: Any = [x.entries[j].encoded(Real(f"{law.label}, coordinate {j}")).column for j in known]
         white = lower_inverse(factor[:k, :k]) @ (np.array([column.x for column in values]) - law.mu[known][:, None])
-        log = -k * HALF_LOG_2PI - np.log(np.diag(factor)[:k]).sum() - 0.5 * (white * white).sum(axis=0)
-        log = np.where(np.isnan(log), -np.inf, log)
-        means = means + (factor[k:, :k] @ white).T
-    return log, Normals(means, left, family) if rest else Product([])
+        means, left = law.mu[rest] + (factor[k:, :k] @ white).T, factor[k:, k:] @ factor[k:, k:].T
+        return cls(k, (white * white).sum(axis=0), float(np.log(np.diag(factor)[:k]).sum()), means, left)

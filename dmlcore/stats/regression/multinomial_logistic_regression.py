@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
 from dmlcore.base.domains import Domain
 from dmlcore.base.errors import ParameterError
-from dmlcore.base.labels import LabelMap, Vocabulary
-from dmlcore.base.random import Random, generator
-from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.statistics import Node
-from dmlcore.data.encoded import encode
-from dmlcore.data.layouts import Covariates, Explained, Labels
 from dmlcore.stats.multivariate.vectors import check_dimension
 from dmlcore.stats.regression.glm.coefficients import Coefficients, MaybeVector
-from dmlcore.stats.regression.glm.label_predictors import Design, LabelStart, LabelTape, chosen_rows, distinct_labels, share_sums
+from dmlcore.stats.regression.glm.label_predictors import Design, LabelTape, distinct_labels, share_sums
+from dmlcore.stats.regression.glm.label_regression import LabelRegressionDistribution, LabelRegressionEstimator
 from dmlcore.stats.regression.glm.predictors import at_centre
-from dmlcore.stats.regression.glm.regression_distribution import RegressionDistribution
-from dmlcore.stats.regression.glm.regression_estimator import RegressionEstimator
 from dmlcore.stats.regression.glm.scoring import STRIDE, Frame, Scoring, level_of
-from dmlcore.stats.univariate.categorical import CategoricalDistribution
-from dmlcore.stats.univariate.row_labels import RowLabels
 
 
-class MultinomialLogisticRegressionDistribution(RegressionDistribution):
+class MultinomialLogisticRegressionDistribution(LabelRegressionDistribution):
     """A label y given x, with `log p(labels[c] | x) = eta_c - log sum_d exp(eta_d)`, `eta_c = intercept[c - 1] + coef[c - 1] . x`,
     and eta_0 = 0: the first label is the reference.
 
@@ -40,8 +32,6 @@ class MultinomialLogisticRegressionDistribution(RegressionDistribution):
     name: str | None = name()
     keys: str | None = keys()
 
-    response = Labels
-
     def validate(self) -> None:
         self.derive(labels=distinct_labels(self.labels, type(self).__name__))
         short = len(self.labels) - 1
@@ -51,26 +41,7 @@ class MultinomialLogisticRegressionDistribution(RegressionDistribution):
                 f"{who}: coef and intercept must have {short} rows, one for each label but the first, got {self.coef.shape}"
             )
 
-    @property
-    def dim(self) -> int:
-        return self.coef.shape[-1]
-
-    @cached_property
-    def layout(self) -> Any:
-        return type(self).layout_of(self, self.dim)
-
-    @staticmethod
-    def layout_of(node: Any, dim: int | None) -> Any:
-        """The layout of (x, label), x of `dim` covariates."""
-        return Explained(node.label, (Covariates(node.label, dim), Labels(node.label)))
-
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The labels, with their positions."""
-        return Vocabulary(self.labels)
-
     def log_probabilities(self, design: Design) -> np.ndarray:
-        """Log probabilities of the labels, `(C, n)`."""
         check_dimension(design.x, self.dim, self.label)
         eta = np.zeros((*self.batch, len(self.labels), design.n))
         if design.n:
@@ -89,62 +60,28 @@ class MultinomialLogisticRegressionDistribution(RegressionDistribution):
         out = np.where(where >= 0, logs[..., where, np.arange(design.n)], -np.inf)
         return out, LabelTape(design, np.exp(logs, out=logs), self.vocabulary, where)
 
-    def mean_given(self, x: Any, offset: Any = None) -> np.ndarray:
-        """Probabilities of the labels, `(n, C)`, at covariates `(n, p)`."""
-        column: Any = encode(x, Covariates(self.label, self.dim)).column
-        return np.exp(self.log_probabilities(Design(column.x))).T
-
-    def law_given(self, x: Any, offset: Any = None, trials: int | None = None) -> CategoricalDistribution:
-        p = self.mean_given([x])[0]
-        return CategoricalDistribution(LabelMap(self.vocabulary, p / p.sum()))
-
-    def laws_given(self, x: np.ndarray, offset: Any = None, trials: Any = None) -> RowLabels:
-        p = self.mean_given(x).T
-        return RowLabels(self.vocabulary, p / p.sum(axis=0))
-
-    def sample_given(self, x: Any, rng: Random = None, offset: Any = None, trials: Any = None) -> Any:
-        """One label for each row of covariates `(n, p)`: a list."""
-        return [self.labels[c] for c in chosen_rows(self.mean_given(x), generator(rng)).tolist()]
-
     def estimator(self, pseudo_count: Any = None) -> Any:
         ridge = 0.0 if pseudo_count is None else float(np.ravel(pseudo_count)[0] or 0.0)
         return MultinomialLogisticRegressionEstimator(self.intercept is not None, ridge, labels=self.labels, name=self.name, keys=self.keys)
 
-    def explain_zero_density(self, x: Any) -> str:
-        return f"{self.label}: the label {x[1]!r} has probability zero; it needs one of {list(self.labels)!r}"
 
-
-class MultinomialLogisticRegressionEstimator(RegressionEstimator):
+class MultinomialLogisticRegressionEstimator(LabelRegressionEstimator):
     """Maximum likelihood for a multinomial logistic regression; arguments as for `RegressionEstimator`, without offset.
 
     labels: the labels, the first of which is the reference; None takes those of all the data that carry weight, in sorted order.
     Where covariates separate labels there is no maximum; what is said of `LogisticRegressionEstimator` holds here.
     """
 
-    labels: Any = setting()
     name: str | None = name()
     keys: str | None = keys()
 
     family = MultinomialLogisticRegressionDistribution
     stacks = True
-    bounded = True
-    runaway = "covariates separate labels"
-    pinned_labels: ClassVar[Vocabulary | None] = None
 
     def validate(self) -> None:
         super().validate()
         if self.offset:
             raise ParameterError(f"{type(self).__name__}: there is no offset in a multinomial logistic regression")
-        if self.labels is not None:
-            self.derive(labels=distinct_labels(self.labels, type(self).__name__))
-
-    @cached_property
-    def layout(self) -> Any:
-        return self.family.layout_of(self, None if self.names is None else len(self.names))
-
-    def open(self, column: Any, open: Any) -> Any:
-        covariates, response = column.fields
-        return LabelTape(Design(covariates.x), None, response.values.x, response.codes)
 
     def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
         shares = np.zeros((*weights.shape[:-1], len(tape.labels), tape.design.n))
@@ -155,30 +92,23 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
     def scoring(self, statistics: Any, previous: Any) -> Scoring:
         if isinstance(statistics, Scoring):
             return statistics
-        sums = statistics.over(self._vocabulary(statistics))
+        sums = statistics.over(self.vocabulary_of(statistics))
         C = sums.score.shape[-2]
         each = np.eye(C)[1:, 1:] / C - 1.0 / C**2
         information = each[:, None, :, None] * sums.information[..., 0, :, 0, :][..., None, :, None, :]
         return Scoring(sums.count, sums.centre, sums.score[..., 1:, :] - sums.score.sum(axis=-2, keepdims=True) / C, information)
 
-    def _vocabulary(self, statistics: LabelStart) -> Vocabulary:
-        if self.labels is not None:
-            return Vocabulary(self.labels)
-        if self.pinned_labels is not None:
-            return self.pinned_labels
-        return Vocabulary(label for label, w in zip(statistics.labels, statistics.sums.score[:, 0], strict=True) if w > 0)
-
     def resolve(self, statistics: Any) -> Self:
         if not statistics.count > 0:
             return self
-        out = self.pinned(pinned_labels=self._vocabulary(statistics))
+        out = self.pinned(pinned_labels=self.vocabulary_of(statistics))
         scoring = out.scoring(statistics, None)
         if not level_of(scoring) > 0:  # one label alone
             return out
         return out.pinned(frame=out.frame_of(statistics))
 
     def estimate(self, statistics: Any, previous: Any = None) -> MultinomialLogisticRegressionDistribution:
-        labels = tuple(self._vocabulary(statistics)) if previous is None else previous.labels
+        labels = tuple(self.vocabulary_of(statistics)) if previous is None else previous.labels
         short = len(labels) - 1
         *shape, p = self.scoring(statistics, previous).centre.shape
         before = np.zeros((*shape, short)) if previous is None or previous.intercept is None else previous.intercept
@@ -191,12 +121,3 @@ class MultinomialLogisticRegressionEstimator(RegressionEstimator):
             before, coef, undetermined = before + step.intercept, coef + step.coef, step.undetermined
         law = self.law(coef=coef, intercept=before if self.intercept else None, labels=labels)
         return law if undetermined is None else law.pinned(undetermined=undetermined)
-
-    def covers(self, column: Any) -> bool:
-        response = column.fields[1]
-        return self.labels is None or all(response.values.x[i] in self.labels for i in np.unique(response.codes).tolist())
-
-    def why_outside_support(self, x: Any) -> str | None:
-        if self.labels is None or x[1] in self.labels:
-            return None
-        return f"{self.label}: the label {x[1]!r} has probability zero; it needs one of {list(self.labels)!r}"

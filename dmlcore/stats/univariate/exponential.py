@@ -15,14 +15,14 @@ from dmlcore.base.support import NONNEGATIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Real
 
 MEAN_FLOOR = 1e-12  # of the mean of all the data: reached only by a component that sits on zeros
 
 
-class ExponentialDistribution(Distribution, Univariate):
+class ExponentialDistribution(Distribution, Univariate, HasSurvival):
     """A number x >= 0 with density `exp(-x / beta) / beta`.
 
     beta: the mean (the scale, not the rate), positive, in the units of x. Raises `ParameterError` otherwise.
@@ -64,6 +64,14 @@ class ExponentialDistribution(Distribution, Univariate):
         with np.errstate(divide="ignore", invalid="ignore"):
             q = np.asarray(q, dtype=np.float64)
             return np.where(q >= 0, -self.beta * np.log1p(-q) + 0.0, np.nan)[()]
+
+    def sf(self, x: Any) -> Any:
+        return np.exp(-np.maximum(x, 0.0) / self.beta)
+
+    def isf(self, q: Any) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            q = np.asarray(q, dtype=np.float64)
+            return np.where(q <= 1, -self.beta * np.log(q) + 0.0, np.nan)[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.exponential(self.beta, size)

@@ -17,7 +17,7 @@ from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import LogMoments
 from dmlcore.data.layouts import Real
@@ -28,7 +28,7 @@ GAP_ROUNDING = 1e-30  # a gap below this is rounding: all values are equal
 SHAPE_STEPS = 20  # of Newton, on the bound: to rounding, wherever it is
 
 
-class GammaDistribution(Distribution, Univariate):
+class GammaDistribution(Distribution, Univariate, HasSurvival):
     """A number x > 0 with density `x^(k - 1) exp(-x / theta) / (Gamma(k) theta^k)`.
 
     k: the shape, a positive pure number. theta: the scale, positive, in the units of x. The mean is k theta.
@@ -80,6 +80,12 @@ class GammaDistribution(Distribution, Univariate):
     def quantile(self, q: Any) -> Any:
         return self.theta * special.gammaincinv(self.k, q)
 
+    def sf(self, x: Any) -> Any:
+        return special.gammaincc(self.k, np.maximum(x, 0.0) / self.theta)
+
+    def isf(self, q: Any) -> Any:
+        return self.theta * special.gammainccinv(self.k, q)
+
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return np.maximum(rng.gamma(self.k, self.theta, size), np.finfo(float).tiny)  # tiny shapes underflow to 0, off the support
 
@@ -87,11 +93,9 @@ class GammaDistribution(Distribution, Univariate):
         return LogMoments(count, self.mean(), count * excess(self.k))
 
     def log_likelihood(self, statistics: Any) -> float:
-        if not statistics.count > 0:
-            return 0.0
-        gap, mean = statistics.gap / statistics.count, statistics.mean
+        gap, mean = statistics.gap / np.where(statistics.count > 0, statistics.count, 1.0), statistics.mean
         misfit = self.k * gap + deviance(self.k, mean / self.theta) + stirling_error(self.k)
-        return statistics.count * (0.5 * np.log(self.k) - HALF_LOG_2PI - misfit - (math.log(mean) - gap))
+        return statistics.count * (0.5 * np.log(self.k) - HALF_LOG_2PI - misfit - (np.log(mean) - gap))
 
     def estimator(self, pseudo_count: Any = None) -> GammaEstimator:
         if pseudo_count is None:

@@ -16,7 +16,7 @@ from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
-from dmlcore.core.powers import JointlyNormal, Univariate
+from dmlcore.core.powers import HasSurvival, JointlyNormal, Univariate
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
@@ -24,7 +24,7 @@ from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likel
 LOG_2PI = math.log(2 * math.pi)
 
 
-class GaussianDistribution(Distribution, Univariate, JointlyNormal):
+class GaussianDistribution(Distribution, Univariate, HasSurvival, JointlyNormal):
     """A real number with density `exp(-(x - mu)^2 / (2 sigma2)) / sqrt(2 pi sigma2)`.
 
     mu: the mean, a finite real, in the units of x. sigma2: the variance, positive, in squared units of x.
@@ -69,6 +69,12 @@ class GaussianDistribution(Distribution, Univariate, JointlyNormal):
 
     def quantile(self, q: Any) -> Any:
         return self.mu + math.sqrt(self.sigma2) * special.ndtri(q)
+
+    def sf(self, x: Any) -> Any:
+        return special.ndtr((self.mu - np.asarray(x)) / math.sqrt(self.sigma2))
+
+    def isf(self, q: Any) -> Any:
+        return self.mu - math.sqrt(self.sigma2) * special.ndtri(q)
 
     def normal_of(self, coordinates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         return np.array([self.mu]), np.array([[self.sigma2]])

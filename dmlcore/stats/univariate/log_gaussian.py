@@ -11,12 +11,13 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base import special
 from dmlcore.base.domains import positive, real
+from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import HALF_LOG_2PI
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
@@ -24,7 +25,7 @@ from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likel
 MEAN_STEPS = 20  # of Newton, on the bound: to rounding, wherever it is
 
 
-class LogGaussianDistribution(Distribution, Univariate):
+class LogGaussianDistribution(Distribution, Univariate, HasSurvival):
     """A number x > 0 whose logarithm is Gaussian: density `exp(-(log x - mu)^2 / (2 sigma2)) / (x sqrt(2 pi sigma2))`.
 
     mu: the mean of log x, a finite real. sigma2: the variance of log x, positive. Both are pure numbers.
@@ -74,6 +75,13 @@ class LogGaussianDistribution(Distribution, Univariate):
     def quantile(self, q: Any) -> Any:
         return np.exp(self.mu + math.sqrt(self.sigma2) * special.ndtri(q))
 
+    def sf(self, x: Any) -> Any:
+        with np.errstate(divide="ignore"):
+            return special.ndtr((self.mu - np.log(np.maximum(x, 0.0))) / math.sqrt(self.sigma2))
+
+    def isf(self, q: Any) -> Any:
+        return np.exp(self.mu - math.sqrt(self.sigma2) * special.ndtri(q))
+
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.lognormal(self.mu, math.sqrt(self.sigma2), size)
 
@@ -103,6 +111,11 @@ class LogGaussianEstimator(MomentsEstimator):
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
         return moments_of(np.log(x), weights)
+
+    def validate(self) -> None:
+        super().validate()
+        if self.rounding and (self.tied or self.held):
+            raise ParameterError("LogGaussianEstimator: rounding goes with no tied or held parameters")
 
     @staticmethod
     def spread(law: Any) -> Any:

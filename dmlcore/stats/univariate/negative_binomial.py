@@ -93,8 +93,8 @@ class NegativeBinomialDistribution(Distribution, Univariate):
         return Counts(values, count * np.exp(self.log_densities(values)), count)
 
     def log_likelihood(self, statistics: Any) -> float:
-        there = statistics.weights > 0
-        return self.log_densities(statistics.values[there]) @ statistics.weights[there]
+        weights = statistics.weights
+        return (np.where(weights > 0, self.log_densities(statistics.values), 0.0) * weights).sum(axis=-1)
 
     def estimator(self, pseudo_count: Any = None) -> NegativeBinomialEstimator:
         own = None if pseudo_count is None else (self.mu, self.dispersion)
@@ -192,12 +192,12 @@ def dispersion_slopes(values: np.ndarray, mu: Any, t: Any, of: Callable[[np.ndar
     values: counts, of which `of` makes one for each mean. What depends on the count alone is computed before that.
     """
     y, above = of(values), values + t
-    (of_t, of_above), u = (_gaps(k) for k in (t, above)), (y - mu) / (t + mu)
+    (of_t, of_above), u = (gamma_gaps_of(k) for k in (t, above)), (y - mu) / (t + mu)
     first = of(t * (of_t[0] - of_above[0])) - t * log_gap(u, of(np.log(above)) - np.log(t + mu))
     return first, first + of(t * t * (of_above[1] - of_t[1])) + t * t * (u * u / (y + t))
 
 
-def _gaps(k: Any) -> np.ndarray:
+def gamma_gaps_of(k: Any) -> np.ndarray:
     """`log k - psi(k)` and `psi'(k) - 1 / k`."""
     k = np.asarray(k, dtype=np.float64)
     return kernels.gamma_gaps(k.ravel()).reshape(2, *k.shape)

@@ -39,7 +39,7 @@ class Rows:
         inside = None
         if not support.covers(table):
             inside = support.contains(table.x)
-            self.values = np.where(inside, self.values, 1.0)
+            self.values = np.where(inside, self.values, 1.0 if support.contains(np.ones(1))[0] else 0.5)
             inside = inside if self.codes is None else inside[self.codes]
         if isinstance(self.trials, np.ndarray) and self.n:
             y = self.of(self.values)

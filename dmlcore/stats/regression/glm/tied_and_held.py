@@ -1,8 +1,8 @@
 """Regressions some of whose parameters are shared with others (`tied`, by key) or held at given values (`held`).
 
 A place is a column's number (or its name, if the estimator has `names`), "intercept", or the name of the law's scale: "sigma2",
-"shape" or "dispersion". Coefficients that vary between components are untied, fixed ones are tied in all, nested ones in some; a
-coefficient that a component does not have is held at zero (Gruen and Leisch 2008).
+"shape", "dispersion" or "precision". Coefficients that vary between components are untied, fixed ones are tied in all, nested ones in
+some; a coefficient that a component does not have is held at zero (Gruen and Leisch 2008).
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ class SharingDistribution(RegressionDistribution):
     common: Any = child(default=None, kw_only=True, at="common")
 
     scale_field: ClassVar[str | None] = None
+    tied_parts = held_parts = ()  # type: ignore[assignment]  # places are its own
+
+    def check_parts(self) -> None:
+        check_places(self, type(self).__name__)
 
     def validate(self) -> None:
         who = type(self).__name__
-        check_places(self, who)
         outside = [place for place, _ in self.tied + self.held if isinstance(place, int) and not 0 <= place < len(self.coef)]
         if outside:
             raise ParameterError(f"{who}: there is no column {outside[0]}; coef has {len(self.coef)}")
@@ -90,6 +93,10 @@ class SharingEstimator(RegressionEstimator):
     common: Any = child(default=None, kw_only=True, at="common")
 
     floor: ClassVar[float] = 0.0
+    tied_parts = held_parts = ()  # type: ignore[assignment]
+
+    def check_parts(self) -> None:
+        pass  # in `validate`, where columns have their numbers
 
     def validate(self) -> None:
         super().validate()

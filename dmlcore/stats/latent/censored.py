@@ -1,0 +1,186 @@
+"""Numbers of which some are known only up to an interval: censored observations, as in survival times and detection limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmlcore.base.errors import ParameterError
+from dmlcore.core.declared import child, keys, name
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
+from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.statistics import Node
+from dmlcore.core.walk import DistinctCache, Forward
+from dmlcore.data.columns import Values
+from dmlcore.data.intervals import Interval
+from dmlcore.data.layouts import Count, Layout
+from dmlcore.stats.combinators.ignored import MOMENTS
+from dmlcore.stats.latent.truncated import TruncatedDistribution
+from dmlcore.stats.univariate.intervals import check_of_numbers, check_quantiles, last_whole, least_whole, masses, nodes_within
+
+
+def interval_layout(node: Any, inner: Any) -> Layout:
+    """The layout of numbers that a law, or an estimator, reads, of which some are intervals."""
+    check_of_numbers(inner, type(node).__name__)
+    return Interval(node.label, isinstance(inner.layout, Count))
+
+
+def numbers(x: np.ndarray, whole: bool) -> Values:
+    """Numbers as the law reads them."""
+    return Values(x.astype(np.int64) if whole else np.ascontiguousarray(x))
+
+
+class CensoredTape:
+    """What the way back needs: which rows are known `(n,)`, the tape of their numbers, and what makes of weights of the others `(m,)` the
+    tape of numbers that stand for them, and their weights (None before there is a law)."""
+
+    __slots__ = ("inner", "known", "within")
+
+    def __init__(self, known: np.ndarray, inner: Any, within: Callable[[np.ndarray], tuple[Any, np.ndarray]] | None):
+        self.known, self.inner, self.within = known, inner, within
+
+
+class CensoredDistribution(Distribution):
+    """A number of `dist`, or an interval in which it lies: density `dist(x)` of a number x, and of a pair (low, high) the probability
+    `P(low <= X <= high)`.
+
+    A pair is open at an end that is None (or NaN, or infinite): `(5.0, None)` is a time that is at least 5, censored on the right,
+    `(None, 0.1)` a value of at most 0.1, below a limit of detection. Which numbers are seen as intervals is not modelled, so densities do
+    not sum to one; draws are numbers. dist: a law of single numbers, whole or real, with a distribution function and quantiles, a mixture
+    too. Moments are those of `dist`.
+    """
+
+    dist: Distribution = child()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    def validate(self) -> None:
+        check_quantiles(self.dist, type(self).__name__)
+        self.complete()
+
+    def complete(self) -> None:
+        self.derive(plain=self.dist)  # as the engine may hold the law in another form, that has no quantiles
+
+    def with_children(self, new: tuple[Any, ...]) -> Any:
+        out = super().with_children(new)
+        if not any(node.of_stacks for node in distinct_nodes(new[0])):
+            out.complete()
+        return out
+
+    @cached_property
+    def layout(self) -> Layout:
+        return interval_layout(self, self.dist)
+
+    @property
+    def _whole(self) -> bool:
+        layout: Any = self.layout
+        return bool(layout.whole)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in MOMENTS:
+            return getattr(self.dist, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, CensoredTape]:
+        x = column.x
+        known = x[:, 0] == x[:, 1]
+        low, high = x[~known].T
+        out = np.empty(len(x))
+        out[known], tape = score(self.dist, numbers(x[known, 0], self._whole))
+        law: Any = self
+        mass = masses(law.plain, low, high)
+        with np.errstate(divide="ignore"):
+            out[~known] = np.log(mass)
+        own = Forward(score.repeated, DistinctCache(), score.mix)
+
+        def within(weights: np.ndarray) -> tuple[Any, np.ndarray]:
+            there = (weights > 0) & (mass > 0)
+            points, shares = self._points(low[there], high[there], mass[there], weights[there])
+            return own(self.dist, numbers(points, self._whole))[1], shares
+
+        return out, CensoredTape(known, tape, within)
+
+    def _points(self, low: np.ndarray, high: np.ndarray, mass: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers that stand for those in the intervals, and their weights."""
+        law: Any = self
+        if not self._whole:
+            x, p = nodes_within(law.plain, low, high)
+            return x.ravel(), (p * (weights / mass)[:, None]).ravel()
+        if not len(low):
+            return np.zeros(0), np.zeros(0)
+        least = least_whole(law.plain)
+        finite = np.append(high[np.isfinite(high)], low[np.isfinite(low)])
+        last = max(last_whole(law.plain, finite.max(initial=least)) if np.isinf(high).any() else finite.max(initial=least), least)
+        grid = np.arange(least, int(last) + 1)
+        first = np.clip(np.ceil(low), least, last + 1).astype(np.int64) - least
+        beyond = np.clip(np.floor(high), least - 1, last).astype(np.int64) + 1 - least
+        size = len(grid) + 1
+        each = np.cumsum(np.bincount(first, weights / mass, size) - np.bincount(beyond, weights / mass, size))[:-1]
+        return grid, np.maximum(each, 0.0) * np.exp(law.plain.seq_log_density(grid))
+
+    def value_given(self, x: Any) -> Distribution:
+        """The law of the number behind one observation that is an interval, such as `(5.0, None)`."""
+        column: Any = self.seq_encode([x]).column
+        low, high = (column.values.x if hasattr(column, "values") else column.x)[0].tolist()
+        if low == high:
+            raise ParameterError(f"{self.label}: {x!r} is no interval")
+        return TruncatedDistribution(self.dist, low if low > -np.inf else None, high if high < np.inf else None)
+
+    def draw(self, size: int, rng: np.random.Generator) -> Any:
+        return self.dist.draw(size, rng)
+
+    def estimator(self, pseudo_count: Any = None) -> CensoredEstimator:
+        return CensoredEstimator(self.dist.estimator(pseudo_count), self.name, self.keys)
+
+    def explain_zero_density(self, x: Any) -> str:
+        low, high = x if isinstance(x, (tuple, list)) else (x, x)
+        return self.dist.explain_zero_density(low) if low == high else f"{self.label}: {x!r} has probability zero"
+
+
+class CensoredEstimator(Estimator):
+    """Maximum likelihood for a law of numbers of which some are known up to an interval, by EM: what is not known of a number is expected
+    under the law within its interval.
+
+    estimator: of the law of the numbers. Of reals, expectations are sums over 41 points of each interval, right to some twelve digits;
+    of whole numbers they are exact.
+    """
+
+    estimator: Estimator = child()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = CensoredDistribution
+    closed_form = False
+
+    def validate(self) -> None:
+        assert self.layout is not None  # or else it raises
+
+    @cached_property
+    def layout(self) -> Layout:
+        return interval_layout(self, self.estimator)
+
+    def open(self, column: Any, open: Any) -> CensoredTape:
+        """Before there is a law, an interval stands for its middle, or for its one end."""
+        layout: Any = self.layout
+        low, high = column.x.T
+        low, high = np.where(low == -np.inf, high, low), np.where(high == np.inf, low, high)
+        middle = np.where(low == high, low, low / 2 + high / 2)
+        known = np.ones(len(column), dtype=bool)
+        return CensoredTape(known, open(self.estimator, numbers(np.round(middle) if layout.whole else middle, layout.whole)), None)
+
+    def backward(self, tape: CensoredTape, weights: np.ndarray, send: Any) -> Node:
+        node = send(self.estimator, tape.inner, np.ascontiguousarray(weights[tape.known]))
+        if tape.within is not None and not tape.known.all():
+            node = node + send(self.estimator, *tape.within(weights[~tape.known]))
+        return Node(None, [node])
+
+    def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> Any:
+        return self.law(dist=children[0])
+
+    def why_outside_support(self, x: Any) -> str | None:
+        low, high = x if isinstance(x, (tuple, list, np.ndarray)) else (x, x)
+        return self.estimator.why_outside_support(low) if low == high else None

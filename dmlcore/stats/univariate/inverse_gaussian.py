@@ -1,0 +1,195 @@
+"""The inverse Gaussian (Wald) law of a positive number."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from dmlcore.base import special
+from dmlcore.base.domains import positive
+from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.numerics import HALF_LOG_2PI, across
+from dmlcore.base.support import POSITIVE
+from dmlcore.core.declared import keys, name, parameter, setting
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.powers import Univariate
+from dmlcore.core.statistics import nothing
+from dmlcore.data.layouts import Real
+
+SPREAD_FLOOR = 1e-12  # of the mean of 1 / x less 1 / mean of all the data: reached only by a component that sits on one value
+SPREAD_ROUNDING = 2.0**-100  # relative to 1 / mean: a spread below this is rounding, and all values are equal
+LARGE_RATIO = 50.0  # of 2 lam / mu, from where an exponential integral is taken from its asymptotic series
+QUANTILE_HALVINGS = 90
+
+
+class InverseGaussianDistribution(Distribution, Univariate):
+    """A number x > 0 with density `sqrt(lam / (2 pi x^3)) exp(-lam (x - mu)^2 / (2 mu^2 x))`: when a drifting random walk first gets there.
+
+    mu: the mean, positive, in the units of x. lam: the shape, positive, in the units of x too; the variance is mu^3 / lam.
+    Raises `ParameterError` outside these domains.
+    """
+
+    mu: float = parameter(positive)
+    lam: float = parameter(positive)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = Real
+    support = POSITIVE
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        mu, lam, logs = across(self.mu), across(self.lam), np.log(x)
+        apart = (x - mu) / mu
+        return 0.5 * (np.log(lam) - logs) - HALF_LOG_2PI - logs - 0.5 * (lam / x) * (apart * apart)
+
+    def mean(self) -> float:
+        return self.mu
+
+    def variance(self) -> float:
+        return self.mu * self.mu * (self.mu / self.lam)
+
+    def mode(self) -> float:
+        r = 1.5 * self.mu / self.lam
+        return self.mu / (math.sqrt(1.0 + r * r) + r)
+
+    def entropy(self) -> float:
+        ratio = 2.0 * self.lam / self.mu
+        mean_log = math.log(self.mu) - float(_scaled_exponential_integral(ratio))
+        return 0.5 + HALF_LOG_2PI - 0.5 * math.log(self.lam) + 1.5 * mean_log
+
+    def cdf(self, x: Any) -> Any:
+        y = np.clip(x, np.finfo(np.float64).tiny, 1e300)
+        with np.errstate(under="ignore", over="ignore"):
+            root, apart = np.sqrt(self.lam / y), y / self.mu
+            below = special.ndtr(root * (apart - 1.0)) + np.exp(2.0 * self.lam / self.mu + special.log_ndtr(-root * (apart + 1.0)))
+        return np.where(np.asarray(x) > 0, np.where(np.asarray(x) == np.inf, 1.0, np.minimum(below, 1.0)), 0.0)[()]
+
+    def quantile(self, q: Any) -> Any:
+        q = np.asarray(q, dtype=np.float64)
+        inside = np.where((q > 0) & (q < 1), q, 0.5)
+        far = 40.0 * (1.0 + self.mu / self.lam)  # beyond every quantile that a float tells from 0 or 1, on either side
+        low, high = np.full(q.shape, math.log(self.mu) - math.log(far) - 7.0), np.full(q.shape, math.log(self.mu) + math.log(far) + 7.0)
+        for _ in range(QUANTILE_HALVINGS):
+            middle = (low + high) / 2
+            reached = self.cdf(np.exp(middle)) >= inside
+            low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+        ends = np.where(q == 0, 0.0, np.where(q == 1, np.inf, np.nan))
+        return np.where((q > 0) & (q < 1), np.exp(high), ends)[()]
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return np.maximum(rng.wald(self.mu, self.lam, size), np.finfo(float).tiny)
+
+    def expected_statistics(self, count: float) -> InverseMoments:
+        return InverseMoments(count, self.mu, count / self.lam)
+
+    def log_likelihood(self, statistics: Any) -> float:
+        apart = statistics.mean - self.mu
+        misfit = statistics.gap + statistics.count * (apart / self.mu) ** 2 / statistics.mean
+        return 0.5 * (statistics.count * np.log(self.lam) - self.lam * misfit)
+
+    def estimator(self, pseudo_count: Any = None) -> InverseGaussianEstimator:
+        own = None if pseudo_count is None else (self.mu, self.lam)
+        return InverseGaussianEstimator(pseudo_count, own, self.name, self.keys)
+
+
+def _scaled_exponential_integral(z: Any) -> Any:
+    """`exp(z) E1(z)` (Abramowitz and Stegun 5.1.51 where z is large)."""
+    r = 1.0 / max(z, LARGE_RATIO)
+    series = r * (1 - r * (1 - r * (2 - r * (6 - r * (24 - r * (120 - r * 720))))))
+    return math.exp(z) * special.exp1(z) if z < LARGE_RATIO else series
+
+
+@dataclass(frozen=True)
+class InverseMoments:
+    """Weighted count and mean of positive numbers, and `gap`, the weighted sum of 1 / x - 1 / mean, which is >= 0.
+
+    Taken and merged without cancellation: the gap is the sum of `w (x - mean)^2 / (x mean^2)`.
+    """
+
+    count: Any
+    mean: Any
+    gap: Any
+
+    @classmethod
+    def of(cls, x: np.ndarray, weights: np.ndarray) -> Self:
+        """Those of positive numbers `(n,)`, from weights `(.., n)`."""
+        count = weights.sum(axis=-1)
+        whole = np.where(count > 0, count, 1.0)
+        mean = np.where(count > 0, weights @ x, 1.0) / whole
+        apart = x - mean[..., None]
+        rest = (weights * apart).sum(axis=-1) / whole  # a rounding error
+        mean, apart = mean + rest, apart - rest[..., None]
+        with np.errstate(over="ignore"):
+            gap = (weights * (apart / mean[..., None]) ** 2 / x).sum(axis=-1)
+        return cls(count, mean[()], gap)
+
+    def __add__(self, other: Self) -> Self:
+        if nothing(other, self):
+            return self
+        if nothing(self, other):
+            return other
+        count = self.count + other.count
+        share = other.count / np.where(count > 0, count, 1.0)
+        apart = other.mean - self.mean
+        mean = self.mean + apart * share
+        between = self.count * share * (apart / self.mean) * (apart / other.mean) / mean
+        return type(self)(count, mean, self.gap + other.gap + between)
+
+    def scaled(self, factor: float) -> Self:
+        """As if every weight had been multiplied."""
+        return type(self)(self.count * factor, self.mean, self.gap * factor)
+
+
+class InverseGaussianEstimator(Estimator):
+    """Maximum likelihood for an inverse Gaussian: mu is the weighted mean, and 1 / lam the mean of 1 / x less 1 / mu.
+
+    pseudo_count=a with suff_stat=(m, l): a pseudo-observations as an inverse Gaussian of mean m and shape l gives on average (default:
+    like all the data); the log prior is a times the mean of their log density. 1 / lam is held above `SPREAD_FLOOR` times that of all the
+    data. Raises `DegenerateError` where all values are equal and there is no prior.
+    """
+
+    pseudo_count: Any = setting()
+    suff_stat: Any = setting()
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = InverseGaussianDistribution
+    stacks = True
+    floor = 0.0
+
+    def validate(self) -> None:
+        pseudo_counts(self.pseudo_count, 1, "InverseGaussianEstimator")
+        self._law()
+
+    def _law(self) -> Any:
+        if self.suff_stat is None:
+            return None
+        if not isinstance(self.suff_stat, (tuple, list, np.ndarray)) or len(self.suff_stat) != 2:
+            raise ParameterError(f"InverseGaussianEstimator: suff_stat must be a pair (mu, lam), got {self.suff_stat!r}")
+        return self.family(*self.suff_stat)
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> InverseMoments:
+        return InverseMoments.of(x, weights)
+
+    def resolve(self, statistics: InverseMoments) -> Self:
+        spread = statistics.gap / statistics.count if statistics.count > 0 else 0.0
+        known = spread * statistics.mean > SPREAD_ROUNDING
+        return self.pinned(floor=SPREAD_FLOOR * spread if known else 0.0, prior=pseudo_observations(self, statistics, self._law()))
+
+    def estimate(self, statistics: InverseMoments, previous: Any = None) -> InverseGaussianDistribution:
+        both = self.with_prior(statistics)
+        spread = np.maximum(both.gap / both.count, self.floor)
+        equal = spread * both.mean <= (0.0 if self.floor > 0 else SPREAD_ROUNDING)
+        if np.any(equal):
+            value = float(np.ravel(both.mean)[np.argmax(equal)])
+            raise DegenerateError(f"{self.label}: all values equal {value!r}, so the shape has no maximum; {REMEDY}")
+        return self.law(mu=both.mean, lam=1.0 / spread)
+
+    def degenerate(self, distribution: Any) -> str | None:
+        if not self.floor > 0 or np.all(distribution.lam * self.floor < 1 - 1e-9):
+            return None
+        return f"{self.label} sits on equal values (shape at its cap, {np.max(distribution.lam):.3g}); its density there is unbounded"

@@ -1,0 +1,181 @@
+"""The Weibull law of a lifetime."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from dmlcore.base import special
+from dmlcore.base.domains import positive
+from dmlcore.base.errors import DegenerateError
+from dmlcore.base.numerics import across
+from dmlcore.base.support import POSITIVE
+from dmlcore.core.declared import keys, name, parameter
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
+from dmlcore.core.powers import Univariate
+from dmlcore.data.layouts import Real
+from dmlcore.stats.univariate.moments import LocalMoments, moments_of, variance_of
+
+LOG_SPREAD = math.pi / math.sqrt(6.0)  # the standard deviation of log x times the shape
+SHAPE_CAP = 1e6  # times that of all the data: reached only by a component that sits on one value
+FARTHEST_POWER = 600.0  # of e, in (x / scale)^shape
+STRIDE_OF_SHAPE = 2.0  # the most that a step multiplies or divides it by
+
+
+class WeibullDistribution(Distribution, Univariate):
+    """A number x > 0 with density `(shape / scale) (x / scale)^(shape - 1) exp(-(x / scale)^shape)`.
+
+    shape: positive, a pure number: 1 is an exponential, below it hazards fall with age, above it they rise. scale: positive, in the units
+    of x: 63% of values lie below. Raises `ParameterError` outside these domains.
+    """
+
+    shape: float = parameter(positive)
+    scale: float = parameter(positive)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    kind = Real
+    support = POSITIVE
+
+    @cached_property
+    def _logs(self) -> tuple[Any, Any]:
+        return across(np.log(self.shape)), across(np.log(self.scale))
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        logs, (log_shape, log_scale) = np.log(x), self._logs
+        z = across(self.shape) * (logs - log_scale)
+        return log_shape + z - logs - np.exp(z)
+
+    def mean(self) -> float:
+        return self.scale * math.gamma(1.0 + 1.0 / self.shape)
+
+    def variance(self) -> float:
+        t = 1.0 / self.shape
+        return self.mean() ** 2 * math.expm1(math.lgamma(1.0 + 2.0 * t) - 2.0 * math.lgamma(1.0 + t))
+
+    def mode(self) -> float:
+        return self.scale * max(1.0 - 1.0 / self.shape, 0.0) ** (1.0 / self.shape)
+
+    def entropy(self) -> float:
+        return np.euler_gamma * (1.0 - 1.0 / self.shape) + math.log(self.scale) - math.log(self.shape) + 1.0
+
+    def cdf(self, x: Any) -> Any:
+        with np.errstate(over="ignore"):
+            return -np.expm1(-((np.maximum(x, 0.0) / self.scale) ** self.shape))
+
+    def quantile(self, q: Any) -> Any:
+        q = np.asarray(q, dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(q >= 0, self.scale * (-np.log1p(-q) + 0.0) ** (1.0 / self.shape), np.nan)[()]
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return np.maximum(self.scale * rng.weibull(self.shape, size), np.finfo(float).tiny)
+
+    def expected_statistics(self, count: float) -> TiltedSums:
+        one, two, three = (float(special.polygamma(k, 2.0)) for k in range(3))
+        tilted = 1.0, one, one * one + two, one**3 + 3 * one * two + three  # (x / scale)^shape is exponential
+        return TiltedSums(count, self.shape, self.scale, -count * np.euler_gamma, *(count * part for part in tilted))
+
+    def estimator(self, pseudo_count: Any = None) -> WeibullEstimator:
+        return WeibullEstimator(self.name, self.keys)
+
+
+@dataclass(frozen=True)
+class TiltedSums:
+    """Sums over values at the law of a `shape` and a `scale`: with `z = shape log(x / scale)`, `logs` of w z, and `zeroth` to `third` of
+    w exp(z) times the powers of z."""
+
+    count: Any
+    shape: Any
+    scale: Any
+    logs: Any
+    zeroth: Any
+    first: Any
+    second: Any
+    third: Any
+    local: ClassVar[bool] = True  # to one law
+
+    @classmethod
+    def of(cls, x: np.ndarray, weights: np.ndarray, law: Any) -> Self:
+        """Those of positive numbers `(n,)`, from weights `(.., n)`."""
+        z = np.minimum(across(law.shape) * (np.log(x) - np.log(across(law.scale))), FARTHEST_POWER)
+        tilted = weights * np.exp(z)
+        parts = [(weights * z).sum(axis=-1)]
+        for _ in range(4):
+            parts.append(tilted.sum(axis=-1))
+            tilted = tilted * z
+        return cls(weights.sum(axis=-1), law.shape, law.scale, *parts)
+
+    def _sums(self) -> tuple[Any, ...]:
+        return self.count, self.logs, self.zeroth, self.first, self.second, self.third
+
+    def __add__(self, other: Self) -> Self:
+        count, *rest = (a + b for a, b in zip(self._sums(), other._sums(), strict=True))
+        return type(self)(count, self.shape, self.scale, *rest)
+
+    def scaled(self, factor: float) -> Self:
+        """As if every weight had been multiplied."""
+        count, *rest = (a * factor for a in self._sums())
+        return type(self)(count, self.shape, self.scale, *rest)
+
+
+class WeibullEstimator(Estimator):
+    """Maximum likelihood for a Weibull, by Newton's method, one step of it in each step of a fit.
+
+    With z = shape log(x / scale), and E the mean weighed by `w exp(z)` too, the likeliest shape has `E[z] - mean(z) = 1`; a step is one of
+    1 / shape, of which the difference falls with a slope below -1, so that it is never far from the root. The scale that goes with the
+    new shape follows from the cumulants of z. The shape is held below `SHAPE_CAP` times that of all the data. Raises `DegenerateError`
+    where all values are equal.
+    """
+
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = WeibullDistribution
+    stacks = True
+    cap: ClassVar[float] = np.inf
+
+    def statistics(self, x: np.ndarray, weights: np.ndarray, law: Any = None) -> Any:
+        return LocalMoments.of(moments_of(np.log(x), weights)) if law is None else TiltedSums.of(x, weights, law)
+
+    def resolve(self, statistics: LocalMoments) -> Self:
+        spread = float(np.sqrt(variance_of(statistics)))
+        return self.pinned(cap=SHAPE_CAP * LOG_SPREAD / spread if spread > 0 else np.inf)
+
+    def estimate(self, statistics: Any, previous: Any = None) -> WeibullDistribution:
+        start = isinstance(statistics, LocalMoments)
+        shape, log_scale = self._from_logs(statistics) if start else self._stepped(statistics)
+        return self.law(shape=shape, scale=np.exp(log_scale))
+
+    def _from_logs(self, moments: LocalMoments) -> tuple[Any, Any]:
+        spread = np.sqrt(variance_of(moments))
+        if not np.all(spread > 0) and self.cap == np.inf:
+            value = float(np.exp(np.ravel(moments.mean)[np.argmin(spread)]))
+            raise DegenerateError(f"{self.label}: all values equal {value!r}, so the shape has no maximum; leave it out")
+        with np.errstate(divide="ignore"):
+            shape = np.minimum(LOG_SPREAD / spread, self.cap)
+        return shape, moments.mean + np.euler_gamma / shape
+
+    def _stepped(self, sums: TiltedSums) -> tuple[Any, Any]:
+        mean = sums.first / sums.zeroth
+        variance = np.maximum(sums.second / sums.zeroth - mean * mean, 0.0)
+        skew = sums.third / sums.zeroth - mean * (3.0 * variance + mean * mean)
+        step = (mean - sums.logs / sums.count - 1.0) / (1.0 + variance)
+        ratio = 1.0 / np.clip(1.0 + step, 1.0 / STRIDE_OF_SHAPE, STRIDE_OF_SHAPE)
+        shape = np.minimum(sums.shape * ratio, self.cap)
+        further = shape / sums.shape - 1.0
+        log_mean = np.log(sums.zeroth / sums.count) + further * (mean + further * (variance / 2.0 + further * skew / 6.0))
+        return shape, np.log(sums.scale) + log_mean / shape
+
+    def within_bounds(self, law: Any) -> bool:
+        return bool(np.all(law.shape <= self.cap * (1 + 1e-9)))
+
+    def degenerate(self, distribution: Any) -> str | None:
+        if np.all(distribution.shape < self.cap * (1 - 1e-9)):
+            return None
+        return f"{self.label} sits on equal values (shape at its cap, {np.max(distribution.shape):.3g}); its density there is unbounded"

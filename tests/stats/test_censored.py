@@ -1,0 +1,119 @@
+"""Censored laws: maxima in closed form and by numerical search, the law behind an interval, and rows that are no intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.stats
+
+from dmlcore import fit
+from dmlcore.base.errors import DataError, StructureError, SupportError
+from dmlcore.stats import (
+    CategoricalEstimator,
+    CensoredDistribution,
+    CensoredEstimator,
+    CompositeEstimator,
+    ExponentialEstimator,
+    GammaEstimator,
+    GaussianDistribution,
+    GaussianEstimator,
+    MixtureEstimator,
+    PoissonEstimator,
+)
+
+RNG = np.random.default_rng(1)
+
+
+def right_censored(x: np.ndarray, limits: np.ndarray) -> list[Any]:
+    return [(limit, None) if value > limit else value for value, limit in zip(x.tolist(), limits.tolist(), strict=True)]
+
+
+def test_exponential_lifetimes_have_a_closed_form() -> None:
+    rows = right_censored(RNG.exponential(6.0, 500), RNG.exponential(8.0, 500))
+    seen = [x for x in rows if not isinstance(x, tuple)]
+    total = sum(seen) + sum(x[0] for x in rows if isinstance(x, tuple))
+    found: Any = fit(rows, CensoredEstimator(ExponentialEstimator()), rng=1)
+    beta = total / len(seen)
+    assert found.model.dist.beta == pytest.approx(beta, rel=1e-7)
+    assert found.log_likelihood == pytest.approx(-len(seen) * np.log(beta) - total / beta, abs=1e-8)
+
+
+def test_gaussian_intervals_against_a_numerical_maximum() -> None:
+    x = RNG.normal(2.0, 3.0, 600)
+    rows = [(5.0, None) if v > 5 else (None, 0.0) if v < 0 else (2.0, 3.0) if 2 < v < 3 else v for v in x.tolist()]
+
+    def loss(t: np.ndarray) -> float:
+        law = scipy.stats.norm(t[0], np.exp(t[1]))
+        seen = x[(x >= 0) & (x <= 5) & ~((x > 2) & (x < 3))]
+        parts = (
+            (x > 5).sum() * law.logsf(5.0),
+            (x < 0).sum() * law.logcdf(0.0),
+            ((x > 2) & (x < 3)).sum() * np.log(law.cdf(3.0) - law.cdf(2.0)),
+        )
+        return -(law.logpdf(seen).sum() + sum(parts))
+
+    best = scipy.optimize.minimize(loss, [1.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-9})
+    assert fit(rows, CensoredEstimator(GaussianEstimator()), rng=1).log_likelihood == pytest.approx(-best.fun, abs=1e-7)
+
+
+def test_counts_in_classes_against_a_numerical_maximum() -> None:
+    n = RNG.poisson(4.0, 500)
+    rows = [(6, None) if v >= 6 else (0, 2) if v <= 2 else v for v in n.tolist()]
+
+    def loss(lam: float) -> float:
+        law = scipy.stats.poisson(lam)
+        return -(law.logpmf(n[(n > 2) & (n < 6)]).sum() + (n >= 6).sum() * law.logsf(5) + (n <= 2).sum() * law.logcdf(2))
+
+    best = scipy.optimize.minimize_scalar(loss, bounds=(1.0, 9.0), method="bounded", options={"xatol": 1e-10})
+    assert fit(rows, CensoredEstimator(PoissonEstimator()), rng=1).log_likelihood == pytest.approx(-best.fun, abs=1e-8)
+
+
+def test_a_mixture_inside_and_a_mixture_outside_are_one_law() -> None:
+    x = np.concatenate([RNG.exponential(1.0, 150), RNG.exponential(30.0, 150)])
+    rows = right_censored(x, RNG.exponential(40.0, 300))
+    inside = fit(rows, CensoredEstimator(MixtureEstimator([ExponentialEstimator()] * 2)), rng=1)
+    outside = fit(rows, MixtureEstimator([CensoredEstimator(ExponentialEstimator())] * 2), rng=1)
+    assert inside.log_likelihood == pytest.approx(outside.log_likelihood, abs=1e-5)
+
+
+def test_far_tails_keep_their_digits() -> None:
+    law = CensoredDistribution(GaussianDistribution(0.0, 1.0))
+    logs = law.seq_log_density([(30.0, None), (None, -30.0), (20.0, 21.0)])
+    norm = scipy.stats.norm
+    assert logs == pytest.approx([norm.logsf(30.0), norm.logcdf(-30.0), np.log(norm.sf(20.0) - norm.sf(21.0))], rel=1e-12)
+
+
+def test_the_number_behind_an_interval() -> None:
+    law = CensoredDistribution(GaussianDistribution(1.0, 4.0))
+    assert law.value_given((3.0, None)).mean() == pytest.approx(scipy.stats.truncnorm(1.0, 30.0, 1.0, 2.0).mean())  # type: ignore[attr-defined]
+    assert [law.mean(), law.quantile(0.5)] == [1.0, 1.0]
+
+
+def test_beside_other_fields() -> None:
+    rows = [((5.0, None), "a"), (1.0, "b"), (2.5, "a"), ((None, 0.5), "b"), (4.0, "a")]
+    found: Any = fit(rows, CompositeEstimator((CensoredEstimator(GaussianEstimator()), CategoricalEstimator())), rng=1).model
+    assert found.seq_log_density(rows) == pytest.approx([found.log_density(row) for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("row", "need"),
+    [
+        ((2.0, 1.0), "low is at most its high"),
+        ((None, None), "one of which may be None"),
+        ("x", "a real number"),
+        ((1.0, 2.0, 3.0), "a pair"),
+    ],
+)
+def test_what_is_no_interval_is_refused(row: Any, need: str) -> None:
+    with pytest.raises(DataError, match=rf"row 1 is .*{need}"):
+        fit([1.0, row, 3.0], CensoredEstimator(GaussianEstimator()))
+
+
+def test_laws_and_rows_that_cannot_be() -> None:
+    with pytest.raises(StructureError, match="no law of single numbers"):
+        CensoredEstimator(CategoricalEstimator())
+    with pytest.raises(SupportError, match="row 1 "):
+        fit([1.0, (None, -2.0), 3.0, 2.0], CensoredEstimator(GammaEstimator()))
