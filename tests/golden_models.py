@@ -51,6 +51,8 @@ from dmlcore.stats import (
     GeometricEstimator,
     HeterogeneousMixtureDistribution,
     HeterogeneousMixtureEstimator,
+    HiddenMarkovEstimator,
+    HiddenMarkovModelDistribution,
     HierarchicalMixtureDistribution,
     HierarchicalMixtureEstimator,
     HurdleDistribution,
@@ -442,6 +444,20 @@ def semi_supervised_estimators() -> Any:
     return CompositeEstimator((named, SemiSupervisedMixtureEstimator(parts, fixed_weights=[0.25, 0.75])))
 
 
+def hidden_chains() -> Any:
+    states = [GaussianDistribution(0.0, 1 / 3), GaussianDistribution(3.0, 1.0)]
+    transitions = [[0.9, 0.1], [1 / 3, 2 / 3]]
+    plain = HiddenMarkovModelDistribution(states, [0.25, 0.75], transitions, None, PoissonDistribution(3.0), "chain", ("w", "w", "t"))
+    shared = HiddenMarkovModelDistribution(states, [1.0, 0.0], transitions, [[0.5, 0.5], [0.1, 0.9]], terminal_values=[1.0, None])
+    return CompositeDistribution((plain, shared))
+
+
+def hidden_chain_estimators() -> Any:
+    states = [GaussianEstimator(), GaussianEstimator(keys="k")]
+    plain = HiddenMarkovEstimator(states, PoissonEstimator(), (1.0, 2.0), "chain", ("w", "w", "t"), initial="stationary")
+    return CompositeEstimator((plain, HiddenMarkovEstimator(states, num_states=3, initial=[0.25, 0.25, 0.5])))
+
+
 def zeros() -> Any:
     gate = LogisticRegressionDistribution([1.0, -0.5], -0.7)
     counts = PoissonRegressionDistribution([0.5], 0.1)
@@ -533,6 +549,8 @@ MODELS = {
         uniform_estimators,
         semi_supervised,
         semi_supervised_estimators,
+        hidden_chains,
+        hidden_chain_estimators,
         zeros,
         zero_estimators,
         ordered,
