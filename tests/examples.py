@@ -60,6 +60,7 @@ from dmlcore.stats import (
     LinearRegressionDistribution,
     LogGaussianDistribution,
     LogisticRegressionDistribution,
+    LookbackHiddenMarkovDistribution,
     MarkovChainDistribution,
     MixtureDistribution,
     MixtureEstimator,
@@ -587,6 +588,20 @@ EXAMPLES = [
         Lists("abc", (0, 1, 2)),
         [["a", "x"]],
         ["ab", 3],
+    ),
+    example(
+        "lookback",
+        LookbackHiddenMarkovDistribution(
+            [ConditionalDistribution({"a": one, "b": two}) for one, two in ((topics[0], topics[1]), (topics[1], ab))],
+            [0.4, 0.6],
+            [[0.7, 0.3], [0.2, 0.8]],
+            1,
+            [Tuple((topic,)) for topic in topics[:2]],
+            FEW,
+        ),
+        Lists("ab", (0, 1, 2)),
+        [["a", "d"], ["a"] * 3],
+        ["ab", 3, [["a"]]],
     ),
     example(
         "joint",

@@ -75,6 +75,8 @@ from dmlcore.stats import (
     LogGaussianEstimator,
     LogisticRegressionDistribution,
     LogisticRegressionEstimator,
+    LookbackHiddenMarkovDistribution,
+    LookbackHiddenMarkovEstimator,
     MarkovChainDistribution,
     MarkovChainEstimator,
     MixtureDistribution,
@@ -514,6 +516,17 @@ def interval_estimators() -> Any:
     return CompositeEstimator((CensoredEstimator(GaussianEstimator(), keys="k"), CensoredEstimator(PoissonEstimator())))
 
 
+def lookbacks() -> Any:
+    """Autoregression whose coefficients switch."""
+    lines = [LinearRegressionDistribution([0.1 + 0.2, -0.5], level, 2.0) for level in (-1.0, 1 / 3)]
+    return LookbackHiddenMarkovDistribution(lines, [0.25, 0.75], [[0.9, 0.1], [0.2, 0.8]], 2, None, PoissonDistribution(9.0), "switching")
+
+
+def lookback_estimators() -> Any:
+    first = [CompositeEstimator([GaussianEstimator()] * 2)] * 2
+    return LookbackHiddenMarkovEstimator([LinearRegressionEstimator()] * 2, 2, first, PoissonEstimator(), None, (1.0, 2.0), "switching")
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -529,6 +542,8 @@ MODELS = {
         regression_estimators,
         mixed_regressions,
         mixed_regression_estimators,
+        lookbacks,
+        lookback_estimators,
         shared_parameters,
         shared_parameter_estimators,
         times,

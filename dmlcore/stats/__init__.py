@@ -16,11 +16,18 @@ from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMark
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.hurdle import HurdleDistribution, HurdleEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
+from dmlcore.stats.latent.lookback import LookbackDistribution, LookbackEstimator
 from dmlcore.stats.latent.mixture import (
     HeterogeneousMixtureDistribution,
     HeterogeneousMixtureEstimator,
     MixtureDistribution,
     MixtureEstimator,
+)
+from dmlcore.stats.latent.named_chains import (
+    IntegerHiddenMarkovEstimator,
+    IntegerHiddenMarkovModelDistribution,
+    LookbackHiddenMarkovDistribution,
+    LookbackHiddenMarkovEstimator,
 )
 from dmlcore.stats.latent.named_mixtures import (
     DiagonalGaussianMixtureDistribution,
@@ -163,6 +170,8 @@ __all__ = [
     "IgnoredEstimator",
     "IntegerCategoricalDistribution",
     "IntegerCategoricalEstimator",
+    "IntegerHiddenMarkovEstimator",
+    "IntegerHiddenMarkovModelDistribution",
     "IntegerMultinomialDistribution",
     "IntegerMultinomialEstimator",
     "InverseGaussianDistribution",
@@ -179,6 +188,10 @@ __all__ = [
     "LogGaussianEstimator",
     "LogisticRegressionDistribution",
     "LogisticRegressionEstimator",
+    "LookbackDistribution",
+    "LookbackEstimator",
+    "LookbackHiddenMarkovDistribution",
+    "LookbackHiddenMarkovEstimator",
     "MarkovChainDistribution",
     "MarkovChainEstimator",
     "MixtureDistribution",
