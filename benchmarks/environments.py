@@ -11,7 +11,11 @@ import venv
 from pathlib import Path
 
 ENVIRONMENTS = Path(__file__).resolve().parent / ".envs"
-PEERS = {"dmx": ["dmx-learn==1.1.1"], "mixle": ["mixle[numba]==0.8.2", "scikit-learn"]}  # they pin numba versions that conflict
+PEERS = {
+    "dmx": ["dmx-learn==1.1.1"],
+    "mixle": ["mixle[numba]==0.8.2", "scikit-learn"],
+    "hmmlearn": ["hmmlearn==0.3.3"],
+}  # they pin numba versions that conflict
 
 
 class Unavailable(Exception):

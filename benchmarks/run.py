@@ -30,6 +30,7 @@ STEPS = {  # row: what it is, and how many times faster than which system
     "W4": ("hierarchical mixture, 10 topics, 8 mixtures", {"dmx": 15.0}),
     "W4K": ("the same in its keyed form", {}),
     "W5": ("joint mixture, 3 x 3", {"dmx": 5.0}),
+    "W6": ("hidden Markov chains, 8 Gaussian states, sequences of 100", {"mixle": 4.4, "hmmlearn": 12.0}),
 }
 OTHERS = ("encode", "sample", "posterior", "import", "threads", "memory")
 
@@ -262,7 +263,7 @@ class Bench:
 
 def main() -> None:
     """Read the arguments, run, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="dmlcore beside dmx-learn, mixle and scikit-learn.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="dmlcore beside dmx-learn, mixle, scikit-learn and hmmlearn.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
     parser.add_argument("--only", default=",".join([*STEPS, *OTHERS]), help="rows to run, such as W1,W3,sample (default: all)")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="systems to run (default: all)")

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.workloads import NO_SUCH_MODEL
 
-SYSTEMS = {"dmlcore": "dmlcore", "mixle": "mixle", "dmx": "dmx-learn", "sklearn": "scikit-learn"}
+SYSTEMS = {"dmlcore": "dmlcore", "mixle": "mixle", "dmx": "dmx-learn", "sklearn": "scikit-learn", "hmmlearn": "hmmlearn"}
 DIGITS = 8  # to which log likelihoods must agree
 
 

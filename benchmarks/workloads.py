@@ -38,7 +38,7 @@ class Workload:
 
 
 NO_SUCH_MODEL = "it has no such model"
-SIZES = {"W1": 1_000_000, "W2": 200_000, "W3": 100_000, "W4": 20_000, "W4K": 20_000, "W5": 100_000}
+SIZES = {"W1": 1_000_000, "W2": 200_000, "W3": 100_000, "W4": 20_000, "W4K": 20_000, "W5": 100_000, "W6": 2_000}
 
 
 def make(name: str, rows: int | None = None, components: int | None = None) -> Workload:
@@ -53,6 +53,8 @@ def make(name: str, rows: int | None = None, components: int | None = None) -> W
         return composites(n, components or 3, rng)
     if name == "W5":
         return joint(n, rng)
+    if name == "W6":
+        return chains(n, rng)
     return hierarchical(n, rng, keyed=name == "W4K")
 
 
@@ -157,6 +159,20 @@ def hierarchical(n: int, rng: np.random.Generator, keyed: bool) -> Workload:
     start = law("Mixture", [law("Sequence", law("Mixture", start_topics, tau)) for tau in start_taus], w)
     inner = law("Mixture", [law("Gaussian")] * K, keys=(None, "comps"))
     return Workload(rows, start, law("Mixture", [law("Sequence", inner)] * M), 11)
+
+
+def chains(n: int, rng: np.random.Generator) -> Workload:
+    """W6: sequences of 100 from hidden Markov chains of 8 Gaussian states, which are mostly left after ten steps."""
+    K, length = 8, 100
+    stay = rng.random((n, length)) < 0.9
+    fresh = rng.integers(K, size=(n, length))
+    states = fresh.copy()
+    for t in range(1, length):
+        states[:, t] = np.where(stay[:, t], states[:, t - 1], fresh[:, t])
+    rows = list(3.0 * states + rng.standard_normal((n, length)))
+    near = (0.5 * np.eye(K) + 0.5 / K).tolist()
+    start = law("HiddenMarkovModel", [law("Gaussian", 3.0 * k + 0.5, 2.0) for k in range(K)], [1 / K] * K, near)
+    return Workload(rows, start, law("HiddenMarkov", [law("Gaussian")] * K), 11)
 
 
 def joint(n: int, rng: np.random.Generator) -> Workload:

@@ -11,14 +11,28 @@ A node of a model's tree holds its own statistics and those of its children: `No
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from dmlcore.base.labels import Vocabulary
 from dmlcore.base.numerics import log_gap
+
+Kind = TypeVar("Kind")
+
+KINDS: dict[str, tuple[type, tuple[str, ...]]] = {}  # of statistics that files hold: their class, and the fields it is made of
+
+
+def saved_as(name: str, *fields: str) -> Callable[[type[Kind]], type[Kind]]:
+    """Lets files hold statistics of a class, by a name and these fields, which are what it is made of in order."""
+
+    def named(kind: type[Kind]) -> type[Kind]:
+        KINDS[name] = kind, fields
+        return kind
+
+    return named
 
 
 class Sums:
@@ -72,6 +86,7 @@ def _joined(name: str, a: Any, b: Any) -> Any:
     return max(a, b) if name.startswith("high") else a + b
 
 
+@saved_as("moments", "count", "mean", "m2")
 @dataclass(frozen=True)
 class Moments:
     """Weighted count, mean and centred second moment; merged by the pooled formula (Chan, Golub, LeVeque 1983, eq. 2.1).
@@ -127,6 +142,7 @@ def nothing(one: Any, other: Any) -> bool:
     return not np.any(one.count) and np.ndim(one.count) <= np.ndim(other.count)
 
 
+@saved_as("scatter", "count", "mean", "m2")
 class Scatter(Moments):
     """Moments of vectors with the full centred scatter matrix `(d, d)`."""
 
@@ -136,6 +152,7 @@ class Scatter(Moments):
         return shift[..., :, None] * shift[..., None, :]
 
 
+@saved_as("log moments", "count", "mean", "gap")
 @dataclass(frozen=True)
 class LogMoments:
     """Weighted count and mean of positive numbers, and `gap`, the weighted sum of log(mean / x), which is >= 0.
@@ -191,6 +208,7 @@ def _dot(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.asarray(weights @ values if weights.ndim == 1 else np.einsum("...i,...i->...", weights, values))
 
 
+@saved_as("counts", "values", "weights", "total")
 class Counts:
     """A weight for each of `values`, a `Vocabulary` or a sorted array of whole numbers; carries its values along."""
 

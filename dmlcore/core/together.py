@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import EmptyError, StructureError
+from dmlcore.base.errors import DmlcoreError, EmptyError, StructureError, inside
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.parts import free_domains
 
@@ -286,9 +287,28 @@ class Together:
         found: dict[int, list[tuple[Any, Any]]] = {i: [] for i in self.places}
         for group in self._groups(shapes):
             members = [self._member(i, at, lead, owns[i], previous[i]) for i, at in group]
-            for (i, at), law in zip(group, estimated_together(members), strict=True):
+            try:
+                laws = estimated_together(members)
+            except DmlcoreError as error:
+                error.args = (reduce(lambda said, step: inside(step, said), reversed(self._way_to(group[0][0])), str(error)),)
+                raise
+            for (i, at), law in zip(group, laws, strict=True):
                 found[i].append((at, law))
         return {i: _stacked(laws, shapes[i], lead) for i, laws in found.items()}
+
+    def _way_to(self, place: int) -> list[str]:
+        """How messages name the way from the root to a place."""
+        way, begin, node = [], 0, self.nodes[0]
+        while begin < place:
+            begin += 1
+            for step, child in zip(node.steps(), node.children(), strict=True):
+                size = _size(child)
+                if place < begin + size:
+                    way.append(step)
+                    node = child
+                    break
+                begin += size
+        return way
 
     def _member(self, place: int, at: tuple[int, ...], lead: tuple[int, ...], own: Any, previous: Any) -> Member:
         tied = {name: tag.at(at) for name, tag in self.tags.get(place, {}).items()}
@@ -306,6 +326,11 @@ class Together:
                 groups = [group for group in groups if not group[0] & tags]
                 groups.append((tags.union(*(t for t, _ in mine)), [leaf for _, leaves in mine for leaf in leaves] + [(i, at)]))
         return [leaves for _, leaves in groups]
+
+
+def _size(node: Any) -> int:
+    """How many nodes a tree has."""
+    return 1 + sum(map(_size, node.children()))
 
 
 def _shape(own: Any, previous: Any) -> tuple[int, ...]:

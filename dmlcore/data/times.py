@@ -272,7 +272,8 @@ def _one_by_one(values: Iterable[Any]) -> tuple[np.ndarray, str]:
     letter = "m" if found == DURATIONS else "M"
     units = {np.datetime_data(scalar.dtype)[0] for scalar in scalars if scalar is not None}
     unit = "D" if found == DATES else min((name for name in units if name in LENGTHS), key=lambda name: LENGTHS[name], default="us")
-    x = np.array([np.datetime64("NaT") if s is None and letter == "M" else np.timedelta64("NaT") if s is None else s for s in scalars])
+    gap = np.array("NaT", f"{letter}8[{unit}]")[()]
+    x = np.array([gap if s is None else s for s in scalars])
     return (x if x.dtype.kind == letter else x.astype(np.int64)).astype(f"{letter}8[{unit}]"), found or DATES
 
 

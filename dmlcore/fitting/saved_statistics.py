@@ -9,17 +9,7 @@ import numpy as np
 
 from dmlcore.base.errors import FormatError, StructureError
 from dmlcore.base.labels import Vocabulary
-from dmlcore.core.statistics import Counts, LogMoments, Moments, Scatter, Sums
-from dmlcore.stats.combinators.times import KindOfTimes
-
-PARTS_OF: dict[str, tuple[type, tuple[str, ...]]] = {
-    "moments": (Moments, ("count", "mean", "m2")),
-    "scatter": (Scatter, ("count", "mean", "m2")),
-    "log moments": (LogMoments, ("count", "mean", "gap")),
-    "counts": (Counts, ("values", "weights", "total")),
-    "times": (KindOfTimes, ("kind",)),
-}
-KIND_NAMES = {_kind: _name for _name, (_kind, _) in PARTS_OF.items()}
+from dmlcore.core.statistics import KINDS, Sums
 
 
 def plain_statistics(owns: Sequence[Any]) -> list[Any]:
@@ -33,18 +23,16 @@ def statistics_of(plain: Sequence[Any]) -> list[Any]:
 
 
 def _plain(own: Any) -> Any:
-    if own is None or isinstance(own, (bool, int, float, np.ndarray, np.generic)):
+    if own is None or isinstance(own, (bool, int, float, str, np.ndarray, np.generic)):
         return own
     if type(own) is Vocabulary:
         return {"labels": list(own)}
     if type(own) is Sums:
         return {"sums": {name: _plain(value) for name, value in own.items()}}
-    if type(own) not in KIND_NAMES:
-        raise StructureError(f"statistics of the kind {type(own).__name__} cannot be saved as JSON; pickle the OnlineEM")
-    name = KIND_NAMES[type(own)]
-    if type(own) is KindOfTimes:
-        return {name: [own.kind]}
-    return {name: [_plain(getattr(own, field)) for field in PARTS_OF[name][1]]}
+    for name, (kind, fields) in KINDS.items():
+        if type(own) is kind:
+            return {name: [_plain(getattr(own, field)) for field in fields]}
+    raise StructureError(f"statistics of the kind {type(own).__name__} cannot be saved as JSON; pickle the OnlineEM")
 
 
 def _statistic(plain: Any) -> Any:
@@ -55,6 +43,6 @@ def _statistic(plain: Any) -> Any:
         return Vocabulary(content)
     if name == "sums":
         return Sums(**{field: _statistic(value) for field, value in content.items()})
-    if name not in PARTS_OF:
+    if name not in KINDS:
         raise FormatError(f"statistics of the kind {name!r} are not known to this version")
-    return PARTS_OF[name][0](*map(_statistic, content)) if name != "times" else KindOfTimes(*content)
+    return KINDS[name][0](*map(_statistic, content))

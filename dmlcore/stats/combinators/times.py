@@ -16,7 +16,7 @@ from dmlcore.core.declared import child, keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.powers import OnScale
-from dmlcore.core.statistics import Node
+from dmlcore.core.statistics import Node, saved_as
 from dmlcore.data.layouts import Layout, Real
 from dmlcore.data.times import DATES, DURATIONS, EPOCHS, TIMES, UNITS, Times, TimeScale
 
@@ -115,6 +115,7 @@ class TimeDistribution(Distribution, OnScale):
         return f"{self.label}: {x!r} has density zero; {self.dist.explain_zero_density(self.scale.number(x))}"
 
 
+@saved_as("times", "kind")
 @dataclass(frozen=True)
 class KindOfTimes:
     """Which kind of times the rows hold; the kind of all is that of dates and times where some are either."""

@@ -12,7 +12,7 @@ from dmlcore.base.domains import OrNone, covariance, positive, vector
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.powers import HasEntropy, HasMode
+from dmlcore.core.powers import HasEntropy, HasMean, HasMode, HasVariance
 from dmlcore.core.rowlaws import Atom, Product
 from dmlcore.core.statistics import Scatter
 from dmlcore.data.layouts import Layout, Vector
@@ -31,7 +31,7 @@ from dmlcore.stats.univariate.student_t import (
 )
 
 
-class MultivariateStudentTDistribution(Distribution, HasMode, HasEntropy):
+class MultivariateStudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntropy):
     """A vector of d reals with density
     `Gamma((df + d) / 2) / (Gamma(df / 2) sqrt(det(df pi scatter))) (1 + q / df)^(-(df + d) / 2)`, `q = (x - mu)' scatter^-1 (x - mu)`.
 

@@ -17,7 +17,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
 from dmlcore.core.powers import Univariate
-from dmlcore.core.statistics import nothing
+from dmlcore.core.statistics import nothing, saved_as
 from dmlcore.data.layouts import Real
 
 SPREAD_FLOOR = 1e-12  # of the mean of 1 / x less 1 / mean of all the data: reached only by a component that sits on one value
@@ -103,6 +103,7 @@ def _scaled_exponential_integral(z: Any) -> Any:
     return math.exp(z) * special.exp1(z) if z < LARGE_RATIO else series
 
 
+@saved_as("inverse moments", "count", "mean", "gap")
 @dataclass(frozen=True)
 class InverseMoments:
     """Weighted count and mean of positive numbers, and `gap`, the weighted sum of 1 / x - 1 / mean, which is >= 0.

@@ -17,7 +17,7 @@ from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.powers import HasCdf, HasEntropy, HasMean, HasMode, HasQuantile, HasVariance
-from dmlcore.core.statistics import Moments
+from dmlcore.core.statistics import Moments, saved_as
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.gamma import excess, shape_of
 from dmlcore.stats.univariate.gaussian import GaussianEstimator
@@ -96,6 +96,7 @@ class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntro
         return StudentTEstimator(name=self.name, keys=self.keys)
 
 
+@saved_as("precisions", "count", "moments", "logs")
 @dataclass(frozen=True)
 class Precisions:
     """Sums over values of a scale mixture of Gaussians, whose precisions are latent: `count` of rows; `moments` of the values, weighted by
