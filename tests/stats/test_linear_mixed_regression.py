@@ -222,6 +222,8 @@ def test_what_cannot_be_fitted_or_made_is_named() -> None:
         LAW.replace(covar=[[1.0]])
     with pytest.raises(ParameterError, match="random names column 2"):
         LAW.replace(random=(2, 0))
+    with pytest.raises(ParameterError, match=r"random names column 2, but there are 2 \(from 0 to 1\)"):
+        fit(drawn(LAW, [3, 4, 5]), LinearMixedRegressionEstimator(2))
     for wrong in ((), (0, 0), ("slope",), (-1,), (True,), 1.5):
         with pytest.raises(ParameterError, match="random must be 'intercept', or numbers of columns"):
             LinearMixedRegressionEstimator(wrong)

@@ -51,7 +51,8 @@ class LinearMixedRegressionDistribution(RegressionDistribution):
 
     `y_i = intercept + coef . x_i + z_i . b + e_i`, where b, Gaussian with mean 0 and covariance covar, is the same for all rows of the
     group, and the e_i are Gaussian with mean 0 and variance sigma2, and independent. z are the columns `random` of (1, x). So the responses
-    of a group with covariates X and Z are `N(intercept + X coef, Z covar Z' + sigma2)`; nothing is said of how many rows it has.
+    of a group with covariates X and Z are `N(intercept + X coef, Z covar Z' + sigma2)`; nothing is said of how many rows it has. Rows are
+    complete: one that lacks x or y says nothing of its group, and is left out of it.
 
     coef: `(p,)`, units of y per unit of x. intercept: in units of y, or None. sigma2: the variance within a group, positive. covar: that
     of the q random effects `(q, q)`, symmetric and positive definite. random: which coefficients differ from group to group, in the order
@@ -68,12 +69,11 @@ class LinearMixedRegressionDistribution(RegressionDistribution):
 
     def validate(self) -> None:
         check_random(self)
-        q, last = len(self.random), max((place for place in self.random if place != INTERCEPT), default=-1)
+        check_columns(type(self).__name__, self.random, len(self.coef))
+        q = len(self.random)
         if self.covar.shape != (q, q):
             shape = self.covar.shape
             raise ParameterError(f"LinearMixedRegressionDistribution: covar must have shape {(q, q)}, as random says, got {shape}")
-        if last >= len(self.coef):
-            raise ParameterError(f"LinearMixedRegressionDistribution: random names column {last}, but there are {len(self.coef)}")
 
     @cached_property
     def layout(self) -> Layout:
@@ -248,6 +248,7 @@ class LinearMixedRegressionEstimator(Estimator):
         if not statistics.count > 0:
             return self
         check_scale(self.label, statistics)
+        check_columns(self.label, self.random, len(statistics.mean) - 1)
         scoring = Scoring.of_least_squares(statistics, 0.0, np.zeros(len(statistics.mean) - 1))
         frame = Frame(scoring, self.intercept, NO_PENALTY, self.label, self.names)
         design, q, response = self.design, len(self.random), Scatter(statistics.count, statistics.mean[-1], statistics.m2[-1, -1])
@@ -296,6 +297,7 @@ class LinearMixedRegressionEstimator(Estimator):
         return self.law(coef=coef, intercept=intercept, sigma2=np.maximum(half, self.floor)[()], covar=self._above_floor(covar))
 
     def _next(self, statistics: MixedSums, previous: Any) -> Any:
+        """The maximiser of the expected log likelihood, in which u has a mean and a covariance of its own; these are then put back."""
         centre, q = self.frame.centre, len(self.random)
         sums = statistics.about(np.broadcast_to(centre, statistics.centre.shape))
         matrix, right, before = sums.matrix[..., :-1, :-1], sums.matrix[..., :-1, -1], sums.matrix[..., -1, -1]
@@ -303,7 +305,7 @@ class LinearMixedRegressionEstimator(Estimator):
         left = before - (change * (2 * right - times(matrix, change))).sum(axis=-1)
         sigma2 = self._variance(Sums(count=sums.count, squares=np.maximum(left, 0.0)))
 
-        groups = sums.effects[..., 0, 0]
+        groups = np.where(sums.effects[..., 0, 0] > 0, sums.effects[..., 0, 0], 1.0)
         mean = sums.effects[..., 1:, 0] / groups[..., None]
         spread = sums.effects[..., 1:, 1:] / groups[..., None, None] - mean[..., :, None] * mean[..., None, :]
         first = matrix.shape[-1] - q * q
@@ -360,6 +362,13 @@ def check_random(node: Any) -> None:
     """Raises `ParameterError` where an intercept is random that is not there."""
     if INTERCEPT in node.random and (node.intercept is None or node.intercept is False):
         raise ParameterError(f"{type(node).__name__}: it has no intercept that could be random; name columns in random, or give it one")
+
+
+def check_columns(who: str, random: Any, p: int) -> None:
+    """Raises `ParameterError` where a column is random that is not among p."""
+    last = max((place for place in random if place != INTERCEPT), default=-1)
+    if last >= p:
+        raise ParameterError(f"{who}: random names column {last}, but there are {p} (from 0 to {p - 1})")
 
 
 def impossible_row(node: Any, x: Any) -> str | None:
