@@ -42,6 +42,7 @@ from dmlcore.stats import (
     ExponentialDistribution,
     GammaDistribution,
     GammaRegressionDistribution,
+    GatedHiddenMarkovModelDistribution,
     GatedMixtureDistribution,
     GaussianDistribution,
     GaussianEstimator,
@@ -271,6 +272,23 @@ def mixed_regression(name: str, law: Any) -> Example:
     x = rng.normal(size=2)
     over, off, wrong = Lists(Pair([x], REAL), (2,)), [(x, 0.0), (x, inf)], [[(x, "x")], (x, 0.0), [(x[:1], 0.0)] * 2, [(x,)]]
     return example(name, law, over, [off], wrong, "unsampled", rows=rows)
+
+
+def chain_given_covariates(name: str, law: Any) -> Example:
+    """An example of a law of lists of (z, label) given two covariates z of each element, in lists of up to two."""
+    rng = np.random.default_rng(5)
+    z = [rng.normal(size=(size, 2)) for size in rng.choice(3, size=400, p=law.len_dist.p_vec)]
+    rows = [list(zip(at, x, strict=True)) for at, x in zip(z, law.sample_given(z, 7), strict=True)]
+    at = rng.normal(size=2)
+    return example(
+        name,
+        law,
+        Lists(Pair([at], "abc"), (0, 1, 2)),
+        [[(at, "a"), (at, "x")], [(at, "a")] * 3],
+        [[(at[:1], "a")], [(at,)], [(at, ["a"])], 3],
+        "unsampled",
+        rows=rows,
+    )
 
 
 def gated_zeros(name: str, law: Any) -> Example:
@@ -686,6 +704,15 @@ EXAMPLES = [
         Mix(
             [LinearMixedRegressionDistribution([b, 0.3], b, 0.5, [[1.5, -0.3], [-0.3, 0.4]], ("intercept", 0)) for b in (2.0, -2.0)],
             [0.6, 0.4],
+        ),
+    ),
+    chain_given_covariates(
+        "gated hidden markov",
+        GatedHiddenMarkovModelDistribution(
+            [C({"a": 0.9, "b": 0.1}), C({"b": 0.2, "c": 0.8})],
+            [0.4, 0.6],
+            [MultinomialLogisticRegressionDistribution([[slope, -0.3]], [0.2], (0, 1)) for slope in (-0.6, 0.4)],
+            IntegerCategoricalDistribution(0, [0.03, 0.07, 0.9]),
         ),
     ),
     # counts with more zeros than their law has

@@ -43,6 +43,8 @@ from dmlcore.stats import (
     GammaEstimator,
     GammaRegressionDistribution,
     GammaRegressionEstimator,
+    GatedHiddenMarkovEstimator,
+    GatedHiddenMarkovModelDistribution,
     GatedMixtureDistribution,
     GatedMixtureEstimator,
     GaussianDistribution,
@@ -352,6 +354,17 @@ def point_estimators() -> Any:
     return HeterogeneousMixtureEstimator((PointMassEstimator(99), GammaEstimator(), PointMassEstimator("a", name="text")))
 
 
+def gated_chains() -> Any:
+    gates = [MultinomialLogisticRegressionDistribution([[slope, 1 / 3]], [-slope], (0, 1)) for slope in (0.5, -2.0)]
+    laws = [GaussianDistribution(0.1 + 0.2, 1.0), GaussianDistribution(3.0, 2.0, name="high")]
+    return GatedHiddenMarkovModelDistribution(laws, [0.25, 0.75], gates, PoissonDistribution(3.0), "chain", ("w", None, "t"))
+
+
+def gated_chain_estimators() -> Any:
+    gates = [MultinomialLogisticRegressionEstimator(ridge=0.1), MultinomialLogisticRegressionEstimator(intercept=False)]
+    return GatedHiddenMarkovEstimator([GaussianEstimator()] * 2, gates, PoissonEstimator(), 0.5, keys=(None, None, "t"))
+
+
 def shares_and_directions() -> Any:
     leaves = [
         InverseGaussianDistribution(1 / 3, 1e-9),
@@ -550,6 +563,8 @@ MODELS = {
         time_estimators,
         points,
         point_estimators,
+        gated_chains,
+        gated_chain_estimators,
         shares_and_directions,
         shares_and_directions_estimators,
         heavy_tails,

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
@@ -224,10 +224,12 @@ class Declared:
         """A copy with its nested distributions or estimators exchanged one for one."""
         return self.pinned(**self.child_values(new))
 
-    def child_values(self, new: tuple[Any, ...]) -> dict[str, Any]:
-        """The values of the fields that hold nested distributions or estimators, if these stood there."""
+    def child_values(self, new: Sequence[Any], but: str | None = None) -> dict[str, Any]:
+        """The values of the fields that hold nested distributions or estimators, if these stood there. but: a field that is left out."""
         out, rest = {}, iter(new)
         for field, many in self._child_fields:
+            if field == but:
+                continue
             value = getattr(self, field)
             out[field] = tuple(next(rest) for _ in value) if many else None if value is None else next(rest)
         return out

@@ -90,8 +90,7 @@ def number_of_components(law: Any) -> int:
 
 def with_components(law: Any, stack: Any, others: tuple[Any, ...]) -> Any:
     """The same law, whose components are one stack."""
-    fields = [field for field, _ in law._child_fields if field != law.components_field]
-    return law.pinned(**{law.components_field: (stack,)}, **dict(zip(fields, others, strict=True)))
+    return law.pinned(**{law.components_field: (stack,)}, **law.child_values(others, law.components_field))
 
 
 def can_be_one_stack(laws: Any) -> bool:

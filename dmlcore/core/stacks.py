@@ -139,7 +139,7 @@ class Stacking:
             e = plan.estimator(kids)
         elif K:
             one = self._estimator([c for x in es for c in x.children()[:K]], (*shape, K), columns[0])
-            e = e.pinned(**{e.components_field: (one,), **_rest(e, kids)}, together=K)
+            e = e.pinned(**{e.components_field: (one,), **e.child_values(kids, e.components_field)}, together=K)
         elif kids:
             e = e.with_children(tuple(kids))
         return e.pinned(of_stacks=True)
@@ -189,7 +189,7 @@ class Stacking:
         fields = {f: d.together([x.stored(f) for x in laws], shape) if shape else v for f, d, v in own_fields(law)}
         if K:
             one = self._stack(e.children()[0], [c for x in laws for c in x.children()[:K]], (*shape, K), done)
-            own = {law.components_field: (one,), **_rest(law, new)}
+            own = {law.components_field: (one,), **law.child_values(new, law.components_field)}
         else:
             own = law.child_values(tuple(new))
         return type(law).unchecked(shape, **fields, **own, **{f: v for f, v in law.facts.items() if not shape})
@@ -223,16 +223,10 @@ class Stacking:
             K = e.stacked_children
             parts = [self._law(child, kids[0], (*index, k), done) for k, child in enumerate(e.children()[:K])]
             parts += [self._law(child, kid, index, done) for child, kid in zip(e.children()[K:], kids[1:], strict=True)]
-            own = {law.components_field: tuple(parts[:K]), **_rest(law, parts[K:])}
+            own = {law.components_field: tuple(parts[:K]), **law.child_values(parts[K:], law.components_field)}
         else:
             own = law.child_values(tuple(self._law(child, kid, index, done) for child, kid in zip(e.children(), kids, strict=True)))
         return type(law)(**{**fields, **given, **own}).pinned(**law.facts_at(index))
-
-
-def _rest(node: Any, kids: Sequence[Any]) -> dict[str, Any]:
-    """The fields of the children that are no components."""
-    fields = [field for field, _ in node._child_fields if field != node.components_field]
-    return dict(zip(fields, kids, strict=True))
 
 
 def like(one: Any, other: Any) -> bool:

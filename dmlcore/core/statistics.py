@@ -20,16 +20,16 @@ import numpy as np
 from dmlcore.base.labels import Vocabulary
 from dmlcore.base.numerics import log_gap
 
-Kind = TypeVar("Kind")
+Saved = TypeVar("Saved")
 
-KINDS: dict[str, tuple[type, tuple[str, ...]]] = {}  # of statistics that files hold: their class, and the fields it is made of
+SAVED_KINDS: dict[str, tuple[type, tuple[str, ...]]] = {}  # of statistics that files hold: their class, and the fields it is made of
 
 
-def saved_as(name: str, *fields: str) -> Callable[[type[Kind]], type[Kind]]:
+def saved_as(name: str, *fields: str) -> Callable[[type[Saved]], type[Saved]]:
     """Lets files hold statistics of a class, by a name and these fields, which are what it is made of in order."""
 
-    def named(kind: type[Kind]) -> type[Kind]:
-        KINDS[name] = kind, fields
+    def named(kind: type[Saved]) -> type[Saved]:
+        SAVED_KINDS[name] = kind, fields
         return kind
 
     return named

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore.base.errors import FormatError, StructureError
 from dmlcore.base.labels import Vocabulary
-from dmlcore.core.statistics import KINDS, Sums
+from dmlcore.core.statistics import SAVED_KINDS, Sums
 
 
 def plain_statistics(owns: Sequence[Any]) -> list[Any]:
@@ -29,7 +29,7 @@ def _plain(own: Any) -> Any:
         return {"labels": list(own)}
     if type(own) is Sums:
         return {"sums": {name: _plain(value) for name, value in own.items()}}
-    for name, (kind, fields) in KINDS.items():
+    for name, (kind, fields) in SAVED_KINDS.items():
         if type(own) is kind:
             return {name: [_plain(getattr(own, field)) for field in fields]}
     raise StructureError(f"statistics of the kind {type(own).__name__} cannot be saved as JSON; pickle the OnlineEM")
@@ -43,6 +43,6 @@ def _statistic(plain: Any) -> Any:
         return Vocabulary(content)
     if name == "sums":
         return Sums(**{field: _statistic(value) for field, value in content.items()})
-    if name not in KINDS:
+    if name not in SAVED_KINDS:
         raise FormatError(f"statistics of the kind {name!r} are not known to this version")
-    return KINDS[name][0](*map(_statistic, content))
+    return SAVED_KINDS[name][0](*map(_statistic, content))

@@ -2,6 +2,9 @@
 
 Chains lie end to end: chain r holds steps `offsets[r]` to `offsets[r + 1]`, and arrays of steps are `(.., K, N)`. Several chains are worked
 on side by side (LANES), so that the loops over them are vectorised; `order` lists the chains that have steps, the longest first.
+
+Transitions are matrices `P` `(.., Q, K, K)`. Where Q = 1, it is one for all steps, and nobody looks at `which`; else `which[t]` is the one
+that leads into step t.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -33,16 +36,29 @@ def _times_matrix(a, P, out, width):
 
 
 @exact_kernel
-def filtered_states(densities, first, P, offsets, order):
+def _times_matrices(a, P, into, out, width):
+    """The same, of matrices `P[into[s]]` of their own for each s."""
+    K = a.shape[0]
+    for s in range(width):
+        own = P[into[s]]
+        for j in range(K):
+            out[j, s] = 0.0
+        for i in range(K):
+            for j in range(K):
+                out[j, s] += own[i, j] * a[i, s]
+
+
+@exact_kernel
+def filtered_states(densities, first, P, which, offsets, order):
     """Probabilities of the states given all steps so far `(M, K, N)`, and what each step adds to the likelihood `(M, N)`.
 
-    densities `(M, K, N)`. first `(M, n, K)`: of the states at the first step of each chain, before it is seen. P `(M, K, K)`. A step that
-    has no density under any state adds 0, and no probability is left from there.
+    densities `(M, K, N)`. first `(M, n, K)`: of the states at the first step of each chain, before it is seen. P `(M, Q, K, K)`. A step
+    that has no density under any state adds 0, and no probability is left from there.
     """
     M, K, N = densities.shape
     out, totals = np.empty((M, K, N)), np.empty((M, N))
     now, before, sums = np.zeros((K, LANES)), np.zeros((K, LANES)), np.zeros(LANES)
-    at = np.zeros(LANES, np.int64)
+    at, into = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     for m in range(M):
         for begin in range(0, len(order), LANES):
             width = min(LANES, len(order) - begin)
@@ -56,7 +72,12 @@ def filtered_states(densities, first, P, offsets, order):
                         width -= 1
                     for s in range(width):
                         at[s] += 1
-                    _times_matrix(before, P[m], now, width)
+                    if P.shape[1] == 1:
+                        _times_matrix(before, P[m, 0], now, width)
+                    else:
+                        for s in range(width):
+                            into[s] = which[at[s]]
+                        _times_matrices(before, P[m], into, now, width)
                 sums[:] = 0.0
                 for j in range(K):
                     for s in range(width):
@@ -75,9 +96,9 @@ def filtered_states(densities, first, P, offsets, order):
 
 
 @exact_kernel
-def smoothed_states(filtered, densities, totals, P, last, offsets, order):
+def smoothed_states(filtered, densities, totals, P, which, last, offsets, order):
     """Weighted probabilities of the states given the whole chains `(M, K, N)`, and `ahead` `(M, K, N)`, with which pairs of successive
-    states at i, j have the weighted probability `filtered[i, t] P[i, j] ahead[j, t + 1]`.
+    states at i, j have the weighted probability `filtered[i, t] P[i, j] ahead[j, t + 1]`, where P leads into step t + 1.
 
     filtered, totals: of `filtered_states`. last `(M, n, K)`: the weight of each chain, times how much likelier what comes after it is from
     each state than on the whole; the weight alone, where nothing does.
@@ -86,9 +107,9 @@ def smoothed_states(filtered, densities, totals, P, last, offsets, order):
     out, ahead = np.empty((M, K, N)), np.empty((M, K, N))
     after, hence, scale = np.zeros((K, LANES)), np.zeros((K, LANES)), np.zeros(LANES)
     known, seen = np.zeros(LANES), np.zeros(LANES)
-    at = np.zeros(LANES, np.int64)
+    at, into = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     for m in range(M):
-        turned = P[m].T.copy()
+        turned = P[m].transpose((0, 2, 1)).copy()
         for begin in range(0, len(order), LANES):
             width = min(LANES, len(order) - begin)
             for s in range(width):
@@ -101,7 +122,12 @@ def smoothed_states(filtered, densities, totals, P, last, offsets, order):
                         width -= 1
                     for s in range(width):
                         at[s] -= 1
-                    _times_matrix(hence, turned, after, width)
+                    if P.shape[1] == 1:
+                        _times_matrix(hence, turned[0], after, width)
+                    else:
+                        for s in range(width):
+                            into[s] = which[at[s] + 1]
+                        _times_matrices(hence, turned, into, after, width)
                 for s in range(width):
                     total = totals[m, at[s]]
                     scale[s] = 1.0 / total if total > 0.0 else 0.0
@@ -125,30 +151,33 @@ def _log_sum(values):
 
 
 @exact_kernel
-def log_filtered(logs, log_first, log_P, offsets):
-    """Logarithms of the joint densities of the states and all steps so far `(K, N)`; logs `(K, N)`, log_first `(n, K)`."""
+def log_filtered(logs, log_first, log_P, which, offsets):
+    """Logarithms of the joint densities of the states and all steps so far `(K, N)`; logs `(K, N)`, log_first `(n, K)`, log_P
+    `(Q, K, K)`."""
     K, N = logs.shape
     out, terms = np.empty((K, N)), np.empty(K)
     for r in range(len(offsets) - 1):
         for t in range(offsets[r], offsets[r + 1]):
+            q = which[t] if len(log_P) > 1 else 0
             for j in range(K):
                 if t == offsets[r]:
                     out[j, t] = log_first[r, j] + logs[j, t]
                 else:
                     for i in range(K):
-                        terms[i] = out[i, t - 1] + log_P[i, j]
+                        terms[i] = out[i, t - 1] + log_P[q, i, j]
                     out[j, t] = _log_sum(terms) + logs[j, t]
     return out
 
 
 @exact_kernel
-def log_smoothed(forth, logs, log_P, weights, offsets):
-    """Weighted probabilities of the states given the whole chains `(K, N)`, and the sums of those of pairs of successive states `(K, K)`.
+def log_smoothed(forth, logs, log_P, which, weights, offsets):
+    """Weighted probabilities of the states given the whole chains `(K, N)`, and the sums of those of pairs of successive states
+    `(Q, K, K)`.
 
     forth: of `log_filtered`. Chains without density get probability zero.
     """
     K, N = logs.shape
-    out, pairs = np.zeros((K, N)), np.zeros((K, K))
+    out, pairs = np.zeros((K, N)), np.zeros(log_P.shape)
     back, terms = np.zeros(K), np.empty(K)
     for r in range(len(offsets) - 1):
         begin, end = offsets[r], offsets[r + 1]
@@ -157,20 +186,21 @@ def log_smoothed(forth, logs, log_P, weights, offsets):
             continue
         back[:] = 0.0
         for t in range(end - 1, begin - 1, -1):
+            q = which[t] if len(log_P) > 1 else 0
             for j in range(K):
                 out[j, t] = weights[r] * np.exp(forth[j, t] + back[j] - log)
                 terms[j] = logs[j, t] + back[j]
             if t > begin:
                 for i in range(K):
                     for j in range(K):
-                        pairs[i, j] += weights[r] * np.exp(forth[i, t - 1] + log_P[i, j] + terms[j] - log)
+                        pairs[q, i, j] += weights[r] * np.exp(forth[i, t - 1] + log_P[q, i, j] + terms[j] - log)
                 for i in range(K):
-                    back[i] = _log_sum(log_P[i] + terms)
+                    back[i] = _log_sum(log_P[q, i] + terms)
     return out, pairs
 
 
 @exact_kernel
-def likeliest_states(logs, log_first, log_P, offsets):
+def likeliest_states(logs, log_first, log_P, which, offsets):
     """The most probable path of each chain `(N,)`, and its log density `(n,)` (Viterbi 1967); the first of equals."""
     K, N = logs.shape
     n = len(offsets) - 1
@@ -181,16 +211,17 @@ def likeliest_states(logs, log_first, log_P, offsets):
         if a == b:
             continue
         for t in range(a, b):
+            q = which[t] if len(log_P) > 1 else 0
             for j in range(K):
                 if t == a:
                     now[j] = log_first[r, j] + logs[j, t]
                 else:
-                    top, which = before[0] + log_P[0, j], 0
+                    top, best_i = before[0] + log_P[q, 0, j], 0
                     for i in range(1, K):
-                        if before[i] + log_P[i, j] > top:
-                            top, which = before[i] + log_P[i, j], i
+                        if before[i] + log_P[q, i, j] > top:
+                            top, best_i = before[i] + log_P[q, i, j], i
                     now[j] = top + logs[j, t]
-                    back[t, j] = which
+                    back[t, j] = best_i
             before[:] = now
         path[b - 1] = np.argmax(now)
         best[r] = now.max()
@@ -200,16 +231,17 @@ def likeliest_states(logs, log_first, log_P, offsets):
 
 
 @exact_kernel
-def drawn_states(filtered, P, u, offsets):
-    """A path of each chain with its probability given the whole chain `(N,)`; filtered `(K, N)`: as of `filtered_states`; u `(N,)`: random
-    numbers in [0, 1)."""
+def drawn_states(filtered, P, which, u, offsets):
+    """A path of each chain with its probability given the whole chain `(N,)`; filtered `(K, N)`: as of `filtered_states`; P `(Q, K, K)`;
+    u `(N,)`: random numbers in [0, 1)."""
     K, N = filtered.shape
     path, reached = np.zeros(N, np.int64), np.empty(K)
     for r in range(len(offsets) - 1):
         for t in range(offsets[r + 1] - 1, offsets[r] - 1, -1):
-            total = 0.0
+            total, last = 0.0, t + 1 == offsets[r + 1]
+            q = which[t + 1] if len(P) > 1 and not last else 0
             for j in range(K):
-                total += filtered[j, t] * (P[j, path[t + 1]] if t + 1 < offsets[r + 1] else 1.0)
+                total += filtered[j, t] * (1.0 if last else P[q, j, path[t + 1]])
                 reached[j] = total
             z = 0
             while z < K - 1 and reached[z] <= u[t] * total:
@@ -219,15 +251,16 @@ def drawn_states(filtered, P, u, offsets):
 
 
 @exact_kernel
-def walked_states(first, reached, u, offsets):
-    """Paths of chains end to end `(N,)`: first `(n,)` states, reached `(K, K)` cumulative probabilities of the next, u `(N,)` in [0, 1)."""
-    K, path = len(reached), np.empty(len(u), np.int64)
+def walked_states(first, reached, which, u, offsets):
+    """Paths of chains end to end `(N,)`: first `(n,)` states, reached `(Q, K, K)` cumulative probabilities of the next, u `(N,)` in
+    [0, 1)."""
+    K, path = reached.shape[1], np.empty(len(u), np.int64)
     for r in range(len(offsets) - 1):
         for t in range(offsets[r], offsets[r + 1]):
             if t == offsets[r]:
                 path[t] = first[r]
                 continue
-            sums = reached[path[t - 1]]
+            sums = reached[which[t] if len(reached) > 1 else 0, path[t - 1]]
             z = 0
             while z < K - 1 and sums[z] <= u[t] * sums[K - 1]:
                 z += 1

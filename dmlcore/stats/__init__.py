@@ -11,6 +11,7 @@ from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
 from dmlcore.stats.combinators.weighted import WeightedDistribution, WeightedEstimator
 from dmlcore.stats.latent.censored import CensoredDistribution, CensoredEstimator
 from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
+from dmlcore.stats.latent.gated_hidden_markov import GatedHiddenMarkovEstimator, GatedHiddenMarkovModelDistribution
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
@@ -150,6 +151,8 @@ __all__ = [
     "GammaEstimator",
     "GammaRegressionDistribution",
     "GammaRegressionEstimator",
+    "GatedHiddenMarkovEstimator",
+    "GatedHiddenMarkovModelDistribution",
     "GatedMixtureDistribution",
     "GatedMixtureEstimator",
     "GaussianDistribution",

@@ -32,6 +32,7 @@ from dmlcore.stats import (
     PoissonEstimator,
 )
 from dmlcore.stats.latent import state_passes
+from dmlcore.stats.latent.state_steps import ONE_KIND
 from dmlcore.stats.latent.stationary import stationary
 from tests.reference import load
 
@@ -171,7 +172,7 @@ def test_windows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def exactly(law: Any, x: Any) -> float:
     logs = np.array([law.emission(s).seq_log_density(x) for s in range(law.num_states)])
     with np.errstate(divide="ignore"):
-        forth = log_filtered(logs, np.log(law.w)[None], np.log(law.transitions), np.array([0, len(x)]))
+        forth = log_filtered(logs, np.log(law.w)[None], np.log(law.transitions)[None], ONE_KIND.which, np.array([0, len(x)]))
     return float(np.logaddexp.reduce(forth[:, -1]))
 
 

@@ -40,15 +40,19 @@ class GatedTape(MixtureTape):
         self.gate, self.absent = gate, absent
 
 
-def exchanged_gate(node: Any, order: np.ndarray) -> dict[str, Any]:
-    """The gate with its labels permuted: log odds are then against another component."""
+def with_labels_permuted(gate: Any, order: np.ndarray) -> Any:
+    """A gate with its labels permuted: log odds are then against another one."""
 
     def against(rows: Any) -> Any:
         full = np.insert(rows, 0, 0.0, axis=0)[order]
         return full[1:] - full[0]
 
-    gate = node.gate
-    return {"gate": gate.replace(coef=against(gate.coef), intercept=None if gate.intercept is None else against(gate.intercept))}
+    return gate.replace(coef=against(gate.coef), intercept=None if gate.intercept is None else against(gate.intercept))
+
+
+def exchanged_gate(node: Any, order: np.ndarray) -> dict[str, Any]:
+    """The gate of a mixture whose components are permuted."""
+    return {"gate": with_labels_permuted(node.gate, order)}
 
 
 class GatedMixtureDistribution(PosteriorMethods, Distribution, WeightsGiven, Redraws, Relabels):
@@ -71,13 +75,9 @@ class GatedMixtureDistribution(PosteriorMethods, Distribution, WeightsGiven, Red
     exchanges = (Exchange("components", (), lambda node: np.zeros(node.num_components), exchanged_gate),)
 
     def validate(self) -> None:
-        labels = getattr(self.gate, "labels", None)
-        if not isinstance(self.gate, MultinomialLogisticRegressionDistribution) or labels != tuple(range(len(self.components))):
-            raise ParameterError(
-                f"{type(self).__name__}: gate must be a MultinomialLogisticRegressionDistribution over the labels "
-                f"0 to {len(self.components) - 1}, got {self.gate!r}"
-            )
-        self.derive(layout=gated_layout(self, self.components, self.gate.dim))
+        gate: Any = self.gate
+        check_gate(f"{type(self).__name__}: gate", gate, len(self.components))
+        self.derive(layout=gated_layout(self, self.components, gate.dim, self.missing_covariates))
 
     @property
     def num_components(self) -> int:
@@ -132,26 +132,14 @@ class GatedMixtureDistribution(PosteriorMethods, Distribution, WeightsGiven, Red
 
     def mean_given(self, z: Any, x: Any, offset: Any = None) -> np.ndarray:
         """Of gated regressions: the mean response `(n,)` at gate covariates z and covariates x."""
-        means = [component.mean_given(x, offset) for component in self._regressions()]
+        means = [component.mean_given(x, offset) for component in regressions(self, self.components)]
         return np.einsum("nk,kn->n", self.weights_given(z), np.array(means))
 
     def sample_given(self, z: Any, rng: Random = None, x: Any = None, **given: Any) -> Any:
         """One draw of what the components describe for each z `(n, d)`; of regressions, of the response at covariates x `(n, p)`, with
         `offset` and `trials` as they need them."""
         rng = generator(rng)
-        which = chosen_rows(self.weights_given(z), rng)
-        rows = [np.flatnonzero(which == k) for k in range(self.num_components)]
-        order = np.empty(len(which), dtype=np.intp)
-        order[np.concatenate(rows)] = np.arange(len(which))
-        if x is None:
-            return interleaved([c.draw(len(own), rng) for c, own in zip(self.components, rows, strict=True)], order)
-        wide = {field: np.broadcast_to(value, len(which)) for field, value in given.items() if value is not None}
-        parts = [
-            component.sample_given([x[i] for i in own.tolist()], rng, **{field: value[own] for field, value in wide.items()})
-            for component, own in zip(self._regressions(), rows, strict=True)
-            if len(own)
-        ]
-        return interleaved(parts, order)
+        return drawn_by(self, self.components, chosen_rows(self.weights_given(z), rng), rng, x, given)
 
     def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
         layout: Any = self.layout
@@ -162,12 +150,6 @@ class GatedMixtureDistribution(PosteriorMethods, Distribution, WeightsGiven, Red
         which = (reached[:, :-1] < rng.random((len(known), 1))).sum(axis=1)
         inner = iter(redrawn_by_component(self.components, which, [row[1] for row in known], rng))
         return [row if absent else (row[0], next(inner)) for row, absent in zip(rows, gone.tolist(), strict=True)]
-
-    def _regressions(self) -> Any:
-        for component in self.components:
-            if not hasattr(component, "mean_given"):
-                raise StructureError(f"{self.label}: a {component.label} is no regression, so it takes no covariates x")
-        return self.components
 
     def sampler(self, seed: Random = None) -> GatedSampler:
         return GatedSampler(self, generator(seed))
@@ -185,6 +167,38 @@ class GatedMixtureDistribution(PosteriorMethods, Distribution, WeightsGiven, Red
         return self.components[int(np.argmax(self.weights_given([x[0]])[0]))].explain_zero_density(x[1])
 
 
+def check_gate(who: str, gate: Any, K: int) -> None:
+    """Raises `ParameterError` unless a law is a gate of K components."""
+    if not isinstance(gate, MultinomialLogisticRegressionDistribution) or gate.labels != tuple(range(K)):
+        need = f"a MultinomialLogisticRegressionDistribution over the labels 0 to {K - 1}"
+        raise ParameterError(f"{who} must be {need}, got {gate!r}")
+
+
+def regressions(node: Any, components: Any) -> Any:
+    """The components, if they are regressions. Raises `StructureError`."""
+    for component in components:
+        if not hasattr(component, "mean_given"):
+            raise StructureError(f"{node.label}: a {component.label} is no regression, so it takes no covariates x")
+    return components
+
+
+def drawn_by(node: Any, components: Any, which: np.ndarray, rng: np.random.Generator, x: Any, given: dict[str, Any]) -> Any:
+    """One draw by each of the components that `which` `(n,)` says; of regressions, of the response at covariates x, and what else is
+    given."""
+    rows = [np.flatnonzero(which == k) for k in range(len(components))]
+    order = np.empty(len(which), dtype=np.intp)
+    order[np.concatenate(rows)] = np.arange(len(which))
+    if x is None:
+        return interleaved([c.draw(len(own), rng) for c, own in zip(components, rows, strict=True)], order)
+    wide = {field: np.broadcast_to(value, len(which)) for field, value in given.items() if value is not None}
+    parts = [
+        component.sample_given([x[i] for i in own.tolist()], rng, **{field: value[own] for field, value in wide.items()})
+        for component, own in zip(regressions(node, components), rows, strict=True)
+        if len(own)
+    ]
+    return interleaved(parts, order)
+
+
 def others_odds(odds: np.ndarray, k: int) -> np.ndarray:
     """Log odds against the first of C labels, without label k, against the first that is left: from `(C - 1, ..)` to `(C - 2, ..)`."""
     left = np.delete(np.concatenate([np.zeros_like(odds[:1]), odds]), k, axis=0)
@@ -200,10 +214,10 @@ class GatedSampler(Sampler):
         return law.sample_given(z, self.rng, x, **given)
 
 
-def gated_layout(node: Any, parts: Any, dim: int | None) -> Fields:
-    """The layout of (z, x)."""
+def gated_layout(node: Any, parts: Any, dim: int | None, missing: bool = False) -> Fields:
+    """The layout of (z, x). missing: whether z may be."""
     covariates: Layout = Covariates(f"{node.label} gate", dim)
-    if node.missing_covariates:
+    if missing:
         covariates = Maybe(f"{node.label} gate", covariates)
     return Fields(node.label, (covariates, common_layout(parts, type(node).__name__)))
 
@@ -220,6 +234,14 @@ def gate_covariates(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
     z = np.full((len(column), known.shape[1]), known.mean(axis=0) if len(known) else 0.0)
     z[column.present] = known
     return z, absent
+
+
+def gate_of(who: str, gate: Any, K: int) -> Any:
+    """The estimator of a gate of K components; None is the plain one. Raises `ParameterError`."""
+    gate, labels = MultinomialLogisticRegressionEstimator() if gate is None else gate, tuple(range(K))
+    if not isinstance(gate, MultinomialLogisticRegressionEstimator) or gate.labels not in (None, labels):
+        raise ParameterError(f"{who} must be a MultinomialLogisticRegressionEstimator, got {gate!r}")
+    return gate.replace(labels=labels)
 
 
 class GatedMixtureEstimator(Estimator):
@@ -245,12 +267,9 @@ class GatedMixtureEstimator(Estimator):
         return super().with_gaps(allow).replace(missing_covariates=True)
 
     def validate(self) -> None:
-        labels = tuple(range(len(self.estimators)))
-        gate = MultinomialLogisticRegressionEstimator() if self.gate is None else self.gate
-        if not isinstance(gate, MultinomialLogisticRegressionEstimator) or gate.labels not in (None, labels):
-            raise ParameterError(f"{type(self).__name__}: gate must be a MultinomialLogisticRegressionEstimator, got {gate!r}")
+        gate = gate_of(f"{type(self).__name__}: gate", self.gate, len(self.estimators))
         dim = None if gate.names is None else len(gate.names)
-        self.derive(gate=gate.replace(labels=labels), layout=gated_layout(self, self.estimators, dim))
+        self.derive(gate=gate, layout=gated_layout(self, self.estimators, dim, self.missing_covariates))
 
     @property
     def num_components(self) -> int:

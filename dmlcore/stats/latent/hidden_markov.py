@@ -13,6 +13,7 @@ from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, common_layout, cut, typical_of
 from dmlcore.core.estimator import Estimator, impossible_under_all, pseudo_counts
+from dmlcore.core.partial import Parts
 from dmlcore.core.powers import Exchange, HasTypical, Relabels
 from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.statistics import Node
@@ -20,9 +21,9 @@ from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
-from dmlcore.stats.latent.mixture import MixtureDistribution
-from dmlcore.stats.latent.state_passes import Opened, Pass
-from dmlcore.stats.latent.state_paths import StateMethods, drawn_elements, drawn_paths, drawn_to_the_end, likeliest_path, occupancy
+from dmlcore.stats.latent.state_passes import ChainTape, Opened
+from dmlcore.stats.latent.state_paths import StateMethods, drawn_elements, drawn_paths, drawn_to_the_end, occupancy, typical_path
+from dmlcore.stats.latent.state_steps import OneMatrix, Steps
 from dmlcore.stats.latent.stationary import TOLERANCE, stationary, stationary_step
 from dmlcore.stats.sequences.sequence import drawn_lengths, fix_length, impossible_element, typical_length
 
@@ -49,16 +50,7 @@ class MaybeStochastic(Absent, Simplex):
 FREE, STATIONARY = "free", "stationary"  # how the first state is estimated
 
 
-class ChainTape:
-    """A pass over lists, and the tape of their lengths."""
-
-    __slots__ = ("length", "lists")
-
-    def __init__(self, lists: Any, length: Any):
-        self.lists, self.length = lists, length
-
-
-class HiddenMarkovModelDistribution(StateMethods, Distribution, HasTypical, Relabels):
+class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTypical, Relabels):
     """A list of elements with density `len_dist(n) sum_z w[z_1] prod_t transitions[z_(t-1), z_t] prod_t topics[z_t](x_t)`, the sum over all
     paths z of states; an empty list has `len_dist(0)`.
 
@@ -109,11 +101,6 @@ class HiddenMarkovModelDistribution(StateMethods, Distribution, HasTypical, Rela
         return np.concatenate(parts, axis=-1)
 
     @property
-    def num_states(self) -> int:
-        """S, the number of states."""
-        return self.w.shape[-1]
-
-    @property
     def exchanges(self) -> tuple[Exchange, ...]:  # type: ignore[override]
         """What may be numbered otherwise: states, and topics where states share them."""
         arrays = (("w", 0), ("transitions", 0), ("transitions", 1))
@@ -121,22 +108,26 @@ class HiddenMarkovModelDistribution(StateMethods, Distribution, HasTypical, Rela
             return (Exchange("topics", arrays, occupancy),)
         return Exchange("topics", (("taus", 1),), lambda law: occupancy(law) @ law.taus), Exchange(None, (*arrays, ("taus", 0)), occupancy)
 
-    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, ChainTape]:
-        lists = Pass(self, column, score)
-        length, tape = score(self.len_dist, column.lengths)
-        return lists.log + length, ChainTape(lists, tape)
+    def transitions_of(self, steps: Steps) -> np.ndarray:
+        """The transitions of each kind of step `(.., 1, S, S)`."""
+        return np.asarray(self.transitions[..., None, :, :])
 
-    def emission(self, state: int) -> Any:
-        """The law of an element in a state."""
-        return self.topics[state] if self.taus is None else MixtureDistribution(self.topics, self.taus[state])
+    def read_parts(self, x: Parts) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
+        """What is known of what the states' laws describe, and the transitions into each element, of lists that are known in part."""
+        return x.entries, [self.transitions] * len(x.entries)
 
-    def law_of_element(self, w: np.ndarray) -> Any:
-        """The law of an element whose state has probabilities `(S,)`."""
-        return MixtureDistribution(self.topics, w if self.taus is None else w @ self.taus)
+    def predict(self, x: Any, steps: int = 1) -> Any:
+        """The law of the element so many steps after the end of a list: a mixture of the states' laws. Of an empty list it is the law of
+        its element number `steps`."""
+        if not isinstance(steps, (int, np.integer)) or steps < 1:
+            raise ParameterError(f"steps must be a whole number >= 1, got {steps!r}")
+        known = len(x) > 0
+        now = self.filtered_posterior(x)[-1] if known else self.w
+        return self.law_of_element(now @ np.linalg.matrix_power(self.transitions, steps if known else steps - 1))
 
     def typical(self) -> list[Any]:
         length = typical_length(self)
-        path = likeliest_path(self, length)
+        path = typical_path(self, length)
         each = {int(z): typical_of(self.emission(int(z))) for z in np.unique(path)}
         return [each[z] for z in path.tolist()]
 
@@ -153,17 +144,8 @@ class HiddenMarkovModelDistribution(StateMethods, Distribution, HasTypical, Rela
             parts, length, pseudo_count, self.name, self.keys, num_states=states, terminal_values=self.terminal_values
         )
 
-    def explain_zero_density(self, x: Any) -> str:
-        if self.len_dist.log_density(len(x)) == -np.inf:
-            return f"length of {self.label}, {self.len_dist.explain_zero_density(len(x))}"
-        for i, value in enumerate(x):
-            law = self.law_of_element(np.full(self.num_states, 1 / self.num_states))
-            if law.log_density(value) == -np.inf:
-                return f"element {i} of {self.label}, {law.explain_zero_density(value)}"
-        return f"{self.label}: {x!r} has density zero: no path of states that is possible gives all of its elements"
 
-
-class HiddenMarkovEstimator(Estimator):
+class HiddenMarkovEstimator(OneMatrix, Estimator):
     """Maximum likelihood for a hidden Markov model by EM (Baum and Welch): expected counts of first states and of transitions, and each
     state's law fitted to its share of the elements.
 
@@ -228,7 +210,7 @@ class HiddenMarkovEstimator(Estimator):
         return None, weights, (*(tuple((key, k) for key in labels) for k in range(len(self.estimators))), ())
 
     def why_outside_support(self, x: Any) -> str | None:
-        return impossible_element(self, x, lambda value: impossible_under_all(self.estimators, value))
+        return impossible_element(self, x, lambda element: impossible_under_all(self.estimators, self.observed(element)))
 
     def open(self, column: Any, open: Any) -> ChainTape:
         return ChainTape(Opened(self, column, open), open(self.len_estimator, column.lengths))
@@ -237,7 +219,7 @@ class HiddenMarkovEstimator(Estimator):
         out: Any = None
         for piece in tape.lists.pieces(weights):
             topics, taus = piece.emissions.shares(piece.states, piece.exact)
-            parts = [piece.begun[..., None], piece.pairs] + ([] if taus is None else [taus])
+            parts = [piece.begun[..., None], piece.pairs[..., 0, :, :]] + ([] if taus is None else [taus])
             node = Node(np.concatenate(parts, axis=-1), send.shared_out(self.estimators, piece.emissions.scored.tapes, topics))
             out = node if out is None else out + node
         return Node(out.own, [*out.children, send(self.len_estimator, tape.length, weights)])

@@ -20,6 +20,7 @@ from dmlcore.base.numerics import by_rows, joined, logs_of
 from dmlcore.core.mixing import Drawn, exact_mix, one_of
 from dmlcore.core.walk import SMALL, Components, Forward
 from dmlcore.data.columns import ends_of
+from dmlcore.stats.latent.state_steps import Steps
 
 WINDOW = 1 << 16  # elements
 RARE = 1e-60  # a transition that is rarer may bring a path back that was given up
@@ -68,10 +69,12 @@ def windows(offsets: np.ndarray) -> Iterator[Window]:
 
 class Emissions:
     """Elements as the states see them: densities `(.., S, N)` times `exp(shift)`. Where states share K topics, in proportions `taus`
-    `(.., S, K)`, those of the topics are mixed."""
+    `(.., S, K)`, those of the topics are mixed. The steps into the elements, and their transitions P `(.., Q, S, S)`, stand beside."""
 
     def __init__(self, law: Any, flat: Any, score: Forward):
-        self.scored: Components = score.components(law.topics, flat, law.batch)
+        observed, self.steps = law.read(flat)
+        self.P: np.ndarray = law.transitions_of(self.steps)
+        self.scored: Components = score.components(law.topics, observed, law.batch)
         self.taus = law.taus
         self.densities = self.scored.scaled if self.taus is None else self.taus @ self.scored.scaled
 
@@ -100,9 +103,9 @@ class Emissions:
 
 
 @dataclass(frozen=True)
-class Piece:
+class StatesOfElements:
     """What a pass says of some elements: how their topics were scored; weighted probabilities of the states `(.., S, N)`; the sums of those
-    of the states that begin lists `(.., S)` and of pairs of successive states `(.., S, S)`. elements: which of the column they are."""
+    of the states that begin lists `(.., S)` and of pairs of successive states `(.., Q, S, S)`. elements: which of the column they are."""
 
     emissions: Any
     states: np.ndarray
@@ -110,6 +113,17 @@ class Piece:
     pairs: np.ndarray
     exact: bool
     elements: Any
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """A window passed over forward: probabilities of the states given what came before `first` `(.., n, S)` and given the element too
+    `filtered` `(.., S, N)`, and what each element adds to the likelihood `totals` `(.., N)`."""
+
+    emissions: Emissions
+    first: np.ndarray
+    filtered: np.ndarray
+    totals: np.ndarray
 
 
 class Pass:
@@ -121,8 +135,8 @@ class Pass:
         self.windows = list(windows(column.offsets))
         self.log = np.zeros((*law.batch, len(column)))
         self.plain = np.zeros(0, dtype=np.intp)  # the rows that are passed over in logarithms
-        self._firsts: list[np.ndarray] = []
-        self._kept: list[tuple[Emissions, np.ndarray, np.ndarray]] = []  # of a single window
+        self._carried: list[np.ndarray | None] = []  # into each window: probabilities of the states at the element before it `(.., S)`
+        self._kept: list[Filtered] = []  # of a single window
         self.chosen = None if score.mix is exact_mix else self._choose()
         if self.chosen is None:
             self._forward()
@@ -131,54 +145,47 @@ class Pass:
         one = len(self.windows) == 1
         return Emissions(self.law, flat, self._score if one else Forward(self._score.repeated, self._score.tables, self._score.mix))
 
-    def _begin(self, rows: int) -> np.ndarray:
-        """Probabilities of the states before anything is seen, for each of so many lists `(.., rows, S)`."""
-        w = self.law.w
-        return np.repeat(w[..., None, :], rows, axis=-2)
-
     def _forward(self) -> None:
         carried, doubtful = None, []
         for window in self.windows:
-            first = self._begin(len(window.offsets) - 1)
-            if carried is not None:
-                first[..., 0, :] = carried
-            emissions, filtered, totals = self._filtered(window, first)
-            doubt = self._doubtful(window, emissions, first, filtered, totals)
+            self._carried.append(carried)
+            found = self._filtered(window, carried)
+            doubt = self._doubtful(window, found)
             doubtful.append(window.first + doubt)
             for r in doubt.tolist():
-                totals[..., window.offsets[r] : window.offsets[r + 1]] = 1.0
-            log = by_rows(kernels.segment_log_product, totals, window.offsets)
-            log += by_rows(kernels.segment_sum, emissions.scored.shift, window.offsets)
+                found.totals[..., window.offsets[r] : window.offsets[r + 1]] = 1.0
+            log = by_rows(kernels.segment_log_product, found.totals, window.offsets)
+            log += by_rows(kernels.segment_sum, found.emissions.scored.shift, window.offsets)
             self.log[..., window.first : window.last] += log
-            carried = None
-            if window.continues:
-                carried = (filtered[..., None, :, -1] @ self.law.transitions)[..., 0, :]
+            carried = found.filtered[..., -1].copy() if window.continues else None
             if len(self.windows) == 1:
-                self._kept.append((emissions, filtered, totals))
-            self._firsts.append(first)
+                self._kept.append(found)
         self.plain = np.unique(np.concatenate(doubtful))
         if len(self.plain):
             self.log[..., self.plain] = self._exactly.log
 
-    def _filtered(self, window: Window, first: np.ndarray) -> tuple[Emissions, np.ndarray, np.ndarray]:
+    def _filtered(self, window: Window, carried: np.ndarray | None) -> Filtered:
         emissions = self._scored(self.flat if len(self.windows) == 1 else self.flat.slice(window.start, window.stop))
+        first = np.repeat(self.law.w[..., None, :], len(window.offsets) - 1, axis=-2)
+        if carried is not None:
+            first[..., 0, :] = (carried[..., None, :] @ emissions.P[..., emissions.steps.kind(0), :, :])[..., 0, :]
         shape = emissions.densities.shape
-        densities, P = joined(emissions.densities, 2), joined(self.law.transitions, 2)
-        filtered, totals = kernels.filtered_states(densities, joined(first, 2), P, window.offsets, window.order)
-        return emissions, filtered.reshape(shape), totals.reshape(*shape[:-2], shape[-1])
+        args = joined(emissions.densities, 2), joined(first, 2), joined(emissions.P, 3), emissions.steps.which
+        filtered, totals = kernels.filtered_states(*args, window.offsets, window.order)
+        return Filtered(emissions, first, filtered.reshape(shape), totals.reshape(*shape[:-2], shape[-1]))
 
-    def _doubtful(self, window: Window, emissions: Emissions, first: np.ndarray, filtered: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    def _doubtful(self, window: Window, found: Filtered) -> np.ndarray:
         """The rows of which probabilities lost digits: a step left little of all paths, or paths were given up that count again."""
-        P = self.law.transitions
-        small = ~(joined(totals) > SMALL).all(axis=0)
+        P, filtered = found.emissions.P, found.filtered
+        small = ~(joined(found.totals) > SMALL).all(axis=0)
         if P.size and not P.min() > RARE:
             before = np.zeros(filtered.shape)
-            before[..., 1:] = P.swapaxes(-1, -2) @ filtered[..., :-1]
+            before[..., 1:] = found.emissions.steps.onward(P, filtered)
             starts = window.offsets[:-1][window.order]
-            before[..., starts] = first[..., window.order, :].swapaxes(-1, -2)
-            lost = (before > 0) & (filtered < kernels.LEAST) & (emissions.logs > -np.inf)
+            before[..., starts] = found.first[..., window.order, :].swapaxes(-1, -2)
+            lost = (before > 0) & (filtered < kernels.LEAST) & (found.emissions.logs > -np.inf)
             if lost.any():
-                ahead = np.cumsum(logs_of(np.where(totals > 0, totals, 1.0)), axis=-1)
+                ahead = np.cumsum(logs_of(np.where(found.totals > 0, found.totals, 1.0)), axis=-1)
                 ends = np.repeat(window.offsets[1:] - 1, np.diff(window.offsets))
                 small |= joined(lost.any(axis=-2) & ~(ahead[..., ends] - ahead > GIVEN_UP)).any(axis=0)
         rows = np.searchsorted(window.offsets, np.flatnonzero(small), side="right") - 1
@@ -193,7 +200,7 @@ class Pass:
         self.log = every.choose(self._score.mix)
         return every
 
-    def pieces(self, weights: np.ndarray) -> Iterator[Piece]:
+    def pieces(self, weights: np.ndarray) -> Iterator[StatesOfElements]:
         """What a pass back over the lists says, from their weights `(.., n)`."""
         if self.chosen is not None:
             yield self.chosen.piece(weights)
@@ -204,34 +211,36 @@ class Pass:
             weights[..., self.plain] = 0.0
         weights = np.broadcast_to(weights, self.log.shape)
         ahead = None
-        for window, first in zip(reversed(self.windows), reversed(self._firsts), strict=True):
-            emissions, filtered, totals = self._kept[0] if self._kept else self._filtered(window, first)
-            yield (piece := self._smoothed(window, emissions, filtered, totals, weights, ahead))[0]
-            ahead = piece[1]
+        for window, carried in zip(reversed(self.windows), reversed(self._carried), strict=True):
+            found = self._kept[0] if self._kept else self._filtered(window, carried)
+            piece, ahead = self._smoothed(window, found, weights, carried, ahead)
+            yield piece
 
     def _smoothed(
-        self, window: Window, emissions: Emissions, filtered: np.ndarray, totals: np.ndarray, weights: np.ndarray, ahead: np.ndarray | None
-    ) -> tuple[Piece, np.ndarray]:
-        """The piece of one window, and `ahead` `(.., S)` of its first element (`kernels.smoothed_states`), for the window before it.
+        self, window: Window, found: Filtered, weights: np.ndarray, carried: np.ndarray | None, ahead: np.ndarray | None
+    ) -> tuple[StatesOfElements, np.ndarray]:
+        """The piece of one window, with the pair of the element before it and its first, and `ahead` for the window before.
 
-        ahead: that of the window after.
+        ahead `(.., S)`: what `last` of `kernels.smoothed_states` says of a list that goes on in the window after.
         """
-        P = self.law.transitions
+        emissions, steps, P, filtered = found.emissions, found.emissions.steps, found.emissions.P, found.filtered
         own = weights[..., window.first : window.last]
         last = np.repeat(own[..., None], P.shape[-1], axis=-1)
         if window.continues and ahead is not None:
-            last[..., -1, :] = (P @ ahead[..., None])[..., 0]
+            last[..., -1, :] = ahead
         shape = filtered.shape
-        args = (joined(filtered, 2), joined(emissions.densities, 2), joined(totals), joined(P, 2), joined(last, 2))
+        args = joined(filtered, 2), joined(emissions.densities, 2), joined(found.totals), joined(P, 3), steps.which, joined(last, 2)
         states, hence = (out.reshape(shape) for out in kernels.smoothed_states(*args, window.offsets, window.order))
         opening = hence[..., 0].copy() if shape[-1] else np.zeros(shape[:-1])
         begun = states[..., window.begins].sum(axis=-1)
         hence[..., window.begins] = 0.0
-        pairs = filtered[..., :-1] @ hence[..., 1:].swapaxes(-1, -2)
-        if window.continues and ahead is not None:
-            pairs += filtered[..., -1][..., :, None] * ahead[..., None, :]
-        elements = slice(window.start, window.stop)
-        return Piece(emissions, states, begun, pairs * P, False, elements), opening
+        pairs = steps.pair_sums(filtered, hence)
+        before = opening
+        if carried is not None:
+            k = steps.kind(0)
+            pairs[..., k, :, :] += carried[..., :, None] * opening[..., None, :]
+            before = (P[..., k, :, :] @ opening[..., None])[..., 0]
+        return StatesOfElements(emissions, states, begun, pairs * P, False, slice(window.start, window.stop)), before
 
 
 class InLogarithms:
@@ -246,17 +255,16 @@ class InLogarithms:
         self.elements: Any = slice(None) if every else np.arange(self.offsets[-1]) + starts
         flat = over.flat if every else over.flat.take(self.elements)
         self.emissions = Emissions(law, flat, Forward(over._score.repeated, over._score.tables, over._score.mix))
-        self.batch, self.P = law.batch, law.transitions
-        logs, w, log_P = joined(self.emissions.logs, 2), np.repeat(joined(logs_of(law.w))[:, None], len(rows), axis=1), logs_of(self.P)
-        self.logs, self.log_P = logs, joined(log_P, 2)
-        self.w = w
+        self.batch, self.P, self.steps = law.batch, self.emissions.P, self.emissions.steps
+        self.logs, self.log_P = joined(self.emissions.logs, 2), joined(logs_of(self.P), 3)
+        self.w = np.repeat(joined(logs_of(law.w))[:, None], len(rows), axis=1)
         self.paths: np.ndarray | None = None
 
     @cached_property
     def forth(self) -> np.ndarray:
         """Logarithms of the joint densities of the states and what was seen so far `(M, S, N)`."""
         parts = zip(self.logs, self.w, self.log_P, strict=True)
-        return np.array([kernels.log_filtered(*part, self.offsets) for part in parts])
+        return np.array([kernels.log_filtered(*part, self.steps.which, self.offsets) for part in parts])
 
     @cached_property
     def log(self) -> np.ndarray:
@@ -272,38 +280,47 @@ class InLogarithms:
         if isinstance(mix, Drawn):
             u = mix.rng.random((len(self.logs), self.offsets[-1]))
             filtered = exact_mix(self.forth)[1]
-            paths = [kernels.drawn_states(f, P, v, self.offsets) for f, P, v in zip(filtered, joined(self.P, 2), u, strict=True)]
+            each = zip(filtered, joined(self.P, 3), u, strict=True)
+            paths = [kernels.drawn_states(f, P, self.steps.which, v, self.offsets) for f, P, v in each]
             log = self.log
         else:
             parts = zip(self.logs, self.w, self.log_P, strict=True)
-            paths, best = zip(*(kernels.likeliest_states(*part, self.offsets) for part in parts), strict=True)
+            paths, best = zip(*(kernels.likeliest_states(*part, self.steps.which, self.offsets) for part in parts), strict=True)
             log = np.array(best).reshape(*self.batch, len(self.rows))
         self.paths = np.array(paths)
         return log
 
-    def piece(self, weights: np.ndarray) -> Piece:
+    def piece(self, weights: np.ndarray) -> StatesOfElements:
         """What the rows say, from their weights `(.., n)`."""
         weights = joined(np.broadcast_to(weights, (*self.batch, len(self.rows))))
         if self.paths is None:
             parts = zip(self.forth, self.logs, self.log_P, weights, strict=True)
-            found = [kernels.log_smoothed(*part, self.offsets) for part in parts]
+            found = [kernels.log_smoothed(f, logs, P, self.steps.which, w, self.offsets) for f, logs, P, w in parts]
         else:
             log = joined(self.log)
             found = [self._along(path, np.where(own > -np.inf, w, 0.0)) for path, own, w in zip(self.paths, log, weights, strict=True)]
         S = self.P.shape[-1]
         states = np.array([one for one, _ in found]).reshape(*self.batch, S, -1)
         begins = self.offsets[:-1][np.diff(self.offsets) > 0]
-        pairs = np.array([two for _, two in found]).reshape(*self.batch, S, S)
-        return Piece(self.emissions, states, states[..., begins].sum(axis=-1), pairs, True, self.elements)
+        pairs = np.array([two for _, two in found]).reshape(self.P.shape)
+        return StatesOfElements(self.emissions, states, states[..., begins].sum(axis=-1), pairs, True, self.elements)
 
     def _along(self, path: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted indicators of the states along paths `(S, N)`, and counts of their pairs `(S, S)`."""
-        S, each = self.P.shape[-1], np.repeat(weights, np.diff(self.offsets))
-        inner = np.ones(max(len(path) - 1, 0), dtype=bool)
-        ends = self.offsets[1:-1]
-        inner[ends[(ends > 0) & (ends < len(path))] - 1] = False
-        pairs = np.bincount((path[:-1] * S + path[1:])[inner], each[1:][inner], S * S)
-        return one_of(path, S) * each, pairs.reshape(S, S)
+        """Weighted indicators of the states along paths `(S, N)`, and counts of their pairs `(Q, S, S)`."""
+        each = np.repeat(weights, np.diff(self.offsets))
+        states = one_of(path, self.P.shape[-1])
+        after = states * each
+        after[:, self.offsets[:-1][np.diff(self.offsets) > 0]] = 0.0
+        return states * each, self.steps.pair_sums(states, after)
+
+
+class ChainTape:
+    """A pass over lists, and the tape of their lengths."""
+
+    __slots__ = ("length", "lists")
+
+    def __init__(self, lists: Any, length: Any):
+        self.lists, self.length = lists, length
 
 
 class Opened:
@@ -316,8 +333,9 @@ class Opened:
 
     def _scored(self, flat: Any) -> Any:
         e = self.estimator
-        scored = self.open.components(e.estimators, flat, e.together)
-        return Given(scored, None if e.num_states is None else self.open.shares(e.states, len(flat)))
+        observed, steps = e.read(flat)
+        scored = self.open.components(e.estimators, observed, e.together)
+        return Given(scored, steps, None if e.num_states is None else self.open.shares(e.states, len(flat)))
 
     def pieces(self, weights: np.ndarray) -> Any:
         """What each window says, as of `Pass`."""
@@ -325,18 +343,21 @@ class Opened:
             given = self._kept[0] if self._kept else self._scored(self.column.flat.slice(window.start, window.stop))
             each = np.repeat(weights[..., window.first : window.last], np.diff(window.offsets), axis=-1)
             states = given.states * each[..., None, :]
-            after = states[..., 1:].copy()
-            begins = window.begins
-            after[..., begins[begins > 0] - 1] = 0.0
-            pairs = given.states[..., :-1] @ after.swapaxes(-1, -2)
-            yield OpenedPiece(given, states, states[..., begins].sum(axis=-1), pairs)
+            begun = states[..., window.begins].sum(axis=-1)
+            after = states.copy()
+            after[..., window.begins] = 0.0
+            yield StatesOfElements(
+                given, states, begun, given.steps.pair_sums(given.states, after), False, slice(window.start, window.stop)
+            )
 
 
 class Given:
-    """How elements are given to topics and states for a start."""
+    """How elements are given to topics and states for a start; there are no transitions yet."""
 
-    def __init__(self, scored: Any, states: np.ndarray | None):
-        self.scored, self.shared = scored, states is not None
+    P = None
+
+    def __init__(self, scored: Any, steps: Steps, states: np.ndarray | None):
+        self.scored, self.steps, self.shared = scored, steps, states is not None
         self.states = scored.scaled if states is None else states
 
     def shares(self, states: np.ndarray, exact: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
@@ -345,12 +366,3 @@ class Given:
             return states, None
         topics = self.scored.scaled
         return topics * states.sum(axis=-2, keepdims=True), states @ topics.swapaxes(-1, -2)
-
-
-class OpenedPiece:
-    """As `Piece`."""
-
-    exact = False
-
-    def __init__(self, emissions: Given, states: np.ndarray, begun: np.ndarray, pairs: np.ndarray):
-        self.emissions, self.states, self.begun, self.pairs = emissions, states, begun, pairs

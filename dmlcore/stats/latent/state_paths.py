@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.errors import StructureError
 from dmlcore.base.numerics import logs_of
 from dmlcore.core.distribution import interleaved
 from dmlcore.core.mixing import exact_mix
@@ -18,7 +18,8 @@ from dmlcore.core.rowlaws import Mixed, Product, RowLaw, check_cases, put
 from dmlcore.core.scoring import over_blocks
 from dmlcore.data.columns import Distinct, ends_of
 from dmlcore.stats.latent.mixture import MixtureDistribution, check_impossible, without_posterior
-from dmlcore.stats.latent.state_passes import InLogarithms, Pass
+from dmlcore.stats.latent.state_passes import ChainTape, InLogarithms, Pass
+from dmlcore.stats.latent.state_steps import ONE_KIND, Steps
 
 SOON = 100  # steps over which the share of each state is taken
 
@@ -26,7 +27,35 @@ OfLists = Callable[[Any, Any, Any], np.ndarray]
 
 
 class StateMethods:
-    """Probabilities of the states, likeliest paths and predictions. Each takes lists of any lengths; of T elements an array has T rows."""
+    """A law of lists by the states of a hidden chain. What says something of the states takes lists of any lengths; of T elements an array
+    has T rows."""
+
+    @property
+    def num_states(self: Any) -> int:
+        """S, the number of states."""
+        return self.w.shape[-1]
+
+    def forward(self: Any, column: Any, score: Any) -> tuple[np.ndarray, ChainTape]:
+        lists = Pass(self, column, score)
+        length, tape = score(self.len_dist, column.lengths)
+        return lists.log + length, ChainTape(lists, tape)
+
+    def emission(self: Any, state: int) -> Any:
+        """The law of an element in a state."""
+        return self.topics[state] if self.taus is None else MixtureDistribution(self.topics, self.taus[state])
+
+    def law_of_element(self: Any, w: np.ndarray) -> Any:
+        """The law of an element whose state has probabilities `(S,)`."""
+        return MixtureDistribution(self.topics, w if self.taus is None else w @ self.taus)
+
+    def explain_zero_density(self: Any, x: Any) -> str:
+        if self.len_dist.log_density(len(x)) == -np.inf:
+            return f"length of {self.label}, {self.len_dist.explain_zero_density(len(x))}"
+        for i, value in enumerate(map(self.observed, x)):
+            law = self.law_of_element(np.full(self.num_states, 1 / self.num_states))
+            if law.log_density(value) == -np.inf:
+                return f"element {i} of {self.label}, {law.explain_zero_density(value)}"
+        return f"{self.label}: {x!r} has density zero: no path of states that is possible gives all of its elements"
 
     def seq_posterior(self: Any, encoded: Any, impossible: str = "error") -> list[np.ndarray]:
         """Probabilities of the states of each list `(T, S)`, given the whole list (smoothed). impossible: lists of density zero raise a
@@ -48,11 +77,7 @@ class StateMethods:
 
     def pair_posterior(self: Any, x: Any) -> np.ndarray:
         """Probabilities of the pairs of successive states of one list `(T - 1, S, S)`, given the whole list."""
-        encoded = self.seq_encode([x])
-        after, before = of_lists(self, encoded, smoothed)[0], of_lists(self, encoded, filtered)[0]
-        reached = before[:-1] @ self.transitions  # probability of the next state, before its element is seen
-        ratio = np.divide(after[1:], reached, out=np.zeros_like(reached), where=reached > 0)
-        return np.asarray(before[:-1, :, None] * self.transitions * ratio[:, None, :])
+        return of_lists(self, [x], pairs)[0][1:]
 
     def seq_most_probable_states(self: Any, encoded: Any) -> list[np.ndarray]:
         """The most probable path of states of each list `(T,)` (Viterbi 1967)."""
@@ -70,20 +95,12 @@ class StateMethods:
         """`most_probable_states`, by the name of the algorithm."""
         return self.most_probable_states(x)
 
-    def predict(self: Any, x: Any, steps: int = 1) -> Any:
-        """The law of the element so many steps after the end of a list: a mixture of the states' laws. Of an empty list it is the law of
-        its element number `steps`."""
-        if not isinstance(steps, (int, np.integer)) or steps < 1:
-            raise ParameterError(f"steps must be a whole number >= 1, got {steps!r}")
-        known = len(x) > 0
-        now = self.filtered_posterior(x)[-1] if known else self.w
-        return self.law_of_element(now @ np.linalg.matrix_power(self.transitions, steps if known else steps - 1))
-
     def given(self: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:
         """What is known of n lists of which the same elements are known (`Distribution.given`)."""
+        entries, P = self.read_parts(x)
         states = [self.emission(s) for s in range(self.num_states)]
-        parts = [[given(law, entry, n) for law in states] for entry in x.entries]
-        path = PartlySeen(self, np.array([[log for log, _ in each] for each in parts]).reshape(len(parts), len(states), n))
+        parts = [[given(law, entry, n) for law in states] for entry in entries]
+        path = PartlySeen(self.w, P, np.array([[log for log, _ in each] for each in parts]).reshape(len(parts), len(states), n))
         log = path.log + self.len_dist.log_density(len(x.entries))
         laws = {t: [law for _, law in each] for t, each in enumerate(parts) if each[0][1].slots}
         return log, UnknownElements(path, laws) if laws else Product([])
@@ -102,10 +119,22 @@ def filtered(law: Any, lists: Pass, column: Any) -> np.ndarray:
     return np.asarray(exact_mix(InLogarithms(lists, np.arange(len(column))).forth[0])[1].T)
 
 
+def pairs(law: Any, lists: Pass, column: Any) -> np.ndarray:
+    """Of each element the probabilities of the pairs of the state before it and its own `(N, S, S)`; none, where a list begins."""
+    after, before = smoothed(law, lists, column), filtered(law, lists, column)
+    _, steps = law.read(column.flat)
+    P = law.transitions_of(steps)
+    reached = np.zeros(after.shape)
+    reached[1:] = steps.onward(P, before.T).T  # probability of the state, before its element is seen
+    reached[column.offsets[:-1][np.diff(column.offsets) > 0]] = 0.0
+    ratio = np.divide(after, reached, out=np.zeros_like(after), where=reached > 0)
+    return np.asarray(np.roll(before, 1, axis=0)[:, :, None] * steps.into(P, 0, len(after)) * ratio[:, None, :])
+
+
 def likeliest(law: Any, lists: Pass, column: Any) -> np.ndarray:
     """Of each element its state on the most probable path `(N, 1)`."""
     every = InLogarithms(lists, np.arange(len(column)))
-    path, _ = kernels.likeliest_states(every.logs[0], every.w[0], every.log_P[0], every.offsets)
+    path, _ = kernels.likeliest_states(every.logs[0], every.w[0], every.log_P[0], every.steps.which, every.offsets)
     return np.asarray(path)[:, None]
 
 
@@ -117,8 +146,6 @@ def of_lists(model: Any, data: Any, of: OfLists, impossible: str = "error") -> l
     refused = np.concatenate([start + rows for (start, _, _), rows in zip(encoded.blocks, none, strict=True)])
     if len(refused) and impossible == "error":
         raise without_posterior(model, encoded, refused)
-    for row in refused.tolist():
-        out[row] = unseen(model, len(out[row]))
     return out
 
 
@@ -129,34 +156,46 @@ def _of_block(of: OfLists, law: Any, score: Any, column: Any) -> tuple[list[np.n
         column = column.values.take(there)
     log, tape = law.forward(column, score)
     rows = np.split(of(law, tape.lists, column), column.offsets[1:-1]) if len(column) else []
+    for row in np.flatnonzero(log == -np.inf).tolist():
+        rows[row] = unseen_list(law, column, row)
     return [rows[code] for code in codes.tolist()], np.flatnonzero(log[codes] == -np.inf)
 
 
-def unseen(law: Any, length: int) -> np.ndarray:
-    """Probabilities of the states of so many steps `(T, S)` before anything is seen."""
-    out, now = np.empty((length, law.num_states)), law.w
-    for t in range(length):
-        out[t], now = now, now @ law.transitions
-    return out
+def unseen_list(law: Any, column: Any, row: int) -> np.ndarray:
+    """Probabilities of the states of one list `(T, S)` before anything is seen."""
+    a, b = column.offsets[row : row + 2].tolist()
+    _, steps = law.read(column.flat)
+    return unseen(law.w, steps.into(law.transitions_of(steps), min(a + 1, b), b))[: b - a]
+
+
+def unseen(w: np.ndarray, P: Any) -> np.ndarray:
+    """Probabilities of the states `(T, S)` before anything is seen, from those of the first and the transitions of each of T - 1 steps."""
+    out = [w]
+    for each in P:
+        out.append(out[-1] @ each)
+    return np.array(out)
 
 
 class PartlySeen:
-    """The states of n lists of T elements, from log densities `(T, S, n)` of what is known of the elements under each state."""
+    """The states of n lists of T elements, from log densities `(T, S, n)` of what is known of the elements under each state.
 
-    def __init__(self, law: Any, logs: np.ndarray):
-        self.law, (T, S, n) = law, logs.shape
-        P, self.log = law.transitions, np.zeros(n)
-        self.forth, now = np.empty((T, S, n)), np.repeat(law.w[:, None], n, axis=1)
+    w: of the first states `(S,)`. P: transitions into each element, `(S, S)` for all lists, or `(n, S, S)`.
+    """
+
+    def __init__(self, w: np.ndarray, P: Sequence[np.ndarray], logs: np.ndarray):
+        (T, S, n), self.P, self.log = logs.shape, P, np.zeros(logs.shape[-1])
+        self.forth = np.empty((T, S, n))
         for t in range(T):
+            now = onward(P[t], self.forth[t - 1]) if t else np.repeat(w[:, None], n, axis=1)
             log, self.forth[t] = exact_mix(logs_of(now) + logs[t])
             self.log += log
             self.forth[t][:, log == -np.inf] = 1.0 / S  # such lists are refused, or get no weight, above
-            now = P.T @ self.forth[t]
 
     def before(self, t: int, after: np.ndarray) -> np.ndarray:
         """Probabilities of the states at step t `(S, n)`, from those of the states at the next step, given all that is known."""
-        P, reached = self.law.transitions, self.law.transitions.T @ self.forth[t]
-        return np.asarray(self.forth[t] * (P @ np.divide(after, reached, out=np.zeros_like(after), where=reached > 0)))
+        P, reached = self.P[t + 1], onward(self.P[t + 1], self.forth[t])
+        ratio = np.divide(after, reached, out=np.zeros_like(after), where=reached > 0)
+        return np.asarray(self.forth[t] * onward(P.swapaxes(-1, -2), ratio))
 
     def back(self, t: int, to: int, after: np.ndarray) -> np.ndarray:
         """The same, from step `to` back to step t."""
@@ -173,8 +212,22 @@ class PartlySeen:
         sure = np.zeros((self.forth.shape[1], 1))
         sure[state] = 1.0
         one = PartlySeen.__new__(PartlySeen)
-        one.law, one.forth = self.law, self.forth[:, :, row : row + 1]
+        one.P, one.forth = [P if P.ndim == 2 else P[row : row + 1] for P in self.P], self.forth[:, :, row : row + 1]
         return one.back(t, to, sure)[:, 0]
+
+    def drawn(self, t: int, rows: np.ndarray, after: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+        """Of some lists, states at step t with their probabilities given those at the next step; `after` None: at the last step."""
+        now = self.forth[t][:, rows]
+        if after is not None:
+            P = self.P[t + 1]
+            now = now * (P[:, after] if P.ndim == 2 else P[rows, :, after].T)
+        reached = np.cumsum(now, axis=0)
+        return np.asarray(np.minimum((reached <= rng.random(len(rows)) * reached[-1]).sum(axis=0), len(now) - 1))
+
+
+def onward(P: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Probabilities of the next states `(S, n)`; P: `(S, S)`, or `(n, S, S)`."""
+    return P.T @ now if P.ndim == 2 else np.einsum("nij,in->jn", P, now)
 
 
 class UnknownElements(RowLaw):
@@ -204,7 +257,7 @@ class UnknownElements(RowLaw):
     def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
         if len(self.laws) == 1:
             return self.alone().cases(row)
-        S, steps = self.path.law.num_states, list(self.laws)
+        S, steps = self.path.forth.shape[1], list(self.laws)
         check_cases(S ** len(steps))
         last = self.path.smoothed(steps[-1])[:, row]
         paths: list[tuple[float, tuple[int, ...]]] = [(float(p), (s,)) for s, p in enumerate(last) if p > 0]
@@ -221,13 +274,10 @@ class UnknownElements(RowLaw):
         return out
 
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
-        path, S = self.path, self.path.law.num_states
         out: list[Any] = []
         after: Any = None
-        for t in range(len(path.forth) - 1, min(self.laws) - 1, -1):
-            now = path.forth[t][:, rows] if after is None else path.forth[t][:, rows] * path.law.transitions[:, after]
-            reached = np.cumsum(now, axis=0)
-            after = np.minimum((reached <= rng.random(len(rows)) * reached[-1]).sum(axis=0), S - 1)
+        for t in range(len(self.path.forth) - 1, min(self.laws) - 1, -1):
+            after = self.path.drawn(t, rows, after, rng)
             if t in self.laws:
                 columns: list[Any] = [None] * self.laws[t][0].slots
                 for s in np.unique(after):
@@ -240,20 +290,21 @@ class UnknownElements(RowLaw):
 
 def occupancy(law: Any) -> np.ndarray:
     """The share of each state in the first steps `(S,)`."""
-    return unseen(law, SOON).mean(axis=0)
+    return np.asarray(unseen(law.w, [law.transitions] * (SOON - 1)).mean(axis=0))
 
 
-def likeliest_path(law: Any, length: int) -> np.ndarray:
+def typical_path(law: Any, length: int) -> np.ndarray:
     """The most probable path of so many states."""
     first = logs_of(law.w)[None]
-    path, _ = kernels.likeliest_states(np.zeros((len(law.w), length)), first, logs_of(law.transitions), np.array([0, length]))
+    log_P = logs_of(law.transitions)[None]
+    path, _ = kernels.likeliest_states(np.zeros((len(law.w), length)), first, log_P, ONE_KIND.which, np.array([0, length]))
     return np.asarray(path)
 
 
-def drawn_paths(law: Any, lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Paths of states of the given lengths, end to end."""
-    first = rng.choice(law.num_states, len(lengths), p=law.w)
-    return np.asarray(kernels.walked_states(first, np.cumsum(law.transitions, axis=1), rng.random(int(lengths.sum())), ends_of(lengths)))
+def drawn_paths(law: Any, lengths: np.ndarray, rng: np.random.Generator, steps: Steps = ONE_KIND) -> np.ndarray:
+    """Paths of states of the given lengths, end to end. steps: those into all their elements."""
+    first, u = rng.choice(law.num_states, len(lengths), p=law.w), rng.random(int(lengths.sum()))
+    return np.asarray(kernels.walked_states(first, np.cumsum(law.transitions_of(steps), axis=-1), steps.which, u, ends_of(lengths)))
 
 
 def drawn_elements(law: Any, path: np.ndarray, rng: np.random.Generator) -> list[Any]:
@@ -268,7 +319,7 @@ def drawn_elements(law: Any, path: np.ndarray, rng: np.random.Generator) -> list
 
 def drawn_to_the_end(law: Any, size: int, rng: np.random.Generator) -> list[list[Any]]:
     """Lists that end with the first terminal value."""
-    terminal, reached = set(law.terminal_values), np.cumsum(law.transitions, axis=1)
+    terminal, reached = set(law.terminal_values), np.cumsum(law.transitions_of(ONE_KIND), axis=-1)
     out: list[list[Any]] = [[] for _ in range(size)]
     alive, state = np.arange(size), rng.choice(law.num_states, size, p=law.w)
     while len(alive):
@@ -277,6 +328,6 @@ def drawn_to_the_end(law: Any, size: int, rng: np.random.Generator) -> list[list
             out[row].append(element)
         going = np.array([element not in terminal for element in elements], dtype=bool)
         alive, state = alive[going], state[going]
-        steps = kernels.walked_states(state, reached, rng.random(2 * len(state)), np.arange(len(state) + 1) * 2)
-        state = steps[1::2]
+        u, offsets = rng.random(2 * len(state)), np.arange(len(state) + 1) * 2
+        state = kernels.walked_states(state, reached, ONE_KIND.which, u, offsets)[1::2]
     return out
