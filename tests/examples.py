@@ -57,9 +57,11 @@ from dmlcore.stats import (
     InverseGaussianDistribution,
     JointMixtureDistribution,
     LaplaceDistribution,
+    LinearMixedRegressionDistribution,
     LinearRegressionDistribution,
     LogGaussianDistribution,
     LogisticRegressionDistribution,
+    LookbackHiddenMarkovDistribution,
     MarkovChainDistribution,
     MixtureDistribution,
     MixtureEstimator,
@@ -259,6 +261,17 @@ def regression(name: str, law: Any, over: Any, off: Any = None, wrong: Any = Non
         "unsampled",
         rows=rows,
     )
+
+
+def mixed_regression(name: str, law: Any) -> Example:
+    """An example of a law of groups of rows, of one to four rows at random covariates."""
+    parts = law.components if isinstance(law, Mix) else (law,)
+    rng = np.random.default_rng(5)
+    groups = [[(x, 0.0) for x in rng.normal(size=(1 + i % 4, 2))] for i in range(200)]
+    rows = [group for k, part in enumerate(parts) for group in part.redraw(groups[k :: len(parts)], rng)]
+    x = rng.normal(size=2)
+    over, off, wrong = Lists(Pair([x], REAL), (2,)), [(x, 0.0), (x, inf)], [[(x, "x")], (x, 0.0), [(x[:1], 0.0)] * 2, [(x,)]]
+    return example(name, law, over, [off], wrong, "unsampled", rows=rows)
 
 
 def chain_given_covariates(name: str, law: Any) -> Example:
@@ -595,6 +608,20 @@ EXAMPLES = [
         ["ab", 3],
     ),
     example(
+        "lookback",
+        LookbackHiddenMarkovDistribution(
+            [ConditionalDistribution({"a": one, "b": two}) for one, two in ((topics[0], topics[1]), (topics[1], ab))],
+            [0.4, 0.6],
+            [[0.7, 0.3], [0.2, 0.8]],
+            1,
+            [Tuple((topic,)) for topic in topics[:2]],
+            FEW,
+        ),
+        Lists("ab", (0, 1, 2)),
+        [["a", "d"], ["a"] * 3],
+        ["ab", 3, [["a"]]],
+    ),
+    example(
         "joint",
         JointMixtureDistribution([N(-2.0, 1.0), N(2.0, 0.5)], [ab, C({"b": 0.1, "c": 0.9})], [0.3, 0.7], None, [[0.9, 0.1], [0.25, 0.75]]),
         Pair(REAL, "abc"),
@@ -667,6 +694,17 @@ EXAMPLES = [
         REAL,
         inf,
         "x",
+    ),
+    mixed_regression("linear mixed regression", LinearMixedRegressionDistribution([1.5, -0.4], 0.5, 2.0, [[1.5]])),
+    mixed_regression(
+        "linear mixed regression of slopes", LinearMixedRegressionDistribution([1.5, -0.4], None, 0.8, [[1.5, 0.3], [0.3, 0.4]], (1, 0))
+    ),
+    mixed_regression(
+        "mixture of linear mixed regressions",
+        Mix(
+            [LinearMixedRegressionDistribution([b, 0.3], b, 0.5, [[1.5, -0.3], [-0.3, 0.4]], ("intercept", 0)) for b in (2.0, -2.0)],
+            [0.6, 0.4],
+        ),
     ),
     chain_given_covariates(
         "gated hidden markov",

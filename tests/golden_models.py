@@ -69,12 +69,16 @@ from dmlcore.stats import (
     JointMixtureEstimator,
     LaplaceDistribution,
     LaplaceEstimator,
+    LinearMixedRegressionDistribution,
+    LinearMixedRegressionEstimator,
     LinearRegressionDistribution,
     LinearRegressionEstimator,
     LogGaussianDistribution,
     LogGaussianEstimator,
     LogisticRegressionDistribution,
     LogisticRegressionEstimator,
+    LookbackHiddenMarkovDistribution,
+    LookbackHiddenMarkovEstimator,
     MarkovChainDistribution,
     MarkovChainEstimator,
     MixtureDistribution,
@@ -302,6 +306,17 @@ def regression_estimators() -> Any:
     return CompositeEstimator(parts)
 
 
+def mixed_regressions() -> Any:
+    """Laws of groups of rows, with random intercepts and slopes."""
+    both = LinearMixedRegressionDistribution([1 / 3, -0.5], 0.1 + 0.2, 1e-3, [[2.0, 0.3], [0.3, 1.0]], ("intercept", 1), name="growth")
+    return MixtureDistribution([both, both.replace(coef=[0.0, 2.0])], [0.25, 0.75])
+
+
+def mixed_regression_estimators() -> Any:
+    parts = [LinearMixedRegressionEstimator(), LinearMixedRegressionEstimator((1, 0), False, ("x", "z"), 2.0, 0.5, name="growth", keys="k")]
+    return CompositeEstimator(parts)
+
+
 def shared_parameters() -> Any:
     """Regressions that share a coefficient and a scale, and hold another."""
     common = CommonParametersDistribution({"fixed": 0.1 + 0.2}, {"s": 1 / 3})
@@ -514,6 +529,17 @@ def interval_estimators() -> Any:
     return CompositeEstimator((CensoredEstimator(GaussianEstimator(), keys="k"), CensoredEstimator(PoissonEstimator())))
 
 
+def lookbacks() -> Any:
+    """Autoregression whose coefficients switch."""
+    lines = [LinearRegressionDistribution([0.1 + 0.2, -0.5], level, 2.0) for level in (-1.0, 1 / 3)]
+    return LookbackHiddenMarkovDistribution(lines, [0.25, 0.75], [[0.9, 0.1], [0.2, 0.8]], 2, None, PoissonDistribution(9.0), "switching")
+
+
+def lookback_estimators() -> Any:
+    first = [CompositeEstimator([GaussianEstimator()] * 2)] * 2
+    return LookbackHiddenMarkovEstimator([LinearRegressionEstimator()] * 2, 2, first, PoissonEstimator(), None, (1.0, 2.0), "switching")
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -527,6 +553,10 @@ MODELS = {
         combinator_estimators,
         regressions,
         regression_estimators,
+        mixed_regressions,
+        mixed_regression_estimators,
+        lookbacks,
+        lookback_estimators,
         shared_parameters,
         shared_parameter_estimators,
         times,

@@ -28,7 +28,7 @@ from dmlcore.base.errors import (
 from dmlcore.data.evidence import Evidence
 from dmlcore.data.intervals import Interval
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
-from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Repeated
+from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Lookback, Repeated
 from dmlcore.data.times import Times
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
@@ -131,6 +131,8 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
             for i, entry in enumerate(x):
                 for where, place, bad, spoilt in corruptions(value, entry, f"{path} ({layout.label})", f"{within}, element {i}"):
                     yield where, place, bad, [*x[:i], spoilt, *x[i + 1 :]]
+        case Lookback():
+            yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1: 2}, {1}))
         case Bag(value=value):
             yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1}, [("a",)], ["ab"]))
             for i, (entry, count) in enumerate(x):
@@ -850,6 +852,7 @@ def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
         LabelSequence,
         LabelSet,
         Labels,
+        Lookback,
         Maybe,
         PartialVector,
         Real,

@@ -5,6 +5,7 @@
     Option    which rows are present, and the column of those rows
     Versions  the same rows as laws of several kinds read them
     Parallel  the same rows as columns of several layouts
+    Overlapping  lists as the windows that a law of each element given those before it reads
     Ragged    offsets, and the flat column of all elements, with the column of lengths
     Bags      ragged: distinct values, and how often each is there
     Record    one column per field
@@ -274,6 +275,37 @@ class Bags(Ragged):
     def row(self, i: int) -> Any:
         counts = self.counts[self.offsets[i] : self.offsets[i + 1]].astype(np.int64).tolist()
         return list(zip(super().row(i), counts, strict=True))
+
+
+class Overlapping(Column):
+    """Lists as `pairs`, a column of lists of (first elements, None) and then (None, window) for each further element. past: how many
+    elements of a list come before the first window; apart: whether a window is a pair of these and the element after them."""
+
+    def __init__(self, pairs: Column, past: int, apart: bool):
+        self.pairs, self.past, self.apart, self.n = pairs, past, apart, len(pairs)
+
+    def slice(self, start: int, stop: int) -> Overlapping:
+        return Overlapping(self.pairs.slice(start, stop), self.past, self.apart)
+
+    def take(self, rows: np.ndarray) -> Overlapping:
+        return Overlapping(self.pairs.take(rows), self.past, self.apart)
+
+    def row(self, i: int) -> Any:
+        return self._whole(self.pairs.row(i))
+
+    def _whole(self, pairs: Any) -> list[Any]:
+        if not pairs:
+            return []
+        first, windows = pairs[0][0], [list(window) if window is not None else [None] for _, window in pairs[1:]]
+        if first is None and windows:
+            first = windows[0][0] if self.apart else windows[0][:-1]
+        return [*([None] * self.past if first is None else first), *(window[-1] for window in windows)]
+
+    def work(self) -> np.ndarray | None:
+        return self.pairs.work()
+
+    def shortened(self, most: int) -> Column:
+        return Overlapping(self.pairs.shortened(most), self.past, self.apart)
 
 
 class Record(Column):

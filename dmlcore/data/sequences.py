@@ -12,7 +12,7 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.errors import BadValue
 from dmlcore.base.labels import Vocabulary
-from dmlcore.data.columns import Bags, Chain, Column, Distinct, Parallel, Ragged, Values, ends_of, taken_elements
+from dmlcore.data.columns import Bags, Chain, Column, Distinct, Overlapping, Parallel, Ragged, Values, ends_of, taken_elements
 from dmlcore.data.layouts import LIST_TYPES, Anything, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags
 from dmlcore.data.values import cells_inside, first, integers, is_hashable, is_whole
@@ -89,6 +89,38 @@ class Repeated(Lists):
         offsets, elements = taken_elements(offsets, kept)
         kept_column = Distinct(column.codes[elements], column.values)
         return Distinct(codes, Ragged(offsets, kept_column, self.length.encode(lengths[kept]), self.ordered))
+
+
+@dataclass(frozen=True)
+class Lookback(Lists):
+    """A list, read by `lists` as pairs: (its first `lag` elements, None), and then (None, window) for each further element, where a
+    window is the `lag` elements before it and itself, in one tuple or, if `apart`, as the pair ((elements before), element)."""
+
+    lists: Layout = field(default_factory=Anything)
+    lag: int = 0
+    apart: bool = False
+
+    def joined(self, other: Layout) -> Layout | None:
+        if not isinstance(other, Lookback):
+            return super().joined(other)
+        lists = self.lists.joined(other.lists)
+        return None if lists is None or replace(other, lists=self.lists) != self else replace(self, lists=lists)
+
+    def encode(self, values: Any) -> Column:
+        values = cells_inside(values.tolist() if isinstance(values, np.ndarray) else values)
+        _all_collections(self, values, sets=False)
+        short = first(values, lambda x: 0 < len(x) < self.lag)
+        if short is not None:
+            raise self.bad(short, values[short], f"lists of at least {self.lag} elements, or of none")
+        return Overlapping(self.lists.encode(list(map(self.pairs, values))), self.lag, self.apart)
+
+    def pairs(self, x: Any) -> list[tuple[Any, Any]]:
+        """One list as pairs."""
+        x = x.tolist() if isinstance(x, np.ndarray) else list(x)
+        windows: Any = zip(*(x[j:] for j in range(self.lag + 1)), strict=False)
+        if self.apart:
+            windows = ((window[:-1], window[-1]) for window in windows)
+        return [(x[: self.lag], None), *((None, window) for window in windows)] if x else []
 
 
 @dataclass(frozen=True)

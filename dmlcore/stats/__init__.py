@@ -17,11 +17,18 @@ from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMark
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.hurdle import HurdleDistribution, HurdleEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
+from dmlcore.stats.latent.lookback import LookbackDistribution, LookbackEstimator
 from dmlcore.stats.latent.mixture import (
     HeterogeneousMixtureDistribution,
     HeterogeneousMixtureEstimator,
     MixtureDistribution,
     MixtureEstimator,
+)
+from dmlcore.stats.latent.named_chains import (
+    IntegerHiddenMarkovEstimator,
+    IntegerHiddenMarkovModelDistribution,
+    LookbackHiddenMarkovDistribution,
+    LookbackHiddenMarkovEstimator,
 )
 from dmlcore.stats.latent.named_mixtures import (
     DiagonalGaussianMixtureDistribution,
@@ -48,6 +55,7 @@ from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistributi
 from dmlcore.stats.regression.beta_regression import BetaRegressionDistribution, BetaRegressionEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
 from dmlcore.stats.regression.glm.common_parameters import CommonParametersDistribution, CommonParametersEstimator
+from dmlcore.stats.regression.linear_mixed_regression import LinearMixedRegressionDistribution, LinearMixedRegressionEstimator
 from dmlcore.stats.regression.linear_regression import LinearRegressionDistribution, LinearRegressionEstimator
 from dmlcore.stats.regression.logistic_regression import LogisticRegressionDistribution, LogisticRegressionEstimator
 from dmlcore.stats.regression.multinomial_logistic_regression import (
@@ -165,6 +173,8 @@ __all__ = [
     "IgnoredEstimator",
     "IntegerCategoricalDistribution",
     "IntegerCategoricalEstimator",
+    "IntegerHiddenMarkovEstimator",
+    "IntegerHiddenMarkovModelDistribution",
     "IntegerMultinomialDistribution",
     "IntegerMultinomialEstimator",
     "InverseGaussianDistribution",
@@ -173,12 +183,18 @@ __all__ = [
     "JointMixtureEstimator",
     "LaplaceDistribution",
     "LaplaceEstimator",
+    "LinearMixedRegressionDistribution",
+    "LinearMixedRegressionEstimator",
     "LinearRegressionDistribution",
     "LinearRegressionEstimator",
     "LogGaussianDistribution",
     "LogGaussianEstimator",
     "LogisticRegressionDistribution",
     "LogisticRegressionEstimator",
+    "LookbackDistribution",
+    "LookbackEstimator",
+    "LookbackHiddenMarkovDistribution",
+    "LookbackHiddenMarkovEstimator",
     "MarkovChainDistribution",
     "MarkovChainEstimator",
     "MixtureDistribution",

@@ -38,6 +38,7 @@ from dmlcore.stats import (
     IntegerCategoricalEstimator,
     JointMixtureDistribution,
     JointMixtureEstimator,
+    LinearMixedRegressionEstimator,
     LinearRegressionEstimator,
     LogGaussianEstimator,
     LogisticRegressionEstimator,
@@ -155,6 +156,10 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "linear regression": (LINES, LinearRegressionEstimator(ridge=1.0, pseudo_count=1.0)),
     "one variance": (LINES, LinearRegressionEstimator(tied={"sigma2": "s"})),
     "one slope, one held": (LINES, LinearRegressionEstimator(tied={0: "s"}, held={1: 0.5})),
+    "linear mixed regression": (
+        [LINES[i : i + 1 + i % 4] for i in range(0, len(LINES) - 4, 2)],
+        LinearMixedRegressionEstimator(("intercept", 1), pseudo_count=1.0),
+    ),
     "poisson regression": (COUNTED, PoissonRegressionEstimator()),
     "negative binomial regression": (COUNTED, NegativeBinomialRegressionEstimator(tied={1: "s"})),
     "gamma regression": ([(z, np.exp(y / 4)) for z, y in LINES], GammaRegressionEstimator()),

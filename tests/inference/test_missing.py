@@ -134,7 +134,7 @@ def cut(layout: Layout, row: Any, mark: Any) -> list[Any]:
     inner: Any = layout.value if isinstance(layout, Maybe) else layout
     ways: list[list[Any]] = []
     if isinstance(inner, Explained):
-        ways = [[mark]] * len(row)
+        ways = [[mark] if layout.takes_missing else []] * len(row)
     elif isinstance(inner, Fields):
         ways = [cut(part, value, mark) for part, value in zip(inner.values, row, strict=True)]
     elif isinstance(inner, Repeated):

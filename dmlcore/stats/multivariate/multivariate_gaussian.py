@@ -238,24 +238,13 @@ class MultivariateGaussianEstimator(GaussianVectorEstimator):
         """Symmetric covariances, none below the floor. Raises `DegenerateError` where there is none, and one is singular."""
         covar = (covar + covar.swapaxes(-1, -2)) / 2
         if self.pooled is not None:
-            return self._above_floor(covar)
+            return above_floor(covar, self.least)
         d = mu.shape[-1]
         for one, spread in zip(mu.reshape(-1, d), covar.reshape(-1, d, d), strict=True):
             _, trouble = regular_factor(one, spread)
             if trouble:
                 raise DegenerateError(f"{self.label}: {trouble}; {REMEDY}")
         return covar
-
-    def _above_floor(self, covar: np.ndarray) -> np.ndarray:
-        seen = relative(covar, self.least)
-        try:
-            np.linalg.cholesky(seen - np.eye(seen.shape[-1]))  # succeeds where all lies above the floor
-            return covar
-        except np.linalg.LinAlgError:
-            values, vectors = np.linalg.eigh(seen)
-        basis = self.least @ vectors  # type: ignore[operator]
-        out = (basis * np.maximum(values, 1.0)[..., None, :]) @ basis.swapaxes(-1, -2)
-        return np.where(values[..., :1, None] >= 1.0, covar, (out + out.swapaxes(-1, -2)) / 2)
 
 
 class PartialGaussianDistribution(MultivariateGaussianDistribution):
@@ -350,6 +339,20 @@ def relative(covar: np.ndarray, factor: Any) -> np.ndarray:
     """A covariance as seen in coordinates where that with a Cholesky factor is the identity."""
     whitening = lower_inverse(factor)
     return np.asarray(whitening @ covar @ whitening.T)
+
+
+def above_floor(covar: np.ndarray, least: Any) -> np.ndarray:
+    """Covariances `(.., d, d)` whose eigenvalues, relative to the one with the Cholesky factor `least`, are at least 1: those that were
+    below are put there."""
+    seen = relative(covar, least)
+    try:
+        np.linalg.cholesky(seen - np.eye(seen.shape[-1]))  # succeeds where all lies above the floor
+        return covar
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(seen)
+    basis = least @ vectors
+    out = (basis * np.maximum(values, 1.0)[..., None, :]) @ basis.swapaxes(-1, -2)
+    return np.where(values[..., :1, None] >= 1.0, covar, (out + out.swapaxes(-1, -2)) / 2)
 
 
 def least_eigenvalue(matrix: np.ndarray) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,40 +17,45 @@ from dmlcore.stats.univariate.gaussian import GaussianDistribution
 
 
 class Normals(Atom):
-    """Gaussian vectors with means `(n, d)` and one covariance `(d, d)`; `family` is the law of such a vector, of mean and covariance."""
+    """Gaussian vectors with means `(n, d)` and one covariance `(d, d)`, or one for each row `(n, d, d)`; `family` is the law of such a
+    vector, of mean and covariance."""
 
     def __init__(self, means: np.ndarray, covar: np.ndarray, family: Any):
-        self.means, self.covar, self.family, self.slots = means, covar, family, len(covar)
+        self.means, self.covar, self.family, self.slots = means, covar, family, covar.shape[-1]
 
     def keep(self, slots: list[int]) -> Normals:
-        return Normals(self.means[:, slots], self.covar[np.ix_(slots, slots)], self.family)
+        return Normals(self.means[:, slots], self.covar[..., slots, :][..., slots], self.family)
 
     def at(self, rows: np.ndarray) -> Normals:
-        return Normals(self.means[rows], self.covar, self.family)
+        return Normals(self.means[rows], self._covar_at(rows), self.family)
+
+    def _covar_at(self, rows: Any) -> np.ndarray:
+        return self.covar if self.covar.ndim == 2 else self.covar[rows]
 
     def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
-        if self.slots == 1:
-            return [(1.0, (GaussianDistribution(self.means[row, 0], self.covar[0, 0]),))]
-        return [(1.0, (self.family(self.means[row], self.covar),))]
+        mean, covar = self.means[row], self._covar_at(row)
+        return [(1.0, (GaussianDistribution(mean[0], covar[0, 0]) if self.slots == 1 else self.family(mean, covar),))]
 
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
-        factor = np.linalg.cholesky(self.covar)
-        return list((rng.standard_normal((len(rows), self.slots)) @ factor.T + self.means[rows]).T)
+        factor = np.linalg.cholesky(self._covar_at(rows))
+        normal = rng.standard_normal((len(rows), 1, self.slots))
+        return list(((normal @ factor.swapaxes(-1, -2))[:, 0] + self.means[rows]).T)
 
     def ask(self, what: str, *args: Any) -> Any:
-        mean, scale = self.means[:, 0], math.sqrt(self.covar[0, 0])
+        mean, variance = self.means[:, 0], self.covar[..., 0, 0]
         if what in ("mean", "mode"):
             return mean
         if what == "variance":
-            return self.covar[0, 0]
+            return variance
         if what == "cdf":
-            return special.ndtr((args[0] - mean) / scale)
+            return special.ndtr((args[0] - mean) / np.sqrt(variance))
         if what == "quantile":
-            return mean + scale * special.ndtri(args[0])
+            return mean + np.sqrt(variance) * special.ndtri(args[0])
         raise StructureError(f"a coordinate of a Gaussian vector has no {what}()")
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        return -HALF_LOG_2PI - 0.5 * math.log(self.covar[0, 0]) - 0.5 * (x - self.means[:, 0]) ** 2 / self.covar[0, 0]
+        variance = self.covar[..., 0, 0]
+        return -HALF_LOG_2PI - 0.5 * np.log(variance) - 0.5 * (x - self.means[:, 0]) ** 2 / variance
 
 
 def given_coordinates(law: Any, covar: np.ndarray, family: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:
