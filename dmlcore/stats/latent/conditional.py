@@ -13,7 +13,7 @@ from dmlcore.base.domains import Domain
 from dmlcore.base.errors import ParameterError, StructureError, inside
 from dmlcore.base.labels import FixedDict, Vocabulary, plain
 from dmlcore.base.marks import holds_mark
-from dmlcore.core.declared import child, children, keys, name, parameter
+from dmlcore.core.declared import LAST, child, children, keys, name, parameter
 from dmlcore.core.distribution import Distribution, as_values, common_layout, typical_of
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.mixing import exact_mix
@@ -116,7 +116,7 @@ class ByLabel:
 
     def __repr__(self: Any) -> str:
         nodes = ", ".join(f"{label!r}: {node!r}" for label, node in self._mapping.items())
-        fields = [f for f, _ in self._fields[1:] if f != "labels"]
+        fields = [f for f, _ in self._fields[1:] if f not in ("labels", *LAST)]
         rest = [
             f", {f}={getattr(self, f)!r}"
             for f in fields
