@@ -605,6 +605,9 @@ EXAMPLES = [
     regression("logistic regression", LogisticRegressionDistribution([1.0, -0.5], 0.3), range(2), 2, 0.5),
     regression("binomial regression", LogisticRegressionDistribution([1.0, -0.5], 0.3, trials=True, offset=True), range(6), 6, 0.5),
     regression("gamma regression", GammaRegressionDistribution([0.5, -0.2], 0.4, 2.5), ABOVE, 0.0, "x"),
+    regression(
+        "gamma regression with an inverse link", GammaRegressionDistribution([0.5, -0.2], 4.0, 2.5, link="inverse"), ABOVE, 0.0, "x"
+    ),
     regression("negative binomial regression", NegativeBinomialRegressionDistribution([0.3, -0.2], 0.9, 0.4), range(200), -1, 2.5),
     regression(
         "multinomial logistic regression",

@@ -98,8 +98,7 @@ class LinearRegressionEstimator(SharingEstimator):
             except ParameterError as error:
                 raise ParameterError(f"LinearRegressionEstimator: suff_stat {error}") from None
 
-    @classmethod
-    def sums(cls, tape: Tape, weights: np.ndarray) -> Scatter:
+    def sums(self, tape: Tape, weights: np.ndarray) -> Scatter:
         rows, shape = tape.rows, weights.shape[:-1]
         counts, means, matrices = scatter_matrices(np.vstack([rows.x.T, rows.y - rows.offset]), joined(weights))
         return Scatter(counts.reshape(shape)[()], means.reshape(*shape, *means.shape[1:]), matrices.reshape(*shape, *matrices.shape[1:]))

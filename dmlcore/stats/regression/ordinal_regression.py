@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dmlcore.base import special
-from dmlcore.base.domains import Array, Domain
+from dmlcore.base.domains import Array, Domain, OneOf
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.labels import Vocabulary
 from dmlcore.base.numerics import across
@@ -64,17 +64,6 @@ class Cutpoints(Array):
         return np.asarray(np.cumsum(steps, axis=-1))
 
 
-class LinkName(Domain):
-    """The name of a link."""
-
-    need = "'logit' or 'probit'"
-
-    def check(self, value: Any) -> str:
-        if value not in ("logit", "probit"):
-            raise self.fail(value)
-        return str(value)
-
-
 def between(link: str, low: Any, high: Any) -> tuple[np.ndarray, ...]:
     """Log probabilities of a standard logistic (or Gaussian) number from `low` to `high`, their slopes in both, and minus their second
     derivatives: in `low` twice, in both, in `high` twice. Ends may be infinite; no tail loses its digits."""
@@ -126,7 +115,7 @@ class OrdinalRegressionDistribution(LabelRegressionDistribution):
     coef: np.ndarray = parameter(Coefficients())
     cutpoints: np.ndarray = parameter(Cutpoints())
     labels: Any = parameter(Domain())
-    link: str = parameter(LinkName(), default="logit")
+    link: str = parameter(OneOf("logit", "probit"), default="logit")
     name: str | None = name()
     keys: str | None = keys()
 
@@ -199,7 +188,7 @@ class OrdinalRegressionEstimator(LabelRegressionEstimator):
 
     intercept: ClassVar[bool] = True  # type: ignore[misc]
     offset: ClassVar[Any] = False  # type: ignore[misc]
-    link: str = parameter(LinkName(), default="logit")
+    link: str = parameter(OneOf("logit", "probit"), default="logit")
     name: str | None = name()
     keys: str | None = keys()
 
