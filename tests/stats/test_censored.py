@@ -12,17 +12,25 @@ import scipy.stats
 from dmlcore import fit
 from dmlcore.base.errors import DataError, StructureError, SupportError
 from dmlcore.stats import (
+    BetaDistribution,
     CategoricalEstimator,
     CensoredDistribution,
     CensoredEstimator,
     CompositeEstimator,
     ExponentialEstimator,
+    GammaDistribution,
     GammaEstimator,
     GaussianDistribution,
     GaussianEstimator,
+    LaplaceDistribution,
+    MixtureDistribution,
     MixtureEstimator,
     PoissonEstimator,
+    StudentTDistribution,
+    UniformDistribution,
+    WeibullDistribution,
 )
+from dmlcore.stats.univariate.intervals import _by_quantiles, spread
 
 RNG = np.random.default_rng(1)
 
@@ -117,3 +125,41 @@ def test_laws_and_rows_that_cannot_be() -> None:
         CensoredEstimator(CategoricalEstimator())
     with pytest.raises(SupportError, match="row 1 "):
         fit([1.0, (None, -2.0), 3.0, 2.0], CensoredEstimator(GammaEstimator()))
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        GaussianDistribution(1.0, 4.0),
+        GammaDistribution(0.7, 3.0),
+        MixtureDistribution([GammaDistribution(2.0, 1.0), GammaDistribution(9.0, 1.0)], [0.4, 0.6]),
+    ],
+)
+def test_numbers_that_stand_for_many_intervals_keep_moments(law: Any) -> None:
+    """Against the sum of each interval's own numbers, on the scale of probabilities."""
+    ends = np.sort(RNG.gamma(2.0, 2.0, 60))
+    low = np.concatenate([ends, np.full(60, -np.inf), ends[:-1]])
+    high = np.concatenate([np.full(60, np.inf), ends, ends[1:] + 0.5])
+    weights = RNG.random(len(low))
+    x, p = spread(law, low, high, weights)
+    y, q, which = _by_quantiles(law, low, high)
+    positive = not isinstance(law, GaussianDistribution)
+    for f in (np.ones_like, lambda v: v, np.square, *([np.log] if positive else [])):
+        assert p @ f(x) == pytest.approx((q * weights[which]) @ f(y), rel=1e-8)
+    assert len(x) < len(y) / 2
+
+
+@pytest.mark.parametrize(
+    ("law", "peer", "x"),
+    [
+        (WeibullDistribution(1.5, 2.0), scipy.stats.weibull_min(1.5, scale=2.0), 30.0),
+        (StudentTDistribution(1.0, 2.0, 5.0), scipy.stats.t(5.0, 1.0, 2.0), 1e6),
+        (LaplaceDistribution(1.0, 2.0), scipy.stats.laplace(1.0, 2.0), 200.0),
+        (BetaDistribution(2.0, 30.0), scipy.stats.beta(2.0, 30.0), 0.9),
+        (UniformDistribution(0.0, 3.0), scipy.stats.uniform(0.0, 3.0), 2.999),
+    ],
+)
+def test_upper_tails_keep_their_digits(law: Any, peer: Any, x: float) -> None:
+    assert law.sf(x) == pytest.approx(peer.sf(x), rel=1e-9)
+    assert law.isf(law.sf(x)) == pytest.approx(x, rel=1e-9)
+    assert CensoredDistribution(law).log_density((x, None)) == pytest.approx(peer.logsf(x), rel=1e-9)

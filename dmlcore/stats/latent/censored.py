@@ -20,7 +20,7 @@ from dmlcore.data.intervals import Interval
 from dmlcore.data.layouts import Count, Layout
 from dmlcore.stats.combinators.ignored import MOMENTS
 from dmlcore.stats.latent.truncated import TruncatedDistribution
-from dmlcore.stats.univariate.intervals import check_of_numbers, check_quantiles, last_whole, least_whole, masses, nodes_within
+from dmlcore.stats.univariate.intervals import check_of_numbers, check_quantiles, last_whole, least_whole, masses, spread
 
 
 def interval_layout(node: Any, inner: Any) -> Layout:
@@ -108,8 +108,7 @@ class CensoredDistribution(Distribution):
         """Numbers that stand for those in the intervals, and their weights."""
         law: Any = self
         if not self._whole:
-            x, p = nodes_within(law.plain, low, high)
-            return x.ravel(), (p * (weights / mass)[:, None]).ravel()
+            return spread(law.plain, low, high, weights / mass)
         if not len(low):
             return np.zeros(0), np.zeros(0)
         least = least_whole(law.plain)
@@ -145,7 +144,7 @@ class CensoredEstimator(Estimator):
     """Maximum likelihood for a law of numbers of which some are known up to an interval, by EM: what is not known of a number is expected
     under the law within its interval.
 
-    estimator: of the law of the numbers. Of reals, expectations are sums over 41 points of each interval, right to some twelve digits;
+    estimator: of the law of the numbers. Of reals, expectations are sums over points of the intervals, right to some ten digits or more;
     of whole numbers they are exact.
     """
 
