@@ -182,6 +182,15 @@ class Redraws(Protocol):
         raise NotImplementedError
 
 
+class ResponsesWithin(Protocol):
+    """A regression of which some responses may be known up to an interval."""
+
+    def responses_within(self, column: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of rows `(n,)` whose response lies between two ends: log probabilities `(n,)`, and m responses that stand for each, in equal
+        shares `(n, m)`."""
+        raise NotImplementedError
+
+
 class WeightsGiven(Protocol):
     """A mixture whose weights depend on covariates."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.base.marks import is_missing
 from dmlcore.data.columns import Column, Distinct, Values
-from dmlcore.data.layouts import Layout
+from dmlcore.data.layouts import Explained, Layout
 from dmlcore.data.values import floats, is_number, is_row
 
 REPEATED = 0.5  # a share of distinct rows up to which they are kept once
@@ -61,6 +61,14 @@ class Interval(Layout):
         out = with_open_ends(np.array(ends, dtype=np.float64).reshape(-1, 2))
         out[~np.array(right, dtype=bool)] = np.nan
         return out
+
+
+class ExplainedWithin(Explained):
+    """What is explained is a number that may be an interval, of which an open end is no gap."""
+
+    def absent(self, values: Any) -> np.ndarray:
+        closed = [(row[0], 0.0, *row[2:]) if is_row(row, len(self.values)) and not is_missing(row[1]) else row for row in values]
+        return super().absent(closed)
 
 
 def with_open_ends(x: np.ndarray) -> np.ndarray:

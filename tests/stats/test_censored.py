@@ -9,7 +9,7 @@ import pytest
 import scipy.optimize
 import scipy.stats
 
-from dmlcore import fit
+from dmlcore import UNKNOWN, condition, fit
 from dmlcore.base.errors import DataError, StructureError, SupportError
 from dmlcore.stats import (
     BetaDistribution,
@@ -23,13 +23,16 @@ from dmlcore.stats import (
     GaussianDistribution,
     GaussianEstimator,
     LaplaceDistribution,
+    LinearRegressionEstimator,
     MixtureDistribution,
     MixtureEstimator,
     PoissonEstimator,
+    PoissonRegressionEstimator,
     StudentTDistribution,
     UniformDistribution,
     WeibullDistribution,
 )
+from dmlcore.stats.univariate.gaussian_tails import moments_within
 from dmlcore.stats.univariate.intervals import _by_quantiles, spread
 
 RNG = np.random.default_rng(1)
@@ -163,3 +166,56 @@ def test_upper_tails_keep_their_digits(law: Any, peer: Any, x: float) -> None:
     assert law.sf(x) == pytest.approx(peer.sf(x), rel=1e-9)
     assert law.isf(law.sf(x)) == pytest.approx(x, rel=1e-9)
     assert CensoredDistribution(law).log_density((x, None)) == pytest.approx(peer.logsf(x), rel=1e-9)
+
+
+DURABLE = [0.0, 0.7, 0.0, 0.0, 0.0, 0.0, 0.0, 3.7, 0.0, 3.0, 10.4, 0.0, 0.0, 0.0, 1.5, 0.0, 0.0, 3.5, 6.1, 0.0]
+AGE = [57.7, 50.9, 48.5, 41.7, 47.7, 59.8, 44.3, 45.1, 51.7, 50.0, 46.8, 58.0, 58.9, 40.0, 34.1, 39.9, 33.4, 48.1, 46.6, 53.1]
+LIQUID = [236, 283, 207, 220, 238, 216, 284, 221, 275, 269, 207, 249, 246, 277, 231, 219, 240, 266, 214, 251]
+
+
+def test_tobin_s_durable_goods() -> None:
+    """R's survreg(Surv(durable, durable > 0, type = "left") ~ age + quant, tobin, dist = "gaussian"), as its help page prints it."""
+    rows = [((age, liquid), y if y > 0 else (None, 0.0)) for y, age, liquid in zip(DURABLE, AGE, LIQUID, strict=True)]
+    found: Any = fit(rows, CensoredEstimator(LinearRegressionEstimator()), rng=1)
+    law = found.model.dist
+    np.testing.assert_allclose([law.intercept, *law.coef], [15.14487, -0.12906, -0.04554], atol=5e-6)
+    assert 0.5 * np.log(law.sigma2) == pytest.approx(1.71785, abs=5e-6)
+    assert round(found.log_likelihood, 1) == -28.9
+    assert np.diff(found.objective).min() >= -1e-12
+    behind = found.model.value_given(rows[0])
+    assert behind.mean() < 0
+    assert behind.high == 0.0
+
+
+def test_regressions_with_intervals_in_mixtures() -> None:
+    x = RNG.uniform(0.0, 4.0, 300)
+    y = np.where(RNG.random(300) < 0.5, 1.0 + 2.0 * x, 8.0 - x) + RNG.normal(0.0, 0.4, 300)
+    rows = [
+        (a, (None, 2.0) if b < 2 else (8.0, None) if b > 8 else (b - 0.1, b + 0.1)) for a, b in zip(x.tolist(), y.tolist(), strict=True)
+    ]
+    found: Any = fit(rows, MixtureEstimator([CensoredEstimator(LinearRegressionEstimator())] * 2), rng=1)
+    lines = sorted(part.dist.coef[0] for part in found.model.components)
+    np.testing.assert_allclose(lines, [-1.0, 2.0], atol=0.12)
+    assert np.diff(found.objective).min() >= -1e-9
+    assert condition(found.model, (1.0, UNKNOWN)).mean() == pytest.approx(5.0, abs=0.3)
+
+
+def test_other_regressions_take_no_intervals() -> None:
+    with pytest.raises(StructureError, match="cannot be intervals"):
+        CensoredEstimator(PoissonRegressionEstimator())
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(5.0, np.inf), (29.0, np.inf), (100.0, np.inf), (-8.0, -6.5), (50.0, 50.5), (1.0, 1.0 + 1e-6), (-3.0, 2.5)]
+)
+def test_moments_of_a_gaussian_within_an_interval(low: float, high: float) -> None:
+    """Against sums over a fine grid about the end where the density is highest."""
+    log, mean, variance = (float(part[0]) for part in moments_within(np.array([low]), np.array([high])))
+    end = low if abs(low) < abs(high) else high
+    reach = min(high - low, 40.0 / max(abs(end), 1.0))
+    apart = (np.arange(400_000) + 0.5) / 400_000 * reach * (1 if end == low else -1)
+    p = np.exp(-apart * (end + 0.5 * apart))
+    total = p.sum()
+    assert log == pytest.approx(np.log(total * reach / 400_000) - 0.5 * end * end - 0.5 * np.log(2 * np.pi), abs=1e-8)
+    assert mean == pytest.approx(end + p @ apart / total, rel=1e-9, abs=1e-9)
+    assert variance == pytest.approx(p @ (apart - p @ apart / total) ** 2 / total, rel=1e-7)
