@@ -93,6 +93,14 @@ class Univariate(HasMoments, HasCdf, HasQuantile, Protocol):
     """A law of one number in closed form."""
 
 
+class NumbersWithin(Protocol):
+    """A law of one real number of which all that its estimate needs, within an interval, has a form, far out in the tails too."""
+
+    def numbers_within(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log probabilities of intervals `(n,)`, and m numbers that stand for the law in each, in equal shares `(n, m)`."""
+        raise NotImplementedError
+
+
 class OnScale(Protocol):
     """Its values are numbers on a scale, such as times: so many units from an origin."""
 

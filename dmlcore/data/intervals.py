@@ -26,6 +26,7 @@ class Interval(Layout):
     whole: bool = False
 
     single = True
+    width = 2
 
     def encode(self, values: Any) -> Column:
         x = self._ends(values)
@@ -51,7 +52,7 @@ class Interval(Layout):
     def _ends(self, values: Any) -> np.ndarray:
         """Both ends of each row, `(n, 2)`; NaN where a row is nothing of the kind."""
         if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == 2 and values.dtype.kind in "fiu":
-            return with_open_ends(np.array(values, dtype=np.float64))
+            return with_open_ends(np.array(values, dtype=np.float64, order="C"))
         x = None if any(isinstance(v, (tuple, list, np.ndarray)) for v in values) else floats(values)
         if x is not None:
             return np.ascontiguousarray(np.column_stack([x, x]))

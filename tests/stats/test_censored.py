@@ -24,6 +24,7 @@ from dmlcore.stats import (
     GaussianEstimator,
     LaplaceDistribution,
     LinearRegressionEstimator,
+    LogGaussianDistribution,
     MixtureDistribution,
     MixtureEstimator,
     PoissonEstimator,
@@ -219,3 +220,35 @@ def test_moments_of_a_gaussian_within_an_interval(low: float, high: float) -> No
     assert log == pytest.approx(np.log(total * reach / 400_000) - 0.5 * end * end - 0.5 * np.log(2 * np.pi), abs=1e-8)
     assert mean == pytest.approx(end + p @ apart / total, rel=1e-9, abs=1e-9)
     assert variance == pytest.approx(p @ (apart - p @ apart / total) ** 2 / total, rel=1e-7)
+
+
+def test_ends_of_intervals_over_two_columns_of_a_frame() -> None:
+    pd = pytest.importorskip("pandas")
+    t = RNG.gamma(2.0, 2.0, 50)
+    frame = pd.DataFrame({"low": np.minimum(t, 4.0), "group": np.where(t > 2, "a", "b"), "high": np.where(t > 4, np.nan, t)})
+    estimator = CompositeEstimator({("low", "high"): CensoredEstimator(GammaEstimator()), "group": CategoricalEstimator()})
+    rows = [((x, None) if x == 4 else x, g) for x, g in zip(frame.low.tolist(), frame.group, strict=True)]
+    expected = fit(rows, CompositeEstimator((CensoredEstimator(GammaEstimator()), CategoricalEstimator())), rng=1).log_likelihood
+    found: Any = fit(frame, estimator, rng=1)
+    assert found.log_likelihood == pytest.approx(expected, rel=1e-12)
+    records = frame.to_dict("records")
+    assert found.model.seq_log_density(records).sum() == pytest.approx(expected, rel=1e-12)
+    drawn = found.model.sample(3, rng=1)
+    assert all(row["low"] == row["high"] for row in drawn)
+    frame.loc[7, ["low", "high"]] = np.nan
+    with pytest.raises(DataError, match=r"low, high: row 7 .* one of which may be None"):
+        fit(frame, estimator)
+
+
+@pytest.mark.parametrize("law", [GaussianDistribution(0.0, 1.0), LogGaussianDistribution(0.0, 1.0)])
+def test_intervals_far_beyond_the_law_have_a_score(law: Any) -> None:
+    far = [(50.0, None), (60.0, 60.5), (None, -50.0)]
+    rows = far if isinstance(law, GaussianDistribution) else [tuple(end if end is None else np.exp(end) for end in row) for row in far]
+    expected = [
+        scipy.stats.norm.logsf(50.0),
+        scipy.stats.norm.logsf(60.0) + np.log1p(-np.exp(-30.125) * 60.0 / 60.5),
+        scipy.stats.norm.logcdf(-50.0),
+    ]
+    np.testing.assert_allclose(CensoredDistribution(law).seq_log_density(rows), expected, rtol=1e-12)
+    found = fit(rows + [law.mean()] * 20, CensoredEstimator(law.estimator()), rng=1)
+    assert np.isfinite(found.log_likelihood)

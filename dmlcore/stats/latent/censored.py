@@ -14,7 +14,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import distinct_nodes
 from dmlcore.core.partial import given
-from dmlcore.core.powers import Redraws
+from dmlcore.core.powers import NumbersWithin, Redraws, has
 from dmlcore.core.redraw import redrawn
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import DistinctCache, Forward
@@ -45,8 +45,8 @@ def ends_in(column: Any) -> np.ndarray:
     """Both ends of the number (or response) of each row, `(n, 2)`."""
     if type(column) is Record:
         return ends_in(column.fields[1])
-    ends: np.ndarray = column.values.x[column.codes] if type(column) is Distinct else column.x
-    return ends
+    table: Any = column.values if type(column) is Distinct else column
+    return np.asarray(table.x[column.codes] if type(column) is Distinct else table.x)
 
 
 def with_numbers(column: Any, rows: np.ndarray, x: np.ndarray, whole: bool) -> Any:
@@ -56,6 +56,11 @@ def with_numbers(column: Any, rows: np.ndarray, x: np.ndarray, whole: bool) -> A
         return numbers
     given, _, *rest = column.fields
     return Record(len(rows), (given.take(rows), numbers, *(field.take(rows) for field in rest)))
+
+
+def with_number(layout: Layout, x: Any, number: Any) -> Any:
+    """One observation with this number (or response)."""
+    return (x[0], number, *x[2:]) if isinstance(layout, Explained) else number
 
 
 class CensoredTape:
@@ -110,31 +115,35 @@ class CensoredDistribution(Distribution, Redraws):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, CensoredTape]:
-        law: Any = self
         ends = ends_in(column)
         known = ends[:, 0] == ends[:, 1]
         sure, rest = np.flatnonzero(known), np.flatnonzero(~known)
         out = np.empty(len(ends))
         out[sure], tape = score(self.dist, with_numbers(column, sure, ends[sure, 0], self._whole))
-        low, high = ends[rest].T
         own = Forward(score.repeated, DistinctCache(), score.mix)
-        if type(column) is Record:
-            out[rest], stand_ins = law.plain.responses_within(with_numbers(column, rest, np.zeros(len(rest)), False), low, high)
-        else:
-            mass = masses(law.plain, low, high)
-            with np.errstate(divide="ignore"):
-                out[rest] = np.log(mass)
+        out[rest], points = self._within(column, rest, *ends[rest].T)
 
         def within(weights: np.ndarray) -> tuple[Any, np.ndarray]:
             there = (weights > 0) & (out[rest] > -np.inf)
-            if type(column) is Record:
-                m = stand_ins.shape[1]
-                rows = with_numbers(column, np.repeat(rest[there], m), stand_ins[there].ravel(), False)
-                return own(self.dist, rows)[1], np.repeat(weights[there] / m, m)
-            points, shares = self._points(low[there], high[there], mass[there], weights[there])
-            return own(self.dist, with_numbers(column, there, points, self._whole))[1], shares
+            rows, x, shares = points(there, weights[there])
+            return own(self.dist, with_numbers(column, rows, x, self._whole))[1], shares
 
         return out, CensoredTape(known, tape, within)
+
+    def _within(self, column: Any, rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
+        """Log probabilities of the intervals of some rows; and what gives, of those of them that are there and their weights, the rows of
+        numbers that stand for them, the numbers, and their weights."""
+        law: Any = self
+        if type(column) is not Record and not has(law.plain, NumbersWithin):
+            mass = masses(law.plain, low, high)
+            with np.errstate(divide="ignore"):
+                return np.log(mass), lambda there, w: (rows, *self._points(low[there], high[there], mass[there], w))
+        if type(column) is Record:
+            log, x = law.plain.responses_within(with_numbers(column, rows, np.zeros(len(rows)), False), low, high)
+        else:
+            log, x = law.plain.numbers_within(low, high)
+        m = x.shape[1]
+        return log, lambda there, w: (np.repeat(rows[there], m), x[there].ravel(), np.repeat(w / m, m))
 
     def _points(self, low: np.ndarray, high: np.ndarray, mass: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Numbers that stand for those in the intervals, and their weights."""
@@ -177,7 +186,9 @@ class CensoredDistribution(Distribution, Redraws):
     def explain_zero_density(self, x: Any) -> str:
         y = x[1] if isinstance(self.layout, Explained) else x
         low, high = y if isinstance(y, (tuple, list, np.ndarray)) else (y, y)
-        return self.dist.explain_zero_density(x) if low == high else f"{self.label}: {x!r} has probability zero"
+        return (
+            self.dist.explain_zero_density(with_number(self.layout, x, low)) if low == high else f"{self.label}: {x!r} has probability zero"
+        )
 
 
 class CensoredEstimator(Estimator):
@@ -185,7 +196,7 @@ class CensoredEstimator(Estimator):
     under the law within its interval.
 
     estimator: of the law of the numbers, or of a linear regression. Of reals, expectations are sums over points of the intervals, right to
-    some ten digits or more; of whole numbers, and of regressions, they are exact.
+    some ten digits or more; of whole numbers, Gaussians, their logarithms and regressions, they are exact.
     """
 
     estimator: Estimator = child()
@@ -225,4 +236,4 @@ class CensoredEstimator(Estimator):
     def why_outside_support(self, x: Any) -> str | None:
         y = x[1] if isinstance(self.layout, Explained) else x
         low, high = y if isinstance(y, (tuple, list, np.ndarray)) else (y, y)
-        return self.estimator.why_outside_support(x) if low == high else None
+        return self.estimator.why_outside_support(with_number(self.layout, x, low)) if low == high else None

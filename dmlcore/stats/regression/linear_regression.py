@@ -24,7 +24,7 @@ from dmlcore.stats.regression.glm.scoring import Scoring, scatter_matrices, time
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.regression.penalties import Penalty
 from dmlcore.stats.univariate.gaussian import GaussianDistribution
-from dmlcore.stats.univariate.gaussian_tails import moments_within
+from dmlcore.stats.univariate.gaussian_tails import gaussians_within
 from dmlcore.stats.univariate.moments import RELATIVE_ROUNDING, VARIANCE_FLOOR, check_scale, floor_message, relative_variance, variance_of
 
 EXACT_FLOOR = 1e-12  # spread in a direction, relative to that of all the data, below which a coefficient stays where it is
@@ -67,10 +67,7 @@ class LinearRegressionDistribution(SharingDistribution, ResponsesWithin):
 
     def responses_within(self, column: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Two responses, which have the mean and the mean square that are all that the estimate needs."""
-        line, deviation = predictors(self, Rows(self, column)), math.sqrt(self.sigma2)
-        log, mean, variance = moments_within((low - line) / deviation, (high - line) / deviation)
-        half = np.sqrt(variance)
-        return log, line[:, None] + deviation * np.stack([mean - half, mean + half], axis=1)
+        return gaussians_within(predictors(self, Rows(self, column)), self.sigma2, low, high)
 
 
 class LinearRegressionEstimator(SharingEstimator):

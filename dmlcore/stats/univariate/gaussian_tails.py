@@ -9,9 +9,12 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.numerics import HALF_LOG_2PI
 
-NARROW, FEW_FOLDS = 2.0, 30.0  # widths, and logs of ratios of densities, up to which Gauss's rule is right to rounding; formulas are not
-FAR = 25.0  # beyond this, variances above an end follow from their series in one over the end
-RULE = np.polynomial.legendre.leggauss(20)
+NARROW_WIDTH, FEW_FOLDS = (
+    2.0,
+    30.0,
+)  # widths, and logs of ratios of densities, up to which Gauss's rule is right to rounding; formulas are not
+FAR_TAIL = 25.0  # beyond this, variances above an end follow from their series in one over the end
+LEGENDRE = np.polynomial.legendre.leggauss(20)
 
 
 def log_mass_and_slopes(low: Any, high: Any) -> tuple[np.ndarray, ...]:
@@ -33,11 +36,20 @@ def moments_within(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.nd
         a, b = np.where(upper, low, -high), np.where(upper, high, -low)  # most of the interval is above zero
         log, at_a, at_b, *bends = log_mass_and_slopes(a, b)
         mean = -(at_a + at_b)
-        variance = np.where(a > FAR, _variance_above(a), 1.0 - (bends[0] + 2.0 * bends[1] + bends[2]))
+        variance = np.where(a > FAR_TAIL, _variance_above(a), 1.0 - (bends[0] + 2.0 * bends[1] + bends[2]))
         narrow = (b - a) * np.maximum(b, 1.0) <= FEW_FOLDS
-        narrow &= b - a <= NARROW
+        narrow &= b - a <= NARROW_WIDTH
         log[narrow], mean[narrow], variance[narrow] = _within_narrow(a[narrow], b[narrow])
         return log, np.where(upper, mean, -mean), np.maximum(variance, 0.0)
+
+
+def gaussians_within(mean: Any, variance: float, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of Gaussians of one variance: log probabilities of intervals `(n,)`, and two numbers `(n, 2)` that have the mean and the mean
+    square within each."""
+    deviation, mean = np.sqrt(variance), np.broadcast_to(mean, low.shape)
+    log, inside, spread_inside = moments_within((low - mean) / deviation, (high - mean) / deviation)
+    half = np.sqrt(spread_inside)
+    return log, mean[:, None] + deviation * np.stack([inside - half, inside + half], axis=1)
 
 
 def _variance_above(a: np.ndarray) -> np.ndarray:
@@ -50,8 +62,8 @@ def _within_narrow(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """By Gauss's rule about the middle of each interval."""
     half = (b - a)[:, None] / 2.0
     middle = a[:, None] + half
-    apart = half * RULE[0]
-    p = RULE[1] * np.exp(-apart * (middle + 0.5 * apart))
+    apart = half * LEGENDRE[0]
+    p = LEGENDRE[1] * np.exp(-apart * (middle + 0.5 * apart))
     total = p.sum(axis=1)
     p /= total[:, None]
     mean = (p * apart).sum(axis=1)

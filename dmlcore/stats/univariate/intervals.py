@@ -32,7 +32,7 @@ def _rule() -> tuple[np.ndarray, np.ndarray]:
 
 
 NODE_LEVELS, NODE_SHARES = _rule()
-TINY = np.finfo(float).tiny
+LEAST_LEVEL = np.finfo(float).tiny
 
 
 def _gauss(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -154,9 +154,9 @@ def _by_quantiles(law: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarr
     level = least[:, None] + (most - least)[:, None] * NODE_LEVELS
     survives = upper & has(law, HasSurvival)
     x = np.empty(level.shape)
-    x[~survives] = law.quantile(np.clip(np.where(upper[:, None], 1.0 - level, level)[~survives], TINY, 1.0 - 2.0**-53))
+    x[~survives] = law.quantile(np.clip(np.where(upper[:, None], 1.0 - level, level)[~survives], LEAST_LEVEL, 1.0 - 2.0**-53))
     if survives.any():
-        x[survives] = law.isf(np.maximum(level[survives], TINY))
+        x[survives] = law.isf(np.maximum(level[survives], LEAST_LEVEL))
     x = np.clip(x, low[:, None], high[:, None])
     p = np.maximum(most - least, 0.0)[:, None] * NODE_SHARES
     which = np.repeat(np.arange(len(low)), len(NODE_LEVELS))
