@@ -305,6 +305,17 @@ def censored(name: str, law: Any, seen: Any, wrong: Any, off: Any = inf) -> Exam
     return example(name, law, None, [off], wrong, "loose", "unsampled", "in part", rows=rows)
 
 
+def tobit(name: str, law: Any) -> Example:
+    """An example of a regression of which each third of responses is seen as an interval."""
+    x = np.random.default_rng(5).normal(size=(300, 2))
+    parts = law.components if isinstance(law, Mix) else (law,)
+    drawn = [part.sample_given(x, 7 + k).tolist() for k, part in enumerate(parts)]
+    seen: list[Any] = [(1.0, None), (None, 0.0), (-0.5, 2.0)]
+    rows = [(at, drawn[i % len(parts)][i] if i % 3 else seen[i // 3 % 3]) for i, at in enumerate(x)]
+    wrong = [(x[3], "x"), (x[3], (2.0, 1.0)), (x[3], (None, None)), (x[3],)]
+    return example(name, law, None, [(x[3], inf)], wrong, "loose", "unsampled", "in part", rows=rows)
+
+
 GATE = LogisticRegressionDistribution([1.0, -0.5], -0.7)
 SHARED = CommonParametersDistribution({"slope": 0.5}, {"noise": 1.5})
 N = GaussianDistribution
@@ -650,6 +661,9 @@ EXAMPLES = [
     regression("logistic regression", LogisticRegressionDistribution([1.0, -0.5], 0.3), range(2), 2, 0.5),
     regression("binomial regression", LogisticRegressionDistribution([1.0, -0.5], 0.3, trials=True, offset=True), range(6), 6, 0.5),
     regression("gamma regression", GammaRegressionDistribution([0.5, -0.2], 0.4, 2.5), ABOVE, 0.0, "x"),
+    regression(
+        "gamma regression with an inverse link", GammaRegressionDistribution([0.5, -0.2], 4.0, 2.5, link="inverse"), ABOVE, 0.0, "x"
+    ),
     regression("negative binomial regression", NegativeBinomialRegressionDistribution([0.3, -0.2], 0.9, 0.4), range(200), -1, 2.5),
     regression(
         "multinomial logistic regression",
@@ -751,6 +765,11 @@ EXAMPLES = [
     censored("censored count", CensoredDistribution(PoissonDistribution(4.0)), [(6, None), (0, 2)], [2.5, (0.5, 2)], -1),
     censored(
         "mixture of censored", Mix([CensoredDistribution(E(m)) for m in (1.0, 20.0)], [0.5, 0.5]), [(30.0, None), (2.0, 4.0)], ["x"], -1.0
+    ),
+    tobit("censored regression", CensoredDistribution(LinearRegressionDistribution([1.5, -0.4], 0.5, 2.0))),
+    tobit(
+        "mixture of censored regressions",
+        Mix([CensoredDistribution(LinearRegressionDistribution([b, 0.5], b, 1.0)) for b in (2.5, -2.0)], [0.4, 0.6]),
     ),
     # nestings
     example("mixture of mixtures", Mix([Mix([N(-1.0, 1.0), N(1.0, 0.1)], [0.5, 0.5]), N(5.0, 2.0)], [0.8, 0.2]), REAL, [inf], ODD_REALS),

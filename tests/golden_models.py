@@ -540,6 +540,23 @@ def lookback_estimators() -> Any:
     return LookbackHiddenMarkovEstimator([LinearRegressionEstimator()] * 2, 2, first, PoissonEstimator(), None, (1.0, 2.0), "switching")
 
 
+def links_and_limits() -> Any:
+    tobit = CensoredDistribution(LinearRegressionDistribution([0.5], -0.25, 2.0), name="hours")
+    return CompositeDistribution(
+        {
+            "hours": tobit,
+            "cost": GammaRegressionDistribution([0.5], 3.0, 1.5, link="inverse"),
+            ("low", "high"): CensoredDistribution(GammaDistribution(2.0, 3.0)),
+        }
+    )
+
+
+def link_and_limit_estimators() -> Any:
+    return CompositeEstimator(
+        (CensoredEstimator(LinearRegressionEstimator(ridge=0.5)), GammaRegressionEstimator(link="identity", tied={"shape": "s"}))
+    )
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -589,6 +606,8 @@ MODELS = {
         share_estimators,
         intervals,
         interval_estimators,
+        links_and_limits,
+        link_and_limit_estimators,
         parts_in_common,
         part_estimators,
     )

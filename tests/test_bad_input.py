@@ -26,7 +26,7 @@ from dmlcore.base.errors import (
     shorten,
 )
 from dmlcore.data.evidence import Evidence
-from dmlcore.data.intervals import Interval
+from dmlcore.data.intervals import ExplainedWithin, Interval
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
 from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Lookback, Repeated
 from dmlcore.data.times import Times
@@ -847,6 +847,7 @@ def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
         Bag,
         Count,
         Explained,
+        ExplainedWithin,
         Fields,
         Interval,
         LabelSequence,

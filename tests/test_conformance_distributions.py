@@ -21,6 +21,7 @@ import scipy.stats
 from dmlcore import stats
 from dmlcore.base.errors import DataError, StructureError, SupportError
 from dmlcore.core.distribution import Distribution, as_values
+from dmlcore.core.powers import HasSurvival, has
 from dmlcore.data.encoded import BLOCK_ROWS
 from dmlcore.data.layouts import Anything, Count, Fields, Labels, Maybe, Real, Vector
 from dmlcore.io.json import from_json, to_json
@@ -324,6 +325,16 @@ def test_quantile_inverts_cdf(e: Example) -> None:
     values = [v for v, log in zip(*scored(e)[:2], strict=True) if log > -inf]
     assert e.law.quantile(1.0) >= max(v for v, p in zip(values, np.exp(e.law.seq_log_density(values)), strict=True) if p > 1e-3)
     assert np.isnan(e.law.quantile(np.array([-0.1, 1.1, np.nan]))).all()
+
+
+@some(lambda e: has(e.law, HasSurvival))
+def test_upper_tail_goes_with_cdf(e: Example) -> None:
+    q = np.array([1e-6, 0.3, 0.9])
+    x = e.law.isf(q)
+    np.testing.assert_allclose(e.law.sf(x), q, rtol=1e-3)
+    np.testing.assert_allclose(e.law.cdf(x) + e.law.sf(x), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(e.law.quantile(1.0 - q), x, rtol=1e-6)
+    assert np.isnan(e.law.isf(np.array([-0.1, 1.1, np.nan]))).all()
 
 
 @some(lambda e: numeric(e) and e.sampled)

@@ -420,6 +420,18 @@ class Text(Domain):
         return value
 
 
+class OneOf(Domain):
+    """One of a few words."""
+
+    def __init__(self, *words: str):
+        self.words, self.need = words, " or ".join(map(repr, words))
+
+    def check(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in self.words:
+            raise self.fail(value)
+        return value
+
+
 class Keys(Domain):
     """Several keys, each a string or None: one for each part that can be tied."""
 

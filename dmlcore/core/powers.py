@@ -93,6 +93,14 @@ class Univariate(HasMoments, HasCdf, HasQuantile, Protocol):
     """A law of one number in closed form."""
 
 
+class NumbersWithin(Protocol):
+    """A law of one real number of which all that its estimate needs, within an interval, has a form, far out in the tails too."""
+
+    def numbers_within(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log probabilities of intervals `(n,)`, and m numbers that stand for the law in each, in equal shares `(n, m)`."""
+        raise NotImplementedError
+
+
 class OnScale(Protocol):
     """Its values are numbers on a scale, such as times: so many units from an origin."""
 
@@ -179,6 +187,15 @@ class Redraws(Protocol):
     def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
         """One draw for each of some observations, with what has no law (covariates, offsets, trials) as it is there; so are lengths of
         lists, and which values are missing, where a law has covariates below these."""
+        raise NotImplementedError
+
+
+class ResponsesWithin(Protocol):
+    """A regression of which some responses may be known up to an interval."""
+
+    def responses_within(self, column: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of rows `(n,)` whose response lies between two ends: log probabilities `(n,)`, and m responses that stand for each, in equal
+        shares `(n, m)`."""
         raise NotImplementedError
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.base.marks import is_missing
 from dmlcore.data.columns import Column, Distinct, Values
-from dmlcore.data.layouts import Layout
+from dmlcore.data.layouts import Explained, Layout
 from dmlcore.data.values import floats, is_number, is_row
 
 REPEATED = 0.5  # a share of distinct rows up to which they are kept once
@@ -26,6 +26,7 @@ class Interval(Layout):
     whole: bool = False
 
     single = True
+    width = 2
 
     def encode(self, values: Any) -> Column:
         x = self._ends(values)
@@ -51,7 +52,7 @@ class Interval(Layout):
     def _ends(self, values: Any) -> np.ndarray:
         """Both ends of each row, `(n, 2)`; NaN where a row is nothing of the kind."""
         if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == 2 and values.dtype.kind in "fiu":
-            return with_open_ends(np.array(values, dtype=np.float64))
+            return with_open_ends(np.array(values, dtype=np.float64, order="C"))
         x = None if any(isinstance(v, (tuple, list, np.ndarray)) for v in values) else floats(values)
         if x is not None:
             return np.ascontiguousarray(np.column_stack([x, x]))
@@ -61,6 +62,14 @@ class Interval(Layout):
         out = with_open_ends(np.array(ends, dtype=np.float64).reshape(-1, 2))
         out[~np.array(right, dtype=bool)] = np.nan
         return out
+
+
+class ExplainedWithin(Explained):
+    """What is explained is a number that may be an interval, of which an open end is no gap."""
+
+    def absent(self, values: Any) -> np.ndarray:
+        closed = [(row[0], 0.0, *row[2:]) if is_row(row, len(self.values)) and not is_missing(row[1]) else row for row in values]
+        return super().absent(closed)
 
 
 def with_open_ends(x: np.ndarray) -> np.ndarray:

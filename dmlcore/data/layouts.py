@@ -57,6 +57,7 @@ class Layout(ABC):
 
     remedy: ClassVar[str] = MISSING_REMEDY
     single: ClassVar[bool] = False  # whether an observation is one value, without parts that messages could name
+    width: ClassVar[int] = 1  # over how many columns of a table an observation that is no vector may lie; gaps there are part of it
 
     @abstractmethod
     def encode(self, values: Any) -> Column:
@@ -508,7 +509,8 @@ class Fields(Layout):
             if isinstance(name, str):
                 out[name] = value
             else:
-                out.update(zip(name, repeat(None) if is_missing(value) else map(plain, value), strict=False))
+                one = is_missing(value) or is_number(value)  # both ends of an interval
+                out.update(zip(name, repeat(None if is_missing(value) else value) if one else map(plain, value), strict=False))
         return out
 
     def _no_row(self, index: int, row: Any) -> BadValue:
@@ -532,7 +534,7 @@ def stacked(columns: Sequence[Any], names: Sequence[str], layout: Layout) -> np.
     out, reader = np.full((len(columns[0]), len(columns)), np.nan, order="F"), Real(layout.label)
     for j, (column, name) in enumerate(zip(columns, names, strict=True)):
         gone = reader.absent(column)
-        if gone.any() and not layout.takes_missing:
+        if gone.any() and not layout.takes_missing and layout.width == 1:
             index = int(np.argmax(gone))
             raise BadValue(index, plain(column[index]), f"a real number ({GAPS_IN_VECTORS})", f".{name}")
         there = np.flatnonzero(~gone)

@@ -9,20 +9,32 @@ import pytest
 import scipy.optimize
 import scipy.stats
 
-from dmlcore import fit
+from dmlcore import UNKNOWN, condition, fit
 from dmlcore.base.errors import DataError, StructureError, SupportError
 from dmlcore.stats import (
+    BetaDistribution,
     CategoricalEstimator,
     CensoredDistribution,
     CensoredEstimator,
     CompositeEstimator,
     ExponentialEstimator,
+    GammaDistribution,
     GammaEstimator,
     GaussianDistribution,
     GaussianEstimator,
+    LaplaceDistribution,
+    LinearRegressionEstimator,
+    LogGaussianDistribution,
+    MixtureDistribution,
     MixtureEstimator,
     PoissonEstimator,
+    PoissonRegressionEstimator,
+    StudentTDistribution,
+    UniformDistribution,
+    WeibullDistribution,
 )
+from dmlcore.stats.univariate.gaussian_tails import moments_within
+from dmlcore.stats.univariate.intervals import _by_quantiles, spread
 
 RNG = np.random.default_rng(1)
 
@@ -117,3 +129,126 @@ def test_laws_and_rows_that_cannot_be() -> None:
         CensoredEstimator(CategoricalEstimator())
     with pytest.raises(SupportError, match="row 1 "):
         fit([1.0, (None, -2.0), 3.0, 2.0], CensoredEstimator(GammaEstimator()))
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        GaussianDistribution(1.0, 4.0),
+        GammaDistribution(0.7, 3.0),
+        MixtureDistribution([GammaDistribution(2.0, 1.0), GammaDistribution(9.0, 1.0)], [0.4, 0.6]),
+    ],
+)
+def test_numbers_that_stand_for_many_intervals_keep_moments(law: Any) -> None:
+    """Against the sum of each interval's own numbers, on the scale of probabilities."""
+    ends = np.sort(RNG.gamma(2.0, 2.0, 60))
+    low = np.concatenate([ends, np.full(60, -np.inf), ends[:-1]])
+    high = np.concatenate([np.full(60, np.inf), ends, ends[1:] + 0.5])
+    weights = RNG.random(len(low))
+    x, p = spread(law, low, high, weights)
+    y, q, which = _by_quantiles(law, low, high)
+    positive = not isinstance(law, GaussianDistribution)
+    for f in (np.ones_like, lambda v: v, np.square, *([np.log] if positive else [])):
+        assert p @ f(x) == pytest.approx((q * weights[which]) @ f(y), rel=1e-8)
+    assert len(x) < len(y) / 2
+
+
+@pytest.mark.parametrize(
+    ("law", "peer", "x"),
+    [
+        (WeibullDistribution(1.5, 2.0), scipy.stats.weibull_min(1.5, scale=2.0), 30.0),
+        (StudentTDistribution(1.0, 2.0, 5.0), scipy.stats.t(5.0, 1.0, 2.0), 1e6),
+        (LaplaceDistribution(1.0, 2.0), scipy.stats.laplace(1.0, 2.0), 200.0),
+        (BetaDistribution(2.0, 30.0), scipy.stats.beta(2.0, 30.0), 0.9),
+        (UniformDistribution(0.0, 3.0), scipy.stats.uniform(0.0, 3.0), 2.999),
+    ],
+)
+def test_upper_tails_keep_their_digits(law: Any, peer: Any, x: float) -> None:
+    assert law.sf(x) == pytest.approx(peer.sf(x), rel=1e-9)
+    assert law.isf(law.sf(x)) == pytest.approx(x, rel=1e-9)
+    assert CensoredDistribution(law).log_density((x, None)) == pytest.approx(peer.logsf(x), rel=1e-9)
+
+
+DURABLE = [0.0, 0.7, 0.0, 0.0, 0.0, 0.0, 0.0, 3.7, 0.0, 3.0, 10.4, 0.0, 0.0, 0.0, 1.5, 0.0, 0.0, 3.5, 6.1, 0.0]
+AGE = [57.7, 50.9, 48.5, 41.7, 47.7, 59.8, 44.3, 45.1, 51.7, 50.0, 46.8, 58.0, 58.9, 40.0, 34.1, 39.9, 33.4, 48.1, 46.6, 53.1]
+LIQUID = [236, 283, 207, 220, 238, 216, 284, 221, 275, 269, 207, 249, 246, 277, 231, 219, 240, 266, 214, 251]
+
+
+def test_tobin_s_durable_goods() -> None:
+    """R's survreg(Surv(durable, durable > 0, type = "left") ~ age + quant, tobin, dist = "gaussian"), as its help page prints it."""
+    rows = [((age, liquid), y if y > 0 else (None, 0.0)) for y, age, liquid in zip(DURABLE, AGE, LIQUID, strict=True)]
+    found: Any = fit(rows, CensoredEstimator(LinearRegressionEstimator()), rng=1)
+    law = found.model.dist
+    np.testing.assert_allclose([law.intercept, *law.coef], [15.14487, -0.12906, -0.04554], atol=5e-6)
+    assert 0.5 * np.log(law.sigma2) == pytest.approx(1.71785, abs=5e-6)
+    assert round(found.log_likelihood, 1) == -28.9
+    assert np.diff(found.objective).min() >= -1e-12
+    behind = found.model.value_given(rows[0])
+    assert behind.mean() < 0
+    assert behind.high == 0.0
+
+
+def test_regressions_with_intervals_in_mixtures() -> None:
+    x = RNG.uniform(0.0, 4.0, 300)
+    y = np.where(RNG.random(300) < 0.5, 1.0 + 2.0 * x, 8.0 - x) + RNG.normal(0.0, 0.4, 300)
+    rows = [
+        (a, (None, 2.0) if b < 2 else (8.0, None) if b > 8 else (b - 0.1, b + 0.1)) for a, b in zip(x.tolist(), y.tolist(), strict=True)
+    ]
+    found: Any = fit(rows, MixtureEstimator([CensoredEstimator(LinearRegressionEstimator())] * 2), rng=1)
+    lines = sorted(part.dist.coef[0] for part in found.model.components)
+    np.testing.assert_allclose(lines, [-1.0, 2.0], atol=0.12)
+    assert np.diff(found.objective).min() >= -1e-9
+    assert condition(found.model, (1.0, UNKNOWN)).mean() == pytest.approx(5.0, abs=0.3)
+
+
+def test_other_regressions_take_no_intervals() -> None:
+    with pytest.raises(StructureError, match="cannot be intervals"):
+        CensoredEstimator(PoissonRegressionEstimator())
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(5.0, np.inf), (29.0, np.inf), (100.0, np.inf), (-8.0, -6.5), (50.0, 50.5), (1.0, 1.0 + 1e-6), (-3.0, 2.5)]
+)
+def test_moments_of_a_gaussian_within_an_interval(low: float, high: float) -> None:
+    """Against sums over a fine grid about the end where the density is highest."""
+    log, mean, variance = (float(part[0]) for part in moments_within(np.array([low]), np.array([high])))
+    end = low if abs(low) < abs(high) else high
+    reach = min(high - low, 40.0 / max(abs(end), 1.0))
+    apart = (np.arange(400_000) + 0.5) / 400_000 * reach * (1 if end == low else -1)
+    p = np.exp(-apart * (end + 0.5 * apart))
+    total = p.sum()
+    assert log == pytest.approx(np.log(total * reach / 400_000) - 0.5 * end * end - 0.5 * np.log(2 * np.pi), abs=1e-8)
+    assert mean == pytest.approx(end + p @ apart / total, rel=1e-9, abs=1e-9)
+    assert variance == pytest.approx(p @ (apart - p @ apart / total) ** 2 / total, rel=1e-7)
+
+
+def test_ends_of_intervals_over_two_columns_of_a_frame() -> None:
+    pd = pytest.importorskip("pandas")
+    t = RNG.gamma(2.0, 2.0, 50)
+    frame = pd.DataFrame({"low": np.minimum(t, 4.0), "group": np.where(t > 2, "a", "b"), "high": np.where(t > 4, np.nan, t)})
+    estimator = CompositeEstimator({("low", "high"): CensoredEstimator(GammaEstimator()), "group": CategoricalEstimator()})
+    rows = [((x, None) if x == 4 else x, g) for x, g in zip(frame.low.tolist(), frame.group, strict=True)]
+    expected = fit(rows, CompositeEstimator((CensoredEstimator(GammaEstimator()), CategoricalEstimator())), rng=1).log_likelihood
+    found: Any = fit(frame, estimator, rng=1)
+    assert found.log_likelihood == pytest.approx(expected, rel=1e-12)
+    records = frame.to_dict("records")
+    assert found.model.seq_log_density(records).sum() == pytest.approx(expected, rel=1e-12)
+    drawn = found.model.sample(3, rng=1)
+    assert all(row["low"] == row["high"] for row in drawn)
+    frame.loc[7, ["low", "high"]] = np.nan
+    with pytest.raises(DataError, match=r"low, high: row 7 .* one of which may be None"):
+        fit(frame, estimator)
+
+
+@pytest.mark.parametrize("law", [GaussianDistribution(0.0, 1.0), LogGaussianDistribution(0.0, 1.0)])
+def test_intervals_far_beyond_the_law_have_a_score(law: Any) -> None:
+    far = [(50.0, None), (60.0, 60.5), (None, -50.0)]
+    rows = far if isinstance(law, GaussianDistribution) else [tuple(end if end is None else np.exp(end) for end in row) for row in far]
+    expected = [
+        scipy.stats.norm.logsf(50.0),
+        scipy.stats.norm.logsf(60.0) + np.log1p(-np.exp(-30.125) * 60.0 / 60.5),
+        scipy.stats.norm.logcdf(-50.0),
+    ]
+    np.testing.assert_allclose(CensoredDistribution(law).seq_log_density(rows), expected, rtol=1e-12)
+    found = fit(rows + [law.mean()] * 20, CensoredEstimator(law.estimator()), rng=1)
+    assert np.isfinite(found.log_likelihood)

@@ -163,7 +163,9 @@ class CompositeDistribution(NamedFields, Distribution, HasMean, HasVariance, Has
 
 
 def reads_columns(layout: Layout, count: int) -> bool:
-    """Whether a layout reads vectors over so many columns."""
+    """Whether a layout reads vectors, or the ends of intervals, over so many columns."""
+    if 1 < layout.width == count:
+        return True
     return isinstance(layout, Vector) and not isinstance(layout, Covariates) and layout.dim in (None, count)
 
 

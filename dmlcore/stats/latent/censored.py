@@ -8,30 +8,59 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import ParameterError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.declared import child, keys, name
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.partial import given
+from dmlcore.core.powers import NumbersWithin, Redraws, has
+from dmlcore.core.redraw import redrawn
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import DistinctCache, Forward
-from dmlcore.data.columns import Values
-from dmlcore.data.intervals import Interval
-from dmlcore.data.layouts import Count, Layout
+from dmlcore.data.columns import Distinct, Record, Values
+from dmlcore.data.intervals import ExplainedWithin, Interval
+from dmlcore.data.layouts import Count, Explained, Layout
 from dmlcore.stats.combinators.ignored import MOMENTS
 from dmlcore.stats.latent.truncated import TruncatedDistribution
-from dmlcore.stats.univariate.intervals import check_of_numbers, check_quantiles, last_whole, least_whole, masses, nodes_within
+from dmlcore.stats.univariate.intervals import check_of_numbers, check_quantiles, last_whole, least_whole, masses, spread
+
+GIVEN = ("mean_given", "law_given", "sample_given")  # what a censored regression passes on
 
 
 def interval_layout(node: Any, inner: Any) -> Layout:
-    """The layout of numbers that a law, or an estimator, reads, of which some are intervals."""
+    """The layout of numbers (or of rows of a regression) that a law, or an estimator, reads, of which some numbers are intervals."""
+    read = inner.layout
+    if isinstance(read, Explained):
+        if not hasattr(getattr(inner, "family", inner), "responses_within"):
+            raise StructureError(
+                f"{type(node).__name__}: responses of a {inner.label} cannot be intervals; those of a linear regression can"
+            )
+        return ExplainedWithin(node.label, (read.values[0], Interval(node.label), *read.values[2:]))
     check_of_numbers(inner, type(node).__name__)
-    return Interval(node.label, isinstance(inner.layout, Count))
+    return Interval(node.label, isinstance(read, Count))
 
 
-def numbers(x: np.ndarray, whole: bool) -> Values:
-    """Numbers as the law reads them."""
-    return Values(x.astype(np.int64) if whole else np.ascontiguousarray(x))
+def ends_in(column: Any) -> np.ndarray:
+    """Both ends of the number (or response) of each row, `(n, 2)`."""
+    if type(column) is Record:
+        return ends_in(column.fields[1])
+    table: Any = column.values if type(column) is Distinct else column
+    return np.asarray(table.x[column.codes] if type(column) is Distinct else table.x)
+
+
+def with_numbers(column: Any, rows: np.ndarray, x: np.ndarray, whole: bool) -> Any:
+    """Some rows of a column, as the law reads them, with these numbers (or responses)."""
+    numbers = Values(x.astype(np.int64) if whole else np.ascontiguousarray(x))
+    if type(column) is not Record:
+        return numbers
+    given, _, *rest = column.fields
+    return Record(len(rows), (given.take(rows), numbers, *(field.take(rows) for field in rest)))
+
+
+def with_number(layout: Layout, x: Any, number: Any) -> Any:
+    """One observation with this number (or response)."""
+    return (x[0], number, *x[2:]) if isinstance(layout, Explained) else number
 
 
 class CensoredTape:
@@ -44,14 +73,14 @@ class CensoredTape:
         self.known, self.inner, self.within = known, inner, within
 
 
-class CensoredDistribution(Distribution):
+class CensoredDistribution(Distribution, Redraws):
     """A number of `dist`, or an interval in which it lies: density `dist(x)` of a number x, and of a pair (low, high) the probability
     `P(low <= X <= high)`.
 
     A pair is open at an end that is None (or NaN, or infinite): `(5.0, None)` is a time that is at least 5, censored on the right,
     `(None, 0.1)` a value of at most 0.1, below a limit of detection. Which numbers are seen as intervals is not modelled, so densities do
     not sum to one; draws are numbers. dist: a law of single numbers, whole or real, with a distribution function and quantiles, a mixture
-    too. Moments are those of `dist`.
+    too. Moments are those of `dist`. Or a linear regression: observations are `(x, y)`, y a number or a pair (Tobin 1958).
     """
 
     dist: Distribution = child()
@@ -59,7 +88,8 @@ class CensoredDistribution(Distribution):
     keys: str | None = keys()
 
     def validate(self) -> None:
-        check_quantiles(self.dist, type(self).__name__)
+        if not isinstance(self.layout, Explained):
+            check_quantiles(self.dist, type(self).__name__)
         self.complete()
 
     def complete(self) -> None:
@@ -77,39 +107,49 @@ class CensoredDistribution(Distribution):
 
     @property
     def _whole(self) -> bool:
-        layout: Any = self.layout
-        return bool(layout.whole)
+        return bool(getattr(self.layout, "whole", False))
 
     def __getattr__(self, name: str) -> Any:
-        if name in MOMENTS:
+        if name in MOMENTS or name in GIVEN:
             return getattr(self.dist, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, CensoredTape]:
-        x = column.x
-        known = x[:, 0] == x[:, 1]
-        low, high = x[~known].T
-        out = np.empty(len(x))
-        out[known], tape = score(self.dist, numbers(x[known, 0], self._whole))
-        law: Any = self
-        mass = masses(law.plain, low, high)
-        with np.errstate(divide="ignore"):
-            out[~known] = np.log(mass)
+        ends = ends_in(column)
+        known = ends[:, 0] == ends[:, 1]
+        sure, rest = np.flatnonzero(known), np.flatnonzero(~known)
+        out = np.empty(len(ends))
+        out[sure], tape = score(self.dist, with_numbers(column, sure, ends[sure, 0], self._whole))
         own = Forward(score.repeated, DistinctCache(), score.mix)
+        out[rest], points = self._within(column, rest, *ends[rest].T)
 
         def within(weights: np.ndarray) -> tuple[Any, np.ndarray]:
-            there = (weights > 0) & (mass > 0)
-            points, shares = self._points(low[there], high[there], mass[there], weights[there])
-            return own(self.dist, numbers(points, self._whole))[1], shares
+            there = (weights > 0) & (out[rest] > -np.inf)
+            rows, x, shares = points(there, weights[there])
+            return own(self.dist, with_numbers(column, rows, x, self._whole))[1], shares
 
         return out, CensoredTape(known, tape, within)
+
+    def _within(self, column: Any, rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
+        """Log probabilities of the intervals of some rows; and what gives, of those of them that are there and their weights, the rows of
+        numbers that stand for them, the numbers, and their weights."""
+        law: Any = self
+        if type(column) is not Record and not has(law.plain, NumbersWithin):
+            mass = masses(law.plain, low, high)
+            with np.errstate(divide="ignore"):
+                return np.log(mass), lambda there, w: (rows, *self._points(low[there], high[there], mass[there], w))
+        if type(column) is Record:
+            log, x = law.plain.responses_within(with_numbers(column, rows, np.zeros(len(rows)), False), low, high)
+        else:
+            log, x = law.plain.numbers_within(low, high)
+        m = x.shape[1]
+        return log, lambda there, w: (np.repeat(rows[there], m), x[there].ravel(), np.repeat(w / m, m))
 
     def _points(self, low: np.ndarray, high: np.ndarray, mass: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Numbers that stand for those in the intervals, and their weights."""
         law: Any = self
         if not self._whole:
-            x, p = nodes_within(law.plain, low, high)
-            return x.ravel(), (p * (weights / mass)[:, None]).ravel()
+            return spread(law.plain, low, high, weights / mass)
         if not len(low):
             return np.zeros(0), np.zeros(0)
         least = least_whole(law.plain)
@@ -124,29 +164,39 @@ class CensoredDistribution(Distribution):
 
     def value_given(self, x: Any) -> Distribution:
         """The law of the number behind one observation that is an interval, such as `(5.0, None)`."""
-        column: Any = self.seq_encode([x]).column
-        low, high = (column.values.x if hasattr(column, "values") else column.x)[0].tolist()
+        low, high = ends_in(self.seq_encode([x]).column)[0].tolist()
         if low == high:
             raise ParameterError(f"{self.label}: {x!r} is no interval")
-        return TruncatedDistribution(self.dist, low if low > -np.inf else None, high if high < np.inf else None)
+        dist: Any = self.dist
+        law = dist.law_given(x[0], *x[2:]) if isinstance(self.layout, Explained) else dist
+        return TruncatedDistribution(law, low if low > -np.inf else None, high if high < np.inf else None)
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         return self.dist.draw(size, rng)
+
+    def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
+        return redrawn(self.dist, rows, rng)
+
+    def given(self, x: Any, n: int) -> Any:
+        return given(self.dist, x, n) if isinstance(self.layout, Explained) else super().given(x, n)
 
     def estimator(self, pseudo_count: Any = None) -> CensoredEstimator:
         return CensoredEstimator(self.dist.estimator(pseudo_count), self.name, self.keys)
 
     def explain_zero_density(self, x: Any) -> str:
-        low, high = x if isinstance(x, (tuple, list)) else (x, x)
-        return self.dist.explain_zero_density(low) if low == high else f"{self.label}: {x!r} has probability zero"
+        y = x[1] if isinstance(self.layout, Explained) else x
+        low, high = y if isinstance(y, (tuple, list, np.ndarray)) else (y, y)
+        return (
+            self.dist.explain_zero_density(with_number(self.layout, x, low)) if low == high else f"{self.label}: {x!r} has probability zero"
+        )
 
 
 class CensoredEstimator(Estimator):
     """Maximum likelihood for a law of numbers of which some are known up to an interval, by EM: what is not known of a number is expected
     under the law within its interval.
 
-    estimator: of the law of the numbers. Of reals, expectations are sums over 41 points of each interval, right to some twelve digits;
-    of whole numbers they are exact.
+    estimator: of the law of the numbers, or of a linear regression. Of reals, expectations are sums over points of the intervals, right to
+    some ten digits or more; of whole numbers, Gaussians, their logarithms and regressions, they are exact.
     """
 
     estimator: Estimator = child()
@@ -165,12 +215,14 @@ class CensoredEstimator(Estimator):
 
     def open(self, column: Any, open: Any) -> CensoredTape:
         """Before there is a law, an interval stands for its middle, or for its one end."""
-        layout: Any = self.layout
-        low, high = column.x.T
+        whole = bool(getattr(self.layout, "whole", False))
+        low, high = ends_in(column).T
         low, high = np.where(low == -np.inf, high, low), np.where(high == np.inf, low, high)
         middle = np.where(low == high, low, low / 2 + high / 2)
-        known = np.ones(len(column), dtype=bool)
-        return CensoredTape(known, open(self.estimator, numbers(np.round(middle) if layout.whole else middle, layout.whole)), None)
+        rows = np.arange(len(low))
+        return CensoredTape(
+            low == low, open(self.estimator, with_numbers(column, rows, np.round(middle) if whole else middle, whole)), None
+        )
 
     def backward(self, tape: CensoredTape, weights: np.ndarray, send: Any) -> Node:
         node = send(self.estimator, tape.inner, np.ascontiguousarray(weights[tape.known]))
@@ -182,5 +234,6 @@ class CensoredEstimator(Estimator):
         return self.law(dist=children[0])
 
     def why_outside_support(self, x: Any) -> str | None:
-        low, high = x if isinstance(x, (tuple, list, np.ndarray)) else (x, x)
-        return self.estimator.why_outside_support(low) if low == high else None
+        y = x[1] if isinstance(self.layout, Explained) else x
+        low, high = y if isinstance(y, (tuple, list, np.ndarray)) else (y, y)
+        return self.estimator.why_outside_support(with_number(self.layout, x, low)) if low == high else None

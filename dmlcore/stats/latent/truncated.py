@@ -172,8 +172,7 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
         """Numbers that stand for those out of the range, and their probabilities."""
         ends = [(-math.inf, self.least), (self.most, math.inf)]
         low, high = np.array([(a, b) for a, b in ends if a < b and (b < math.inf or a > -math.inf)]).T
-        x, p = nodes_within(self.dist, low, high)
-        return x[p > 0], p[p > 0]
+        return nodes_within(self.dist, low, high)[:2]
 
     def with_children(self, new: tuple[Any, ...]) -> Any:
         out = super().with_children(new)
@@ -211,8 +210,8 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
             high = last_whole(law, self.least) if self.high is None else min(math.floor(self.high), last_whole(law, self.least))
             x = np.arange(max(least_whole(law), math.ceil(self.least)) if self.low is not None else least_whole(law), high + 1)
             return x, np.exp(self.seq_log_density(x))
-        x, p = nodes_within(law, np.array([self.least]), np.array([self.most]))
-        return x[0], p[0] / p[0].sum()
+        x, p, _ = nodes_within(law, np.array([self.least]), np.array([self.most]))
+        return x, p / p.sum()
 
     def _mean(self) -> float:
         x, share = self._within()

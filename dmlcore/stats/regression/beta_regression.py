@@ -78,8 +78,7 @@ class BetaRegressionEstimator(SharingEstimator):
     level_floor = 0.0
     runaway = "covariates of its rows lie in a plane"
 
-    @classmethod
-    def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
+    def slopes(self, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
         if tape.law is None:
             y = tape.rows.y
             return special.logit(y) - tape.rows.offset, np.ones(tape.rows.n)
@@ -89,8 +88,7 @@ class BetaRegressionEstimator(SharingEstimator):
         curve = turn * turn * (slope_a + 1.0 / a + slope_b + 1.0 / b)  # expected ones: those of a beta are not concave
         return turn * (apart + gap_a - gap_b), curve
 
-    @classmethod
-    def further(cls, tape: Tape, weights: np.ndarray) -> Any:
+    def further(self, tape: Tape, weights: np.ndarray) -> Any:
         """Before there is a law the moments of responses; then first and second derivatives of the log likelihood in log precision."""
         if tape.law is None:
             return moments_of(tape.rows.y, weights)

@@ -15,20 +15,22 @@ from dmlcore.base.numerics import HALF_LOG_2PI, across, joined
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.estimator import REMEDY, pseudo_counts
+from dmlcore.core.powers import ResponsesWithin
 from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Scatter, Sums
 from dmlcore.stats.multivariate.normals import Normals
-from dmlcore.stats.regression.glm.predictors import Rows, Tape
+from dmlcore.stats.regression.glm.predictors import Rows, Tape, predictors
 from dmlcore.stats.regression.glm.scoring import Scoring, scatter_matrices, times
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.regression.penalties import Penalty
 from dmlcore.stats.univariate.gaussian import GaussianDistribution
+from dmlcore.stats.univariate.gaussian_tails import gaussians_within
 from dmlcore.stats.univariate.moments import RELATIVE_ROUNDING, VARIANCE_FLOOR, check_scale, floor_message, relative_variance, variance_of
 
 EXACT_FLOOR = 1e-12  # spread in a direction, relative to that of all the data, below which a coefficient stays where it is
 
 
-class LinearRegressionDistribution(SharingDistribution):
+class LinearRegressionDistribution(SharingDistribution, ResponsesWithin):
     """A real response y given x: Gaussian with mean `intercept + coef . x (+ offset)` and variance sigma2.
 
     coef: `(p,)`, units of y per unit of x. intercept: in units of y, or None. sigma2: the variance about the line, positive.
@@ -62,6 +64,10 @@ class LinearRegressionDistribution(SharingDistribution):
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
         return rng.normal(mean, math.sqrt(self.sigma2))
+
+    def responses_within(self, column: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Two responses, which have the mean and the mean square that are all that the estimate needs."""
+        return gaussians_within(predictors(self, Rows(self, column)), self.sigma2, low, high)
 
 
 class LinearRegressionEstimator(SharingEstimator):
@@ -98,8 +104,7 @@ class LinearRegressionEstimator(SharingEstimator):
             except ParameterError as error:
                 raise ParameterError(f"LinearRegressionEstimator: suff_stat {error}") from None
 
-    @classmethod
-    def sums(cls, tape: Tape, weights: np.ndarray) -> Scatter:
+    def sums(self, tape: Tape, weights: np.ndarray) -> Scatter:
         rows, shape = tape.rows, weights.shape[:-1]
         counts, means, matrices = scatter_matrices(np.vstack([rows.x.T, rows.y - rows.offset]), joined(weights))
         return Scatter(counts.reshape(shape)[()], means.reshape(*shape, *means.shape[1:]), matrices.reshape(*shape, *matrices.shape[1:]))

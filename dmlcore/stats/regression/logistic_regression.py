@@ -88,8 +88,7 @@ class LogisticRegressionEstimator(_Trials, SharingEstimator):
         if not isinstance(self.trials, (bool, np.bool_)):
             raise ParameterError(f"LogisticRegressionEstimator: trials must be True or False, got {self.trials!r}")
 
-    @classmethod
-    def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
+    def slopes(self, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
         rows = tape.rows
         if tape.law is None:
             p = (rows.y + 0.5) / (rows.trials + 1.0)  # shares of successes, moved off 0 and 1

@@ -90,8 +90,7 @@ class NegativeBinomialRegressionEstimator(SharingEstimator):
     stacks = True
     bounded = True
 
-    @classmethod
-    def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
+    def slopes(self, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
         if tape.law is None:
             slopes, mean = first_log_link(tape.rows)
             return slopes / (1 + STARTING_DISPERSION * mean), mean / (1 + STARTING_DISPERSION * mean)
@@ -99,8 +98,7 @@ class NegativeBinomialRegressionEstimator(SharingEstimator):
         widened = 1 + dispersion * tape.made
         return (tape.rows.y - tape.made) / widened, (tape.made / widened) * ((1 + dispersion * tape.rows.y) / widened)
 
-    @classmethod
-    def further(cls, tape: Tape, weights: np.ndarray) -> Any:
+    def further(self, tape: Tape, weights: np.ndarray) -> Any:
         """First and second derivatives of the log likelihood in log t, t = 1 / dispersion."""
         if tape.law is None:
             return Sums(first=0.0 * weights.sum(axis=-1), second=0.0 * weights.sum(axis=-1))

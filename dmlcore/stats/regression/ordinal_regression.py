@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dmlcore.base import special
-from dmlcore.base.domains import Array, Domain
+from dmlcore.base.domains import Array, Domain, OneOf
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.labels import Vocabulary
 from dmlcore.base.numerics import across
@@ -32,6 +32,7 @@ from dmlcore.stats.regression.glm.scoring import (
     squares_about,
     whitening,
 )
+from dmlcore.stats.univariate.gaussian_tails import log_mass_and_slopes
 
 LEAST_GAP = 1e-9  # between cutpoints: a label of which no row speaks sends those about it towards each other
 MOST_OF_A_GAP = 0.9  # the most of a gap that one step takes away
@@ -64,22 +65,11 @@ class Cutpoints(Array):
         return np.asarray(np.cumsum(steps, axis=-1))
 
 
-class LinkName(Domain):
-    """The name of a link."""
-
-    need = "'logit' or 'probit'"
-
-    def check(self, value: Any) -> str:
-        if value not in ("logit", "probit"):
-            raise self.fail(value)
-        return str(value)
-
-
 def between(link: str, low: Any, high: Any) -> tuple[np.ndarray, ...]:
     """Log probabilities of a standard logistic (or Gaussian) number from `low` to `high`, their slopes in both, and minus their second
     derivatives: in `low` twice, in both, in `high` twice. Ends may be infinite; no tail loses its digits."""
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-        log, *slopes = _between_logistic(low, high) if link == "logit" else _between_gaussian(low, high)
+        log, *slopes = _between_logistic(low, high) if link == "logit" else log_mass_and_slopes(low, high)
         return log, *(np.where(np.isfinite(slope) & (log > -np.inf), slope, 0.0) for slope in slopes)  # what has no density gets no weight
 
 
@@ -91,16 +81,6 @@ def _between_logistic(low: Any, high: Any) -> tuple[np.ndarray, ...]:
     s_low, s_high = special.expit(low), special.expit(-high)
     bend = above * (1.0 + above)
     return log, -s_low - above, s_high + above, s_low * special.expit(-low) + bend, -bend, s_high * special.expit(high) + bend
-
-
-def _between_gaussian(low: Any, high: Any) -> tuple[np.ndarray, ...]:
-    upper = low + high > 0  # taken in the tail where the distribution function is small
-    a, b = np.where(upper, -high, low), np.where(upper, -low, high)
-    top = special.log_ndtr(b)
-    log = top + np.log(-np.expm1(special.log_ndtr(a) - top))
-    w, u = (np.exp(-0.5 * v * v - 0.5 * np.log(2 * np.pi) - log) for v in (low, high))
-    finite_low, finite_high = np.where(np.isfinite(low), low, 0.0), np.where(np.isfinite(high), high, 0.0)
-    return log, -w, u, w * (w - finite_low), -u * w, u * (u + finite_high)
 
 
 class OrdinalTape:
@@ -126,7 +106,7 @@ class OrdinalRegressionDistribution(LabelRegressionDistribution):
     coef: np.ndarray = parameter(Coefficients())
     cutpoints: np.ndarray = parameter(Cutpoints())
     labels: Any = parameter(Domain())
-    link: str = parameter(LinkName(), default="logit")
+    link: str = parameter(OneOf("logit", "probit"), default="logit")
     name: str | None = name()
     keys: str | None = keys()
 
@@ -199,7 +179,7 @@ class OrdinalRegressionEstimator(LabelRegressionEstimator):
 
     intercept: ClassVar[bool] = True  # type: ignore[misc]
     offset: ClassVar[Any] = False  # type: ignore[misc]
-    link: str = parameter(LinkName(), default="logit")
+    link: str = parameter(OneOf("logit", "probit"), default="logit")
     name: str | None = name()
     keys: str | None = keys()
 

@@ -69,8 +69,7 @@ class PoissonRegressionEstimator(SharingEstimator):
     stacks = True
     bounded = True
 
-    @classmethod
-    def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
+    def slopes(self, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
         if tape.law is not None:
             return tape.rows.y - tape.made, tape.made
         return first_log_link(tape.rows)

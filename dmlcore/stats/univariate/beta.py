@@ -15,7 +15,7 @@ from dmlcore.base.support import Support
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Real
 
@@ -27,7 +27,7 @@ OPEN_UNIT = Support("numbers between 0 and 1, neither of them", low=0.0, high=fl
 NEAREST_TO_ZERO = float(np.finfo(np.float64).tiny)
 
 
-class BetaDistribution(Distribution, Univariate):
+class BetaDistribution(Distribution, Univariate, HasSurvival):
     """A number 0 < x < 1 with density `x^(a - 1) (1 - x)^(b - 1) Gamma(a + b) / (Gamma(a) Gamma(b))`.
 
     a, b: positive pure numbers; the mean is a / (a + b), and a + b the precision. Raises `ParameterError` outside these domains. For a
@@ -80,6 +80,12 @@ class BetaDistribution(Distribution, Univariate):
 
     def quantile(self, q: Any) -> Any:
         return special.betaincinv(self.a, self.b, q)
+
+    def sf(self, x: Any) -> Any:
+        return special.betaincc(self.a, self.b, np.clip(x, 0.0, 1.0))
+
+    def isf(self, q: Any) -> Any:
+        return special.betainccinv(self.a, self.b, q)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return np.clip(rng.beta(self.a, self.b, size), NEAREST_TO_ZERO, OPEN_UNIT.high)

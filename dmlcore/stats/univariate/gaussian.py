@@ -16,15 +16,16 @@ from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
-from dmlcore.core.powers import HasSurvival, JointlyNormal, Univariate
+from dmlcore.core.powers import HasSurvival, JointlyNormal, NumbersWithin, Univariate
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
+from dmlcore.stats.univariate.gaussian_tails import gaussians_within
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
 
 LOG_2PI = math.log(2 * math.pi)
 
 
-class GaussianDistribution(Distribution, Univariate, HasSurvival, JointlyNormal):
+class GaussianDistribution(Distribution, Univariate, HasSurvival, NumbersWithin, JointlyNormal):
     """A real number with density `exp(-(x - mu)^2 / (2 sigma2)) / sqrt(2 pi sigma2)`.
 
     mu: the mean, a finite real, in the units of x. sigma2: the variance, positive, in squared units of x.
@@ -75,6 +76,9 @@ class GaussianDistribution(Distribution, Univariate, HasSurvival, JointlyNormal)
 
     def isf(self, q: Any) -> Any:
         return self.mu - math.sqrt(self.sigma2) * special.ndtri(q)
+
+    def numbers_within(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return gaussians_within(self.mu, self.sigma2, low, high)
 
     def normal_of(self, coordinates: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         return np.array([self.mu]), np.array([[self.sigma2]])

@@ -16,7 +16,7 @@ from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import LocalMoments, check_scale, moments_of, or_nearly, variance_of
 
@@ -29,7 +29,7 @@ CENTRE = len(EDGES) // 2
 FLAT = 1e-12  # a slope of the mean deviation below this is rounding
 
 
-class LaplaceDistribution(Distribution, Univariate):
+class LaplaceDistribution(Distribution, Univariate, HasSurvival):
     """A real number with density `exp(-|x - mu| / scale) / (2 scale)`.
 
     mu: the median, a finite real, in the units of x. scale: the mean deviation from it, positive, in the units of x; the variance is
@@ -73,6 +73,12 @@ class LaplaceDistribution(Distribution, Univariate):
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.where(q < 0.5, np.log(2.0 * q), -np.log(2.0 * (1.0 - q)))
         return (self.mu + self.scale * z)[()]
+
+    def sf(self, x: Any) -> Any:
+        return self.cdf(2.0 * self.mu - np.asarray(x))
+
+    def isf(self, q: Any) -> Any:
+        return 2.0 * self.mu - self.quantile(q)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.laplace(self.mu, self.scale, size)

@@ -17,15 +17,16 @@ from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
-from dmlcore.core.powers import HasSurvival, Univariate
+from dmlcore.core.powers import HasSurvival, NumbersWithin, Univariate
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
+from dmlcore.stats.univariate.gaussian_tails import gaussians_within
 from dmlcore.stats.univariate.moments import MomentsEstimator, moments_log_likelihood, moments_of
 
 MEAN_STEPS = 20  # of Newton, on the bound: to rounding, wherever it is
 
 
-class LogGaussianDistribution(Distribution, Univariate, HasSurvival):
+class LogGaussianDistribution(Distribution, Univariate, HasSurvival, NumbersWithin):
     """A number x > 0 whose logarithm is Gaussian: density `exp(-(log x - mu)^2 / (2 sigma2)) / (x sqrt(2 pi sigma2))`.
 
     mu: the mean of log x, a finite real. sigma2: the variance of log x, positive. Both are pure numbers.
@@ -81,6 +82,11 @@ class LogGaussianDistribution(Distribution, Univariate, HasSurvival):
 
     def isf(self, q: Any) -> Any:
         return np.exp(self.mu - math.sqrt(self.sigma2) * special.ndtri(q))
+
+    def numbers_within(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with np.errstate(divide="ignore"):
+            log, logs = gaussians_within(self.mu, self.sigma2, np.log(np.maximum(low, 0.0)), np.log(np.maximum(high, 0.0)))
+        return log, np.exp(logs)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.lognormal(self.mu, math.sqrt(self.sigma2), size)

@@ -16,7 +16,7 @@ from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.powers import HasCdf, HasEntropy, HasMean, HasMode, HasQuantile, HasVariance
+from dmlcore.core.powers import HasCdf, HasEntropy, HasMean, HasMode, HasQuantile, HasSurvival, HasVariance
 from dmlcore.core.statistics import Moments, saved_as
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.gamma import excess, shape_of
@@ -30,7 +30,7 @@ TAILED_SCALE_FLOOR = 1e-20  # of the variance of all the data, which outliers ma
 LARGEST_SQUARED = 1e150
 
 
-class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntropy, HasCdf, HasQuantile):
+class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntropy, HasCdf, HasQuantile, HasSurvival):
     """A real number with density `Gamma((df + 1) / 2) / (Gamma(df / 2) sqrt(df pi) scale) (1 + z^2 / df)^(-(df + 1) / 2)`, where
     `z = (x - mu) / scale`.
 
@@ -85,6 +85,12 @@ class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntro
         inside = np.where((q > 0) & (q < 1), q, 0.5)
         ends = np.where(q == 0, -np.inf, np.where(q == 1, np.inf, np.nan))
         return np.where((q > 0) & (q < 1), self.mu + self.scale * special.stdtrit(self.df, inside), ends)[()]
+
+    def sf(self, x: Any) -> Any:
+        return special.stdtr(self.df, (self.mu - np.asarray(x)) / self.scale)
+
+    def isf(self, q: Any) -> Any:
+        return 2.0 * self.mu - self.quantile(q)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return self.mu + self.scale * rng.standard_t(self.df, size)

@@ -14,7 +14,7 @@ from dmlcore.base.support import Support
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Real
 
@@ -29,7 +29,7 @@ class End(Scalar):
         return 1
 
 
-class UniformDistribution(Distribution, Univariate):
+class UniformDistribution(Distribution, Univariate, HasSurvival):
     """A real number x with density `1 / (high - low)` for low <= x <= high.
 
     low, high: the ends, finite reals, low < high, in the units of x. Raises `ParameterError` otherwise.
@@ -75,6 +75,12 @@ class UniformDistribution(Distribution, Univariate):
         q = np.asarray(q, dtype=np.float64)
         x = np.clip(self.low + q * (self.high - self.low), self.low, self.high)
         return np.where((q >= 0) & (q <= 1), x, np.nan)[()]
+
+    def sf(self, x: Any) -> Any:
+        return np.clip((self.high - np.asarray(x, dtype=np.float64)) / (self.high - self.low), 0.0, 1.0)[()]
+
+    def isf(self, q: Any) -> Any:
+        return self.low + (self.high - self.quantile(q))
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.uniform(self.low, self.high, size)

@@ -17,7 +17,7 @@ from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import LocalMoments, moments_of, variance_of
 
@@ -27,7 +27,7 @@ FARTHEST_POWER = 600.0  # of e, in (x / scale)^shape
 STRIDE_OF_SHAPE = 2.0  # the most that a step multiplies or divides it by
 
 
-class WeibullDistribution(Distribution, Univariate):
+class WeibullDistribution(Distribution, Univariate, HasSurvival):
     """A number x > 0 with density `(shape / scale) (x / scale)^(shape - 1) exp(-(x / scale)^shape)`.
 
     shape: positive, a pure number: 1 is an exponential, below it hazards fall with age, above it they rise. scale: positive, in the units
@@ -72,6 +72,15 @@ class WeibullDistribution(Distribution, Univariate):
         q = np.asarray(q, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(q >= 0, self.scale * (-np.log1p(-q) + 0.0) ** (1.0 / self.shape), np.nan)[()]
+
+    def sf(self, x: Any) -> Any:
+        with np.errstate(over="ignore"):
+            return np.exp(-((np.maximum(x, 0.0) / self.scale) ** self.shape))
+
+    def isf(self, q: Any) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            q = np.asarray(q, dtype=np.float64)
+            return np.where(q <= 1, self.scale * (-np.log(q) + 0.0) ** (1.0 / self.shape), np.nan)[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return np.maximum(self.scale * rng.weibull(self.shape, size), np.finfo(float).tiny)

@@ -21,7 +21,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.layouts import Anything
 from dmlcore.stats.regression.glm.coefficients import Named
-from dmlcore.stats.regression.glm.scoring import STRIDE, pseudo_solved, shortened, whitening
+from dmlcore.stats.regression.glm.scoring import pseudo_solved, shortened, whitening
 
 
 class CommonParametersDistribution(Distribution):
@@ -137,11 +137,16 @@ class CommonParametersEstimator(Estimator):
 
     def _step(self, statistics: Contributions, keys: list[str], base: Any, first: bool) -> tuple[np.ndarray, np.ndarray | None]:
         m = len(keys)
-        matrix, gradient, floor, exact = np.zeros((m, m)), np.zeros(m), 0.0, True
+        matrix, gradient, floor = np.zeros((m, m)), np.zeros(m), 0.0
         level: Any = 0.0
+        strides = (
+            []
+            if first
+            else [share.estimator.stride(share.statistics, share.law) for share in statistics if not share.estimator.closed_form]
+        )
         for share in statistics:
             e = share.estimator
-            chosen, floor, exact = e.chosen(keys), max(floor, e.shape_floor), exact and e.closed_form
+            chosen, floor = e.chosen(keys), max(floor, e.shape_floor)
             equations = e.pinned(shared=base).equations(share.statistics, share.law)
             if equations is not None:
                 matrix = matrix + chosen.T @ equations[0] @ chosen
@@ -149,7 +154,8 @@ class CommonParametersEstimator(Estimator):
                 level = level + equations[2]
         said = np.asarray(level > 0)
         change, missed = pseudo_solved(matrix, gradient, self.whiten, np.where(said, level, 1.0), floor)
-        change = change * np.asarray(shortened(change, matrix, np.where(said, level, 1.0), None if first or exact else STRIDE))[..., None]
+        stride = np.minimum.reduce(strides) if strides else None
+        change = change * np.asarray(shortened(change, matrix, np.where(said, level, 1.0), stride))[..., None]
         change = np.where(said[..., None], change, 0.0)
         if missed is None:
             return change, None if said.all() else np.broadcast_to(~said[..., None], change.shape)

@@ -128,7 +128,7 @@ class RegressionDistribution(Distribution, Redraws):
     def estimator(self, pseudo_count: Any = None) -> Any:
         """The estimator of this shape; `pseudo_count` becomes its `ridge`."""
         ridge = 0.0 if pseudo_count is None else float(np.ravel(pseudo_count)[0] or 0.0)
-        settings = {field: getattr(self, field) for field, _ in self._fields if field in ("offset", "trials", "name", "keys")}
+        settings = {field: getattr(self, field) for field, _ in self._fields if field in ("offset", "trials", "link", "name", "keys")}
         return self.estimator_family(intercept=self.intercept is not None, ridge=ridge, **settings)
 
     def given(self, x: Any, n: int) -> tuple[np.ndarray, RowLaw]:

@@ -45,7 +45,7 @@ class RegressionEstimator(Estimator):
     with an offset. names: of the covariates, for messages. penalty: in place of `ridge`, any of `dmlcore.stats.regression.penalties`:
     `Lasso(weight)` adds `-weight sum_j |coef_j|`, and sets coefficients to zero.
 
-    One step of EM takes one Fisher scoring step, at most `STRIDE` long. Raises `DegenerateError` at the start of a fit if, over all
+    One step of EM takes one Fisher scoring step, at most `stride` long. Raises `DegenerateError` at the start of a fit if, over all
     the rows, a column is constant or follows from others and there is no penalty. In a component whose rows say nothing about some
     direction (information below `SHAPE_FLOOR` of that of all the data), the parameters keep their value in that direction, and the
     record of the fit says so.
@@ -94,20 +94,22 @@ class RegressionEstimator(Estimator):
 
     # -- what a family implements --------------------------------------------------------------------------------------
 
-    @classmethod
-    def slopes(cls, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
+    def slopes(self, tape: Tape) -> tuple[np.ndarray, np.ndarray]:
         """Slopes and curvatures `(.., n)` of log densities in the linear predictor; where no law has been scored yet, of
         a first working response (McCullagh and Nelder 1989, section 2.5.1) at coefficients zero."""
-        raise StructureError(f"{cls.__name__} has no slopes(tape)")
+        raise StructureError(f"{type(self).__name__} has no slopes(tape)")
 
-    @classmethod
-    def further(cls, tape: Tape, weights: np.ndarray) -> Any:
+    def further(self, tape: Tape, weights: np.ndarray) -> Any:
         """Other sums that `scale` needs, of the shape of the weights `(.., n)` without rows; they add."""
         return None
 
     def scale(self, statistics: Any, previous: Any, intercept: Any, coef: np.ndarray) -> dict[str, Any]:
         """The other parameters of the law with these new coefficients, by name."""
         return {}
+
+    def stride(self, scoring: Scoring, law: Any) -> Any:
+        """How far a step may change linear predictors, root mean square over rows weighted by information."""
+        return STRIDE
 
     def changes(self, law: Any) -> np.ndarray | None:
         """By how much coordinates that are not its own to estimate change in a step, `(q,)`; None where all are."""
@@ -122,15 +124,14 @@ class RegressionEstimator(Estimator):
         with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e308: `collinearity` names the column
             return Node(self.sums(tape, tape.rows.admit(weights)))
 
-    @classmethod
-    def sums(cls, tape: Tape, weights: np.ndarray) -> Any:
+    def sums(self, tape: Tape, weights: np.ndarray) -> Any:
         """Statistics, from weights `(.., n)`."""
         if not tape.rows.n:
             shape, p = weights.shape[:-1], tape.rows.x.shape[1]
             nothing = np.zeros((*shape, 1, p + 1)), np.zeros((*shape, 1, p + 1, 1, p + 1))
             return Scoring(np.zeros(shape)[()], np.zeros((*shape, p)), *nothing)
-        slopes, curves = cls.slopes(tape)
-        return scorings(tape.rows, weights, weights * slopes, weights * curves, cls.further(tape, weights))
+        slopes, curves = self.slopes(tape)
+        return scorings(tape.rows, weights, weights * slopes, weights * curves, self.further(tape, weights))
 
     def resolve(self, statistics: Any) -> Self:
         said = level_of(self.scoring(statistics, None)) > 0
@@ -153,14 +154,14 @@ class RegressionEstimator(Estimator):
 
     def passed_on(self) -> dict[str, Any]:
         """The law's fields that are the estimator's own."""
-        return {field: getattr(self, field) for field, _ in self.family._fields if field in ("offset", "trials")}
+        return {field: getattr(self, field) for field, _ in self.family._fields if field in ("offset", "trials", "link")}
 
     def moved(self, statistics: Any, previous: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
         """Intercept and coefficients after the step, and what they did not learn."""
         scoring = self.scoring(statistics, previous)
         assert self.frame is not None
         coef = np.zeros(scoring.centre.shape) if previous is None else previous.coef
-        stride = None if previous is None or self.closed_form else STRIDE
+        stride = None if previous is None or self.closed_form else self.stride(scoring, previous)
         step = self.frame.step(scoring, coef[..., None, :], self.shape_floor, self.level_floor, stride, self.changes(previous))
         before = 0.0 if previous is None or previous.intercept is None else previous.intercept
         return (before + step.intercept[..., 0] if self.intercept else None), coef + step.coef[..., 0, :], step.undetermined
