@@ -28,7 +28,7 @@ from dmlcore.stats.regression.glm.predictors import Tape, row_layout
 from dmlcore.stats.regression.glm.regression_distribution import RegressionDistribution, known_values
 from dmlcore.stats.regression.glm.scoring import Frame, Scoring, pseudo_solved, times, whitening
 from dmlcore.stats.regression.glm.tied_and_held import INTERCEPT
-from dmlcore.stats.regression.linear_regression import EXACT_FLOOR, LinearRegressionEstimator, LinePrior, squares
+from dmlcore.stats.regression.linear_regression import EXACT_FLOOR, LinePrior, scatter_of_rows, squares
 from dmlcore.stats.regression.penalties import Ridge
 from dmlcore.stats.regression.random_effects import (
     EndToEnd,
@@ -241,7 +241,7 @@ class LinearMixedRegressionEstimator(Estimator):
         if tape.law is not None:
             return Node(MixedSums.of(self.design, groups, tape.made, weights))
         with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e308: `resolve` says so
-            sums = LinearRegressionEstimator.sums(Tape(groups.rows), groups.repeated(weights))
+            sums = scatter_of_rows(groups.rows, groups.repeated(weights))
         return Node(FirstSums(sums.count, sums.mean, sums.m2))
 
     def resolve(self, statistics: FirstSums) -> Self:

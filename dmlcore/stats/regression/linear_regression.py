@@ -105,9 +105,7 @@ class LinearRegressionEstimator(SharingEstimator):
                 raise ParameterError(f"LinearRegressionEstimator: suff_stat {error}") from None
 
     def sums(self, tape: Tape, weights: np.ndarray) -> Scatter:
-        rows, shape = tape.rows, weights.shape[:-1]
-        counts, means, matrices = scatter_matrices(np.vstack([rows.x.T, rows.y - rows.offset]), joined(weights))
-        return Scatter(counts.reshape(shape)[()], means.reshape(*shape, *means.shape[1:]), matrices.reshape(*shape, *matrices.shape[1:]))
+        return scatter_of_rows(tape.rows, weights)
 
     def scoring(self, statistics: Scatter, previous: Any) -> Scoring:
         if previous is None:
@@ -184,3 +182,10 @@ def squares(statistics: Scatter, intercept: Any, coef: np.ndarray) -> Any:
     about_mean = m2[..., p, p] + (coef * (times(m2[..., :p, :p], coef) - 2 * m2[..., :p, p])).sum(axis=-1)
     apart = mean[..., p] - (0.0 if intercept is None else intercept) - (coef * mean[..., :p]).sum(axis=-1)
     return np.maximum(about_mean, 0.0) + statistics.count * apart * apart
+
+
+def scatter_of_rows(rows: Any, weights: np.ndarray) -> Scatter:
+    """Weighted moments of covariates and response together, from weights `(.., n)`."""
+    shape = weights.shape[:-1]
+    counts, means, matrices = scatter_matrices(np.vstack([rows.x.T, rows.y - rows.offset]), joined(weights))
+    return Scatter(counts.reshape(shape)[()], means.reshape(*shape, *means.shape[1:]), matrices.reshape(*shape, *matrices.shape[1:]))
