@@ -731,14 +731,13 @@ def test_set_members_that_are_certain_or_impossible() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: MixtureDistribution([N, PoissonDistribution(1.0)], [0.5, 0.5]),
         lambda: MixtureDistribution([N, OptionalDistribution(N, 0.5)], [0.5, 0.5]),
         lambda: MixtureDistribution([CompositeDistribution((N,)), CompositeDistribution((N, N))], [0.5, 0.5]),
-        lambda: MixtureEstimator([G(), CategoricalEstimator()]),
+        lambda: MixtureEstimator([G(), MultivariateGaussianEstimator()]),
         lambda: HeterogeneousMixtureEstimator([G(), SequenceEstimator(G())]),
-        lambda: HierarchicalMixtureEstimator([G(), PoissonEstimator()], 2).layout,
-        lambda: JointMixtureEstimator([G(), PoissonEstimator()], [G()]).layout,
-        lambda: JointMixtureDistribution([N], [N, PoissonDistribution(1.0)], [1.0], None, [[0.5, 0.5]]).layout,
+        lambda: HierarchicalMixtureEstimator([G(), SequenceEstimator(PoissonEstimator())], 2).layout,
+        lambda: JointMixtureEstimator([G(), CompositeEstimator([G()])], [G()]).layout,
+        lambda: JointMixtureDistribution([N], [N, CompositeDistribution([N])], [1.0], None, [[0.5, 0.5]]).layout,
     ],
 )
 def test_components_of_different_observations(make: Any) -> None:

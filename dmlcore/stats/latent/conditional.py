@@ -88,7 +88,7 @@ class ByLabel:
         label = self.given_node.layout.joined(Labels("label"))
         if label is None:
             raise StructureError(f"{who}: a {self.given_node.label} is no law of labels")
-        values = common_layout([*self.of_labels(), *([] if default is None else [default])], who, mixed=True)
+        values = common_layout([*self.of_labels(), *([] if default is None else [default])], who)
         return Fields(self.label, (label, values))
 
     def split(self: Any, column: Any) -> list[tuple[np.ndarray, Any]]:
