@@ -16,7 +16,6 @@ from dmlcore.inference.relabel import ordered
 from dmlcore.kernels import log_filtered
 from dmlcore.stats import (
     CategoricalDistribution,
-    CategoricalEstimator,
     CompositeDistribution,
     CompositeEstimator,
     GaussianDistribution,

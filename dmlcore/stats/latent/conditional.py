@@ -58,6 +58,11 @@ class ByLabel:
             raise ParameterError(f"{who}: labels must be {len(nodes)} different labels, one for each, none of them missing, got {labels!r}")
         assert self.layout is not None  # or else it raises
 
+    @property
+    def alternatives(self: Any) -> int:
+        """How many laws a value may have: one for each label."""
+        return len(self.of_labels())
+
     def of_labels(self: Any) -> tuple[Any, ...]:
         """The nodes of the labels, in order."""
         return self.__dict__[self._child_fields[0][0]]  # type: ignore[no-any-return]
