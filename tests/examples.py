@@ -40,6 +40,7 @@ from dmlcore.stats import (
     DiagonalGaussianDistribution,
     DirichletDistribution,
     ExponentialDistribution,
+    FactorAnalyzerDistribution,
     GammaDistribution,
     GammaRegressionDistribution,
     GatedHiddenMarkovModelDistribution,
@@ -413,6 +414,13 @@ EXAMPLES = [
     example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 2.0], [1.0, 3.0]), Pair(REAL, REAL), [[0.0, -inf]], [[1.0], 2.0]),
     example(
         "structured gaussian", StructuredGaussianDistribution([1.0, -2.0], 0.9, [2.0, 0.5], AXES), Pair(REAL, REAL), [[inf, 0.0]], [[1.0]]
+    ),
+    example(
+        "factor analyzer",
+        FactorAnalyzerDistribution([1.0, -2.0, 0.5, 3.0], [[1.2], [-0.7], [0.9], [0.4]], [0.5, 1.5, 0.8, 0.3]),
+        None,
+        [[inf, 0.0, 0.0, 0.0]],
+        [[1.0]],
     ),
     example(
         "structured gaussians",

@@ -39,6 +39,8 @@ from dmlcore.stats import (
     DirichletEstimator,
     ExponentialDistribution,
     ExponentialEstimator,
+    FactorAnalyzerDistribution,
+    FactorAnalyzerEstimator,
     GammaDistribution,
     GammaEstimator,
     GammaRegressionDistribution,
@@ -176,6 +178,18 @@ def parts_in_common() -> Any:
 def part_estimators() -> Any:
     leaf = GaussianEstimator(tied={"sigma2": "s"}, held={"mu": 0.5})
     return CompositeEstimator([leaf, StructuredGaussianEstimator(2, "tied", (1.0, 2.0), (None, [[1.0, 0.0], [0.0, 1.0]]))])
+
+
+def factors() -> Any:
+    """Vectors with factors, which share what is tied among the components of a mixture."""
+    loadings = [[1.2, 0.0], [-0.7, 1 / 3], [0.9, 0.1], [0.4, 0.5], [0.0, -2.0]]
+    laws = [FactorAnalyzerDistribution([m] * 5, loadings, [0.5, 1e-9, 1.0, 2.0, 0.3], "f", tied={"psi": True}) for m in (0.1, 2.0)]
+    return MixtureDistribution(laws, [0.25, 0.75])
+
+
+def factor_estimators() -> Any:
+    prior = FactorAnalyzerEstimator(1, 3, (1.0, 2.0), (None, np.eye(3)))
+    return CompositeEstimator([prior, FactorAnalyzerEstimator(2, tied={"loadings": True}, held={"psi": [0.1, 1 / 3]})])
 
 
 def labels() -> Any:
@@ -610,6 +624,8 @@ MODELS = {
         link_and_limit_estimators,
         parts_in_common,
         part_estimators,
+        factors,
+        factor_estimators,
     )
 }
 

@@ -46,6 +46,7 @@ from dmlcore.stats import (
     DirichletEstimator,
     ExponentialDistribution,
     ExponentialEstimator,
+    FactorAnalyzerEstimator,
     GammaDistribution,
     GammaEstimator,
     GaussianDistribution,
@@ -326,6 +327,7 @@ CONSTANT = [
     (DirichletEstimator(), [0.25, 0.75], "precision"),
     (ExponentialEstimator(), 0.0, "mean"),
     (MultivariateGaussianEstimator(), [1.0, 2.0], "coordinate 0, 1 is constant"),
+    (FactorAnalyzerEstimator(), [1.0, 2.0, 3.0], "coordinate 0, 1, 2 is constant"),
     (DiagonalGaussianEstimator(), [1.0, 2.0], "coordinate 0, 1 is constant"),
     (ExponentialEstimator(), 2.0, ExponentialDistribution(2.0)),
     (PoissonEstimator(), 2, PoissonDistribution(2.0)),
@@ -733,14 +735,13 @@ def test_set_members_that_are_certain_or_impossible() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: MixtureDistribution([N, PoissonDistribution(1.0)], [0.5, 0.5]),
         lambda: MixtureDistribution([N, OptionalDistribution(N, 0.5)], [0.5, 0.5]),
         lambda: MixtureDistribution([CompositeDistribution((N,)), CompositeDistribution((N, N))], [0.5, 0.5]),
-        lambda: MixtureEstimator([G(), CategoricalEstimator()]),
+        lambda: MixtureEstimator([G(), MultivariateGaussianEstimator()]),
         lambda: HeterogeneousMixtureEstimator([G(), SequenceEstimator(G())]),
-        lambda: HierarchicalMixtureEstimator([G(), PoissonEstimator()], 2).layout,
-        lambda: JointMixtureEstimator([G(), PoissonEstimator()], [G()]).layout,
-        lambda: JointMixtureDistribution([N], [N, PoissonDistribution(1.0)], [1.0], None, [[0.5, 0.5]]).layout,
+        lambda: HierarchicalMixtureEstimator([G(), SequenceEstimator(PoissonEstimator())], 2).layout,
+        lambda: JointMixtureEstimator([G(), CompositeEstimator([G()])], [G()]).layout,
+        lambda: JointMixtureDistribution([N], [N, CompositeDistribution([N])], [1.0], None, [[0.5, 0.5]]).layout,
     ],
 )
 def test_components_of_different_observations(make: Any) -> None:

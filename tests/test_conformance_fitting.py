@@ -61,6 +61,7 @@ from dmlcore.stats import (
     estimate,
     initialize,
 )
+from dmlcore.stats.multivariate.multivariate_gaussian import GaussianVectorDistribution
 from dmlcore.stats.regression.glm.common_parameters import Contributions
 from tests.examples import BY_NAME, EXAMPLES, Example, points
 
@@ -471,7 +472,7 @@ def test_a_prior_is_pseudo_observations(case: Case) -> None:
     estimator, law, rows = case.estimator, case.law, case.rows(80)
     problem, other = Problem.of(rows, estimator), estimate(rows, estimator)
     change = problem.log_prior(other) - problem.log_prior(law)
-    if isinstance(law, (MultivariateGaussianDistribution, DiagonalGaussianDistribution)):
+    if isinstance(law, (GaussianVectorDistribution, DiagonalGaussianDistribution)):
         d = law.dim
         root = np.linalg.cholesky(law.covar) if law.covar.ndim == 2 else np.diag(np.sqrt(law.covar))
         over = [(law.mu + s * math.sqrt(d) * root[:, j], 1 / (2 * d)) for j in range(d) for s in (-1, 1)]  # exact for squares

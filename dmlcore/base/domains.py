@@ -448,17 +448,20 @@ class Keys(Domain):
 
 
 class NamedParts(Domain):
-    """Parameters by name, each with a value: pairs `(name, value)`, in order. kind: str for keys, float for numbers and arrays of them."""
+    """Parameters by name, each with a value: pairs `(name, value)`, in order. kind: str for keys, or True, float for numbers and arrays."""
 
     def __init__(self, kind: type[str] | type[float]):
-        self.kind, self.need = kind, f"a mapping from names of parameters to {'keys (strings)' if kind is str else 'finite numbers'}"
+        self.kind, self.need = (
+            kind,
+            f"a mapping from names of parameters to {'keys (strings), or True' if kind is str else 'finite numbers'}",
+        )
 
     def check(self, value: Any) -> tuple[tuple[str, Any], ...]:
         try:
             pairs = [(name, given) for name, given in (value.items() if isinstance(value, Mapping) else value or ())]
         except (TypeError, ValueError):
             raise self.fail(value) from None
-        if not all(isinstance(name, str) and isinstance(given, str) is (self.kind is str) for name, given in pairs):
+        if not all(isinstance(name, str) and (isinstance(given, str) or given is True) is (self.kind is str) for name, given in pairs):
             raise self.fail(value)
         if len({name for name, _ in pairs}) < len(pairs):
             raise ParameterError(f"must name each parameter once, got {shorten(value)}")

@@ -85,7 +85,6 @@ class Declared:
     components_field: ClassVar[str | None] = None  # of a mixture: the children that may be one stack
     shown_with_child: ClassVar[bool] = False  # whether trees show it and its one child in one line
     says_nothing: ClassVar[bool] = False  # whether it stands where a law is not wanted
-    among_components: ClassVar[tuple[str, ...]] = ()  # parameters that the components of one mixture have in common
     of_stacks: ClassVar[bool] = False  # whether it is a stack, or made of stacks, of the engine's own
     batch: ClassVar[tuple[int, ...]] = ()  # of a stack (`dmlcore.core.stacks`): the leading axes of its parameters
 
@@ -125,9 +124,19 @@ class Declared:
                 check_node(value, self.noun, f"{who}: {field}")
 
     @property
-    def tied_parts(self) -> tuple[tuple[str, str], ...]:
-        """Single parameters that share a key with those of other nodes (`dmlcore.core.parts`)."""
+    def alternatives(self) -> int:
+        """How many of its children, the first ones, are laws of which an observation has one: the components of a mixture, say."""
+        return 0 if self.components_field is None else len(getattr(self, self.components_field))
+
+    @property
+    def tied_parts(self) -> tuple[tuple[str, Any], ...]:
+        """Single parameters that share a key with those of other nodes, or are shared among alternatives (`dmlcore.core.parts`)."""
         return ()
+
+    @property
+    def among_alternatives(self) -> tuple[str, ...]:
+        """Its parameters that are one for all the alternatives that it is among (`alternatives` of the node next above)."""
+        return tuple(name for name, key in self.tied_parts if key is True)
 
     @property
     def held_parts(self) -> tuple[tuple[str, Any], ...]:

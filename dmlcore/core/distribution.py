@@ -25,7 +25,6 @@ from dmlcore.core.shown import Shown
 from dmlcore.data.columns import Versions
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Anything, Layout
-from dmlcore.data.sequences import Readings
 from dmlcore.engines.choice import by_parts
 
 if TYPE_CHECKING:
@@ -284,18 +283,17 @@ def cut(flat: list[Any], lengths: np.ndarray) -> list[list[Any]]:
     return [flat[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
-def common_layout(nodes: Sequence[Any], who: str, mixed: bool = False) -> Layout:
-    """The one layout that all nodes read. mixed: numbers and labels of several kinds count as one, of which each node reads what it can.
+def common_layout(nodes: Sequence[Any], who: str) -> Layout:
+    """The one layout that all nodes read. Numbers and labels of several kinds count as one, of which each node reads what it can.
 
     Raises `StructureError` where they describe different observations.
     """
     wanted, first = nodes[0].layout, nodes[0]
     for node in nodes[1:]:
         layout = wanted.joined(node.layout)
-        if layout is None or not (mixed or isinstance(layout, Readings) or layout in (wanted, node.layout)):
-            hint = "" if layout is None else "; a HeterogeneousMixture takes both"
+        if layout is None:
             reads = f"{first.label} reads {wanted}, {node.label} reads {node.layout}"
-            raise StructureError(f"{who}: components describe different observations: {reads}{hint}")
+            raise StructureError(f"{who}: components describe different observations: {reads}")
         if isinstance(wanted, Anything):
             first = node
         wanted = layout

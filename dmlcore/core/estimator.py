@@ -173,7 +173,7 @@ class Estimator(Shown, Declared):
     @property
     def shared_names(self) -> frozenset[str]:
         """Its parameters that are tied to those of others."""
-        return frozenset((*dict(self.tied_parts), *self.among_components))
+        return frozenset((*dict(self.tied_parts), *self.among_alternatives))
 
     @property
     def alone(self) -> Self:

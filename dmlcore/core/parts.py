@@ -1,7 +1,7 @@
 """Single parameters of leaves: held at a value, or tied to those of other leaves.
 
 A leaf says of each by name what is so (`tied`, `held`). What is tied has a tag, by which others have the same: the key that the user
-gave, or, for what the components of one mixture share (`among_components`), the mixture and the way down from its components.
+gave, or, for what the components of one mixture share (`among_alternatives`), the mixture and the way down from its components.
 """
 
 from __future__ import annotations
@@ -66,15 +66,14 @@ def shared_tags(tree: Any) -> dict[int, dict[str, Tag]]:
 
     def visit(node: Any, among: Any, path: tuple[int, ...]) -> None:
         place = next(places)
-        tags = {name: Tag(("key", key)) for name, key in node.tied_parts}
+        tags = {name: Tag(("key", key)) for name, key in node.tied_parts if key is not True}
         if among is not None:
-            tags |= {name: Tag((among[0], path, name), among[1]) for name in node.among_components}
+            tags |= {name: Tag((among[0], path, name), among[1]) for name in node.among_alternatives}
         if tags:
             out[place] = tags
-        K = 0 if node.components_field is None else len(getattr(node, node.components_field))
         inner = place, getattr(node, "together", None) is not None
         for j, below in enumerate(node.children()):
-            visit(below, inner if j < K else among, () if j < K else (*path, j))
+            visit(below, inner if j < node.alternatives else among, () if j < node.alternatives else (*path, j))
 
     visit(tree, None, ())
     return out

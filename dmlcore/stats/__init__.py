@@ -43,6 +43,7 @@ from dmlcore.stats.latent.truncated import TruncatedDistribution, TruncatedEstim
 from dmlcore.stats.latent.zero_inflated import ZeroInflatedDistribution, ZeroInflatedEstimator
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.dirichlet import DirichletDistribution, DirichletEstimator
+from dmlcore.stats.multivariate.factor_analyzer import FactorAnalyzerDistribution, FactorAnalyzerEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
@@ -147,6 +148,8 @@ __all__ = [
     "DirichletEstimator",
     "ExponentialDistribution",
     "ExponentialEstimator",
+    "FactorAnalyzerDistribution",
+    "FactorAnalyzerEstimator",
     "GammaDistribution",
     "GammaEstimator",
     "GammaRegressionDistribution",

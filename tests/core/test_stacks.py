@@ -25,6 +25,7 @@ from dmlcore.stats import (
     DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
     ExponentialEstimator,
+    FactorAnalyzerEstimator,
     GammaEstimator,
     GammaRegressionEstimator,
     GatedMixtureEstimator,
@@ -72,6 +73,7 @@ SOME = [None if rng.random() < 0.2 else int(v) for v in COUNTS]
 WORDS = [["abc"[i] for i in rng.integers(3, size=n)] for n in rng.poisson(3, 80) + 1]
 SETS = [[label for label in "abcd" if rng.random() < 0.4] for _ in range(100)]
 VECTORS = rng.normal(size=(150, 3))
+FACTORS = np.outer(VECTORS[:, 0], [1.0, 2.0, -1.0, 1.5]) + np.random.default_rng(1).normal(size=(150, 4))
 GAPPED = np.where(rng.random(VECTORS.shape) < 0.2, np.nan, VECTORS)
 TABLE = [tuple(row) for row in np.array(list("abcd"))[rng.integers(4, size=(100, 4))].tolist()]
 ROWS = [tuple(row) for row in rng.normal(size=(100, 3)).tolist()]
@@ -96,6 +98,8 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "structured gaussian": (VECTORS, StructuredGaussianEstimator(3, "VVV", (1.0, 1.0))),
     "common axes": (VECTORS, MixtureEstimator([StructuredGaussianEstimator(3, "VVE", (1.0, 1.0))] * 2)),
     "common axes and shape": (VECTORS, MixtureEstimator([StructuredGaussianEstimator(3, "VEE")] * 2)),
+    "factors": (FACTORS, MixtureEstimator([FactorAnalyzerEstimator(1, 4, (1.0, 1.0))] * 2)),
+    "one variance among components": (X, MixtureEstimator([GaussianEstimator(tied={"sigma2": True})] * 2)),
     "one variance for components": (X, MixtureEstimator([GaussianEstimator((1.0, 2.0), (0.0, 1.0), tied={"sigma2": "s"})] * 2)),
     "one mean for components": (VECTORS, MixtureEstimator([MultivariateGaussianEstimator(3, tied={"mu": "m"})] * 2)),
     "one shape for components": (POSITIVE, MixtureEstimator([GammaEstimator(1.0, tied={"k": "k"})] * 2)),

@@ -7,18 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 import dmlcore
 from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.core.flat import flatten, n_parameters, unflatten
-from dmlcore.core.together import Member
 from dmlcore.selection.sweep import select
 from dmlcore.stats import (
+    CategoricalEstimator,
+    ConditionalDistributionEstimator,
     DiagonalGaussianEstimator,
+    GaussianEstimator,
     MixtureDistribution,
     MixtureEstimator,
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
+    SemiSupervisedMixtureEstimator,
     StructuredGaussianDistribution,
     StructuredGaussianEstimator,
 )
@@ -150,15 +154,47 @@ def test_known_classes_of_iris() -> None:
     """EDDA of R's mclust, structure VEV: log likelihood -187.7097 of the mixture of the classes, 36 parameters without proportions."""
     rows, estimator = measured("iris"), StructuredGaussianEstimator(4, "VEV")
     labels = np.repeat([0, 1, 2], 50)
-    members = [Member(estimator, estimator.statistics(rows, 1.0 * (labels == k)), None, {}) for k in range(3)]
-    model = MixtureDistribution(estimator.estimate_together(members), [1 / 3] * 3)
-    assert model.seq_log_density(rows).sum() == pytest.approx(-187.7097, abs=1e-4)
-    assert n_parameters(model) == 36 + 2
+    by_label = ConditionalDistributionEstimator([estimator] * 3, given_estimator=CategoricalEstimator())
+    found = dmlcore.fit(list(zip(labels, rows, strict=True)), by_label)
+    known = dmlcore.fit(list(zip(rows, labels, strict=True)), SemiSupervisedMixtureEstimator([estimator] * 3))
+    assert known.log_likelihood == pytest.approx(found.log_likelihood)
+    assert n_parameters(found.model) == len(flatten(found.model)) == n_parameters(known.model) == 36 + 2
+    for laws in (found.model.dists, known.model.components):
+        assert MixtureDistribution(laws, [1 / 3] * 3).seq_log_density(rows).sum() == pytest.approx(-187.7097, abs=1e-4)
+    half = [label if i % 2 else None for i, label in enumerate(labels.tolist())]
+    some = dmlcore.fit(list(zip(rows, half, strict=True)), SemiSupervisedMixtureEstimator([estimator] * 3))
+    assert (some.model.components[0].shape == some.model.components[2].shape).all()
+    assert (np.diff(some.history) >= -1e-9).all()
+
+
+def test_linear_discriminant_analysis_of_iris() -> None:
+    """One covariance for all classes: probabilities of the classes as those of scikit-learn."""
+    rows, labels = measured("iris"), np.repeat([0, 1, 2], 50)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(rows, labels).predict_proba(rows)
+    pairs = list(zip(labels, rows, strict=True))
+    for one in (MultivariateGaussianEstimator(tied={"covar": True}), StructuredGaussianEstimator(4, "tied")):
+        model = dmlcore.fit(pairs, ConditionalDistributionEstimator([one] * 3, given_estimator=CategoricalEstimator())).model
+        np.testing.assert_allclose(model.label_posterior(rows)[1], theirs, atol=1e-12)
+        assert n_parameters(model) == 12 + 10 + 2
+        again = dmlcore.fit(pairs, model.estimator()).model
+        assert n_parameters(again) == 12 + 10 + 2
+
+
+def test_labels_share_within_each_component() -> None:
+    """What the labels of a conditional law have in common is not that of the components above."""
+    rows = [(k % 2, float(x)) for k, x in enumerate(np.r_[rng.normal(0, 1, 60), rng.normal(20, 3, 60)])]
+    inner = ConditionalDistributionEstimator([GaussianEstimator(tied={"sigma2": True})] * 2, given_estimator=CategoricalEstimator())
+    one, other = dmlcore.fit(rows, MixtureEstimator([inner] * 2), rng=1).model.components
+    assert one.dists[0].sigma2 == one.dists[1].sigma2
+    assert other.dists[0].sigma2 == other.dists[1].sigma2
+    assert one.dists[0].sigma2 != other.dists[0].sigma2
 
 
 def test_known_classes_of_banknotes() -> None:
     """MclustDA of R's mclust: one Gaussian for genuine notes, EVE with two components for counterfeit ones, log likelihood -646.0801."""
     rows = measured("banknote")
-    genuine = dmlcore.fit(rows[:100], StructuredGaussianEstimator(6, "full")).model
-    counterfeit = dmlcore.fit(rows[100:], MixtureEstimator([StructuredGaussianEstimator(6, "EVE")] * 2), rng=1, starts=4).model
-    assert MixtureDistribution([genuine, counterfeit], [0.5, 0.5]).seq_log_density(rows).sum() == pytest.approx(-646.0801, abs=1e-3)
+    each = {"genuine": StructuredGaussianEstimator(6, "full"), "counterfeit": MixtureEstimator([StructuredGaussianEstimator(6, "EVE")] * 2)}
+    labels = np.repeat(list(each), 100)
+    estimator = ConditionalDistributionEstimator(each, given_estimator=CategoricalEstimator())
+    found = dmlcore.fit(list(zip(labels, rows, strict=True)), estimator, rng=1, starts=4).model
+    assert MixtureDistribution(found.dists, [0.5, 0.5]).seq_log_density(rows).sum() == pytest.approx(-646.0801, abs=1e-3)

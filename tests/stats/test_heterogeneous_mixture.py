@@ -9,10 +9,12 @@ import pytest
 
 import dmlcore
 from dmlcore import stats
-from dmlcore.base.errors import DataError, StructureError, SupportError
+from dmlcore.base.errors import DataError, EmptyError, StructureError, SupportError
 from dmlcore.stats import (
     CategoricalDistribution,
+    CategoricalEstimator,
     CompositeDistribution,
+    CompositeEstimator,
     ExponentialDistribution,
     ExponentialEstimator,
     GaussianDistribution,
@@ -20,13 +22,19 @@ from dmlcore.stats import (
     GeometricDistribution,
     HeterogeneousMixtureDistribution,
     HeterogeneousMixtureEstimator,
+    HiddenMarkovModelDistribution,
+    HierarchicalMixtureDistribution,
     IgnoredDistribution,
+    JointMixtureDistribution,
+    MarkovChainEstimator,
     MixtureDistribution,
     MixtureEstimator,
     OptionalDistribution,
     PoissonDistribution,
     PoissonEstimator,
+    SemiSupervisedMixtureDistribution,
     SequenceDistribution,
+    SequenceEstimator,
 )
 
 N, P = GaussianDistribution(1.0, 2.0), PoissonDistribution(2.0)
@@ -77,13 +85,57 @@ def test_what_a_law_cannot_read_has_density_zero_under_it() -> None:
         dmlcore.fit([1, -3.5], HeterogeneousMixtureEstimator([PoissonEstimator(), ExponentialEstimator()]))
 
 
-def test_other_mixtures_still_need_one_kind() -> None:
+def test_what_cannot_be_one_observation_is_refused() -> None:
     for make in (
-        lambda: MixtureDistribution([N, P], [0.5, 0.5]),
-        lambda: HeterogeneousMixtureDistribution([N, SequenceDistribution(N)], [0.5, 0.5]),
+        lambda: MixtureDistribution([N, SequenceDistribution(N)], [0.5, 0.5]),
         lambda: HeterogeneousMixtureDistribution([CompositeDistribution([N]), CompositeDistribution([P, P])], [0.5, 0.5]),
+        lambda: MixtureEstimator([PoissonEstimator(), CompositeEstimator([GaussianEstimator()])]),
     ):
         with pytest.raises(StructureError, match="different observations"):
             make()
-    with pytest.raises(StructureError, match="a HeterogeneousMixture takes both"):
-        MixtureEstimator([GaussianEstimator(), PoissonEstimator()])
+
+
+def test_every_law_with_components_takes_several_kinds() -> None:
+    """States, topics, components of pairs and known classes: against sums that are written out."""
+    w, steps = np.array([0.6, 0.4]), np.array([[0.7, 0.3], [0.2, 0.8]])
+    rows = [[1, 2, 3], [0, 1], [1, 0, 4, 2]]
+    each = [np.array([[N.density(v), P.density(v)] for v in row]) for row in rows]
+    paths = [sum(np.prod(d[range(len(d)), p]) * w[p[0]] * np.prod(steps[p[:-1], p[1:]]) for p in _paths(len(d))) for d in each]
+    lists = HierarchicalMixtureDistribution([N, P], w, steps, len_dist=PoissonDistribution(3.0))
+    blends = [w @ np.prod(d @ steps.T, axis=0) * lists.len_dist.density(len(d)) for d in each]
+    pairs = [(1, 7), (2, 1), (3, 0), (0, 1)]
+    both = [sum(w[i] * steps[i, j] * [N, P][i].density(x) * [LABELS, P][j].density(y) for i, j in np.ndindex(2, 2)) for x, y in pairs]
+    known = [(1, None), (2, 1), (3.5, 0)]
+    for law, data, densities in (
+        (HiddenMarkovModelDistribution([N, P], w, steps), rows, paths),
+        (lists, rows, blends),
+        (JointMixtureDistribution([N, P], [LABELS, P], w, None, steps), pairs, both),
+        (SemiSupervisedMixtureDistribution([N, P], w), known, [w @ each[0][0], w[1] * P.density(2), w[0] * N.density(3.5)]),
+    ):
+        np.testing.assert_allclose(law.seq_log_density(data), np.log(densities), rtol=1e-12)
+        record = dmlcore.fit(data * 20, law.estimator(), start=law, max_its=5, delta=0.0)
+        assert (np.diff(record.history) >= -1e-9).all()
+
+
+def _paths(n: int) -> list[np.ndarray]:
+    return [np.array(path) for path in np.ndindex(*[2] * n)]
+
+
+def test_a_chain_beside_a_sequence_and_words_beside_counts() -> None:
+    rng = np.random.default_rng(1)
+    alternating = [list("abab"[i:]) for i in rng.integers(0, 2, 50)]
+    lists = [*alternating, *(["ab"[i] for i in rng.integers(0, 2, 4)] for _ in range(50))]
+    chain = MixtureEstimator([MarkovChainEstimator(), SequenceEstimator(CategoricalEstimator())])
+    found = dmlcore.fit(lists, chain, rng=1)
+    assert found.status == "converged"
+    assert found.model.seq_posterior(alternating)[:, 0].min() > 0.5
+    counts = [*["none", "many"] * 30, *rng.poisson(4.0, 60).tolist()]
+    spread = dict.fromkeys(["none", "many"], 1.0)
+    either = MixtureEstimator([CategoricalEstimator(pseudo_count=1.0, suff_stat=spread), PoissonEstimator()])
+    words = dmlcore.fit(counts, either, start=np.repeat([0, 1], 60)).model
+    assert words.w.sum() == 1.0
+
+
+def test_a_law_beside_rows_that_it_cannot_read() -> None:
+    with pytest.raises(EmptyError, match=r"component 0\.gaussian: no row gives it any weight"):
+        dmlcore.fit(["a", "b"] * 30, MixtureEstimator([GaussianEstimator(), CategoricalEstimator()]), rng=1)

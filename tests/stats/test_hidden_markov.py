@@ -16,7 +16,6 @@ from dmlcore.inference.relabel import ordered
 from dmlcore.kernels import log_filtered
 from dmlcore.stats import (
     CategoricalDistribution,
-    CategoricalEstimator,
     CompositeDistribution,
     CompositeEstimator,
     GaussianDistribution,
@@ -307,7 +306,7 @@ def test_bad_input() -> None:
     with pytest.raises(ParameterError, match="initial must be probabilities"):
         HiddenMarkovEstimator([G, G], initial=[0.5, 0.6])
     with pytest.raises(StructureError, match="components describe different observations"):
-        assert HiddenMarkovEstimator([G, CategoricalEstimator()]).layout
+        assert HiddenMarkovEstimator([G, HiddenMarkovEstimator([G, G])]).layout
     law = HiddenMarkovModelDistribution(
         [CategoricalDistribution({"a": 1.0}), CategoricalDistribution({"b": 1.0})], [1.0, 0.0], [[0.0, 1.0], [1.0, 0.0]]
     )

@@ -9,7 +9,10 @@ import pytest
 
 from dmlcore import fit
 from dmlcore.base.errors import ParameterError
+from dmlcore.core.flat import n_parameters
+from dmlcore.io.json import from_json, to_json
 from dmlcore.stats import (
+    CompositeEstimator,
     DiagonalGaussianDistribution,
     DiagonalGaussianMixtureDistribution,
     DiagonalGaussianMixtureEstimator,
@@ -50,13 +53,23 @@ def test_gaussians() -> None:
     prior = GaussianMixtureEstimator(2, suff_stat=([1.0, 3.0], [-1.0, 1.0], 2.0), pseudo_count=(1.0, 2.0, 3.0))
     assert prior.estimators[1] == GaussianEstimator((2.0, 3.0), (1.0, 2.0))
     assert prior.pseudo_count == 1.0
-    with pytest.raises(ParameterError, match="tied"):
-        GaussianMixtureEstimator(2, tied=True)
+    rows = law.sample(300, rng=2)
+    tied, key = fit(rows, GaussianMixtureEstimator(2, tied=True), rng=1), MixtureEstimator([GaussianEstimator(tied={"sigma2": "s"})] * 2)
+    assert tied.log_likelihood == fit(rows, key, rng=1).log_likelihood
+    assert n_parameters(tied.model) == 4
+    assert fit(rows, tied.model.estimator(), rng=1).model == tied.model == from_json(to_json(tied.model))
+    both = fit([(x, 3 * x) for x in rows], CompositeEstimator([GaussianMixtureEstimator(2, tied=True)] * 2), rng=1).model
+    (one, other), (three, four) = ([c.sigma2 for c in part.components] for part in both.dists)
+    assert one == other
+    assert three == four == pytest.approx(9 * one)  # each mixture has a variance of its own
 
 
 def test_diagonal_gaussians() -> None:
     law = DiagonalGaussianMixtureDistribution([[0.0, 1.0], [5.0, 6.0]], [1.0, 2.0], [0.5, 0.5], tied=True)
-    assert law.components[1] == DiagonalGaussianDistribution([5.0, 6.0], [1.0, 2.0])
+    assert law.components[1] == DiagonalGaussianDistribution([5.0, 6.0], [1.0, 2.0], tied={"covar": True})
+    tied = fit(law.sample(300, rng=0), DiagonalGaussianMixtureEstimator(2, 2, tied=True), rng=1).model
+    np.testing.assert_array_equal(tied.components[0].covar, tied.components[1].covar)
+    assert n_parameters(tied) == 4 + 2 + 1 == n_parameters(law)
     model = fit(law.sample(300, rng=0), DiagonalGaussianMixtureEstimator(2, 2), rng=1).model
     assert sorted(c.mu[0] for c in model.components) == pytest.approx([0.0, 5.0], abs=0.3)
     with pytest.raises(ParameterError, match="covar must be a vector"):

@@ -58,6 +58,11 @@ class ByLabel:
             raise ParameterError(f"{who}: labels must be {len(nodes)} different labels, one for each, none of them missing, got {labels!r}")
         assert self.layout is not None  # or else it raises
 
+    @property
+    def alternatives(self: Any) -> int:
+        """How many laws a value may have: one for each label."""
+        return len(self.of_labels())
+
     def of_labels(self: Any) -> tuple[Any, ...]:
         """The nodes of the labels, in order."""
         return self.__dict__[self._child_fields[0][0]]  # type: ignore[no-any-return]
@@ -88,7 +93,7 @@ class ByLabel:
         label = self.given_node.layout.joined(Labels("label"))
         if label is None:
             raise StructureError(f"{who}: a {self.given_node.label} is no law of labels")
-        values = common_layout([*self.of_labels(), *([] if default is None else [default])], who, mixed=True)
+        values = common_layout([*self.of_labels(), *([] if default is None else [default])], who)
         return Fields(self.label, (label, values))
 
     def split(self: Any, column: Any) -> list[tuple[np.ndarray, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -166,6 +166,10 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution, Mixi
 
     components: K distributions of one kind of observation. w: mixing weights `(K,)`, >= 0, summing to one (within 1e-6, then
     normalised). Raises `ParameterError` on other weights, `StructureError` if components describe different observations.
+
+    Laws of numbers, of counts and of labels may stand beside each other, also in tuples, lists and Optionals: each reads what it can,
+    and gives the rest density zero (a Poisson that of 2.5, a Gaussian that of a word). Densities and probabilities are added as they
+    are, but for numbers at which a PointMass stands: these are left to it, and to counts and labels.
     """
 
     components: Sequence[Distribution] = children("component")
@@ -176,7 +180,6 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution, Mixi
     takes_partial_rows = True
     components_field = "components"
     exchanges = (Exchange("components", (("w", 0),), lambda node: node.w),)
-    mixed: ClassVar[bool] = False  # whether components may be laws of several kinds of numbers and labels
 
     def validate(self) -> None:
         if len(self.w) != len(self.components):
@@ -185,7 +188,7 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution, Mixi
 
     @cached_property
     def layout(self) -> Layout:
-        return common_layout(self.components, type(self).__name__, self.mixed)
+        return common_layout(self.components, type(self).__name__)
 
     @property
     def own_key(self) -> str | None:
@@ -293,7 +296,6 @@ class MixtureEstimator(WeightsOfComponents):
     parted = ("estimators",)
     is_mixture = stacks = True
     components_field = "estimators"
-    mixed: ClassVar[bool] = False
 
     def validate(self) -> None:
         assert self.layout is not None  # or else it raises
@@ -301,7 +303,7 @@ class MixtureEstimator(WeightsOfComponents):
 
     @cached_property
     def layout(self) -> Layout:
-        return common_layout(self.estimators, type(self).__name__, self.mixed)
+        return common_layout(self.estimators, type(self).__name__)
 
     def component_column(self, column: Any) -> Any:
         """What the components see of a column of observations."""
@@ -330,19 +332,11 @@ class MixtureEstimator(WeightsOfComponents):
 
 
 class HeterogeneousMixtureDistribution(MixtureDistribution):
-    """A mixture whose components are laws of one kind of observation but of different families.
-
-    Laws of numbers, of counts and of labels may stand beside each other, also in tuples, lists and Optionals: each reads what it can,
-    and gives the rest density zero (a Poisson that of 2.5, a Gaussian that of a word). Densities and probabilities are added as they
-    are, but for numbers at which a PointMass stands: these are left to it, and to counts and labels.
-    """
-
-    mixed = True
+    """A `MixtureDistribution`, by the name that mixtures of laws of several families have in DMLearn."""
 
 
 class HeterogeneousMixtureEstimator(MixtureEstimator):
-    """Maximum likelihood for a heterogeneous mixture; arguments as for `MixtureEstimator`."""
+    """A `MixtureEstimator`, by the name that mixtures of laws of several families have in DMLearn."""
 
     family = HeterogeneousMixtureDistribution
     stacks = True
-    mixed = True

@@ -67,22 +67,22 @@ def GaussianMixtureEstimator(
     name: str | None = None,
 ) -> MixtureEstimator:
     """The estimator of a Mixture of Gaussians. suff_stat, pseudo_count: of the weights, the means and the variances, each for all
-    components or `(K,)`. tied is not there: raises `ParameterError`."""
-    refuse_tied(tied, "GaussianMixtureEstimator")
+    components or `(K,)`. tied: whether all components have one variance."""
     means, variances = (prior_of_each(values, num_components, 0) for values in suff_stat[1:])
-    parts = [GaussianEstimator(pseudo_count[1:], (mean, variance)) for mean, variance in zip(means, variances, strict=True)]
+    each, one = zip(means, variances, strict=True), {"sigma2": True} if tied else {}
+    parts = [GaussianEstimator(pseudo_count[1:], (mean, variance), tied=one) for mean, variance in each]
     return MixtureEstimator(parts, fixed_weights, suff_stat[0], pseudo_count[0], name, keys)
 
 
 def DiagonalGaussianMixtureDistribution(
     mu: Any, covar: Any, w: Any, tied: bool = False, name: str | None = None, keys: tuple[str | None, str | None] = (None, None)
 ) -> MixtureDistribution:
-    """A Mixture of DiagonalGaussians with means mu `(K, d)` and variances covar, `(K, d)`, or `(d,)` for all, which tied says."""
+    """A Mixture of DiagonalGaussians with means mu `(K, d)` and variances covar, `(K, d)` or `(d,)`. tied: whether these are one."""
     mu, covar = np.asarray(mu, dtype=np.float64), np.asarray(covar, dtype=np.float64)
     if tied and covar.ndim != 1:
         raise ParameterError(f"DiagonalGaussianMixtureDistribution: covar must be a vector where it is tied, got shape {covar.shape}")
-    each = zip(mu, np.broadcast_to(covar, mu.shape), strict=True)
-    return MixtureDistribution([DiagonalGaussianDistribution(m, v) for m, v in each], w, name, keys)
+    each, one = zip(mu, np.broadcast_to(covar, mu.shape), strict=True), {"covar": True} if tied else {}
+    return MixtureDistribution([DiagonalGaussianDistribution(m, v, tied=one) for m, v in each], w, name, keys)
 
 
 def DiagonalGaussianMixtureEstimator(
@@ -96,22 +96,13 @@ def DiagonalGaussianMixtureEstimator(
     name: str | None = None,
 ) -> MixtureEstimator:
     """The estimator of a Mixture of DiagonalGaussians. suff_stat, pseudo_count: of the weights, the means and the variances, each for all
-    components `(d,)` or `(K, d)`. tied is not there: raises `ParameterError`."""
-    refuse_tied(tied, "DiagonalGaussianMixtureEstimator")
+    components `(d,)` or `(K, d)`. tied: whether all components have one variance of each coordinate."""
     means, variances = (prior_of_each(values, num_components, 1) for values in suff_stat[1:])
-    each = zip(means, variances, strict=True)
-    parts = [DiagonalGaussianEstimator(dim, pseudo_count[1:], (mean, variance)) for mean, variance in each]
+    each, one = zip(means, variances, strict=True), {"covar": True} if tied else {}
+    parts = [DiagonalGaussianEstimator(dim, pseudo_count[1:], (mean, variance), tied=one) for mean, variance in each]
     return MixtureEstimator(parts, fixed_weights, suff_stat[0], pseudo_count[0], name, keys)
 
 
 def prior_of_each(values: Any, num_components: int, axes: int) -> list[Any]:
     """What each component's pseudo-observations have, given for all of them or one by one."""
     return list(values) if np.ndim(values) > axes else [values] * num_components
-
-
-def refuse_tied(tied: bool, who: str) -> None:
-    """Raises where variances are to be one."""
-    if tied:
-        raise ParameterError(
-            f"{who}: tied=True is not available: keys tie whole laws; leave it out, so that each component has its own variances"
-        )

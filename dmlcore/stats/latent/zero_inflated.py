@@ -70,7 +70,7 @@ class _Gated:
         if not reads_numbers(self.inner.layout, Count) and (not reads_numbers(self.inner.layout, Real) or may_be_zero(self.inner)):
             raise StructureError(
                 f"{who}: a {self.inner.label} is no law of counts, nor of numbers without zero; beside other laws of reals, "
-                "a PointMass in a HeterogeneousMixture gives a number a probability"
+                "a PointMass in a Mixture gives a number a probability"
             )
         if self.gate is not None and (not isinstance(self.gate, gate_family) or self.gate.trials or self.gate.offset):
             raise ParameterError(f"{who}: gate must be a {gate_family.__name__} without trials and offset, got {self.gate!r}")

@@ -68,7 +68,7 @@ class StructuredGaussianDistribution(GaussianVectorDistribution):
         return np.asarray(self.volume)[..., None, None] * (roots @ roots.swapaxes(-1, -2))
 
     @property
-    def among_components(self) -> tuple[str, ...]:  # type: ignore[override]
+    def among_alternatives(self) -> tuple[str, ...]:
         return shared_parts(self.structure)
 
     def parameters(self) -> Iterator[tuple[str, Domain, Any]]:
@@ -88,8 +88,9 @@ class StructuredGaussianEstimator(GaussianVectorEstimator):
 
     dim: the length of the vectors (None: that of the data). structure: three letters on volume, shape and orientation: E if the components
     of a mixture have it in common, V if each has its own, I if it is that of the identity; or "spherical" (VII), "diagonal" (VVI), "tied"
-    (EEE) or "full" (VVV). What is in common is so among the components (or topics) of the mixture that is next above; alone, or in a
-    joint mixture, each has its own. pseudo_count and suff_stat are as of `MultivariateGaussianEstimator`.
+    (EEE) or "full" (VVV). What is in common is so among the components (or topics, or states) of the mixture, or the labels of the
+    conditional law, that is next above; alone, or in a joint mixture, each has its own.
+    pseudo_count and suff_stat are as of `MultivariateGaussianEstimator`.
     No variance along an axis comes from less than `VARIANCE_FLOOR` times the least of all the data. Raises `DegenerateError` where all
     the data lie in a plane (of structures without orientation: a coordinate is constant) and there is no prior.
     """
@@ -111,7 +112,7 @@ class StructuredGaussianEstimator(GaussianVectorEstimator):
         check_no_parts(self)
 
     @property
-    def among_components(self) -> tuple[str, ...]:  # type: ignore[override]
+    def among_alternatives(self) -> tuple[str, ...]:
         return shared_parts(self.structure)
 
     def resolve(self, statistics: Scatter) -> Self:

@@ -218,8 +218,8 @@ def shared_moments(members: list[Member], spread: str, bounded: Any) -> tuple[li
     bounded: a variance as it may be. Where means are shared, they and the variances take turns, from the variances before: each is the
     maximum given the other, so that the objective rises.
     """
-    parts = [_Spoken.of(m) for m in members]
-    means, spreads = _sharing(members, "mu"), _sharing(members, spread)
+    parts = [Spoken.of(m) for m in members]
+    means, spreads = members_sharing(members, "mu"), members_sharing(members, spread)
     mus = [np.asarray(m.held.get("mu", part.mean), dtype=np.float64) for m, part in zip(members, parts, strict=True)]
     common = [group for group in means if len(group) > 1]
     out: list[Any] = [m.held.get(spread, None if m.previous is None else m.previous.stored(spread)) for m in members]
@@ -241,7 +241,7 @@ def shared_moments(members: list[Member], spread: str, bounded: Any) -> tuple[li
     return [mu[()] for mu in mus], out
 
 
-def _sharing(members: list[Member], field: str) -> list[list[int]]:
+def members_sharing(members: list[Member], field: str) -> list[list[int]]:
     """Members in groups of those that have one parameter in common."""
     groups: dict[Any, list[int]] = {}
     for k, m in enumerate(members):
@@ -250,7 +250,7 @@ def _sharing(members: list[Member], field: str) -> list[list[int]]:
 
 
 @dataclass(frozen=True)
-class _Spoken:
+class Spoken:
     """What rows and prior say: how many of a mean and of a variance, the mean, and the second moment about it."""
 
     kind: Any
@@ -260,7 +260,7 @@ class _Spoken:
     m2: Any
 
     @classmethod
-    def of(cls, member: Member) -> _Spoken:
+    def of(cls, member: Member) -> Spoken:
         own, prior = member.statistics, member.estimator.prior
         own = prior.spread.scaled(0.0) if own is None else own
         if prior is None:
@@ -276,7 +276,7 @@ class _Spoken:
         return self.m2 + beside(self.weight, square) * square
 
 
-def pooled_mean(parts: list[_Spoken], variances: list[Any]) -> Any:
+def pooled_mean(parts: list[Spoken], variances: list[Any]) -> Any:
     """The mean that several have in common: theirs, weighted by their precisions."""
     if parts[0].kind is not Scatter:
         weights = [beside(part.weight, variance) / variance for part, variance in zip(parts, variances, strict=True)]
