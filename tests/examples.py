@@ -56,6 +56,7 @@ from dmlcore.stats import (
     InverseGaussianDistribution,
     JointMixtureDistribution,
     LaplaceDistribution,
+    LDADistribution,
     LinearRegressionDistribution,
     LogGaussianDistribution,
     LogisticRegressionDistribution,
@@ -533,6 +534,15 @@ EXAMPLES = [
         [["a", "x"], ["a"] * 3],
         ["ab", 3, [["a"]]],
     ),
+    example(
+        "lda",
+        LDADistribution(topics, [0.4, 1.5, 0.7], IntegerCategoricalDistribution(0, [0.1, 0.3, 0.2, 0.4])),
+        None,
+        [[("x", 1)], [("a", 2), ("b", 3)]],
+        ["ab", 3, [("a", 1.5)]],
+        "loose",
+    ),
+    example("lda of reals", LDADistribution([N(-1.0, 1.0), N(2.0, 0.5)], [0.5, 1.0], FEW), None, [[(inf, 1)]], [["x"], 2.0], "loose"),
     example(
         "hidden markov",
         HiddenMarkovModelDistribution(topics, [0.5, 0.2, 0.3], moves, len_dist=FEW),

@@ -9,13 +9,14 @@ from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.combinators.optional import OptionalDistribution, OptionalEstimator
 from dmlcore.stats.combinators.times import TimeDistribution, TimeEstimator
 from dmlcore.stats.combinators.weighted import WeightedDistribution, WeightedEstimator
-from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
 from dmlcore.stats.latent.censored import CensoredDistribution, CensoredEstimator
+from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
 from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.hurdle import HurdleDistribution, HurdleEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
+from dmlcore.stats.latent.lda import LDADistribution, LDAEstimator
 from dmlcore.stats.latent.mixture import (
     HeterogeneousMixtureDistribution,
     HeterogeneousMixtureEstimator,
@@ -167,6 +168,8 @@ __all__ = [
     "InverseGaussianEstimator",
     "JointMixtureDistribution",
     "JointMixtureEstimator",
+    "LDADistribution",
+    "LDAEstimator",
     "LaplaceDistribution",
     "LaplaceEstimator",
     "LinearRegressionDistribution",
@@ -217,6 +220,8 @@ __all__ = [
     "StudentTEstimator",
     "TimeDistribution",
     "TimeEstimator",
+    "TruncatedDistribution",
+    "TruncatedEstimator",
     "UniformDistribution",
     "UniformEstimator",
     "VonMisesDistribution",
@@ -227,8 +232,6 @@ __all__ = [
     "WeibullEstimator",
     "WeightedDistribution",
     "WeightedEstimator",
-    "TruncatedDistribution",
-    "TruncatedEstimator",
     "ZeroInflatedDistribution",
     "ZeroInflatedEstimator",
     "dump_models",
