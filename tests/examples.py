@@ -81,16 +81,17 @@ from dmlcore.stats import (
     SemiSupervisedMixtureDistribution,
     SequenceDistribution,
     SpikeAndSlabDistribution,
+    StructuredGaussianDistribution,
     StudentTDistribution,
     StudentTEstimator,
     TimeDistribution,
+    TruncatedDistribution,
     UniformDistribution,
     UniformEstimator,
     VonMisesDistribution,
     VonMisesFisherDistribution,
     WeibullDistribution,
     WeightedDistribution,
-    TruncatedDistribution,
     ZeroInflatedDistribution,
 )
 
@@ -300,6 +301,7 @@ chain = {"a": {"a": 0.2, "b": 0.5, "c": 0.3}, "b": {"a": 0.6, "b": 0.4}, "c": {"
 mover = MarkovChainDistribution({"a": 0.7, "c": 0.3}, chain, FEW)
 stayer = MarkovChainDistribution({"a": 0.5, "b": 0.5}, {"a": {"a": 0.9, "b": 0.1}, "b": {"b": 1.0}}, FEW)
 basket = BernoulliSetDistribution({"milk": 0.3, "bread": 0.8, 7: 0.05})
+AXES = [[0.6, -0.8], [0.8, 0.6]]
 vectors = MultivariateGaussianDistribution([1.0, -2.0], [[2.0, 0.6], [0.6, 0.5]])
 topics = [C({"a": 0.9, "b": 0.1}), C({"a": 0.2, "b": 0.8}), C({"a": 0.5, "c": 0.5})]
 taus = [[0.6, 0.3, 0.1], [0.1, 0.1, 0.8]]
@@ -368,6 +370,24 @@ EXAMPLES = [
         [[1.0], 2.0],
     ),
     example("diagonal gaussian", DiagonalGaussianDistribution([0.0, 2.0], [1.0, 3.0]), Pair(REAL, REAL), [[0.0, -inf]], [[1.0], 2.0]),
+    example(
+        "structured gaussian", StructuredGaussianDistribution([1.0, -2.0], 0.9, [2.0, 0.5], AXES), Pair(REAL, REAL), [[inf, 0.0]], [[1.0]]
+    ),
+    example(
+        "structured gaussians",
+        Mix([StructuredGaussianDistribution([m, 1.0], 0.5 + m, [2.0, 0.5], AXES, "VEE") for m in (0.0, 2.0)], [0.4, 0.6]),
+        Pair(REAL, REAL),
+        [[inf, 0.0]],
+        [[1.0]],
+    ),
+    example(
+        "gaussians that share a variance",
+        Mix([GaussianDistribution(m, 2.0, tied={"sigma2": "s"}) for m in (-1.0, 3.0)], [0.4, 0.6]),
+        REAL,
+        [inf],
+        ODD_REALS,
+    ),
+    example("gamma held", GammaDistribution(2.0, 1.5, held={"k": 2.0}), ABOVE, [0.0, -1.0], ODD_REALS),
     example("partial gaussian", PartialGaussianDistribution(vectors.mu, vectors.covar), None, [[inf, 0.0]], [[1.0], "x"], "loose"),
     example(
         "dirichlet",

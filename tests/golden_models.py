@@ -51,6 +51,8 @@ from dmlcore.stats import (
     GeometricEstimator,
     HeterogeneousMixtureDistribution,
     HeterogeneousMixtureEstimator,
+    HiddenMarkovEstimator,
+    HiddenMarkovModelDistribution,
     HierarchicalMixtureDistribution,
     HierarchicalMixtureEstimator,
     HurdleDistribution,
@@ -109,10 +111,14 @@ from dmlcore.stats import (
     SequenceEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
+    StructuredGaussianDistribution,
+    StructuredGaussianEstimator,
     StudentTDistribution,
     StudentTEstimator,
     TimeDistribution,
     TimeEstimator,
+    TruncatedDistribution,
+    TruncatedEstimator,
     UniformDistribution,
     UniformEstimator,
     VonMisesDistribution,
@@ -123,8 +129,6 @@ from dmlcore.stats import (
     WeibullEstimator,
     WeightedDistribution,
     WeightedEstimator,
-    TruncatedDistribution,
-    TruncatedEstimator,
     ZeroInflatedDistribution,
     ZeroInflatedEstimator,
 )
@@ -152,6 +156,20 @@ def numbers() -> Any:
 def vectors() -> Any:
     one = MultivariateGaussianDistribution([1.0, -2.0, 0.1], [[2.0, 0.6, 0.1], [0.6, 0.5, -0.1], [0.1, -0.1, 1 / 3]], keys="v")
     return CompositeDistribution([one, DiagonalGaussianDistribution([0.0, 2.0], [1.0, 1e-9])])
+
+
+def parts_in_common() -> Any:
+    """Single parameters that are tied or held, and a covariance of a structure."""
+    axes = [[0.6, -0.8], [0.8, 0.6]]
+    laws = [StructuredGaussianDistribution([m, 0.1], 0.5 + m, [2.0, 0.5], axes, "VEE", "one") for m in (0.0, 2.0)]
+    tied = [GaussianDistribution(m, 0.3, tied={"sigma2": "s"}) for m in (0.1, 2.0)]
+    held = DiagonalGaussianDistribution([0.0, 2.0], [1.0, 1e-9], held={"mu": [0.0, 2.0]})
+    return CompositeDistribution([MixtureDistribution(laws, [0.5, 0.5]), MixtureDistribution(tied, [0.1, 0.9]), held])
+
+
+def part_estimators() -> Any:
+    leaf = GaussianEstimator(tied={"sigma2": "s"}, held={"mu": 0.5})
+    return CompositeEstimator([leaf, StructuredGaussianEstimator(2, "tied", (1.0, 2.0), (None, [[1.0, 0.0], [0.0, 1.0]]))])
 
 
 def labels() -> Any:
@@ -338,15 +356,6 @@ def shares_and_directions_estimators() -> Any:
             VonMisesEstimator(1.0, (0.1, 2.0), "angle"),
             VonMisesFisherEstimator(3, 1.0, suff_stat=[0.1, 0.0, -0.2]),
             DirichletEstimator(3, 1.0, np.log([0.2, 0.3, 0.4]), use_mpe=True),
-def zeros() -> Any:
-    gate = LogisticRegressionDistribution([1.0, -0.5], -0.7)
-    counts = PoissonRegressionDistribution([0.5], 0.1)
-    return CompositeDistribution(
-        (
-            ZeroInflatedDistribution(PoissonDistribution(3.0), 0.25, name="visits"),
-            ZeroInflatedDistribution(counts, gate=gate),
-            HurdleDistribution(counts, 0.25, keys="k"),
-            TruncatedDistribution(GaussianDistribution(1.0, 4.0), 0.0, 3.5),
         )
     )
 
@@ -420,6 +429,35 @@ def semi_supervised_estimators() -> Any:
     parts = [GaussianEstimator(), GaussianEstimator(keys="k")]
     named = SemiSupervisedMixtureEstimator(parts, [1.0, 3.0], 2.0, ("w", "c"), "classes", labels=("a", (1, None)))
     return CompositeEstimator((named, SemiSupervisedMixtureEstimator(parts, fixed_weights=[0.25, 0.75])))
+
+
+def hidden_chains() -> Any:
+    states = [GaussianDistribution(0.0, 1 / 3), GaussianDistribution(3.0, 1.0)]
+    transitions = [[0.9, 0.1], [1 / 3, 2 / 3]]
+    plain = HiddenMarkovModelDistribution(states, [0.25, 0.75], transitions, None, PoissonDistribution(3.0), "chain", ("w", "w", "t"))
+    shared = HiddenMarkovModelDistribution(states, [1.0, 0.0], transitions, [[0.5, 0.5], [0.1, 0.9]], terminal_values=[1.0, None])
+    return CompositeDistribution((plain, shared))
+
+
+def hidden_chain_estimators() -> Any:
+    states = [GaussianEstimator(), GaussianEstimator(keys="k")]
+    plain = HiddenMarkovEstimator(states, PoissonEstimator(), (1.0, 2.0), "chain", ("w", "w", "t"), initial="stationary")
+    return CompositeEstimator((plain, HiddenMarkovEstimator(states, num_states=3, initial=[0.25, 0.25, 0.5])))
+
+
+def zeros() -> Any:
+    gate = LogisticRegressionDistribution([1.0, -0.5], -0.7)
+    counts = PoissonRegressionDistribution([0.5], 0.1)
+    return CompositeDistribution(
+        (
+            ZeroInflatedDistribution(PoissonDistribution(3.0), 0.25, name="visits"),
+            ZeroInflatedDistribution(counts, gate=gate),
+            HurdleDistribution(counts, 0.25, keys="k"),
+            TruncatedDistribution(GaussianDistribution(1.0, 4.0), 0.0, 3.5),
+        )
+    )
+
+
 def zero_estimators() -> Any:
     return CompositeEstimator(
         (
@@ -496,6 +534,8 @@ MODELS = {
         uniform_estimators,
         semi_supervised,
         semi_supervised_estimators,
+        hidden_chains,
+        hidden_chain_estimators,
         zeros,
         zero_estimators,
         ordered,
@@ -504,6 +544,8 @@ MODELS = {
         share_estimators,
         intervals,
         interval_estimators,
+        parts_in_common,
+        part_estimators,
     )
 }
 

@@ -435,6 +435,34 @@ class Keys(Domain):
         return tuple(value)
 
 
+class NamedParts(Domain):
+    """Parameters by name, each with a value: pairs `(name, value)`, in order. kind: str for keys, float for numbers and arrays of them."""
+
+    def __init__(self, kind: type[str] | type[float]):
+        self.kind, self.need = kind, f"a mapping from names of parameters to {'keys (strings)' if kind is str else 'finite numbers'}"
+
+    def check(self, value: Any) -> tuple[tuple[str, Any], ...]:
+        try:
+            pairs = [(name, given) for name, given in (value.items() if isinstance(value, Mapping) else value or ())]
+        except (TypeError, ValueError):
+            raise self.fail(value) from None
+        if not all(isinstance(name, str) and isinstance(given, str) is (self.kind is str) for name, given in pairs):
+            raise self.fail(value)
+        if len({name for name, _ in pairs}) < len(pairs):
+            raise ParameterError(f"must name each parameter once, got {shorten(value)}")
+        return tuple(sorted((name, given if self.kind is str else self._number(given)) for name, given in pairs))
+
+    def _number(self, value: Any) -> Any:
+        try:
+            array = frozen(value)
+        except (TypeError, ValueError, OverflowError):
+            raise self.fail(value) from None
+        if not np.isfinite(array).all():
+            raise self.fail(value)
+        return array if array.ndim else float(array)
+
+
+SETTING = Domain()
 real = Scalar("a finite real number")
 positive = Scalar("positive", low=0.0, open_low=True)
 nonnegative = Scalar("a finite number >= 0", low=0.0)

@@ -68,6 +68,7 @@ class ReadAs:
         node.__dict__[self.field] = value
 
 
+LAST = ("tied", "held")  # fields that every node has, behind its own
 OF_THE_WHOLE = ("repeated", "scored_as")  # what is derived for one tree, and is not so of a part or of another
 
 
@@ -84,13 +85,14 @@ class Declared:
     components_field: ClassVar[str | None] = None  # of a mixture: the children that may be one stack
     shown_with_child: ClassVar[bool] = False  # whether trees show it and its one child in one line
     says_nothing: ClassVar[bool] = False  # whether it stands where a law is not wanted
+    among_components: ClassVar[tuple[str, ...]] = ()  # parameters that the components of one mixture have in common
     of_stacks: ClassVar[bool] = False  # whether it is a stack, or made of stacks, of the engine's own
     batch: ClassVar[tuple[int, ...]] = ()  # of a stack (`dmlcore.core.stacks`): the leading axes of its parameters
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        fields = sorted(dataclasses.fields(cls), key=lambda f: f.name in LAST)  # type: ignore[arg-type]
         cls._fields = tuple((f.name, f.metadata.get("domain") or Domain()) for f in fields)
         cls._child_fields = tuple((f, isinstance(d, Children)) for f, d in cls._fields if isinstance(d, (Child, Children)))
         for field, domain in cls._fields:
@@ -109,6 +111,7 @@ class Declared:
             if checked is not value:
                 object.__setattr__(self, field, checked)
         self._check_children()
+        self.check_parts()
         self.validate()
 
     def _check_children(self) -> None:
@@ -120,6 +123,19 @@ class Declared:
                     check_node(node, self.noun, f"{who}: {field}[{i}]")
             elif isinstance(domain, Child) and (value is not None or domain.required):
                 check_node(value, self.noun, f"{who}: {field}")
+
+    @property
+    def tied_parts(self) -> tuple[tuple[str, str], ...]:
+        """Single parameters that share a key with those of other nodes (`dmlcore.core.parts`)."""
+        return ()
+
+    @property
+    def held_parts(self) -> tuple[tuple[str, Any], ...]:
+        """Single parameters that are held at a value."""
+        return ()
+
+    def check_parts(self) -> None:
+        """Checks what is tied and held; raises `ParameterError`."""
 
     def validate(self) -> None:
         """Checks that concern several fields together; raises `ParameterError`."""
@@ -160,7 +176,7 @@ class Declared:
 
     def stored(self, field: str) -> Any:
         """A field's value as the engine holds it, where users are shown another form (`Domain.shown`)."""
-        return self.__dict__[field]
+        return self.__dict__[field] if field in self.__dict__ else self.__dataclass_fields__[field].default  # type: ignore[attr-defined]
 
     def fields(self) -> dict[str, Any]:
         """Declared fields by name, in order, as they are stored."""

@@ -7,16 +7,19 @@ Everything else a user calls is written here, once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from dmlcore.base.collector import collector_held
+from dmlcore.base.domains import SETTING, Domain, NamedParts
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.random import Random, generator
-from dmlcore.core.declared import Declared, renamed
+from dmlcore.core.declared import Declared, parameter, renamed
+from dmlcore.core.parts import check_held, check_single_parts
 from dmlcore.core.powers import HasMean, HasMode, HasQuantile, HasTypical, has
 from dmlcore.core.shown import Shown
 from dmlcore.data.columns import Versions
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 class Distribution(Shown, Declared):
     """The law of one observation. Immutable; its parameters are its fields."""
 
+    tied: Any = parameter(NamedParts(str), default=(), kw_only=True)
+    held: Any = parameter(NamedParts(float), default=(), kw_only=True)
+
     noun = "a distribution"
 
     kind: ClassVar[type[Layout]]
@@ -50,6 +56,11 @@ class Distribution(Shown, Declared):
 
     takes_partial_rows: ClassVar[bool] = False
     """Whether `given` reads tuples whose entries are known in some of the rows only (`ObservedRows`); else it gets rows of one pattern."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "estimator" in cls.__dict__:
+            cls.estimator = of_the_same_parts(cls.estimator)  # type: ignore[method-assign]
 
     # -- what a family implements --------------------------------------------------------------------------------------
 
@@ -121,6 +132,23 @@ class Distribution(Shown, Declared):
 
     # -- what the engine asks ------------------------------------------------------------------------------------------
 
+    @property
+    def tied_parts(self) -> Any:
+        return self.tied
+
+    @property
+    def held_parts(self) -> Any:
+        return self.held
+
+    def check_parts(self) -> None:
+        check_single_parts(self, type(self))
+        check_held(self)
+
+    def parameters(self) -> Iterator[tuple[str, Domain, Any]]:
+        held = dict(self.held_parts)
+        for field, domain, value in super().parameters():
+            yield field, SETTING if field in held else domain, value
+
     scored_as: ClassVar[Any] = None  # the same law with stacks, once made (`dmlcore.core.scoring`)
 
     @cached_property
@@ -171,6 +199,17 @@ class Distribution(Shown, Declared):
         """Which part of one observation has no density, for messages."""
         need = f"; {self.label} needs {self.support.need}" if self.support is not None else ""
         return f"{self.label}: {x!r} has density zero{need}"
+
+
+def of_the_same_parts(estimator_of: Any) -> Any:
+    """What makes a law's estimator, so that it ties and holds what the law does."""
+
+    @functools.wraps(estimator_of)
+    def made(self: Any, *args: Any, **kwargs: Any) -> Any:
+        out = estimator_of(self, *args, **kwargs)
+        return out.replace(tied=self.tied, held=self.held) if self.tied_parts or self.held_parts else out
+
+    return made
 
 
 def log_densities_inside(leaf: Distribution, column: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ writes them anew. `resolve` fixes what depends on the data once per fit. Keys, p
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from functools import cached_property
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from dmlcore.base.domains import nonnegative
+from dmlcore.base.domains import NamedParts, nonnegative
 from dmlcore.base.errors import BadValue, EmptyError, ParameterError, StructureError, inside, shorten
-from dmlcore.core.declared import Declared, chosen, renamed
+from dmlcore.core.declared import Declared, chosen, parameter, renamed
 from dmlcore.core.distribution import Distribution
+from dmlcore.core.parts import check_single_parts
 from dmlcore.core.prior import Prior, PseudoObservations, prior_of
 from dmlcore.core.shown import Shown
 from dmlcore.core.statistics import Node
+from dmlcore.core.together import Member, maximised_together
 from dmlcore.data.columns import Versions
 from dmlcore.data.layouts import Layout
 
@@ -36,6 +39,9 @@ REMEDY = "give pseudo_count and suff_stat, or leave it out"  # what to do where 
 
 class Estimator(Shown, Declared):
     """What to learn about one observation. Immutable; its settings are its fields."""
+
+    tied: Any = parameter(NamedParts(str), default=(), kw_only=True)
+    held: Any = parameter(NamedParts(float), default=(), kw_only=True)
 
     noun = "an estimator"
 
@@ -59,7 +65,7 @@ class Estimator(Shown, Declared):
     """Whether no choice of parameters gives an observation more than a bounded density: where `degenerate` is then a coefficient that runs
     off to a limit, and no spike."""
 
-    carried: ClassVar[tuple[str, ...]] = ("name", "keys")
+    carried: ClassVar[tuple[str, ...]] = ("name", "keys", "tied", "held")
     """Its fields that its law has too."""
 
     sees_law: ClassVar[bool] = False
@@ -88,6 +94,8 @@ class Estimator(Shown, Declared):
                 cls.closed_form = False  # an estimate from expectations is a step of EM
         if "family" in cls.__dict__:
             cls.family.estimator_family = cls
+        if "estimate" in cls.__dict__:
+            cls.estimate = holding(cls.estimate)  # type: ignore[method-assign]
 
     @cached_property
     def layout(self) -> Layout:
@@ -150,9 +158,39 @@ class Estimator(Shown, Declared):
         shapes = (domains[field].shape_of(value) for field, value in parameters.items())
         shape = next((shape for shape in shapes if shape is not None), ()) if batch is None else batch
         if not shape and not self.of_stacks:
-            return family(**parameters, **given)
+            return family(**{**given, **parameters})
         defaults = {field: f.default for field, f in family.__dataclass_fields__.items() if field in domains}
         return family.unchecked(shape, **{**defaults, **given, **parameters})
+
+    @property
+    def tied_parts(self) -> Any:
+        return self.tied
+
+    @property
+    def held_parts(self) -> Any:
+        return self.held
+
+    @property
+    def shared_names(self) -> frozenset[str]:
+        """Its parameters that are tied to those of others."""
+        return frozenset((*dict(self.tied_parts), *self.among_components))
+
+    @property
+    def alone(self) -> Self:
+        """The same without what is tied and held."""
+        return self.pinned(tied=(), held=())
+
+    def check_parts(self) -> None:
+        if self.tied or self.held:
+            check_single_parts(self, self.family)
+
+    def estimate_together(self, members: list[Member]) -> list[Any]:
+        """The laws that maximise the sum of the log likelihoods and priors of leaves of this family, this the first of them, some of whose
+        parameters are one, or held. A step is never downhill from the laws before.
+
+        A family whose maximum has a closed form writes it here; as it stands, it is found by Newton's method from `log_likelihood`.
+        """
+        return maximised_together(members)
 
     def columns_of_children(self, column: Any) -> tuple[Any, ...]:
         """The columns that its children read, of a column that it reads; None for those that are made of it in a pass."""
@@ -163,9 +201,9 @@ class Estimator(Shown, Declared):
         return None
 
     def free_numbers(self, law: Any) -> int:
-        """How many numbers are free in one law of a stack; of one that holds like fields, in each of these."""
-        one = (0,) * len(law.batch)
-        return sum(domain.free(domain.apart(v, one) if law.batch else v) for _, domain, v in law.parameters())
+        """How many numbers are free in one law of a stack, without those that others say too; of one that holds like fields, in each."""
+        one, shared = (0,) * len(law.batch), self.shared_names
+        return sum(domain.free(domain.apart(v, one) if law.batch else v) for f, domain, v in law.parameters() if f not in shared)
 
     # -- what a family may implement -----------------------------------------------------------------------------------
 
@@ -264,6 +302,18 @@ class Estimator(Shown, Declared):
     def ties(self) -> tuple[str | None, str | None, tuple[tuple[Any, ...], ...]]:
         """What the keys tie: (key of the whole node, key of its own statistics alone, one tuple of labels per child)."""
         return getattr(self, "keys", None), None, ((),) * len(self.children())
+
+
+def holding(estimate: Any) -> Any:
+    """What estimates a law, with the parameters that are held as they are."""
+
+    @functools.wraps(estimate)
+    def made(self: Any, statistics: Any, previous: Any = None) -> Any:
+        if not self.tied_parts and not self.held_parts:
+            return estimate(self, statistics, previous)
+        return self.estimate_together([Member(self, statistics, previous, {}, np.shape(statistics.count))])[0]
+
+    return made
 
 
 def statistics_inside(leaf: Estimator, column: Any, weights: np.ndarray, law: Any) -> Any:

@@ -10,6 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import SETTING
+from dmlcore.core.parts import shared_tags
+
+NO_NUMBERS = np.zeros(0)
+
 
 def distinct_nodes(model: Any) -> Iterator[Any]:
     """Every node of a tree once, in preorder."""
@@ -23,6 +28,13 @@ def distinct_nodes(model: Any) -> Iterator[Any]:
             stack.extend(reversed(node.children()))
 
 
+def preorder_of(model: Any) -> Iterator[Any]:
+    """Every place of a tree, in preorder."""
+    yield model
+    for child in model.children():
+        yield from preorder_of(child)
+
+
 def parameter_nodes(model: Any) -> Iterator[Any]:
     """The nodes that own parameters, once each, in preorder; of those whose own parameters have one key (mixing weights), the first."""
     keys: set[str] = set()
@@ -34,22 +46,47 @@ def parameter_nodes(model: Any) -> Iterator[Any]:
             keys.add(key)
 
 
+def parameters_once(model: Any) -> Iterator[tuple[Any, list[tuple[str, Any, Any]]]]:
+    """The nodes that own parameters, and `(name, domain, value)` of each of these; one that is tied to one before is no number of its own.
+
+    Of a stack, what is tied along it stands there at each of its places, and is counted so.
+    """
+    first = _first_of_tied(model)
+    for node in parameter_nodes(model):
+        own = [(f, d, v) for f, d, v in node.parameters()]
+        repeated = {f for f, _, _ in own if first.get((id(node), f), (node, f))[0] is not node}
+        yield node, [(f, SETTING if f in repeated else d, v) for f, d, v in own] if repeated else own
+
+
+def _first_of_tied(model: Any) -> dict[tuple[int, str], tuple[Any, str]]:
+    """Of tied parameters, by the identity of their node and their name: the node that has the first of them, and its name there."""
+    if model.of_stacks:
+        return {}
+    tags = shared_tags(model)
+    first: dict[Any, tuple[Any, str]] = {}
+    places = enumerate(preorder_of(model)) if tags else ()
+    return {(id(node), f): first.setdefault(tag, (node, f)) for i, node in places for f, tag in tags.get(i, {}).items()}
+
+
 def n_parameters(model: Any) -> int:
     """The number of free parameters: what AIC and BIC count. It follows from the model's shape, not from where estimates came to lie:
     every number that stands in the model counts, zeros too, less one for each set of probabilities that sum to one; tied ones once."""
-    return sum(domain.free(value) for node in parameter_nodes(model) for _, domain, value in node.parameters())
+    return sum(domain.free(value) for _, own in parameters_once(model) for _, domain, value in own)
 
 
 def flatten(model: Any) -> np.ndarray:
     """Free parameters that are not on a bound, as unconstrained reals `(d,)`."""
-    return np.concatenate([np.zeros(0), *(part for node in parameter_nodes(model) for part in own_parts(node))])
+    return np.concatenate([np.zeros(0), *(part for node, own in parameters_once(model) for part in own_parts(node, own))])
 
 
-def own_parts(node: Any) -> list[np.ndarray]:
-    """The flat form of each parameter of one node, kept with it."""
+def own_parts(node: Any, own: Any = None) -> list[np.ndarray]:
+    """The flat form of each parameter of one node, kept with it. own: those that count, as `parameters_once` has them."""
     if "flat_parts" not in node.__dict__:
         node.derive(flat_parts=[domain.flatten(value) for _, domain, value in node.parameters()])
-    return node.__dict__["flat_parts"]  # type: ignore[no-any-return]
+    kept: list[np.ndarray] = node.__dict__["flat_parts"]
+    if own is None:
+        return kept
+    return [part if domain is not SETTING else NO_NUMBERS for part, (_, domain, _) in zip(kept, own, strict=True)]
 
 
 def unflatten(vector: np.ndarray, like: Any, checked: bool = True) -> Any:
@@ -60,15 +97,18 @@ def unflatten(vector: np.ndarray, like: Any, checked: bool = True) -> Any:
     done: dict[int, Any] = {}
     values: dict[int | str, dict[str, Any]] = {}
     start = 0
-    for node in parameter_nodes(like):
+    for node, own in parameters_once(like):
         values[node.own_key or id(node)] = {}
-        for (field, domain, value), before in zip(node.parameters(), own_parts(node), strict=True):
+        for (field, domain, value), before in zip(own, own_parts(node, own), strict=True):
             part = np.asarray(vector[start : start + len(before)], dtype=np.float64)
             if len(part) != len(before) or (part != before).any():  # what is fixed keeps its bits
                 values[node.own_key or id(node)][field] = domain.unflatten(part, value)
             start += len(before)
     if start != len(vector):
         raise ValueError(f"the vector must have {start} entries, got {len(vector)}")
+    for (node_id, field), (first, name) in _first_of_tied(like).items():
+        if name in values[id(first)]:
+            values[node_id][field] = values[id(first)][name]
 
     def build(node: Any) -> Any:
         if id(node) not in done:

@@ -15,7 +15,9 @@ import numpy as np
 from dmlcore.base.errors import DmlcoreError, KeyClashError, inside
 from dmlcore.core.declared import same
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.parts import checked_tags, shared_tags
 from dmlcore.core.statistics import Node
+from dmlcore.core.together import Together
 from dmlcore.core.walk import NOTHING
 
 
@@ -27,9 +29,12 @@ def preorder(tree: Any) -> Iterator[Any]:
 
 
 class Ties:
-    """Which nodes of an estimator's tree are tied: groups of whole nodes, and groups of own statistics."""
+    """Which nodes of an estimator's tree are tied: groups of whole nodes, groups of own statistics, and single parameters (`tags`).
 
-    def __init__(self, estimator: Estimator):
+    lead: of an estimator of stacks, how many of their axes are whole models.
+    """
+
+    def __init__(self, estimator: Estimator, lead: int = 0):
         self.nodes: list[Estimator] = []
         self._whole: list[frozenset[Any]] = []
         self._own: list[frozenset[Any]] = []
@@ -37,6 +42,8 @@ class Ties:
         self.stacked: dict[Any, Any] = {}  # what holds models of this estimator as stacks, once made
         self.whole = self._groups(self._whole)  # place -> group or None
         self.own = self._groups(self._own)
+        self.tags = checked_tags(self.nodes, shared_tags(estimator))
+        self.together = Together(self.nodes, self.tags, self.whole, lead)
 
     @cached_property
     def by_id(self) -> dict[int, int]:
@@ -58,7 +65,7 @@ class Ties:
     @property
     def any(self) -> bool:
         """Whether any places are tied."""
-        return any(group not in (None, i) for i, group in enumerate(self.own))
+        return bool(self.tags) or any(group not in (None, i) for i, group in enumerate(self.own))
 
     def _visit(self, node: Estimator, inherited: frozenset[Any]) -> None:
         whole_key, own_key, child_labels = node.ties()
@@ -157,6 +164,8 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
     done: dict[int, Any] = {}
     kept: set[int] = set()
     place = iter(range(len(owns)))
+    before = [None] * len(owns) if previous is None or not ties.together.places else list(preorder(previous))
+    together = ties.together.laws(owns, before)
 
     def visit(node: Estimator, before: Any) -> Any:
         i, own = next(place), next(rest)
@@ -164,7 +173,7 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
         group = ties.whole[i]
         if group in done:
             return done[group]
-        out = node.assemble(own, children, before)
+        out = together[i] if i in together else node.assemble(own, children, before)
         if group is not None:
             done[group] = out
         elif out is before:

@@ -119,9 +119,11 @@ class Stacking:
         return self._ties.groups.get(place, [place])
 
     def _ties_inside(self, e: Any) -> bool:
-        """Whether any place of a node, or below it, is tied to another."""
+        """Whether any place of a node, or below it, is tied to another or held, in part or as a whole."""
         place = self._place[id(e)]
-        return any(len(self._tied(i)) > 1 for i in range(place, place + sum(1 for _ in preorder(e))))
+        below = range(place, place + sum(1 for _ in preorder(e)))
+        nodes = self._ties.nodes
+        return any(len(self._tied(i)) > 1 or nodes[i].shared_names or nodes[i].held_parts for i in below)
 
     def _estimator(self, es: list[Any], shape: tuple[int, ...], column: Any) -> Any:
         e = es[0]

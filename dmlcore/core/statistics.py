@@ -49,6 +49,10 @@ class Sums:
         mine, theirs = self._values, other._values
         return Sums(**{k: _joined(k, v, theirs[k]) for k, v in mine.items()})
 
+    def at(self, index: Any) -> Sums:
+        """Those of one place of a stack."""
+        return Sums(**{k: v[index] if np.ndim(v) else v for k, v in self._values.items()})
+
     def scaled(self, factor: float) -> Sums:
         """As if every weight had been multiplied."""
         return Sums(**{k: v if k.startswith(("low", "high")) else _times(v, factor) for k, v in self._values.items()})
@@ -101,6 +105,10 @@ class Moments:
     def square(shift: Any) -> Any:
         """What a shift of the mean adds to the second moment, per unit of weight."""
         return shift * shift
+
+    def at(self, index: Any) -> Self:
+        """Those of one place of a stack."""
+        return type(self)(self.count[index], self.mean[index], self.m2[index])
 
     def scaled(self, factor: float) -> Self:
         """As if every weight had been multiplied."""
@@ -169,6 +177,10 @@ class LogMoments:
         apart = [(part.count * log_gap((part.mean - mean) / mean))[()] for part in (self, other)]
         return type(self)(count, mean, self.gap + other.gap + apart[0] + apart[1])
 
+    def at(self, index: Any) -> Self:
+        """Those of one place of a stack."""
+        return type(self)(self.count[index], self.mean[index], self.gap[index])
+
     def scaled(self, factor: float) -> Self:
         """As if every weight had been multiplied."""
         return type(self)(self.count * factor, self.mean, self.gap * factor)
@@ -225,6 +237,10 @@ class Counts:
         if (self.weights > 0).all():
             return self.values
         return Vocabulary(label for label, w in zip(self.values, self.weights, strict=True) if w > 0)
+
+    def at(self, index: Any) -> Counts:
+        """Those of one place of a stack."""
+        return Counts(self.values, self.weights[index], self.total[index])
 
     def scaled(self, factor: float) -> Counts:
         """As if every weight had been multiplied."""

@@ -88,7 +88,7 @@ class Problem:
         if key not in self._stacked:
             shape = () if starts is None else (starts,)
             stacking = Stacking(self.estimator, apart, shape, self.encoded.column if self.together and not apart else None)
-            resolved = replace(self.resolved, estimator=stacking.stacked, ties=Ties(stacking.stacked))
+            resolved = replace(self.resolved, estimator=stacking.stacked, ties=Ties(stacking.stacked, len(shape)))
             self._stacked[key] = stacking, resolved
         stacking, resolved = self._stacked[key]
         known[key] = replace(self, resolved=resolved, stacking=stacking)
@@ -203,6 +203,10 @@ class Problem:
         laws = list(preorder(model))
         values = [tuple(v for f, _, v in law.parameters() if f not in ("name", "keys")) for law in laws]
         tied = all(group is None or same(values[group], values[i]) for i, group in enumerate(self.ties.own))
+        shared: dict[Any, Any] = {}
+        for i, tags in self.ties.tags.items():
+            tied = tied and all(same(shared.setdefault(tag, value := laws[i].stored(f)), value) for f, tag in tags.items())
+        tied = tied and all(e.held_parts == () or same(e.held, law.held) for e, law in zip(self.ties.nodes, laws, strict=True))
         return tied and all(e.is_feasible(law) for e, law in zip(self.ties.nodes, laws, strict=True))
 
     def _finite(self, model: Any, total: Any) -> Any:

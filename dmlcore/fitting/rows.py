@@ -19,7 +19,7 @@ from dmlcore.data.values import listed
 from dmlcore.kernels.codes import scatter
 
 ELEMENTS = 80_000  # of the lists of a sample, at most
-LISTS = 200  # in a sample, for which lists are rather shortened
+FEWEST_LISTS = 200  # in a sample, for which lists are rather shortened
 
 
 class RowBlock(NamedTuple):
@@ -166,7 +166,7 @@ class WeightedRows:
         Of lists with many elements there are fewer rows, and of long ones only their first elements.
         """
         if self.work > ELEMENTS:
-            size = min(size, max(LISTS, ELEMENTS * len(self) // self.work))
+            size = min(size, max(FEWEST_LISTS, ELEMENTS * len(self) // self.work))
         return self._chosen(size, rng, certain)._shortened(ELEMENTS // size)
 
     def _shortened(self, most: int) -> WeightedRows:

@@ -63,7 +63,7 @@ def weakly_supported(problem: Problem, model: Distribution, statistics: list[Any
         spread = e.min_relative_variance(law)
         if spread is None:
             continue
-        values, free = own.count / problem.unit, sum(map(len, own_parts(law)))
+        values, free = own.count / problem.unit, _own_numbers(e, law)
         if values >= VALUES_PER_NUMBER * free:
             continue
         if spread < NARROW:
@@ -73,6 +73,12 @@ def weakly_supported(problem: Problem, model: Distribution, statistics: list[Any
         else:
             doubted.add(path.split(".")[0])
     return out + _not_lasting(problem, model, doubted) if doubted else out
+
+
+def _own_numbers(e: Any, law: Any) -> int:
+    """How many coordinates a law has, without those that others say too."""
+    names = (f for f, _, _ in law.parameters())
+    return sum(len(part) for f, part in zip(names, own_parts(law), strict=True) if f not in e.shared_names)
 
 
 def _not_lasting(problem: Problem, model: Any, doubted: set[str]) -> list[Event]:

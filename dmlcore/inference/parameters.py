@@ -12,7 +12,7 @@ from dmlcore.base.domains import Array, Covariance, Domain, PartlyFree
 from dmlcore.base.label_domains import TransitionMap
 from dmlcore.base.labels import LabelMap
 from dmlcore.base.sparse import SparseTable
-from dmlcore.core.flat import parameter_nodes
+from dmlcore.core.flat import parameters_once
 from dmlcore.fitting.problem import paired
 
 REAL_SCALE, POSITIVE_SCALE, PROBABILITY_SCALE = "real", "positive", "probability"
@@ -127,9 +127,9 @@ def parameter_blocks(model: Any) -> list[Block]:
 def _blocks(model: Any) -> Iterator[Block]:
     start = 0
     places = first_places(model)
-    for node in parameter_nodes(model):
+    for node, own in parameters_once(model):
         path = places[id(node)]
-        for field, domain, value in node.parameters():
+        for field, domain, value in own:
             size = len(domain.flatten(value))
             if domain.free(value):
                 name = f"{path}.{field}".lstrip(".")

@@ -40,7 +40,11 @@ def uncertainty(model: Any, data: Any, *, ax: Any = None, threshold: float = 0.1
 
     threshold: the uncertainty that the picture marks, with the share of rows above it. Returns the axes. Raises as `responsibilities`.
     """
-    posterior = posteriors(model, data)
+    return uncertainty_of(posteriors(model, data), ax, threshold)
+
+
+def uncertainty_of(posterior: np.ndarray, ax: Any = None, threshold: float = 0.1) -> Any:
+    """`uncertainty`, of posterior probabilities `(n, K)` that are there already."""
     n = len(posterior)
     unsure = np.sort(1 - posterior.max(axis=1))
     share = np.arange(1, n + 1) / n

@@ -24,6 +24,7 @@ from dmlcore.inference.compare import compare
 from dmlcore.inference.impute import impute
 from dmlcore.inference.synthesise import synthesise
 from dmlcore.plot.axes import as_written
+from dmlcore.plot.posterior import uncertainty_of
 from dmlcore.reporting.markup import (
     ON_PAPER,
     Entry,
@@ -242,18 +243,9 @@ def uncertain_section(subject: Subject) -> Markup:
         sure_of = [(names[k], share_entry(posterior[i, k])) for k in (first, second)]
         rows.append([row, *sure_of[0], *sure_of[1], *_cells_of(subject, row)])
     heads = ["row", "most probable", "probability", "next", "probability", *subject.names]
-    picture = svg(lambda ax: plot.uncertainty(_Posteriors(posterior), None, threshold=UNSURE, ax=ax))
+    known = posterior[~np.isnan(posterior).any(axis=1)]
+    picture = svg(lambda ax: uncertainty_of(known, ax, UNSURE))
     return Markup(head + picture + (grid_of(heads, rows, "Least certain") if rows else ""))
-
-
-class _Posteriors:
-    """Posterior probabilities that are there already, in the place of a model."""
-
-    def __init__(self, posterior: np.ndarray):
-        self.posterior = posterior[~np.isnan(posterior).any(axis=1)]
-
-    def seq_posterior(self, data: Any) -> np.ndarray:
-        return self.posterior
 
 
 # -- fits and cells ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import ParameterError
-from dmlcore.core.flat import n_parameters, parameter_nodes
+from dmlcore.core.flat import n_parameters, parameters_once
 from dmlcore.core.powers import HasClasses, has
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.fitting.problem import paired
@@ -147,10 +147,10 @@ def free_parameters(model: Any, estimator: Any = None) -> int:
     if estimator is None:
         return n_parameters(model)
     made_by = {id(law): e for _, e, law in reversed(list(paired(estimator, model)))}  # of one that stands in several places the first
-    return sum(_free(made_by[id(node)], node) for node in parameter_nodes(model))
+    return sum(_free(made_by[id(node)], node, own) for node, own in parameters_once(model))
 
 
-def _free(estimator: Any, law: Any) -> int:
+def _free(estimator: Any, law: Any, own: list[tuple[str, Any, Any]]) -> int:
     left_out = estimator.left_out(law)
-    mine = ((domain, value, left_out.get(field)) for field, domain, value in law.parameters() if field not in estimator.fixed_fields)
+    mine = ((domain, value, left_out.get(field)) for field, domain, value in own if field not in estimator.fixed_fields)
     return sum(domain.free(value) - (0 if out is None else int(numbers_of(domain, out).sum())) for domain, value, out in mine)

@@ -43,6 +43,7 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
     PartialGaussianEstimator,
 )
 from dmlcore.stats.multivariate.multivariate_student_t import MultivariateStudentTDistribution, MultivariateStudentTEstimator
+from dmlcore.stats.multivariate.structured_gaussian import StructuredGaussianDistribution, StructuredGaussianEstimator
 from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistribution, VonMisesFisherEstimator
 from dmlcore.stats.regression.beta_regression import BetaRegressionDistribution, BetaRegressionEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
@@ -216,6 +217,8 @@ __all__ = [
     "SequenceEstimator",
     "SpikeAndSlabDistribution",
     "SpikeAndSlabEstimator",
+    "StructuredGaussianDistribution",
+    "StructuredGaussianEstimator",
     "StudentTDistribution",
     "StudentTEstimator",
     "TimeDistribution",

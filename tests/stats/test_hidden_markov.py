@@ -315,4 +315,4 @@ def test_bad_input() -> None:
     np.testing.assert_array_equal(law.seq_posterior([["a", "a"]], impossible="prior")[0], np.eye(2))
     with pytest.raises(ParameterError, match="steps must be a whole number"):
         law.predict(["a"], 0)
-    assert law.explain_zero_density(["a", "z"]).startswith("element 1 of hidden markov model")
+    assert law.explain_zero_density(["a", "z"]).startswith("element 1 of hidden markov")

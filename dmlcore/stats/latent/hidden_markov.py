@@ -83,6 +83,11 @@ class HiddenMarkovModelDistribution(StateMethods, Distribution, HasTypical, Rela
 
     components_field = "topics"
 
+    @classmethod
+    def family_name(cls) -> str:
+        """The word for this family in messages."""
+        return "hidden markov"
+
     def validate(self) -> None:
         S, who = len(self.w), "HiddenMarkovModelDistribution"
         if self.transitions.shape != (S, S):

@@ -10,7 +10,7 @@ from dmlcore.base import special
 from dmlcore.core.weights import share
 
 NEVER = 1e-150  # the probability of leaving states that are not left
-STEPS = 3  # uphill in one step of EM
+STEPS_UPHILL = 3  # uphill in one step of EM
 TOLERANCE = 1e-10  # of stationary probabilities
 
 
@@ -44,7 +44,7 @@ def stationary_step(begun: np.ndarray, pairs: np.ndarray, previous: Any) -> tupl
     if before is not None:
         known = _objective(begun, pairs, before)
         P, value = np.where((known > value)[..., None, None], before, P), np.maximum(known, value)
-    for _ in range(STEPS):
+    for _ in range(STEPS_UPHILL):
         p = stationary(P)
         odds = (begun / np.where(p > 0, p, 1.0))[..., None]
         with np.errstate(all="ignore"):

@@ -367,5 +367,8 @@ class TruncatedEstimator(_Ranged, Estimator):
         why = self.why_outside(x)
         return f"{self.label}: {x!r} has density zero; {why}" if why else self.estimator.why_outside_support(x)
 
+    def covers(self, column: Any) -> bool:
+        return bool(self.within(column).all())
+
     def is_feasible(self, distribution: Any) -> bool:
         return bool(distribution.low == self.low and distribution.high == self.high)

@@ -64,7 +64,7 @@ class _Gated:
         inner: Layout = self.inner.layout
         return inner if self.gate is None else Fields(self.label, (self.gate.layout.values[0], inner))
 
-    def check_parts(self, gate_family: Any) -> None:
+    def check_law_and_gate(self, gate_family: Any) -> None:
         """Raises where the law is of other values than counts and positive numbers, or the gate is none."""
         who = type(self).__name__
         if not reads_numbers(self.inner.layout, Count) and (not reads_numbers(self.inner.layout, Real) or may_be_zero(self.inner)):
@@ -108,7 +108,7 @@ class ZeroInflatedDistribution(_Gated, PowersOfLaw, Posteriors, Distribution, Re
     keys: str | None = keys()
 
     def validate(self) -> None:
-        self.check_parts(LogisticRegressionDistribution)
+        self.check_law_and_gate(LogisticRegressionDistribution)
         if (self.p is None) == (self.gate is None):
             raise ParameterError(f"{type(self).__name__}: give p, or gate, and not both; got {self.p!r}, {self.gate!r}")
 
@@ -288,7 +288,7 @@ class ZeroInflatedEstimator(_Gated, Estimator):
     stacks = True
 
     def validate(self) -> None:
-        self.check_parts(LogisticRegressionEstimator)
+        self.check_law_and_gate(LogisticRegressionEstimator)
         (count,) = pseudo_counts(self.pseudo_count, 1, type(self).__name__)
         self.derive(prior=PseudoCounts(np.full(2, count / 2), "extra_or_not") if count and self.gate is None else None)
 

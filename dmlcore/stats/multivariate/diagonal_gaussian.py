@@ -18,6 +18,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.powers import HasMoments, JointlyNormal
 from dmlcore.core.statistics import Moments
+from dmlcore.core.together import Member
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
 from dmlcore.stats.multivariate.vectors import Dimension, check_dimension
@@ -31,6 +32,7 @@ from dmlcore.stats.univariate.moments import (
     posterior_moments,
     prior_moments,
     relative_variance,
+    shared_moments,
     variance_of,
 )
 
@@ -169,6 +171,13 @@ class DiagonalGaussianEstimator(Estimator):
             tiny = or_nearly(mu[~(covar > 0)])
             raise DegenerateError(f"{self.label}: coordinate {constant} is constant{tiny}, so its variance has no maximum; {REMEDY}")
         return self.law(mu=mu, covar=covar)
+
+    def estimate_together(self, members: list[Member]) -> list[Any]:
+        floor = np.max([m.estimator.floor for m in members], axis=0)
+        mus, covars = shared_moments(members, "covar", lambda covar: np.maximum(covar, floor))
+        if not all((covar > 0).all() for covar in covars):
+            raise DegenerateError(f"{self.label}: a coordinate is constant, so its variance has no maximum; {REMEDY}")
+        return [m.law(mu=mu, covar=covar) for m, mu, covar in zip(members, mus, covars, strict=True)]
 
     def degenerate(self, distribution: Any) -> str | None:
         return floor_message(self.label, distribution.covar, self.floor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.powers import HasMoments, JointlyNormal
 from dmlcore.core.statistics import Node, Scatter
+from dmlcore.core.together import Member
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
 from dmlcore.stats.multivariate.partial_vectors import Gapped, PartialVector, conditional_moments
@@ -32,6 +33,7 @@ from dmlcore.stats.univariate.moments import (
     or_nearly,
     posterior_moments,
     prior_moments,
+    shared_moments,
 )
 
 COLLINEAR = 1e-14  # times d: a share of a coordinate's variance, left by those before it, that is rounding
@@ -41,25 +43,19 @@ AT_FLOOR = 2.0  # times the floor: what lies below was put there, up to the roun
 FEW_COORDINATES = 24  # coordinates up to which the compiled loop is as fast as BLAS
 
 
-class MultivariateGaussianDistribution(Distribution, HasMoments, JointlyNormal):
-    """A vector of d reals with density `exp(-(x - mu)' covar^-1 (x - mu) / 2) / sqrt(det(2 pi covar))`.
+class GaussianVectorDistribution(Distribution, HasMoments, JointlyNormal):
+    """Base: a Gaussian vector with a mean `mu` and a covariance `covar`, however its family says what these are."""
 
-    mu: the mean `(d,)`, in the units of each coordinate. covar: the covariance `(d, d)`, symmetric and positive definite.
-    Raises `ParameterError` outside these domains. Everything is computed from the Cholesky factor of covar.
-    """
+    if TYPE_CHECKING:
 
-    mu: np.ndarray = parameter(vector)
-    covar: np.ndarray = parameter(covariance)
-    name: str | None = name()
-    keys: str | None = keys()
+        @property
+        def mu(self) -> Any: ...
+
+        @property
+        def covar(self) -> Any: ...
 
     kind = Vector
     support = REALS
-
-    def validate(self) -> None:
-        if len(self.mu) != len(self.covar):
-            shape = (len(self.mu), len(self.mu))
-            raise ParameterError(f"MultivariateGaussianDistribution: covar must have shape {shape}, as mu says, got {self.covar.shape}")
 
     @property
     def dim(self) -> int:
@@ -126,6 +122,24 @@ class MultivariateGaussianDistribution(Distribution, HasMoments, JointlyNormal):
         misfit = about.count * (shift * shift).sum(axis=-1) + np.einsum("...ij,jk,...ik->...", whitening, spread.m2, whitening)
         return -spread.count * np.log(np.einsum("...ii->...i", self._factor)).sum(axis=-1) - 0.5 * misfit
 
+
+class MultivariateGaussianDistribution(GaussianVectorDistribution):
+    """A vector of d reals with density `exp(-(x - mu)' covar^-1 (x - mu) / 2) / sqrt(det(2 pi covar))`.
+
+    mu: the mean `(d,)`, in the units of each coordinate. covar: the covariance `(d, d)`, symmetric and positive definite.
+    Raises `ParameterError` outside these domains. Everything is computed from the Cholesky factor of covar.
+    """
+
+    mu: np.ndarray = parameter(vector)
+    covar: np.ndarray = parameter(covariance)
+    name: str | None = name()
+    keys: str | None = keys()
+
+    def validate(self) -> None:
+        if len(self.mu) != len(self.covar):
+            shape = (len(self.mu), len(self.mu))
+            raise ParameterError(f"MultivariateGaussianDistribution: covar must have shape {shape}, as mu says, got {self.covar.shape}")
+
     def estimator(self, pseudo_count: Any = None) -> MultivariateGaussianEstimator:
         if pseudo_count is None:
             return MultivariateGaussianEstimator(self.dim, name=self.name, keys=self.keys)
@@ -133,25 +147,17 @@ class MultivariateGaussianDistribution(Distribution, HasMoments, JointlyNormal):
         return MultivariateGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
 
 
-class MultivariateGaussianEstimator(Estimator):
-    """Maximum likelihood for a multivariate Gaussian: the weighted mean and covariance.
+class GaussianVectorEstimator(Estimator):
+    """Base of estimators of Gaussian vectors, which have `dim`, `pseudo_count` and `suff_stat`."""
 
-    dim: the length of the vectors (None: that of the data). pseudo_count=(a, b) with suff_stat=(m, V): `a` pseudo-observations say the
-    mean is m `(d,)`, `b` say the covariance is V `(d, d)`; m and V default to those of all the data. The log prior is
-    `-a/2 (mu - m)' covar^-1 (mu - m) - b/2 (log det covar + trace(covar^-1 V))`.
-    The covariance is held above `VARIANCE_FLOOR` times that of all the data (in every direction: the constrained maximum clips the
-    eigenvalues of the one relative to the other), or above `FACTORED` where coordinates all but follow from others. Raises
-    `DegenerateError` where the covariance of all the data is singular and there is no prior on it, naming a coordinate that is constant
-    or follows from those before it.
-    """
+    if TYPE_CHECKING:
 
-    dim: int | None = parameter(Dimension(), default=None)
-    pseudo_count: Any = setting((None, None))
-    suff_stat: Any = setting((None, None))
-    name: str | None = name()
-    keys: str | None = keys()
+        @property
+        def dim(self) -> Any: ...
 
-    family = MultivariateGaussianDistribution
+        @property
+        def suff_stat(self) -> Any: ...
+
     stacks = True
     pooled: ClassVar[np.ndarray | None] = None  # the Cholesky factor of the covariance of all the data, and of the prior
     least: ClassVar[np.ndarray | None] = None  # that of the covariance below which no estimate falls
@@ -159,14 +165,11 @@ class MultivariateGaussianEstimator(Estimator):
     def validate(self) -> None:
         check_prior(self)
         if self.suff_stat is not None and self.suff_stat[1] is not None:
-            self.family(np.zeros(len(self.suff_stat[1])), self.suff_stat[1])
+            MultivariateGaussianDistribution(np.zeros(len(self.suff_stat[1])), self.suff_stat[1])
 
     @cached_property
     def layout(self) -> Layout:
         return Vector(self.label, self.dim)
-
-    def with_gaps(self, allow: Any) -> Estimator:
-        return PartialGaussianEstimator(**self.fields())
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Scatter:
         if weights.ndim == 1:
@@ -189,18 +192,59 @@ class MultivariateGaussianEstimator(Estimator):
         pooled = regular_factor(mu, covar)[0]
         return out.pinned(pooled=pooled, least=None if pooled is None else least_factor(pooled))
 
+    def min_relative_variance(self, distribution: Any) -> Any:
+        return np.ones(distribution.batch)[()] if self.pooled is None else least_eigenvalue(relative(distribution.covar, self.pooled))
+
+    def degenerate(self, distribution: Any) -> str | None:
+        if self.least is None or np.all(least_eigenvalue(relative(distribution.covar, self.least)) > AT_FLOOR):
+            return None
+        return f"{self.label} sits in a plane (an eigenvalue of its covariance is at its floor); its density there is unbounded"
+
+
+class MultivariateGaussianEstimator(GaussianVectorEstimator):
+    """Maximum likelihood for a multivariate Gaussian: the weighted mean and covariance.
+
+    dim: the length of the vectors (None: that of the data). pseudo_count=(a, b) with suff_stat=(m, V): `a` pseudo-observations say the
+    mean is m `(d,)`, `b` say the covariance is V `(d, d)`; m and V default to those of all the data. The log prior is
+    `-a/2 (mu - m)' covar^-1 (mu - m) - b/2 (log det covar + trace(covar^-1 V))`.
+    The covariance is held above `VARIANCE_FLOOR` times that of all the data (in every direction: the constrained maximum clips the
+    eigenvalues of the one relative to the other), or above `FACTORED` where coordinates all but follow from others. Raises
+    `DegenerateError` where the covariance of all the data is singular and there is no prior on it, naming a coordinate that is constant
+    or follows from those before it.
+    """
+
+    dim: int | None = parameter(Dimension(), default=None)
+    pseudo_count: Any = setting((None, None))
+    suff_stat: Any = setting((None, None))
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = MultivariateGaussianDistribution
+    stacks = True
+
+    def with_gaps(self, allow: Any) -> Estimator:
+        return PartialGaussianEstimator(**self.fields())
+
     def estimate(self, statistics: Scatter, previous: Any = None) -> MultivariateGaussianDistribution:
         mu, covar = posterior_moments(self, statistics)
+        return self.law(mu=mu, covar=self._regular(mu, covar))
+
+    def estimate_together(self, members: list[Member]) -> list[Any]:
+        mean = members[0].statistics.mean
+        mus, covars = shared_moments(members, "covar", lambda covar: self._regular(mean, covar))
+        return [m.law(mu=mu, covar=covar) for m, mu, covar in zip(members, mus, covars, strict=True)]
+
+    def _regular(self, mu: np.ndarray, covar: np.ndarray) -> np.ndarray:
+        """Symmetric covariances, none below the floor. Raises `DegenerateError` where there is none, and one is singular."""
         covar = (covar + covar.swapaxes(-1, -2)) / 2
         if self.pooled is not None:
-            covar = self._above_floor(covar)
-        else:
-            d = mu.shape[-1]
-            for one, spread in zip(mu.reshape(-1, d), covar.reshape(-1, d, d), strict=True):
-                _, trouble = regular_factor(one, spread)
-                if trouble:
-                    raise DegenerateError(f"{self.label}: {trouble}; {REMEDY}")
-        return self.law(mu=mu, covar=covar)
+            return self._above_floor(covar)
+        d = mu.shape[-1]
+        for one, spread in zip(mu.reshape(-1, d), covar.reshape(-1, d, d), strict=True):
+            _, trouble = regular_factor(one, spread)
+            if trouble:
+                raise DegenerateError(f"{self.label}: {trouble}; {REMEDY}")
+        return covar
 
     def _above_floor(self, covar: np.ndarray) -> np.ndarray:
         seen = relative(covar, self.least)
@@ -212,14 +256,6 @@ class MultivariateGaussianEstimator(Estimator):
         basis = self.least @ vectors  # type: ignore[operator]
         out = (basis * np.maximum(values, 1.0)[..., None, :]) @ basis.swapaxes(-1, -2)
         return np.where(values[..., :1, None] >= 1.0, covar, (out + out.swapaxes(-1, -2)) / 2)
-
-    def min_relative_variance(self, distribution: Any) -> Any:
-        return np.ones(distribution.batch)[()] if self.pooled is None else least_eigenvalue(relative(distribution.covar, self.pooled))
-
-    def degenerate(self, distribution: Any) -> str | None:
-        if self.least is None or np.all(least_eigenvalue(relative(distribution.covar, self.least)) > AT_FLOOR):
-            return None
-        return f"{self.label} sits in a plane (an eigenvalue of its covariance is at its floor); its density there is unbounded"
 
 
 class PartialGaussianDistribution(MultivariateGaussianDistribution):

@@ -93,11 +93,9 @@ class GammaDistribution(Distribution, Univariate, HasSurvival):
         return LogMoments(count, self.mean(), count * excess(self.k))
 
     def log_likelihood(self, statistics: Any) -> float:
-        if not statistics.count > 0:
-            return 0.0
-        gap, mean = statistics.gap / statistics.count, statistics.mean
+        gap, mean = statistics.gap / np.where(statistics.count > 0, statistics.count, 1.0), statistics.mean
         misfit = self.k * gap + deviance(self.k, mean / self.theta) + stirling_error(self.k)
-        return statistics.count * (0.5 * np.log(self.k) - HALF_LOG_2PI - misfit - (math.log(mean) - gap))
+        return statistics.count * (0.5 * np.log(self.k) - HALF_LOG_2PI - misfit - (np.log(mean) - gap))
 
     def estimator(self, pseudo_count: Any = None) -> GammaEstimator:
         if pseudo_count is None:

@@ -11,6 +11,7 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base import special
 from dmlcore.base.domains import positive, real
+from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import HALF_LOG_2PI
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
@@ -110,6 +111,11 @@ class LogGaussianEstimator(MomentsEstimator):
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
         return moments_of(np.log(x), weights)
+
+    def validate(self) -> None:
+        super().validate()
+        if self.rounding and (self.tied or self.held):
+            raise ParameterError("LogGaussianEstimator: rounding goes with no tied or held parameters")
 
     @staticmethod
     def spread(law: Any) -> Any:

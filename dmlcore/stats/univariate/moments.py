@@ -16,11 +16,14 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Moments, Scatter, beside
+from dmlcore.core.together import Member
 
 VARIANCE_FLOOR = 1e-12  # of the variance of all the data: reached only by a component that sits on one value
 LEAST_WIDTH = 1 / math.sqrt(
     2 * math.pi
 )  # of a rounding: the standard deviation of a Gaussian whose density, times the rounding, comes to 1
+TURNS = 1000  # of means and variances, each given the other
+TURNED = 1e-14  # relative: a change of variances that is rounding
 BOUND_ROUNDING = 1e-9  # relative: a law this little below a bound lies on it
 RELATIVE_ROUNDING = 2.0**-51  # relative to the mean: a standard deviation below this is rounding, and all values are equal
 
@@ -63,6 +66,13 @@ class MomentsEstimator(Estimator):
                 f"{self.label}: all values equal {float(value)!r}{or_nearly(value)}, so the variance has no maximum; {REMEDY}"
             )
         return self.law(mu=mu, sigma2=sigma2)
+
+    def estimate_together(self, members: list[Member]) -> list[Any]:
+        floor = max(np.max(np.maximum(m.estimator.floor, np.square(m.estimator.least))) for m in members)
+        mus, variances = shared_moments(members, "sigma2", lambda sigma2: np.maximum(sigma2, floor))
+        if not all(np.all(sigma2 > 0) for sigma2 in variances):
+            raise DegenerateError(f"{self.label}: all values are equal, so the variance has no maximum; {REMEDY}")
+        return [m.law(mu=mu, sigma2=sigma2) for m, mu, sigma2 in zip(members, mus, variances, strict=True)]
 
     def no_narrower(self, mu: Any, sigma2: Any) -> tuple[Any, Any]:
         """The mean and variance that maximise, of those that the rounding allows."""
@@ -200,6 +210,80 @@ def posterior_moments(estimator: Any, statistics: Moments) -> tuple[Any, Any]:
         return statistics.mean, statistics.m2 / beside(count, statistics.m2)
     both = estimator.with_prior(statistics)
     return both.mean, both.m2 / beside(both.count, both.m2) if np.any(both.count > 0) else 0.0 * both.m2
+
+
+def shared_moments(members: list[Member], spread: str, bounded: Any) -> tuple[list[Any], list[Any]]:
+    """Means and variances (or covariances, of the parameter `spread`) that maximise likelihood and prior of leaves that share some of them.
+
+    bounded: a variance as it may be. Where means are shared, they and the variances take turns, from the variances before: each is the
+    maximum given the other, so that the objective rises.
+    """
+    parts = [_Spoken.of(m) for m in members]
+    means, spreads = _sharing(members, "mu"), _sharing(members, spread)
+    mus = [np.asarray(m.held.get("mu", part.mean), dtype=np.float64) for m, part in zip(members, parts, strict=True)]
+    common = [group for group in means if len(group) > 1]
+    out: list[Any] = [m.held.get(spread, None if m.previous is None else m.previous.stored(spread)) for m in members]
+    for turn in range(TURNS if common else 1):
+        if all(variance is not None for variance in out):
+            for group in common:
+                mean = pooled_mean([parts[k] for k in group], [out[k] for k in group])
+                mus = [mean if k in group else mu for k, mu in enumerate(mus)]
+        before, out = out, list(out)
+        for group in spreads:
+            if spread in members[group[0]].held:
+                continue
+            total, count = sum(parts[k].about(mus[k]) for k in group), sum(parts[k].count for k in group)
+            variance = bounded(total / beside(np.where(count > 0, count, 1.0)[()], total))
+            for k in group:
+                out[k] = variance
+        if turn and all(np.allclose(one, other, rtol=TURNED, atol=0.0) for one, other in zip(before, out, strict=True)):
+            break
+    return [mu[()] for mu in mus], out
+
+
+def _sharing(members: list[Member], field: str) -> list[list[int]]:
+    """Members in groups of those that have one parameter in common."""
+    groups: dict[Any, list[int]] = {}
+    for k, m in enumerate(members):
+        groups.setdefault(m.tied.get(field, k), []).append(k)
+    return list(groups.values())
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    """What rows and prior say: how many of a mean and of a variance, the mean, and the second moment about it."""
+
+    kind: Any
+    weight: Any
+    count: Any
+    mean: Any
+    m2: Any
+
+    @classmethod
+    def of(cls, member: Member) -> _Spoken:
+        own, prior = member.statistics, member.estimator.prior
+        own = prior.spread.scaled(0.0) if own is None else own
+        if prior is None:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                m2 = own.m2 if isinstance(own, Scatter) else variance_of(own) * beside(own.count, own.m2)
+            return cls(type(own), own.count, own.count, own.mean, m2)
+        both = own + prior.about
+        return cls(type(own), both.count, own.count + prior.spread.count, both.mean, both.m2 + prior.spread.m2)
+
+    def about(self, mean: Any) -> Any:
+        """The second moment about another mean."""
+        square = self.kind.square(self.mean - mean)
+        return self.m2 + beside(self.weight, square) * square
+
+
+def pooled_mean(parts: list[_Spoken], variances: list[Any]) -> Any:
+    """The mean that several have in common: theirs, weighted by their precisions."""
+    if parts[0].kind is not Scatter:
+        weights = [beside(part.weight, variance) / variance for part, variance in zip(parts, variances, strict=True)]
+        return sum(w * part.mean for w, part in zip(weights, parts, strict=True)) / sum(weights)
+    precisions = [beside(part.weight, covar) * np.linalg.inv(covar) for part, covar in zip(parts, variances, strict=True)]
+    right = sum(p @ part.mean[..., None] for p, part in zip(precisions, parts, strict=True))
+    return np.linalg.solve(sum(precisions), right)[..., 0]
 
 
 def relative_variance(variance: Any, floor: Any) -> Any:

@@ -93,8 +93,8 @@ class NegativeBinomialDistribution(Distribution, Univariate):
         return Counts(values, count * np.exp(self.log_densities(values)), count)
 
     def log_likelihood(self, statistics: Any) -> float:
-        there = statistics.weights > 0
-        return self.log_densities(statistics.values[there]) @ statistics.weights[there]
+        weights = statistics.weights
+        return (np.where(weights > 0, self.log_densities(statistics.values), 0.0) * weights).sum(axis=-1)
 
     def estimator(self, pseudo_count: Any = None) -> NegativeBinomialEstimator:
         own = None if pseudo_count is None else (self.mu, self.dispersion)

@@ -16,7 +16,7 @@ from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.powers import HasCdf, HasEntropy, HasMode, HasQuantile
+from dmlcore.core.powers import HasCdf, HasEntropy, HasMean, HasMode, HasQuantile, HasVariance
 from dmlcore.core.statistics import Moments
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.gamma import excess, shape_of
@@ -30,7 +30,7 @@ TAILED_SCALE_FLOOR = 1e-20  # of the variance of all the data, which outliers ma
 LARGEST_SQUARED = 1e150
 
 
-class StudentTDistribution(Distribution, HasMode, HasEntropy, HasCdf, HasQuantile):
+class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntropy, HasCdf, HasQuantile):
     """A real number with density `Gamma((df + 1) / 2) / (Gamma(df / 2) sqrt(df pi) scale) (1 + z^2 / df)^(-(df + 1) / 2)`, where
     `z = (x - mu) / scale`.
 

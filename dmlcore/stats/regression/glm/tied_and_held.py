@@ -35,10 +35,13 @@ class SharingDistribution(RegressionDistribution):
     common: Any = child(default=None, kw_only=True, at="common")
 
     scale_field: ClassVar[str | None] = None
+    tied_parts = held_parts = ()  # type: ignore[assignment]  # places are its own
+
+    def check_parts(self) -> None:
+        check_places(self, type(self).__name__)
 
     def validate(self) -> None:
         who = type(self).__name__
-        check_places(self, who)
         outside = [place for place, _ in self.tied + self.held if isinstance(place, int) and not 0 <= place < len(self.coef)]
         if outside:
             raise ParameterError(f"{who}: there is no column {outside[0]}; coef has {len(self.coef)}")
@@ -90,6 +93,10 @@ class SharingEstimator(RegressionEstimator):
     common: Any = child(default=None, kw_only=True, at="common")
 
     floor: ClassVar[float] = 0.0
+    tied_parts = held_parts = ()  # type: ignore[assignment]
+
+    def check_parts(self) -> None:
+        pass  # in `validate`, where columns have their numbers
 
     def validate(self) -> None:
         super().validate()
