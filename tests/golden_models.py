@@ -67,6 +67,8 @@ from dmlcore.stats import (
     JointMixtureEstimator,
     LaplaceDistribution,
     LaplaceEstimator,
+    LDADistribution,
+    LDAEstimator,
     LinearRegressionDistribution,
     LinearRegressionEstimator,
     LogGaussianDistribution,
@@ -406,6 +408,16 @@ def bags() -> Any:
     return CompositeDistribution((words, MultinomialDistribution(IntegerCategoricalDistribution(-1, [0.5, 0.25, 0.25]))))
 
 
+def topics() -> Any:
+    words = [CategoricalDistribution({"a": 0.25, "b": 0.75}), CategoricalDistribution({"a": 1.0})]
+    return LDADistribution(words, [1 / 3, 2.0], PoissonDistribution(3.0), 1e-9, ("k", None), "documents")
+
+
+def topic_estimators() -> Any:
+    free = LDAEstimator([CategoricalEstimator()] * 2, np.array([-1.0, -2.0]), 1.5, len_estimator=PoissonEstimator())
+    return CompositeEstimator((free, LDAEstimator([PoissonEstimator()] * 3, fixed_alpha=0.1, keys=(None, "t"))))
+
+
 def bag_estimators() -> Any:
     words = MultinomialEstimator(CategoricalEstimator(1.0), PoissonEstimator(), name="words", keys="k")
     return CompositeEstimator((words, MultinomialEstimator(IntegerCategoricalEstimator(0, 3), len_dist=PoissonDistribution(2.0))))
@@ -530,6 +542,8 @@ MODELS = {
         wrapped_estimators,
         bags,
         bag_estimators,
+        topics,
+        topic_estimators,
         uniforms,
         uniform_estimators,
         semi_supervised,
