@@ -15,6 +15,7 @@ from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMi
 from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.hurdle import HurdleDistribution, HurdleEstimator
+from dmlcore.stats.latent.integer_plsi import IntegerPLSIDistribution, IntegerPLSIEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
 from dmlcore.stats.latent.lda import LDADistribution, LDAEstimator
 from dmlcore.stats.latent.mixture import (
@@ -61,6 +62,8 @@ from dmlcore.stats.regression.negative_binomial_regression import (
 from dmlcore.stats.regression.ordinal_regression import OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
+from dmlcore.stats.sequences.integer_bernoulli_set import IntegerBernoulliSetDistribution, IntegerBernoulliSetEstimator
+from dmlcore.stats.sequences.integer_markov_chain import IntegerMarkovChainDistribution, IntegerMarkovChainEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
 from dmlcore.stats.sequences.multinomial import (
     IntegerMultinomialDistribution,
@@ -161,10 +164,16 @@ __all__ = [
     "HurdleEstimator",
     "IgnoredDistribution",
     "IgnoredEstimator",
+    "IntegerBernoulliSetDistribution",
+    "IntegerBernoulliSetEstimator",
     "IntegerCategoricalDistribution",
     "IntegerCategoricalEstimator",
+    "IntegerMarkovChainDistribution",
+    "IntegerMarkovChainEstimator",
     "IntegerMultinomialDistribution",
     "IntegerMultinomialEstimator",
+    "IntegerPLSIDistribution",
+    "IntegerPLSIEstimator",
     "InverseGaussianDistribution",
     "InverseGaussianEstimator",
     "JointMixtureDistribution",
