@@ -61,6 +61,10 @@ from dmlcore.stats import (
     IgnoredEstimator,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
+    IntegerMarkovChainDistribution,
+    IntegerMarkovChainEstimator,
+    IntegerPLSIDistribution,
+    IntegerPLSIEstimator,
     InverseGaussianDistribution,
     InverseGaussianEstimator,
     JointMixtureDistribution,
@@ -418,6 +422,18 @@ def topic_estimators() -> Any:
     return CompositeEstimator((free, LDAEstimator([PoissonEstimator()] * 3, fixed_alpha=0.1, keys=(None, "t"))))
 
 
+def integers() -> Any:
+    start = SequenceDistribution(IntegerCategoricalDistribution(0, [0.25, 0.75]))
+    chain = IntegerMarkovChainDistribution(2, [[1 / 3, 2 / 3], [1.0, 0.0]], 1, start, PoissonDistribution(2.0), "k", "steps")
+    words = [[0.5, 0.1], [0.3, 0.1], [0.2, 0.8]]
+    return CompositeDistribution((chain, IntegerPLSIDistribution(words, [[0.9, 0.1], [0.25, 0.75]], [0.4, 0.6], PoissonDistribution(2.0))))
+
+
+def integer_estimators() -> Any:
+    chain = IntegerMarkovChainEstimator(2, 3, SequenceEstimator(CategoricalEstimator()), pseudo_count=0.5)
+    return CompositeEstimator((chain, IntegerPLSIEstimator(3, 2, 4, PoissonEstimator(), (1.0, None, 2.0), name="documents")))
+
+
 def bag_estimators() -> Any:
     words = MultinomialEstimator(CategoricalEstimator(1.0), PoissonEstimator(), name="words", keys="k")
     return CompositeEstimator((words, MultinomialEstimator(IntegerCategoricalEstimator(0, 3), len_dist=PoissonDistribution(2.0))))
@@ -544,6 +560,8 @@ MODELS = {
         bag_estimators,
         topics,
         topic_estimators,
+        integers,
+        integer_estimators,
         uniforms,
         uniform_estimators,
         semi_supervised,
