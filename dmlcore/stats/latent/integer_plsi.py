@@ -27,6 +27,8 @@ from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.sequences.multinomial import counted
 from dmlcore.stats.sequences.sequence import drawn_lengths
 
+MOST_CELLS = 1 << 26  # numbers of a table that are not refused
+
 
 class ColumnsOnSimplex(Simplex):
     """A matrix whose columns are probabilities."""
@@ -201,6 +203,10 @@ class IntegerPLSIEstimator(Estimator):
 
     def validate(self) -> None:
         who, (V, S, D) = "IntegerPLSIEstimator", (self.num_vals, self.num_states, self.num_docs)
+        if max(V * S, D * S, D) > MOST_CELLS:
+            raise ParameterError(
+                f"{who}: tables of {V} words and of {D} documents by {S} topics must have at most {MOST_CELLS} numbers each"
+            )
         counts, given = pseudo_counts(self.pseudo_count, 3, who), (None,) * 3 if self.suff_stat is None else self.suff_stat
         even = np.full((V, S), 1 / V), np.full((D, S), 1 / S), np.full(D, 1 / D)
         domains = ColumnsOnSimplex(), stochastic_matrix, simplex

@@ -27,6 +27,7 @@ from dmlcore.stats.sequences.sequence import SequenceDistribution, drawn_lengths
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution
 
 MOST_CONTEXTS = 1 << 22  # entries of a table that are not refused
+MOST_LAGS = 64  # steps of memory that are
 
 
 class IntegerMarkovChainDistribution(Distribution):
@@ -159,10 +160,14 @@ class IntegerMarkovChainEstimator(Estimator):
 
 def check_table(node: Any) -> int:
     """How many entries the table of a chain has. Raises `ParameterError` for too many."""
-    size = node.num_values ** (node.lag + 1)
+    small = node.num_values <= MOST_CONTEXTS and node.lag < MOST_LAGS  # else the power may be too long a number to write down
+    size = int(node.num_values ** (node.lag + 1)) if small else MOST_CONTEXTS + 1
     if size > MOST_CONTEXTS:
-        raise ParameterError(f"{type(node).__name__}: num_values^(lag + 1) must be at most {MOST_CONTEXTS}, got {size}")
-    return int(size)
+        got = f"{node.num_values}^({node.lag} + 1)"
+        raise ParameterError(
+            f"{type(node).__name__}: num_values^(lag + 1) must be at most {MOST_CONTEXTS}, with lag below {MOST_LAGS}, got {got}"
+        )
+    return size
 
 
 def outside_values(node: Any, x: Any) -> str | None:
