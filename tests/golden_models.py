@@ -65,12 +65,18 @@ from dmlcore.stats import (
     IgnoredEstimator,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
+    IntegerMarkovChainDistribution,
+    IntegerMarkovChainEstimator,
+    IntegerPLSIDistribution,
+    IntegerPLSIEstimator,
     InverseGaussianDistribution,
     InverseGaussianEstimator,
     JointMixtureDistribution,
     JointMixtureEstimator,
     LaplaceDistribution,
     LaplaceEstimator,
+    LDADistribution,
+    LDAEstimator,
     LinearMixedRegressionDistribution,
     LinearMixedRegressionEstimator,
     LinearRegressionDistribution,
@@ -448,6 +454,28 @@ def bags() -> Any:
     return CompositeDistribution((words, MultinomialDistribution(IntegerCategoricalDistribution(-1, [0.5, 0.25, 0.25]))))
 
 
+def topics() -> Any:
+    words = [CategoricalDistribution({"a": 0.25, "b": 0.75}), CategoricalDistribution({"a": 1.0})]
+    return LDADistribution(words, [1 / 3, 2.0], PoissonDistribution(3.0), 1e-9, ("k", None), "documents")
+
+
+def topic_estimators() -> Any:
+    free = LDAEstimator([CategoricalEstimator()] * 2, np.array([-1.0, -2.0]), 1.5, len_estimator=PoissonEstimator())
+    return CompositeEstimator((free, LDAEstimator([PoissonEstimator()] * 3, fixed_alpha=0.1, keys=(None, "t"))))
+
+
+def integers() -> Any:
+    start = SequenceDistribution(IntegerCategoricalDistribution(0, [0.25, 0.75]))
+    chain = IntegerMarkovChainDistribution(2, [[1 / 3, 2 / 3], [1.0, 0.0]], 1, start, PoissonDistribution(2.0), "k", "steps")
+    words = [[0.5, 0.1], [0.3, 0.1], [0.2, 0.8]]
+    return CompositeDistribution((chain, IntegerPLSIDistribution(words, [[0.9, 0.1], [0.25, 0.75]], [0.4, 0.6], PoissonDistribution(2.0))))
+
+
+def integer_estimators() -> Any:
+    chain = IntegerMarkovChainEstimator(2, 3, SequenceEstimator(CategoricalEstimator()), pseudo_count=0.5)
+    return CompositeEstimator((chain, IntegerPLSIEstimator(3, 2, 4, PoissonEstimator(), (1.0, None, 2.0), name="documents")))
+
+
 def bag_estimators() -> Any:
     words = MultinomialEstimator(CategoricalEstimator(1.0), PoissonEstimator(), name="words", keys="k")
     return CompositeEstimator((words, MultinomialEstimator(IntegerCategoricalEstimator(0, 3), len_dist=PoissonDistribution(2.0))))
@@ -606,6 +634,10 @@ MODELS = {
         wrapped_estimators,
         bags,
         bag_estimators,
+        topics,
+        topic_estimators,
+        integers,
+        integer_estimators,
         uniforms,
         uniform_estimators,
         semi_supervised,

@@ -28,7 +28,7 @@ from dmlcore.base.errors import (
 from dmlcore.data.evidence import Evidence
 from dmlcore.data.intervals import ExplainedWithin, Interval
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
-from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Lookback, Repeated
+from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Lagged, Lookback, Repeated
 from dmlcore.data.times import Times
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
@@ -143,6 +143,11 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
                     yield where, inner, bad, [*x[:i], (spoilt, count), *x[i + 1 :]]
         case Evidence():
             yield from ((here, within, bad, bad) for bad in ({x: -1.0}, [(x, inf)], {1, 2}, [x]))
+        case Lagged():
+            yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1: 2}))
+            for i in range(len(x)):
+                place = f"{path} ({layout.label}).{layout.label}", f"{within}, element {i}"
+                yield from ((*place, bad, [*x[:i], bad, *x[i + 1 :]]) for bad in (1.5, "a", nan))
         case LabelSequence():
             yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1: 2}))
             for i in range(len(x)):
@@ -853,6 +858,7 @@ def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
         Interval,
         LabelSequence,
         LabelSet,
+        Lagged,
         Labels,
         Lookback,
         Maybe,

@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,66 @@ N, P = GaussianDistribution(1.0, 2.0), PoissonDistribution(2.0)
 LABELS = CategoricalDistribution({0: 0.5, 1: 0.3, 7: 0.2})
 TWO = MixtureEstimator([GaussianEstimator()] * 2)
 CHAIN = MarkovChainDistribution({"a": 0.75, "b": 0.25}, {"a": {"a": 0.5, "b": 0.5}, "b": {"a": 1.0}})
+
+
+# -- every name ------------------------------------------------------------------------------------------------------------
+
+NAMES = [  # of `dmx.stats.__all__`, version 1.1.1
+    "Binomial",
+    "Categorical",
+    "Multinomial",
+    "Composite",
+    "Conditional",
+    "DiracMixture",
+    "Dirichlet",
+    "DiagonalGaussianMixture",
+    "DiagonalGaussian",
+    "Exponential",
+    "Gamma",
+    "Gaussian",
+    "Geometric",
+    "GaussianMixture",
+    "HeterogeneousMixture",
+    "HiddenAssociation",
+    "HiddenMarkovModel",
+    "HierarchicalMixture",
+    "ICLTree",
+    "Ignored",
+    "IntegerBernoulliEdit",
+    "IntegerStepBernoulliEdit",
+    "IntegerHiddenAssociation",
+    "IntegerHiddenMarkovModel",
+    "IntegerMarkovChain",
+    "IntegerPLSI",
+    "SpikeAndSlab",
+    "IntegerMultinomial",
+    "IntegerCategorical",
+    "IntegerBernoulliSet",
+    "JointMixture",
+    "LDA",
+    "LogGaussian",
+    "LookbackHiddenMarkov",
+    "MarkovChain",
+    "Mixture",
+    "MultivariateGaussian",
+    "Null",
+    "Optional",
+    "Poisson",
+    "Sequence",
+    "BernoulliSet",
+    "SparseMarkovAssociation",
+    "SpearmanRanking",
+    "SemiSupervisedMixture",
+    "TreeHiddenMarkovModel",
+    "VonMisesFisher",
+    "Weighted",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_here_or_the_page_says_what_to_write(name: str) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "coming_from_dmlearn.md").read_text("utf-8")
+    assert f"{name}Distribution" in stats.__all__ or name in page
 
 
 # -- None, and other names -------------------------------------------------------------------------------------------------

@@ -308,6 +308,26 @@ class Overlapping(Column):
         return Overlapping(self.pairs.shortened(most), self.past, self.apart)
 
 
+class Steps(Ragged):
+    """Lists of whole numbers as a chain with a memory reads them: `codes` `(N,)` say at each element which it is and what came before it;
+    `first` is the column of the lists of the first elements, of which nothing is said so."""
+
+    def __init__(self, offsets: np.ndarray, flat: Column, lengths: Column, codes: np.ndarray, first: Column):
+        super().__init__(offsets, flat, lengths, ordered=True)
+        self.codes, self.first = codes, first
+
+    def slice(self, start: int, stop: int) -> Steps:
+        part, codes = super().slice(start, stop), self.codes[self.offsets[start] : self.offsets[stop]]
+        return Steps(part.offsets, part.flat, part.lengths, codes, self.first.slice(start, stop))
+
+    def take(self, rows: np.ndarray) -> Steps:
+        offsets, elements = taken_elements(self.offsets, rows)
+        return Steps(offsets, self.flat.take(elements), self.lengths.take(rows), self.codes[elements], self.first.take(rows))
+
+    def shortened(self, most: int) -> Column:
+        return self
+
+
 class Record(Column):
     """One column per field, all of `n` rows."""
 

@@ -12,8 +12,8 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.errors import BadValue
 from dmlcore.base.labels import Vocabulary
-from dmlcore.data.columns import Bags, Chain, Column, Distinct, Overlapping, Parallel, Ragged, Values, ends_of, taken_elements
-from dmlcore.data.layouts import LIST_TYPES, Anything, Labels, Layout
+from dmlcore.data.columns import Bags, Chain, Column, Distinct, Overlapping, Parallel, Ragged, Steps, Values, ends_of, taken_elements
+from dmlcore.data.layouts import LIST_TYPES, Anything, Count, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags
 from dmlcore.data.values import cells_inside, first, integers, is_hashable, is_whole
 
@@ -121,6 +121,42 @@ class Lookback(Lists):
         if self.apart:
             windows = ((window[:-1], window[-1]) for window in windows)
         return [(x[: self.lag], None), *((None, window) for window in windows)] if x else []
+
+
+@dataclass(frozen=True)
+class Lagged(Lists):
+    """A list of whole numbers, each of which depends on the `lag` before it: numbered by what `size` values they can take. The first of
+    them, `lag` or fewer, are an observation of `first`; its length is one of `length`."""
+
+    first: Layout = field(default_factory=Anything)
+    length: Layout = field(default_factory=Anything)
+    size: int = 1
+    lag: int = 1
+
+    @property
+    def codes(self) -> int:
+        """How many codes there are of an element with those before it; the next means that one of them is no such value, and the one after
+        that there are too few before it."""
+        return int(self.size ** (self.lag + 1))
+
+    def encode(self, values: Any) -> Column:
+        whole = Repeated(self.label, Count(self.label), Anything(), ordered=True).encode(values)
+        column: Any = whole.values if isinstance(whole, Distinct) else whole
+        flat: Any = column.flat
+        distinct: Any = flat.values if isinstance(flat, Distinct) else flat
+        numbers = distinct.x[flat.codes] if isinstance(flat, Distinct) else distinct.x
+        offsets, lengths = column.offsets, np.diff(column.offsets)
+        place = np.arange(len(numbers)) - np.repeat(offsets[:-1], lengths)
+        there = (numbers >= 0) & (numbers < self.size)
+        codes, right = np.zeros(len(numbers), dtype=np.int64), np.ones(len(numbers), dtype=bool)
+        known = np.where(there, numbers, 0)
+        for back in range(self.lag, -1, -1):  # the first elements are read with others before them, and then overwritten
+            codes = codes * self.size + np.roll(known, back)
+            right &= np.roll(there, back)
+        codes = np.where(place < self.lag, self.codes + 1, np.where(right, codes, self.codes))
+        first = self.first.encode([numbers[a : a + min(n, self.lag)].tolist() for a, n in zip(offsets[:-1], lengths, strict=True)])
+        steps = Steps(offsets, flat, self.length.encode(lengths), codes, first)
+        return Distinct(whole.codes, steps) if isinstance(whole, Distinct) else steps
 
 
 @dataclass(frozen=True)

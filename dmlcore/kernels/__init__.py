@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-ROOMS = ("sums", "components", "gaussians", "gamma_functions", "chains")
+ROOMS = ("sums", "components", "gaussians", "gamma_functions", "chains", "topics")
 
 
 def __getattr__(name: str) -> Any:

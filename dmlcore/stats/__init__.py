@@ -16,7 +16,9 @@ from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMi
 from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.hurdle import HurdleDistribution, HurdleEstimator
+from dmlcore.stats.latent.integer_plsi import IntegerPLSIDistribution, IntegerPLSIEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
+from dmlcore.stats.latent.lda import LDADistribution, LDAEstimator
 from dmlcore.stats.latent.lookback import LookbackDistribution, LookbackEstimator
 from dmlcore.stats.latent.mixture import (
     HeterogeneousMixtureDistribution,
@@ -70,6 +72,8 @@ from dmlcore.stats.regression.negative_binomial_regression import (
 from dmlcore.stats.regression.ordinal_regression import OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
+from dmlcore.stats.sequences.integer_bernoulli_set import IntegerBernoulliSetDistribution, IntegerBernoulliSetEstimator
+from dmlcore.stats.sequences.integer_markov_chain import IntegerMarkovChainDistribution, IntegerMarkovChainEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
 from dmlcore.stats.sequences.multinomial import (
     IntegerMultinomialDistribution,
@@ -174,16 +178,24 @@ __all__ = [
     "HurdleEstimator",
     "IgnoredDistribution",
     "IgnoredEstimator",
+    "IntegerBernoulliSetDistribution",
+    "IntegerBernoulliSetEstimator",
     "IntegerCategoricalDistribution",
     "IntegerCategoricalEstimator",
     "IntegerHiddenMarkovEstimator",
     "IntegerHiddenMarkovModelDistribution",
+    "IntegerMarkovChainDistribution",
+    "IntegerMarkovChainEstimator",
     "IntegerMultinomialDistribution",
     "IntegerMultinomialEstimator",
+    "IntegerPLSIDistribution",
+    "IntegerPLSIEstimator",
     "InverseGaussianDistribution",
     "InverseGaussianEstimator",
     "JointMixtureDistribution",
     "JointMixtureEstimator",
+    "LDADistribution",
+    "LDAEstimator",
     "LaplaceDistribution",
     "LaplaceEstimator",
     "LinearMixedRegressionDistribution",

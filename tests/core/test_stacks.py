@@ -191,7 +191,7 @@ class Both:
         for j, model in enumerate(self.models):
             log, own = self.problem.expect(model)
             assert np.ravel(logs)[j] == pytest.approx(log, rel=1e-10)
-            assert np.ravel(priors)[j] == pytest.approx(self.problem.log_prior(model), rel=1e-10, abs=1e-10)
+            assert np.ravel(priors)[j] == pytest.approx(self.problem.log_prior(model), rel=1e-9, abs=1e-9)
             self.models[j] = self.problem.maximise(own, model)
         return len(self.models)
 

@@ -121,7 +121,7 @@ def test_what_each_node_becomes() -> None:
 
 # -- over the registry -------------------------------------------------------------------------------------------------
 
-MARKS = (None, math.nan, pd.NA, np.datetime64("NaT"))
+MARKS = (None, math.nan, pd.NA, np.datetime64("NaT", "s"))
 
 
 def whole(row: Any) -> bool:

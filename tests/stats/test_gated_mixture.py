@@ -209,7 +209,7 @@ def test_bad_input_is_named() -> None:
     with pytest.raises(ParameterError, match="gate must be"):
         GatedMixtureEstimator([GaussianEstimator()] * 2, GaussianEstimator())
     with pytest.raises(StructureError, match="different observations"):
-        GatedMixtureEstimator([GaussianEstimator(), CategoricalEstimator()])
+        GatedMixtureEstimator([GaussianEstimator(), SequenceEstimator(GaussianEstimator())])
 
 
 def test_a_fit_may_begin_from_labels_or_shares() -> None:

@@ -28,7 +28,7 @@ from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.gated_mixture import GatedSampler, check_gate, drawn_by, gate_of, gated_layout, with_labels_permuted
 from dmlcore.stats.latent.state_passes import ChainTape, Opened
 from dmlcore.stats.latent.state_paths import StateMethods, drawn_paths
-from dmlcore.stats.latent.state_steps import ByCovariates, Steps, steps_of
+from dmlcore.stats.latent.state_steps import ByCovariates, ChainSteps, steps_of
 from dmlcore.stats.regression.glm.label_predictors import Design, LabelTape, share_sums
 from dmlcore.stats.regression.glm.regression_distribution import known_values
 from dmlcore.stats.sequences.sequence import fix_length, impossible_element
@@ -93,7 +93,7 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
             raise ParameterError(f"{who}: gates must have the same number of covariates, got {[gate.dim for gate in gates]}")
         self.derive(layout=gated_lists_of(self, self.topics, gates[0].dim, self.len_dist))
 
-    def transitions_of(self, steps: Steps) -> np.ndarray:
+    def transitions_of(self, steps: ChainSteps) -> np.ndarray:
         """The transitions of each kind of step `(.., Q, S, S)`."""
         gates: Any = self.gates
         design = Design(steps.z)
@@ -104,7 +104,7 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
         return self._transitions(self.covariates(z))
 
     def _transitions(self, z: np.ndarray) -> np.ndarray:
-        return self.transitions_of(Steps(len(z), np.arange(len(z)), z))
+        return self.transitions_of(ChainSteps(len(z), np.arange(len(z)), z))
 
     def covariates(self, z: Any) -> np.ndarray:
         """Covariates as an array `(n, d)`."""
@@ -152,7 +152,7 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
         drawn = redrawn_by_component(self.topics, path, [x for _, x in flat], rng)
         return cut([(z, x) for (z, _), x in zip(flat, drawn, strict=True)], lengths)
 
-    def _steps(self, z: list[Any]) -> Steps:
+    def _steps(self, z: list[Any]) -> ChainSteps:
         return steps_of(self.covariates(z))
 
     def sampler(self, seed: Random = None) -> GatedSampler:

@@ -23,7 +23,7 @@ from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.state_passes import ChainTape, Opened
 from dmlcore.stats.latent.state_paths import StateMethods, drawn_elements, drawn_paths, drawn_to_the_end, occupancy, typical_path
-from dmlcore.stats.latent.state_steps import OneMatrix, Steps
+from dmlcore.stats.latent.state_steps import ChainSteps, OneMatrix
 from dmlcore.stats.latent.stationary import TOLERANCE, stationary, stationary_step
 from dmlcore.stats.sequences.sequence import drawn_lengths, fix_length, impossible_element, typical_length
 
@@ -108,7 +108,7 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTy
             return (Exchange("topics", arrays, occupancy),)
         return Exchange("topics", (("taus", 1),), lambda law: occupancy(law) @ law.taus), Exchange(None, (*arrays, ("taus", 0)), occupancy)
 
-    def transitions_of(self, steps: Steps) -> np.ndarray:
+    def transitions_of(self, steps: ChainSteps) -> np.ndarray:
         """The transitions of each kind of step `(.., 1, S, S)`."""
         return np.asarray(self.transitions[..., None, :, :])
 

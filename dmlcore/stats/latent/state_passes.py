@@ -20,7 +20,7 @@ from dmlcore.base.numerics import by_rows, joined, logs_of
 from dmlcore.core.mixing import Drawn, exact_mix, one_of
 from dmlcore.core.walk import SMALL, Components, Forward
 from dmlcore.data.columns import ends_of
-from dmlcore.stats.latent.state_steps import Steps
+from dmlcore.stats.latent.state_steps import ChainSteps
 
 WINDOW = 1 << 16  # elements
 RARE = 1e-60  # a transition that is rarer may bring a path back that was given up
@@ -356,7 +356,7 @@ class Given:
 
     P = None
 
-    def __init__(self, scored: Any, steps: Steps, states: np.ndarray | None):
+    def __init__(self, scored: Any, steps: ChainSteps, states: np.ndarray | None):
         self.scored, self.steps, self.shared = scored, steps, states is not None
         self.states = scored.scaled if states is None else states
 

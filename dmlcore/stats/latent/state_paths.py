@@ -19,7 +19,7 @@ from dmlcore.core.scoring import over_blocks
 from dmlcore.data.columns import Distinct, ends_of
 from dmlcore.stats.latent.mixture import MixtureDistribution, check_impossible, without_posterior
 from dmlcore.stats.latent.state_passes import ChainTape, InLogarithms, Pass
-from dmlcore.stats.latent.state_steps import ONE_KIND, Steps
+from dmlcore.stats.latent.state_steps import ONE_KIND, ChainSteps
 
 SOON = 100  # steps over which the share of each state is taken
 
@@ -36,6 +36,7 @@ class StateMethods:
         return self.w.shape[-1]
 
     def forward(self: Any, column: Any, score: Any) -> tuple[np.ndarray, ChainTape]:
+        """Log densities of lists, and the tape of the pass over them (`Distribution.forward`)."""
         lists = Pass(self, column, score)
         length, tape = score(self.len_dist, column.lengths)
         return lists.log + length, ChainTape(lists, tape)
@@ -49,6 +50,7 @@ class StateMethods:
         return MixtureDistribution(self.topics, w if self.taus is None else w @ self.taus)
 
     def explain_zero_density(self: Any, x: Any) -> str:
+        """Which part of a list has no density, for messages."""
         if self.len_dist.log_density(len(x)) == -np.inf:
             return f"length of {self.label}, {self.len_dist.explain_zero_density(len(x))}"
         for i, value in enumerate(map(self.observed, x)):
@@ -301,7 +303,7 @@ def typical_path(law: Any, length: int) -> np.ndarray:
     return np.asarray(path)
 
 
-def drawn_paths(law: Any, lengths: np.ndarray, rng: np.random.Generator, steps: Steps = ONE_KIND) -> np.ndarray:
+def drawn_paths(law: Any, lengths: np.ndarray, rng: np.random.Generator, steps: ChainSteps = ONE_KIND) -> np.ndarray:
     """Paths of states of the given lengths, end to end. steps: those into all their elements."""
     first, u = rng.choice(law.num_states, len(lengths), p=law.w), rng.random(int(lengths.sum()))
     return np.asarray(kernels.walked_states(first, np.cumsum(law.transitions_of(steps), axis=-1), steps.which, u, ends_of(lengths)))

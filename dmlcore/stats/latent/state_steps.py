@@ -9,7 +9,7 @@ import numpy as np
 from dmlcore.core.walk import scattered
 
 
-class Steps:
+class ChainSteps:
     """The steps of lists into their elements, of so many kinds (Q): steps of one kind have the same transitions.
 
     which: the kind of the step into each element `(N,)`; where all are of one kind, nobody looks at it. z: the covariates of each kind
@@ -50,13 +50,13 @@ class Steps:
         return out
 
 
-ONE_KIND = Steps(1, np.zeros(0, dtype=np.int64))
+ONE_KIND = ChainSteps(1, np.zeros(0, dtype=np.int64))
 
 
 class OneMatrix:
     """What follows what does not depend on the step: an element is what the states' laws describe."""
 
-    def read(self, flat: Any) -> tuple[Any, Steps]:
+    def read(self, flat: Any) -> tuple[Any, ChainSteps]:
         """What the states' laws read of elements, and the steps into these."""
         return flat, ONE_KIND
 
@@ -68,7 +68,7 @@ class OneMatrix:
 class ByCovariates:
     """An element is (z, x): z decides how likely each state is after each, x is what the states' laws describe."""
 
-    def read(self, flat: Any) -> tuple[Any, Steps]:
+    def read(self, flat: Any) -> tuple[Any, ChainSteps]:
         """What the states' laws read of elements, and the steps into these."""
         return flat.fields[1], flat.kept(steps_of, lambda: steps_of(flat.fields[0].x))
 
@@ -77,12 +77,12 @@ class ByCovariates:
         return element[1]
 
 
-def steps_of(z: np.ndarray) -> Steps:
+def steps_of(z: np.ndarray) -> ChainSteps:
     """Steps at covariates `(N, d)`: those at equal ones are of one kind, unless few are equal."""
     N = len(z)
     if not z.shape[1]:
-        return Steps(1, ONE_KIND.which, np.zeros((1, 0)))
+        return ChainSteps(1, ONE_KIND.which, np.zeros((1, 0)))
     values, which = np.unique(z, axis=0, return_inverse=True)
     if 2 * len(values) > N:
-        return Steps(N, np.arange(N), z)
-    return Steps(len(values), which.reshape(-1).astype(np.int64), values)
+        return ChainSteps(N, np.arange(N), z)
+    return ChainSteps(len(values), which.reshape(-1).astype(np.int64), values)

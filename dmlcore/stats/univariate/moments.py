@@ -261,6 +261,7 @@ class Spoken:
 
     @classmethod
     def of(cls, member: Member) -> Spoken:
+        """What the rows and the prior of one member say."""
         own, prior = member.statistics, member.estimator.prior
         own = prior.spread.scaled(0.0) if own is None else own
         if prior is None:
