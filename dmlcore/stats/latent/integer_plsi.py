@@ -24,8 +24,10 @@ from dmlcore.data.layouts import Count, Fields, Layout
 from dmlcore.data.sequences import Bag
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
-from dmlcore.stats.sequences.multinomial import counted
+from dmlcore.stats.latent.conditional import ConditionalDistribution
+from dmlcore.stats.sequences.multinomial import MultinomialDistribution, counted
 from dmlcore.stats.sequences.sequence import drawn_lengths
+from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution
 
 MOST_CELLS = 1 << 26  # numbers of a table that are not refused
 
@@ -151,6 +153,15 @@ class IntegerPLSIDistribution(Distribution, Relabels):
         words = special.xlogy(statistics.words.swapaxes(-1, -2), self.state_word_mat).sum(axis=(-2, -1))
         states = special.xlogy(statistics.states.swapaxes(-1, -2), self.doc_state_mat).sum(axis=(-2, -1))
         return words + states + special.xlogy(statistics.documents, self.doc_vec).sum(axis=-1)
+
+    def to_conditional(self) -> ConditionalDistribution:
+        """The same law as one of the bag given the document, and of the document."""
+        words = self.doc_state_mat @ self.state_word_mat.T
+        bags = {d: MultinomialDistribution(IntegerCategoricalDistribution(0, row), self.len_dist) for d, row in enumerate(words)}
+        return ConditionalDistribution(bags, given_dist=IntegerCategoricalDistribution(0, self.doc_vec))
+
+    def given(self, x: Any, n: int) -> Any:
+        return self.to_conditional().given(x, n)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
         lengths = drawn_lengths(self, size, rng)
