@@ -98,13 +98,18 @@ def _kept(member: Member, law: Any, live: np.ndarray, said: dict[Any, Any], shar
     return member.law(**values)
 
 
+def check_estimable(leaf: Any) -> None:
+    """Raises `StructureError` for a leaf whose single parameters cannot be tied or held."""
+    general = getattr(type(leaf).estimate_together, "__qualname__", "").startswith("Estimator.")
+    if general and leaf.family.log_likelihood is Distribution.log_likelihood:
+        need = "has no log_likelihood(statistics), so no single parameter is tied or held"
+        raise StructureError(f"{leaf.label}: {leaf.family.__name__} {need}")
+
+
 def maximised_together(members: list[Member]) -> list[Any]:
     """The laws of a group of any family that has `log_likelihood(statistics)`."""
     one = members[0].estimator
-    if one.family.log_likelihood is Distribution.log_likelihood:
-        raise StructureError(
-            f"{one.label}: {one.family.__name__} has no log_likelihood(statistics), so no single parameter is tied or held"
-        )
+    check_estimable(one)
     every = free_domains(one.family)
     if all(m.tied.keys() == every.keys() and m.tied == members[0].tied for m in members):  # one law
         total = one.with_prior(members[0].statistics)
@@ -116,13 +121,28 @@ def maximised_together(members: list[Member]) -> list[Any]:
     try:
         group = _Group(members, alone)
     except _Uneven:  # the models differ in what lies on a bound
-        apart = [maximised_together([m.model(r) for m in members]) for r in np.ndindex(members[0].lead)]
-        return [_joined([laws[k] for laws in apart], members[0].lead) for k in range(len(members))]
-    x = group.joined(alone)
-    if all(m.previous is not None for m in members):
-        before = group.joined([m.previous for m in members])
-        x = np.where((group.objective(before) >= group.objective(x))[:, None], before, x)
+        return _one_by_one(members)
+    x, previous = group.joined(alone), [m.previous for m in members]
+    if any(law is None for law in previous):
+        return group.laws(group.climbed(x))
+    try:
+        before = group.joined(previous)
+    except _Uneven:  # so do the laws and those before
+        if members[0].lead:
+            return _one_by_one(members)
+        return max(group.laws(group.climbed(x)), previous, key=lambda laws: _objective(members, laws))
+    x = np.where((group.objective(before) >= group.objective(x))[:, None], before, x)
     return group.laws(group.climbed(x))
+
+
+def _one_by_one(members: list[Member]) -> list[Any]:
+    apart = [maximised_together([m.model(r) for m in members]) for r in np.ndindex(members[0].lead)]
+    return [_joined([laws[k] for laws in apart], members[0].lead) for k in range(len(members))]
+
+
+def _objective(members: list[Member], laws: list[Any]) -> float:
+    """Log likelihood and prior of the laws of one model."""
+    return sum(float(law.log_likelihood(m.statistics) + m.estimator.log_prior(law)) for m, law in zip(members, laws, strict=True))
 
 
 class _Uneven(Exception):
@@ -164,7 +184,10 @@ class _Group:
         total, weight = np.zeros((self.models, self.size)), np.zeros((self.models, self.size))
         for m, law, where, fields in zip(self.members, laws, self.where, self.fields, strict=True):
             count = m.count.reshape(self.models, 1) + 1e-9
-            parts = [domain.flatten(law.stored(field)).reshape(self.models, length) for field, domain, length in fields]
+            parts = [domain.flatten(law.stored(field)) for field, domain, _ in fields]
+            if any(part.size != self.models * length for part, (_, _, length) in zip(parts, fields, strict=True)):
+                raise _Uneven
+            parts = [part.reshape(self.models, -1) for part in parts]
             total[:, where] += count * np.concatenate([np.zeros((self.models, 0)), *parts], axis=1)
             weight[:, where] += count
         return total / np.where(weight > 0, weight, 1.0)
@@ -277,6 +300,8 @@ class Together:
     def __init__(self, nodes: list[Any], tags: dict[int, dict[str, Any]], leaders: list[int | None], lead: int):
         self.nodes, self.tags, self.lead = nodes, tags, lead
         self.places = [i for i, e in enumerate(nodes) if e.shared_names and leaders[i] in (None, i)]
+        for i in self.places:
+            check_estimable(nodes[i])
 
     def laws(self, owns: list[Any], previous: list[Any]) -> dict[int, Any]:
         """The laws of these places, from own statistics and the laws before, both in preorder."""

@@ -10,12 +10,14 @@ from scipy import stats as scipy_stats
 from scipy.optimize import minimize
 
 import dmlcore
+from dmlcore import fit
 from dmlcore.base.domains import positive, real
 from dmlcore.base.errors import KeyClashError, ParameterError, StructureError
 from dmlcore.core.declared import name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import flatten, n_parameters, unflatten
+from dmlcore.core.parts import free_domains
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Real
 from dmlcore.io.json import from_json, to_json
@@ -33,6 +35,7 @@ from dmlcore.stats import (
     SequenceEstimator,
 )
 from dmlcore.utils.estimation import optimize
+from tests.examples import EXAMPLES, Example
 
 rng = np.random.default_rng(4)
 PAIRS = [(float(x), float(y)) for x, y in zip(rng.normal(0, 1, 60), rng.normal(5, 3, 60), strict=True)]
@@ -198,3 +201,24 @@ class PlainEstimator(Estimator):
 
     def estimate(self, statistics: Any, previous: Any = None) -> Any:
         return self.law(mu=statistics.x / statistics.count, sigma2=1.0)
+
+
+LEAVES = {type(e.law): e for e in reversed(EXAMPLES) if not e.law.children()}
+
+
+@pytest.mark.filterwarnings("ignore::dmlcore.base.errors.FitWarning")
+@pytest.mark.parametrize("e", LEAVES.values(), ids=lambda e: e.name.replace(" ", "_"))
+def test_any_parameter_of_any_leaf_is_tied_and_held_or_refused_in_words(e: Example) -> None:
+    rows, refused = e.data(80), []
+    for field in free_domains(type(e.law)):
+        value = e.law.stored(field)
+        for parts in ({"tied": {field: "k"}}, {"held": {field: value}}):
+            try:
+                estimator = MixtureEstimator([e.law.estimator().replace(**parts)] * 2)
+                model: Any = fit(rows, estimator, rng=0, starts=1, max_its=2).model
+            except (ParameterError, StructureError) as error:
+                refused.append(str(error))
+                continue
+            one, other = (np.ravel(component.stored(field)) for component in model.components)
+            np.testing.assert_allclose(one, np.ravel(value) if "held" in parts else other, rtol=1e-12)
+    assert all(any(word in said for word in ("tied", "held", "there is no parameter")) for said in refused), refused

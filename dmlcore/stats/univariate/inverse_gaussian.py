@@ -140,6 +140,10 @@ class InverseMoments:
         between = self.count * share * (apart / self.mean) * (apart / other.mean) / mean
         return type(self)(count, mean, self.gap + other.gap + between)
 
+    def at(self, index: Any) -> Self:
+        """Those of one place of a stack."""
+        return type(self)(self.count[index], self.mean[index], self.gap[index])
+
     def scaled(self, factor: float) -> Self:
         """As if every weight had been multiplied."""
         return type(self)(self.count * factor, self.mean, self.gap * factor)

@@ -117,11 +117,11 @@ class SpikeAndSlabDistribution(Distribution, Univariate):
         return Counts(values, count * np.where(values == self.k, self.p, self._slab))
 
     def log_likelihood(self, statistics: Any) -> float:
-        there = statistics.weights > 0
-        values = statistics.values[there]
-        if len(values) and not (self.min_val <= values[0] and values[-1] <= self.max_val):
-            return -math.inf
-        return self.log_densities(values) @ statistics.weights[there]
+        values, weights = statistics.values, statistics.weights
+        inside = (values >= self.min_val) & (values <= self.max_val)
+        logs = np.full((*self.batch, len(values)), -math.inf)
+        logs[..., inside] = self.log_densities(values[inside])
+        return (np.where(weights > 0, logs, 0.0) * weights).sum(axis=-1)[()]
 
     def estimator(self, pseudo_count: Any = None) -> SpikeAndSlabEstimator:
         own = None if pseudo_count is None else (self.k, self.p)
@@ -138,6 +138,10 @@ class SpikeAndSlabEstimator(RangeEstimator):
 
     family = SpikeAndSlabDistribution
     stacks = True
+
+    def check_parts(self) -> None:
+        if self.tied or self.held:
+            raise ParameterError("SpikeAndSlabEstimator: k and p go together, so neither is tied or held alone")
 
     def validate(self) -> None:
         super().validate()

@@ -65,6 +65,8 @@ class SharingDistribution(RegressionDistribution):
             others[place] = table[key]
         for place in [place for place in others if isinstance(place, int)]:
             coef[..., place] = others.pop(place)
+        for place, value in others.items():
+            others[place] = value if np.ndim(value) == coef.ndim - 1 else np.full(coef.shape[:-1], value)
         coef.setflags(write=False)
         return {"coef": coef, **others}
 
