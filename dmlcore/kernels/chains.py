@@ -16,6 +16,7 @@ import numpy as np
 from dmlcore.kernels.compiled import exact_kernel
 
 LANES = 32
+FEW = 4  # chains, below which each is worked on alone, and its states are what loops go along
 LEAST = 1e-290  # probabilities below this have lost digits
 MOST_ODDS = 1e300  # odds beyond this are of states that are not there
 
@@ -51,6 +52,56 @@ def _times_matrices(a, P, into, out, width):
 
 
 @exact_kernel
+def _filtered_alone(densities, first, P, which, begin, end, out, totals):
+    """One chain of `filtered_states`: of one place, into `out` `(K, N)` and `totals` `(N,)`."""
+    K = len(densities)
+    now, before = np.empty(K), np.empty(K)
+    for t in range(begin, end):
+        if t == begin:
+            now[:] = first
+        else:
+            q = which[t] if len(P) > 1 else 0
+            now[:] = 0.0
+            for i in range(K):
+                x = before[i]
+                for j in range(K):
+                    now[j] += x * P[q, i, j]
+        total = 0.0
+        for j in range(K):
+            now[j] *= densities[j, t]
+            total += now[j]
+        totals[t] = total
+        scale = 1.0 / total if total > 0.0 else 0.0
+        for j in range(K):
+            before[j] = now[j] * scale
+            out[j, t] = before[j]
+
+
+@exact_kernel
+def _smoothed_alone(filtered, densities, totals, turned, which, last, begin, end, out, ahead):
+    """One chain of `smoothed_states`, likewise; turned: P with its rows as columns."""
+    K = len(densities)
+    after, hence = np.empty(K), np.empty(K)
+    for t in range(end - 1, begin - 1, -1):
+        if t == end - 1:
+            after[:] = last
+        else:
+            q = which[t + 1] if len(turned) > 1 else 0
+            after[:] = 0.0
+            for j in range(K):
+                x = hence[j]
+                for i in range(K):
+                    after[i] += x * turned[q, j, i]
+        scale = 1.0 / totals[t] if totals[t] > 0.0 else 0.0
+        for j in range(K):
+            there = filtered[j, t] > LEAST
+            back = min(after[j], MOST_ODDS)
+            hence[j] = back * densities[j, t] * scale if there else 0.0
+            out[j, t] = back * filtered[j, t] if there else 0.0
+            ahead[j, t] = hence[j]
+
+
+@exact_kernel
 def filtered_states(densities, first, P, which, offsets, order):
     """Probabilities of the states given all steps so far `(M, K, N)`, and what each step adds to the likelihood `(M, N)`.
 
@@ -64,6 +115,10 @@ def filtered_states(densities, first, P, which, offsets, order):
     for m in range(M):
         for begin in range(0, len(order), LANES):
             width = min(LANES, len(order) - begin)
+            if width < FEW:
+                for r in order[begin:]:
+                    _filtered_alone(densities[m], first[m, r], P[m], which, offsets[r], offsets[r + 1], out[m], totals[m])
+                continue
             for s in range(width):
                 at[s] = offsets[order[begin + s]]
                 for j in range(K):
@@ -114,6 +169,11 @@ def smoothed_states(filtered, densities, totals, P, which, last, offsets, order)
         turned = P[m].transpose((0, 2, 1)).copy()
         for begin in range(0, len(order), LANES):
             width = min(LANES, len(order) - begin)
+            if width < FEW:
+                for r in order[begin:]:
+                    places = filtered[m], densities[m], totals[m], turned, which, last[m, r]
+                    _smoothed_alone(*places, offsets[r], offsets[r + 1], out[m], ahead[m])
+                continue
             for s in range(width):
                 at[s] = offsets[order[begin + s] + 1] - 1
                 for j in range(K):
