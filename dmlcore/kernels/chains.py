@@ -16,7 +16,7 @@ import numpy as np
 from dmlcore.kernels.compiled import exact_kernel
 
 LANES = 32
-FEW = 4  # chains, below which each is worked on alone, and its states are what loops go along
+FEW_CHAINS = 4  # chains, below which each is worked on alone, and its states are what loops go along
 LEAST = 1e-290  # probabilities below this have lost digits
 MOST_ODDS = 1e300  # odds beyond this are of states that are not there
 
@@ -115,7 +115,7 @@ def filtered_states(densities, first, P, which, offsets, order):
     for m in range(M):
         for begin in range(0, len(order), LANES):
             width = min(LANES, len(order) - begin)
-            if width < FEW:
+            if width < FEW_CHAINS:
                 for r in order[begin:]:
                     _filtered_alone(densities[m], first[m, r], P[m], which, offsets[r], offsets[r + 1], out[m], totals[m])
                 continue
@@ -169,7 +169,7 @@ def smoothed_states(filtered, densities, totals, P, which, last, offsets, order)
         turned = P[m].transpose((0, 2, 1)).copy()
         for begin in range(0, len(order), LANES):
             width = min(LANES, len(order) - begin)
-            if width < FEW:
+            if width < FEW_CHAINS:
                 for r in order[begin:]:
                     places = filtered[m], densities[m], totals[m], turned, which, last[m, r]
                     _smoothed_alone(*places, offsets[r], offsets[r + 1], out[m], ahead[m])
