@@ -15,6 +15,7 @@ from dmlcore.base.numerics import by_rows, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
 from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.partial import Known, Parts
 from dmlcore.core.powers import Exchange, Relabels
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Node, Sums
@@ -161,7 +162,10 @@ class IntegerPLSIDistribution(Distribution, Relabels):
         return ConditionalDistribution(bags, given_dist=IntegerCategoricalDistribution(0, self.doc_vec))
 
     def given(self, x: Any, n: int) -> Any:
-        return self.to_conditional().given(x, n)
+        layout: Any = self.layout
+        parts = zip(x.entries, layout.values, strict=True)  # the conditional law reads them in another way
+        entries = [Known(part.encoded(own).column.listed()) if isinstance(part, Known) else part for part, own in parts]
+        return self.to_conditional().given(Parts(entries), n)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
         lengths = drawn_lengths(self, size, rng)
