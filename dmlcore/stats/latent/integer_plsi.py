@@ -15,9 +15,10 @@ from dmlcore.base.numerics import by_rows, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
 from dmlcore.core.estimator import Estimator, pseudo_counts
-from dmlcore.core.partial import Known, Parts
+from dmlcore.core.partial import UNKNOWN, Known, Parts
 from dmlcore.core.powers import Exchange, Relabels
 from dmlcore.core.prior import PseudoObservations
+from dmlcore.core.rowlaws import EachRow
 from dmlcore.core.statistics import Node, Sums
 from dmlcore.core.weights import share
 from dmlcore.data.columns import Distinct
@@ -26,6 +27,7 @@ from dmlcore.data.sequences import Bag
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.conditional import ConditionalDistribution
+from dmlcore.stats.latent.summaries import probabilities_of
 from dmlcore.stats.sequences.multinomial import MultinomialDistribution, counted
 from dmlcore.stats.sequences.sequence import drawn_lengths
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution
@@ -165,7 +167,12 @@ class IntegerPLSIDistribution(Distribution, Relabels):
         layout: Any = self.layout
         parts = zip(x.entries, layout.values, strict=True)  # the conditional law reads them in another way
         entries = [Known(part.encoded(own).column.listed()) if isinstance(part, Known) else part for part, own in parts]
-        return self.to_conditional().given(Parts(entries), n)
+        log, law = self.to_conditional().given(Parts(entries), n)
+        if law.slots == 1 and entries[0] is UNKNOWN:  # documents are numbers here, and labels there
+            labels, p = probabilities_of(law.atoms(), n)
+            order = [labels.place[d] for d in range(self.num_docs)]
+            law = EachRow([IntegerCategoricalDistribution(0, row) for row in np.broadcast_to(p, (len(p), n))[order].T])
+        return log, law
 
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
         lengths = drawn_lengths(self, size, rng)
