@@ -159,9 +159,12 @@ def test_windows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     estimator = HiddenMarkovEstimator([GaussianEstimator()] * 3, num_states=2)
     whole = fit(rows, estimator, rng=2, starts=2, max_its=4)
     posterior, log = REALS.seq_posterior(rows), REALS.seq_log_density(rows)
+    before = REALS.seq_filtered_posterior(rows)
     monkeypatch.setattr(state_passes, "WINDOW", 17)
     np.testing.assert_allclose(REALS.seq_log_density(rows), log, rtol=1e-12)
     for one, other in zip(REALS.seq_posterior(rows), posterior, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+    for one, other in zip(REALS.seq_filtered_posterior(rows), before, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-12)
     again = fit(rows, estimator, start=whole.model, max_its=2, accelerate=False)
     monkeypatch.undo()
@@ -182,6 +185,7 @@ def test_paths_that_were_given_up_count_again() -> None:
     rows = [x, [0.0, 1.0], x[::-1], [10.0] * 30 + [0.0] * 60]
     np.testing.assert_allclose(apart.seq_log_density(rows), [exactly(apart, row) for row in rows], rtol=1e-12)
     np.testing.assert_allclose(apart.posterior(x), 0.5, atol=1e-9)
+    np.testing.assert_allclose(apart.filtered_posterior(x)[-1], 0.5, atol=1e-9)
     forward = HiddenMarkovModelDistribution([N(0.0, 1.0), N(500.0, 1.0)], [1.0, 0.0], [[0.5, 0.5], [0.0, 1.0]])
     for row in ([0.0, 500.0, 0.0], [500.0, 0.0], [0.0, 500.0, 500.0]):
         assert forward.log_density(row) == pytest.approx(exactly(forward, row), rel=1e-12)

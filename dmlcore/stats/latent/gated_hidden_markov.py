@@ -14,7 +14,7 @@ from dmlcore.base.labels import Vocabulary
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared, child, children, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
-from dmlcore.core.estimator import Estimator, impossible_under_all, pseudo_counts
+from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.partial import UNKNOWN, Known, Parts
 from dmlcore.core.powers import Exchange, Redraws, Relabels
 from dmlcore.core.prior import PseudoCounts
@@ -26,12 +26,11 @@ from dmlcore.data.layouts import Covariates, Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.gated_mixture import GatedSampler, check_gate, drawn_by, gate_of, gated_layout, with_labels_permuted
-from dmlcore.stats.latent.state_passes import ChainTape, Opened
-from dmlcore.stats.latent.state_paths import StateMethods, drawn_paths
+from dmlcore.stats.latent.state_paths import LearnsStates, StateMethods, drawn_paths
 from dmlcore.stats.latent.state_steps import ByCovariates, ChainSteps, steps_of
 from dmlcore.stats.regression.glm.label_predictors import Design, LabelTape, share_sums
 from dmlcore.stats.regression.glm.regression_distribution import known_values
-from dmlcore.stats.sequences.sequence import fix_length, impossible_element
+from dmlcore.stats.sequences.sequence import fix_length
 
 
 class OneForEach(Children):
@@ -167,7 +166,7 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
         return GatedHiddenMarkovEstimator(parts, gates, length, pseudo_count, self.name, self.keys)
 
 
-class GatedHiddenMarkovEstimator(ByCovariates, Estimator):
+class GatedHiddenMarkovEstimator(LearnsStates, ByCovariates, Estimator):
     """Maximum likelihood for a hidden Markov model with covariates by EM: states' laws are fitted to their shares of the elements, and each
     gate takes one Fisher scoring step towards the posteriors of the states that follow its own, in each step of EM.
 
@@ -219,20 +218,11 @@ class GatedHiddenMarkovEstimator(ByCovariates, Estimator):
         of_gates = [() if gates is None else ((gates, "gate"),)] * len(self.gates)
         return None, weights, (*of_topics, *of_gates, ())
 
-    def why_outside_support(self, x: Any) -> str | None:
-        return impossible_element(self, x, lambda element: impossible_under_all(self.estimators, self.observed(element)))
-
-    def open(self, column: Any, open: Any) -> ChainTape:
-        return ChainTape(Opened(self, column, open), open(self.len_estimator, column.lengths))
-
-    def backward(self, tape: ChainTape, weights: np.ndarray, send: Any) -> Node:
-        out: Any = None
-        for piece in tape.lists.pieces(weights):
-            topics, _ = piece.emissions.shares(piece.states, piece.exact)
-            nodes = send.shared_out(self.estimators, piece.emissions.scored.tapes, topics)
-            node = Node(piece.begun, [*nodes, *self._gate_sums(piece)])
-            out = node if out is None else out + node
-        return Node(out.own, [*out.children, send(self.len_estimator, tape.length, weights)])
+    def sums_of(self, piece: Any, send: Any) -> Node:
+        """What one piece of a pass says (`LearnsStates`)."""
+        topics, _ = piece.emissions.shares(piece.states, piece.exact)
+        nodes = send.shared_out(self.estimators, piece.emissions.scored.tapes, topics)
+        return Node(piece.begun, [*nodes, *self._gate_sums(piece)])
 
     def _gate_sums(self, piece: Any) -> list[Node]:
         """The statistics of each gate: of the states after its own, by kinds of steps."""

@@ -12,7 +12,7 @@ from dmlcore.base.domains import Absent, Simplex, simplex, stochastic_matrix
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, common_layout, cut, typical_of
-from dmlcore.core.estimator import Estimator, impossible_under_all, pseudo_counts
+from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.partial import Parts
 from dmlcore.core.powers import Exchange, HasTypical, Relabels
 from dmlcore.core.prior import PseudoCounts
@@ -21,11 +21,18 @@ from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
-from dmlcore.stats.latent.state_passes import ChainTape, Opened
-from dmlcore.stats.latent.state_paths import StateMethods, drawn_elements, drawn_paths, drawn_to_the_end, occupancy, typical_path
+from dmlcore.stats.latent.state_paths import (
+    LearnsStates,
+    StateMethods,
+    drawn_elements,
+    drawn_paths,
+    drawn_to_the_end,
+    occupancy,
+    typical_path,
+)
 from dmlcore.stats.latent.state_steps import ChainSteps, OneMatrix
 from dmlcore.stats.latent.stationary import TOLERANCE, stationary, stationary_step
-from dmlcore.stats.sequences.sequence import drawn_lengths, fix_length, impossible_element, typical_length
+from dmlcore.stats.sequences.sequence import drawn_lengths, fix_length, typical_length
 
 
 class MaybeStochastic(Absent, Simplex):
@@ -145,7 +152,7 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTy
         )
 
 
-class HiddenMarkovEstimator(OneMatrix, Estimator):
+class HiddenMarkovEstimator(LearnsStates, OneMatrix, Estimator):
     """Maximum likelihood for a hidden Markov model by EM (Baum and Welch): expected counts of first states and of transitions, and each
     state's law fitted to its share of the elements.
 
@@ -209,20 +216,11 @@ class HiddenMarkovEstimator(OneMatrix, Estimator):
         labels = () if topics is None else (topics,)
         return None, weights, (*(tuple((key, k) for key in labels) for k in range(len(self.estimators))), ())
 
-    def why_outside_support(self, x: Any) -> str | None:
-        return impossible_element(self, x, lambda element: impossible_under_all(self.estimators, self.observed(element)))
-
-    def open(self, column: Any, open: Any) -> ChainTape:
-        return ChainTape(Opened(self, column, open), open(self.len_estimator, column.lengths))
-
-    def backward(self, tape: ChainTape, weights: np.ndarray, send: Any) -> Node:
-        out: Any = None
-        for piece in tape.lists.pieces(weights):
-            topics, taus = piece.emissions.shares(piece.states, piece.exact)
-            parts = [piece.begun[..., None], piece.pairs[..., 0, :, :]] + ([] if taus is None else [taus])
-            node = Node(np.concatenate(parts, axis=-1), send.shared_out(self.estimators, piece.emissions.scored.tapes, topics))
-            out = node if out is None else out + node
-        return Node(out.own, [*out.children, send(self.len_estimator, tape.length, weights)])
+    def sums_of(self, piece: Any, send: Any) -> Node:
+        """What one piece of a pass says (`LearnsStates`)."""
+        topics, taus = piece.emissions.shares(piece.states, piece.exact)
+        parts = [piece.begun[..., None], piece.pairs[..., 0, :, :]] + ([] if taus is None else [taus])
+        return Node(np.concatenate(parts, axis=-1), send.shared_out(self.estimators, piece.emissions.scored.tapes, topics))
 
     def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> HiddenMarkovModelDistribution:
         counts, S = self.with_prior(own), own.shape[-2]

@@ -200,6 +200,15 @@ class Pass:
         self.log = every.choose(self._score.mix)
         return every
 
+    def so_far(self) -> np.ndarray:
+        """Probabilities of the states of one law `(S, N)`, each given the elements of its list up to it alone."""
+        out = np.zeros((self.law.w.shape[-1], int(self.offsets[-1])))
+        for window, carried in zip(self.windows, self._carried, strict=True):
+            out[:, window.start : window.stop] = (self._kept[0] if self._kept else self._filtered(window, carried)).filtered
+        if len(self.plain):
+            out[:, self._exactly.elements] = exact_mix(self._exactly.forth[0])[1]
+        return out
+
     def pieces(self, weights: np.ndarray) -> Iterator[StatesOfElements]:
         """What a pass back over the lists says, from their weights `(.., n)`."""
         if self.chosen is not None:

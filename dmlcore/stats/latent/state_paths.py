@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,17 @@ from dmlcore import kernels
 from dmlcore.base.errors import StructureError
 from dmlcore.base.numerics import logs_of
 from dmlcore.core.distribution import interleaved
+from dmlcore.core.estimator import impossible_under_all
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.partial import Parts, given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw, check_cases, put
 from dmlcore.core.scoring import over_blocks
+from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Distinct, ends_of
 from dmlcore.stats.latent.mixture import MixtureDistribution, check_impossible, without_posterior
-from dmlcore.stats.latent.state_passes import ChainTape, InLogarithms, Pass
+from dmlcore.stats.latent.state_passes import ChainTape, InLogarithms, Opened, Pass
 from dmlcore.stats.latent.state_steps import ONE_KIND, ChainSteps
+from dmlcore.stats.sequences.sequence import impossible_element
 
 SOON = 100  # steps over which the share of each state is taken
 
@@ -108,6 +112,23 @@ class StateMethods:
         return log, UnknownElements(path, laws) if laws else Product([])
 
 
+class LearnsStates:
+    """An estimator of a law of lists by the states of a hidden chain. What a piece of a pass says to it is `sums_of(piece, send)`."""
+
+    def why_outside_support(self: Any, x: Any) -> str | None:
+        """The first element that no state can give (`Estimator.why_outside_support`)."""
+        return impossible_element(self, x, lambda element: impossible_under_all(self.estimators, self.observed(element)))
+
+    def open(self: Any, column: Any, open: Any) -> ChainTape:
+        """Lists before there is a model (`Estimator.open`)."""
+        return ChainTape(Opened(self, column, open), open(self.len_estimator, column.lengths))
+
+    def backward(self: Any, tape: ChainTape, weights: np.ndarray, send: Any) -> Node:
+        """Statistics of all pieces, and of the lengths (`Estimator.backward`)."""
+        sums = reduce(add, (self.sums_of(piece, send) for piece in tape.lists.pieces(weights)))
+        return Node(sums.own, [*sums.children, send(self.len_estimator, tape.length, weights)])
+
+
 def smoothed(law: Any, lists: Pass, column: Any) -> np.ndarray:
     """Of each element the probabilities of the states `(N, S)`."""
     out = np.zeros((int(column.offsets[-1]), law.num_states))
@@ -118,7 +139,7 @@ def smoothed(law: Any, lists: Pass, column: Any) -> np.ndarray:
 
 def filtered(law: Any, lists: Pass, column: Any) -> np.ndarray:
     """As `smoothed`, given what came before alone."""
-    return np.asarray(exact_mix(InLogarithms(lists, np.arange(len(column))).forth[0])[1].T)
+    return lists.so_far().T
 
 
 def pairs(law: Any, lists: Pass, column: Any) -> np.ndarray:
