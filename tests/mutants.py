@@ -285,7 +285,7 @@ MUTANTS = [
     ),
     mutant(
         "a field path lost",
-        "data/layouts.py",
+        "data/record_layouts.py",
         "{self.place(j)}{error.path if self.names is None or has_inner_places(layout) else ''}\"",
         '{self.place(j)}"',
         BAD,

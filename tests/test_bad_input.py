@@ -27,7 +27,8 @@ from dmlcore.base.errors import (
 )
 from dmlcore.data.evidence import Evidence
 from dmlcore.data.intervals import ExplainedWithin, Interval
-from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
+from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Labels, Maybe, Real, RealAtom, Vector
+from dmlcore.data.record_layouts import Explained, Fields
 from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Lagged, Lookback, Repeated
 from dmlcore.data.times import Times
 from dmlcore.io.json import to_json

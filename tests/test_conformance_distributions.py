@@ -23,7 +23,8 @@ from dmlcore.base.errors import DataError, StructureError, SupportError
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.powers import HasSurvival, has
 from dmlcore.data.encoded import BLOCK_ROWS
-from dmlcore.data.layouts import Anything, Count, Fields, Labels, Maybe, Real, Vector
+from dmlcore.data.layouts import Anything, Count, Labels, Maybe, Real, Vector
+from dmlcore.data.record_layouts import Fields
 from dmlcore.io.json import from_json, to_json
 from tests.examples import BY_NAME, EXAMPLES, Either, Example, Image, Line, Lists, Pair, points
 

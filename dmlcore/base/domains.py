@@ -457,6 +457,8 @@ class NamedParts(Domain):
         )
 
     def check(self, value: Any) -> tuple[tuple[str, Any], ...]:
+        if isinstance(value, tuple) and not value:
+            return value
         try:
             pairs = [(name, given) for name, given in (value.items() if isinstance(value, Mapping) else value or ())]
         except (TypeError, ValueError):

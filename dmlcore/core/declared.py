@@ -7,7 +7,8 @@ free parameters and the flat unconstrained vector follow from that one declarati
 from __future__ import annotations
 
 import dataclasses
-import functools
+import difflib
+import inspect
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,6 +69,22 @@ class ReadAs:
         node.__dict__[self.field] = value
 
 
+class Signature:
+    """The signature of a family's constructor, for `help` and for completion; written when it is asked for."""
+
+    def __get__(self, node: Any, family: Any = None) -> inspect.Signature:
+        if node is not None:
+            raise AttributeError("__signature__")
+        fields = sorted(dataclasses.fields(family), key=lambda f: bool(f.kw_only))
+        return inspect.Signature([_argument(f) for f in fields], return_annotation=None)
+
+
+def _argument(field: Any) -> inspect.Parameter:
+    default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
+    kind = inspect.Parameter.KEYWORD_ONLY if field.kw_only else inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(field.name, kind, default=default, annotation=field.type)
+
+
 LAST = ("tied", "held")  # fields that every node has, behind its own
 OF_THE_WHOLE = ("repeated", "scored_as")  # what is derived for one tree, and is not so of a part or of another
 
@@ -79,6 +96,7 @@ class Declared:
     name: str | None
     noun: ClassVar[str] = ""  # what it is, and what nodes nested in it must be: "a distribution", or "an estimator"
     _fields: ClassVar[tuple[tuple[str, Domain], ...]] = ()
+    _defaults: ClassVar[Mapping[str, Any]] = {}
     _child_fields: ClassVar[tuple[tuple[str, bool], ...]] = ()  # (field, whether it is a sequence)
     facts: ClassVar[Mapping[str, Any]] = {}  # what `pinned` added; copies and pickles keep it, `repr`, `==` and JSON leave it out
     other_names: ClassVar[Mapping[str, str]] = {}  # keywords by which users know fields -> the fields
@@ -86,19 +104,52 @@ class Declared:
     shown_with_child: ClassVar[bool] = False  # whether trees show it and its one child in one line
     says_nothing: ClassVar[bool] = False  # whether it stands where a law is not wanted
     of_stacks: ClassVar[bool] = False  # whether it is a stack, or made of stacks, of the engine's own
+    __signature__: ClassVar[Any] = Signature()
     batch: ClassVar[tuple[int, ...]] = ()  # of a stack (`dmlcore.core.stacks`): the leading axes of its parameters
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        dataclasses.dataclass(init=False, eq=False, repr=False)(cls)  # which then writes no code: 250 classes are imported at once
         fields = sorted(dataclasses.fields(cls), key=lambda f: f.name in LAST)  # type: ignore[arg-type]
         cls._fields = tuple((f.name, f.metadata.get("domain") or Domain()) for f in fields)
+        cls._defaults = {f.name: f.default for f in fields}
         cls._child_fields = tuple((f, isinstance(d, Children)) for f, d in cls._fields if isinstance(d, (Child, Children)))
         for field, domain in cls._fields:
             if type(domain).shown is not Domain.shown:
                 setattr(cls, field, ReadAs(field, domain))
-        if cls.other_names:
-            cls.__init__ = _taking(cls.other_names, cls.__init__)  # type: ignore[method-assign]
+
+    def __init__(self, /, *given: Any, **named: Any) -> None:
+        """Takes the declared fields, in their order or by name; those that are not given take their defaults."""
+        state, order = self.__dict__, self.__match_args__  # type: ignore[attr-defined]
+        state.update(self._defaults)
+        state.update(zip(order, given, strict=False))
+        if len(given) > len(order):
+            raise TypeError(f"{type(self).__name__}: got {len(given)} values by their place, and takes {len(order)}: {', '.join(order)}")
+        if named:
+            self._take(order[: len(given)], named)
+        for field, default in self._defaults.items():
+            if default is dataclasses.MISSING and state[field] is default:
+                raise TypeError(f"{type(self).__name__}: {field} is missing; it takes {_call(type(self))}")
+        self.__post_init__()
+
+    def _take(self, taken: Sequence[str], named: Mapping[str, Any]) -> None:
+        """Takes the fields that are given by name. taken: those that were given by their place."""
+        who, seen = type(self).__name__, set(taken)
+        for name, value in named.items():
+            field = self.other_names.get(name, name)
+            if field in seen:
+                also = "" if field == name else f" ({name} is another name of it)"
+                raise TypeError(f"{who}: {field} is given twice{also}; give it once")
+            if field not in self._defaults:
+                raise TypeError(f"{who}: {_unknown(name, list(self._defaults))}")
+            seen.add(field)
+            self.__dict__[field] = value
+
+    def __setattr__(self, field: str, value: Any) -> None:
+        raise dataclasses.FrozenInstanceError(f"{type(self).__name__} cannot be changed; replace({field}=..) makes another")
+
+    def __delattr__(self, field: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"{type(self).__name__} cannot be changed: {field} stays")
 
     def __post_init__(self) -> None:
         for field, domain in self._fields:
@@ -108,12 +159,14 @@ class Declared:
             except (ParameterError, TypeError) as error:
                 raise type(error)(f"{type(self).__name__}: {field} {error}") from None
             if checked is not value:
-                object.__setattr__(self, field, checked)
+                self.__dict__[field] = checked
         self._check_children()
         self.check_parts()
         self.validate()
 
     def _check_children(self) -> None:
+        if not self._child_fields:
+            return
         who = type(self).__name__
         for field, domain in self._fields:
             value = getattr(self, field)
@@ -185,7 +238,7 @@ class Declared:
 
     def stored(self, field: str) -> Any:
         """A field's value as the engine holds it, where users are shown another form (`Domain.shown`)."""
-        return self.__dict__[field] if field in self.__dict__ else self.__dataclass_fields__[field].default  # type: ignore[attr-defined]
+        return self.__dict__[field] if field in self.__dict__ else self._defaults[field]
 
     def fields(self) -> dict[str, Any]:
         """Declared fields by name, in order, as they are stored."""
@@ -289,19 +342,10 @@ class Declared:
                 yield field, domain, self.stored(field)
 
 
-def _taking(other_names: Mapping[str, str], init: Any) -> Any:
-    """A constructor that takes fields by other names as well."""
-
-    @functools.wraps(init)
-    def made(self: Any, *args: Any, **given: Any) -> None:
-        for other, field in other_names.items():
-            if other in given:
-                if field in given:
-                    raise TypeError(f"{type(self).__name__}: {other} is another name of {field}; give one of them")
-                given[field] = given.pop(other)
-        init(self, *args, **given)
-
-    return made
+def _unknown(name: str, known: Sequence[str]) -> str:
+    """What is said of an argument that there is not."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"there is no argument {name}; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
 
 
 def own_fields(law: Any) -> list[tuple[str, Any, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dmlcore.data.layouts import Fields
+from dmlcore.data.record_layouts import Fields
 
 
 def with_field_names(node: Any, names: Sequence[str | tuple[str, ...]]) -> Any:

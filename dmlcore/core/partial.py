@@ -16,7 +16,8 @@ from dmlcore.base.errors import StructureError, shorten
 from dmlcore.base.marks import is_missing
 from dmlcore.core.rowlaws import Fixed, Product, RowLaw
 from dmlcore.data.encoded import Encoded, encode
-from dmlcore.data.layouts import Explained, Fields, Layout, Maybe, Vector, columns_of, lacks_a_part
+from dmlcore.data.layouts import Layout, Maybe, Vector, lacks_a_part
+from dmlcore.data.record_layouts import Explained, Fields, columns_of
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.values import is_row
 

@@ -9,7 +9,8 @@ from typing import Any
 from dmlcore.base.errors import DataError, StructureError, shorten
 from dmlcore.base.marks import is_missing
 from dmlcore.core.partial import UNKNOWN, Parts, field_path
-from dmlcore.data.layouts import Fields, Layout, Real, Vector, columns_of
+from dmlcore.data.layouts import Layout, Real, Vector
+from dmlcore.data.record_layouts import Fields, columns_of
 from dmlcore.data.values import is_row
 
 

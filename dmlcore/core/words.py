@@ -9,7 +9,8 @@ import numpy as np
 
 from dmlcore.core.powers import HasMean, HasProbabilities, HasVariance, MayBeMissing, Mixing, OnScale, has
 from dmlcore.core.tree import MAX_TEXT, outline
-from dmlcore.data.layouts import Count, Fields, Labels, Real, Vector
+from dmlcore.data.layouts import Count, Labels, Real, Vector
+from dmlcore.data.record_layouts import Fields
 
 TOP = 3  # labels that stand for a law of labels
 ENTRIES = 6  # of a record or a vector

@@ -13,8 +13,9 @@ from dmlcore.base.labels import plain
 from dmlcore.data.columns import Column, blocks
 from dmlcore.data.files import READERS
 from dmlcore.data.frames import Columns, is_frame, library_of, plain_column, some_rows
-from dmlcore.data.layouts import Fields, Layout, Maybe, Vector
+from dmlcore.data.layouts import Layout, Maybe, Vector
 from dmlcore.data.plain_columns import PlainColumn
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.values import listed
 
 MANY_ROWS = 1000  # rows from which holding the garbage collector pays

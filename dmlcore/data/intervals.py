@@ -10,7 +10,8 @@ import numpy as np
 
 from dmlcore.base.marks import is_missing
 from dmlcore.data.columns import Column, Distinct, Values
-from dmlcore.data.layouts import Explained, Layout
+from dmlcore.data.layouts import Layout
+from dmlcore.data.record_layouts import Explained
 from dmlcore.data.values import floats, is_number, is_row
 
 REPEATED = 0.5  # a share of distinct rows up to which they are kept once

@@ -15,7 +15,8 @@ import numpy as np
 from dmlcore.base.errors import DataError, DmlcoreError, EmptyError
 from dmlcore.data.encoded import Encoded, checked_weights, encode
 from dmlcore.data.frames import column_at, column_names, is_frame, with_only
-from dmlcore.data.layouts import Fields, Layout
+from dmlcore.data.layouts import Layout
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.values import listed
 
 CHUNK_ROWS = 1 << 17  # rows of a chunk, at most

@@ -22,7 +22,8 @@ from dmlcore.base.extras import library
 from dmlcore.base.labels import distinct
 from dmlcore.base.threads import one_blas_thread
 from dmlcore.data.frames import one_below_the_other, rows_at_ends
-from dmlcore.data.layouts import Fields, Layout
+from dmlcore.data.layouts import Layout
+from dmlcore.data.record_layouts import Fields
 from dmlcore.engines.chunks import CHUNK_ROWS, Chunk, Chunks, Piece, layout_for, naming_rows
 
 PER_PARTITION = 1 << 24  # chunks, at most, so that each has a number of its own

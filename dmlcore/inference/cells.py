@@ -22,8 +22,9 @@ from dmlcore.core.row_columns import row_columns
 from dmlcore.core.rowlaws import RowLaw
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.encoded import Encoded
-from dmlcore.data.layouts import Anything, Count, Covariates, Explained, Fields, Labels, Layout, Maybe, Real, Vector
+from dmlcore.data.layouts import Anything, Count, Covariates, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.plain_columns import PlainColumn
+from dmlcore.data.record_layouts import Explained, Fields
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.times import Times
 from dmlcore.data.values import is_missing

@@ -18,7 +18,8 @@ from dmlcore.core.partial import MISSING, UNKNOWN, Known, Parts, field_path, giv
 from dmlcore.core.powers import HoldsFixed, MayBeMissing, has
 from dmlcore.core.row_columns import asked_for, names_of
 from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
-from dmlcore.data.layouts import Fields, Layout
+from dmlcore.data.layouts import Layout
+from dmlcore.data.record_layouts import Fields
 from dmlcore.stats.latent.joined import distribution_of, in_a_tuple
 
 __all__ = ["UNKNOWN", "condition", "log_evidence", "marginal"]

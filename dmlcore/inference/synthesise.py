@@ -17,7 +17,8 @@ from dmlcore.core.powers import HasProbabilities, HoldsFixed, MayBeMissing, Mixi
 from dmlcore.core.row_columns import column_place, nested, row_columns
 from dmlcore.core.rowlaws import Fixed, RowLaw
 from dmlcore.data.frames import is_frame
-from dmlcore.data.layouts import Count, Fields, Labels, Layout, Maybe, Real, Vector
+from dmlcore.data.layouts import Count, Labels, Layout, Maybe, Real, Vector
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.values import is_missing, listed
 from dmlcore.inference.tables import ModelColumns
 from dmlcore.inference.written_columns import column_like, frame_of

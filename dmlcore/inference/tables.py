@@ -12,7 +12,8 @@ from dmlcore.base.errors import DataError, shorten
 from dmlcore.core.partial import UNKNOWN
 from dmlcore.core.row_columns import RowColumn, row_columns
 from dmlcore.data.frames import Columns, is_frame, library_of, plain_column
-from dmlcore.data.layouts import Fields, Layout, Vector
+from dmlcore.data.layouts import Layout, Vector
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.values import first, is_row, listed
 from dmlcore.inference.written_columns import as_given, with_cells, with_columns
 

@@ -10,7 +10,8 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.core.powers import JointlyNormal, has
 from dmlcore.core.row_columns import column_place, row_columns
-from dmlcore.data.layouts import Fields, Vector
+from dmlcore.data.layouts import Vector
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.values import is_missing
 from dmlcore.plot.axes import (
     GREY,

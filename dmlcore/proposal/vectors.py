@@ -11,7 +11,7 @@ import numpy as np
 
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.frames import Columns
-from dmlcore.data.layouts import stacked
+from dmlcore.data.record_layouts import stacked
 from dmlcore.proposal.result import VECTOR, Considered, Proposal, ProposedColumn
 from dmlcore.stats import GaussianEstimator, MultivariateGaussianEstimator, OptionalEstimator, PartialGaussianEstimator
 

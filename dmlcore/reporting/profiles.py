@@ -8,7 +8,8 @@ import numpy as np
 
 from dmlcore.core.powers import MayBeMissing, has
 from dmlcore.core.words import ENTRIES, in_words, missing_in_words, present, share_present
-from dmlcore.data.layouts import Fields, Vector
+from dmlcore.data.layouts import Vector
+from dmlcore.data.record_layouts import Fields
 from dmlcore.inference.condition import marginal
 from dmlcore.reporting.subject import Subject
 from dmlcore.stats.latent.spikes import spiked

@@ -20,7 +20,8 @@ from dmlcore.core.declared import parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.partial import Known, given, partial, unknown_inside
 from dmlcore.core.rowlaws import EachRow
-from dmlcore.data.layouts import Fields, Maybe, Real, Vector
+from dmlcore.data.layouts import Maybe, Real, Vector
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.inference.condition import log_evidence
 from dmlcore.stats import (

@@ -15,7 +15,7 @@ import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit, impute, marginal, pool
 from dmlcore.base.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
-from dmlcore.data.layouts import Fields
+from dmlcore.data.record_layouts import Fields
 from dmlcore.fitting.problem import Problem
 from dmlcore.inference.pooling import mean_of_column
 from dmlcore.inference.uncertainty import bootstrap

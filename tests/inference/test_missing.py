@@ -11,7 +11,8 @@ import pytest
 
 from dmlcore import UNKNOWN, condition, fit, impute, missing_at_random, stats
 from dmlcore.base.errors import DataError, EmptyError
-from dmlcore.data.layouts import Explained, Fields, Layout, Maybe
+from dmlcore.data.layouts import Layout, Maybe
+from dmlcore.data.record_layouts import Explained, Fields
 from dmlcore.data.sequences import Repeated
 from dmlcore.inference.condition import always_there, log_evidence
 from dmlcore.stats import (

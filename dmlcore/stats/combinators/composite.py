@@ -19,7 +19,8 @@ from dmlcore.core.redraw import redrawn
 from dmlcore.core.row_columns import row_columns
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Record
-from dmlcore.data.layouts import Covariates, Fields, Layout, Real, Vector, columns_of
+from dmlcore.data.layouts import Covariates, Layout, Real, Vector
+from dmlcore.data.record_layouts import Fields, columns_of
 from dmlcore.stats.combinators.fields import Plan
 
 

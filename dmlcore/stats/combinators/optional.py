@@ -21,7 +21,8 @@ from dmlcore.core.redraw import redrawn
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node, beside
 from dmlcore.core.weights import share
-from dmlcore.data.layouts import Explained, Layout, Maybe
+from dmlcore.data.layouts import Layout, Maybe
+from dmlcore.data.record_layouts import Explained
 
 
 class MaybeProbability(Absent):

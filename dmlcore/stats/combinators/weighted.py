@@ -14,7 +14,8 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import Known, given
 from dmlcore.core.rowlaws import Fixed, Product
 from dmlcore.core.statistics import Node
-from dmlcore.data.layouts import Fields, Layout, Weight
+from dmlcore.data.layouts import Layout, Weight
+from dmlcore.data.record_layouts import Fields
 from dmlcore.stats.univariate.point_mass import PointMassDistribution
 
 

@@ -20,7 +20,8 @@ from dmlcore.core.statistics import Node
 from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.data.columns import Distinct, Record, Values
 from dmlcore.data.intervals import ExplainedWithin, Interval
-from dmlcore.data.layouts import Count, Explained, Layout
+from dmlcore.data.layouts import Count, Layout
+from dmlcore.data.record_layouts import Explained
 from dmlcore.stats.combinators.ignored import MOMENTS
 from dmlcore.stats.latent.truncated import TruncatedDistribution
 from dmlcore.stats.univariate.intervals import check_of_numbers, check_quantiles, last_whole, least_whole, masses, spread

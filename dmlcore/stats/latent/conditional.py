@@ -23,7 +23,8 @@ from dmlcore.core.redraw import redrawn_by_component
 from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Distinct, Versions
-from dmlcore.data.layouts import Fields, Labels, Layout
+from dmlcore.data.layouts import Labels, Layout
+from dmlcore.data.record_layouts import Fields
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.mixture import MixtureDistribution
 from dmlcore.stats.univariate.categorical import CategoricalDistribution

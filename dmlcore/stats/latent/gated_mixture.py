@@ -20,7 +20,8 @@ from dmlcore.core.redraw import redrawn_by_component
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import shares_among
 from dmlcore.data.columns import Distinct, Option
-from dmlcore.data.layouts import Covariates, Fields, Layout, Maybe
+from dmlcore.data.layouts import Covariates, Layout, Maybe
+from dmlcore.data.record_layouts import Fields
 from dmlcore.stats.latent.mixture import MixtureDistribution, MixtureTape, PosteriorMethods, but, given_components, mixed
 from dmlcore.stats.regression.glm.label_predictors import Design, LabelTape, chosen_rows, share_sums
 from dmlcore.stats.regression.glm.regression_distribution import known_values

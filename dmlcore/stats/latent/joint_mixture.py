@@ -24,7 +24,7 @@ from dmlcore.core.statistics import Node
 from dmlcore.core.walk import SMALL, Components
 from dmlcore.core.weights import share
 from dmlcore.data.columns import Distinct
-from dmlcore.data.layouts import Fields
+from dmlcore.data.record_layouts import Fields
 from dmlcore.stats.latent.mixture import MixtureDistribution, Posteriors, given_components
 
 

@@ -17,7 +17,8 @@ from dmlcore.core.rowlaws import Mixed, RowLaw
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import ends_of
 from dmlcore.data.encoded import Encoded
-from dmlcore.data.layouts import Fields, Layout, Maybe
+from dmlcore.data.layouts import Layout, Maybe
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.sequences import Lookback, Repeated
 from dmlcore.stats.latent.joined import distribution_of
 from dmlcore.stats.latent.mixture import MixtureDistribution

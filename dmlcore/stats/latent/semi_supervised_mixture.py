@@ -21,7 +21,8 @@ from dmlcore.core.partial import UNKNOWN, Known, given
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.weights import drawn_components, weight_prior
 from dmlcore.data.evidence import Evidence
-from dmlcore.data.layouts import Fields, Layout
+from dmlcore.data.layouts import Layout
+from dmlcore.data.record_layouts import Fields
 from dmlcore.stats.latent.conditional import WithLabel
 from dmlcore.stats.latent.mixture import MixtureTape, PosteriorMethods, WeightsOfComponents, given_components, mixed
 from dmlcore.stats.univariate.categorical import CategoricalDistribution

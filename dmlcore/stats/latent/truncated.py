@@ -22,7 +22,8 @@ from dmlcore.core.redraw import redrawn
 from dmlcore.core.rowlaws import EachRow, Product
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Record, Values
-from dmlcore.data.layouts import Count, Explained, Layout
+from dmlcore.data.layouts import Count, Layout
+from dmlcore.data.record_layouts import Explained
 from dmlcore.stats.combinators.powers_of_law import PowersOfLaw
 from dmlcore.stats.latent.numbers_read import numbers_in
 from dmlcore.stats.univariate.intervals import (

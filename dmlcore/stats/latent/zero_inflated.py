@@ -21,7 +21,8 @@ from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node
 from dmlcore.core.weights import share
 from dmlcore.data.columns import Distinct, Record, Values
-from dmlcore.data.layouts import Count, Explained, Fields, Layout, Real
+from dmlcore.data.layouts import Count, Layout, Real
+from dmlcore.data.record_layouts import Explained, Fields
 from dmlcore.stats.combinators.optional import MaybeProbability
 from dmlcore.stats.combinators.powers_of_law import PowersOfLaw
 from dmlcore.stats.latent.mixture import Posteriors, given_components

@@ -12,7 +12,8 @@ from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import setting
 from dmlcore.data.encoded import encode
-from dmlcore.data.layouts import Covariates, Explained, Labels
+from dmlcore.data.layouts import Covariates, Labels
+from dmlcore.data.record_layouts import Explained
 from dmlcore.stats.regression.glm.label_predictors import Design, LabelStart, LabelTape, chosen_rows, distinct_labels
 from dmlcore.stats.regression.glm.regression_distribution import RegressionDistribution
 from dmlcore.stats.regression.glm.regression_estimator import RegressionEstimator

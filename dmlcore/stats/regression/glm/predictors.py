@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dmlcore.data.columns import Distinct
-from dmlcore.data.layouts import Count, Explained, Layout, Real
+from dmlcore.data.layouts import Count, Layout, Real
+from dmlcore.data.record_layouts import Explained
 from dmlcore.kernels.codes import gather
 from dmlcore.stats.multivariate.vectors import check_dimension
 
