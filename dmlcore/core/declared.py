@@ -86,7 +86,7 @@ def _argument(field: Any) -> inspect.Parameter:
 
 
 LAST = ("tied", "held")  # fields that every node has, behind its own
-OF_THE_WHOLE = ("repeated", "scored_as")  # what is derived for one tree, and is not so of a part or of another
+OF_THE_WHOLE = ("repeated", "scored_as", "scored_one")  # what is derived for one tree, and is not so of a part or of another
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(parameter, child, children))

@@ -8,7 +8,7 @@ Everything else a user calls is written here, once.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -74,6 +74,12 @@ class Distribution(Shown, Declared):
         """
         return log_densities_inside(self, column), (column, self)
 
+    def one(self, of: Callable[[Any], Any]) -> Any:
+        """The log density `(.., 1)` of one raw value as a function of it (`dmlcore.core.one`); `of(child)` gives that of a child."""
+        from dmlcore.core.one import one_value
+
+        return one_value(self)
+
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         """`size` independent draws: an array for numeric leaves, a list of plain Python values otherwise."""
         raise StructureError(f"{type(self).__name__} cannot be sampled")
@@ -97,7 +103,9 @@ class Distribution(Shown, Declared):
 
     def log_density(self, x: Any) -> float:
         """Log density of one raw observation; -inf off the support. Raises `DataError` if `x` is of the wrong kind."""
-        return float(self.seq_log_density(self.seq_encode([x]))[0])
+        from dmlcore.core.one import log_density_of_one
+
+        return log_density_of_one(self)(x)
 
     def density(self, x: Any) -> float:
         """Density (or probability) of one raw observation."""
@@ -149,6 +157,7 @@ class Distribution(Shown, Declared):
             yield field, SETTING if field in held else domain, value
 
     scored_as: ClassVar[Any] = None  # the same law with stacks, once made (`dmlcore.core.scoring`)
+    scored_one: ClassVar[Any] = None  # what scores one observation, once made (`dmlcore.core.one`)
 
     @cached_property
     def layout(self) -> Layout:

@@ -13,6 +13,7 @@ from dmlcore.base.errors import ParameterError, StructureError, inside
 from dmlcore.core.declared import children, keys, name, parameter
 from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator, impossible_part
+from dmlcore.core.one import Otherwise
 from dmlcore.core.partial import independent
 from dmlcore.core.powers import HasMean, HasMode, HasQuantile, HasTypical, HasVariance, JointlyNormal, MayBeMissing, Redraws, has
 from dmlcore.core.redraw import redrawn
@@ -108,6 +109,19 @@ class CompositeDistribution(NamedFields, Distribution, HasMean, HasVariance, Has
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         scored = [score(dist, field) for dist, field in zip(self.dists, column.fields, strict=True)]
         return sum_of([log for log, _ in scored]), [tape for _, tape in scored]
+
+    def one(self, of: Any) -> Any:
+        each, names = list(map(of, self.dists)), self.field_names or ()
+        by_name = bool(names) and all(isinstance(name, str) for name in names)
+
+        def entries(x: Any) -> np.ndarray:
+            if by_name and type(x) is dict:
+                x = list(map(x.get, names))
+            elif type(x) not in (tuple, list) or len(x) != len(each):
+                raise Otherwise
+            return sum_of([one(value) for one, value in zip(each, x, strict=True)])
+
+        return entries
 
     def given(self, x: Any, n: int) -> Any:
         return independent(list(zip(self.dists, x.entries, strict=True)), n)

@@ -14,6 +14,7 @@ from dmlcore.base.numerics import logs
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.one import Otherwise
 from dmlcore.core.partial import MISSING, ObservedRows, given
 from dmlcore.core.powers import HasProbabilities, HasTypical, MayBeMissing, Redraws
 from dmlcore.core.prior import PseudoCounts
@@ -88,6 +89,21 @@ class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMiss
             log[...] = beside(missing, log)
             log[..., column.present] = inside
         return log, (column.present, len(column), tape)
+
+    def one(self, of: Any) -> Any:
+        value, (missing, there) = of(self.dist), self.log_shares
+        gone = np.empty((*self.batch, 1))
+        gone[...] = beside(missing, gone)
+
+        def missing_or_there(x: Any) -> np.ndarray:
+            if x is None or (isinstance(x, float) and x != x):
+                return gone
+            if not isinstance(x, (float, int, str)) or x == self.missing_value:
+                raise Otherwise
+            log = value(x)
+            return log + beside(there, log)
+
+        return missing_or_there
 
     def given(self, x: Any, n: int) -> Any:
         missing, there = self.log_shares

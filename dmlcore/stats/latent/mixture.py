@@ -22,7 +22,7 @@ from dmlcore.core.redraw import redrawn_by_component
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw
 from dmlcore.core.scoring import joined_blocks, over_blocks
 from dmlcore.core.statistics import Node
-from dmlcore.core.walk import SMALL, Components, DistinctTape
+from dmlcore.core.walk import SMALL, Components, DistinctTape, scaled_by_largest
 from dmlcore.core.weights import drawn_components, share, weight_prior
 from dmlcore.data.columns import Distinct
 from dmlcore.data.encoded import Encoded
@@ -201,6 +201,17 @@ class MixtureDistribution(PosteriorMethods, MixtureSummaries, Distribution, Mixi
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, MixtureTape]:
         return mixed(score.components(self.components, column, self.batch), self.w, score.mix)
+
+    def one(self, of: Any) -> Any:
+        if not all(component.layout == self.layout for component in self.components):
+            return super().one(of)  # each reads of a value what it can
+        each, as_stack = list(map(of, self.components)), len(self.components[0].batch) > len(self.batch)
+
+        def mixture(x: Any) -> np.ndarray:
+            logs = each[0](x) if as_stack else np.stack([one(x) for one in each], axis=-2)
+            return mixed(scaled_by_largest(logs, None), self.w)[0]
+
+        return mixture
 
     def component_logs(self, column: Any, score: Any) -> np.ndarray:
         """Log densities under each component, `(K, n)`."""
