@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dmlcore.inference.impute import impute
     from dmlcore.inference.missing import missing_at_random
     from dmlcore.inference.pooling import pool
+    from dmlcore.inference.surprise import Surprise
     from dmlcore.inference.synthesise import synthesise
     from dmlcore.inference.uncertainty import profile_interval, standard_errors
     from dmlcore.io import from_json, load, save, to_json
@@ -42,6 +43,7 @@ else:
             "dmlcore.inference.impute": "impute",
             "dmlcore.inference.missing": "missing_at_random",
             "dmlcore.inference.pooling": "pool",
+            "dmlcore.inference.surprise": "Surprise",
             "dmlcore.inference.synthesise": "synthesise",
             "dmlcore.inference.uncertainty": "profile_interval standard_errors",
             "dmlcore.io": "from_json load save to_json",
@@ -63,6 +65,7 @@ __all__ = [
     "MixtureRegression",
     "OnlineEM",
     "Proposal",
+    "Surprise",
     "aic",
     "best_of",
     "bic",

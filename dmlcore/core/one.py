@@ -20,7 +20,7 @@ from dmlcore.core.distribution import Distribution, log_densities_inside
 from dmlcore.core.scoring import to_score
 from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.data.columns import Values
-from dmlcore.data.layouts import Count, Labels, Real, Vector
+from dmlcore.data.layouts import Anything, Count, Labels, Real, Vector
 from dmlcore.data.sequences import LabelSet
 
 One = Callable[[Any], np.ndarray]  # log density (.., 1) of one value, of a law or of a stack of them; never to be written over
@@ -63,9 +63,12 @@ def one_value(law: Any) -> One:
     if kind is Real:
         score = _scored(law)
         return lambda x: score(Values(np.array([a_number(x)])))
+    if kind is Anything:
+        same = as_a_column(law)(None)
+        return lambda x: same
     if kind in PLAIN:
-        return _remembered(_as_a_column(law), PLAIN[kind])
-    return _of_a_vector(law) if kind is Vector and law.layout.dim else _as_a_column(law)
+        return _remembered(as_a_column(law), PLAIN[kind])
+    return _of_a_vector(law) if kind is Vector and law.layout.dim else as_a_column(law)
 
 
 def a_number(x: Any) -> float:
@@ -95,7 +98,7 @@ def _of_a_vector(law: Any) -> One:
     return one
 
 
-def _as_a_column(law: Any) -> One:
+def as_a_column(law: Any) -> One:
     """Of any law: the value as a column of one."""
 
     def one(x: Any) -> np.ndarray:

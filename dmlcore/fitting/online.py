@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from dmlcore.base.errors import EmptyError, ParameterError, StructureError
-from dmlcore.base.random import Random
+from dmlcore.base.errors import EmptyError, ParameterError, StructureError, SupportError
+from dmlcore.base.random import Random, generator
 from dmlcore.base.threads import thread_count
+from dmlcore.core.declared import check_node
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.keys import Ties, resolve
+from dmlcore.core.unseen import AllowsUnseen
 from dmlcore.data.frames import column_names, is_frame
 from dmlcore.engines.chunks import Chunk, layout_for
 from dmlcore.engines.stream import Stream, as_stream, is_stream, stream
@@ -20,7 +23,7 @@ from dmlcore.fitting.chunked import rows_for, rows_of
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.record import Fit
-from dmlcore.fitting.resolved import Resolved, scaled
+from dmlcore.fitting.resolved import Resolved, added, scaled
 from dmlcore.fitting.saved_statistics import plain_statistics, statistics_of
 from dmlcore.io.sealed import read_sealed, write_sealed
 
@@ -32,7 +35,8 @@ class OnlineBatch:
     """One batch, as it came.
 
     rows: their weight. log_likelihood: per row, of the model before it learnt from them, so that a fall says that the data have changed;
-    None of the first batch, before which there is no model. rate: the share that their statistics got. where: what they stood in.
+    None of the first batch, before which there is no model; where a batch holds something new, of the model that allows for it. rate: the
+    share that their statistics got. where: what they stood in.
     """
 
     number: int
@@ -51,16 +55,34 @@ class OnlineEM:
     poor beginning is forgotten. rate: in place of decay, a `g` that stays: what is older than about 1 / rate batches is forgotten, and the
     model follows data that change. Priors count as they would among the rows that are not forgotten.
 
-    The first batch fixes floors, label sets and ranges, and is fitted to convergence from a searched start: it should hold some of every
-    kind of row. batches: a `OnlineBatch` of each so far, with the log likelihood per row that it had before it was learnt from.
+    The first batch fixes floors and ranges, and is fitted to convergence from a searched start: it should hold some of every kind of row.
+    Or start: a model, or a fit, that goes on learning; `start_rows` draws of it, from `rng`, take the place of the first batch, and
+    `estimator` may be left out. history: a `OnlineBatch` of each batch so far, with the log likelihood per row that it had before it was
+    learnt from.
 
-    Raises `ParameterError` for a decay or a rate out of range, `SupportError` for a row that has no density under the model so far (a label
-    that the first batch lacked, without pseudo-counts), and what `dmlcore.fit` raises for the first batch.
+    What a later batch holds that is new, a label say, the model allows for before it learns from it: as if one row that is the average of
+    the batch had come to every class.
+
+    Raises `ParameterError` for a decay or a rate out of range, `SupportError` for a row that no model of the estimator gives a density,
+    `StructureError` for a start that cannot be drawn from, and what `dmlcore.fit` raises for the first batch.
     """
 
     def __init__(
-        self, estimator: Estimator, *, decay: float | None = None, rate: float | None = None, rng: Random = None, threads: int | None = None
+        self,
+        estimator: Estimator | None = None,
+        *,
+        start: Any = None,
+        start_rows: int = 10_000,
+        decay: float | None = None,
+        rate: float | None = None,
+        rng: Random = None,
+        threads: int | None = None,
     ):
+        start = start.model if isinstance(start, Fit) else start
+        if estimator is None:
+            if start is None:
+                raise ParameterError("OnlineEM needs an estimator, or a model to go on from: start=..")
+            estimator = start.estimator()
         if decay is not None and rate is not None:
             raise ParameterError("decay makes the rate fall from batch to batch, and rate= holds it; give one of them")
         decay = 0.6 if decay is None else decay
@@ -75,6 +97,19 @@ class OnlineEM:
         self._model: Distribution | None = None
         self._resolved: Resolved | None = None
         self._mean: list[Any] = []
+        if start is not None:
+            self._go_on_from(start, start_rows)
+
+    def _go_on_from(self, start: Distribution, count: int) -> None:
+        """Takes draws of a model for the first batch."""
+        check_node(start, Distribution.noun, "start")
+        if count < 1:
+            raise ParameterError(f"start_rows must be at least 1, got {count!r}")
+        rows = rows_for(start.sampler(generator(self.rng)).sample(count), self.estimator.layout, None, self.threads)
+        resolved = Resolved.on(self.estimator, rows)
+        problem = Problem(rows, resolved)
+        self._begin(problem, start)
+        self._add(problem, None, 1.0, "start")
 
     @property
     def batches(self) -> int:
@@ -152,17 +187,48 @@ class OnlineEM:
         """Takes in the rows of a batch."""
         if self._resolved is None or self._model is None:
             problem = Problem(rows, Resolved.on(self.estimator, rows), together=rows.in_memory is rows)
-            if problem.resolved.local or not problem.resolved.scalable:
-                need = "online EM needs statistics that hold under any model and can be scaled, by a method scaled(factor)"
-                raise StructureError(f"{need}; of regressions, only those of linear ones do")
+            self._begin(problem)
+            return self._add(problem, None, 1.0, where)
+        problem, log_likelihood = self._allowing_for(rows)
+        step = float((self.batches + 1) ** -self.decay) if self.rate is None else self.rate
+        return self._add(problem, log_likelihood / rows.weight, step, where)
+
+    def _begin(self, problem: Problem, start: Distribution | None = None) -> None:
+        """Fixes what the rows of the first batch fix, and the first model."""
+        if problem.resolved.local or not problem.resolved.scalable:
+            need = "online EM needs statistics that hold under any model and can be scaled, by a method scaled(factor)"
+            raise StructureError(f"{need}; of regressions, only those of linear ones do")
+        if start is None:
             self.first = fit(problem, self.estimator, rng=self.rng)
-            self.estimator = rows.named(self.estimator)
-            self._resolved, self._model = problem.resolved, self.first.model
-            log_likelihood = None
+            start = self.first.model
         else:
-            problem = Problem(rows, self._resolved)
-            log_likelihood = problem.log_likelihood(self._model) / rows.weight
-        step = float((self.batches + 1) ** -self.decay) if self.rate is None or not self.history else self.rate
+            problem.check(start)
+        self.estimator = problem.rows.named(self.estimator)
+        self._resolved, self._model = problem.resolved, start
+
+    def _allowing_for(self, rows: Any) -> tuple[Problem, float]:
+        """A later batch, and its log likelihood under the model: under one that allows for what is new in it, where something is."""
+        before: Any = self._resolved
+        problem = Problem(rows, before)
+        try:
+            log_likelihood = problem.log_likelihood(self._model)
+            if not _passes_over_unseen(before):
+                return problem, log_likelihood
+        except SupportError:
+            log_likelihood = -math.inf
+        fresh = Resolved.on(self.estimator, rows).start_statistics  # raises for rows that no model gives a density
+        after = _resolved_again(self.estimator, added(before.start_statistics, fresh))
+        if log_likelihood > -math.inf and known_to(after) == known_to(before):
+            return problem, log_likelihood
+        self._resolved, problem = after, Problem(rows, after)
+        one = [own if own is None else scaled(own, 1 / rows.weight) for own in fresh]
+        whole = [own if own is None else scaled(own, self._remembered) for own in self._mean]
+        self._model = problem.maximise(added(whole, one), self._model)
+        return problem, problem.log_likelihood(self._model)
+
+    def _add(self, problem: Problem, log_likelihood: float | None, step: float, where: str) -> Self:
+        """Takes in the statistics of a batch under the model."""
+        rows = problem.rows
         fresh = [own if own is None else scaled(own, 1 / rows.weight) for own in problem.expect(self._model)[1]]
         old = self._mean or fresh
         self._mean = [new if new is None else scaled(before, 1 - step) + scaled(new, step) for before, new in zip(old, fresh, strict=True)]
@@ -192,6 +258,16 @@ def _stream_of(tables: Any) -> Stream:
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
     """A rate, or a decay."""
     return {name: value for name, value in settings.items() if value is not None and (name == "rate" or settings["rate"] is None)}
+
+
+def known_to(resolved: Resolved) -> int:
+    """How many labels the nodes of an estimator know, those that can pass over others."""
+    return sum(node.known for node in resolved.ties.nodes if isinstance(node, AllowsUnseen))
+
+
+def _passes_over_unseen(resolved: Resolved) -> bool:
+    """Whether a row that holds a new label may have a density, so that none tells of it."""
+    return any(isinstance(node, AllowsUnseen) and node.default_value for node in resolved.ties.nodes)
 
 
 def _resolved_again(estimator: Estimator, start: list[Any]) -> Resolved:

@@ -6,9 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
+from dmlcore.inference.surprise import CELL_ROWS, cell_surprise
 from dmlcore.reporting.subject import Subject
-
-USUAL_ROWS = 500  # of which the usual surprise of a column is the mean
 
 
 class Oddness:
@@ -33,24 +32,14 @@ class Oddness:
         usual = terms @ np.linalg.lstsq(terms[finite], log[finite], rcond=None)[0] if finite.any() else 0.0
         return np.asarray(log - usual)
 
-    def surprise(self, rows: np.ndarray) -> np.ndarray:
-        """Surprise of every cell of some rows, `(rows, columns)`; infinite where only this cell makes a row impossible."""
-        subject = self.subject
-        if subject.table.single:
-            return -subject.log_density[rows][:, None]
-        every = range(len(subject.names))
-        with np.errstate(invalid="ignore"):
-            each = np.array([subject.evidence(rows, without=j) - subject.log_density[rows] for j in every]).T
-        return np.where(np.isnan(each), 0.0, each)
-
     @cached_property
     def usual(self) -> np.ndarray:
         """The mean surprise of each column, over rows that are possible."""
         subject = self.subject
-        rows = np.unique(np.linspace(0, subject.n - 1, min(subject.n, USUAL_ROWS)).astype(np.intp))
+        rows = np.unique(np.linspace(0, subject.n - 1, min(subject.n, CELL_ROWS)).astype(np.intp))
         rows = rows[np.isfinite(subject.log_density[rows])]
-        return self.surprise(rows).mean(axis=0) if len(rows) else np.zeros(len(subject.names))
+        return cell_surprise(self.subject, rows).mean(axis=0) if len(rows) else np.zeros(len(subject.names))
 
     def excess(self, rows: np.ndarray) -> np.ndarray:
         """How much more surprising each cell of some rows is than its column usually is, in nats, `(rows, columns)`."""
-        return self.surprise(rows) - self.usual
+        return cell_surprise(self.subject, rows) - self.usual

@@ -9,25 +9,20 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import DataError, DmlcoreError, StructureError
-from dmlcore.core.partial import UNKNOWN, Known, ObservedRows, given
 from dmlcore.core.powers import Mixing, has
-from dmlcore.core.row_columns import nested
-from dmlcore.data.encoded import encode
-from dmlcore.data.layouts import Anything, Maybe
-from dmlcore.data.plain_columns import PlainColumn
+from dmlcore.data.layouts import Anything
 from dmlcore.data.values import plain_list
 from dmlcore.fitting.record import Fit
-from dmlcore.inference.cells import gaps
 from dmlcore.inference.condition import marginal
+from dmlcore.inference.table_evidence import TableEvidence
 from dmlcore.inference.tables import ModelColumns
 from dmlcore.plot.axes import component_names
 from dmlcore.selection.sweep import Selection
 
 ROWS_SHOWN = 20_000  # looked at for pictures and profiles; of more, evenly spaced ones
-BLOCK = 20_000  # rows scored at once
 
 
-class Subject:
+class Subject(TableEvidence):
     """The parts of a report ask it for columns, laws and scores; what several of them need is worked out once."""
 
     def __init__(self, model: Any, data: Any, columns: Sequence[str] | None = None):
@@ -38,39 +33,16 @@ class Subject:
         self.model: Any = held.model if isinstance(held, Fit) else held
         if not hasattr(self.model, "seq_log_density"):
             raise StructureError(f"report needs a model, or what fit or select returned, got {type(model).__name__}")
-        self.table = ModelColumns(data, self.model.layout, columns)
-        if not len(self.table):
+        super().__init__(self.model, ModelColumns(data, self.model.layout, columns))
+        if not self.n:
             raise DataError("report needs a table with at least one row")
-        self.names = [str(name) for name in self.table.names]
-        self.columns = self.table.columns
-        self.n = len(self.table)
 
     # -- columns -------------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def layouts(self) -> list[Any]:
-        """What each column holds."""
-        return [column.layout for column in self.table.read]
-
-    def held(self, j: int) -> Any:
-        """What a column holds where it is not missing."""
-        layout = self.layouts[j]
-        return layout.value if isinstance(layout, Maybe) else layout
-
-    @cached_property
-    def missing(self) -> list[np.ndarray]:
-        """Of each column, which rows lack it."""
-        return [np.logical_or(*gaps(column)) for column in self.columns]
 
     @cached_property
     def sample(self) -> np.ndarray:
         """Rows that stand for all: all of them, or evenly spaced ones."""
         return np.unique(np.linspace(0, self.n - 1, min(self.n, ROWS_SHOWN)).astype(np.intp))
-
-    def values(self, j: int, rows: np.ndarray) -> Any:
-        """Values of a column in some rows."""
-        column = self.columns[j]
-        return column[rows] if isinstance(column, (np.ndarray, PlainColumn)) else [column[i] for i in rows.tolist()]
 
     def present(self, j: int, rows: np.ndarray) -> list[Any]:
         """Values of a column in those of some rows that have it."""
@@ -120,36 +92,6 @@ class Subject:
             return None
 
     # -- scores --------------------------------------------------------------------------------------------------------
-
-    def known(self, j: int, rows: np.ndarray) -> Any:
-        """A column of some rows, as `given` reads it. A gap says nothing where the model has no law of gaps."""
-        gone = self.missing[j][rows]
-        if isinstance(self.layouts[j], Maybe) or not gone.any():
-            return Known(self.values(j, rows))
-        there = np.flatnonzero(~gone)
-        return ObservedRows(there, encode(self.values(j, rows[there]), self.layouts[j])) if len(there) else UNKNOWN
-
-    def evidence(self, rows: np.ndarray, without: int | None = None, law: Any = None) -> np.ndarray:
-        """Log density of what is known of some rows, of all columns or all but one, under the model or one of its components."""
-        node, out = self.model if law is None else law, np.empty(len(rows))
-        for mine in self._alike(rows):
-            parts = [UNKNOWN if j == without else self.known(j, rows[mine]) for j in range(len(self.names))]
-            out[mine] = given(node, nested(self.table.read, parts), len(mine))[0]
-        return out
-
-    def _alike(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Positions of rows that know the same coordinates of vectors, which tell of each other."""
-        tied = [j for j, column in enumerate(self.table.read) if column.width]
-        if not tied or not len(rows):
-            return [np.arange(len(rows))]
-        _, pattern = np.unique(np.array([self.missing[j][rows] for j in tied]), axis=1, return_inverse=True)
-        return [np.flatnonzero(pattern.ravel() == i) for i in range(pattern.max() + 1)]
-
-    @cached_property
-    def log_density(self) -> np.ndarray:
-        """Of every row."""
-        blocks = [np.arange(start, min(start + BLOCK, self.n)) for start in range(0, self.n, BLOCK)]
-        return np.concatenate([self.evidence(rows) for rows in blocks])
 
     @cached_property
     def posterior(self) -> np.ndarray:

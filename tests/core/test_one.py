@@ -58,7 +58,24 @@ def test_alone_and_in_a_batch(example: Any) -> None:
         assert alone == batch or (math.isnan(alone) and math.isnan(batch)), x
 
 
-ODD = [True, "A", 2.5, 3.0, np.float64(1.5), np.int64(3), np.str_("A"), None, math.nan, math.inf, [1.0], [1.0, math.nan], (1, 2), [], {}, b"A"]
+ODD = [
+    True,
+    "A",
+    2.5,
+    3.0,
+    np.float64(1.5),
+    np.int64(3),
+    np.str_("A"),
+    None,
+    math.nan,
+    math.inf,
+    [1.0],
+    [1.0, math.nan],
+    (1, 2),
+    [],
+    {},
+    b"A",
+]
 
 
 @pytest.mark.parametrize("field", list(GOOD))

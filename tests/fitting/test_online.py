@@ -15,7 +15,17 @@ from dmlcore import OnlineEM, fit
 from dmlcore.base.errors import DataError, EmptyError, FormatError, ParameterError, StructureError, SupportError
 from dmlcore.engines.stream import stream
 from dmlcore.fitting.problem import Problem
-from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, MixtureEstimator, PoissonEstimator
+from dmlcore.stats import (
+    BernoulliSetEstimator,
+    CategoricalEstimator,
+    CompositeEstimator,
+    ExponentialEstimator,
+    GaussianDistribution,
+    GaussianEstimator,
+    MarkovChainEstimator,
+    MixtureEstimator,
+    PoissonEstimator,
+)
 from tests.examples import BY_NAME, EXAMPLES
 
 pa = pytest.importorskip("pyarrow")
@@ -206,3 +216,73 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float], said: str
 def test_regressions_of_other_kinds_are_refused() -> None:
     with pytest.raises(StructureError, match="only those of linear ones do"):
         OnlineEM(BY_NAME["poisson regression"].estimator).partial_fit(BY_NAME["poisson regression"].data(40))
+
+
+# -- what is new, and models that go on ----------------------------------------------------------------------------------
+
+LABELS = MixtureEstimator([CompositeEstimator({"x": GaussianEstimator(), "c": CategoricalEstimator()})] * 2)
+
+
+def labelled(seed: int, new: str | None = None, n: int = 300) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    k = rng.integers(0, 2, n)
+    labels = np.where(rng.random(n) < 0.3 + 0.4 * k, "a", "b")
+    if new is not None:
+        labels[::10] = new
+    return [{"x": float(x), "c": str(c)} for x, c in zip(rng.normal(6.0 * k, 1.0), labels, strict=True)]
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_a_new_label_does_not_stop_a_stream(unseen: bool) -> None:
+    fields = {"x": GaussianEstimator(), "c": CategoricalEstimator(default_value=unseen)}
+    follower = OnlineEM(MixtureEstimator([CompositeEstimator(fields)] * 2), rate=0.2, rng=1).partial_fit(labelled(0))
+    before = follower.model
+    follower.partial_fit(labelled(1, "new"))
+    shares = [component.dists[1].pmap["new"] for component in follower.model.components]
+    assert shares == pytest.approx([0.02, 0.02], abs=0.008)  # a tenth of a fifth
+    assert [c.dists[0].mu for c in follower.model.components] == pytest.approx([c.dists[0].mu for c in before.components], abs=0.2)
+    assert np.isfinite(follower.history[-1].log_likelihood)
+    follower.partial_fit(labelled(2, "new"))
+    assert [c.dists[1].pmap["new"] for c in follower.model.components] == pytest.approx([0.036, 0.036], abs=0.012)
+
+
+def test_rows_that_no_model_takes_are_named_and_leave_it_as_it_was() -> None:
+    follower = OnlineEM(CompositeEstimator((ExponentialEstimator(), CategoricalEstimator()))).partial_fit([(1.0, "a"), (2.0, "b")])
+    before = follower.model
+    with pytest.raises(SupportError, match="row 1 has density zero"):
+        follower.partial_fit([(1.0, "new"), (-2.0, "a")])
+    assert follower.model == before
+    assert follower.batches == 1
+
+
+def test_new_labels_of_chains_and_sets() -> None:
+    estimator = CompositeEstimator((MarkovChainEstimator(), BernoulliSetEstimator()))
+    follower = OnlineEM(estimator, rate=0.5).partial_fit([(["a", "b"], ["u"]), (["b", "b"], [])])
+    chain, tags = follower.partial_fit([(["a", "z"], ["u", "w"]), (["b", "b"], [])]).model.dists
+    assert chain.transition_map["a"] == pytest.approx({"b": 0.5, "z": 0.5})
+    assert tags.pmap["w"] == pytest.approx(0.25)
+
+
+def test_a_model_goes_on_from_draws_of_itself(tmp_path: Path) -> None:
+    model = fit(labelled(3, n=4000), LABELS, rng=1).model
+    follower = OnlineEM(start=model, rate=0.1, rng=2)
+    assert follower.model == model
+    follower.partial_fit(labelled(4, n=2000))
+    old, new = (sorted(c.dists[0].mu for c in m.components) for m in (model, follower.model))
+    assert new == pytest.approx(old, abs=0.06)
+    follower.save(tmp_path / "online.json")
+    again = OnlineEM.load(tmp_path / "online.json")
+    assert again.partial_fit(labelled(5, "new")).model == follower.partial_fit(labelled(5, "new")).model
+    again = OnlineEM(LABELS, start=fit(labelled(3), LABELS, rng=1), start_rows=50, rng=3)
+    assert again.rows == 50
+
+
+def test_what_is_no_start() -> None:
+    with pytest.raises(ParameterError, match="start="):
+        OnlineEM()
+    with pytest.raises(ParameterError, match="start_rows must be at least 1"):
+        OnlineEM(start=GaussianDistribution(0.0, 1.0), start_rows=0)
+    with pytest.raises(StructureError, match="does not fit the estimator"):
+        OnlineEM(TWO, start=GaussianDistribution(0.0, 1.0))
+    with pytest.raises(ParameterError, match="start must be a distribution"):
+        OnlineEM(TWO, start=TWO)

@@ -498,9 +498,6 @@ def test_online_bad_input() -> None:
     online = OnlineEM(CategoricalEstimator())
     with pytest.raises(EmptyError, match="first batch"):
         _ = online.model
-    online.partial_fit(["a", "b"])
-    with pytest.raises(SupportError, match="row 1"):
-        online.partial_fit(["a", "new"])
     with pytest.raises(ParameterError, match="decay"):
         OnlineEM(TWO, decay=0.4)
 

@@ -15,6 +15,7 @@ import pytest
 import dmlcore
 from dmlcore.base.errors import DataError, StructureError
 from dmlcore.core.words import number
+from dmlcore.inference.surprise import cell_surprise
 from dmlcore.reporting.markup import ON_PAPER, grid_of, nested_in_short
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.profiles import entropy_of, law_in_words, told
@@ -143,7 +144,7 @@ def test_a_click_on_a_head_sorts_its_table(page: Path, browser: list[str], tmp_p
 
 def test_surprise_of_a_cell_is_that_of_its_law_given_the_rest(rows: list[Any]) -> None:
     subject = Subject(MODEL, rows)
-    found = Oddness(subject).surprise(np.arange(5))
+    found = cell_surprise(subject, np.arange(5))
     for i, row in enumerate(rows[:5]):
         for j, name in enumerate(NAMES):
             rest = {other: value for other, value in zip(NAMES, row, strict=True) if other != name}

@@ -148,7 +148,7 @@ def law_of_cells(p: np.ndarray, e: Any) -> Any:
     """The law of a field from the probabilities of its cells. Labels that are always missing are all alike."""
     shape, given = p.shape[:-1], {"name": e.name, "keys": e.keys}
     if not e.children():
-        return CategoricalDistribution.unchecked(shape, pmap=LabelMap(e.labels, p), default_value=e.chance_of_unseen, **given)
+        return CategoricalDistribution.unchecked(shape, pmap=LabelMap(e.labels, p), default_value=e.chance_of_unseen(), **given)
     there = p[..., :-1].sum(axis=-1, keepdims=True)
     labels = np.where(there > 0, p[..., :-1] / np.where(there > 0, there, 1.0), 1.0 / len(e.estimator.labels))
     missing = p[..., -1] if e.est_prob else None

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.base import special
-from dmlcore.base.domains import OrNone, chosen_probability
+from dmlcore.base.domains import Domain, OrNone, chosen_probability
 from dmlcore.base.label_domains import LabelProbabilities
 from dmlcore.base.labels import LabelMap
 from dmlcore.base.numerics import across, by_rows, logs_of
@@ -19,6 +19,7 @@ from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.powers import HasTypical
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts
+from dmlcore.core.unseen import AllowsUnseen, chance_of_one_more, log_of_unseen
 from dmlcore.data.sequences import LabelSet
 
 CELLS = 1 << 22  # labels times sets that are drawn at a time
@@ -27,7 +28,8 @@ CELLS = 1 << 22  # labels times sets that are drawn at a time
 class BernoulliSetDistribution(Distribution, HasTypical):
     """A set of labels; label a is in it with probability pmap[a], independently of the others.
 
-    pmap: probabilities in [0, 1] per label. A set that holds a label not in pmap has density zero. min_prob: no event is scored
+    pmap: probabilities in [0, 1] per label. default_value: the probability that scores each label in a set that is not in pmap; 0 means
+    -inf. It takes nothing from the labels in pmap, and such labels are never drawn. min_prob: no event is scored
     below this probability (so a label with probability 0 that is present scores log min_prob, and one with probability 1 that is
     absent too); with min_prob=0 such sets have density zero. Draws are lists in the order of pmap.
     """
@@ -36,6 +38,7 @@ class BernoulliSetDistribution(Distribution, HasTypical):
     min_prob: float = parameter(chosen_probability, default=1e-128)
     name: str | None = name()
     keys: str | None = keys()
+    default_value: float = parameter(chosen_probability, default=0.0, kw_only=True)
 
     kind = LabelSet
 
@@ -53,7 +56,7 @@ class BernoulliSetDistribution(Distribution, HasTypical):
 
     def log_densities(self, x: Any) -> np.ndarray:
         odds, sure, absent = self._logs
-        log = self._summed(x, odds, -np.inf)
+        log = self._summed(x, odds, log_of_unseen(self.default_value))
         log += across(absent)
         if sure.any():
             log[self._summed(x, sure.astype(np.float64), 0.0) < across(sure.sum(axis=-1))] = -np.inf
@@ -91,18 +94,24 @@ class BernoulliSetDistribution(Distribution, HasTypical):
 
     def estimator(self, pseudo_count: Any = None) -> BernoulliSetEstimator:
         own = None if pseudo_count is None else self._table
-        return BernoulliSetEstimator(self.min_prob, pseudo_count, own, self.name, self.keys)
+        return BernoulliSetEstimator(self.min_prob, pseudo_count, own, self.name, self.keys, default_value=self.default_value or False)
 
     def explain_zero_density(self, x: Any) -> str:
         strange = [label for label in x if label not in self._table]
-        return f"{self.label}: {strange[0]!r} is not among its labels" if strange else super().explain_zero_density(x)
+        return (
+            f"{self.label}: {strange[0]!r} is not among its labels; default_value gives such labels a probability"
+            if strange
+            else super().explain_zero_density(x)
+        )
 
 
-class BernoulliSetEstimator(Estimator):
+class BernoulliSetEstimator(AllowsUnseen, Estimator):
     """Maximum likelihood: the share of sets that hold each label.
 
     pseudo_count: so many pseudo-sets, that hold label a with probability suff_stat[a] (default: one half); the log prior is
     `pseudo_count sum_a (s_a log p_a + (1 - s_a) log(1 - p_a))`. Labels of suff_stat are allowed for beside those in the data.
+    default_value: what scores each label of a set that was unseen in the fit: False -inf; True `1 / (n + 1)` with n the weight of all the
+    sets; or a probability. It plays no part in the fit.
     """
 
     min_prob: float = parameter(chosen_probability, default=1e-128)
@@ -110,6 +119,7 @@ class BernoulliSetEstimator(Estimator):
     suff_stat: Any = parameter(OrNone(LabelProbabilities(total=False)), default=None)
     name: str | None = name()
     keys: str | None = keys()
+    default_value: Any = parameter(Domain(), default=False, kw_only=True)
 
     family = BernoulliSetDistribution
     stacks = True
@@ -117,6 +127,7 @@ class BernoulliSetEstimator(Estimator):
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
+        self.check_default_value()
 
     def statistics(self, x: Any, weights: np.ndarray) -> Counts:
         labels = x.flat.values.x
@@ -129,9 +140,11 @@ class BernoulliSetEstimator(Estimator):
         if spread is not None:
             labels = labels.union(spread.labels)
         half = np.full(len(labels), 0.5) if spread is None else spread.lookup(labels, spread.values_array, 0.5)
-        return self.pinned(labels=labels, prior=PseudoObservations(Counts(labels, count * half, count)) if count > 0 else None)
+        prior = PseudoObservations(Counts(labels, count * half, count)) if count > 0 else None
+        return self.pinned(labels=labels, prior=prior, unseen=chance_of_one_more(statistics.total))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> BernoulliSetDistribution:
         both = self.with_prior(statistics)
         total, held = both.total, both.over(self.labels)
-        return self.law(pmap=LabelMap(self.labels, np.minimum(held / across(total), 1.0)), min_prob=self.min_prob)
+        pmap, chance = LabelMap(self.labels, np.minimum(held / across(total), 1.0)), self.chance_of_unseen(statistics.total)
+        return self.law(pmap=pmap, min_prob=self.min_prob, default_value=chance)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.base.domains import chosen_probability
+from dmlcore.base.domains import Domain, chosen_probability
 from dmlcore.base.errors import DataError, DegenerateError
 from dmlcore.base.label_domains import LabelProbabilities, TransitionMap, Transitions
 from dmlcore.base.labels import LabelMap, Vocabulary
@@ -20,6 +19,7 @@ from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.powers import HasTypical
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts, Node, Sums
+from dmlcore.core.unseen import AllowsUnseen, chance_of_one_more, log_of_unseen
 from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import LabelSequence
@@ -61,8 +61,7 @@ class MarkovChainDistribution(Distribution, HasTypical):
 
     @cached_property
     def _logs(self) -> tuple[np.ndarray, np.ndarray, float]:
-        default = math.log(self.default_value) if self.default_value > 0 else -math.inf
-        return logs_of(self._initial.values_array), logs_of(self._pairs.values_array), default
+        return logs_of(self._initial.values_array), logs_of(self._pairs.values_array), log_of_unseen(self.default_value)
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         length, length_tape = score(self.len_dist, column.lengths)
@@ -93,7 +92,8 @@ class MarkovChainDistribution(Distribution, HasTypical):
         return cut([walks.labels[code] for code in walks.paths(lengths, rng).tolist()], lengths)
 
     def estimator(self, pseudo_count: Any = None) -> MarkovChainEstimator:
-        return MarkovChainEstimator(pseudo_count, None, self.len_dist.estimator(pseudo_count), self.name, self.keys)
+        length, unseen = self.len_dist.estimator(pseudo_count), self.default_value or False
+        return MarkovChainEstimator(pseudo_count, None, length, self.name, self.keys, default_value=unseen)
 
     def explain_zero_density(self, x: Any) -> str:
         if self.len_dist.log_density(len(x)) == -np.inf:
@@ -105,12 +105,14 @@ class MarkovChainDistribution(Distribution, HasTypical):
         return super().explain_zero_density(x)
 
 
-class MarkovChainEstimator(Estimator):
+class MarkovChainEstimator(AllowsUnseen, Estimator):
     """Maximum likelihood for a Markov chain: shares of first labels, and of next labels after each label.
 
     levels: labels to allow for beside those in the data. pseudo_count: so many pseudo-observations of the first label, and of the
     label after each label, spread evenly over all labels; their log likelihood is the log prior. len_estimator: of the length.
     A label that is never left in the data has no transitions.
+    default_value: what scores a first label, or a pair, that was unseen in the fit: False -inf; True `1 / (n + 1)` with n the weight of all
+    the labels of the data; or a probability. It plays no part in the fit.
     """
 
     pseudo_count: Any = setting()
@@ -118,6 +120,7 @@ class MarkovChainEstimator(Estimator):
     len_estimator: Estimator = child(default=NullEstimator(), at="length")
     name: str | None = name()
     keys: str | None = keys()
+    default_value: Any = parameter(Domain(), default=False, kw_only=True)
 
     family = MarkovChainDistribution
     stacks = True
@@ -127,6 +130,11 @@ class MarkovChainEstimator(Estimator):
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "MarkovChainEstimator")
+        self.check_default_value()
+
+    @property
+    def known(self) -> int:
+        return len(self.labels) + len(self.pairs)
 
     @cached_property
     def layout(self) -> Layout:
@@ -160,7 +168,7 @@ class MarkovChainEstimator(Estimator):
             every = Counts(labels, np.full(size, count / size)), Counts(pairs, np.full(len(pairs), count / size))
             prior = PseudoObservations(Sums(first=every[0], pairs=every[1]))
         row = np.array([labels.place[a] for a, _ in pairs], dtype=np.intp)
-        return self.pinned(labels=labels, pairs=pairs, row=row, prior=prior)
+        return self.pinned(labels=labels, pairs=pairs, row=row, prior=prior, unseen=chance_of_one_more(_labels_in(statistics)))
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> MarkovChainDistribution:
         both = self.with_prior(own)
@@ -179,4 +187,10 @@ class MarkovChainEstimator(Estimator):
             leaving = by_rows(scatter_many, ways, self.row, len(self.labels))[..., self.row]
             p = np.where(leaving > 0, ways / np.where(leaving > 0, leaving, 1.0), p)
         transitions = TransitionMap(LabelMap(self.pairs, p))
-        return self.law(init_prob_map=LabelMap(self.labels, share(first, before)), transition_map=transitions, len_dist=children[0])
+        initial, chance = LabelMap(self.labels, share(first, before)), self.chance_of_unseen(_labels_in(own))
+        return self.law(init_prob_map=initial, transition_map=transitions, len_dist=children[0], default_value=chance)
+
+
+def _labels_in(statistics: Any) -> Any:
+    """How many labels there are, of weighted lists."""
+    return statistics.first.weights.sum(axis=-1) + statistics.pairs.weights.sum(axis=-1)

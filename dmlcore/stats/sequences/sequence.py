@@ -13,6 +13,7 @@ from dmlcore.base.numerics import by_rows
 from dmlcore.core.declared import check_node, child, keys, name, setting
 from dmlcore.core.distribution import Distribution, as_values, cut, typical_of
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.one import as_a_column
 from dmlcore.core.partial import independent
 from dmlcore.core.powers import HasTypical, Redraws
 from dmlcore.core.redraw import redrawn
@@ -21,6 +22,8 @@ from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.ignored import IgnoredEstimator
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
+
+FEW_ELEMENTS = 32  # of a list alone, whose elements are sooner scored one by one
 
 
 class SequenceDistribution(Distribution, HasTypical, Redraws):
@@ -44,6 +47,17 @@ class SequenceDistribution(Distribution, HasTypical, Redraws):
 
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         return scored_together(column.offsets, score(self.dist, column.flat), score(self.len_dist, column.lengths))
+
+    def one(self, of: Any) -> Any:
+        element, length, as_many = of(self.dist), of(self.len_dist), as_a_column(self)
+
+        def elements(x: Any) -> np.ndarray:
+            if type(x) not in (list, tuple) or len(x) > FEW_ELEMENTS:
+                return as_many(x)
+            each = np.concatenate([np.empty((*self.batch, 0)), *map(element, x)], axis=-1)
+            return scored_together(np.array([0, len(x)]), (each, None), (length(len(x)), None))[0]
+
+        return elements
 
     def given(self, x: Any, n: int) -> Any:
         log, law = independent([(self.dist, entry) for entry in x.entries], n)

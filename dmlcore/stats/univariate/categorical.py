@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -19,6 +18,7 @@ from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.powers import HasEntropy, HasMode, HasProbabilities
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts
+from dmlcore.core.unseen import AllowsUnseen, chance_of_one_more, log_of_unseen
 from dmlcore.data.layouts import Labels
 
 
@@ -43,7 +43,7 @@ class CategoricalDistribution(Distribution, HasMode, HasEntropy, HasProbabilitie
 
     @cached_property
     def _logs(self) -> tuple[np.ndarray, float]:
-        return logs(self._table.values_array), math.log(self.default_value) if self.default_value > 0 else -math.inf
+        return logs(self._table.values_array), log_of_unseen(self.default_value)
 
     def log_densities(self, x: Vocabulary) -> np.ndarray:
         table, other = self._logs
@@ -80,7 +80,7 @@ class CategoricalDistribution(Distribution, HasMode, HasEntropy, HasProbabilitie
         return CategoricalEstimator(pseudo_count, own, self.default_value or False, self.name, self.keys)
 
 
-class CategoricalEstimator(Estimator):
+class CategoricalEstimator(AllowsUnseen, Estimator):
     """Maximum likelihood for a categorical: weighted shares of the labels. The labels are those of all the data that carry weight.
 
     pseudo_count=a with suff_stat: a pseudo-observations spread over labels in proportion to the numbers of the mapping suff_stat
@@ -99,19 +99,10 @@ class CategoricalEstimator(Estimator):
     family = CategoricalDistribution
     stacks = True
     labels: ClassVar[Vocabulary | None] = None
-    unseen: ClassVar[float | None] = None
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "CategoricalEstimator")
-        if not isinstance(self.default_value, bool):
-            self.family({0: 1.0}, self.default_value)
-
-    @property
-    def chance_of_unseen(self) -> float | None:
-        """What scores a label unseen in the fit; None where that depends on data nobody has seen."""
-        if isinstance(self.default_value, bool):
-            return self.unseen if self.default_value else 0.0
-        return float(self.default_value)
+        self.check_default_value()
 
     def statistics(self, x: Vocabulary, weights: np.ndarray) -> Counts:
         return Counts(x, weights) if self.labels in (None, x) else Counts(self.labels, Counts(x, weights).over(self.labels))
@@ -125,12 +116,10 @@ class CategoricalEstimator(Estimator):
             prior = PseudoObservations(Counts(labels, count * spread.lookup(labels, spread.values_array, 0.0)))
         elif count > 0 and len(labels):
             prior = PseudoObservations(Counts(labels, np.full(len(labels), count / len(labels))))
-        return self.pinned(labels=labels, prior=prior, unseen=1.0 / (statistics.count + 1.0))
+        return self.pinned(labels=labels, prior=prior, unseen=chance_of_one_more(statistics.count))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> CategoricalDistribution:
         labels = statistics.values if self.labels is None else self.labels
         weights = self.with_prior(statistics).over(labels)
-        default = self.chance_of_unseen
-        if default is None:
-            default = 1.0 / (statistics.count + 1.0)
-        return self.law(pmap=LabelMap(labels, weights / weights.sum(axis=-1, keepdims=True)), default_value=default)
+        chance = self.chance_of_unseen(statistics.count)
+        return self.law(pmap=LabelMap(labels, weights / weights.sum(axis=-1, keepdims=True)), default_value=chance)
