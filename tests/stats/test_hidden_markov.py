@@ -10,7 +10,9 @@ import pytest
 
 from dmlcore import UNKNOWN, condition, fit
 from dmlcore.base.errors import ParameterError, StructureError, SupportError
+from dmlcore.core.flat import n_parameters
 from dmlcore.core.partial import given, partial
+from dmlcore.fitting.drivers import estimate
 from dmlcore.inference.condition import log_evidence
 from dmlcore.inference.relabel import ordered
 from dmlcore.kernels import log_filtered
@@ -284,15 +286,68 @@ def test_terminal_values_end_draws() -> None:
     assert law.estimator().terminal_values == law.terminal_values
 
 
-def test_held_first_states_pseudo_counts_and_keys() -> None:
+def test_held_first_states_and_pseudo_counts() -> None:
     rows = REALS.sample(50, rng=1)
     held: Any = fit(rows, HiddenMarkovEstimator([GaussianEstimator()] * 2, initial=[0.25, 0.75]), rng=0, starts=4)
     assert held.model.w.tolist() == [0.25, 0.75]
     prior: Any = fit(rows, HiddenMarkovEstimator([GaussianEstimator()] * 2, pseudo_count=(1e6, 1e6)), rng=0, starts=4).model
     np.testing.assert_allclose(prior.transitions, 0.5, atol=1e-3)
-    tied = HiddenMarkovEstimator([GaussianEstimator()] * 2, keys=("chain", "chain", None))
-    both: Any = fit([(row, row) for row in rows], CompositeEstimator([tied, tied]), rng=0, starts=2).model
-    np.testing.assert_array_equal(both.dists[0].transitions, both.dists[1].transitions)
+
+
+KEYS = [("w", None, None), (None, "P", None), ("c", "c", None), (None, "P", "x")]
+
+
+@pytest.mark.parametrize("keys", KEYS, ids=str)
+@pytest.mark.parametrize("shared", [False, True], ids=["states", "shared topics"])
+def test_each_key_pools_what_it_names(keys: Any, shared: bool) -> None:
+    """One step of EM from two models, against one of each alone on sums of statistics: counts from their posteriors."""
+    taus = [[0.7, 0.3], [0.2, 0.8]] if shared else None
+    topics = [N(-1.0, 1.0), N(2.0, 1.0)]
+    same = [[0.9, 0.1], [0.3, 0.7]]
+    laws = [HiddenMarkovModelDistribution(topics, [0.6, 0.4], same, taus, keys=keys) for _ in range(2)]
+    sides = [REALS.sample(20, rng=rng) for rng in (1, 2)]
+    one = HiddenMarkovEstimator([GaussianEstimator()] * 2, pseudo_count=(3.0, 2.0), num_states=2 if shared else None, keys=keys)
+    before: Any = CompositeDistribution(laws)
+    after: Any = estimate(list(zip(*sides, strict=True)), CompositeEstimator([one, one]), before)
+    seen = [[row for row in side if row] for side in sides]
+    begun = [sum(law.posterior(x)[0] for x in side) for law, side in zip(laws, seen, strict=True)]
+    moved = [sum(law.pair_posterior(x).sum(axis=0) for x in side) for law, side in zip(laws, seen, strict=True)]
+    for field, counts, pseudo, key in (("w", begun, 1.5, keys[0]), ("transitions", moved, 1.0, keys[1])):
+        for side in (0, 1):
+            whole = sum(counts) if key else counts[side]
+            expected = (whole + pseudo) / (whole + pseudo).sum(axis=-1, keepdims=True)
+            np.testing.assert_allclose(getattr(after.dists[side], field), expected, rtol=1e-12)
+        assert (getattr(after.dists[0], field) == getattr(after.dists[1], field)).all() == (key is not None)
+    if shared:
+        assert (after.dists[0].taus == after.dists[1].taus).all() == (keys[1] is not None)
+    free = 1 + (0 if keys[0] else 1) + 2 + (0 if keys[1] else 2) + (0 if keys[2] else 4) + 4
+    assert n_parameters(after) == free + (0 if not shared else 2 if keys[1] else 4)
+
+
+def test_ties_of_chains_in_fits() -> None:
+    """Objectives rise, with priors counted once; what is tied stays one, in stacks, with stationary starts and in what nests a chain."""
+    rows = REALS.sample(40, rng=1)
+    pairs = [(row, row[::-1]) for row in rows]
+    free, still = (
+        HiddenMarkovEstimator([GaussianEstimator()] * 2, pseudo_count=(3.0, 4.0), keys=(None, "P", None), initial=initial)
+        for initial in ("free", "stationary")
+    )
+    kept: Any = fit(rows, MixtureEstimator([free] * 2), rng=0, starts=2, max_its=20)
+    sides: Any = fit(pairs, CompositeEstimator([still] * 2), rng=0, starts=2, max_its=20)
+    apart: Any = fit(pairs, MixtureEstimator([CompositeEstimator([free] * 2)] * 2), rng=0, starts=2, max_its=5)
+    for found in (kept, sides, apart):
+        assert np.diff(found.objective).min() > -1e-9 * abs(found.objective[-1])
+    one, two = kept.model.components
+    assert (one.transitions == two.transitions).all()
+    assert (one.w != two.w).any()
+    one, two = sides.model.dists
+    np.testing.assert_allclose(one.w, stationary(one.transitions), atol=1e-9)
+    assert (one.transitions == two.transitions).all()
+    assert (one.w == two.w).all()
+    chains = [chain for record in apart.model.components for chain in record.dists]
+    assert all((chain.transitions == chains[0].transitions).all() for chain in chains)
+    with pytest.raises(StructureError, match="stationary weights follow from the transitions"):
+        fit(rows, HiddenMarkovEstimator([GaussianEstimator()] * 2, keys=("w", "P", None), initial="stationary"))
 
 
 def test_bad_input() -> None:

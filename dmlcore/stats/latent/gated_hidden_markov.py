@@ -92,6 +92,10 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
             raise ParameterError(f"{who}: gates must have the same number of covariates, got {[gate.dim for gate in gates]}")
         self.derive(layout=gated_lists_of(self, self.topics, gates[0].dim, self.len_dist))
 
+    @property
+    def own_key(self) -> str | None:
+        return self.keys[0]
+
     def transitions_of(self, steps: ChainSteps) -> np.ndarray:
         """The transitions of each kind of step `(.., Q, S, S)`."""
         gates: Any = self.gates
