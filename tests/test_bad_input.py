@@ -30,6 +30,7 @@ from dmlcore.data.intervals import ExplainedWithin, Interval
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
 from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Lagged, Lookback, Repeated
 from dmlcore.data.times import Times
+from dmlcore.data.trees import Link, Tree
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
     BernoulliSetDistribution,
@@ -127,6 +128,8 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
             for j, (value, entry) in enumerate(zip(values, x, strict=True)):
                 for where, place, bad, spoilt in corruptions(value, entry, f"{path}.field {j}", within):
                     yield where, place, bad, (*x[:j], spoilt, *x[j + 1 :])
+        case Link():
+            yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, (0,), (-1, -1), (0, 0.5), (0, -2)))
         case Repeated(value=value):
             yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1: 2}, {1}))
             for i, entry in enumerate(x):
@@ -866,6 +869,7 @@ def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
         Real,
         Repeated,
         Times,
+        Tree,
         Vector,
     )
     assert type(e.law.layout) in (*known, AnyKind, RealAtom)

@@ -29,7 +29,7 @@ def preorder(tree: Any) -> Iterator[Any]:
         yield from preorder(child)
 
 
-WHOLE: Any = None  # the one part of own statistics that have no parts
+WHOLE_OWN: Any = None  # the one part of own statistics that have no parts
 
 
 class Ties:
@@ -86,14 +86,14 @@ class Ties:
         labels = inherited | {(whole_key,)} if whole_key is not None else inherited
         self.nodes.append(node)
         self._whole.append(labels)
-        own_keys = own_key if isinstance(own_key, dict) else {WHOLE: own_key}
+        own_keys = own_key if isinstance(own_key, dict) else {WHOLE_OWN: own_key}
         self._own.append({part: self._labels(labels, part, key) for part, key in own_keys.items()})
         for i, (child, extra) in enumerate(zip(node.children(), child_labels, strict=True)):
             self._visit(child, frozenset((*label, i) for label in labels) | frozenset(extra))
 
     @staticmethod
     def _labels(inherited: frozenset[Any], part: Any, key: Any) -> frozenset[Any]:
-        labels = inherited if part is WHOLE else frozenset((*label, part) for label in inherited)
+        labels = inherited if part is WHOLE_OWN else frozenset((*label, part) for label in inherited)
         return labels if key is None else labels | {(key, part, "own")}
 
     def _groups(self, labelled: list[tuple[int, frozenset[Any]]]) -> list[int | None]:
@@ -133,7 +133,7 @@ class Ties:
         for own, groups in zip(owns, self.own, strict=True):
             for part, group in groups.items():
                 if group is not None and own is not None:
-                    one, slot = own if part is WHOLE else getattr(own, part), (group, part)
+                    one, slot = own if part is WHOLE_OWN else getattr(own, part), (group, part)
                     sums[slot] = sums[slot] + one if slot in sums else one
         return [self._pooled(own, groups, sums) for own, groups in zip(owns, self.own, strict=True)]
 
@@ -143,8 +143,8 @@ class Ties:
         if all(group is None for group in groups.values()):
             return own
         found = {part: sums[group, part] for part, group in groups.items() if (group, part) in sums}
-        if WHOLE in groups or not found:
-            return found.get(WHOLE)
+        if WHOLE_OWN in groups or not found:
+            return found.get(WHOLE_OWN)
         return Sums(**({} if own is None else dict(own.items())) | found)
 
     def once(self, place: int) -> tuple[Any, ...]:

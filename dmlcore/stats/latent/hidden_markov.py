@@ -118,7 +118,7 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, LongRun, Distributi
         """The transitions of each kind of step `(.., 1, S, S)`."""
         return np.asarray(self.transitions[..., None, :, :])
 
-    def read_parts(self, x: Parts) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
+    def elements_of(self, x: Parts) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
         """What is known of what the states' laws describe, and the transitions into each element, of lists that are known in part."""
         return x.entries, [self.transitions] * len(x.entries)
 
@@ -151,7 +151,26 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, LongRun, Distributi
         )
 
 
-class HiddenMarkovEstimator(LearnsStates, OneMatrix, Estimator):
+class LearnsOneMatrix(LearnsStates):
+    """One whose states follow each other by one matrix: own statistics are expected counts of first states and of transitions."""
+
+    def ties(self: Any) -> Any:
+        weights, transitions, topics = self.keys
+        each = (() if topics is None else ((topics, k),) for k in range(len(self.estimators)))
+        return None, keys_of_parts((weights, transitions, topics), self.num_states is not None), (*each, ())
+
+    def sums_of(self: Any, piece: Any, send: Any) -> Node:
+        """What one piece of a pass says (`LearnsStates`)."""
+        topics, taus = piece.emissions.shares(piece.states, piece.exact)
+        own = Sums(w=piece.begun, transitions=piece.pairs[..., 0, :, :], **({} if taus is None else {"taus": taus}))
+        return Node(own, send.shared_out(self.estimators, piece.emissions.scored.tapes, topics))
+
+    def probabilities_from(self: Any, counts: dict[str, np.ndarray], previous: Any) -> dict[str, np.ndarray]:
+        """Counts as probabilities, by the names of the parameters."""
+        return {part: share(count, None if previous is None else getattr(previous, part)) for part, count in counts.items()}
+
+
+class HiddenMarkovEstimator(LearnsOneMatrix, OneMatrix, Estimator):
     """Maximum likelihood for a hidden Markov model by EM (Baum and Welch): expected counts of first states and of transitions, and each
     state's law fitted to its share of the elements.
 
@@ -207,25 +226,18 @@ class HiddenMarkovEstimator(LearnsStates, OneMatrix, Estimator):
         return self.num_states or self.together or len(self.estimators)
 
     def ties(self) -> Any:
-        weights, transitions, topics = self.keys
+        whole, own, children = super().ties()
         if self.is_stationary:
-            if weights not in (None, transitions):
+            if own["w"] not in (None, own["transitions"]):
                 need = "stationary weights follow from the transitions, and have no key but theirs"
                 raise StructureError(f"{self.label}: {need}, got {self.keys!r}")
-            weights = transitions
-        each = (() if topics is None else ((topics, k),) for k in range(len(self.estimators)))
-        return None, keys_of_parts((weights, transitions, topics), self.num_states is not None), (*each, ())
-
-    def sums_of(self, piece: Any, send: Any) -> Node:
-        """What one piece of a pass says (`LearnsStates`)."""
-        topics, taus = piece.emissions.shares(piece.states, piece.exact)
-        own = Sums(w=piece.begun, transitions=piece.pairs[..., 0, :, :], **({} if taus is None else {"taus": taus}))
-        return Node(own, send.shared_out(self.estimators, piece.emissions.scored.tapes, topics))
+            own["w"] = own["transitions"]
+        return whole, own, children
 
     def assemble(self, own: Sums, children: tuple[Any, ...], previous: Any = None) -> HiddenMarkovModelDistribution:
         counts = dict(self.with_prior(own).items())
         begun, pairs = counts["w"], counts["transitions"]
-        found = {part: share(count, None if previous is None else getattr(previous, part)) for part, count in counts.items()}
+        found = self.probabilities_from(counts, previous)
         if self.is_stationary:
             found["w"], found["transitions"] = stationary_step(begun, pairs, previous)
         elif self.fixed_fields:
@@ -258,7 +270,7 @@ def keys_of_parts(keys: tuple[str | None, str | None, str | None], shares_topics
     return {"w": weights, "transitions": transitions} | ({"taus": transitions} if shares_topics else {})
 
 
-def chain_prior(a: float, b: float, states: int) -> PriorOfParts | None:
+def chain_prior(a: float, b: float, states: Any) -> PriorOfParts | None:
     """Pseudo-observations of the first state, and of the next after each, spread evenly; None without any."""
     counts = {"w": np.full(states, a / states), "transitions": np.full((states, states), b / states)}
     return PriorOfParts({part: PseudoCounts(each, part) for part, each in counts.items()}) if a or b else None

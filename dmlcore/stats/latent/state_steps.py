@@ -92,6 +92,18 @@ class ByCovariates:
         return element[1]
 
 
+class ByLinks(OneMatrix):
+    """An element is (link, x): the link says after which element of its list it comes, x is what the states' laws describe."""
+
+    def read(self, flat: Any) -> tuple[Any, ChainSteps]:
+        """What the states' laws read of elements, and the steps into these."""
+        return flat.fields[1], ONE_KIND
+
+    def observed(self, element: Any) -> Any:
+        """What the states' laws describe of one element."""
+        return element[1]
+
+
 def steps_of(z: np.ndarray) -> ChainSteps:
     """Steps at covariates `(N, d)`: those at equal ones are of one kind, unless few are equal."""
     N = len(z)
