@@ -25,9 +25,12 @@ from dmlcore.stats import (
     HiddenMarkovEstimator,
     HiddenMarkovModelDistribution,
     IgnoredEstimator,
+    IntegerCategoricalDistribution,
     LinearRegressionEstimator,
     MarkovChainDistribution,
+    MixtureDistribution,
     MixtureEstimator,
+    MultivariateGaussianDistribution,
     OptionalEstimator,
     PoissonDistribution,
     PoissonEstimator,
@@ -128,6 +131,55 @@ def test_hmmlearn() -> None:
         np.testing.assert_allclose(model.transitions, after["transmat"], atol=1e-5)
         np.testing.assert_allclose([state.mu for state in model.topics], after["means"], rtol=1e-5)
         np.testing.assert_allclose([state.sigma2 for state in model.topics], after["variances"], rtol=1e-4)
+
+
+def test_likeliest_paths_score_elements_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, seen = REALS.sample(30, rng=1), []
+    known = state_passes.Emissions.__init__
+
+    def counted(self: Any, law: Any, flat: Any, score: Any) -> None:
+        seen.append(len(flat))
+        known(self, law, flat, score)
+
+    monkeypatch.setattr(state_passes.Emissions, "__init__", counted)
+    paths = REALS.seq_viterbi(rows)
+    assert sum(seen) == sum(map(len, rows)) == sum(map(len, paths))
+
+
+def states_of(name: str, start: Any) -> list[Any]:
+    """States as hmmlearn has them."""
+    if name == "full":
+        return list(itertools.starmap(MultivariateGaussianDistribution, zip(start["means"], start["covars"], strict=True)))
+    if name == "gmm":
+        parts = [[N(mu, v) for (mu,), (v,) in zip(*pair, strict=True)] for pair in zip(start["means"], start["covars"], strict=True)]
+        return list(itertools.starmap(MixtureDistribution, zip(parts, start["weights"], strict=True)))
+    if name == "poisson":
+        return [PoissonDistribution(lam) for (lam,) in start["lambdas"]]
+    return [IntegerCategoricalDistribution(0, p) for p in start["emissionprob"]]
+
+
+@pytest.mark.parametrize("name", ["full", "gmm", "poisson", "categorical"])
+def test_hmmlearn_on_other_emissions(name: str) -> None:
+    """Its steps for mixtures are other ones than EM's in the variances, and so agree in the rest of the first alone."""
+    whole = load("hmmlearn_emissions")
+    case = whole[name]
+    x = np.array(case["x"])
+    rows = [list(part) for part in np.split(x if name == "full" else x[:, 0], np.cumsum(whole["lengths"])[:-1])]
+    law = HiddenMarkovModelDistribution(states_of(name, case["start"]), whole["startprob"], whole["transmat"])
+    assert law.seq_log_density(rows).sum() == pytest.approx(case["loglik"], rel=1e-12)
+    np.testing.assert_allclose(np.concatenate(law.seq_posterior(rows))[:20], case["posterior"], atol=1e-12)
+    np.testing.assert_array_equal(np.concatenate(law.seq_viterbi(rows)), case["viterbi"])
+    for steps in (1, 3)[: 1 if name == "gmm" else 2]:
+        found: Any = fit(rows, law.estimator(), start=law, max_its=steps, delta=None, accelerate=False)
+        after = case[f"after_{steps}"]
+        np.testing.assert_allclose(found.model.w, after["startprob"], atol=1e-13)
+        np.testing.assert_allclose(found.model.transitions, after["transmat"], rtol=1e-12)
+        if name == "gmm":
+            np.testing.assert_allclose([state.w for state in found.model.topics], after["weights_"], rtol=1e-12)
+            means = [[part.mu for part in state.components] for state in found.model.topics]
+            np.testing.assert_allclose(means, np.array(after["means_"])[..., 0], rtol=1e-12)
+        else:
+            assert found.log_likelihood == pytest.approx(after["loglik"], rel=1e-12)
 
 
 @pytest.mark.parametrize("states", [2, 3])

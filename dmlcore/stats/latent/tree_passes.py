@@ -58,7 +58,7 @@ class Upward:
             seen, told, above = self.seen[..., here], self.told[..., here], out[..., self.levels.up[level]]
             top = seen.max(axis=-2, keepdims=True)
             top = np.where(top > -np.inf, top, 0.0)
-            far = np.any(joined((above > 0) & ~(told - top > FAR_BELOW)), axis=0)
+            far = np.any(joined((above > 0) & (told - top < FAR_BELOW)), axis=0)
             ratio = np.where(far, 0.0, above) * np.exp(np.where((above > 0) & ~far, top - told, 0.0))
             scaled = np.exp(seen - top)
             out[..., here] = scaled * (self.P.swapaxes(-1, -2) @ ratio)
@@ -89,7 +89,7 @@ class Upward:
         out[..., self.levels.part(0)] = mix(self.begun)[1]
         for level in range(1, len(self.levels)):
             here, above = self.levels.part(level), out[..., self.levels.up[level]]
-            there = above.any(axis=-2)[..., None, :]
+            there = (above > 0).any(axis=-2, keepdims=True)
             log_P = np.take_along_axis(self.log_P, above.argmax(axis=-2)[..., None], axis=-2).swapaxes(-1, -2)
             out[..., here] = mix(log_P + self.seen[..., here])[1] * there
         return self._by_node(out)
