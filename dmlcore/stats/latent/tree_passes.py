@@ -17,8 +17,6 @@ from dmlcore.core.walk import SMALL
 from dmlcore.data.trees import ROOT, TreeLevels
 from dmlcore.stats.latent.state_passes import Emissions, Given, StatesOfElements
 
-FAR_BELOW = -600.0  # log densities that a state is below the best, from where ratios are taken in logarithms
-
 
 class Upward:
     """What is seen at each node and below it, given its state.
@@ -26,24 +24,42 @@ class Upward:
     levels: the nodes. logs `(.., S, N)`: log densities of what is seen at them. w `(.., S)`, P `(.., S, S)`: of the states at roots, and of
     those at a node from that of the node it hangs on. best: whether of the most probable states alone, instead of the sum over all.
 
-    seen `(.., S, N)`: log densities of what is seen at a node and below it, and told `(.., S, N)`: the same given the state of the node
-    that it hangs on, both in the order of places (`TreeLevels`). log `(.., n)`: log densities of the trees, in the order of their roots.
+    seen `(.., S, N)`: log densities of what is seen at a node and below it, in the order of places (`TreeLevels`). log `(.., n)`: log
+    densities of the trees, in the order of their roots. scaled, sums `(.., S, N)`: the densities relative to the best state's, and their
+    sums by the state of the node above, in that order too; none, if best.
     """
 
     def __init__(self, levels: TreeLevels, logs: np.ndarray, w: np.ndarray, P: np.ndarray, best: bool = False):
         self.levels, self.P, self.log_P = levels, P, logs_of(P)
         self.seen = logs[..., levels.order]
-        self.told = np.zeros(self.seen.shape)
+        self.scaled, self.sums = (np.empty((0, 0)),) * 2 if best else np.empty((2, *self.seen.shape))
         for level in range(len(levels) - 1, 0, -1):
             here = levels.part(level)
-            below = self.seen[..., here]
-            self.told[..., here] = self._most(below) if best else sums_of_logs(P, self.log_P, below)
-            self.seen[..., levels.owners[level]] += np.add.reduceat(self.told[..., here], levels.starts[level], axis=-1)
+            told = self._most(self.seen[..., here]) if best else self._told(here)
+            self.seen[..., levels.owners[level]] += np.add.reduceat(told, levels.starts[level], axis=-1)
         self.begun = logs_of(w)[..., None] + self.seen[..., levels.part(0)]
         self.log = (largest if best else exact_mix)(self.begun)[0]
 
-    def _most(self, below: np.ndarray) -> np.ndarray:
-        each = [(self.log_P[..., i, :, None] + below).max(axis=-2) for i in range(self.P.shape[-1])]
+    def _told(self, here: slice) -> np.ndarray:
+        """Log densities of what is seen at nodes and below them, given the states of the nodes that these hang on `(.., S, m)`."""
+        seen = self.seen[..., here]
+        top = seen.max(axis=-2, keepdims=True)
+        top = np.where(top > -np.inf, top, 0.0)
+        scaled = np.exp(seen - top, out=self.scaled[..., here])
+        sums = np.matmul(self.P, scaled, out=self.sums[..., here])
+        told = logs_of(sums)
+        told += top
+        if sums.size and not sums.min() > SMALL:
+            lost = np.any(joined(sums < SMALL), axis=0)
+            told[..., lost] = self._exactly_told(seen[..., lost])
+        return told
+
+    def _exactly_told(self, seen: np.ndarray) -> np.ndarray:
+        each = [exact_mix(self.log_P[..., i, :, None] + seen)[0] for i in range(self.P.shape[-1])]
+        return np.stack(each, axis=-2)
+
+    def _most(self, seen: np.ndarray) -> np.ndarray:
+        each = [(self.log_P[..., i, :, None] + seen).max(axis=-2) for i in range(self.P.shape[-1])]
         return np.stack(each, axis=-2)
 
     def states(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -55,22 +71,23 @@ class Upward:
         ratios, exact = np.zeros(self.P.shape), np.zeros(self.P.shape)
         for level in range(1, len(self.levels)):
             here = self.levels.part(level)
-            seen, told, above = self.seen[..., here], self.told[..., here], out[..., self.levels.up[level]]
-            top = seen.max(axis=-2, keepdims=True)
-            top = np.where(top > -np.inf, top, 0.0)
-            far = np.any(joined((above > 0) & (told - top < FAR_BELOW)), axis=0)
-            ratio = np.where(far, 0.0, above) * np.exp(np.where((above > 0) & ~far, top - told, 0.0))
-            scaled = np.exp(seen - top)
-            out[..., here] = scaled * (self.P.swapaxes(-1, -2) @ ratio)
+            sums, scaled, above = self.sums[..., here], self.scaled[..., here], out[..., self.levels.up[level]]
+            lost = np.zeros(0, dtype=np.intp)
+            if sums.size and not sums.min() > SMALL:
+                lost = np.flatnonzero(np.any(joined((sums < SMALL) & (above > 0)), axis=0))
+            ratio = above / np.where(sums < SMALL, 1.0, sums)
+            ratio[..., lost] = 0.0
+            np.multiply(scaled, self.P.swapaxes(-1, -2) @ ratio, out=out[..., here])
             ratios += ratio @ scaled.swapaxes(-1, -2)
-            if far.any():
-                joint = self._pairs(seen[..., far], told[..., far], above[..., far])
-                out[..., here.start + np.flatnonzero(far)] = joint.sum(axis=-3)
+            if len(lost):
+                joint = self._pairs(self.seen[..., here][..., lost], above[..., lost])
+                out[..., here.start + lost] = joint.sum(axis=-3)
                 exact += joint.sum(axis=-1)
         return self._by_node(out), out[..., roots].sum(axis=-1), self.P * ratios + exact
 
-    def _pairs(self, seen: np.ndarray, told: np.ndarray, above: np.ndarray) -> np.ndarray:
-        """Probabilities of pairs of states `(.., S, S, m)` in logarithms."""
+    def _pairs(self, seen: np.ndarray, above: np.ndarray) -> np.ndarray:
+        """Probabilities of pairs of states `(.., S, S, m)`, by logarithms, from what is seen at nodes and below and the states above."""
+        told = self._exactly_told(seen)
         known = logs_of(above) - np.where(told > -np.inf, told, 0.0)
         return np.exp(known[..., :, None, :] + self.log_P[..., None] + seen[..., None, :, :])
 
@@ -79,7 +96,7 @@ class Upward:
         levels, states = self.levels, self.states(weights)[0][..., self.levels.order]
         below = levels.bounds[1]
         out = np.zeros((*self.P.shape, states.shape[-1]))
-        out[..., below:] = self._pairs(self.seen[..., below:], self.told[..., below:], states[..., np.concatenate(levels.up)])
+        out[..., below:] = self._pairs(self.seen[..., below:], states[..., np.concatenate(levels.up)])
         return self._by_node(out).transpose(2, 0, 1)
 
     def chosen(self, mix: Any) -> np.ndarray:
@@ -98,19 +115,6 @@ class Upward:
         out = np.empty(values.shape)
         out[..., self.levels.order] = values
         return out
-
-
-def sums_of_logs(P: np.ndarray, log_P: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    """`log sum_j P[i, j] exp(logs[j])` `(.., S, m)`."""
-    top = logs.max(axis=-2, keepdims=True)
-    top = np.where(top > -np.inf, top, 0.0)
-    sums = P @ np.exp(logs - top)
-    out = logs_of(sums) + top
-    if sums.size and not sums.min() > SMALL:
-        lost = np.any(joined(~(sums > SMALL)), axis=0)
-        each = [exact_mix(log_P[..., i, :, None] + logs[..., lost])[0] for i in range(P.shape[-1])]
-        out[..., lost] = np.stack(each, axis=-2)
-    return out
 
 
 def pair_sums(levels: TreeLevels, before: np.ndarray, after: np.ndarray) -> np.ndarray:
