@@ -32,7 +32,8 @@ class Upward:
     def __init__(self, levels: TreeLevels, logs: np.ndarray, w: np.ndarray, P: np.ndarray, best: bool = False):
         self.levels, self.P, self.log_P = levels, P, logs_of(P)
         self.seen = logs[..., levels.order]
-        self.scaled, self.sums = (np.empty((0, 0)),) * 2 if best else np.empty((2, *self.seen.shape))
+        kept: np.ndarray = np.empty((2, *(() if best else self.seen.shape)))
+        self.scaled, self.sums = kept
         for level in range(len(levels) - 1, 0, -1):
             here = levels.part(level)
             told = self._most(self.seen[..., here]) if best else self._told(here)
