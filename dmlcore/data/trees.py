@@ -80,21 +80,13 @@ class Forest(Ragged):
         return Forest(self.offsets[start : stop + 1] - a, self.flat.slice(a, b), self.lengths.slice(a, b))
 
     def take(self, rows: np.ndarray) -> Forest:
-        return self._of(*taken_elements(self.offsets, rows))
+        return self.with_elements(*taken_elements(self.offsets, rows))
 
-    def _of(self, offsets: np.ndarray, nodes: np.ndarray) -> Forest:
-        return Forest(offsets, self.flat.take(nodes), self.lengths.take(nodes))
+    def with_elements(self, offsets: np.ndarray, elements: np.ndarray) -> Forest:
+        return Forest(offsets, self.flat.take(elements), self.lengths.take(elements))
 
     def row(self, i: int) -> Any:
         return [((number, above), value) for (number, above), value in super().row(i)]
-
-    def shortened(self, most: int) -> Column:
-        short = super().shortened(most)  # the first nodes of a tree are a tree
-        if short is self:
-            return self
-        lengths = np.diff(short.offsets)  # type: ignore[attr-defined]
-        kept = np.arange(lengths.sum()) + np.repeat(self.offsets[:-1] - short.offsets[:-1], lengths)  # type: ignore[attr-defined]
-        return self._of(short.offsets, kept)  # type: ignore[attr-defined]
 
 
 class TreeLevels:

@@ -234,5 +234,8 @@ def test_bad_input() -> None:
         law.seq_posterior([tree("ab", [-1, 0]), tree("aa", [-1, 0])])
     np.testing.assert_array_equal(law.seq_posterior([tree("aab", [-1, 0, 1])], impossible="prior")[0], [[1, 0], [0, 1], [1, 0]])
     assert law.explain_zero_density(tree("abbb", [-1, 0, 0, 0])).startswith("number of nodes on node 0 of tree hidden markov")
+    short = LAW.seq_encode([tree(VALUES, ABOVE), tree([1.0], [-1])]).column.shortened(3)  # the first nodes of a tree are a tree
+    assert short.listed() == [tree(VALUES[:3], ABOVE[:3]), tree([1.0], [-1])]
+    assert len(short.lengths) == 4
     encoded = CompositeDistribution([LAW]).seq_encode([(tree([0.5, 1.0], [-1, 0]),), (tree([2.0], [-1]),)])
     assert encoded.column.listed() == [([((0, -1), 0.5), ((1, 0), 1.0)],), ([((0, -1), 2.0)],)]
