@@ -91,6 +91,7 @@ from dmlcore.stats import (
     StudentTDistribution,
     StudentTEstimator,
     TimeDistribution,
+    TreeHiddenMarkovModelDistribution,
     TruncatedDistribution,
     UniformDistribution,
     UniformEstimator,
@@ -664,6 +665,14 @@ EXAMPLES = [
         Lists("abc", (0, 1, 2)),
         [["a", "x"]],
         ["ab", 3],
+    ),
+    example(
+        "tree hidden markov",
+        TreeHiddenMarkovModelDistribution(topics, [0.5, 0.2, 0.3], moves, IntegerCategoricalDistribution(0, [0.7, 0.2, 0.1])),
+        None,
+        [[((0, -1), "a"), ((1, 0), "x")], [((0, -1), "a"), *(((v, 0), "a") for v in (1, 2, 3))]],
+        ["ab", 3, [], [((0, -1), ["a"])], [((1, -1), "a")], [((0, -1), "a"), ((1, 1), "a")], [(0, "a")]],
+        "loose",
     ),
     example(
         "lookback",

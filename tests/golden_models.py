@@ -131,6 +131,8 @@ from dmlcore.stats import (
     StudentTEstimator,
     TimeDistribution,
     TimeEstimator,
+    TreeHiddenMarkovEstimator,
+    TreeHiddenMarkovModelDistribution,
     TruncatedDistribution,
     TruncatedEstimator,
     UniformDistribution,
@@ -515,6 +517,21 @@ def hidden_chain_estimators() -> Any:
     return CompositeEstimator((plain, HiddenMarkovEstimator(states, num_states=3, initial=[0.25, 0.25, 0.5])))
 
 
+def hidden_trees() -> Any:
+    states = [GaussianDistribution(0.0, 1 / 3), GaussianDistribution(3.0, 1.0)]
+    transitions = [[0.9, 0.1], [1 / 3, 2 / 3]]
+    plain = TreeHiddenMarkovModelDistribution(states, [0.25, 0.75], transitions)
+    return CompositeDistribution(
+        (plain, plain.replace(len_dist=PoissonDistribution(0.5), terminal_level=3, name="t", keys=("w", "p", "s")))
+    )
+
+
+def hidden_tree_estimators() -> Any:
+    states = [GaussianEstimator(), GaussianEstimator(keys="k")]
+    named = TreeHiddenMarkovEstimator(states, PoissonEstimator(), (1.0, 2.0), "tree", ("w", None, "t"), terminal_level=3)
+    return CompositeEstimator((named, TreeHiddenMarkovEstimator(states, len_dist=PoissonDistribution(0.5))))
+
+
 def zeros() -> Any:
     gate = LogisticRegressionDistribution([1.0, -0.5], -0.7)
     counts = PoissonRegressionDistribution([0.5], 0.1)
@@ -644,6 +661,8 @@ MODELS = {
         semi_supervised_estimators,
         hidden_chains,
         hidden_chain_estimators,
+        hidden_trees,
+        hidden_tree_estimators,
         zeros,
         zero_estimators,
         ordered,

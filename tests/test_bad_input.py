@@ -31,6 +31,7 @@ from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Labels, M
 from dmlcore.data.record_layouts import Explained, Fields
 from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Lagged, Lookback, Repeated
 from dmlcore.data.times import Times
+from dmlcore.data.trees import Link, Tree
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
     BernoulliSetDistribution,
@@ -128,6 +129,8 @@ def corruptions(layout: Any, x: Any, path: str = "", within: str = "") -> Iterat
             for j, (value, entry) in enumerate(zip(values, x, strict=True)):
                 for where, place, bad, spoilt in corruptions(value, entry, f"{path}.field {j}", within):
                     yield where, place, bad, (*x[:j], spoilt, *x[j + 1 :])
+        case Link():
+            yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, (0,), (-1, -1), (0, 0.5), (0, -2)))
         case Repeated(value=value):
             yield from ((here, within, bad, bad) for bad in (3.5, "ab", None, {1: 2}, {1}))
             for i, entry in enumerate(x):
@@ -867,6 +870,7 @@ def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
         Real,
         Repeated,
         Times,
+        Tree,
         Vector,
     )
     assert type(e.law.layout) in (*known, AnyKind, RealAtom)

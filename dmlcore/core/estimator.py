@@ -299,8 +299,11 @@ class Estimator(Shown, Declared):
         prior = prior_of(self)
         return prior is not None and prior.decides
 
-    def ties(self) -> tuple[str | None, str | None, tuple[tuple[Any, ...], ...]]:
-        """What the keys tie: (key of the whole node, key of its own statistics alone, one tuple of labels per child)."""
+    def ties(self) -> tuple[str | None, Any, tuple[tuple[Any, ...], ...]]:
+        """What the keys tie: (key of the whole node, key of its own statistics alone, one tuple of labels per child).
+
+        Of own statistics that are `Sums` of which each estimates the parameter of its name alone, there may be a key for each, by name.
+        """
         return getattr(self, "keys", None), None, ((),) * len(self.children())
 
 

@@ -60,11 +60,9 @@ def parameters_once(model: Any) -> Iterator[tuple[Any, list[tuple[str, Any, Any]
 
 def _first_of_tied(model: Any) -> dict[tuple[int, str], tuple[Any, str]]:
     """Of tied parameters, by the identity of their node and their name: the node that has the first of them, and its name there."""
-    if model.of_stacks:
-        return {}
     tags = shared_tags(model)
     first: dict[Any, tuple[Any, str]] = {}
-    places = enumerate(preorder_of(model)) if tags else ()
+    places = [(i, node) for i, node in enumerate(preorder_of(model)) if node.batch == model.batch] if tags else []
     return {(id(node), f): first.setdefault(tag, (node, f)) for i, node in places for f, tag in tags.get(i, {}).items()}
 
 

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from dmlcore.core.declared import Declared
+from dmlcore.core.state_tables import state_tables
 from dmlcore.core.tree import Outline, headline, outline
 from dmlcore.core.words import components_beside
 
@@ -16,9 +17,10 @@ BOX = "font-family:ui-monospace,monospace;font-size:90%;line-height:1.5"
 
 def html(node: Declared) -> str:
     """A distribution or an estimator as nested `<details>`, of the same bounded size as `tree`; of a mixture of records the components
-    side by side above it, and the tree closed."""
+    side by side above it, and the tree closed; of hidden chains their states."""
     table = components_beside(node) if hasattr(node, "log_density") else None
     inside = "" if table is None else _table(*table)
+    inside += "".join(f'<div style="opacity:0.7">{escape(title)}</div>{_table(head, lines)}' for title, head, lines in state_tables(node))
     tree = _node(outline(node), 0 if table is None else OPEN_LEVELS)
     return f'<div style="{BOX}"><div style="opacity:0.7">{escape(headline(node))}</div>{inside}{tree}</div>'
 

@@ -1,7 +1,8 @@
 """Keys: nodes with one key share their statistics, and so their law. Written once, for every family and any depth.
 
 A key on a node ties the node and everything below it, place by place. A key on a node's own statistics (the weights of a
-mixture) ties only those. Ties are transitive. Statistics are handled here as lists in preorder, one entry per node.
+mixture) ties only those, or a part of them (the transitions of a hidden chain). Ties are transitive.
+Statistics are handled here as lists in preorder, one entry per node.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dmlcore.base.errors import DmlcoreError, KeyClashError, inside
 from dmlcore.core.declared import same
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.parts import checked_tags, shared_tags
-from dmlcore.core.statistics import Node
+from dmlcore.core.statistics import Node, Sums
 from dmlcore.core.together import Together
 from dmlcore.core.walk import NOTHING
 
@@ -28,8 +29,14 @@ def preorder(tree: Any) -> Iterator[Any]:
         yield from preorder(child)
 
 
+WHOLE_OWN: Any = None  # the one part of own statistics that have no parts
+
+
 class Ties:
     """Which nodes of an estimator's tree are tied: groups of whole nodes, groups of own statistics, and single parameters (`tags`).
+
+    whole: for each place the first place that it is tied to (itself, if it is the first), or None if it stands alone. own: the same for
+    each part of its own statistics.
 
     lead: of an estimator of stacks, how many of their axes are whole models.
     """
@@ -37,11 +44,13 @@ class Ties:
     def __init__(self, estimator: Estimator, lead: int = 0):
         self.nodes: list[Estimator] = []
         self._whole: list[frozenset[Any]] = []
-        self._own: list[frozenset[Any]] = []
+        self._own: list[dict[Any, frozenset[Any]]] = []
         self._visit(estimator, frozenset())
         self.stacked: dict[Any, Any] = {}  # what holds models of this estimator as stacks, once made
-        self.whole = self._groups(self._whole)  # place -> group or None
-        self.own = self._groups(self._own)
+        self.whole = self._groups(list(enumerate(self._whole)))
+        slots = [(i, part) for i, own in enumerate(self._own) for part in own]
+        leaders = iter(self._groups([(i, self._own[i][part]) for i, part in slots]))
+        self.own: list[dict[Any, int | None]] = [{part: next(leaders) for part in own} for own in self._own]
         self.tags = checked_tags(self.nodes, shared_tags(estimator))
         self.together = Together(self.nodes, self.tags, self.whole, lead)
 
@@ -55,29 +64,40 @@ class Ties:
 
     @cached_property
     def groups(self) -> dict[int, list[int]]:
-        """The places whose own statistics are added up, for each of them."""
-        members: dict[int, list[int]] = {}
-        for i, group in enumerate(self.own):
-            if group is not None:
-                members.setdefault(group, []).append(i)
-        return {i: places for places in members.values() for i in places}
+        """The places whose own statistics, or parts of them, are added up, for each of them."""
+        members: dict[Any, list[int]] = {}
+        for i, own in enumerate(self.own):
+            for part, group in own.items():
+                if group is not None:
+                    members.setdefault((group, part), []).append(i)
+        out: dict[int, set[int]] = {}
+        for places in members.values():
+            for i in places:
+                out.setdefault(i, set()).update(places)
+        return {i: sorted(places) for i, places in out.items()}
 
     @property
     def any(self) -> bool:
         """Whether any places are tied."""
-        return bool(self.tags) or any(group not in (None, i) for i, group in enumerate(self.own))
+        return bool(self.tags) or any(len(places) > 1 for places in self.groups.values())
 
     def _visit(self, node: Estimator, inherited: frozenset[Any]) -> None:
         whole_key, own_key, child_labels = node.ties()
         labels = inherited | {(whole_key,)} if whole_key is not None else inherited
         self.nodes.append(node)
         self._whole.append(labels)
-        self._own.append(labels | {(own_key, "own")} if own_key is not None else labels)
+        own_keys = own_key if isinstance(own_key, dict) else {WHOLE_OWN: own_key}
+        self._own.append({part: self._labels(labels, part, key) for part, key in own_keys.items()})
         for i, (child, extra) in enumerate(zip(node.children(), child_labels, strict=True)):
             self._visit(child, frozenset((*label, i) for label in labels) | frozenset(extra))
 
-    def _groups(self, labels: list[frozenset[Any]]) -> list[int | None]:
-        """For each place, the first place it is tied to (itself, if it is the first), or None if it stands alone."""
+    @staticmethod
+    def _labels(inherited: frozenset[Any], part: Any, key: Any) -> frozenset[Any]:
+        labels = inherited if part is WHOLE_OWN else frozenset((*label, part) for label in inherited)
+        return labels if key is None else labels | {(key, part, "own")}
+
+    def _groups(self, labelled: list[tuple[int, frozenset[Any]]]) -> list[int | None]:
+        """Of places with labels: the first place each is tied to (itself, if it is the first), or None if it stands alone."""
         root: dict[Any, Any] = {}
 
         def find(x: Any) -> Any:
@@ -85,15 +105,17 @@ class Ties:
                 x = root[x]
             return x
 
-        for own in labels:
+        for _, own in labelled:
             first, *rest = own or (None,)
             for other in rest:
                 root[find(other)] = find(first)
-        leader: dict[Any, int] = {}
-        out: list[int | None] = [None if not own else leader.setdefault(find(next(iter(own))), i) for i, own in enumerate(labels)]
-        for i, group in enumerate(out):
-            if group is not None and group != i:
-                self._check(self.nodes[group], self.nodes[i], labels[group] & labels[i] or labels[i])
+        leaders: dict[Any, tuple[int, frozenset[Any]]] = {}
+        out: list[int | None] = []
+        for i, own in labelled:
+            first, theirs = leaders.setdefault(find(next(iter(own))), (i, own)) if own else (None, own)
+            out.append(first)
+            if first not in (None, i):
+                self._check(self.nodes[first], self.nodes[i], theirs & own or own)
         return out
 
     @staticmethod
@@ -107,11 +129,27 @@ class Ties:
 
     def pool(self, owns: list[Any]) -> list[Any]:
         """Own statistics in preorder, each replaced by the sum over its group."""
-        sums: dict[int, Any] = {}
-        for own, group in zip(owns, self.own, strict=True):
-            if group is not None and own is not None:
-                sums[group] = sums[group] + own if group in sums else own
-        return [own if group is None else sums.get(group) for own, group in zip(owns, self.own, strict=True)]
+        sums: dict[Any, Any] = {}
+        for own, groups in zip(owns, self.own, strict=True):
+            for part, group in groups.items():
+                if group is not None and own is not None:
+                    one, slot = own if part is WHOLE_OWN else getattr(own, part), (group, part)
+                    sums[slot] = sums[slot] + one if slot in sums else one
+        return [self._pooled(own, groups, sums) for own, groups in zip(owns, self.own, strict=True)]
+
+    @staticmethod
+    def _pooled(own: Any, groups: dict[Any, int | None], sums: dict[Any, Any]) -> Any:
+        """Own statistics of one place, from the sums of all groups; those of a node that no row reached are the sums alone."""
+        if all(group is None for group in groups.values()):
+            return own
+        found = {part: sums[group, part] for part, group in groups.items() if (group, part) in sums}
+        if WHOLE_OWN in groups or not found:
+            return found.get(WHOLE_OWN)
+        return Sums(**({} if own is None else dict(own.items())) | found)
+
+    def once(self, place: int) -> tuple[Any, ...]:
+        """The parts of own statistics that a place is the first to have, among those that it is tied to."""
+        return tuple(part for part, group in self.own[place].items() if group in (None, place))
 
 
 def own_statistics(estimator: Estimator, statistics: Any) -> list[Any]:
@@ -188,8 +226,9 @@ def log_prior(estimator: Estimator, model: Any, ties: Ties) -> Any:
     """The sum of what the priors add to the objective, once per key; of a stack of models, of each."""
     total: Any = 0.0
     for i, (node, law) in enumerate(zip(ties.nodes, preorder(model), strict=True)):
-        if ties.own[i] is None or ties.own[i] == i:
-            own: Any = node.log_prior(law)
+        if parts := ties.once(i):
+            known = node if len(parts) == len(ties.own[i]) or node.prior is None else node.pinned(prior=node.prior.of(parts))
+            own: Any = known.log_prior(law)
             total = total + (own if np.ndim(own) == 0 else own.reshape(*model.batch, -1).sum(axis=-1))
     return total
 

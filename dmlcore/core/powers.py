@@ -224,6 +224,24 @@ class Exchange:
     more: Callable[[Any, np.ndarray], dict[str, Any]] = lambda node, order: {}
 
 
+class FollowsStates(Protocol):
+    """It goes from one state to the next by one matrix of transitions, and nobody sees the states."""
+
+    w: np.ndarray
+    transitions: np.ndarray
+
+    def emission(self, state: int) -> Any:
+        """The law of an element in a state."""
+
+    def mean_stays(self) -> np.ndarray:
+        """How many steps a stay in each state lasts on average `(S,)`."""
+        raise NotImplementedError
+
+    def long_run_shares(self) -> np.ndarray:
+        """The share of the steps that each state has in the long run `(S,)`: the stationary probabilities of the transitions."""
+        raise NotImplementedError
+
+
 class Relabels(Protocol):
     """Its states can be numbered in another order."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.errors import StructureError
+from dmlcore.core.statistics import Sums
 
 
 class Prior:
@@ -52,6 +54,24 @@ class PseudoCounts(Prior):
     def log_density(self, law: Any) -> Any:
         each = special.xlogy(self.counts, getattr(law, self.probabilities))  # none of them at probability zero add nothing
         return each.sum(axis=tuple(range(-self.counts.ndim, 0)))[()]
+
+
+@dataclass(frozen=True, eq=False)
+class PriorOfParts(Prior):
+    """What is known of parts of the statistics, each by a prior of its own; of the others nothing is."""
+
+    parts: dict[str, Prior]
+
+    def added_to(self, statistics: Any) -> Any:
+        own = dict(statistics.items())
+        return Sums(**own | {part: prior.added_to(own[part]) for part, prior in self.parts.items()})
+
+    def log_density(self, law: Any) -> Any:
+        return sum(prior.log_density(law) for prior in self.parts.values())
+
+    def of(self, parts: Sequence[str]) -> PriorOfParts:
+        """What is known of some parts alone."""
+        return PriorOfParts({part: prior for part, prior in self.parts.items() if part in parts})
 
 
 def prior_of(estimator: Any) -> Prior | None:

@@ -252,7 +252,11 @@ class Ragged(Column):
             return self
         ends = ends_of(lengths)
         kept = np.arange(ends[-1]) + np.repeat(self.offsets[:-1] - ends[:-1], lengths)
-        return Ragged(ends, self.flat.take(kept), self.lengths, self.ordered)
+        return self.with_elements(ends, kept)
+
+    def with_elements(self, offsets: np.ndarray, elements: np.ndarray) -> Ragged:
+        """The same rows with some of their elements, of which they have so many each; their lengths stay what they were."""
+        return Ragged(offsets, self.flat.take(elements), self.lengths, self.ordered)
 
 
 class Bags(Ragged):

@@ -14,7 +14,7 @@ from dmlcore.base.threads import map_in_order
 from dmlcore.core.declared import check_node, same
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.keys import Ties, log_prior, maximise, own_statistics, preorder
+from dmlcore.core.keys import WHOLE_OWN, Ties, log_prior, maximise, own_statistics, preorder
 from dmlcore.core.stacks import Stacking, taken
 from dmlcore.core.walk import Backward, DistinctCache, Forward, take_pending
 from dmlcore.data.encoded import Encoded
@@ -201,8 +201,9 @@ class Problem:
     def is_feasible(self, model: Distribution) -> bool:
         """Whether a model is one that a step could give: tied places are equal, fixed parts are as given. A start need not be."""
         laws = list(preorder(model))
-        values = [tuple(v for f, _, v in law.parameters() if f not in ("name", "keys")) for law in laws]
-        tied = all(group is None or same(values[group], values[i]) for i, group in enumerate(self.ties.own))
+        values = [{f: v for f, _, v in law.parameters() if f not in ("name", "keys")} for law in laws]
+        slots = [(i, group, part) for i, own in enumerate(self.ties.own) for part, group in own.items() if group is not None]
+        tied = all(same(values[group][f], values[i][f]) for i, group, part in slots for f in (values[i] if part is WHOLE_OWN else (part,)))
         shared: dict[Any, Any] = {}
         for i, tags in self.ties.tags.items():
             tied = tied and all(same(shared.setdefault(tag, value := laws[i].stored(f)), value) for f, tag in tags.items())

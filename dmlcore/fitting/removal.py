@@ -27,7 +27,7 @@ class Removal:
             raise StructureError(f"min_share needs a mixture, or a gated mixture, at the top; a {estimator.label} cannot lose a component")
         if getattr(estimator, "fixed_weights", None) is not None:
             raise ParameterError("min_share needs weights that are estimated; leave out fixed_weights")
-        if problem.ties.own.count(0) > 1:
+        if len(problem.ties.groups.get(0, [0])) > 1:
             raise ParameterError("min_share needs weights of the mixture's own; they are tied by a key to those of another")
         self.least = float(least)
         self._estimators: list[Any] = [estimator]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
-from dmlcore.core.flat import flatten, parameter_nodes, unflatten
+from dmlcore.core.flat import flatten, parameters_once, unflatten
 from dmlcore.fitting.ascent import State
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.starts import random_start
@@ -90,14 +90,14 @@ def _stepped(problem: Problem, model: Any, vector: np.ndarray) -> np.ndarray | N
 def _scales(problem: Problem, model: Any, rng: np.random.Generator, apart: bool) -> np.ndarray:
     """A natural unit for each flat parameter: how far random starts lie from the model; 1 where that cannot be said."""
     total: Any = 0.0
-    nodes = list(parameter_nodes(model))
+    owns = [own for _, own in parameters_once(model)]
     for _ in range(4):
         parts = []
-        others = list(parameter_nodes(problem.stacked(apart=apart).stack([random_start(problem, rng, 0.1)])))
-        if len(others) != len(nodes):  # components that died at one law are one object
+        others = [own for _, own in parameters_once(problem.stacked(apart=apart).stack([random_start(problem, rng, 0.1)]))]
+        if len(others) != len(owns):  # components that died at one law are one object
             return np.ones(len(flatten(model)))
-        for node, other in zip(nodes, others, strict=True):
-            for (_, domain, value), (_, _, theirs) in zip(node.parameters(), other.parameters(), strict=True):
+        for own, other in zip(owns, others, strict=True):
+            for (_, domain, value), (_, _, theirs) in zip(own, other, strict=True):
                 one, two = domain.flatten(value), domain.flatten(theirs)
                 parts.append((one - two) ** 2 if len(one) == len(two) else np.ones(len(one)))
         total = total + np.concatenate([np.zeros(0), *parts])

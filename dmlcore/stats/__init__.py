@@ -41,6 +41,7 @@ from dmlcore.stats.latent.named_mixtures import (
     GaussianMixtureEstimator,
 )
 from dmlcore.stats.latent.semi_supervised_mixture import SemiSupervisedMixtureDistribution, SemiSupervisedMixtureEstimator
+from dmlcore.stats.latent.tree_hidden_markov import TreeHiddenMarkovEstimator, TreeHiddenMarkovModelDistribution
 from dmlcore.stats.latent.truncated import TruncatedDistribution, TruncatedEstimator
 from dmlcore.stats.latent.zero_inflated import ZeroInflatedDistribution, ZeroInflatedEstimator
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
@@ -254,6 +255,8 @@ __all__ = [
     "StudentTEstimator",
     "TimeDistribution",
     "TimeEstimator",
+    "TreeHiddenMarkovEstimator",
+    "TreeHiddenMarkovModelDistribution",
     "TruncatedDistribution",
     "TruncatedEstimator",
     "UniformDistribution",

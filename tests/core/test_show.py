@@ -160,6 +160,24 @@ def test_html_opens_and_closes_and_says_what_text_says() -> None:
     assert record._repr_html_().count("<details open") == 1
 
 
+def test_the_states_of_a_chain_are_a_table() -> None:
+    states = [GaussianDistribution(-1.0, 1.0, name="low"), GaussianDistribution(3.0, 4.0, name="high")]
+    chain = stats.HiddenMarkovModelDistribution(states, [0.6, 0.4], [[0.9, 0.1], [0.0, 1.0]])
+    assert chain.summary().split("\n\n")[1].replace("\u00a0", " ").splitlines() == [
+        "States of hidden markov",
+        "state  gives   first  to low  to high  mean stay  long run",
+        "low    −1 ± 1  60%    90%     10%      10.0       0.0%",
+        "high   3 ± 2   40%    0%      100%     ∞          100%",
+    ]
+    nested = MixtureDistribution([CompositeDistribution([chain.replace(name=name), ab]) for name in "xy"], [0.5, 0.5])
+    page = Reader(nested._repr_html_())
+    assert "States of x" in nested.summary()
+    assert page.text.count("States of") == page.text.count("mean stay") == 2
+    many = 20
+    wide = stats.HiddenMarkovModelDistribution([GaussianDistribution(i, 1.0) for i in range(many)], np.full(many, 0.05), np.eye(many))
+    assert "the first 12 of 20" in wide.summary()
+
+
 HOSTILE = "<script>alert('x')</script>"
 
 

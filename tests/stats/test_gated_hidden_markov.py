@@ -10,12 +10,14 @@ import pytest
 
 from dmlcore import UNKNOWN, condition, fit, impute
 from dmlcore.base.errors import StructureError
+from dmlcore.core.flat import n_parameters
 from dmlcore.core.redraw import redrawn
 from dmlcore.fitting.problem import Problem
 from dmlcore.inference.condition import log_evidence
 from dmlcore.inference.relabel import ordered
 from dmlcore.stats import (
     CategoricalDistribution,
+    CompositeEstimator,
     GatedHiddenMarkovEstimator,
     GatedHiddenMarkovModelDistribution,
     GaussianDistribution,
@@ -251,6 +253,12 @@ def test_mixtures_of_them_and_gates_that_are_one() -> None:
     estimator = GatedHiddenMarkovEstimator([LABELS[0].estimator()] * 2, keys=(None, "g", None))
     record = fit(rows, estimator, starts=1, max_its=5, rng=1)
     assert record.model.gates[0] is record.model.gates[1]
+    sides = CompositeEstimator([GatedHiddenMarkovEstimator([LABELS[0].estimator()] * 2, keys=("w", None, None))] * 2)
+    model = fit([(row, row[::-1]) for row in rows], sides, starts=1, max_its=5, rng=1).model
+    one, two = model.dists
+    assert (one.w == two.w).all()
+    assert one.gates != two.gates
+    assert n_parameters(model) == n_parameters(one) + n_parameters(two) - 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import pytest
 
 from dmlcore import UNKNOWN, condition, fit
 from dmlcore.base.errors import ParameterError, StructureError, SupportError
+from dmlcore.core.flat import n_parameters
 from dmlcore.core.partial import given, partial
+from dmlcore.fitting.drivers import estimate
 from dmlcore.inference.condition import log_evidence
 from dmlcore.inference.relabel import ordered
 from dmlcore.kernels import log_filtered
@@ -23,9 +25,12 @@ from dmlcore.stats import (
     HiddenMarkovEstimator,
     HiddenMarkovModelDistribution,
     IgnoredEstimator,
+    IntegerCategoricalDistribution,
     LinearRegressionEstimator,
     MarkovChainDistribution,
+    MixtureDistribution,
     MixtureEstimator,
+    MultivariateGaussianDistribution,
     OptionalEstimator,
     PoissonDistribution,
     PoissonEstimator,
@@ -126,6 +131,55 @@ def test_hmmlearn() -> None:
         np.testing.assert_allclose(model.transitions, after["transmat"], atol=1e-5)
         np.testing.assert_allclose([state.mu for state in model.topics], after["means"], rtol=1e-5)
         np.testing.assert_allclose([state.sigma2 for state in model.topics], after["variances"], rtol=1e-4)
+
+
+def test_likeliest_paths_score_elements_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, seen = REALS.sample(30, rng=1), []
+    known = state_passes.Emissions.__init__
+
+    def counted(self: Any, law: Any, flat: Any, score: Any) -> None:
+        seen.append(len(flat))
+        known(self, law, flat, score)
+
+    monkeypatch.setattr(state_passes.Emissions, "__init__", counted)
+    paths = REALS.seq_viterbi(rows)
+    assert sum(seen) == sum(map(len, rows)) == sum(map(len, paths))
+
+
+def states_of(name: str, start: Any) -> list[Any]:
+    """States as hmmlearn has them."""
+    if name == "full":
+        return list(itertools.starmap(MultivariateGaussianDistribution, zip(start["means"], start["covars"], strict=True)))
+    if name == "gmm":
+        parts = [[N(mu, v) for (mu,), (v,) in zip(*pair, strict=True)] for pair in zip(start["means"], start["covars"], strict=True)]
+        return list(itertools.starmap(MixtureDistribution, zip(parts, start["weights"], strict=True)))
+    if name == "poisson":
+        return [PoissonDistribution(lam) for (lam,) in start["lambdas"]]
+    return [IntegerCategoricalDistribution(0, p) for p in start["emissionprob"]]
+
+
+@pytest.mark.parametrize("name", ["full", "gmm", "poisson", "categorical"])
+def test_hmmlearn_on_other_emissions(name: str) -> None:
+    """Its steps for mixtures are other ones than EM's in the variances, and so agree in the rest of the first alone."""
+    whole = load("hmmlearn_emissions")
+    case = whole[name]
+    x = np.array(case["x"])
+    rows = [list(part) for part in np.split(x if name == "full" else x[:, 0], np.cumsum(whole["lengths"])[:-1])]
+    law = HiddenMarkovModelDistribution(states_of(name, case["start"]), whole["startprob"], whole["transmat"])
+    assert law.seq_log_density(rows).sum() == pytest.approx(case["loglik"], rel=1e-12)
+    np.testing.assert_allclose(np.concatenate(law.seq_posterior(rows))[:20], case["posterior"], atol=1e-12)
+    np.testing.assert_array_equal(np.concatenate(law.seq_viterbi(rows)), case["viterbi"])
+    for steps in (1, 3)[: 1 if name == "gmm" else 2]:
+        found: Any = fit(rows, law.estimator(), start=law, max_its=steps, delta=None, accelerate=False)
+        after = case[f"after_{steps}"]
+        np.testing.assert_allclose(found.model.w, after["startprob"], atol=1e-13)
+        np.testing.assert_allclose(found.model.transitions, after["transmat"], rtol=1e-12)
+        if name == "gmm":
+            np.testing.assert_allclose([state.w for state in found.model.topics], after["weights_"], rtol=1e-12)
+            means = [[part.mu for part in state.components] for state in found.model.topics]
+            np.testing.assert_allclose(means, np.array(after["means_"])[..., 0], rtol=1e-12)
+        else:
+            assert found.log_likelihood == pytest.approx(after["loglik"], rel=1e-12)
 
 
 @pytest.mark.parametrize("states", [2, 3])
@@ -284,15 +338,68 @@ def test_terminal_values_end_draws() -> None:
     assert law.estimator().terminal_values == law.terminal_values
 
 
-def test_held_first_states_pseudo_counts_and_keys() -> None:
+def test_held_first_states_and_pseudo_counts() -> None:
     rows = REALS.sample(50, rng=1)
     held: Any = fit(rows, HiddenMarkovEstimator([GaussianEstimator()] * 2, initial=[0.25, 0.75]), rng=0, starts=4)
     assert held.model.w.tolist() == [0.25, 0.75]
     prior: Any = fit(rows, HiddenMarkovEstimator([GaussianEstimator()] * 2, pseudo_count=(1e6, 1e6)), rng=0, starts=4).model
     np.testing.assert_allclose(prior.transitions, 0.5, atol=1e-3)
-    tied = HiddenMarkovEstimator([GaussianEstimator()] * 2, keys=("chain", "chain", None))
-    both: Any = fit([(row, row) for row in rows], CompositeEstimator([tied, tied]), rng=0, starts=2).model
-    np.testing.assert_array_equal(both.dists[0].transitions, both.dists[1].transitions)
+
+
+KEYS = [("w", None, None), (None, "P", None), ("c", "c", None), (None, "P", "x")]
+
+
+@pytest.mark.parametrize("keys", KEYS, ids=str)
+@pytest.mark.parametrize("shared", [False, True], ids=["states", "shared topics"])
+def test_each_key_pools_what_it_names(keys: Any, shared: bool) -> None:
+    """One step of EM from two models, against one of each alone on sums of statistics: counts from their posteriors."""
+    taus = [[0.7, 0.3], [0.2, 0.8]] if shared else None
+    topics = [N(-1.0, 1.0), N(2.0, 1.0)]
+    same = [[0.9, 0.1], [0.3, 0.7]]
+    laws = [HiddenMarkovModelDistribution(topics, [0.6, 0.4], same, taus, keys=keys) for _ in range(2)]
+    sides = [REALS.sample(20, rng=rng) for rng in (1, 2)]
+    one = HiddenMarkovEstimator([GaussianEstimator()] * 2, pseudo_count=(3.0, 2.0), num_states=2 if shared else None, keys=keys)
+    before: Any = CompositeDistribution(laws)
+    after: Any = estimate(list(zip(*sides, strict=True)), CompositeEstimator([one, one]), before)
+    seen = [[row for row in side if row] for side in sides]
+    begun = [sum(law.posterior(x)[0] for x in side) for law, side in zip(laws, seen, strict=True)]
+    moved = [sum(law.pair_posterior(x).sum(axis=0) for x in side) for law, side in zip(laws, seen, strict=True)]
+    for field, counts, pseudo, key in (("w", begun, 1.5, keys[0]), ("transitions", moved, 1.0, keys[1])):
+        for side in (0, 1):
+            whole = sum(counts) if key else counts[side]
+            expected = (whole + pseudo) / (whole + pseudo).sum(axis=-1, keepdims=True)
+            np.testing.assert_allclose(getattr(after.dists[side], field), expected, rtol=1e-12)
+        assert (getattr(after.dists[0], field) == getattr(after.dists[1], field)).all() == (key is not None)
+    if shared:
+        assert (after.dists[0].taus == after.dists[1].taus).all() == (keys[1] is not None)
+    free = 1 + (0 if keys[0] else 1) + 2 + (0 if keys[1] else 2) + (0 if keys[2] else 4) + 4
+    assert n_parameters(after) == free + (0 if not shared else 2 if keys[1] else 4)
+
+
+def test_ties_of_chains_in_fits() -> None:
+    """Objectives rise, with priors counted once; what is tied stays one, in stacks, with stationary starts and in what nests a chain."""
+    rows = REALS.sample(40, rng=1)
+    pairs = [(row, row[::-1]) for row in rows]
+    free, still = (
+        HiddenMarkovEstimator([GaussianEstimator()] * 2, pseudo_count=(3.0, 4.0), keys=(None, "P", None), initial=initial)
+        for initial in ("free", "stationary")
+    )
+    kept: Any = fit(rows, MixtureEstimator([free] * 2), rng=0, starts=2, max_its=20)
+    sides: Any = fit(pairs, CompositeEstimator([still] * 2), rng=0, starts=2, max_its=20)
+    apart: Any = fit(pairs, MixtureEstimator([CompositeEstimator([free] * 2)] * 2), rng=0, starts=2, max_its=5)
+    for found in (kept, sides, apart):
+        assert np.diff(found.objective).min() > -1e-9 * abs(found.objective[-1])
+    one, two = kept.model.components
+    assert (one.transitions == two.transitions).all()
+    assert (one.w != two.w).any()
+    one, two = sides.model.dists
+    np.testing.assert_allclose(one.w, stationary(one.transitions), atol=1e-9)
+    assert (one.transitions == two.transitions).all()
+    assert (one.w == two.w).all()
+    chains = [chain for record in apart.model.components for chain in record.dists]
+    assert all((chain.transitions == chains[0].transitions).all() for chain in chains)
+    with pytest.raises(StructureError, match="stationary weights follow from the transitions"):
+        fit(rows, HiddenMarkovEstimator([GaussianEstimator()] * 2, keys=("w", "P", None), initial="stationary"))
 
 
 def test_bad_input() -> None:

@@ -113,6 +113,15 @@ def test_switching_autoregression_is_found_again() -> None:
     np.testing.assert_allclose([line.coef for line in lines], [[-0.3] * 2, [0.35] * 2], atol=0.1)
 
 
+def test_chains_that_look_back_share_their_transitions_alone() -> None:
+    rows = [row for row in regimes(1).sample(30, rng=1) if row]
+    one = LookbackHiddenMarkovEstimator([LinearRegressionEstimator()] * 2, 1, keys=(None, "moves", None))
+    found: Any = fit([(row, row[::-1]) for row in rows], CompositeEstimator((one, one)), rng=1, starts=1, max_its=3)
+    left, right = (side.dist for side in found.model.dists)
+    np.testing.assert_array_equal(left.transitions, right.transitions)
+    assert (left.w != right.w).any()
+
+
 def test_what_cannot_be_read_or_drawn_is_named() -> None:
     with pytest.raises(DataError, match=r"row 1 is \[0.5\]; need lists of at least 2 elements, or of none"):
         regimes().seq_log_density([[0.5, 1.0], [0.5]])

@@ -15,18 +15,18 @@ from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared, child, children, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
 from dmlcore.core.estimator import Estimator, pseudo_counts
-from dmlcore.core.partial import UNKNOWN, Known, Parts
+from dmlcore.core.partial import Parts
 from dmlcore.core.powers import Exchange, Redraws, Relabels
 from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.redraw import redrawn_by_component
 from dmlcore.core.statistics import Node
 from dmlcore.core.weights import share
-from dmlcore.data.encoded import Encoded, encode
+from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import Covariates, Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.gated_mixture import GatedSampler, check_gate, drawn_by, gate_of, gated_layout, with_labels_permuted
-from dmlcore.stats.latent.state_paths import LearnsStates, StateMethods, drawn_paths
+from dmlcore.stats.latent.state_paths import LearnsStates, StateMethods, drawn_paths, two_entries
 from dmlcore.stats.latent.state_steps import ByCovariates, ChainSteps, steps_of
 from dmlcore.stats.regression.glm.label_predictors import Design, LabelTape, share_sums
 from dmlcore.stats.regression.glm.regression_distribution import known_values
@@ -92,6 +92,10 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
             raise ParameterError(f"{who}: gates must have the same number of covariates, got {[gate.dim for gate in gates]}")
         self.derive(layout=gated_lists_of(self, self.topics, gates[0].dim, self.len_dist))
 
+    @property
+    def own_key(self) -> str | None:
+        return self.keys[0]
+
     def transitions_of(self, steps: ChainSteps) -> np.ndarray:
         """The transitions of each kind of step `(.., Q, S, S)`."""
         gates: Any = self.gates
@@ -120,19 +124,12 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
             now = now @ step
         return self.law_of_element(now)
 
-    def read_parts(self, x: Parts) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
+    def elements_of(self, x: Parts) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
         """What is known of what the states' laws describe, and the transitions into each element, of lists that are known in part."""
         layout: Any = self.layout
-        entries, zs = [], []
-        for entry in x.entries:
-            if isinstance(entry, Known):
-                column: Any = entry.encoded(layout.value).column
-                z, inner = column.fields[0].x, Known(None, Encoded(column.fields[1], layout.value.values[1]))
-            else:
-                known, inner = entry.entries if isinstance(entry, Parts) else (UNKNOWN, UNKNOWN)
-                z = known_values(self, known, layout.value.values[0])
-            entries.append(inner)
-            zs.append(z)
+        parts = [two_entries(entry, layout.value) for entry in x.entries]
+        zs = [known_values(self, known, layout.value.values[0]) for known, _ in parts]
+        entries = [inner for _, inner in parts]
         return entries, np.split(self._transitions(np.concatenate(zs)), len(zs)) if zs else []
 
     def sample_given(self, z: Any, rng: Random = None, x: Any = None, **given: Any) -> list[list[Any]]:

@@ -14,9 +14,9 @@ from dmlcore.core.declared import child, children, keys, name, parameter, settin
 from dmlcore.core.distribution import Distribution, common_layout, cut, typical_of
 from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.partial import Parts
-from dmlcore.core.powers import Exchange, HasTypical, Relabels
-from dmlcore.core.prior import PseudoCounts
-from dmlcore.core.statistics import Node
+from dmlcore.core.powers import Exchange, FollowsStates, HasTypical, Relabels
+from dmlcore.core.prior import PriorOfParts, PseudoCounts
+from dmlcore.core.statistics import Node, Sums
 from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
@@ -30,7 +30,7 @@ from dmlcore.stats.latent.state_paths import (
     occupancy,
     typical_path,
 )
-from dmlcore.stats.latent.state_steps import ChainSteps, OneMatrix
+from dmlcore.stats.latent.state_steps import ChainSteps, LongRun, OneMatrix
 from dmlcore.stats.latent.stationary import TOLERANCE, stationary, stationary_step
 from dmlcore.stats.sequences.sequence import drawn_lengths, fix_length, typical_length
 
@@ -57,7 +57,7 @@ class MaybeStochastic(Absent, Simplex):
 FREE, STATIONARY = "free", "stationary"  # how the first state is estimated
 
 
-class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTypical, Relabels):
+class HiddenMarkovModelDistribution(OneMatrix, StateMethods, LongRun, Distribution, HasTypical, Relabels, FollowsStates):
     """A list of elements with density `len_dist(n) sum_z w[z_1] prod_t transitions[z_(t-1), z_t] prod_t topics[z_t](x_t)`, the sum over all
     paths z of states; an empty list has `len_dist(0)`.
 
@@ -102,10 +102,9 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTy
         return lists_of(self, self.topics, self.len_dist)
 
     @property
-    def choices(self) -> np.ndarray:
-        """Probabilities of the first states, and beside each those of the next `(S, 1 + S)`; beside these, of the topics."""
-        parts = [self.w[..., None], self.transitions] + ([] if self.taus is None else [self.taus])
-        return np.concatenate(parts, axis=-1)
+    def tied_parts(self) -> Any:
+        parts = keys_of_parts(self.keys, self.taus is not None)
+        return tuple((part, (key, part)) for part, key in parts.items() if key is not None)
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:  # type: ignore[override]
@@ -119,7 +118,7 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTy
         """The transitions of each kind of step `(.., 1, S, S)`."""
         return np.asarray(self.transitions[..., None, :, :])
 
-    def read_parts(self, x: Parts) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
+    def elements_of(self, x: Parts) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
         """What is known of what the states' laws describe, and the transitions into each element, of lists that are known in part."""
         return x.entries, [self.transitions] * len(x.entries)
 
@@ -152,14 +151,34 @@ class HiddenMarkovModelDistribution(OneMatrix, StateMethods, Distribution, HasTy
         )
 
 
-class HiddenMarkovEstimator(LearnsStates, OneMatrix, Estimator):
+class LearnsOneMatrix(LearnsStates):
+    """One whose states follow each other by one matrix: own statistics are expected counts of first states and of transitions."""
+
+    def ties(self: Any) -> Any:
+        weights, transitions, topics = self.keys
+        each = (() if topics is None else ((topics, k),) for k in range(len(self.estimators)))
+        return None, keys_of_parts((weights, transitions, topics), self.num_states is not None), (*each, ())
+
+    def sums_of(self: Any, piece: Any, send: Any) -> Node:
+        """What one piece of a pass says (`LearnsStates`)."""
+        topics, taus = piece.emissions.shares(piece.states, piece.exact)
+        own = Sums(w=piece.begun, transitions=piece.pairs[..., 0, :, :], **({} if taus is None else {"taus": taus}))
+        return Node(own, send.shared_out(self.estimators, piece.emissions.scored.tapes, topics))
+
+    def probabilities_from(self: Any, counts: dict[str, np.ndarray], previous: Any) -> dict[str, np.ndarray]:
+        """Counts as probabilities, by the names of the parameters."""
+        return {part: share(count, None if previous is None else getattr(previous, part)) for part, count in counts.items()}
+
+
+class HiddenMarkovEstimator(LearnsOneMatrix, OneMatrix, Estimator):
     """Maximum likelihood for a hidden Markov model by EM (Baum and Welch): expected counts of first states and of transitions, and each
     state's law fitted to its share of the elements.
 
     estimators: one per state; with num_states, one per topic, and so many states share them in proportions of their own. len_estimator:
     of the length; len_dist: a fixed law of it instead. pseudo_count: pseudo-observations of the first state, and of the next after each,
     spread evenly; a pair gives the two numbers apart. They add `a / S sum_s log w_s + b / S sum_sr log transitions_sr` to the objective.
-    keys: (weights, transitions, topics); the first two may only be given together, as one key. terminal_values: as of the distribution.
+    keys: (weights, transitions, topics). States with transitions in common are the same states: they share topics in the same proportions
+    too. terminal_values: as of the distribution.
     initial: how the first state is estimated: "free"; "stationary", where it has the stationary probabilities of the transitions, which
     are then found by numerical steps uphill; or probabilities `(S,)` that are held.
     """
@@ -195,10 +214,7 @@ class HiddenMarkovEstimator(LearnsStates, OneMatrix, Estimator):
         if self.initial not in (FREE, STATIONARY) if isinstance(self.initial, str) else self.initial.shape != (size,):
             need = f'initial must be "free", "stationary" or {size} probabilities'
             raise ParameterError(f"{who}: {need}, one for each state, got {self.initial!r}")
-        counts = np.column_stack([np.full(size, a / size), np.full((size, size), b / size)])
-        if S is not None:
-            counts = np.column_stack([counts, np.zeros((size, len(self.estimators)))])
-        self.derive(prior=PseudoCounts(counts, "choices") if a or b else None)
+        self.derive(prior=chain_prior(a, b, size))
 
     @cached_property
     def layout(self) -> Layout:
@@ -210,29 +226,23 @@ class HiddenMarkovEstimator(LearnsStates, OneMatrix, Estimator):
         return self.num_states or self.together or len(self.estimators)
 
     def ties(self) -> Any:
-        weights, transitions, topics = self.keys
-        if weights != transitions:
-            raise StructureError(f"{self.label}: keys of weights and of transitions must be the same, or both None, got {self.keys!r}")
-        labels = () if topics is None else (topics,)
-        return None, weights, (*(tuple((key, k) for key in labels) for k in range(len(self.estimators))), ())
-
-    def sums_of(self, piece: Any, send: Any) -> Node:
-        """What one piece of a pass says (`LearnsStates`)."""
-        topics, taus = piece.emissions.shares(piece.states, piece.exact)
-        parts = [piece.begun[..., None], piece.pairs[..., 0, :, :]] + ([] if taus is None else [taus])
-        return Node(np.concatenate(parts, axis=-1), send.shared_out(self.estimators, piece.emissions.scored.tapes, topics))
-
-    def assemble(self, own: np.ndarray, children: tuple[Any, ...], previous: Any = None) -> HiddenMarkovModelDistribution:
-        counts, S = self.with_prior(own), own.shape[-2]
-        begun, pairs = counts[..., 0], counts[..., 1 : 1 + S]
+        whole, own, children = super().ties()
         if self.is_stationary:
-            w, transitions = stationary_step(begun, pairs, previous)
-        else:
-            w = share(begun, None if previous is None else previous.w)
-            w = np.broadcast_to(self.initial, begun.shape) if self.fixed_fields else w
-            transitions = share(pairs, None if previous is None else previous.transitions)
-        taus = None if self.num_states is None else share(counts[..., 1 + S :], None if previous is None else previous.taus)
-        return self.law(w=w, transitions=transitions, taus=taus, topics=children[:-1], len_dist=children[-1], **self._passed_on)
+            if own["w"] not in (None, own["transitions"]):
+                need = "stationary weights follow from the transitions, and have no key but theirs"
+                raise StructureError(f"{self.label}: {need}, got {self.keys!r}")
+            own["w"] = own["transitions"]
+        return whole, own, children
+
+    def assemble(self, own: Sums, children: tuple[Any, ...], previous: Any = None) -> HiddenMarkovModelDistribution:
+        counts = dict(self.with_prior(own).items())
+        begun, pairs = counts["w"], counts["transitions"]
+        found = self.probabilities_from(counts, previous)
+        if self.is_stationary:
+            found["w"], found["transitions"] = stationary_step(begun, pairs, previous)
+        elif self.fixed_fields:
+            found["w"] = np.broadcast_to(self.initial, begun.shape)
+        return self.law(**found, topics=children[:-1], len_dist=children[-1], **self._passed_on)
 
     @property
     def is_stationary(self) -> bool:
@@ -252,6 +262,18 @@ class HiddenMarkovEstimator(LearnsStates, OneMatrix, Estimator):
     @property
     def _passed_on(self) -> dict[str, Any]:
         return {} if self.terminal_values is None else {"terminal_values": self.terminal_values}
+
+
+def keys_of_parts(keys: tuple[str | None, str | None, str | None], shares_topics: bool) -> dict[str, str | None]:
+    """The key of each of a chain's own parameters, by name."""
+    weights, transitions, _ = keys
+    return {"w": weights, "transitions": transitions} | ({"taus": transitions} if shares_topics else {})
+
+
+def chain_prior(a: float, b: float, states: Any) -> PriorOfParts | None:
+    """Pseudo-observations of the first state, and of the next after each, spread evenly; None without any."""
+    counts = {"w": np.full(states, a / states), "transitions": np.full((states, states), b / states)}
+    return PriorOfParts({part: PseudoCounts(each, part) for part, each in counts.items()}) if a or b else None
 
 
 def lists_of(node: Any, parts: Any, length: Any) -> Repeated:

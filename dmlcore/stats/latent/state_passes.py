@@ -17,9 +17,9 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.base.numerics import by_rows, joined, logs_of
-from dmlcore.core.mixing import Drawn, exact_mix, one_of
+from dmlcore.core.mixing import Drawn, exact_mix, largest, one_of
 from dmlcore.core.walk import SMALL, Components, Forward
-from dmlcore.data.columns import ends_of
+from dmlcore.data.columns import taken_elements
 from dmlcore.stats.latent.state_steps import ChainSteps
 
 WINDOW = 1 << 16  # elements
@@ -191,12 +191,19 @@ class Pass:
         rows = np.searchsorted(window.offsets, np.flatnonzero(small), side="right") - 1
         return np.unique(rows)
 
+    @staticmethod
+    def likeliest(law: Any, column: Any, score: Forward) -> tuple[np.ndarray, np.ndarray]:
+        """The most probable states of the elements of lists `(N,)`, and the log densities of the lists with them `(n,)` (Viterbi 1967)."""
+        every = InLogarithms(law, column.offsets, column.flat, score)
+        log = every.choose(largest)
+        return every.paths[0], log
+
     @cached_property
     def _exactly(self) -> InLogarithms:
-        return InLogarithms(self, self.plain)
+        return InLogarithms(self.law, self.offsets, self.flat, self._score, self.plain)
 
     def _choose(self) -> InLogarithms:
-        every = InLogarithms(self, np.arange(len(self.offsets) - 1))
+        every = InLogarithms(self.law, self.offsets, self.flat, self._score)
         self.log = every.choose(self._score.mix)
         return every
 
@@ -253,21 +260,21 @@ class Pass:
 
 
 class InLogarithms:
-    """Some rows of a pass, whole, in logarithms: exact whatever their densities are, or by paths that are chosen."""
+    """Lists, all or some rows of them, whole, in logarithms: exact whatever their densities are, or by paths that are chosen."""
 
-    def __init__(self, over: Pass, rows: np.ndarray):
-        self.rows, law = rows, over.law
-        lengths = np.diff(over.offsets)[rows]
-        self.offsets = ends_of(lengths)
-        every = len(rows) == len(over.offsets) - 1
-        starts = np.repeat(over.offsets[:-1][rows] - self.offsets[:-1], lengths)
-        self.elements: Any = slice(None) if every else np.arange(self.offsets[-1]) + starts
-        flat = over.flat if every else over.flat.take(self.elements)
-        self.emissions = Emissions(law, flat, Forward(over._score.repeated, over._score.tables, over._score.mix))
+    def __init__(self, law: Any, offsets: np.ndarray, flat: Any, score: Forward, rows: np.ndarray | None = None):
+        every = rows is None or len(rows) == len(offsets) - 1
+        self.rows = np.arange(len(offsets) - 1) if rows is None else rows
+        self.elements: Any = slice(None)
+        self.offsets = offsets
+        if not every:
+            self.offsets, self.elements = taken_elements(offsets, self.rows)
+        part = flat if every else flat.take(self.elements)
+        self.emissions = Emissions(law, part, Forward(score.repeated, score.tables, score.mix))
         self.batch, self.P, self.steps = law.batch, self.emissions.P, self.emissions.steps
         self.logs, self.log_P = joined(self.emissions.logs, 2), joined(logs_of(self.P), 3)
-        self.w = np.repeat(joined(logs_of(law.w))[:, None], len(rows), axis=1)
-        self.paths: np.ndarray | None = None
+        self.w = np.repeat(joined(logs_of(law.w))[:, None], len(self.rows), axis=1)
+        self.paths: Any = None
 
     @cached_property
     def forth(self) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial, reduce
 from operator import add
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,24 +15,28 @@ from dmlcore.base.numerics import logs_of
 from dmlcore.core.distribution import interleaved
 from dmlcore.core.estimator import impossible_under_all
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.partial import Parts, given
+from dmlcore.core.partial import UNKNOWN, Known, Parts, given
 from dmlcore.core.rowlaws import Mixed, Product, RowLaw, check_cases, put
 from dmlcore.core.scoring import over_blocks
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Distinct, ends_of
+from dmlcore.data.encoded import Encoded
 from dmlcore.stats.latent.mixture import MixtureDistribution, check_impossible, without_posterior
-from dmlcore.stats.latent.state_passes import ChainTape, InLogarithms, Opened, Pass
+from dmlcore.stats.latent.state_passes import ChainTape, Opened, Pass
 from dmlcore.stats.latent.state_steps import ONE_KIND, ChainSteps
 from dmlcore.stats.sequences.sequence import impossible_element
 
 SOON = 100  # steps over which the share of each state is taken
 
-OfLists = Callable[[Any, Any, Any], np.ndarray]
+OfLists = Callable[[Any, Any, Any], tuple[np.ndarray, np.ndarray]]
 
 
-class StateMethods:
-    """A law of lists by the states of a hidden chain. What says something of the states takes lists of any lengths; of T elements an array
-    has T rows."""
+class HiddenStates:
+    """A law of lists each element of which has a state that nobody sees. What says something of the states takes lists of any lengths; of
+    T elements an array has T rows."""
+
+    passes: ClassVar[Any]
+    """How lists are passed over: `passes(law, column, score)`."""
 
     @property
     def num_states(self: Any) -> int:
@@ -41,9 +45,13 @@ class StateMethods:
 
     def forward(self: Any, column: Any, score: Any) -> tuple[np.ndarray, ChainTape]:
         """Log densities of lists, and the tape of the pass over them (`Distribution.forward`)."""
-        lists = Pass(self, column, score)
+        lists = self.passes(self, column, score)
         length, tape = score(self.len_dist, column.lengths)
-        return lists.log + length, ChainTape(lists, tape)
+        return lists.log + self.of_each_list(length, column), ChainTape(lists, tape)
+
+    def of_each_list(self, length: np.ndarray, column: Any) -> np.ndarray:
+        """Log densities of the lengths that belong to each list `(.., n)`."""
+        return length
 
     def emission(self: Any, state: int) -> Any:
         """The law of an element in a state."""
@@ -53,10 +61,15 @@ class StateMethods:
         """The law of an element whose state has probabilities `(S,)`."""
         return MixtureDistribution(self.topics, w if self.taus is None else w @ self.taus)
 
+    def lengths_of(self, x: Any) -> Iterator[tuple[str, int]]:
+        """What `len_dist` describes of one list, with the words for it."""
+        yield "length", len(x)
+
     def explain_zero_density(self: Any, x: Any) -> str:
         """Which part of a list has no density, for messages."""
-        if self.len_dist.log_density(len(x)) == -np.inf:
-            return f"length of {self.label}, {self.len_dist.explain_zero_density(len(x))}"
+        for what, length in self.lengths_of(x):
+            if self.len_dist.log_density(length) == -np.inf:
+                return f"{what} of {self.label}, {self.len_dist.explain_zero_density(length)}"
         for i, value in enumerate(map(self.observed, x)):
             law = self.law_of_element(np.full(self.num_states, 1 / self.num_states))
             if law.log_density(value) == -np.inf:
@@ -72,18 +85,6 @@ class StateMethods:
     def posterior(self: Any, x: Any, impossible: str = "error") -> np.ndarray:
         """Probabilities of the states of one list `(T, S)`, given the whole list; `impossible` as of `seq_posterior`."""
         return self.seq_posterior([x], impossible)[0]
-
-    def seq_filtered_posterior(self: Any, encoded: Any) -> list[np.ndarray]:
-        """Probabilities of the states of each list `(T, S)`, each given the elements up to it alone."""
-        return of_lists(self, encoded, filtered)
-
-    def filtered_posterior(self: Any, x: Any) -> np.ndarray:
-        """Probabilities of the states of one list `(T, S)`, each given the elements up to it alone."""
-        return self.seq_filtered_posterior([x])[0]
-
-    def pair_posterior(self: Any, x: Any) -> np.ndarray:
-        """Probabilities of the pairs of successive states of one list `(T - 1, S, S)`, given the whole list."""
-        return of_lists(self, [x], pairs)[0][1:]
 
     def seq_most_probable_states(self: Any, encoded: Any) -> list[np.ndarray]:
         """The most probable path of states of each list `(T,)` (Viterbi 1967)."""
@@ -101,19 +102,55 @@ class StateMethods:
         """`most_probable_states`, by the name of the algorithm."""
         return self.most_probable_states(x)
 
+    def unseen_states(self: Any, column: Any, row: int) -> np.ndarray:
+        """Probabilities of the states of one list of a column `(T, S)` before anything is seen."""
+        raise NotImplementedError
+
     def given(self: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:
         """What is known of n lists of which the same elements are known (`Distribution.given`)."""
-        entries, P = self.read_parts(x)
+        entries, of_states = self.read_parts(x, n)
         states = [self.emission(s) for s in range(self.num_states)]
         parts = [[given(law, entry, n) for law in states] for entry in entries]
-        path = PartlySeen(self.w, P, np.array([[log for log, _ in each] for each in parts]).reshape(len(parts), len(states), n))
-        log = path.log + self.len_dist.log_density(len(x.entries))
+        seen, lengths = of_states(np.array([[log for log, _ in each] for each in parts]).reshape(len(parts), len(states), n))
         laws = {t: [law for _, law in each] for t, each in enumerate(parts) if each[0][1].slots}
-        return log, UnknownElements(path, laws) if laws else Product([])
+        return seen.log + lengths, UnknownElements(seen, laws) if laws else Product([])
+
+
+class StateMethods(HiddenStates):
+    """A law of lists by the states of a hidden chain, one after the other."""
+
+    passes: ClassVar[Any] = Pass
+
+    def seq_filtered_posterior(self: Any, encoded: Any) -> list[np.ndarray]:
+        """Probabilities of the states of each list `(T, S)`, each given the elements up to it alone."""
+        return of_lists(self, encoded, filtered)
+
+    def filtered_posterior(self: Any, x: Any) -> np.ndarray:
+        """Probabilities of the states of one list `(T, S)`, each given the elements up to it alone."""
+        return self.seq_filtered_posterior([x])[0]
+
+    def pair_posterior(self: Any, x: Any) -> np.ndarray:
+        """Probabilities of the pairs of successive states of one list `(T - 1, S, S)`, given the whole list."""
+        return of_lists(self, [x], pairs)[0][1:]
+
+    def unseen_states(self: Any, column: Any, row: int) -> np.ndarray:
+        a, b = column.offsets[row : row + 2].tolist()
+        _, steps = self.read(column.flat)
+        return unseen(self.w, steps.into(self.transitions_of(steps), min(a + 1, b), b))[: b - a]
+
+    def read_parts(self: Any, x: Parts, n: int) -> tuple[Sequence[Any], Callable[[np.ndarray], tuple[Any, Any]]]:
+        """What is known of what the states' laws describe, of n lists that are known in part; and what makes of its log densities
+        `(T, S, n)` what there is to know of the states, beside the log densities of the lengths."""
+        entries, P = self.elements_of(x)
+        return entries, lambda logs: (PartlySeen(self.w, P, logs), self.len_dist.log_density(len(entries)))
 
 
 class LearnsStates:
-    """An estimator of a law of lists by the states of a hidden chain. What a piece of a pass says to it is `sums_of(piece, send)`."""
+    """An estimator of a law of lists each element of which has a state that nobody sees. What a piece of a pass says to it is
+    `sums_of(piece, send)`."""
+
+    opened: ClassVar[Any] = Opened
+    """What makes a tape of lists before there is a model: `opened(estimator, column, open)`."""
 
     def why_outside_support(self: Any, x: Any) -> str | None:
         """The first element that no state can give (`Estimator.why_outside_support`)."""
@@ -121,44 +158,56 @@ class LearnsStates:
 
     def open(self: Any, column: Any, open: Any) -> ChainTape:
         """Lists before there is a model (`Estimator.open`)."""
-        return ChainTape(Opened(self, column, open), open(self.len_estimator, column.lengths))
+        return ChainTape(self.opened(self, column, open), open(self.len_estimator, column.lengths))
 
     def backward(self: Any, tape: ChainTape, weights: np.ndarray, send: Any) -> Node:
         """Statistics of all pieces, and of the lengths (`Estimator.backward`)."""
         sums = reduce(add, (self.sums_of(piece, send) for piece in tape.lists.pieces(weights)))
-        return Node(sums.own, [*sums.children, send(self.len_estimator, tape.length, weights)])
+        return Node(sums.own, [*sums.children, send(self.len_estimator, tape.length, self.of_each_length(weights, tape.lists))])
+
+    def of_each_length(self, weights: np.ndarray, lists: Any) -> np.ndarray:
+        """The weights of what the law of lengths describes, from those of the lists."""
+        return weights
 
 
-def smoothed(law: Any, lists: Pass, column: Any) -> np.ndarray:
-    """Of each element the probabilities of the states `(N, S)`."""
+def smoothed(law: Any, column: Any, score: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Of each element the probabilities of the states `(N, S)`, and log densities of lists `(n,)`."""
+    log, tape = law.forward(column, score)
+    return _smoothed(law, tape.lists, column), log
+
+
+def _smoothed(law: Any, lists: Any, column: Any) -> np.ndarray:
     out = np.zeros((int(column.offsets[-1]), law.num_states))
     for piece in lists.pieces(np.ones(len(column))):
         out[piece.elements] += piece.states.T
     return out
 
 
-def filtered(law: Any, lists: Pass, column: Any) -> np.ndarray:
+def filtered(law: Any, column: Any, score: Any) -> tuple[np.ndarray, np.ndarray]:
     """As `smoothed`, given what came before alone."""
-    return lists.so_far().T
+    log, tape = law.forward(column, score)
+    return tape.lists.so_far().T, log
 
 
-def pairs(law: Any, lists: Pass, column: Any) -> np.ndarray:
-    """Of each element the probabilities of the pairs of the state before it and its own `(N, S, S)`; none, where a list begins."""
-    after, before = smoothed(law, lists, column), filtered(law, lists, column)
+def pairs(law: Any, column: Any, score: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Of each element the probabilities of the pairs of the state before it and its own `(N, S, S)`, none where a list begins; and log
+    densities of lists `(n,)`."""
+    log, tape = law.forward(column, score)
+    after, before = _smoothed(law, tape.lists, column), tape.lists.so_far().T
     _, steps = law.read(column.flat)
     P = law.transitions_of(steps)
     reached = np.zeros(after.shape)
     reached[1:] = steps.onward(P, before.T).T  # probability of the state, before its element is seen
     reached[column.offsets[:-1][np.diff(column.offsets) > 0]] = 0.0
     ratio = np.divide(after, reached, out=np.zeros_like(after), where=reached > 0)
-    return np.asarray(np.roll(before, 1, axis=0)[:, :, None] * steps.into(P, 0, len(after)) * ratio[:, None, :])
+    return np.roll(before, 1, axis=0)[:, :, None] * steps.into(P, 0, len(after)) * ratio[:, None, :], log
 
 
-def likeliest(law: Any, lists: Pass, column: Any) -> np.ndarray:
-    """Of each element its state on the most probable path `(N, 1)`."""
-    every = InLogarithms(lists, np.arange(len(column)))
-    path, _ = kernels.likeliest_states(every.logs[0], every.w[0], every.log_P[0], every.steps.which, every.offsets)
-    return np.asarray(path)[:, None]
+def likeliest(law: Any, column: Any, score: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Of each element its state on the most probable path `(N, 1)`, and log densities of lists with these paths `(n,)`."""
+    path, log = law.passes.likeliest(law, column, score)
+    length, _ = score(law.len_dist, column.lengths)
+    return path[:, None], log + law.of_each_list(length, column)
 
 
 def of_lists(model: Any, data: Any, of: OfLists, impossible: str = "error") -> list[np.ndarray]:
@@ -177,18 +226,11 @@ def _of_block(of: OfLists, law: Any, score: Any, column: Any) -> tuple[list[np.n
     if type(column) is Distinct:
         there, codes = np.unique(column.codes, return_inverse=True)
         column = column.values.take(there)
-    log, tape = law.forward(column, score)
-    rows = np.split(of(law, tape.lists, column), column.offsets[1:-1]) if len(column) else []
+    each, log = of(law, column, score)
+    rows = np.split(each, column.offsets[1:-1]) if len(column) else []
     for row in np.flatnonzero(log == -np.inf).tolist():
-        rows[row] = unseen_list(law, column, row)
+        rows[row] = law.unseen_states(column, row)
     return [rows[code] for code in codes.tolist()], np.flatnonzero(log[codes] == -np.inf)
-
-
-def unseen_list(law: Any, column: Any, row: int) -> np.ndarray:
-    """Probabilities of the states of one list `(T, S)` before anything is seen."""
-    a, b = column.offsets[row : row + 2].tolist()
-    _, steps = law.read(column.flat)
-    return unseen(law.w, steps.into(law.transitions_of(steps), min(a + 1, b), b))[: b - a]
 
 
 def unseen(w: np.ndarray, P: Any) -> np.ndarray:
@@ -197,6 +239,15 @@ def unseen(w: np.ndarray, P: Any) -> np.ndarray:
     for each in P:
         out.append(out[-1] @ each)
     return np.array(out)
+
+
+def two_entries(entry: Any, pair: Any) -> tuple[Any, Any]:
+    """What is known of the two entries of an element of which part may be known; pair: the layout of elements."""
+    if isinstance(entry, Known):
+        column: Any = entry.encoded(pair).column
+        one, two = (Known(None, Encoded(field, layout)) for field, layout in zip(column.fields, pair.values, strict=True))
+        return one, two
+    return entry.entries if isinstance(entry, Parts) else (UNKNOWN, UNKNOWN)
 
 
 class PartlySeen:
@@ -230,7 +281,7 @@ class PartlySeen:
         """Probabilities of the states at step t `(S, n)`, given all that is known."""
         return self.back(t, len(self.forth) - 1, self.forth[-1])
 
-    def linked(self, t: int, to: int, state: int, row: int) -> np.ndarray:
+    def _linked(self, t: int, to: int, state: int, row: int) -> np.ndarray:
         """Of one list: probabilities of the states at step t `(S,)`, given that at the later step `to`."""
         sure = np.zeros((self.forth.shape[1], 1))
         sure[state] = 1.0
@@ -238,7 +289,26 @@ class PartlySeen:
         one.P, one.forth = [P if P.ndim == 2 else P[row : row + 1] for P in self.P], self.forth[:, :, row : row + 1]
         return one.back(t, to, sure)[:, 0]
 
-    def drawn(self, t: int, rows: np.ndarray, after: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    def together(self, steps: list[int], row: int) -> list[tuple[float, tuple[int, ...]]]:
+        """Of one list, the states that some steps may have together, each with its probability."""
+        last = self.smoothed(steps[-1])[:, row]
+        paths: list[tuple[float, tuple[int, ...]]] = [(float(p), (s,)) for s, p in enumerate(last) if p > 0]
+        for t, to in zip(reversed(steps[:-1]), reversed(steps), strict=False):
+            links = [self._linked(t, to, s, row) for s in range(len(last))]
+            paths = [(w * float(p), (s, *path)) for w, path in paths for s, p in enumerate(links[path[0]]) if p > 0]
+        return paths
+
+    def drawn(self, steps: list[int], rows: np.ndarray, rng: np.random.Generator) -> dict[int, np.ndarray]:
+        """Of some lists, states at some steps, drawn together."""
+        out: dict[int, np.ndarray] = {}
+        after: Any = None
+        for t in range(len(self.forth) - 1, min(steps) - 1, -1):
+            after = self._drawn(t, rows, after, rng)
+            if t in steps:
+                out[t] = after
+        return out
+
+    def _drawn(self, t: int, rows: np.ndarray, after: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
         """Of some lists, states at step t with their probabilities given those at the next step; `after` None: at the last step."""
         now = self.forth[t][:, rows]
         if after is not None:
@@ -254,9 +324,10 @@ def onward(P: np.ndarray, now: np.ndarray) -> np.ndarray:
 
 
 class UnknownElements(RowLaw):
-    """Unknown elements of n lists, or what is unknown of them: laws by the step and the state, and the path of the states."""
+    """Unknown elements of n lists, or what is unknown of them: laws by the element and the state, and what is known of the states, a
+    `PartlySeen` or the like: `smoothed`, `together` and `drawn`."""
 
-    def __init__(self, path: PartlySeen, laws: dict[int, list[RowLaw]]):
+    def __init__(self, path: Any, laws: dict[int, list[RowLaw]]):
         self.path, self.laws = path, laws
         self.slots = sum(each[0].slots for each in laws.values())
 
@@ -280,15 +351,10 @@ class UnknownElements(RowLaw):
     def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
         if len(self.laws) == 1:
             return self.alone().cases(row)
-        S, steps = self.path.forth.shape[1], list(self.laws)
-        check_cases(S ** len(steps))
-        last = self.path.smoothed(steps[-1])[:, row]
-        paths: list[tuple[float, tuple[int, ...]]] = [(float(p), (s,)) for s, p in enumerate(last) if p > 0]
-        for t, to in zip(reversed(steps[:-1]), reversed(steps), strict=False):
-            links = [self.path.linked(t, to, s, row) for s in range(S)]
-            paths = [(w * float(p), (s, *path)) for w, path in paths for s, p in enumerate(links[path[0]]) if p > 0]
+        steps = list(self.laws)
+        check_cases(len(self.laws[steps[0]]) ** len(steps))
         out: list[tuple[float, tuple[Any, ...]]] = []
-        for w, path in paths:
+        for w, path in self.path.together(steps, row):
             cases: list[tuple[float, tuple[Any, ...]]] = [(w, ())]
             for t, s in zip(steps, path, strict=True):
                 cases = [(share * v, (*laws, *more)) for share, laws in cases for v, more in self.laws[t][s].cases(row)]
@@ -298,16 +364,13 @@ class UnknownElements(RowLaw):
 
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
         out: list[Any] = []
-        after: Any = None
-        for t in range(len(self.path.forth) - 1, min(self.laws) - 1, -1):
-            after = self.path.drawn(t, rows, after, rng)
-            if t in self.laws:
-                columns: list[Any] = [None] * self.laws[t][0].slots
-                for s in np.unique(after):
-                    mine = np.flatnonzero(after == s)
-                    for j, column in enumerate(self.laws[t][s].draw(rows[mine], rng)):
-                        columns[j] = put(columns[j], column, mine, len(rows))
-                out = columns + out
+        for t, states in sorted(self.path.drawn(list(self.laws), rows, rng).items()):
+            columns: list[Any] = [None] * self.laws[t][0].slots
+            for s in np.unique(states):
+                mine = np.flatnonzero(states == s)
+                for j, column in enumerate(self.laws[t][s].draw(rows[mine], rng)):
+                    columns[j] = put(columns[j], column, mine, len(rows))
+            out += columns
         return out
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.walk import scattered
+from dmlcore.stats.latent.stationary import stationary
 
 
 class ChainSteps:
@@ -65,12 +66,38 @@ class OneMatrix:
         return element
 
 
+class LongRun:
+    """What one matrix of transitions says of stays in states and of their shares."""
+
+    def mean_stays(self: Any) -> np.ndarray:
+        """How many steps a stay in each state lasts on average `(S,)`: `1 / (1 - transitions[s, s])`; inf where it is never left."""
+        leaving = 1.0 - np.diagonal(self.transitions)
+        return np.divide(1.0, leaving, out=np.full(len(leaving), np.inf), where=leaving > 0)
+
+    def long_run_shares(self: Any) -> np.ndarray:
+        """The share of the steps that each state has in the long run `(S,)`: the stationary probabilities of the transitions; one of them,
+        where there are several."""
+        return stationary(self.transitions)
+
+
 class ByCovariates:
     """An element is (z, x): z decides how likely each state is after each, x is what the states' laws describe."""
 
     def read(self, flat: Any) -> tuple[Any, ChainSteps]:
         """What the states' laws read of elements, and the steps into these."""
         return flat.fields[1], flat.kept(steps_of, lambda: steps_of(flat.fields[0].x))
+
+    def observed(self, element: Any) -> Any:
+        """What the states' laws describe of one element."""
+        return element[1]
+
+
+class ByLinks(OneMatrix):
+    """An element is (link, x): the link says after which element of its list it comes, x is what the states' laws describe."""
+
+    def read(self, flat: Any) -> tuple[Any, ChainSteps]:
+        """What the states' laws read of elements, and the steps into these."""
+        return flat.fields[1], ONE_KIND
 
     def observed(self, element: Any) -> Any:
         """What the states' laws describe of one element."""
