@@ -189,7 +189,7 @@ class SparseMarkovAssociationDistribution(Distribution):
         if isinstance(self.len_dist, NullDistribution):
             raise StructureError(f"{self.label}: has no len_dist, so lengths cannot be drawn; give it a law of pairs (n, m)")
         drawn = as_values(self.len_dist.draw(size, rng))
-        lengths = np.array([*drawn, (0, 0)])[:-1] if all(np.shape(pair) == (2,) for pair in drawn) else np.zeros(1)
+        lengths: Any = np.array([*drawn, (0, 0)])[:-1] if all(np.shape(pair) == (2,) for pair in drawn) else np.zeros(1)
         if lengths.ndim == 1 or lengths.dtype.kind not in "iu" or (lengths < 0).any():
             raise StructureError(f"{self.label}: len_dist must draw pairs of whole numbers >= 0")
         flat = rng.choice(self.num_vals, int(lengths[:, 0].sum()), p=self.init_prob_vec)
