@@ -49,11 +49,13 @@ from dmlcore.stats import (
     GaussianEstimator,
     GeometricDistribution,
     HeterogeneousMixtureDistribution,
+    HiddenAssociationDistribution,
     HiddenMarkovModelDistribution,
     HierarchicalMixtureDistribution,
     HurdleDistribution,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
+    IntegerHiddenAssociationDistribution,
     IntegerMarkovChainDistribution,
     IntegerMultinomialDistribution,
     IntegerPLSIDistribution,
@@ -86,6 +88,7 @@ from dmlcore.stats import (
     PoissonRegressionDistribution,
     SemiSupervisedMixtureDistribution,
     SequenceDistribution,
+    SparseMarkovAssociationDistribution,
     SpikeAndSlabDistribution,
     StructuredGaussianDistribution,
     StudentTDistribution,
@@ -207,7 +210,8 @@ class Example:
     """A law with what a test needs to know about it.
 
     tags: "deaf" if it does not look at its observations, "loose" if its density does not sum to one, "unsampled" if it cannot be
-    drawn from, "lengthless" if a sequence in it has no law of its length, "whole" if it gives no law of a part of a vector. off:
+    drawn from, "lengthless" if a sequence in it has no law of its length, "whole" if it gives no law of a part of a vector, "forward"
+    if it gives that of its second part alone. off:
     observations of density zero. rows: valid observations, where it cannot be drawn from.
     drawn from, "lengthless" if a sequence in it has no law of its length, "spiked" if one of its reals has a probability,
     "in part" if it is drawn from as it is not seen.
@@ -622,6 +626,40 @@ EXAMPLES = [
         Pair(range(2), bags(range(3), 2)),
         [(2, []), (0, [(3, 1)]), (-1, [(0, 1)]), (0, [(0, 3)])],
         [(0,), (0.5, []), (0, [(0, -1)]), (0, 3)],
+    ),
+    example(
+        "hidden association",
+        HiddenAssociationDistribution(Cond({"a": topics[0], "b": topics[2]}), Bag(ab, FEW), FEW),
+        Pair(bags("abc", 2), bags("abc", 2)),
+        [([], [("a", 1)]), ([("a", 1)], [("x", 1)]), ([("x", 1)], [])],
+        [([("a", 1)],), ("ab", []), ([], [("a", 0.5)])],
+        "forward",
+    ),
+    example(
+        "hidden association of reals",
+        HiddenAssociationDistribution(Cond({"a": N(-1.0, 1.0), "b": N(2.0, 0.5)}), Bag(ab, FEW), FEW),
+        None,
+        [([("a", 1)], [(inf, 1)])],
+        [([("a", 1)], [("x", 1)])],
+        "forward",
+    ),
+    example(
+        "integer hidden association",
+        IntegerHiddenAssociationDistribution(
+            [[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]], [[0.9, 0.1], [0.25, 0.75]], 0.2, IntegerMultinomialDistribution(0, [0.4, 0.6], FEW), FEW
+        ),
+        Pair(bags(range(2), 2), bags(range(3), 2)),
+        [([], [(1, 1)]), ([(2, 1)], []), ([(0, 1)], [(3, 1)]), ([(0, 1)], [(-1, 1)])],
+        [([(0, 1)],), ([(0, 1)], [(0.5, 1)]), ([], [(0, -1)])],
+        "forward",
+    ),
+    example(
+        "sparse markov association",
+        SparseMarkovAssociationDistribution([0.5, 0.3, 0.2], {0: {0: 0.2, 1: 0.8}, 1: {1: 0.5, 2: 0.5}}, 0.2, Tuple((FEW, FEW))),
+        Pair(bags(range(3), 2), bags(range(3), 2)),
+        [([(3, 1)], []), ([(0, 1)], [(3, 1)]), ([], [(-1, 1)]), ([(0, 3)], [])],
+        [([(0, 1)],), ([(0, 1)], [(0.5, 1)]), ([], [(0, -1)]), ("ab", [])],
+        "forward",
     ),
     example(
         "integer markov chain",

@@ -55,6 +55,8 @@ from dmlcore.stats import (
     GeometricEstimator,
     HeterogeneousMixtureDistribution,
     HeterogeneousMixtureEstimator,
+    HiddenAssociationDistribution,
+    HiddenAssociationEstimator,
     HiddenMarkovEstimator,
     HiddenMarkovModelDistribution,
     HierarchicalMixtureDistribution,
@@ -65,6 +67,8 @@ from dmlcore.stats import (
     IgnoredEstimator,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
+    IntegerHiddenAssociationDistribution,
+    IntegerHiddenAssociationEstimator,
     IntegerMarkovChainDistribution,
     IntegerMarkovChainEstimator,
     IntegerPLSIDistribution,
@@ -123,6 +127,8 @@ from dmlcore.stats import (
     SemiSupervisedMixtureEstimator,
     SequenceDistribution,
     SequenceEstimator,
+    SparseMarkovAssociationDistribution,
+    SparseMarkovAssociationEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
     StructuredGaussianDistribution,
@@ -478,6 +484,33 @@ def integer_estimators() -> Any:
     return CompositeEstimator((chain, IntegerPLSIEstimator(3, 2, 4, PoissonEstimator(), (1.0, None, 2.0), name="documents")))
 
 
+def associations() -> Any:
+    words = ConditionalDistribution({"a": CategoricalDistribution({"x": 0.25, None: 0.75}), 7: CategoricalDistribution({"x": 1.0})})
+    sources = MultinomialDistribution(CategoricalDistribution({"a": 1 / 3, 7: 2 / 3}), PoissonDistribution(2.0))
+    numbers = IntegerHiddenAssociationDistribution(
+        [[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]], [[1 / 3, 2 / 3]], 0.1, name="numbers", keys=("k", "k")
+    )
+    return CompositeDistribution((HiddenAssociationDistribution(words, sources, PoissonDistribution(3.0), "words", ("w", None)), numbers))
+
+
+def association_estimators() -> Any:
+    words = ConditionalDistributionEstimator({"a": CategoricalEstimator(1.0), 7: CategoricalEstimator()})
+    numbers = IntegerHiddenAssociationEstimator((3, 2), 2, 0.25, len_estimator=PoissonEstimator(), pseudo_count=(1.0, None), use_numba=True)
+    return CompositeEstimator((HiddenAssociationEstimator(words, MultinomialEstimator(CategoricalEstimator()), name="words"), numbers))
+
+
+def sparse_tables() -> Any:
+    table = {0: {0: 1 / 3, 2: 2 / 3}, 2: {1: 1.0}}
+    lengths = CompositeDistribution((PoissonDistribution(2.0), PoissonDistribution(3.0)))
+    return CompositeDistribution((SparseMarkovAssociationDistribution([0.5, 0.25, 0.25], table, 0.1, lengths, True, ("k", "k"), "pairs"),))
+
+
+def sparse_table_estimators() -> Any:
+    own = ([0.5, 0.5], [[0.0, 1.0], [0.25, 0.75]])
+    told = SparseMarkovAssociationEstimator(2, 0.25, None, own, 2.0)
+    return CompositeEstimator((told, SparseMarkovAssociationEstimator(3, name="pairs")))
+
+
 def bag_estimators() -> Any:
     words = MultinomialEstimator(CategoricalEstimator(1.0), PoissonEstimator(), name="words", keys="k")
     return CompositeEstimator((words, MultinomialEstimator(IntegerCategoricalEstimator(0, 3), len_dist=PoissonDistribution(2.0))))
@@ -655,6 +688,10 @@ MODELS = {
         topic_estimators,
         integers,
         integer_estimators,
+        associations,
+        association_estimators,
+        sparse_tables,
+        sparse_table_estimators,
         uniforms,
         uniform_estimators,
         semi_supervised,

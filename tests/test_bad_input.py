@@ -25,6 +25,7 @@ from dmlcore.base.errors import (
     SupportError,
     shorten,
 )
+from dmlcore.data.bag_pairs import PairsOfBags
 from dmlcore.data.evidence import Evidence
 from dmlcore.data.intervals import ExplainedWithin, Interval
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Labels, Maybe, Real, RealAtom, Vector
@@ -866,6 +867,7 @@ def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
         Labels,
         Lookback,
         Maybe,
+        PairsOfBags,
         PartialVector,
         Real,
         Repeated,

@@ -198,7 +198,7 @@ def is_listed(x: Any) -> bool:
 def unknown_inside(x: Any) -> bool:
     """Whether UNKNOWN stands anywhere in a raw observation."""
     if isinstance(x, dict):
-        return any(map(unknown_inside, x.values()))
+        return any(map(unknown_inside, (*x, *x.values())))
     if isinstance(x, np.ndarray) and x.dtype != object:
         return False
     return x is UNKNOWN or (isinstance(x, (tuple, list, set, frozenset, np.ndarray)) and any(map(unknown_inside, x)))

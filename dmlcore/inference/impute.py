@@ -14,7 +14,7 @@ from dmlcore.base.random import Random, generator
 from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import given
-from dmlcore.core.rowlaws import RowLaw, put
+from dmlcore.core.rowlaws import EachRow, Fixed, RowLaw, put
 from dmlcore.data.frames import is_frame, with_only
 from dmlcore.data.layouts import Real
 from dmlcore.data.values import is_row
@@ -228,6 +228,11 @@ def value_and_uncertainty(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any
         labels, p = probabilities_of(atoms, n)
         best = np.argmax(p, axis=0)
         return [labels[i] for i in best.tolist()], p[best, np.arange(n)]
+    if any(isinstance(atom, EachRow) for _, atom in atoms):
+        rows = [
+            value_and_uncertainty(cell, [(w if np.ndim(w) == 0 else w[i], alone(atom, i)) for w, atom in atoms], 1, how) for i in range(n)
+        ]
+        return [values[0] for values, _ in rows], np.array([sure[0] for _, sure in rows])
     weights = np.array([np.broadcast_to(w, n) for w, _ in atoms])
     laws = [atom.law for _, atom in atoms]
     values = [typical_of(law) for law in laws]
@@ -238,6 +243,12 @@ def value_and_uncertainty(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any
         where = np.flatnonzero(best == k)
         out = put(out, [values[k]] * len(where), where, n)
     return list(out), (p[best].T * weights).sum(axis=0)
+
+
+def alone(atom: Any, row: int) -> Fixed:
+    """The law of one row, of an atom that is a distribution in each."""
+    ((_, (law,)),) = atom.cases(row)
+    return Fixed(law)
 
 
 def completed(table: ModelColumns, grid: Grid, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:

@@ -13,9 +13,11 @@ from dmlcore.stats.latent.censored import CensoredDistribution, CensoredEstimato
 from dmlcore.stats.latent.conditional import ConditionalDistribution, ConditionalDistributionEstimator
 from dmlcore.stats.latent.gated_hidden_markov import GatedHiddenMarkovEstimator, GatedHiddenMarkovModelDistribution
 from dmlcore.stats.latent.gated_mixture import GatedMixtureDistribution, GatedMixtureEstimator
+from dmlcore.stats.latent.hidden_association import HiddenAssociationDistribution, HiddenAssociationEstimator
 from dmlcore.stats.latent.hidden_markov import HiddenMarkovEstimator, HiddenMarkovModelDistribution
 from dmlcore.stats.latent.hierarchical_mixture import HierarchicalMixtureDistribution, HierarchicalMixtureEstimator
 from dmlcore.stats.latent.hurdle import HurdleDistribution, HurdleEstimator
+from dmlcore.stats.latent.integer_hidden_association import IntegerHiddenAssociationDistribution, IntegerHiddenAssociationEstimator
 from dmlcore.stats.latent.integer_plsi import IntegerPLSIDistribution, IntegerPLSIEstimator
 from dmlcore.stats.latent.joint_mixture import JointMixtureDistribution, JointMixtureEstimator
 from dmlcore.stats.latent.lda import LDADistribution, LDAEstimator
@@ -42,6 +44,7 @@ from dmlcore.stats.latent.named_mixtures import (
 )
 from dmlcore.stats.latent.semi_supervised_mixture import SemiSupervisedMixtureDistribution, SemiSupervisedMixtureEstimator
 from dmlcore.stats.latent.tree_hidden_markov import TreeHiddenMarkovEstimator, TreeHiddenMarkovModelDistribution
+from dmlcore.stats.latent.sparse_markov_association import SparseMarkovAssociationDistribution, SparseMarkovAssociationEstimator
 from dmlcore.stats.latent.truncated import TruncatedDistribution, TruncatedEstimator
 from dmlcore.stats.latent.zero_inflated import ZeroInflatedDistribution, ZeroInflatedEstimator
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
@@ -171,6 +174,8 @@ __all__ = [
     "GeometricEstimator",
     "HeterogeneousMixtureDistribution",
     "HeterogeneousMixtureEstimator",
+    "HiddenAssociationDistribution",
+    "HiddenAssociationEstimator",
     "HiddenMarkovEstimator",
     "HiddenMarkovModelDistribution",
     "HierarchicalMixtureDistribution",
@@ -183,6 +188,8 @@ __all__ = [
     "IntegerBernoulliSetEstimator",
     "IntegerCategoricalDistribution",
     "IntegerCategoricalEstimator",
+    "IntegerHiddenAssociationDistribution",
+    "IntegerHiddenAssociationEstimator",
     "IntegerHiddenMarkovEstimator",
     "IntegerHiddenMarkovModelDistribution",
     "IntegerMarkovChainDistribution",
@@ -247,6 +254,8 @@ __all__ = [
     "SemiSupervisedMixtureEstimator",
     "SequenceDistribution",
     "SequenceEstimator",
+    "SparseMarkovAssociationDistribution",
+    "SparseMarkovAssociationEstimator",
     "SpikeAndSlabDistribution",
     "SpikeAndSlabEstimator",
     "StructuredGaussianDistribution",

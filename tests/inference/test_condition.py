@@ -97,7 +97,7 @@ def test_joint_is_evidence_times_conditional(e: Example) -> None:
             try:
                 law, slots = condition(e.law, observed), unknowns(e.law.layout, observed)
             except StructureError:
-                if not e.sampled or "whole" in e.tags:  # covariates have no law
+                if not e.sampled or e.tags & {"whole", "forward"}:  # covariates have no law
                     continue
                 raise
             law = law if len(slots) == 1 else marginal(law, slots.index(True))
@@ -109,7 +109,9 @@ def test_joint_is_evidence_times_conditional(e: Example) -> None:
             assert left == pytest.approx(right, rel=1e-10, abs=1e-10), (observed, value)
 
 
-TUPLES = [e for e in EXAMPLES if e.sampled and isinstance(e.law.layout, Fields) and len(e.law.layout.values) > 1]
+TUPLES = [
+    e for e in EXAMPLES if e.sampled and isinstance(e.law.layout, Fields) and len(e.law.layout.values) > 1 and "forward" not in e.tags
+]
 
 
 @pytest.mark.parametrize("e", TUPLES, ids=repr)

@@ -126,7 +126,10 @@ def test_draws_fill_every_example_with_possible_values(e: Example) -> None:
     rows = e.data(60, seed=5)
     if "null" in e.name:
         return
-    hidden = [tuple(UNKNOWN if (i + j) % 3 == 0 else v for j, v in enumerate(row)) for i, row in enumerate(rows)]
+    hidden = [
+        tuple(UNKNOWN if (i + j) % 3 == 0 and (j or "forward" not in e.tags) else v for j, v in enumerate(row))
+        for i, row in enumerate(rows)
+    ]
     out = impute(e.law, hidden, how="sample", rng=3)
     assert np.isfinite(e.law.seq_log_density(out.data)).all()
     assert impute(e.law, hidden, how="sample", rng=3).data == out.data

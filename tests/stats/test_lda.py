@@ -11,8 +11,8 @@ import pytest
 import scipy.optimize
 from scipy.special import gammaln, psi
 
-from dmlcore import OnlineEM, fit
-from dmlcore.base.errors import ParameterError
+from dmlcore import UNKNOWN, OnlineEM, condition, fit
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.stats import (
     CategoricalDistribution,
     GaussianDistribution,
@@ -93,6 +93,16 @@ def test_the_best_of_several_optima_is_kept() -> None:
     ways = gammaln(rows.sum(axis=1) + 1) - gammaln(rows + 1).sum(axis=1)
     best = [best_bound(given.alpha, p, row) for row in rows]
     assert (found - ways >= np.array(best) - 1e-6).all()
+
+
+def test_a_further_word_is_predicted_and_an_unknown_one_refused() -> None:
+    np.testing.assert_allclose(law.predict([]).w, law.alpha / law.alpha.sum())
+    more = law.predict([("a", 3)])
+    np.testing.assert_allclose(more.w, law.posterior([("a", 3)]))
+    assert more.density("a") > law.predict([]).density("a")
+    for document in ([("a", 2), (UNKNOWN, 1)], {"a": 2, UNKNOWN: 1}):
+        with pytest.raises(StructureError, match=r"UNKNOWN stands inside .*, which has no parts"):
+            condition(law, document)
 
 
 def documents(D: int, seed: int = 1) -> tuple[LDADistribution, list[Any]]:

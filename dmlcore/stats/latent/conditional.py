@@ -242,13 +242,17 @@ class ConditionalDistribution(ByLabel, Distribution, HasTypical, Redraws):
 
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
         labels = self._drawn_labels(size, rng)
+        return list(zip(labels, self.drawn_given(labels, rng), strict=True))
+
+    def drawn_given(self, labels: list[Any], rng: np.random.Generator) -> list[Any]:
+        """A value y for each of some labels."""
         which = {label: [] for label in labels}  # type: dict[Any, list[int]]
         for i, label in enumerate(labels):
             which[label].append(i)
-        out: list[Any] = [None] * size
+        out: list[Any] = [None] * len(labels)
         for label, rows in which.items():
             for i, value in zip(rows, as_values(self._law_of(label).draw(len(rows), rng)), strict=True):
-                out[i] = label, value
+                out[i] = value
         return out
 
     def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:

@@ -72,6 +72,9 @@ class LDADistribution(Posteriors, Distribution, HasTypical, Relabels):
     proportions of the topics, and the larger the sum the more alike documents are. len_dist: the law of n (default: says nothing).
     gamma_threshold: the search for a document's variational law ends when its parameters change by less than this part of their sum. It
     begins anew each time, so that a document's bound follows from the model alone.
+
+    What some words of a document say of others has no closed form either: `condition` refuses a document of which words are unknown, and
+    `predict` gives the law of a further word with theta at its variational mean.
     """
 
     topics: Sequence[Distribution] = children("topic")
@@ -110,6 +113,11 @@ class LDADistribution(Posteriors, Distribution, HasTypical, Relabels):
         length, tape = score(self.len_dist, column.lengths)
         log = log.reshape(*self.batch, len(column)) + (length + column.log_ways)
         return log, TopicTape(scored, column, gammas.reshape(*self.batch, self.n_topics, len(column)), tape)
+
+    def predict(self, x: Any) -> MixtureDistribution:
+        """The law of one more word of a document: the topics in their expected proportions under the variational law, which are exact for
+        a document of no word."""
+        return MixtureDistribution(self.topics, self.posterior(x))
 
     def prior_given(self, column: Any) -> np.ndarray:
         """Mean proportions of the topics before a document is seen, `(K, n)`."""
