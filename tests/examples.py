@@ -52,6 +52,7 @@ from dmlcore.stats import (
     HiddenMarkovModelDistribution,
     HierarchicalMixtureDistribution,
     HurdleDistribution,
+    ICLTreeDistribution,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
     IntegerMarkovChainDistribution,
@@ -348,6 +349,12 @@ stayer = MarkovChainDistribution({"a": 0.5, "b": 0.5}, {"a": {"a": 0.9, "b": 0.1
 basket = BernoulliSetDistribution({"milk": 0.3, "bread": 0.8, 7: 0.05})
 AXES = [[0.6, -0.8], [0.8, 0.6]]
 vectors = MultivariateGaussianDistribution([1.0, -2.0], [[2.0, 0.6], [0.6, 0.5]])
+label_tables = [[0.5, 0.2, 0.3], [[0.9, 0.1], [0.3, 0.7], [0.5, 0.5]], [[0.8, 0.2], [0.3, 0.7]], [[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]]
+label_tree = ICLTreeDistribution([(0, None), (1, 0), (2, 1), (3, 1)], list(map(np.log, label_tables)))
+other_tables = [
+    np.log(table) for table in ([0.1, 0.1, 0.8], [[0.2, 0.8], [0.6, 0.4]], [[0.7, 0.3], [0.1, 0.9], [0.4, 0.6]], [0.2, 0.5, 0.3])
+]
+LABEL_VECTORS = Image(Pair(range(3), range(2), range(2), range(3)), lambda x: np.array(x, dtype=np.float64))
 topics = [C({"a": 0.9, "b": 0.1}), C({"a": 0.2, "b": 0.8}), C({"a": 0.5, "c": 0.5})]
 taus = [[0.6, 0.3, 0.1], [0.1, 0.1, 0.8]]
 moves = [[0.8, 0.1, 0.1], [0.3, 0.5, 0.2], [0.1, 0.0, 0.9]]
@@ -456,6 +463,19 @@ EXAMPLES = [
         [[0.0, 0.0], [1.0, 1.0], [inf, 0.0]],
         [[1.0], "x"],
         "whole",
+    ),
+    example(
+        "icl tree",
+        label_tree,
+        LABEL_VECTORS,
+        [[0, 2, 0, 0], [0, 0, -1, 0], [0.5, 0, 0, 0]],
+        [[1.0, 0.0], "x"],
+    ),
+    example(
+        "mixture of icl trees",
+        Mix([label_tree, ICLTreeDistribution([(0, None), (1, 2), (2, 3), (3, None)], other_tables)], [0.4, 0.6]),
+        LABEL_VECTORS,
+        [[0, 2, 0, 0], [inf, 0, 0, 0]],
     ),
     example("bernoulli set", basket, subsets(["milk", "bread", 7]), [["eggs"]], ["milk", ["milk", "milk"], 3, [["milk"]], None]),
     example(

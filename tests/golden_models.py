@@ -61,6 +61,8 @@ from dmlcore.stats import (
     HierarchicalMixtureEstimator,
     HurdleDistribution,
     HurdleEstimator,
+    ICLTreeDistribution,
+    ICLTreeEstimator,
     IgnoredDistribution,
     IgnoredEstimator,
     IntegerCategoricalDistribution,
@@ -408,6 +410,18 @@ def shares_and_directions_estimators() -> Any:
     )
 
 
+def label_trees() -> Any:
+    tables = [np.log([0.25, 0.75]), [[-math.inf, 0.0], np.log([1 / 3, 2 / 3])], np.log([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]), [0.0]]
+    return CompositeDistribution((ICLTreeDistribution([(2, None), (0, 2), (1, 2), (3, None)], tables, name="né"),))
+
+
+def label_tree_estimators() -> Any:
+    pairs = np.zeros((2, 2, 2, 2))
+    pairs[0, 1] = pairs[1, 0] = 0.25
+    pairs[0, 0] = pairs[1, 1] = np.eye(2) / 2
+    return CompositeEstimator((ICLTreeEstimator(2, None, 0.5, pairs, "k"), ICLTreeEstimator(num_states=3, name="tree")))
+
+
 def heavy_tails() -> Any:
     leaves = [
         StudentTDistribution(-0.0, 1e-300, 1 / 3),
@@ -626,6 +640,8 @@ MODELS = {
         gated_chain_estimators,
         shares_and_directions,
         shares_and_directions_estimators,
+        label_trees,
+        label_tree_estimators,
         heavy_tails,
         heavy_tails_estimators,
         conditionals,

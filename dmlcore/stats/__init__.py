@@ -46,6 +46,7 @@ from dmlcore.stats.latent.zero_inflated import ZeroInflatedDistribution, ZeroInf
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.dirichlet import DirichletDistribution, DirichletEstimator
 from dmlcore.stats.multivariate.factor_analyzer import FactorAnalyzerDistribution, FactorAnalyzerEstimator
+from dmlcore.stats.multivariate.icl_tree import ICLTreeDistribution, ICLTreeEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
@@ -176,6 +177,8 @@ __all__ = [
     "HierarchicalMixtureEstimator",
     "HurdleDistribution",
     "HurdleEstimator",
+    "ICLTreeDistribution",
+    "ICLTreeEstimator",
     "IgnoredDistribution",
     "IgnoredEstimator",
     "IntegerBernoulliSetDistribution",
