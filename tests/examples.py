@@ -87,6 +87,7 @@ from dmlcore.stats import (
     PoissonRegressionDistribution,
     SemiSupervisedMixtureDistribution,
     SequenceDistribution,
+    SpearmanRankingDistribution,
     SpikeAndSlabDistribution,
     StructuredGaussianDistribution,
     StudentTDistribution,
@@ -355,6 +356,7 @@ other_tables = [
     np.log(table) for table in ([0.1, 0.1, 0.8], [[0.2, 0.8], [0.6, 0.4]], [[0.7, 0.3], [0.1, 0.9], [0.4, 0.6]], [0.2, 0.5, 0.3])
 ]
 LABEL_VECTORS = Image(Pair(range(3), range(2), range(2), range(3)), lambda x: np.array(x, dtype=np.float64))
+RANKINGS = Image(list(itertools.permutations(range(4))), lambda x: np.array(x, dtype=np.float64))
 topics = [C({"a": 0.9, "b": 0.1}), C({"a": 0.2, "b": 0.8}), C({"a": 0.5, "c": 0.5})]
 taus = [[0.6, 0.3, 0.1], [0.1, 0.1, 0.8]]
 moves = [[0.8, 0.1, 0.1], [0.3, 0.5, 0.2], [0.1, 0.0, 0.9]]
@@ -476,6 +478,22 @@ EXAMPLES = [
         Mix([label_tree, ICLTreeDistribution([(0, None), (1, 2), (2, 3), (3, None)], other_tables)], [0.4, 0.6]),
         LABEL_VECTORS,
         [[0, 2, 0, 0], [inf, 0, 0, 0]],
+    ),
+    example(
+        "spearman ranking",
+        SpearmanRankingDistribution([2, 0, 3, 1], 0.15),
+        RANKINGS,
+        [[0, 0, 1, 2], [0, 1, 2, 4], [0.5, 1, 2, 3]],
+        [[0, 1, 2], "x"],
+        "whole",
+    ),
+    example(
+        "mixture of rankings",
+        Mix([SpearmanRankingDistribution([2, 0, 3, 1], 0.15), SpearmanRankingDistribution([0, 1, 2, 3], 0.6)], [0.4, 0.6]),
+        RANKINGS,
+        [[0, 0, 1, 2]],
+        (),
+        "whole",
     ),
     example("bernoulli set", basket, subsets(["milk", "bread", 7]), [["eggs"]], ["milk", ["milk", "milk"], 3, [["milk"]], None]),
     example(

@@ -125,6 +125,8 @@ from dmlcore.stats import (
     SemiSupervisedMixtureEstimator,
     SequenceDistribution,
     SequenceEstimator,
+    SpearmanRankingDistribution,
+    SpearmanRankingEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
     StructuredGaussianDistribution,
@@ -422,6 +424,16 @@ def label_tree_estimators() -> Any:
     return CompositeEstimator((ICLTreeEstimator(2, None, 0.5, pairs, "k"), ICLTreeEstimator(num_states=3, name="tree")))
 
 
+def rankings() -> Any:
+    return MixtureDistribution(
+        [SpearmanRankingDistribution([2, 0, 1], 1 / 3), SpearmanRankingDistribution([0, 1, 2], 0.0, "né", "k")], [0.25, 0.75]
+    )
+
+
+def ranking_estimators() -> Any:
+    return CompositeEstimator((SpearmanRankingEstimator(3, 1.5, [1.0, 0.5, 1.5], keys="k"), SpearmanRankingEstimator(15, name="long")))
+
+
 def heavy_tails() -> Any:
     leaves = [
         StudentTDistribution(-0.0, 1e-300, 1 / 3),
@@ -642,6 +654,8 @@ MODELS = {
         shares_and_directions_estimators,
         label_trees,
         label_tree_estimators,
+        rankings,
+        ranking_estimators,
         heavy_tails,
         heavy_tails_estimators,
         conditionals,

@@ -54,6 +54,7 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
     PartialGaussianEstimator,
 )
 from dmlcore.stats.multivariate.multivariate_student_t import MultivariateStudentTDistribution, MultivariateStudentTEstimator
+from dmlcore.stats.multivariate.spearman_ranking import SpearmanRankingDistribution, SpearmanRankingEstimator
 from dmlcore.stats.multivariate.structured_gaussian import StructuredGaussianDistribution, StructuredGaussianEstimator
 from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistribution, VonMisesFisherEstimator
 from dmlcore.stats.regression.beta_regression import BetaRegressionDistribution, BetaRegressionEstimator
@@ -249,6 +250,8 @@ __all__ = [
     "SemiSupervisedMixtureEstimator",
     "SequenceDistribution",
     "SequenceEstimator",
+    "SpearmanRankingDistribution",
+    "SpearmanRankingEstimator",
     "SpikeAndSlabDistribution",
     "SpikeAndSlabEstimator",
     "StructuredGaussianDistribution",
