@@ -27,6 +27,7 @@ from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.times import TimeScale
 from dmlcore.stats import (
+    BernoulliEditDistribution,
     BernoulliSetDistribution,
     BetaDistribution,
     BetaRegressionDistribution,
@@ -348,6 +349,7 @@ chain = {"a": {"a": 0.2, "b": 0.5, "c": 0.3}, "b": {"a": 0.6, "b": 0.4}, "c": {"
 mover = MarkovChainDistribution({"a": 0.7, "c": 0.3}, chain, FEW)
 stayer = MarkovChainDistribution({"a": 0.5, "b": 0.5}, {"a": {"a": 0.9, "b": 0.1}, "b": {"b": 1.0}}, FEW)
 basket = BernoulliSetDistribution({"milk": 0.3, "bread": 0.8, 7: 0.05})
+basket_edit = BernoulliEditDistribution({"milk": 0.2, "bread": 0.5, 7: 0.1}, {"bread": 0.7, "milk": 0.6, 7: 0.9}, basket)
 AXES = [[0.6, -0.8], [0.8, 0.6]]
 vectors = MultivariateGaussianDistribution([1.0, -2.0], [[2.0, 0.6], [0.6, 0.5]])
 label_tables = [[0.5, 0.2, 0.3], [[0.9, 0.1], [0.3, 0.7], [0.5, 0.5]], [[0.8, 0.2], [0.3, 0.7]], [[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]]
@@ -502,6 +504,31 @@ EXAMPLES = [
         subsets(["in", "out", "maybe"]),
         [[], ["maybe"], ["in", "out"]],
         ["in"],
+    ),
+    example(
+        "bernoulli edit",
+        basket_edit,
+        Pair(subsets(["milk", "bread", 7]), subsets(["milk", "bread", 7])),
+        [(["eggs"], []), ([], ["eggs"])],
+        ["milk", (["milk", "milk"], []), ([],), ([], 3), None],
+    ),
+    example(
+        "bernoulli edit certain",
+        BernoulliEditDistribution(
+            {"in": 1.0, "out": 0.0, 3: 0.4}, {"in": 0.3, "out": 0.0, 3: 1.0}, BernoulliSetDistribution({"in": 0.5, 3: 0.5}, 0.0), 0.0
+        ),
+        Pair(subsets(["in", 3, "out"]), subsets(["in", 3, "out"])),
+        [([], []), ([], ["in", "out"]), ([3], ["in"]), (["out"], ["in"])],
+        [(["in"], "in")],
+    ),
+    example(
+        "mixture of edits",
+        Mix(
+            [basket_edit, BernoulliEditDistribution({"milk": 0.9, 2: 0.5}, {"milk": 0.1, 2: 0.2}, BernoulliSetDistribution({"milk": 0.5}))],
+            [0.4, 0.6],
+        ),
+        Pair(subsets(["milk", "bread", 7, 2]), subsets(["milk", "bread", 7, 2])),
+        [(["eggs"], [])],
     ),
     example("null", NullDistribution(), None, (), (), "deaf", "loose", "unsampled", rows=[None, 1, "x", [2.0]]),
     # combinators and sequences

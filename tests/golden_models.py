@@ -15,6 +15,8 @@ import numpy as np
 
 from dmlcore.io import save
 from dmlcore.stats import (
+    BernoulliEditDistribution,
+    BernoulliEditEstimator,
     BernoulliSetDistribution,
     BernoulliSetEstimator,
     BetaDistribution,
@@ -434,6 +436,17 @@ def ranking_estimators() -> Any:
     return CompositeEstimator((SpearmanRankingEstimator(3, 1.5, [1.0, 0.5, 1.5], keys="k"), SpearmanRankingEstimator(15, name="long")))
 
 
+def edits() -> Any:
+    before = BernoulliSetDistribution({"a": 0.1 + 0.2, 7: 1.0})
+    alone = BernoulliEditDistribution({(1, "x"): 0.0}, {(1, "x"): 1.0}, min_prob=0.0, name="né")
+    return CompositeDistribution((BernoulliEditDistribution({"a": 1 / 3, 7: 0.5}, {7: 0.25, "a": 1.0}, before, keys="k"), alone))
+
+
+def edit_estimators() -> Any:
+    prior = BernoulliEditEstimator(BernoulliSetEstimator(), 0.0, 1.5, {"a": (1, 1, 2, 0)}, keys="k")
+    return CompositeEstimator((prior, BernoulliEditEstimator(two_levels=True, name="levels")))
+
+
 def heavy_tails() -> Any:
     leaves = [
         StudentTDistribution(-0.0, 1e-300, 1 / 3),
@@ -656,6 +669,8 @@ MODELS = {
         label_tree_estimators,
         rankings,
         ranking_estimators,
+        edits,
+        edit_estimators,
         heavy_tails,
         heavy_tails_estimators,
         conditionals,

@@ -25,6 +25,7 @@ from dmlcore.base.errors import (
     SupportError,
     shorten,
 )
+from dmlcore.data.edited_sets import EditedSets
 from dmlcore.data.evidence import Evidence
 from dmlcore.data.intervals import ExplainedWithin, Interval
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Explained, Fields, Labels, Maybe, Real, RealAtom, Vector
@@ -32,6 +33,8 @@ from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Lagged, Lookbac
 from dmlcore.data.times import Times
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
+    BernoulliEditDistribution,
+    BernoulliEditEstimator,
     BernoulliSetDistribution,
     BernoulliSetEstimator,
     BetaEstimator,
@@ -353,6 +356,7 @@ CONSTANT = [
     (CategoricalEstimator(), "a", CategoricalDistribution({"a": 1.0})),
     (BernoulliSetEstimator(), ["a"], BernoulliSetDistribution({"a": 1.0})),
     (BernoulliSetEstimator(), [], BernoulliSetDistribution({})),
+    (BernoulliEditEstimator(), ([], ["a"]), BernoulliEditDistribution({"a": 1.0}, {"a": 0.5})),
     (MarkovChainEstimator(), ["a"], MarkovChainDistribution({"a": 1.0}, {})),
     (MarkovChainEstimator(), ["a", "a"], MarkovChainDistribution({"a": 1.0}, {"a": {"a": 1.0}})),
     (SequenceEstimator(PoissonEstimator()), [3, 3], SequenceDistribution(PoissonDistribution(3.0))),
@@ -858,6 +862,7 @@ def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
         Anything,
         Bag,
         Count,
+        EditedSets,
         Explained,
         ExplainedWithin,
         Fields,

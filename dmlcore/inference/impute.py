@@ -14,7 +14,7 @@ from dmlcore.base.random import Random, generator
 from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import given
-from dmlcore.core.rowlaws import RowLaw, put
+from dmlcore.core.rowlaws import EachRow, RowLaw, put
 from dmlcore.data.frames import is_frame, with_only
 from dmlcore.data.layouts import Real
 from dmlcore.data.values import is_row
@@ -229,6 +229,8 @@ def value_and_uncertainty(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any
         best = np.argmax(p, axis=0)
         return [labels[i] for i in best.tolist()], p[best, np.arange(n)]
     weights = np.array([np.broadcast_to(w, n) for w, _ in atoms])
+    if any(isinstance(atom, EachRow) for _, atom in atoms):
+        return typical_by_row([[atom.at(np.array([i])).cases(0)[0][1][0] for _, atom in atoms] for i in range(n)], weights)
     laws = [atom.law for _, atom in atoms]
     values = [typical_of(law) for law in laws]
     p = np.exp([[law.log_density(value) for law in laws] for value in values])
@@ -238,6 +240,13 @@ def value_and_uncertainty(cell: Cell, atoms: Any, n: int, how: str) -> tuple[Any
         where = np.flatnonzero(best == k)
         out = put(out, [values[k]] * len(where), where, n)
     return list(out), (p[best].T * weights).sum(axis=0)
+
+
+def typical_by_row(laws: list[list[Any]], weights: np.ndarray) -> tuple[Any, np.ndarray]:
+    """What is typical of the most probable law of each row, and its probability, from the laws and their weights `(K, n)`."""
+    values = [typical_of(mine[k]) for mine, k in zip(laws, np.argmax(weights, axis=0).tolist(), strict=True)]
+    each = zip(values, laws, weights.T, strict=True)
+    return values, np.array([np.exp([law.log_density(value) for law in mine]) @ w for value, mine, w in each])
 
 
 def completed(table: ModelColumns, grid: Grid, filled: dict[Cell, Gathered], copy: int, how: str) -> Any:

@@ -73,7 +73,14 @@ from dmlcore.stats.regression.negative_binomial_regression import (
 )
 from dmlcore.stats.regression.ordinal_regression import OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
+from dmlcore.stats.sequences.bernoulli_edit import BernoulliEditDistribution, BernoulliEditEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
+from dmlcore.stats.sequences.integer_bernoulli_edit import (
+    IntegerBernoulliEditDistribution,
+    IntegerBernoulliEditEstimator,
+    IntegerStepBernoulliEditDistribution,
+    IntegerStepBernoulliEditEstimator,
+)
 from dmlcore.stats.sequences.integer_bernoulli_set import IntegerBernoulliSetDistribution, IntegerBernoulliSetEstimator
 from dmlcore.stats.sequences.integer_markov_chain import IntegerMarkovChainDistribution, IntegerMarkovChainEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
@@ -126,6 +133,8 @@ else:
     )
 
 __all__ = [
+    "BernoulliEditDistribution",
+    "BernoulliEditEstimator",
     "BernoulliSetDistribution",
     "BernoulliSetEstimator",
     "BetaDistribution",
@@ -182,6 +191,8 @@ __all__ = [
     "ICLTreeEstimator",
     "IgnoredDistribution",
     "IgnoredEstimator",
+    "IntegerBernoulliEditDistribution",
+    "IntegerBernoulliEditEstimator",
     "IntegerBernoulliSetDistribution",
     "IntegerBernoulliSetEstimator",
     "IntegerCategoricalDistribution",
@@ -194,6 +205,8 @@ __all__ = [
     "IntegerMultinomialEstimator",
     "IntegerPLSIDistribution",
     "IntegerPLSIEstimator",
+    "IntegerStepBernoulliEditDistribution",
+    "IntegerStepBernoulliEditEstimator",
     "InverseGaussianDistribution",
     "InverseGaussianEstimator",
     "JointMixtureDistribution",
