@@ -27,6 +27,7 @@ from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.times import TimeScale
 from dmlcore.stats import (
+    BernoulliEditDistribution,
     BernoulliSetDistribution,
     BetaDistribution,
     BetaRegressionDistribution,
@@ -53,6 +54,7 @@ from dmlcore.stats import (
     HiddenMarkovModelDistribution,
     HierarchicalMixtureDistribution,
     HurdleDistribution,
+    ICLTreeDistribution,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
     IntegerHiddenAssociationDistribution,
@@ -89,6 +91,7 @@ from dmlcore.stats import (
     SemiSupervisedMixtureDistribution,
     SequenceDistribution,
     SparseMarkovAssociationDistribution,
+    SpearmanRankingDistribution,
     SpikeAndSlabDistribution,
     StructuredGaussianDistribution,
     StudentTDistribution,
@@ -351,8 +354,16 @@ chain = {"a": {"a": 0.2, "b": 0.5, "c": 0.3}, "b": {"a": 0.6, "b": 0.4}, "c": {"
 mover = MarkovChainDistribution({"a": 0.7, "c": 0.3}, chain, FEW)
 stayer = MarkovChainDistribution({"a": 0.5, "b": 0.5}, {"a": {"a": 0.9, "b": 0.1}, "b": {"b": 1.0}}, FEW)
 basket = BernoulliSetDistribution({"milk": 0.3, "bread": 0.8, 7: 0.05})
+basket_edit = BernoulliEditDistribution({"milk": 0.2, "bread": 0.5, 7: 0.1}, {"bread": 0.7, "milk": 0.6, 7: 0.9}, basket)
 AXES = [[0.6, -0.8], [0.8, 0.6]]
 vectors = MultivariateGaussianDistribution([1.0, -2.0], [[2.0, 0.6], [0.6, 0.5]])
+label_tables = [[0.5, 0.2, 0.3], [[0.9, 0.1], [0.3, 0.7], [0.5, 0.5]], [[0.8, 0.2], [0.3, 0.7]], [[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]]
+label_tree = ICLTreeDistribution([(0, None), (1, 0), (2, 1), (3, 1)], list(map(np.log, label_tables)))
+other_tables = [
+    np.log(table) for table in ([0.1, 0.1, 0.8], [[0.2, 0.8], [0.6, 0.4]], [[0.7, 0.3], [0.1, 0.9], [0.4, 0.6]], [0.2, 0.5, 0.3])
+]
+LABEL_VECTORS = Image(Pair(range(3), range(2), range(2), range(3)), lambda x: np.array(x, dtype=np.float64))
+RANKINGS = Image(list(itertools.permutations(range(4))), lambda x: np.array(x, dtype=np.float64))
 topics = [C({"a": 0.9, "b": 0.1}), C({"a": 0.2, "b": 0.8}), C({"a": 0.5, "c": 0.5})]
 taus = [[0.6, 0.3, 0.1], [0.1, 0.1, 0.8]]
 moves = [[0.8, 0.1, 0.1], [0.3, 0.5, 0.2], [0.1, 0.0, 0.9]]
@@ -462,6 +473,35 @@ EXAMPLES = [
         [[1.0], "x"],
         "whole",
     ),
+    example(
+        "icl tree",
+        label_tree,
+        LABEL_VECTORS,
+        [[0, 2, 0, 0], [0, 0, -1, 0], [0.5, 0, 0, 0]],
+        [[1.0, 0.0], "x"],
+    ),
+    example(
+        "mixture of icl trees",
+        Mix([label_tree, ICLTreeDistribution([(0, None), (1, 2), (2, 3), (3, None)], other_tables)], [0.4, 0.6]),
+        LABEL_VECTORS,
+        [[0, 2, 0, 0], [inf, 0, 0, 0]],
+    ),
+    example(
+        "spearman ranking",
+        SpearmanRankingDistribution([2, 0, 3, 1], 0.15),
+        RANKINGS,
+        [[0, 0, 1, 2], [0, 1, 2, 4], [0.5, 1, 2, 3]],
+        [[0, 1, 2], "x"],
+        "whole",
+    ),
+    example(
+        "mixture of rankings",
+        Mix([SpearmanRankingDistribution([2, 0, 3, 1], 0.15), SpearmanRankingDistribution([0, 1, 2, 3], 0.6)], [0.4, 0.6]),
+        RANKINGS,
+        [[0, 0, 1, 2]],
+        (),
+        "whole",
+    ),
     example("bernoulli set", basket, subsets(["milk", "bread", 7]), [["eggs"]], ["milk", ["milk", "milk"], 3, [["milk"]], None]),
     example(
         "bernoulli set certain",
@@ -469,6 +509,31 @@ EXAMPLES = [
         subsets(["in", "out", "maybe"]),
         [[], ["maybe"], ["in", "out"]],
         ["in"],
+    ),
+    example(
+        "bernoulli edit",
+        basket_edit,
+        Pair(subsets(["milk", "bread", 7]), subsets(["milk", "bread", 7])),
+        [(["eggs"], []), ([], ["eggs"])],
+        ["milk", (["milk", "milk"], []), ([],), ([], 3), None],
+    ),
+    example(
+        "bernoulli edit certain",
+        BernoulliEditDistribution(
+            {"in": 1.0, "out": 0.0, 3: 0.4}, {"in": 0.3, "out": 0.0, 3: 1.0}, BernoulliSetDistribution({"in": 0.5, 3: 0.5}, 0.0), 0.0
+        ),
+        Pair(subsets(["in", 3, "out"]), subsets(["in", 3, "out"])),
+        [([], []), ([], ["in", "out"]), ([3], ["in"]), (["out"], ["in"])],
+        [(["in"], "in")],
+    ),
+    example(
+        "mixture of edits",
+        Mix(
+            [basket_edit, BernoulliEditDistribution({"milk": 0.9, 2: 0.5}, {"milk": 0.1, 2: 0.2}, BernoulliSetDistribution({"milk": 0.5}))],
+            [0.4, 0.6],
+        ),
+        Pair(subsets(["milk", "bread", 7, 2]), subsets(["milk", "bread", 7, 2])),
+        [(["eggs"], [])],
     ),
     example("null", NullDistribution(), None, (), (), "deaf", "loose", "unsampled", rows=[None, 1, "x", [2.0]]),
     # combinators and sequences

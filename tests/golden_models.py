@@ -15,6 +15,8 @@ import numpy as np
 
 from dmlcore.io import save
 from dmlcore.stats import (
+    BernoulliEditDistribution,
+    BernoulliEditEstimator,
     BernoulliSetDistribution,
     BernoulliSetEstimator,
     BetaDistribution,
@@ -63,6 +65,8 @@ from dmlcore.stats import (
     HierarchicalMixtureEstimator,
     HurdleDistribution,
     HurdleEstimator,
+    ICLTreeDistribution,
+    ICLTreeEstimator,
     IgnoredDistribution,
     IgnoredEstimator,
     IntegerCategoricalDistribution,
@@ -129,6 +133,8 @@ from dmlcore.stats import (
     SequenceEstimator,
     SparseMarkovAssociationDistribution,
     SparseMarkovAssociationEstimator,
+    SpearmanRankingDistribution,
+    SpearmanRankingEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
     StructuredGaussianDistribution,
@@ -416,6 +422,39 @@ def shares_and_directions_estimators() -> Any:
     )
 
 
+def label_trees() -> Any:
+    tables = [np.log([0.25, 0.75]), [[-math.inf, 0.0], np.log([1 / 3, 2 / 3])], np.log([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]), [0.0]]
+    return CompositeDistribution((ICLTreeDistribution([(2, None), (0, 2), (1, 2), (3, None)], tables, name="né"),))
+
+
+def label_tree_estimators() -> Any:
+    pairs = np.zeros((2, 2, 2, 2))
+    pairs[0, 1] = pairs[1, 0] = 0.25
+    pairs[0, 0] = pairs[1, 1] = np.eye(2) / 2
+    return CompositeEstimator((ICLTreeEstimator(2, None, 0.5, pairs, "k"), ICLTreeEstimator(num_states=3, name="tree")))
+
+
+def rankings() -> Any:
+    return MixtureDistribution(
+        [SpearmanRankingDistribution([2, 0, 1], 1 / 3), SpearmanRankingDistribution([0, 1, 2], 0.0, "né", "k")], [0.25, 0.75]
+    )
+
+
+def ranking_estimators() -> Any:
+    return CompositeEstimator((SpearmanRankingEstimator(3, 1.5, [1.0, 0.5, 1.5], keys="k"), SpearmanRankingEstimator(15, name="long")))
+
+
+def edits() -> Any:
+    before = BernoulliSetDistribution({"a": 0.1 + 0.2, 7: 1.0})
+    alone = BernoulliEditDistribution({(1, "x"): 0.0}, {(1, "x"): 1.0}, min_prob=0.0, name="né")
+    return CompositeDistribution((BernoulliEditDistribution({"a": 1 / 3, 7: 0.5}, {7: 0.25, "a": 1.0}, before, keys="k"), alone))
+
+
+def edit_estimators() -> Any:
+    prior = BernoulliEditEstimator(BernoulliSetEstimator(), 0.0, 1.5, {"a": (1, 1, 2, 0)}, keys="k")
+    return CompositeEstimator((prior, BernoulliEditEstimator(two_levels=True, name="levels")))
+
+
 def heavy_tails() -> Any:
     leaves = [
         StudentTDistribution(-0.0, 1e-300, 1 / 3),
@@ -676,6 +715,12 @@ MODELS = {
         gated_chain_estimators,
         shares_and_directions,
         shares_and_directions_estimators,
+        label_trees,
+        label_tree_estimators,
+        rankings,
+        ranking_estimators,
+        edits,
+        edit_estimators,
         heavy_tails,
         heavy_tails_estimators,
         conditionals,

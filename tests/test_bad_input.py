@@ -26,6 +26,7 @@ from dmlcore.base.errors import (
     shorten,
 )
 from dmlcore.data.bag_pairs import PairsOfBags
+from dmlcore.data.edited_sets import EditedSets
 from dmlcore.data.evidence import Evidence
 from dmlcore.data.intervals import ExplainedWithin, Interval
 from dmlcore.data.layouts import AnyKind, Anything, Count, Covariates, Labels, Maybe, Real, RealAtom, Vector
@@ -35,6 +36,8 @@ from dmlcore.data.times import Times
 from dmlcore.data.trees import Link, Tree
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
+    BernoulliEditDistribution,
+    BernoulliEditEstimator,
     BernoulliSetDistribution,
     BernoulliSetEstimator,
     BetaEstimator,
@@ -59,6 +62,8 @@ from dmlcore.stats import (
     HeterogeneousMixtureEstimator,
     HierarchicalMixtureDistribution,
     HierarchicalMixtureEstimator,
+    ICLTreeDistribution,
+    ICLTreeEstimator,
     IgnoredDistribution,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
@@ -83,6 +88,8 @@ from dmlcore.stats import (
     PoissonEstimator,
     SequenceDistribution,
     SequenceEstimator,
+    SpearmanRankingDistribution,
+    SpearmanRankingEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
     StudentTEstimator,
@@ -335,6 +342,8 @@ CONSTANT = [
     (VonMisesEstimator(), 2.0, "concentration"),
     (VonMisesFisherEstimator(), [0.6, 0.8], "concentration"),
     (DirichletEstimator(), [0.25, 0.75], "precision"),
+    (SpearmanRankingEstimator(3), [1, 2, 0], SpearmanRankingDistribution([1, 2, 0], 15.0)),
+    (ICLTreeEstimator(), [1, 0], ICLTreeDistribution([(0, None), (1, 0)], [[-inf, 0.0], [[0.0], [0.0]]])),
     (ExponentialEstimator(), 0.0, "mean"),
     (MultivariateGaussianEstimator(), [1.0, 2.0], "coordinate 0, 1 is constant"),
     (FactorAnalyzerEstimator(), [1.0, 2.0, 3.0], "coordinate 0, 1, 2 is constant"),
@@ -352,6 +361,7 @@ CONSTANT = [
     (CategoricalEstimator(), "a", CategoricalDistribution({"a": 1.0})),
     (BernoulliSetEstimator(), ["a"], BernoulliSetDistribution({"a": 1.0})),
     (BernoulliSetEstimator(), [], BernoulliSetDistribution({})),
+    (BernoulliEditEstimator(), ([], ["a"]), BernoulliEditDistribution({"a": 1.0}, {"a": 0.5})),
     (MarkovChainEstimator(), ["a"], MarkovChainDistribution({"a": 1.0}, {})),
     (MarkovChainEstimator(), ["a", "a"], MarkovChainDistribution({"a": 1.0}, {"a": {"a": 1.0}})),
     (SequenceEstimator(PoissonEstimator()), [3, 3], SequenceDistribution(PoissonDistribution(3.0))),
@@ -857,6 +867,7 @@ def test_layouts_of_the_registry_are_known_to_these_tests(e: Example) -> None:
         Anything,
         Bag,
         Count,
+        EditedSets,
         Explained,
         ExplainedWithin,
         Fields,

@@ -18,6 +18,7 @@ import dmlcore.utils.optsutil as ops
 from dmlcore import stats
 from dmlcore.base.errors import DataError, FormatError, ParameterError, SupportError
 from dmlcore.fitting.problem import Problem
+from dmlcore.io.json import from_json, to_json
 from dmlcore.regression import MixtureRegression
 from dmlcore.stats import *
 from dmlcore.utils.estimation import best_of, empirical_kl_divergence, iterate, optimize, partition_data
@@ -121,6 +122,21 @@ def test_a_law_by_its_length_is_no_law() -> None:
     for make in (lambda: SequenceDistribution(N, len_normalized=True), lambda: SequenceEstimator(GaussianEstimator(), len_normalized=True)):
         with pytest.raises(ParameterError, match="Leave it out, and divide where scores are compared"):
             make()
+
+
+def test_a_choice_is_a_conditional_law_that_can_be_saved() -> None:
+    def choice(x: float) -> int:
+        return int(x > 0)
+
+    values = [-2.0, -1.0, 0.5, 2.5, -1.5]
+    parts = [GaussianEstimator(), ExponentialEstimator()]
+    model: Any = dmlcore.fit([(choice(x), x) for x in values], ConditionalDistributionEstimator(parts)).model
+    assert model.dmap[1] == ExponentialDistribution(1.5)
+    again: Any = from_json(to_json(model))
+    np.testing.assert_allclose(
+        again.seq_log_density([(choice(x), x) for x in values]),
+        [model.dmap[choice(x)].log_density(x) for x in values],
+    )
 
 
 # -- rows, and encoded rows ------------------------------------------------------------------------------------------------

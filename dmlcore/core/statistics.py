@@ -152,17 +152,41 @@ class Scatter(Moments):
         return shift[..., :, None] * shift[..., None, :]
 
 
-@saved_as("log moments", "count", "mean", "gap")
 @dataclass(frozen=True)
-class LogMoments:
-    """Weighted count and mean of positive numbers, and `gap`, the weighted sum of log(mean / x), which is >= 0.
-
-    Merged without cancellation, as moments are: the gap of two parts is that of each, and that of their means about the common one.
+class GapMoments:
+    """Weighted count and mean of positive numbers, and `gap`, the weighted sum of how far each is from the mean in some measure, which is
+    >= 0. Merged without cancellation, as moments are: the gap of two parts is that of each, and that of their means about the common one.
     """
 
     count: Any
     mean: Any
     gap: Any
+
+    def __add__(self, other: Self) -> Self:
+        if nothing(other, self):
+            return self
+        if nothing(self, other):
+            return other
+        count = self.count + other.count
+        mean = self.mean + (other.mean - self.mean) * (other.count / np.where(count > 0, count, 1.0))
+        return type(self)(count, mean, self.gap + other.gap + self.between(other, mean))
+
+    def between(self, other: Self, mean: Any) -> Any:
+        """The gap of the means of two parts about their common mean."""
+        raise NotImplementedError
+
+    def at(self, index: Any) -> Self:
+        """Those of one place of a stack."""
+        return type(self)(self.count[index], self.mean[index], self.gap[index])
+
+    def scaled(self, factor: float) -> Self:
+        """As if every weight had been multiplied."""
+        return type(self)(self.count * factor, self.mean, self.gap * factor)
+
+
+@saved_as("log moments", "count", "mean", "gap")
+class LogMoments(GapMoments):
+    """Moments of positive numbers with the weighted sum of log(mean / x) as the gap."""
 
     @classmethod
     def of(cls, x: np.ndarray, weights: np.ndarray) -> Self:
@@ -184,23 +208,9 @@ class LogMoments:
             gap = np.where(close, _dot(weights, log_gap((x - mean[..., None]) / mean[..., None], logs)), gap)
         return cls(count, mean[()], gap[()])
 
-    def __add__(self, other: Self) -> Self:
-        if nothing(other, self):
-            return self
-        if nothing(self, other):
-            return other
-        count = self.count + other.count
-        mean = self.mean + (other.mean - self.mean) * (other.count / np.where(count > 0, count, 1.0))
-        apart = [(part.count * log_gap((part.mean - mean) / mean))[()] for part in (self, other)]
-        return type(self)(count, mean, self.gap + other.gap + apart[0] + apart[1])
-
-    def at(self, index: Any) -> Self:
-        """Those of one place of a stack."""
-        return type(self)(self.count[index], self.mean[index], self.gap[index])
-
-    def scaled(self, factor: float) -> Self:
-        """As if every weight had been multiplied."""
-        return type(self)(self.count * factor, self.mean, self.gap * factor)
+    def between(self, other: Self, mean: Any) -> Any:
+        one, two = ((part.count * log_gap((part.mean - mean) / mean))[()] for part in (self, other))
+        return one + two
 
 
 def _dot(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

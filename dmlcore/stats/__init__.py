@@ -50,6 +50,7 @@ from dmlcore.stats.latent.zero_inflated import ZeroInflatedDistribution, ZeroInf
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
 from dmlcore.stats.multivariate.dirichlet import DirichletDistribution, DirichletEstimator
 from dmlcore.stats.multivariate.factor_analyzer import FactorAnalyzerDistribution, FactorAnalyzerEstimator
+from dmlcore.stats.multivariate.icl_tree import ICLTreeDistribution, ICLTreeEstimator
 from dmlcore.stats.multivariate.multivariate_gaussian import (
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
@@ -57,6 +58,7 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
     PartialGaussianEstimator,
 )
 from dmlcore.stats.multivariate.multivariate_student_t import MultivariateStudentTDistribution, MultivariateStudentTEstimator
+from dmlcore.stats.multivariate.spearman_ranking import SpearmanRankingDistribution, SpearmanRankingEstimator
 from dmlcore.stats.multivariate.structured_gaussian import StructuredGaussianDistribution, StructuredGaussianEstimator
 from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistribution, VonMisesFisherEstimator
 from dmlcore.stats.regression.beta_regression import BetaRegressionDistribution, BetaRegressionEstimator
@@ -75,7 +77,14 @@ from dmlcore.stats.regression.negative_binomial_regression import (
 )
 from dmlcore.stats.regression.ordinal_regression import OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
+from dmlcore.stats.sequences.bernoulli_edit import BernoulliEditDistribution, BernoulliEditEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
+from dmlcore.stats.sequences.integer_bernoulli_edit import (
+    IntegerBernoulliEditDistribution,
+    IntegerBernoulliEditEstimator,
+    IntegerStepBernoulliEditDistribution,
+    IntegerStepBernoulliEditEstimator,
+)
 from dmlcore.stats.sequences.integer_bernoulli_set import IntegerBernoulliSetDistribution, IntegerBernoulliSetEstimator
 from dmlcore.stats.sequences.integer_markov_chain import IntegerMarkovChainDistribution, IntegerMarkovChainEstimator
 from dmlcore.stats.sequences.markov_chain import MarkovChainDistribution, MarkovChainEstimator
@@ -128,6 +137,8 @@ else:
     )
 
 __all__ = [
+    "BernoulliEditDistribution",
+    "BernoulliEditEstimator",
     "BernoulliSetDistribution",
     "BernoulliSetEstimator",
     "BetaDistribution",
@@ -182,8 +193,12 @@ __all__ = [
     "HierarchicalMixtureEstimator",
     "HurdleDistribution",
     "HurdleEstimator",
+    "ICLTreeDistribution",
+    "ICLTreeEstimator",
     "IgnoredDistribution",
     "IgnoredEstimator",
+    "IntegerBernoulliEditDistribution",
+    "IntegerBernoulliEditEstimator",
     "IntegerBernoulliSetDistribution",
     "IntegerBernoulliSetEstimator",
     "IntegerCategoricalDistribution",
@@ -198,6 +213,8 @@ __all__ = [
     "IntegerMultinomialEstimator",
     "IntegerPLSIDistribution",
     "IntegerPLSIEstimator",
+    "IntegerStepBernoulliEditDistribution",
+    "IntegerStepBernoulliEditEstimator",
     "InverseGaussianDistribution",
     "InverseGaussianEstimator",
     "JointMixtureDistribution",
@@ -256,6 +273,8 @@ __all__ = [
     "SequenceEstimator",
     "SparseMarkovAssociationDistribution",
     "SparseMarkovAssociationEstimator",
+    "SpearmanRankingDistribution",
+    "SpearmanRankingEstimator",
     "SpikeAndSlabDistribution",
     "SpikeAndSlabEstimator",
     "StructuredGaussianDistribution",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,7 @@ from dmlcore import kernels
 from dmlcore.base import special
 from dmlcore.base.domains import Domain, OrNone, chosen_probability
 from dmlcore.base.label_domains import LabelProbabilities
-from dmlcore.base.labels import LabelMap
+from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import across, by_rows, logs_of
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
@@ -56,28 +57,14 @@ class BernoulliSetDistribution(Distribution, HasTypical):
 
     def log_densities(self, x: Any) -> np.ndarray:
         odds, sure, absent = self._logs
-        log = self._summed(x, odds, log_of_unseen(self.default_value))
-        log += across(absent)
-        if sure.any():
-            log[self._summed(x, sure.astype(np.float64), 0.0) < across(sure.sum(axis=-1))] = -np.inf
-        return log
-
-    def _summed(self, sets: Any, table: np.ndarray, default: float) -> np.ndarray:
-        """A table `(.., labels)` summed over the labels of each set `(.., n)`."""
-        read = self._table.lookup(sets.flat.values.x, table, default)
-        return by_rows(kernels.gather_sum_many, read, sets.flat.codes, sets.offsets)
+        return log_densities_of_sets(x, self._table.labels, odds, sure, absent, sure.sum(axis=-1), log_of_unseen(self.default_value))
 
     def typical(self) -> list[Any]:
         return [label for label, p in self.pmap.items() if p > 0.5]
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
-        labels, p = self._table.labels.labels, self._table.values_array
-        block, out = max(CELLS // max(len(labels), 1), 1), []
-        for start in range(0, size, block):
-            sets = min(block, size - start)
-            rows, codes = np.nonzero(rng.random((sets, len(labels))) < p)
-            out += cut([labels[code] for code in codes.tolist()], np.bincount(rows, minlength=sets))
-        return out
+        p = self._table.values_array
+        return drawn_sets(self._table.labels, size, lambda start, stop: p, rng)
 
     def expected_statistics(self, count: float) -> Counts:
         return Counts(self._table.labels, count * self._table.values_array, count)
@@ -105,6 +92,39 @@ class BernoulliSetDistribution(Distribution, HasTypical):
         )
 
 
+def log_densities_of_sets(sets: Any, labels: Vocabulary, odds: np.ndarray, sure: np.ndarray, absent: Any, needed: Any, other: float = -np.inf) -> np.ndarray:
+    """Log densities `(.., n)` of sets: `absent`, and the log odds `(.., labels)` of the labels that are in each; -inf of one that has fewer
+    than `needed` of the labels that are `sure`. other: what labels count that are none of these."""
+    log = _summed(sets, labels, odds, other)
+    log += across(absent)
+    if sure.any():
+        log[_summed(sets, labels, sure.astype(np.float64), 0.0) < across(needed)] = -np.inf
+    return log
+
+
+def _summed(sets: Any, labels: Vocabulary, table: np.ndarray, default: float) -> np.ndarray:
+    """A table `(.., labels)` summed over the labels of each set `(.., n)`."""
+    read = labels.read(sets.flat.values.x, table, default)
+    return by_rows(kernels.gather_sum_many, read, sets.flat.codes, sets.offsets)
+
+
+def drawn_sets(labels: Vocabulary, size: int, p: Callable[[int, int], np.ndarray], rng: np.random.Generator) -> list[list[Any]]:
+    """Sets of labels, each in or out on its own with the probabilities that `p(start, stop)` gives of some of the sets, `(.., labels)`."""
+    block, out = max(CELLS // max(len(labels), 1), 1), []
+    for start in range(0, size, block):
+        stop = min(start + block, size)
+        rows, codes = np.nonzero(rng.random((stop - start, len(labels))) < p(start, stop))
+        out += cut([labels[code] for code in codes.tolist()], np.bincount(rows, minlength=stop - start))
+    return out
+
+
+def counts_in_sets(sets: Any, weights: np.ndarray) -> Counts:
+    """How much weight the sets have that hold each label, from weights `(.., n)`; in all, that of the sets."""
+    labels = sets.flat.values.x
+    held = by_rows(kernels.scatter_rows_many, weights, sets.flat.codes, sets.offsets, len(labels))
+    return Counts(labels, held, weights.sum(axis=-1))
+
+
 class BernoulliSetEstimator(AllowsUnseen, Estimator):
     """Maximum likelihood: the share of sets that hold each label.
 
@@ -130,9 +150,7 @@ class BernoulliSetEstimator(AllowsUnseen, Estimator):
         self.check_default_value()
 
     def statistics(self, x: Any, weights: np.ndarray) -> Counts:
-        labels = x.flat.values.x
-        held = by_rows(kernels.scatter_rows_many, weights, x.flat.codes, x.offsets, len(labels))
-        return Counts(labels, held, weights.sum(axis=-1))
+        return counts_in_sets(x, weights)
 
     def resolve(self, statistics: Counts) -> Self:
         (count,) = pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")

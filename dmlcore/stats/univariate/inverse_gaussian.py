@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +16,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
 from dmlcore.core.powers import Univariate
-from dmlcore.core.statistics import nothing, saved_as
+from dmlcore.core.statistics import GapMoments, saved_as
 from dmlcore.data.layouts import Real
 
 SPREAD_FLOOR = 1e-12  # of the mean of 1 / x less 1 / mean of all the data: reached only by a component that sits on one value
@@ -104,16 +103,8 @@ def _scaled_exponential_integral(z: Any) -> Any:
 
 
 @saved_as("inverse moments", "count", "mean", "gap")
-@dataclass(frozen=True)
-class InverseMoments:
-    """Weighted count and mean of positive numbers, and `gap`, the weighted sum of 1 / x - 1 / mean, which is >= 0.
-
-    Taken and merged without cancellation: the gap is the sum of `w (x - mean)^2 / (x mean^2)`.
-    """
-
-    count: Any
-    mean: Any
-    gap: Any
+class InverseMoments(GapMoments):
+    """Moments of positive numbers with the weighted sum of 1 / x - 1 / mean as the gap: the sum of `w (x - mean)^2 / (x mean^2)`."""
 
     @classmethod
     def of(cls, x: np.ndarray, weights: np.ndarray) -> Self:
@@ -128,25 +119,10 @@ class InverseMoments:
             gap = (weights * (apart / mean[..., None]) ** 2 / x).sum(axis=-1)
         return cls(count, mean[()], gap)
 
-    def __add__(self, other: Self) -> Self:
-        if nothing(other, self):
-            return self
-        if nothing(self, other):
-            return other
-        count = self.count + other.count
+    def between(self, other: Self, mean: Any) -> Any:
+        apart, count = other.mean - self.mean, self.count + other.count
         share = other.count / np.where(count > 0, count, 1.0)
-        apart = other.mean - self.mean
-        mean = self.mean + apart * share
-        between = self.count * share * (apart / self.mean) * (apart / other.mean) / mean
-        return type(self)(count, mean, self.gap + other.gap + between)
-
-    def at(self, index: Any) -> Self:
-        """Those of one place of a stack."""
-        return type(self)(self.count[index], self.mean[index], self.gap[index])
-
-    def scaled(self, factor: float) -> Self:
-        """As if every weight had been multiplied."""
-        return type(self)(self.count * factor, self.mean, self.gap * factor)
+        return self.count * share * (apart / self.mean) * (apart / other.mean) / mean
 
 
 class InverseGaussianEstimator(Estimator):
