@@ -97,6 +97,7 @@ from dmlcore.stats import (
     VonMisesDistribution,
     VonMisesFisherDistribution,
     WeibullDistribution,
+    WeibullRegressionDistribution,
     WeightedDistribution,
     ZeroInflatedDistribution,
 )
@@ -309,12 +310,11 @@ def censored(name: str, law: Any, seen: Any, wrong: Any, off: Any = inf) -> Exam
     return example(name, law, None, [off], wrong, "loose", "unsampled", "in part", rows=rows)
 
 
-def tobit(name: str, law: Any) -> Example:
+def tobit(name: str, law: Any, seen: Any = ((1.0, None), (None, 0.0), (-0.5, 2.0))) -> Example:
     """An example of a regression of which each third of responses is seen as an interval."""
     x = np.random.default_rng(5).normal(size=(300, 2))
     parts = law.components if isinstance(law, Mix) else (law,)
     drawn = [part.sample_given(x, 7 + k).tolist() for k, part in enumerate(parts)]
-    seen: list[Any] = [(1.0, None), (None, 0.0), (-0.5, 2.0)]
     rows = [(at, drawn[i % len(parts)][i] if i % 3 else seen[i // 3 % 3]) for i, at in enumerate(x)]
     wrong = [(x[3], "x"), (x[3], (2.0, 1.0)), (x[3], (None, None)), (x[3],)]
     return example(name, law, None, [(x[3], inf)], wrong, "loose", "unsampled", "in part", rows=rows)
@@ -719,6 +719,7 @@ EXAMPLES = [
         "c",
         ["a"],
     ),
+    regression("weibull regression", WeibullRegressionDistribution([0.5, -0.2], 0.4, 1.5), ABOVE, 0.0, "x"),
     regression("beta regression", BetaRegressionDistribution([0.5, -0.2], 0.4, 6.0), Line(0.0, 1.0), 0.0, "x"),
     regression(
         "ordinal regression",
@@ -804,6 +805,13 @@ EXAMPLES = [
     ),
     example("truncated mixture", TruncatedDistribution(Mix([N(-2.0, 1.0), N(3.0, 2.0)], [0.5, 0.5]), -3.0), Line(-3.0), [-3.1]),
     regression(
+        "truncated linear regression",
+        TruncatedDistribution(LinearRegressionDistribution([0.5, -0.2], 0.4, 1.5), -1.0, 2.0),
+        Line(-1.0, 2.0),
+        2.5,
+        "x",
+    ),
+    regression(
         "truncated regression", TruncatedDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.4, offset=True), 1), range(1, 60), 0, 2.5
     ),
     # numbers, some of which are known up to an interval
@@ -812,6 +820,11 @@ EXAMPLES = [
     censored("censored count", CensoredDistribution(PoissonDistribution(4.0)), [(6, None), (0, 2)], [2.5, (0.5, 2)], -1),
     censored(
         "mixture of censored", Mix([CensoredDistribution(E(m)) for m in (1.0, 20.0)], [0.5, 0.5]), [(30.0, None), (2.0, 4.0)], ["x"], -1.0
+    ),
+    tobit(
+        "censored weibull regression",
+        CensoredDistribution(WeibullRegressionDistribution([0.5, -0.4], 0.5, 2.0)),
+        ((1.0, None), (None, 0.5), (0.2, 2.0)),
     ),
     tobit("censored regression", CensoredDistribution(LinearRegressionDistribution([1.5, -0.4], 0.5, 2.0))),
     tobit(

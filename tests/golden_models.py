@@ -141,6 +141,8 @@ from dmlcore.stats import (
     VonMisesFisherEstimator,
     WeibullDistribution,
     WeibullEstimator,
+    WeibullRegressionDistribution,
+    WeibullRegressionEstimator,
     WeightedDistribution,
     WeightedEstimator,
     ZeroInflatedDistribution,
@@ -599,6 +601,17 @@ def link_and_limit_estimators() -> Any:
     )
 
 
+def lifetimes() -> Any:
+    line = WeibullRegressionDistribution([0.5, -0.25], 0.4, 1.5)
+    return CompositeDistribution((CensoredDistribution(line, name="life"), WeibullRegressionDistribution([0.5], None, 1.0, offset=True)))
+
+
+def lifetime_estimators() -> Any:
+    return CompositeEstimator(
+        (CensoredEstimator(WeibullRegressionEstimator(ridge=1.0)), WeibullRegressionEstimator(held={"shape": 1.0}, keys="k"))
+    )
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -654,6 +667,8 @@ MODELS = {
         interval_estimators,
         links_and_limits,
         link_and_limit_estimators,
+        lifetimes,
+        lifetime_estimators,
         parts_in_common,
         part_estimators,
         factors,

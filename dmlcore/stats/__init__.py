@@ -71,6 +71,7 @@ from dmlcore.stats.regression.negative_binomial_regression import (
 )
 from dmlcore.stats.regression.ordinal_regression import OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
+from dmlcore.stats.regression.weibull_regression import WeibullRegressionDistribution, WeibullRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.integer_bernoulli_set import IntegerBernoulliSetDistribution, IntegerBernoulliSetEstimator
 from dmlcore.stats.sequences.integer_markov_chain import IntegerMarkovChainDistribution, IntegerMarkovChainEstimator
@@ -264,6 +265,8 @@ __all__ = [
     "VonMisesFisherEstimator",
     "WeibullDistribution",
     "WeibullEstimator",
+    "WeibullRegressionDistribution",
+    "WeibullRegressionEstimator",
     "WeightedDistribution",
     "WeightedEstimator",
     "ZeroInflatedDistribution",
