@@ -86,7 +86,7 @@ class HasSurvival(Protocol):
         """The probability of a value above `x`; of an array, of each of its numbers."""
 
     def isf(self, q: Any) -> Any:
-        """The value that is passed with probability `q`; of an array, of each of its numbers."""
+        """The least value that is passed with a probability of at most `q`; of an array, of each of its numbers."""
 
 
 class Univariate(HasMoments, HasCdf, HasQuantile, Protocol):

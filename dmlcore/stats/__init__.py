@@ -53,7 +53,13 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
     PartialGaussianEstimator,
 )
 from dmlcore.stats.multivariate.multivariate_student_t import MultivariateStudentTDistribution, MultivariateStudentTEstimator
-from dmlcore.stats.multivariate.structured_gaussian import StructuredGaussianDistribution, StructuredGaussianEstimator
+from dmlcore.stats.multivariate.structured_gaussian import (
+    PartialStructuredGaussianDistribution,
+    PartialStructuredGaussianEstimator,
+    StructuredGaussianDistribution,
+    StructuredGaussianEstimator,
+)
+from dmlcore.stats.multivariate.uniform_vector import UniformVectorDistribution, UniformVectorEstimator
 from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistribution, VonMisesFisherEstimator
 from dmlcore.stats.regression.beta_regression import BetaRegressionDistribution, BetaRegressionEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
@@ -237,6 +243,8 @@ __all__ = [
     "OrdinalRegressionEstimator",
     "PartialGaussianDistribution",
     "PartialGaussianEstimator",
+    "PartialStructuredGaussianDistribution",
+    "PartialStructuredGaussianEstimator",
     "PointMassDistribution",
     "PointMassEstimator",
     "PoissonDistribution",
@@ -259,6 +267,8 @@ __all__ = [
     "TruncatedEstimator",
     "UniformDistribution",
     "UniformEstimator",
+    "UniformVectorDistribution",
+    "UniformVectorEstimator",
     "VonMisesDistribution",
     "VonMisesEstimator",
     "VonMisesFisherDistribution",
