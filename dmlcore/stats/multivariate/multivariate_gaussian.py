@@ -19,10 +19,9 @@ from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.powers import HasMoments, JointlyNormal
 from dmlcore.core.statistics import Scatter
 from dmlcore.core.together import Member
-from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
 from dmlcore.stats.multivariate.partial_vectors import FromGaps, WithGaps
-from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, lower_inverse
+from dmlcore.stats.multivariate.vectors import Dimension, FromVectors, OfVectors, centred, check_dimension, lower_inverse
 from dmlcore.stats.univariate.moments import (
     RELATIVE_ROUNDING,
     VARIANCE_FLOOR,
@@ -41,7 +40,7 @@ AT_FLOOR = 2.0  # times the floor: what lies below was put there, up to the roun
 FEW_COORDINATES = 24  # coordinates up to which the compiled loop is as fast as BLAS
 
 
-class GaussianVectorDistribution(Distribution, HasMoments, JointlyNormal):
+class GaussianVectorDistribution(OfVectors, Distribution, HasMoments, JointlyNormal):
     """Base: a Gaussian vector with a mean `mu` and a covariance `covar`, however its family says what these are."""
 
     if TYPE_CHECKING:
@@ -52,17 +51,7 @@ class GaussianVectorDistribution(Distribution, HasMoments, JointlyNormal):
         @property
         def covar(self) -> Any: ...
 
-    kind = Vector
     support = REALS
-
-    @property
-    def dim(self) -> int:
-        """d, the number of coordinates."""
-        return self.mu.shape[-1]
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     @cached_property
     def _factor(self) -> np.ndarray:
@@ -145,7 +134,7 @@ class MultivariateGaussianDistribution(GaussianVectorDistribution):
         return self.estimator_family(self.dim, counts, (self.mu, self.covar), self.name, self.keys)  # type: ignore[no-any-return]
 
 
-class GaussianVectorEstimator(Estimator):
+class GaussianVectorEstimator(FromVectors, Estimator):
     """Base of estimators of Gaussian vectors, which have `dim`, `pseudo_count` and `suff_stat`."""
 
     if TYPE_CHECKING:
@@ -164,10 +153,6 @@ class GaussianVectorEstimator(Estimator):
         check_prior(self)
         if self.suff_stat is not None and self.suff_stat[1] is not None:
             MultivariateGaussianDistribution(np.zeros(len(self.suff_stat[1])), self.suff_stat[1])
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Scatter:
         if weights.ndim == 1:

@@ -19,7 +19,7 @@ from dmlcore.core.powers import HasMoments
 from dmlcore.core.rowlaws import Fixed, Product
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Layout, Real, Vector
-from dmlcore.stats.multivariate.vectors import Dimension, check_dimension
+from dmlcore.stats.multivariate.vectors import Dimension, OfVectors, check_dimension
 from dmlcore.stats.univariate.uniform import UniformDistribution
 
 
@@ -67,7 +67,7 @@ class Box:
         return bool(math.isfinite(least) and math.isfinite(most) and least >= low and most <= high)
 
 
-class UniformVectorDistribution(Distribution, HasMoments):
+class UniformVectorDistribution(OfVectors, Distribution, HasMoments):
     """A vector of d reals with density `prod_j 1 / (high_j - low_j)` where `low_j <= x_j <= high_j` for all j.
 
     low, high: two corners of the box `(d,)`, finite reals, low < high, in the units of each coordinate. Raises `ParameterError` otherwise.
@@ -78,6 +78,8 @@ class UniformVectorDistribution(Distribution, HasMoments):
     name: str | None = name()
     keys: str | None = keys()
 
+    placed = "low"
+
     def validate(self) -> None:
         if self.low.shape != self.high.shape:
             raise ParameterError(f"{type(self).__name__}: low and high must be of one length, got {len(self.low)} and {len(self.high)}")
@@ -87,15 +89,6 @@ class UniformVectorDistribution(Distribution, HasMoments):
             j = int(np.argmax(wrong))
             ends = f"low={self.low[j]!r}, high={self.high[j]!r} in coordinate {j}"
             raise ParameterError(f"{type(self).__name__}: high must be above low by a finite number, got {ends}")
-
-    @property
-    def dim(self) -> int:
-        """d, the number of coordinates."""
-        return len(self.low)
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     @cached_property
     def support(self) -> Box:  # type: ignore[override]
