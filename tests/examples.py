@@ -84,6 +84,7 @@ from dmlcore.stats import (
     OrdinalDistribution,
     OrdinalRegressionDistribution,
     PartialGaussianDistribution,
+    PartialStructuredGaussianDistribution,
     PointMassDistribution,
     PoissonDistribution,
     PoissonEstimator,
@@ -101,9 +102,12 @@ from dmlcore.stats import (
     TruncatedDistribution,
     UniformDistribution,
     UniformEstimator,
+    UniformVectorDistribution,
+    UniformVectorEstimator,
     VonMisesDistribution,
     VonMisesFisherDistribution,
     WeibullDistribution,
+    WeibullRegressionDistribution,
     WeightedDistribution,
     ZeroInflatedDistribution,
 )
@@ -317,12 +321,11 @@ def censored(name: str, law: Any, seen: Any, wrong: Any, off: Any = inf) -> Exam
     return example(name, law, None, [off], wrong, "loose", "unsampled", "in part", rows=rows)
 
 
-def tobit(name: str, law: Any) -> Example:
+def tobit(name: str, law: Any, seen: Any = ((1.0, None), (None, 0.0), (-0.5, 2.0))) -> Example:
     """An example of a regression of which each third of responses is seen as an interval."""
     x = np.random.default_rng(5).normal(size=(300, 2))
     parts = law.components if isinstance(law, Mix) else (law,)
     drawn = [part.sample_given(x, 7 + k).tolist() for k, part in enumerate(parts)]
-    seen: list[Any] = [(1.0, None), (None, 0.0), (-0.5, 2.0)]
     rows = [(at, drawn[i % len(parts)][i] if i % 3 else seen[i // 3 % 3]) for i, at in enumerate(x)]
     wrong = [(x[3], "x"), (x[3], (2.0, 1.0)), (x[3], (None, None)), (x[3],)]
     return example(name, law, None, [(x[3], inf)], wrong, "loose", "unsampled", "in part", rows=rows)
@@ -456,6 +459,29 @@ EXAMPLES = [
         ODD_REALS,
     ),
     example("gamma held", GammaDistribution(2.0, 1.5, held={"k": 2.0}), ABOVE, [0.0, -1.0], ODD_REALS),
+    example(
+        "uniform vector",
+        UniformVectorDistribution([-1.0, 0.5], [2.0, 7.0]),
+        Pair(Line(-1.0, 2.0), Line(0.5, 7.0)),
+        [[2.5, 1.0], [0.0, inf]],
+        [[1.0], 2.0],
+        estimator=UniformVectorEstimator(2, [-1.0, 0.5], [2.0, 7.0]),
+    ),
+    example(
+        "uniform noise of vectors",
+        Mix([vectors, UniformVectorDistribution([-30.0, -30.0], [40.0, 30.0])], [0.6, 0.4]),
+        None,
+        [[inf, 0.0]],
+        [[1.0]],
+    ),
+    example(
+        "partial structured gaussian",
+        PartialStructuredGaussianDistribution([1.0, -2.0], 0.9, [2.0, 0.5], AXES, "VVV"),
+        None,
+        [[inf, 0.0]],
+        [[1.0], "x"],
+        "loose",
+    ),
     example("partial gaussian", PartialGaussianDistribution(vectors.mu, vectors.covar), None, [[inf, 0.0]], [[1.0], "x"], "loose"),
     example(
         "dirichlet",
@@ -831,6 +857,7 @@ EXAMPLES = [
         "c",
         ["a"],
     ),
+    regression("weibull regression", WeibullRegressionDistribution([0.5, -0.2], 0.4, 1.5), ABOVE, 0.0, "x"),
     regression("beta regression", BetaRegressionDistribution([0.5, -0.2], 0.4, 6.0), Line(0.0, 1.0), 0.0, "x"),
     regression(
         "ordinal regression",
@@ -916,6 +943,13 @@ EXAMPLES = [
     ),
     example("truncated mixture", TruncatedDistribution(Mix([N(-2.0, 1.0), N(3.0, 2.0)], [0.5, 0.5]), -3.0), Line(-3.0), [-3.1]),
     regression(
+        "truncated linear regression",
+        TruncatedDistribution(LinearRegressionDistribution([0.5, -0.2], 0.4, 1.5), -1.0, 2.0),
+        Line(-1.0, 2.0),
+        2.5,
+        "x",
+    ),
+    regression(
         "truncated regression", TruncatedDistribution(PoissonRegressionDistribution([0.5, -0.2], 0.4, offset=True), 1), range(1, 60), 0, 2.5
     ),
     # numbers, some of which are known up to an interval
@@ -924,6 +958,11 @@ EXAMPLES = [
     censored("censored count", CensoredDistribution(PoissonDistribution(4.0)), [(6, None), (0, 2)], [2.5, (0.5, 2)], -1),
     censored(
         "mixture of censored", Mix([CensoredDistribution(E(m)) for m in (1.0, 20.0)], [0.5, 0.5]), [(30.0, None), (2.0, 4.0)], ["x"], -1.0
+    ),
+    tobit(
+        "censored weibull regression",
+        CensoredDistribution(WeibullRegressionDistribution([0.5, -0.4], 0.5, 2.0)),
+        ((1.0, None), (None, 0.5), (0.2, 2.0)),
     ),
     tobit("censored regression", CensoredDistribution(LinearRegressionDistribution([1.5, -0.4], 0.5, 2.0))),
     tobit(

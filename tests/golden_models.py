@@ -121,6 +121,8 @@ from dmlcore.stats import (
     OrdinalRegressionEstimator,
     PartialGaussianDistribution,
     PartialGaussianEstimator,
+    PartialStructuredGaussianDistribution,
+    PartialStructuredGaussianEstimator,
     PointMassDistribution,
     PointMassEstimator,
     PoissonDistribution,
@@ -149,12 +151,16 @@ from dmlcore.stats import (
     TruncatedEstimator,
     UniformDistribution,
     UniformEstimator,
+    UniformVectorDistribution,
+    UniformVectorEstimator,
     VonMisesDistribution,
     VonMisesEstimator,
     VonMisesFisherDistribution,
     VonMisesFisherEstimator,
     WeibullDistribution,
     WeibullEstimator,
+    WeibullRegressionDistribution,
+    WeibullRegressionEstimator,
     WeightedDistribution,
     WeightedEstimator,
     ZeroInflatedDistribution,
@@ -198,6 +204,25 @@ def parts_in_common() -> Any:
 def part_estimators() -> Any:
     leaf = GaussianEstimator(tied={"sigma2": "s"}, held={"mu": 0.5})
     return CompositeEstimator([leaf, StructuredGaussianEstimator(2, "tied", (1.0, 2.0), (None, [[1.0, 0.0], [0.0, 1.0]]))])
+
+
+def gapped_structures() -> Any:
+    laws = [PartialStructuredGaussianDistribution([m, 0.1], 0.5, [2.0, 0.5], [[0.6, -0.8], [0.8, 0.6]], "EEE") for m in (0.0, 2.0)]
+    return MixtureDistribution(laws, [0.25, 0.75])
+
+
+def gapped_structure_estimators() -> Any:
+    return MixtureEstimator([PartialStructuredGaussianEstimator(2, "EEE", (1.0, 2.0), keys="k")] * 2)
+
+
+def boxes() -> Any:
+    return CompositeDistribution(
+        (UniformVectorDistribution([-0.0, 1 / 3], [1e300, 0.5]), UniformVectorDistribution([-1.0], [1.0], "noise", "k"))
+    )
+
+
+def box_estimators() -> Any:
+    return CompositeEstimator((UniformVectorEstimator(2, keys="k"), UniformVectorEstimator(None, [0.0], [0.5]), UniformVectorEstimator()))
 
 
 def factors() -> Any:
@@ -688,6 +713,17 @@ def link_and_limit_estimators() -> Any:
     )
 
 
+def lifetimes() -> Any:
+    line = WeibullRegressionDistribution([0.5, -0.25], 0.4, 1.5)
+    return CompositeDistribution((CensoredDistribution(line, name="life"), WeibullRegressionDistribution([0.5], None, 1.0, offset=True)))
+
+
+def lifetime_estimators() -> Any:
+    return CompositeEstimator(
+        (CensoredEstimator(WeibullRegressionEstimator(ridge=1.0)), WeibullRegressionEstimator(held={"shape": 1.0}, keys="k"))
+    )
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -755,8 +791,14 @@ MODELS = {
         interval_estimators,
         links_and_limits,
         link_and_limit_estimators,
+        lifetimes,
+        lifetime_estimators,
         parts_in_common,
         part_estimators,
+        gapped_structures,
+        gapped_structure_estimators,
+        boxes,
+        box_estimators,
         factors,
         factor_estimators,
     )

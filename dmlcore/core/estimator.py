@@ -20,7 +20,7 @@ from dmlcore.base.errors import BadValue, EmptyError, ParameterError, StructureE
 from dmlcore.core.declared import Declared, chosen, parameter, renamed
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.parts import check_single_parts
-from dmlcore.core.prior import Prior, PseudoObservations, prior_of
+from dmlcore.core.prior import Prior, PseudoDraws, PseudoObservations, prior_of
 from dmlcore.core.shown import Shown
 from dmlcore.core.statistics import Node
 from dmlcore.core.together import Member, maximised_together
@@ -366,6 +366,27 @@ def pseudo_observations(estimator: Any, statistics: Any, law: Any = None) -> Pri
     if law is not None:
         return PseudoObservations(law.expected_statistics(count))
     return PseudoObservations(statistics.scaled(count / statistics.count)) if statistics.count > 0 else None
+
+
+def pseudo_draws(estimator: Any, statistics: Any) -> Prior | None:
+    """`pseudo_count` observations as a law of the family draws them on average: that of the parameters `suff_stat`, or (None) the first
+    estimate from all the data. None without any."""
+    (count,) = pseudo_counts(estimator.pseudo_count, 1, type(estimator).__name__)
+    if count == 0:
+        return None
+    if (law := given_law(estimator)) is None and statistics.count > 0:
+        law = estimator.estimate(statistics)
+    return None if law is None else PseudoDraws(law, count)
+
+
+def given_law(estimator: Any) -> Any:
+    """The law whose parameters `suff_stat` gives; None without. Raises `ParameterError` where they are none."""
+    if estimator.suff_stat is None:
+        return None
+    names = [field for field, _ in estimator.family._fields if field not in estimator.carried]
+    if not isinstance(estimator.suff_stat, (tuple, list, np.ndarray)) or len(estimator.suff_stat) != len(names):
+        raise ParameterError(f"{type(estimator).__name__}: suff_stat must be ({', '.join(names)}), got {estimator.suff_stat!r}")
+    return estimator.family(*estimator.suff_stat)
 
 
 def __getattr__(name: str) -> Any:

@@ -86,7 +86,7 @@ class HasSurvival(Protocol):
         """The probability of a value above `x`; of an array, of each of its numbers."""
 
     def isf(self, q: Any) -> Any:
-        """The value that is passed with probability `q`; of an array, of each of its numbers."""
+        """The least value that is passed with a probability of at most `q`; of an array, of each of its numbers."""
 
 
 class Univariate(HasMoments, HasCdf, HasQuantile, Protocol):
@@ -193,9 +193,9 @@ class Redraws(Protocol):
 class ResponsesWithin(Protocol):
     """A regression of which some responses may be known up to an interval."""
 
-    def responses_within(self, column: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of rows `(n,)` whose response lies between two ends: log probabilities `(n,)`, and m responses that stand for each, in equal
-        shares `(n, m)`."""
+    def forward_within(self, column: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Of rows `(n,)` whose response lies between two ends, whatever the column has there: log probabilities `(n,)`, and the tape of
+        which its estimator's `backward` takes their statistics."""
         raise NotImplementedError
 
 

@@ -42,6 +42,21 @@ class PseudoObservations(Prior):
 
 
 @dataclass(frozen=True, eq=False)
+class PseudoDraws(Prior):
+    """Observations that were never made, as draws of a law whose statistics hold at one law alone: they are those that such draws have
+    on average there. The law says `expected_beside(count, statistics)` and `mean_log_density(of)`, under another law."""
+
+    law: Any
+    count: float
+
+    def added_to(self, statistics: Any) -> Any:
+        return statistics + self.law.expected_beside(self.count, statistics)
+
+    def log_density(self, law: Any) -> Any:
+        return self.count * law.mean_log_density(self.law)
+
+
+@dataclass(frozen=True, eq=False)
 class PseudoCounts(Prior):
     """Counts of classes that were never seen: a Dirichlet density of their probabilities, which stand in an attribute of the law."""
 

@@ -82,8 +82,10 @@ def _times(value: Any, factor: float) -> Any:
 
 def _joined(name: str, a: Any, b: Any) -> Any:
     if name.startswith("low"):
-        return min(a, b)
-    return max(a, b) if name.startswith("high") else a + b
+        return np.minimum(a, b) if np.ndim(a) else min(a, b)
+    if name.startswith("high"):
+        return np.maximum(a, b) if np.ndim(a) else max(a, b)
+    return a + b
 
 
 @saved_as("moments", "count", "mean", "m2")

@@ -33,17 +33,18 @@ class MixtureRegression(Fitted):
     """A finite mixture of regressions: y given x has density `sum_k w_k f(y | intercept_k + coef_k . x (+ offset), scale_k)`.
 
     Of several responses, given x and the component independent, f is the product. n_components: K. family: "gaussian" (identity link),
-    "poisson", "gamma", "negative_binomial" (log link) or "binomial" (logit link; y is 0 or 1, or the number of successes in `trials`);
-    of several responses one for all, or a list. fit_intercept: whether there is one; also a list. starts, max_iter: random starts and
-    most EM steps, as of `dmlcore.fit`. random_state: a seed or a generator. ridge (a number), or penalty
+    "poisson", "gamma", "negative_binomial" (log link), "weibull" (log link of the scale) or "binomial" (logit link; y is 0 or 1, or the
+    number of successes in `trials`); of several responses one for all, or a list. fit_intercept: whether there is one; also a list. starts,
+    max_iter: random starts and most EM steps, as of `dmlcore.fit`. random_state: a seed or a generator. ridge (a number), or penalty
     (such as `Lasso(2.0)`): on coefficients, as of the regression estimators. shared_scale: whether all components have one scale. assign:
     "soft" (EM), "hard" (classification EM) or "stochastic"; min_share: components whose weight falls below are removed; both as of
     `dmlcore.fit`.
 
     After `fit`, components by descending weight (with a gate: mean weight over rows): `model_` (the distribution), `weights_` `(K,)`,
-    `intercept_` `(K,)`, `coef_` `(K, p)`, `scale_` `(K,)` (gaussian: standard deviation; gamma: 1 / shape; negative binomial: dispersion;
-    others: ones), `log_likelihood_`, `n_iter_`, `status_`, `fit_` (the record of the fit), `feature_names_in_`, `n_features_in_`. Of q
-    responses `intercept_` and `scale_` are `(K, q)`, `coef_` is `(K, q, p)`, zero where a formula leaves a covariate out of a response.
+    `intercept_` `(K,)`, `coef_` `(K, p)`, `scale_` `(K,)` (gaussian: standard deviation; gamma and weibull: 1 / shape; negative binomial:
+    dispersion; others: ones), `log_likelihood_`, `n_iter_`, `status_`, `fit_` (the record of the fit), `feature_names_in_`,
+    `n_features_in_`. Of q responses `intercept_` and `scale_` are `(K, q)`, `coef_` is `(K, q, p)`, zero where a formula leaves a covariate
+    out of a response.
     """
 
     def __init__(

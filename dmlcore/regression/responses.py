@@ -15,6 +15,7 @@ from dmlcore.stats.regression.linear_regression import LinearRegressionEstimator
 from dmlcore.stats.regression.logistic_regression import LogisticRegressionEstimator
 from dmlcore.stats.regression.negative_binomial_regression import NegativeBinomialRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionEstimator
+from dmlcore.stats.regression.weibull_regression import WeibullRegressionEstimator
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ def _whole(y: np.ndarray) -> np.ndarray:
     return (y >= 0) & (y == np.floor(y)) & (y < 2.0**63)
 
 
+def _positive(y: np.ndarray) -> np.ndarray:
+    return (y > 0) & np.isfinite(y)
+
+
 FAMILIES = {
     "gaussian": Family(
         LinearRegressionEstimator,
@@ -53,13 +58,22 @@ FAMILIES = {
     "gamma": Family(
         GammaRegressionEstimator,
         "a finite number > 0",
-        lambda y: (y > 0) & np.isfinite(y),
+        _positive,
         "shape",
         "dispersion",
         lambda shape: 1.0 / shape,
         lambda shape: -1.0 / shape**2,
     ),
     "negative_binomial": Family(NegativeBinomialRegressionEstimator, "a whole number >= 0", _whole, "dispersion", "dispersion", whole=True),
+    "weibull": Family(
+        WeibullRegressionEstimator,
+        "a finite number > 0",
+        _positive,
+        "shape",
+        "scale",
+        lambda shape: 1.0 / shape,
+        lambda shape: -1.0 / shape**2,
+    ),
 }
 
 

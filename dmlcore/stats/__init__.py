@@ -60,6 +60,13 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
 from dmlcore.stats.multivariate.multivariate_student_t import MultivariateStudentTDistribution, MultivariateStudentTEstimator
 from dmlcore.stats.multivariate.spearman_ranking import SpearmanRankingDistribution, SpearmanRankingEstimator
 from dmlcore.stats.multivariate.structured_gaussian import StructuredGaussianDistribution, StructuredGaussianEstimator
+from dmlcore.stats.multivariate.structured_gaussian import (
+    PartialStructuredGaussianDistribution,
+    PartialStructuredGaussianEstimator,
+    StructuredGaussianDistribution,
+    StructuredGaussianEstimator,
+)
+from dmlcore.stats.multivariate.uniform_vector import UniformVectorDistribution, UniformVectorEstimator
 from dmlcore.stats.multivariate.von_mises_fisher import VonMisesFisherDistribution, VonMisesFisherEstimator
 from dmlcore.stats.regression.beta_regression import BetaRegressionDistribution, BetaRegressionEstimator
 from dmlcore.stats.regression.gamma_regression import GammaRegressionDistribution, GammaRegressionEstimator
@@ -78,6 +85,7 @@ from dmlcore.stats.regression.negative_binomial_regression import (
 from dmlcore.stats.regression.ordinal_regression import OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_edit import BernoulliEditDistribution, BernoulliEditEstimator
+from dmlcore.stats.regression.weibull_regression import WeibullRegressionDistribution, WeibullRegressionEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.integer_bernoulli_edit import (
     IntegerBernoulliEditDistribution,
@@ -261,6 +269,8 @@ __all__ = [
     "OrdinalRegressionEstimator",
     "PartialGaussianDistribution",
     "PartialGaussianEstimator",
+    "PartialStructuredGaussianDistribution",
+    "PartialStructuredGaussianEstimator",
     "PointMassDistribution",
     "PointMassEstimator",
     "PoissonDistribution",
@@ -289,12 +299,16 @@ __all__ = [
     "TruncatedEstimator",
     "UniformDistribution",
     "UniformEstimator",
+    "UniformVectorDistribution",
+    "UniformVectorEstimator",
     "VonMisesDistribution",
     "VonMisesEstimator",
     "VonMisesFisherDistribution",
     "VonMisesFisherEstimator",
     "WeibullDistribution",
     "WeibullEstimator",
+    "WeibullRegressionDistribution",
+    "WeibullRegressionEstimator",
     "WeightedDistribution",
     "WeightedEstimator",
     "ZeroInflatedDistribution",

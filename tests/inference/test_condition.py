@@ -28,7 +28,6 @@ from dmlcore.stats import (
     BernoulliSetDistribution,
     BinomialDistribution,
     CategoricalDistribution,
-    CensoredDistribution,
     CompositeDistribution,
     DiagonalGaussianDistribution,
     ExponentialDistribution,
@@ -101,10 +100,6 @@ def test_joint_is_evidence_times_conditional(e: Example) -> None:
                     continue
                 raise
             law = law if len(slots) == 1 else marginal(law, slots.index(True))
-            if (
-                "censored regression" in e.name and isinstance(value, tuple) and isinstance(law.layout, Real)
-            ):  # it tells the law of the number behind an interval
-                law = CensoredDistribution(law)
             left, right = e.law.log_density(x), log_evidence(e.law, observed) + law.log_density(value)
             assert left == pytest.approx(right, rel=1e-10, abs=1e-10), (observed, value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import mpmath as mp
 import numpy as np
 import pytest
 import scipy.optimize
@@ -22,11 +23,14 @@ from dmlcore.stats import (
     GammaEstimator,
     GaussianDistribution,
     GaussianEstimator,
+    InverseGaussianDistribution,
     LaplaceDistribution,
     LinearRegressionEstimator,
     LogGaussianDistribution,
     MixtureDistribution,
     MixtureEstimator,
+    NegativeBinomialDistribution,
+    PoissonDistribution,
     PoissonEstimator,
     PoissonRegressionEstimator,
     StudentTDistribution,
@@ -156,6 +160,9 @@ def test_numbers_that_stand_for_many_intervals_keep_moments(law: Any) -> None:
 @pytest.mark.parametrize(
     ("law", "peer", "x"),
     [
+        (PoissonDistribution(3.0), scipy.stats.poisson(3.0), 60),
+        (NegativeBinomialDistribution(3.0, 0.5), scipy.stats.nbinom(2.0, 0.4), 300),
+        (NegativeBinomialDistribution(3.0, 0.25), scipy.stats.nbinom(4.0, 4.0 / 7.0), 100),
         (WeibullDistribution(1.5, 2.0), scipy.stats.weibull_min(1.5, scale=2.0), 30.0),
         (StudentTDistribution(1.0, 2.0, 5.0), scipy.stats.t(5.0, 1.0, 2.0), 1e6),
         (LaplaceDistribution(1.0, 2.0), scipy.stats.laplace(1.0, 2.0), 200.0),
@@ -165,8 +172,20 @@ def test_numbers_that_stand_for_many_intervals_keep_moments(law: Any) -> None:
 )
 def test_upper_tails_keep_their_digits(law: Any, peer: Any, x: float) -> None:
     assert law.sf(x) == pytest.approx(peer.sf(x), rel=1e-9)
+    assert law.isf(law.sf(x) * (1 + 1e-9)) == pytest.approx(x, rel=1e-9)
+    x = x + 1 if isinstance(x, int) else x  # an interval's ends belong to it
+    assert CensoredDistribution(law).log_density((x, None)) == pytest.approx(peer.logsf(x - 1 if isinstance(x, int) else x), rel=1e-9)
+
+
+@pytest.mark.parametrize(("mu", "lam", "x"), [(1.0, 2.0, 100.0), (3.0, 0.2, 1500.0), (1.0, 500.0, 2.0), (1.0, 2.0, 1.0001)])
+def test_the_upper_tail_of_an_inverse_gaussian(mu: float, lam: float, x: float) -> None:
+    """Against the difference of its two terms in 60 digits."""
+    with mp.workdps(60):
+        root, ratio = mp.sqrt(mp.mpf(lam) / x), mp.mpf(x) / mu
+        expected = mp.ncdf(-root * (ratio - 1)) - mp.exp(2 * mp.mpf(lam) / mu) * mp.ncdf(-root * (ratio + 1))
+    law = InverseGaussianDistribution(mu, lam)
+    assert law.sf(x) == pytest.approx(float(expected), rel=1e-11)
     assert law.isf(law.sf(x)) == pytest.approx(x, rel=1e-9)
-    assert CensoredDistribution(law).log_density((x, None)) == pytest.approx(peer.logsf(x), rel=1e-9)
 
 
 DURABLE = [0.0, 0.7, 0.0, 0.0, 0.0, 0.0, 0.0, 3.7, 0.0, 3.0, 10.4, 0.0, 0.0, 0.0, 1.5, 0.0, 0.0, 3.5, 6.1, 0.0]

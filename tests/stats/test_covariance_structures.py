@@ -22,6 +22,8 @@ from dmlcore.stats import (
     MixtureEstimator,
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
+    PartialGaussianEstimator,
+    PartialStructuredGaussianEstimator,
     SemiSupervisedMixtureEstimator,
     StructuredGaussianDistribution,
     StructuredGaussianEstimator,
@@ -198,3 +200,47 @@ def test_known_classes_of_banknotes() -> None:
     estimator = ConditionalDistributionEstimator(each, given_estimator=CategoricalEstimator())
     found = dmlcore.fit(list(zip(labels, rows, strict=True)), estimator, rng=1, starts=4).model
     assert MixtureDistribution(found.dists, [0.5, 0.5]).seq_log_density(rows).sum() == pytest.approx(-646.0801, abs=1e-3)
+
+
+def with_gaps() -> np.ndarray:
+    """Rows of two classes that know five sixths of their coordinates."""
+    draw = np.random.default_rng(3)
+    x = draw.normal(size=(300, 3)) @ [[1.0, 0.6, 0.2], [0.0, 0.8, -0.3], [0.0, 0.0, 0.5]] + draw.integers(2, size=300)[:, None] * [
+        4.0,
+        2.0,
+        -3.0,
+    ]
+    x[draw.random(x.shape) < 1 / 6] = np.nan
+    return x[~np.isnan(x).all(axis=1)]
+
+
+@pytest.mark.parametrize(
+    ("structure", "plain"),
+    [("VVV", PartialGaussianEstimator()), ("EEE", PartialGaussianEstimator(tied={"covar": "s"}))],
+)
+def test_gaps_of_a_structure_are_those_of_the_same_law_by_another_way(structure: str, plain: Any) -> None:
+    x = with_gaps()
+    found = dmlcore.fit(x, MixtureEstimator([PartialStructuredGaussianEstimator(3, structure)] * 2), rng=1)
+    assert found.log_likelihood == pytest.approx(dmlcore.fit(x, MixtureEstimator([plain] * 2), rng=1).log_likelihood, abs=1e-6)
+
+
+def test_gaps_of_a_diagonal_structure_are_left_out_coordinate_by_coordinate() -> None:
+    x = with_gaps()
+    known, variance = (~np.isnan(x)).sum(axis=0), np.nanvar(x, axis=0)
+    found: Any = dmlcore.fit(x, PartialStructuredGaussianEstimator(structure="diagonal"))
+    assert found.log_likelihood == pytest.approx(-0.5 * (known * (np.log(2 * np.pi * variance) + 1)).sum())
+    np.testing.assert_allclose(found.model.mu, np.nanmean(x, axis=0))
+
+
+@pytest.mark.parametrize("structure", ["VEI", "EVE", "VEE", "VEV"])
+def test_steps_from_rows_with_gaps_never_go_down(structure: str) -> None:
+    estimator = MixtureEstimator([PartialStructuredGaussianEstimator(3, structure)] * 2)
+    found = dmlcore.fit(with_gaps(), estimator, rng=1, accelerate=False)
+    assert np.diff(found.objective).min() >= -1e-9
+    free = dmlcore.fit(with_gaps(), MixtureEstimator([PartialGaussianEstimator()] * 2), rng=1)
+    assert found.log_likelihood < free.log_likelihood
+
+
+def test_a_structure_takes_gaps_when_asked() -> None:
+    estimator: Any = dmlcore.missing_at_random(MixtureEstimator([StructuredGaussianEstimator(3, "VEV")] * 2))
+    assert estimator.estimators[0] == PartialStructuredGaussianEstimator(3, "VEV")

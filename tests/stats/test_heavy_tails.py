@@ -165,6 +165,33 @@ def test_a_laplace_is_its_weighted_median(n: int) -> None:
     assert record.model.mu == pytest.approx(median, abs=1e-7)
 
 
+@pytest.mark.parametrize("prior", [LaplaceDistribution(4.0, 1.0), WeibullDistribution(4.0, 1.0)])
+def test_pseudo_observations_move_the_maximum(prior: Any) -> None:
+    """To that of the log likelihood and ten times the mean log density of their law, which a sum over its quantiles gives."""
+    x, family = np.random.default_rng(3).gamma(2.0, 2.0, 50), type(prior)
+    found: Any = fit(x, family.estimator_family(pseudo_count=10.0, suff_stat=tuple(flat(prior))))
+    draws = prior.quantile((np.arange(20_000) + 0.5) / 20_000)
+
+    def loss(t: np.ndarray) -> float:
+        law = family(*(np.exp(t) if family is WeibullDistribution else (t[0], np.exp(t[1]))))
+        return -float(law.log_densities(x).sum() + 10.0 * law.log_densities(draws).mean())
+
+    best = scipy.optimize.minimize(loss, [1.0, 0.5], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11})
+    assert found.objective[-1] == pytest.approx(-best.fun, abs=5e-3)
+    expected = np.exp(best.x) if family is WeibullDistribution else [best.x[0], np.exp(best.x[1])]
+    np.testing.assert_allclose(flat(found.model), expected, rtol=2e-4)
+    assert np.diff(found.objective).min() >= -1e-10
+    alone: Any = fit([2.0, 2.0], family.estimator_family(pseudo_count=1.0, suff_stat=(3.0, 1.0)))
+    assert np.isfinite(alone.log_likelihood)
+    with pytest.raises(ParameterError, match=r"suff_stat must be \("):
+        family.estimator_family(pseudo_count=1.0, suff_stat=2.0)
+
+
+def flat(law: Any) -> list[float]:
+    """The two parameters of a law."""
+    return [law.stored(field) for field, _ in law._fields][:2]
+
+
 def test_mixtures_of_laplaces_rise() -> None:
     truth = MixtureDistribution([LaplaceDistribution(0.0, 1.0), LaplaceDistribution(5.0, 0.5)], [0.6, 0.4])
     x = truth.sample(2000, rng=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,11 @@ from dmlcore.stats import (
     GaussianDistribution,
     GaussianEstimator,
     MixtureEstimator,
+    MultivariateGaussianEstimator,
     UniformDistribution,
     UniformEstimator,
+    UniformVectorDistribution,
+    UniformVectorEstimator,
 )
 
 rows = [3.0, -1.0, 2.5, 7.0]
@@ -61,3 +65,32 @@ def test_each_label_has_a_range_of_its_own() -> None:
     pairs = [("a", 1.0), ("b", 7.0), ("a", 3.0), ("b", 5.0)]
     estimator = ConditionalDistributionEstimator({"a": UniformEstimator(), "b": UniformEstimator()}, given_estimator=CategoricalEstimator())
     assert dict(fit(pairs, estimator).model.dmap) == {"a": UniformDistribution(1.0, 3.0), "b": UniformDistribution(5.0, 7.0)}
+
+
+def test_a_box_is_independent_uniforms() -> None:
+    x = np.random.default_rng(1).normal(size=(50, 3)) * [1.0, 2.0, 5.0]
+    law: Any = fit(x, UniformVectorEstimator()).model
+    alone = [fit(column, UniformEstimator()).model for column in x.T]
+    assert law.seq_log_density(x) == pytest.approx(sum(one.seq_log_density(column) for one, column in zip(alone, x.T, strict=True)))
+    assert law.log_density(x.max(axis=0) * (1 + 1e-9)) == -math.inf
+    assert criteria.n_parameters(law) == 6
+    assert fit(x, UniformVectorEstimator(low=[-99.0, -99.0, -99.0])).model.low.tolist() == [-99.0] * 3  # type: ignore[attr-defined]
+    with pytest.raises(DegenerateError, match=r"no volume \(from 1.0 to 1.0 in coordinate 1\)"):
+        fit([[0.0, 1.0], [2.0, 1.0]], UniformVectorEstimator())
+    with pytest.raises(SupportError, match=r"row 1.*needs vectors from \[0.0, 0.0\]"):
+        fit([[1.0, 1.0], [-1.0, 2.0]], UniformVectorEstimator(2, [0.0, 0.0]))
+    with pytest.raises(ParameterError, match="in coordinate 0"):
+        UniformVectorDistribution([1.0], [1.0])
+
+
+def test_noise_beside_gaussian_vectors() -> None:
+    draw = np.random.default_rng(3)
+    noise = draw.uniform(-20.0, 20.0, (100, 2))
+    x = np.concatenate([draw.normal(size=(200, 2)), draw.normal(size=(200, 2)) + 8.0, noise])
+    found: Any = fit(
+        x, MixtureEstimator([MultivariateGaussianEstimator(), MultivariateGaussianEstimator(), UniformVectorEstimator()]), rng=1
+    )
+    assert np.diff(found.objective).min() >= -1e-9
+    np.testing.assert_allclose(sorted(found.model.w), [0.2, 0.4, 0.4], atol=0.03)
+    np.testing.assert_array_equal(found.model.components[2].low, x.min(axis=0))
+    assert found.model.seq_posterior(noise)[:, 2].mean() > 0.9

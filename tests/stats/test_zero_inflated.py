@@ -17,6 +17,7 @@ from dmlcore.stats import (
     GaussianEstimator,
     HurdleDistribution,
     HurdleEstimator,
+    LinearRegressionEstimator,
     LogisticRegressionDistribution,
     LogisticRegressionEstimator,
     MixtureEstimator,
@@ -28,6 +29,7 @@ from dmlcore.stats import (
     PoissonRegressionEstimator,
     TruncatedDistribution,
     TruncatedEstimator,
+    WeibullRegressionEstimator,
     ZeroInflatedDistribution,
     ZeroInflatedEstimator,
 )
@@ -134,6 +136,43 @@ def test_truncated_laws_against_numerical_maxima() -> None:
     n = n[(n >= 3) & (n <= 6)]
     best, _ = maximum(lambda t: poisson.logpmf(n, np.exp(t[0])) - np.log(poisson.pmf(np.arange(3, 7), np.exp(t[0])).sum()), [1.0])
     assert fit(n, TruncatedEstimator(PoissonEstimator(), 3, 6), rng=1).log_likelihood == pytest.approx(best, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "low", "high"),
+    [
+        (LinearRegressionEstimator(), 0.0, None),
+        (LinearRegressionEstimator(), -1.0, 2.0),
+        (WeibullRegressionEstimator(), 1.0, None),
+        (WeibullRegressionEstimator(), None, 5.0),
+    ],
+)
+def test_truncated_regressions_of_reals_against_numerical_maxima(estimator: Any, low: float | None, high: float | None) -> None:
+    """As R's truncreg, and with an upper end; of Weibulls, late entry into a study of lifetimes."""
+    rng = np.random.default_rng(3)
+    x, linear = rng.normal(size=300), isinstance(estimator, LinearRegressionEstimator)
+    y = 1.0 + 0.7 * x + (1.5 * rng.normal(size=300) if linear else 0.5 * np.log(rng.exponential(size=300)))
+    y = y if linear else np.exp(y)
+    a, b = -np.inf if low is None else low, np.inf if high is None else high
+    inside = (y >= a) & (y <= b)
+    x, y = x[inside], y[inside]
+
+    def log_density(t: np.ndarray) -> Any:
+        at = t[0] + t[1] * x
+        law = scipy.stats.norm(at, np.exp(t[2])) if linear else scipy.stats.weibull_min(np.exp(t[2]), scale=np.exp(at))
+        return law.logpdf(y) - np.log(np.maximum(law.cdf(b) - law.cdf(a), 1e-300))
+
+    best, at = maximum(log_density, [1.0, 0.5, 0.0])
+    rows = list(zip(x.tolist(), y.tolist(), strict=True))
+    found: Any = fit(rows, TruncatedEstimator(estimator, low, high), rng=1)
+    assert found.log_likelihood == pytest.approx(best, abs=1e-6)
+    assert [found.model.dist.intercept, found.model.dist.coef[0]] == pytest.approx(at[:2], abs=1e-3)
+    assert np.diff(found.objective).min() >= -1e-10
+    there = condition(found.model, (0.3, UNKNOWN))
+    assert there.log_density(1.5) == pytest.approx(found.model.log_density((0.3, 1.5)))
+    drawn = found.model.sample_given([[0.3]] * 2000, 1)
+    assert ((drawn >= a) & (drawn <= b)).all()
+    assert drawn.mean() == pytest.approx(found.model.mean_given([[0.3]])[0], abs=5 * np.sqrt(there.variance() / 2000))
 
 
 def test_moments_of_a_truncated_gaussian() -> None:

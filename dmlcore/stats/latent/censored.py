@@ -14,8 +14,9 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import distinct_nodes
 from dmlcore.core.partial import given
-from dmlcore.core.powers import NumbersWithin, Redraws, has
+from dmlcore.core.powers import NumbersWithin, Redraws, ResponsesWithin, has
 from dmlcore.core.redraw import redrawn
+from dmlcore.core.rowlaws import Atom, only
 from dmlcore.core.statistics import Node
 from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.data.columns import Distinct, Record, Values
@@ -33,9 +34,9 @@ def interval_layout(node: Any, inner: Any) -> Layout:
     """The layout of numbers (or of rows of a regression) that a law, or an estimator, reads, of which some numbers are intervals."""
     read = inner.layout
     if isinstance(read, Explained):
-        if not hasattr(getattr(inner, "family", inner), "responses_within"):
+        if not has(getattr(inner, "family", inner), ResponsesWithin):
             raise StructureError(
-                f"{type(node).__name__}: responses of a {inner.label} cannot be intervals; those of a linear regression can"
+                f"{type(node).__name__}: responses of a {inner.label} cannot be intervals; those of a linear or Weibull regression can"
             )
         return ExplainedWithin(node.label, (read.values[0], Interval(node.label), *read.values[2:]))
     check_of_numbers(inner, type(node).__name__)
@@ -74,6 +75,28 @@ class CensoredTape:
         self.known, self.inner, self.within = known, inner, within
 
 
+class CensoredRows(Atom):
+    """Numbers with the laws of an atom, any of which may be seen as an interval."""
+
+    def __init__(self, numbers: Any):
+        self.numbers = numbers
+
+    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
+        return [(w, (CensoredDistribution(law),)) for w, (law,) in self.numbers.cases(row)]
+
+    def at(self, rows: np.ndarray) -> Atom:
+        return CensoredRows(self.numbers.at(rows))
+
+    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
+        return self.numbers.draw(rows, rng)  # type: ignore[no-any-return]
+
+    def ask(self, what: str, *args: Any) -> Any:
+        return self.numbers.ask(what, *args)
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        return self.numbers.log_densities(x)  # type: ignore[no-any-return]
+
+
 class CensoredDistribution(Distribution, Redraws):
     """A number of `dist`, or an interval in which it lies: density `dist(x)` of a number x, and of a pair (low, high) the probability
     `P(low <= X <= high)`.
@@ -81,7 +104,7 @@ class CensoredDistribution(Distribution, Redraws):
     A pair is open at an end that is None (or NaN, or infinite): `(5.0, None)` is a time that is at least 5, censored on the right,
     `(None, 0.1)` a value of at most 0.1, below a limit of detection. Which numbers are seen as intervals is not modelled, so densities do
     not sum to one; draws are numbers. dist: a law of single numbers, whole or real, with a distribution function and quantiles, a mixture
-    too. Moments are those of `dist`. Or a linear regression: observations are `(x, y)`, y a number or a pair (Tobin 1958).
+    too. Moments are those of `dist`. Or a linear or Weibull regression: observations are `(x, y)`, y a number or a pair (Tobin 1958).
     """
 
     dist: Distribution = child()
@@ -121,30 +144,30 @@ class CensoredDistribution(Distribution, Redraws):
         sure, rest = np.flatnonzero(known), np.flatnonzero(~known)
         out = np.empty(len(ends))
         out[sure], tape = score(self.dist, with_numbers(column, sure, ends[sure, 0], self._whole))
+        if type(column) is Record:
+            law: Any = self
+            out[rest], apart = law.plain.forward_within(with_numbers(column, rest, np.ones(len(rest)), False), *ends[rest].T)
+            return out, CensoredTape(known, tape, lambda weights: (apart, np.where(out[rest] > -np.inf, weights, 0.0)))
         own = Forward(score.repeated, DistinctCache(), score.mix)
-        out[rest], points = self._within(column, rest, *ends[rest].T)
+        out[rest], points = self._within(*ends[rest].T)
 
         def within(weights: np.ndarray) -> tuple[Any, np.ndarray]:
             there = (weights > 0) & (out[rest] > -np.inf)
-            rows, x, shares = points(there, weights[there])
-            return own(self.dist, with_numbers(column, rows, x, self._whole))[1], shares
+            x, shares = points(there, weights[there])
+            return own(self.dist, with_numbers(column, there, x, self._whole))[1], shares
 
         return out, CensoredTape(known, tape, within)
 
-    def _within(self, column: Any, rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
-        """Log probabilities of the intervals of some rows; and what gives, of those of them that are there and their weights, the rows of
-        numbers that stand for them, the numbers, and their weights."""
+    def _within(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
+        """Log probabilities of intervals; and what gives, of those of them that are there and their weights, the numbers that stand for
+        them, and their weights."""
         law: Any = self
-        if type(column) is not Record and not has(law.plain, NumbersWithin):
+        if not has(law.plain, NumbersWithin):
             mass = masses(law.plain, low, high)
             with np.errstate(divide="ignore"):
-                return np.log(mass), lambda there, w: (rows, *self._points(low[there], high[there], mass[there], w))
-        if type(column) is Record:
-            log, x = law.plain.responses_within(with_numbers(column, rows, np.zeros(len(rows)), False), low, high)
-        else:
-            log, x = law.plain.numbers_within(low, high)
-        m = x.shape[1]
-        return log, lambda there, w: (np.repeat(rows[there], m), x[there].ravel(), np.repeat(w / m, m))
+                return np.log(mass), lambda there, w: self._points(low[there], high[there], mass[there], w)
+        log, x = law.plain.numbers_within(low, high)
+        return log, lambda there, w: (x[there].ravel(), np.repeat(w / x.shape[1], x.shape[1]))
 
     def _points(self, low: np.ndarray, high: np.ndarray, mass: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Numbers that stand for those in the intervals, and their weights."""
@@ -179,7 +202,10 @@ class CensoredDistribution(Distribution, Redraws):
         return redrawn(self.dist, rows, rng)
 
     def given(self, x: Any, n: int) -> Any:
-        return given(self.dist, x, n) if isinstance(self.layout, Explained) else super().given(x, n)
+        if not isinstance(self.layout, Explained):
+            return super().given(x, n)
+        log, numbers = given(self.dist, x, n)
+        return log, CensoredRows(only(numbers))
 
     def estimator(self, pseudo_count: Any = None) -> CensoredEstimator:
         return CensoredEstimator(self.dist.estimator(pseudo_count), self.name, self.keys)

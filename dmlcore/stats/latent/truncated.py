@@ -17,9 +17,9 @@ from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import distinct_nodes
 from dmlcore.core.partial import given
-from dmlcore.core.powers import Redraws
+from dmlcore.core.powers import Redraws, ResponsesWithin, has
 from dmlcore.core.redraw import redrawn
-from dmlcore.core.rowlaws import EachRow, Product
+from dmlcore.core.rowlaws import Atom, EachRow, Product
 from dmlcore.core.statistics import Node
 from dmlcore.data.columns import Record, Values
 from dmlcore.data.layouts import Count, Layout
@@ -107,8 +107,17 @@ class _Ranged:
             raise ParameterError(f"{who}: give low, high, or both, low <= high, got low={self.low!r}, high={self.high!r}")
         if not isinstance(self.layout, Explained):
             check_of_numbers(self.inner, who)
-        elif not isinstance(self.layout.values[1], Count) or self.low is None or self.high is not None:
-            raise StructureError(f"{who}: regressions of counts are truncated at their lower end alone; others are not")
+        elif self.counts_responses:
+            if self.low is None or self.high is not None:
+                raise StructureError(f"{who}: regressions of counts are truncated at their lower end alone")
+        elif not has(getattr(self.inner, "family", self.inner), ResponsesWithin):
+            raise StructureError(f"{who}: a {self.inner.label} cannot be truncated; linear, Weibull and count regressions can")
+
+    @property
+    def counts_responses(self) -> bool:
+        """Whether a regression is of counts."""
+        layout: Any = self.layout
+        return isinstance(layout.values[1], Count)
 
     def within(self, column: Any) -> np.ndarray:
         """Which rows are in the range `(n,)`."""
@@ -124,9 +133,9 @@ class _Ranged:
 class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
     """A number of `dist` that is seen only if it lies from low to high: density `dist(x) / P(low <= X <= high)` there, and zero elsewhere.
 
-    dist: a law of single numbers, whole or real, with a distribution function and quantiles; or a regression of counts, which may have
-    a lower end alone: `low=1` is the zero-truncated one. low, high: the ends, which belong to the range; None leaves one open. Raises
-    `ParameterError` without any, and where the law has a probability below 1e-12 in the range.
+    dist: a law of single numbers, whole or real, with a distribution function and quantiles; or a linear or Weibull regression; or one of
+    counts, which may have a lower end alone: `low=1` is the zero-truncated one. low, high: the ends, which belong to the range; None leaves
+    one open. Raises `ParameterError` without any, and where the law has a probability below 1e-12 in the range.
     """
 
     dist: Distribution = child()
@@ -171,8 +180,7 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
 
     def _outside_real(self) -> tuple[np.ndarray, np.ndarray]:
         """Numbers that stand for those out of the range, and their probabilities."""
-        ends = [(-math.inf, self.least), (self.most, math.inf)]
-        low, high = np.array([(a, b) for a, b in ends if a < b and (b < math.inf or a > -math.inf)]).T
+        low, high = np.array(self._sides()).T
         return nodes_within(self.dist, low, high)[:2]
 
     def with_children(self, new: tuple[Any, ...]) -> Any:
@@ -192,15 +200,29 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
         return np.where(inside, log - log_mass, -np.inf), TruncatedTape(tape, inside, outside)
 
     def _outside_of_rows(self, column: Any, score: Any) -> Any:
-        """Of a regression: log probabilities of the range `(n,)`, and what stands for each number below it."""
-        low, n = math.ceil(self.least), len(column)
-        scored = [score(self.dist, with_response(column, v)) for v in range(low)]
-        logs = np.stack([log for log, _ in scored]) if scored else np.full((1, n), -np.inf)
-        out = np.logaddexp.reduce(logs, axis=0) if len(scored) > 1 else logs[0]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            log_mass = np.log(-np.expm1(np.minimum(out, 0.0)))
-            expected = np.minimum(np.exp(logs - log_mass), 1.0 / LEAST_MASS)
-        return log_mass, [(tape, own) for (_, tape), own in zip(scored, expected, strict=False)]
+        """Of a regression: log probabilities of the range `(n,)`, and what stands for the numbers out of it: of reals a tape for each side,
+        of counts one for each of those below."""
+        n = len(column)
+        if self.counts_responses:
+            scored = [score(self.dist, with_response(column, v)) for v in range(math.ceil(self.least))]
+            out = np.logaddexp.reduce(np.array([np.full(n, -np.inf), *(log for log, _ in scored)]), axis=0)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                log_mass = np.log(-np.expm1(np.minimum(out, 0.0)))
+        else:
+            scored = [self._between(column, low, high) for low, high in self._sides()]
+            log_mass = self._between(column, self.least, self.most)[0]
+        with np.errstate(invalid="ignore", over="ignore"):
+            return log_mass, [(tape, np.minimum(np.exp(log - log_mass), 1.0 / LEAST_MASS)) for log, tape in scored]
+
+    def _between(self, column: Any, low: float, high: float) -> tuple[np.ndarray, Any]:
+        """Of a regression of reals: log probabilities of the numbers between two ends `(n,)`, and the tape of what stands for them."""
+        law: Any = self.dist
+        return law.forward_within(column, np.full(len(column), low), np.full(len(column), high))  # type: ignore[no-any-return]
+
+    def _sides(self) -> list[tuple[float, float]]:
+        """The two ends of what is out of the range on either side, where anything is."""
+        ends = [(-math.inf, self.least), (self.most, math.inf)]
+        return [(a, b) for a, b in ends if a < b and (b < math.inf or a > -math.inf)]
 
     # -- moments, where the law has them -------------------------------------------------------------------------------
 
@@ -274,22 +296,25 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
         for _ in range(DRAW_ROUNDS):
             for i, row in zip(again, redrawn(self.dist, [rows[i] for i in again], rng), strict=True):
                 out[i] = row
-            again = [i for i in again if not out[i][1] >= self.least]
+            again = [i for i in again if not self.least <= out[i][1] <= self.most]
             if not again:
                 return out
-        raise StructureError(f"{self.label}: after {DRAW_ROUNDS} rounds draws are below {self.least:g}, which is hardly ever reached")
+        raise StructureError(f"{self.label}: after {DRAW_ROUNDS} rounds draws are out of the range, which is hardly ever reached")
 
     def given(self, x: Any, n: int) -> Any:
         log, law = given(self.dist, x, n)  # where nothing of the number is known
         parts = law.parts if isinstance(law, Product) else [law]
-        if len(parts) != 1 or not isinstance(parts[0], EachRow):
+        if len(parts) != 1 or not isinstance(parts[0], Atom):
             raise StructureError(f"{self.label}: conditioning is not available for a {self.dist.label}; draw from the model instead")
-        return log, EachRow([TruncatedDistribution(own, self.low, self.high) for own in parts[0].laws])
+        return log, EachRow([TruncatedDistribution(parts[0].cases(row)[0][1][0], self.low, self.high) for row in range(n)])
 
     # -- of regressions ------------------------------------------------------------------------------------------------
 
     def mean_given(self, x: Any, offset: Any = None, trials: Any = None) -> np.ndarray:
         """Of a regression: the mean response `(n,)` at covariates `(n, p)`; with trials, the mean number of successes."""
+        if not self.counts_responses:
+            offsets = [None] * len(x) if offset is None else np.broadcast_to(offset, len(x)).tolist()
+            return np.array([self.law_given(row, own).mean() for row, own in zip(x, offsets, strict=True)])
         rows = self._rows(x, offset, trials)
         mean = np.asarray(self.regression().mean_given(x, offset)) * (1 if trials is None else np.asarray(trials))
         mass = np.ones(len(rows))

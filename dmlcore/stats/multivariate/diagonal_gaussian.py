@@ -19,9 +19,8 @@ from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.powers import HasMoments, JointlyNormal
 from dmlcore.core.statistics import Moments
 from dmlcore.core.together import Member
-from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
-from dmlcore.stats.multivariate.vectors import Dimension, check_dimension
+from dmlcore.stats.multivariate.vectors import Dimension, FromVectors, OfVectors, check_dimension
 from dmlcore.stats.univariate.moments import (
     VARIANCE_FLOOR,
     check_prior,
@@ -47,7 +46,7 @@ class SharedKeys(Keys):
         return first, second
 
 
-class DiagonalGaussianDistribution(Distribution, HasMoments, JointlyNormal):
+class DiagonalGaussianDistribution(OfVectors, Distribution, HasMoments, JointlyNormal):
     """A vector of d reals whose coordinates are independent Gaussians: density `prod_j N(x_j; mu_j, covar_j)`.
 
     mu: means `(d,)`, in the units of each coordinate. covar: variances `(d,)`, positive, in squared units.
@@ -59,21 +58,11 @@ class DiagonalGaussianDistribution(Distribution, HasMoments, JointlyNormal):
     name: str | None = name()
     keys: Any = parameter(SharedKeys("mean", "variance"), default=(None, None))
 
-    kind = Vector
     support = REALS
 
     def validate(self) -> None:
         if len(self.mu) != len(self.covar):
             raise ParameterError(f"DiagonalGaussianDistribution: covar must have {len(self.mu)} entries, as mu has, got {len(self.covar)}")
-
-    @property
-    def dim(self) -> int:
-        """d, the number of coordinates."""
-        return self.mu.shape[-1]
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     @cached_property
     def _parameters(self) -> np.ndarray:
@@ -125,7 +114,7 @@ def _with_diagonal(mu: np.ndarray, covar: np.ndarray) -> DiagonalGaussianDistrib
     return DiagonalGaussianDistribution(mu, np.diag(covar))
 
 
-class DiagonalGaussianEstimator(Estimator):
+class DiagonalGaussianEstimator(FromVectors, Estimator):
     """Maximum likelihood for a diagonal Gaussian: weighted means and variances of each coordinate.
 
     dim: the length of the vectors (None: that of the data). pseudo_count=(a, b) with suff_stat=(m, v), vectors `(d,)`: pseudo-observations
@@ -145,10 +134,6 @@ class DiagonalGaussianEstimator(Estimator):
 
     def validate(self) -> None:
         check_prior(self)
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     def ties(self) -> Any:
         return self.keys[0], None, ()

@@ -18,8 +18,7 @@ from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.powers import HasEntropy, HasMean, HasVariance
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Sums
-from dmlcore.data.layouts import Layout, Vector
-from dmlcore.stats.multivariate.vectors import Dimension, check_dimension
+from dmlcore.stats.multivariate.vectors import Dimension, FromVectors, OfVectors, check_dimension
 from dmlcore.stats.univariate.beta import (
     NEAREST_TO_ZERO,
     concentrated,
@@ -44,7 +43,7 @@ class OnSimplex(Support):
         return bool(self.contains(column.x).all())
 
 
-class DirichletDistribution(Distribution, HasMean, HasVariance, HasEntropy):
+class DirichletDistribution(OfVectors, Distribution, HasMean, HasVariance, HasEntropy):
     """A vector of d shares x_j > 0 that sum to one, with density `Gamma(sum alpha) prod_j x_j^(alpha_j - 1) / Gamma(alpha_j)` of the first
     d - 1 of them.
 
@@ -56,21 +55,12 @@ class DirichletDistribution(Distribution, HasMean, HasVariance, HasEntropy):
     name: str | None = name()
     keys: str | None = keys()
 
-    kind = Vector
+    placed = "alpha"
     support = OnSimplex("positive numbers that sum to one")
 
     def validate(self) -> None:
         if len(self.alpha) < 2:
             raise ParameterError(f"DirichletDistribution: alpha must have at least two entries, got {self.alpha!r}")
-
-    @property
-    def dim(self) -> int:
-        """d, the number of shares."""
-        return self.alpha.shape[-1]
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     @cached_property
     def _constant(self) -> Any:
@@ -109,7 +99,7 @@ def log_shares(x: np.ndarray) -> np.ndarray:
     return np.log(x) - np.log(x.sum(axis=1, keepdims=True))
 
 
-class DirichletEstimator(Estimator):
+class DirichletEstimator(FromVectors, Estimator):
     """Maximum likelihood for a Dirichlet: the alpha for which the logarithms of the shares have their weighted means (`concentrations_of`).
 
     dim: the number of shares (None: that of the data). pseudo_count=a with suff_stat `(d,)`: a pseudo-observations whose mean logarithms
@@ -141,10 +131,6 @@ class DirichletEstimator(Estimator):
         if logs.ndim != 1 or len(logs) < 2 or not np.isfinite(logs).all() or not shares_gap(logs) > 0:
             raise ParameterError(f"DirichletEstimator: suff_stat must be mean logarithms of shares, a vector, got {self.suff_stat!r}")
         self.derive(suff_stat=logs)
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
         check_dimension(x, self.dim, self.label)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -12,19 +11,17 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base.domains import covariance, vector
 from dmlcore.base.errors import DegenerateError, ParameterError
-from dmlcore.base.marks import is_missing
 from dmlcore.base.numerics import HALF_LOG_2PI, joined
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.powers import HasMoments, JointlyNormal
-from dmlcore.core.statistics import Node, Scatter
+from dmlcore.core.statistics import Scatter
 from dmlcore.core.together import Member
-from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.normals import given_coordinates
-from dmlcore.stats.multivariate.partial_vectors import Gapped, PartialVector, conditional_moments
-from dmlcore.stats.multivariate.vectors import Dimension, centred, check_dimension, lower_inverse
+from dmlcore.stats.multivariate.partial_vectors import FromGaps, WithGaps
+from dmlcore.stats.multivariate.vectors import Dimension, FromVectors, OfVectors, centred, check_dimension, lower_inverse
 from dmlcore.stats.univariate.moments import (
     RELATIVE_ROUNDING,
     VARIANCE_FLOOR,
@@ -43,7 +40,7 @@ AT_FLOOR = 2.0  # times the floor: what lies below was put there, up to the roun
 FEW_COORDINATES = 24  # coordinates up to which the compiled loop is as fast as BLAS
 
 
-class GaussianVectorDistribution(Distribution, HasMoments, JointlyNormal):
+class GaussianVectorDistribution(OfVectors, Distribution, HasMoments, JointlyNormal):
     """Base: a Gaussian vector with a mean `mu` and a covariance `covar`, however its family says what these are."""
 
     if TYPE_CHECKING:
@@ -54,17 +51,7 @@ class GaussianVectorDistribution(Distribution, HasMoments, JointlyNormal):
         @property
         def covar(self) -> Any: ...
 
-    kind = Vector
     support = REALS
-
-    @property
-    def dim(self) -> int:
-        """d, the number of coordinates."""
-        return self.mu.shape[-1]
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     @cached_property
     def _factor(self) -> np.ndarray:
@@ -142,12 +129,12 @@ class MultivariateGaussianDistribution(GaussianVectorDistribution):
 
     def estimator(self, pseudo_count: Any = None) -> MultivariateGaussianEstimator:
         if pseudo_count is None:
-            return MultivariateGaussianEstimator(self.dim, name=self.name, keys=self.keys)
-        counts = pseudo_counts(pseudo_count, 2, "MultivariateGaussianDistribution")
-        return MultivariateGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
+            return self.estimator_family(self.dim, name=self.name, keys=self.keys)  # type: ignore[no-any-return]
+        counts = pseudo_counts(pseudo_count, 2, type(self).__name__)
+        return self.estimator_family(self.dim, counts, (self.mu, self.covar), self.name, self.keys)  # type: ignore[no-any-return]
 
 
-class GaussianVectorEstimator(Estimator):
+class GaussianVectorEstimator(FromVectors, Estimator):
     """Base of estimators of Gaussian vectors, which have `dim`, `pseudo_count` and `suff_stat`."""
 
     if TYPE_CHECKING:
@@ -166,10 +153,6 @@ class GaussianVectorEstimator(Estimator):
         check_prior(self)
         if self.suff_stat is not None and self.suff_stat[1] is not None:
             MultivariateGaussianDistribution(np.zeros(len(self.suff_stat[1])), self.suff_stat[1])
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Scatter:
         if weights.ndim == 1:
@@ -247,7 +230,7 @@ class MultivariateGaussianEstimator(GaussianVectorEstimator):
         return covar
 
 
-class PartialGaussianDistribution(MultivariateGaussianDistribution):
+class PartialGaussianDistribution(WithGaps, MultivariateGaussianDistribution):
     """A vector of d reals, Gaussian with mean mu and covariance covar, of which some coordinates may not have been observed.
 
     The log density of a vector is that of its known coordinates, `N(x_o; mu_o, covar_oo)`; without any it is 0. So densities over all
@@ -260,29 +243,8 @@ class PartialGaussianDistribution(MultivariateGaussianDistribution):
     name: str | None = name()
     keys: str | None = keys()
 
-    support: ClassVar[Any] = None
 
-    @cached_property
-    def layout(self) -> Layout:  # type: ignore[override]
-        return PartialVector(self.label, self.dim)
-
-    def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
-        check_dimension(column.x, self.dim, self.label)
-        if column.complete:
-            with np.errstate(over="ignore"):
-                return self.log_densities(column.x), (column, None)
-        places = [conditional_moments(column, mu, covar) for mu, covar in zip(joined(self.mu), joined(self.covar, 2), strict=True)]
-        log = np.array([log for log, _, _ in places]).reshape(*self.batch, len(column))
-        return log, (column, [(x, left) for _, x, left in places])
-
-    def estimator(self, pseudo_count: Any = None) -> PartialGaussianEstimator:
-        if pseudo_count is None:
-            return PartialGaussianEstimator(self.dim, name=self.name, keys=self.keys)
-        counts = pseudo_counts(pseudo_count, 2, "PartialGaussianDistribution")
-        return PartialGaussianEstimator(self.dim, counts, (self.mu, self.covar), self.name, self.keys)
-
-
-class PartialGaussianEstimator(MultivariateGaussianEstimator):
+class PartialGaussianEstimator(FromGaps, MultivariateGaussianEstimator):
     """Maximum likelihood for a Gaussian vector from all coordinates that were observed, by EM.
 
     A step fills what is missing by its conditional mean under the current law and adds its conditional covariance to the scatter
@@ -298,41 +260,6 @@ class PartialGaussianEstimator(MultivariateGaussianEstimator):
 
     family = PartialGaussianDistribution
     stacks = True
-
-    @cached_property
-    def layout(self) -> Layout:  # type: ignore[override]
-        return PartialVector(self.label, self.dim)
-
-    def with_gaps(self, allow: Any) -> Estimator:
-        return self
-
-    def covers(self, column: Any) -> bool:
-        return not np.isinf(column.x).any()
-
-    def why_outside_support(self, x: Any) -> str | None:
-        infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
-        return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
-
-    def open(self, column: Any, open: Any) -> Any:
-        if column.complete:
-            return column, None
-        open.shares(1, len(column))  # what is missing is latent
-        x = np.where(np.isfinite(column.x), column.x, column.centre)
-        each = [np.where(b.known, 0.0, column.spread[b.order])[:, b.least :] for b in column.batches]
-        place = x, [spread[:, :, None] * np.eye(spread.shape[1]) for spread in each]
-        return column, [place] * math.prod(open.batch)
-
-    def backward(self, tape: Any, weights: np.ndarray, send: Any) -> Node:
-        column, places = tape
-        if places is None:
-            return Node(self.statistics(column.x, weights))
-        parts = [self._expected(column, x, left, w) for (x, left), w in zip(places, joined(weights), strict=True)]
-        return Node(Scatter.together(parts, weights.shape[:-1]))
-
-    def _expected(self, column: Gapped, x: np.ndarray, left: list[np.ndarray], weights: np.ndarray) -> Scatter:
-        own = self.statistics(x, weights)
-        more = sum(batch.added(covariances, weights) for batch, covariances in zip(column.batches, left, strict=True))
-        return Scatter(own.count, own.mean, own.m2 + more)
 
 
 def relative(covar: np.ndarray, factor: Any) -> np.ndarray:

@@ -15,10 +15,9 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.powers import HasEntropy, HasMean, HasMode, HasVariance
 from dmlcore.core.rowlaws import Atom, Product
 from dmlcore.core.statistics import Scatter
-from dmlcore.data.layouts import Layout, Vector
 from dmlcore.stats.multivariate.multivariate_gaussian import MultivariateGaussianDistribution, MultivariateGaussianEstimator
 from dmlcore.stats.multivariate.normals import Regressed
-from dmlcore.stats.multivariate.vectors import Dimension, check_dimension, lower_inverse
+from dmlcore.stats.multivariate.vectors import Dimension, FromVectors, OfVectors, check_dimension, lower_inverse
 from dmlcore.stats.univariate.gamma import excess
 from dmlcore.stats.univariate.student_t import (
     Precisions,
@@ -31,7 +30,7 @@ from dmlcore.stats.univariate.student_t import (
 )
 
 
-class MultivariateStudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntropy):
+class MultivariateStudentTDistribution(OfVectors, Distribution, HasMean, HasVariance, HasMode, HasEntropy):
     """A vector of d reals with density
     `Gamma((df + d) / 2) / (Gamma(df / 2) sqrt(det(df pi scatter))) (1 + q / df)^(-(df + d) / 2)`, `q = (x - mu)' scatter^-1 (x - mu)`.
 
@@ -46,22 +45,12 @@ class MultivariateStudentTDistribution(Distribution, HasMean, HasVariance, HasMo
     name: str | None = name()
     keys: str | None = keys()
 
-    kind = Vector
     support = MultivariateGaussianDistribution.support
 
     def validate(self) -> None:
         if len(self.mu) != len(self.scatter):
             shape = (len(self.mu), len(self.mu))
             raise ParameterError(f"MultivariateStudentTDistribution: scatter must have shape {shape}, as mu says, got {self.scatter.shape}")
-
-    @property
-    def dim(self) -> int:
-        """d, the number of coordinates."""
-        return self.mu.shape[-1]
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     @cached_property
     def _factor(self) -> np.ndarray:
@@ -175,7 +164,7 @@ class StudentTs(Atom):
         return StudentTDistribution(0.0, 1.0, self.df).log_densities((x - centre) / scale) - np.log(scale)
 
 
-class MultivariateStudentTEstimator(TailedEstimator):
+class MultivariateStudentTEstimator(FromVectors, TailedEstimator):
     """Maximum likelihood for a multivariate t, by EM: a step weighs each vector by its expected precision `(df + d) / (df + q)`.
 
     dim: the length of the vectors (None: that of the data). df: the degrees of freedom, held; None: estimated, between 0.1 and 1e6. The
@@ -190,10 +179,6 @@ class MultivariateStudentTEstimator(TailedEstimator):
     family = MultivariateStudentTDistribution
     stacks = True
     gaussian = MultivariateGaussianEstimator()
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     def weighted_moments(self, x: np.ndarray, weights: np.ndarray) -> Scatter:
         check_dimension(x, self.dim, self.label)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dmlcore.base.marks import is_missing, missing_among
-from dmlcore.base.numerics import HALF_LOG_2PI
+from dmlcore.base.numerics import HALF_LOG_2PI, joined
+from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.columns import Values
-from dmlcore.data.layouts import Vector
+from dmlcore.data.layouts import Layout, Vector
 from dmlcore.data.values import cells_inside
+from dmlcore.stats.multivariate.vectors import check_dimension
 
 BATCH = 1 << 18  # numbers in the Cholesky factors of one batch
 
@@ -186,3 +189,71 @@ def conditional_moments(column: Gapped, mu: np.ndarray, covar: np.ndarray) -> tu
         left.append(batch.left(factors))
     x[log == -np.inf] = mu  # such rows can take part with weight zero only
     return log, x, left
+
+
+class WithGaps:
+    """What makes the law of a Gaussian vector one of vectors any of whose coordinates may be missing: the law of those that are known."""
+
+    support: ClassVar[Any] = None
+
+    @cached_property
+    def layout(self: Any) -> Layout:
+        """Vectors with gaps."""
+        return PartialVector(self.label, self.dim)
+
+    def forward(self: Any, column: Any, score: Any) -> tuple[np.ndarray, Any]:
+        """Log densities of what is known, and the vectors with what is expected of the rest."""
+        check_dimension(column.x, self.dim, self.label)
+        if column.complete:
+            with np.errstate(over="ignore"):
+                return self.log_densities(column.x), (column, None)
+        places = [conditional_moments(column, mu, covar) for mu, covar in zip(joined(self.mu), joined(self.covar, 2), strict=True)]
+        log = np.array([log for log, _, _ in places]).reshape(*self.batch, len(column))
+        return log, (column, [(x, left) for _, x, left in places])
+
+
+class FromGaps:
+    """What makes an estimator of a Gaussian vector one from vectors any of whose coordinates may be missing: its statistics become expected
+    ones, with missing coordinates at their conditional mean, and their conditional covariance added to the scatter (Dempster, Laird and
+    Rubin 1977, section 4.1)."""
+
+    @cached_property
+    def layout(self: Any) -> Layout:
+        """Vectors with gaps."""
+        return PartialVector(self.label, self.dim)
+
+    def with_gaps(self, allow: Any) -> Any:
+        """Itself."""
+        return self
+
+    def covers(self, column: Any) -> bool:
+        """Whether all that is known is finite."""
+        return not np.isinf(column.x).any()
+
+    def why_outside_support(self: Any, x: Any) -> str | None:
+        """Which vectors have density zero: those with infinite coordinates."""
+        infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
+        return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
+
+    def open(self, column: Any, open: Any) -> Any:
+        """Before there is a law, coordinates stand at their own mean, with their own variance."""
+        if column.complete:
+            return column, None
+        open.shares(1, len(column))  # what is missing is latent
+        x = np.where(np.isfinite(column.x), column.x, column.centre)
+        each = [np.where(b.known, 0.0, column.spread[b.order])[:, b.least :] for b in column.batches]
+        place = x, [spread[:, :, None] * np.eye(spread.shape[1]) for spread in each]
+        return column, [place] * math.prod(open.batch)
+
+    def backward(self: Any, tape: Any, weights: np.ndarray, send: Any) -> Node:
+        """Expected moments."""
+        column, places = tape
+        if places is None:
+            return Node(self.statistics(column.x, weights))
+        parts = [self._expected(column, x, left, w) for (x, left), w in zip(places, joined(weights), strict=True)]
+        return Node(Scatter.together(parts, weights.shape[:-1]))
+
+    def _expected(self: Any, column: Gapped, x: np.ndarray, left: list[np.ndarray], weights: np.ndarray) -> Scatter:
+        own = self.statistics(x, weights)
+        more = sum(batch.added(covariances, weights) for batch, covariances in zip(column.batches, left, strict=True))
+        return Scatter(own.count, own.mean, own.m2 + more)

@@ -31,6 +31,7 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
     least_eigenvalue,
     regular_factor,
 )
+from dmlcore.stats.multivariate.partial_vectors import FromGaps, WithGaps
 from dmlcore.stats.multivariate.vectors import Dimension
 from dmlcore.stats.univariate.moments import VARIANCE_FLOOR, or_nearly, posterior_moments
 
@@ -78,9 +79,11 @@ class StructuredGaussianDistribution(GaussianVectorDistribution):
 
     def estimator(self, pseudo_count: Any = None) -> StructuredGaussianEstimator:
         if pseudo_count is None:
-            return StructuredGaussianEstimator(self.dim, self.structure, name=self.name, keys=self.keys)
-        counts = pseudo_counts(pseudo_count, 2, "StructuredGaussianDistribution")
-        return StructuredGaussianEstimator(self.dim, self.structure, counts, (self.mu, self.covar), self.name, self.keys)
+            return self.estimator_family(self.dim, self.structure, name=self.name, keys=self.keys)  # type: ignore[no-any-return]
+        counts = pseudo_counts(pseudo_count, 2, type(self).__name__)
+        return self.estimator_family(  # type: ignore[no-any-return]
+            self.dim, self.structure, counts, (self.mu, self.covar), self.name, self.keys
+        )
 
 
 class StructuredGaussianEstimator(GaussianVectorEstimator):
@@ -110,6 +113,9 @@ class StructuredGaussianEstimator(GaussianVectorEstimator):
 
     def check_parts(self) -> None:
         check_no_parts(self)
+
+    def with_gaps(self, allow: Any) -> Any:
+        return PartialStructuredGaussianEstimator(**self.fields())
 
     @property
     def among_alternatives(self) -> tuple[str, ...]:
@@ -181,6 +187,40 @@ class StructuredGaussianEstimator(GaussianVectorEstimator):
         if not np.any((variances <= AT_FLOOR * np.asarray(self.floor)) & (np.asarray(self.floor) > 0)):
             return None
         return f"{self.label} sits in a plane (a variance is at its floor); its density there is unbounded"
+
+
+class PartialStructuredGaussianDistribution(WithGaps, StructuredGaussianDistribution):
+    """As `StructuredGaussianDistribution`, of vectors some of whose coordinates may not have been observed.
+
+    The log density of a vector is that of its known coordinates; what goes missing is not modelled, and should not depend on the missing
+    values (missing at random, Rubin 1976). Parameters are as there. Draws are complete.
+    """
+
+    mu: np.ndarray = parameter(vector)
+    volume: float = parameter(positive)
+    shape: np.ndarray = parameter(UnitProduct())
+    orientation: np.ndarray = parameter(Axes())
+    structure: str = parameter(Structure(), default="VVV")
+    name: str | None = name()
+    keys: str | None = keys()
+
+
+class PartialStructuredGaussianEstimator(FromGaps, StructuredGaussianEstimator):
+    """Maximum likelihood for a Gaussian of structured covariance from all coordinates that were observed, by EM.
+
+    A step maximises, or goes up, for the expected moments of vectors, as `StructuredGaussianEstimator` does for those of complete ones.
+    Arguments, priors and floors are as there.
+    """
+
+    dim: int | None = parameter(Dimension(), default=None)
+    structure: str = parameter(Structure(), default="VVV")
+    pseudo_count: Any = setting((None, None))
+    suff_stat: Any = setting((None, None))
+    name: str | None = name()
+    keys: str | None = keys()
+
+    family = PartialStructuredGaussianDistribution
+    stacks = True
 
 
 def shared_parts(structure: str) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dmlcore.base.domains import Whole
 from dmlcore.base.errors import DataError
+from dmlcore.data.layouts import Layout, Vector
 
 _local = threading.local()
 
@@ -22,6 +24,32 @@ class Dimension(Whole):
 
     def check(self, value: Any) -> int | None:  # type: ignore[override]
         return None if value is None else super().check(value)
+
+
+class OfVectors:
+    """What laws of vectors say once: what they read, and how many coordinates that has."""
+
+    kind: ClassVar[type[Layout]] = Vector
+    placed: ClassVar[str] = "mu"  # a parameter that has a number for each coordinate
+
+    @property
+    def dim(self) -> int:
+        """d, the number of coordinates."""
+        return getattr(self, self.placed).shape[-1]  # type: ignore[no-any-return]
+
+    @cached_property
+    def layout(self: Any) -> Layout:
+        """Vectors of that length."""
+        return Vector(self.label, self.dim)
+
+
+class FromVectors:
+    """What estimators of these say once: they read vectors of `dim` numbers, or (None) of as many as the data have."""
+
+    @cached_property
+    def layout(self: Any) -> Layout:
+        """Vectors of that length."""
+        return Vector(self.label, self.dim)
 
 
 def scratch(slot: str, shape: tuple[int, int]) -> np.ndarray:

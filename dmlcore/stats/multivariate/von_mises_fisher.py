@@ -18,8 +18,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import pseudo_counts
 from dmlcore.core.powers import HasEntropy, HasMode
 from dmlcore.core.statistics import Moments
-from dmlcore.data.layouts import Layout, Vector
-from dmlcore.stats.multivariate.vectors import Dimension, check_dimension
+from dmlcore.stats.multivariate.vectors import Dimension, FromVectors, OfVectors, check_dimension
 from dmlcore.stats.univariate.von_mises import (
     DirectionsEstimator,
     directions_log_likelihood,
@@ -77,7 +76,7 @@ class OnSphere(Support):
         return bool(self.contains(column.x).all())
 
 
-class VonMisesFisherDistribution(Distribution, HasMode, HasEntropy):
+class VonMisesFisherDistribution(OfVectors, Distribution, HasMode, HasEntropy):
     """A direction x in d dimensions, a vector of length one, with density `C exp(kappa mu . x)` per unit of area of the sphere, where
     `C = kappa^v / ((2 pi)^(d / 2) I_v(kappa))`, v = d / 2 - 1.
 
@@ -90,17 +89,7 @@ class VonMisesFisherDistribution(Distribution, HasMode, HasEntropy):
     name: str | None = name()
     keys: str | None = keys()
 
-    kind = Vector
     support = OnSphere("vectors of length one")
-
-    @property
-    def dim(self) -> int:
-        """d, the number of coordinates."""
-        return self.mu.shape[-1]
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     @cached_property
     def _constant(self) -> Any:
@@ -162,7 +151,7 @@ def draw_directions(mu: np.ndarray, kappa: float, size: int, rng: np.random.Gene
     return np.asarray(out / np.sqrt((out * out).sum(axis=1, keepdims=True)))
 
 
-class VonMisesFisherEstimator(DirectionsEstimator):
+class VonMisesFisherEstimator(FromVectors, DirectionsEstimator):
     """Maximum likelihood for a von Mises-Fisher: the direction of the mean vector, and the kappa that goes with its length.
 
     dim: the length of the vectors (None: that of the data). pseudo_count=a with suff_stat `(d,)`: a pseudo-observations of which this is
@@ -190,10 +179,6 @@ class VonMisesFisherEstimator(DirectionsEstimator):
         if mean.ndim != 1 or len(mean) < 2 or not mean @ mean < 1:
             raise ParameterError(f"VonMisesFisherEstimator: suff_stat must be a vector shorter than one, got {self.suff_stat!r}")
         self.derive(suff_stat=mean)
-
-    @cached_property
-    def layout(self) -> Layout:
-        return Vector(self.label, self.dim)
 
     def pseudo_mean(self) -> np.ndarray | None:
         return self.suff_stat

@@ -24,7 +24,7 @@ from dmlcore.stats.regression.glm.scoring import Scoring, scatter_matrices, time
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.regression.penalties import Penalty
 from dmlcore.stats.univariate.gaussian import GaussianDistribution
-from dmlcore.stats.univariate.gaussian_tails import gaussians_within
+from dmlcore.stats.univariate.gaussian_tails import moments_within
 from dmlcore.stats.univariate.moments import RELATIVE_ROUNDING, VARIANCE_FLOOR, check_scale, floor_message, relative_variance, variance_of
 
 EXACT_FLOOR = 1e-12  # spread in a direction, relative to that of all the data, below which a coefficient stays where it is
@@ -65,9 +65,13 @@ class LinearRegressionDistribution(SharingDistribution, ResponsesWithin):
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
         return rng.normal(mean, math.sqrt(self.sigma2))
 
-    def responses_within(self, column: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Two responses, which have the mean and the mean square that are all that the estimate needs."""
-        return gaussians_within(predictors(self, Rows(self, column)), self.sigma2, low, high)
+    def forward_within(self, column: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Tape]:
+        """On the tape the means stand as responses, and the variances about them beside."""
+        rows, deviation = Rows(self, column), math.sqrt(self.sigma2)
+        mean = predictors(self, rows)
+        log, *within = moments_within((low - mean) / deviation, (high - mean) / deviation)
+        apart, variance = (np.where(log > -np.inf, part, 0.0) for part in within)
+        return log, Tape(rows.with_responses(mean + deviation * apart), self, self.sigma2 * variance)
 
 
 class LinearRegressionEstimator(SharingEstimator):
@@ -105,7 +109,10 @@ class LinearRegressionEstimator(SharingEstimator):
                 raise ParameterError(f"LinearRegressionEstimator: suff_stat {error}") from None
 
     def sums(self, tape: Tape, weights: np.ndarray) -> Scatter:
-        return scatter_of_rows(tape.rows, weights)
+        out = scatter_of_rows(tape.rows, weights)
+        if tape.made is not None:
+            out.m2[..., -1, -1] += weights @ tape.made
+        return out
 
     def scoring(self, statistics: Scatter, previous: Any) -> Scoring:
         if previous is None:

@@ -151,6 +151,19 @@ def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: float, hi
     return np.where((q >= 0) & (q <= 1), x, np.nan)[()]
 
 
+def whole_upper_quantile(sf: Callable[[Any], Any], q: Any, high: Any) -> Any:
+    """The smallest whole number >= 0 that is passed with a probability of at most `q`; inf at q = 0. high: a first guess at a bound."""
+    q = np.asarray(q, dtype=np.float64)
+    inside = np.where((q > 0) & (q <= 1), q, 1.0)
+    high = np.broadcast_to(np.ceil(high), q.shape)
+    while (short := (sf(high) > inside) & (high < 1e300)).any():
+        high = np.where(short, 2.0 * high + 1.0, high)
+    x = np.maximum(bisected(lambda y: -sf(y), -inside, np.zeros(q.shape), high) - 2.0, 0.0)
+    for _ in range(4):
+        x = np.where(sf(x) > inside, x + 1.0, x)
+    return np.where(q == 0, np.inf, np.where((q >= 0) & (q <= 1), x, np.nan))[()]
+
+
 def bisected(cdf: Callable[[Any], Any], q: np.ndarray, low: Any, high: Any) -> np.ndarray:
     """A guess for `whole_quantile` by bisection, between numbers below and not below which it lies."""
     low, high = np.broadcast_to(low, q.shape), np.broadcast_to(high, q.shape)

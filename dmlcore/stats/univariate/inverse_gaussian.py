@@ -15,7 +15,7 @@ from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import GapMoments, saved_as
 from dmlcore.data.layouts import Real
 
@@ -23,9 +23,10 @@ SPREAD_FLOOR = 1e-12  # of the mean of 1 / x less 1 / mean of all the data: reac
 SPREAD_ROUNDING = 2.0**-100  # relative to 1 / mean: a spread below this is rounding, and all values are equal
 LARGE_RATIO = 50.0  # of 2 lam / mu, from where an exponential integral is taken from its asymptotic series
 QUANTILE_HALVINGS = 90
+SQRT_2 = math.sqrt(2.0)
 
 
-class InverseGaussianDistribution(Distribution, Univariate):
+class InverseGaussianDistribution(Distribution, Univariate, HasSurvival):
     """A number x > 0 with density `sqrt(lam / (2 pi x^3)) exp(-lam (x - mu)^2 / (2 mu^2 x))`: when a drifting random walk first gets there.
 
     mu: the mean, positive, in the units of x. lam: the shape, positive, in the units of x too; the variance is mu^3 / lam.
@@ -67,16 +68,35 @@ class InverseGaussianDistribution(Distribution, Univariate):
             below = special.ndtr(root * (apart - 1.0)) + np.exp(2.0 * self.lam / self.mu + special.log_ndtr(-root * (apart + 1.0)))
         return np.where(np.asarray(x) > 0, np.where(np.asarray(x) == np.inf, 1.0, np.minimum(below, 1.0)), 0.0)[()]
 
+    def sf(self, x: Any) -> Any:
+        y = np.clip(x, np.finfo(np.float64).tiny, 1e300)
+        root, apart = np.sqrt(self.lam / y), y / self.mu
+        low, high = root * (apart - 1.0), root * (apart + 1.0)
+        with np.errstate(under="ignore", over="ignore", invalid="ignore"):
+            # both terms have one Gaussian density in front of their ratios of Mills: so none of them underflows
+            far = 0.5 * np.exp(-0.5 * low * low) * (special.erfcx(low / SQRT_2) - special.erfcx(high / SQRT_2))
+        above = np.where(low > 0, far, 1.0 - self.cdf(y))
+        return np.where(np.asarray(x) > 0, np.where(np.asarray(x) == np.inf, 0.0, above), 1.0)[()]
+
     def quantile(self, q: Any) -> Any:
         q = np.asarray(q, dtype=np.float64)
+        return self._bisected(q, lambda x, inside: self.cdf(x) >= inside, 0.0, np.inf)
+
+    def isf(self, q: Any) -> Any:
+        q = np.asarray(q, dtype=np.float64)
+        return self._bisected(q, lambda x, inside: self.sf(x) <= inside, np.inf, 0.0)
+
+    def _bisected(self, q: np.ndarray, reached: Callable[[Any, Any], Any], at_zero: float, at_one: float) -> Any:
+        """The least number from which on a tail has reached each of some probabilities."""
         inside = np.where((q > 0) & (q < 1), q, 0.5)
-        far = 40.0 * (1.0 + self.mu / self.lam)  # beyond every quantile that a float tells from 0 or 1, on either side
-        low, high = np.full(q.shape, math.log(self.mu) - math.log(far) - 7.0), np.full(q.shape, math.log(self.mu) + math.log(far) + 7.0)
+        # beyond every quantile that a float tells from 0 or 1, on either side
+        far = 7.0 + math.log(1500.0 * (1.0 + self.mu / self.lam))
+        low, high = np.full(q.shape, math.log(self.mu) - far), np.full(q.shape, math.log(self.mu) + far)
         for _ in range(QUANTILE_HALVINGS):
             middle = (low + high) / 2
-            reached = self.cdf(np.exp(middle)) >= inside
-            low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-        ends = np.where(q == 0, 0.0, np.where(q == 1, np.inf, np.nan))
+            there = reached(np.exp(middle), inside)
+            low, high = np.where(there, low, middle), np.where(there, middle, high)
+        ends = np.where(q == 0, at_zero, np.where(q == 1, at_one, np.nan))
         return np.where((q > 0) & (q < 1), np.exp(high), ends)[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dmlcore.base.domains import positive, real
+from dmlcore.base.domains import Domain, positive, real
 from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import across, joined
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.estimator import Estimator
+from dmlcore.core.estimator import REMEDY, Estimator, given_law, pseudo_counts, pseudo_draws
 from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import LocalMoments, check_scale, moments_of, or_nearly, variance_of
@@ -89,8 +89,27 @@ class LaplaceDistribution(Distribution, Univariate, HasSurvival):
         masses, sums = (-0.5 * count * np.diff(part) for part in (tail, first))
         return Deviations(count, self.mu, self.scale, np.concatenate([masses[::-1], masses]), np.concatenate([-sums[::-1], sums]))
 
+    def expected_beside(self, count: float, statistics: Any) -> Any:
+        """What `count` draws have as statistics on average, taken at the law that other statistics were taken at."""
+        if isinstance(statistics, LocalMoments):
+            return LocalMoments(count, self.mu, count * self.variance())
+        shift, ratio = (across((self.mu - statistics.mu) / statistics.scale), across(self.scale / statistics.scale))
+        ends = (EDGES - shift) / ratio
+        tail = 0.5 * np.exp(-np.abs(ends))
+        below, first = np.where(ends < 0, tail, 1.0 - tail), -tail * (np.abs(ends) + 1.0)
+        edge = np.zeros((*np.shape(below)[:-1], 1))
+        masses = np.diff(np.concatenate([edge, below, edge + 1.0], axis=-1), axis=-1)
+        sums = shift * masses + ratio * np.diff(np.concatenate([edge, first, edge], axis=-1), axis=-1)
+        return Deviations(count, statistics.mu, statistics.scale, count * masses, count * sums)
+
+    def mean_log_density(self, of: Any) -> Any:
+        """The mean of the log density over the values of another Laplace."""
+        apart = np.abs(self.mu - of.mu)
+        return -np.log(2.0 * self.scale) - (apart + of.scale * np.exp(-apart / of.scale)) / self.scale
+
     def estimator(self, pseudo_count: Any = None) -> LaplaceEstimator:
-        return LaplaceEstimator(self.name, self.keys)
+        own = None if pseudo_count is None else (self.mu, self.scale)
+        return LaplaceEstimator(self.name, self.keys, pseudo_count=pseudo_count, suff_stat=own)
 
 
 @dataclass(frozen=True)
@@ -139,33 +158,43 @@ class LaplaceEstimator(Estimator):
     """Maximum likelihood for a Laplace: the weighted median, and the mean deviation from it, found step by step.
 
     A step knows the mean deviation from places at all distances from mu, 2^k scales away, and takes the best of them: it never goes
-    down, and each goes two thirds of the way at least. The scale is held above `DEVIATION_FLOOR` times the standard deviation of all the
-    data. Raises `DegenerateError` where all values are equal.
+    down, and each goes two thirds of the way at least. pseudo_count=a with suff_stat=(m, s): a pseudo-observations as a Laplace of median m
+    and scale s gives on average (default: one of the mean and variance of all the data); the log prior is a times the mean of their log
+    density. The scale is held above `DEVIATION_FLOOR` times the standard deviation of all the data. Raises `DegenerateError` where all
+    values are equal and there is no prior.
     """
 
     name: str | None = name()
     keys: str | None = keys()
+    pseudo_count: Any = parameter(Domain(), default=None, kw_only=True)
+    suff_stat: Any = parameter(Domain(), default=None, kw_only=True)
 
     family = LaplaceDistribution
     stacks = True
     floor: ClassVar[float] = 0.0
+
+    def validate(self) -> None:
+        pseudo_counts(self.pseudo_count, 1, "LaplaceEstimator")
+        given_law(self)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray, law: Any = None) -> Any:
         return LocalMoments.of(moments_of(x, weights)) if law is None else Deviations.of(x, weights, law)
 
     def resolve(self, statistics: LocalMoments) -> Self:
         check_scale(self.label, statistics)
-        return self.pinned(floor=float(DEVIATION_FLOOR * np.sqrt(variance_of(statistics))))
+        floor = float(DEVIATION_FLOOR * np.sqrt(variance_of(statistics)))
+        return self.pinned(floor=floor, prior=pseudo_draws(self, statistics))
 
     def estimate(self, statistics: Any, previous: Any = None) -> LaplaceDistribution:
+        both = self.with_prior(statistics)
         if isinstance(statistics, LocalMoments):
-            mu, scale = statistics.mean, np.sqrt(variance_of(statistics) / 2.0)
+            mu, scale = both.mean, np.sqrt(variance_of(both) / 2.0)
         else:
-            mu, scale = self._stepped(statistics)
+            mu, scale = self._stepped(both)
         scale = np.maximum(scale, self.floor)
         if not np.all(scale > 0):
             value = float(np.ravel(mu)[np.argmin(scale)])
-            raise DegenerateError(f"{self.label}: all values equal {value!r}{or_nearly(value)}, so the scale has no maximum; leave it out")
+            raise DegenerateError(f"{self.label}: all values equal {value!r}{or_nearly(value)}, so the scale has no maximum; {REMEDY}")
         return self.law(mu=mu, scale=scale)
 
     @staticmethod

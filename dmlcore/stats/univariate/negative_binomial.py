@@ -17,10 +17,10 @@ from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import bisected, counts_of, summed_entropy, whole_quantile
+from dmlcore.stats.univariate.counting import bisected, counts_of, summed_entropy, whole_quantile, whole_upper_quantile
 
 LEAST_DISPERSION, MOST_DISPERSION = 1e-8, 1e8  # bounds of an estimated dispersion
 NEWTON = 1e-7  # a step of log t below which it has come to its end
@@ -28,7 +28,7 @@ NARROWEST = 1e-300  # dispersions below this overflow, and the law is Poisson to
 ASYMPTOTIC_FROM = 20.0  # from here, gamma functions by their asymptotic series (Abramowitz and Stegun 6.1.40, 6.3.18, 6.4.12)
 
 
-class NegativeBinomialDistribution(Distribution, Univariate):
+class NegativeBinomialDistribution(Distribution, Univariate, HasSurvival):
     """A count x in 0, 1, 2, ... with probability `Gamma(x + t) / (Gamma(t) x!) (t / (t + mu))^t (mu / (t + mu))^x`, t = 1 / dispersion.
 
     mu: the mean, >= 0, in counts; 0 puts all mass at 0. dispersion: positive, a pure number; the variance is `mu + dispersion mu^2`, and
@@ -75,6 +75,16 @@ class NegativeBinomialDistribution(Distribution, Univariate):
         more, all = np.clip(x, 0.0, 1e300) + 1.0, t + self.mu
         below = special.betaincc(more, t, self.mu / all) if self.mu < t else special.betainc(t, more, t / all)
         return np.where(x >= 0, np.where(x == np.inf, 1.0, below), 0.0)[()]
+
+    def sf(self, x: Any) -> Any:
+        x, t = np.floor(x), self._t
+        more, all = np.clip(x, 0.0, 1e300) + 1.0, t + self.mu
+        above = special.betainc(more, t, self.mu / all) if self.mu < t else special.betaincc(t, more, t / all)
+        return np.where(x >= 0, np.where(x == np.inf, 0.0, above), 1.0)[()]
+
+    def isf(self, q: Any) -> Any:
+        reach = self.mu + 40 * math.sqrt(self.variance())
+        return whole_upper_quantile(self.sf, q, min(reach, 1e300)) if self.mu > 0 else self.quantile(1.0 - np.asarray(q))
 
     def quantile(self, q: Any) -> Any:
         q, t = np.asarray(q, dtype=np.float64), self._t

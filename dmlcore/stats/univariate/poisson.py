@@ -13,13 +13,13 @@ from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirlin
 from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.powers import Univariate
+from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import MeanEstimator, bisected, summed_entropy, whole_quantile
+from dmlcore.stats.univariate.counting import MeanEstimator, bisected, summed_entropy, whole_quantile, whole_upper_quantile
 
 
-class PoissonDistribution(Distribution, Univariate):
+class PoissonDistribution(Distribution, Univariate, HasSurvival):
     """A count x in 0, 1, 2, ... with probability `lam^x exp(-lam) / x!`.
 
     lam: the mean, >= 0, in counts; 0 puts all mass at 0. Raises `ParameterError` otherwise.
@@ -65,6 +65,13 @@ class PoissonDistribution(Distribution, Univariate):
         else:
             guess = special.pdtrik(q, self.lam) if self.lam > 0 else np.zeros(q.shape)
         return np.where(q == 1, np.inf if self.lam > 0 else 0.0, whole_quantile(self.cdf, q, guess, 0))[()]
+
+    def sf(self, x: Any) -> Any:
+        x = np.floor(x)
+        return np.where(x >= 0, special.gammainc(np.maximum(x, 0.0) + 1.0, self.lam), 1.0)[()]
+
+    def isf(self, q: Any) -> Any:
+        return whole_upper_quantile(self.sf, q, self.lam + 40 * math.sqrt(self.lam)) if self.lam > 0 else self.quantile(1.0 - np.asarray(q))
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.poisson(self.lam, size)

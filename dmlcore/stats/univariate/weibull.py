@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dmlcore.base import special
-from dmlcore.base.domains import positive
+from dmlcore.base.domains import Domain, positive
 from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import across
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.estimator import Estimator
+from dmlcore.core.estimator import REMEDY, Estimator, given_law, pseudo_counts, pseudo_draws
 from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.data.layouts import Real
 from dmlcore.stats.univariate.moments import LocalMoments, moments_of, variance_of
@@ -90,8 +90,29 @@ class WeibullDistribution(Distribution, Univariate, HasSurvival):
         tilted = 1.0, one, one * one + two, one**3 + 3 * one * two + three  # (x / scale)^shape is exponential
         return TiltedSums(count, self.shape, self.scale, -count * np.euler_gamma, *(count * part for part in tilted))
 
+    def expected_beside(self, count: float, statistics: Any) -> Any:
+        """What `count` draws have as statistics on average, taken at the law that other statistics were taken at."""
+        if isinstance(statistics, LocalMoments):
+            return LocalMoments(count, math.log(self.scale) - np.euler_gamma / self.shape, count * np.square(LOG_SPREAD / self.shape))
+        shift, ratio = statistics.shape * (math.log(self.scale) - np.log(statistics.scale)), statistics.shape / self.shape
+        # cumulants of z where draws are weighed by exp(z), whose moments they have as (x / scale)^shape is exponential
+        one, two, three = (special.polygamma(k, 1.0 + ratio) * ratio ** (k + 1) for k in range(3))
+        one = one + shift
+        total = count * np.exp(np.minimum(shift + special.gammaln(1.0 + ratio), FARTHEST_POWER))
+        moments = 1.0, one, one * one + two, one**3 + 3 * one * two + three
+        logs = count * (shift - np.euler_gamma * ratio)
+        return TiltedSums(count, statistics.shape, statistics.scale, logs, *(total * part for part in moments))
+
+    def mean_log_density(self, of: Any) -> Any:
+        """The mean of the log density over the values of another Weibull."""
+        ratio = self.shape / of.shape
+        z = self.shape * (np.log(of.scale) - np.log(self.scale))
+        log = np.log(of.scale) - np.euler_gamma / of.shape
+        return np.log(self.shape) + z - np.euler_gamma * ratio - log - np.exp(np.minimum(z + special.gammaln(1.0 + ratio), FARTHEST_POWER))
+
     def estimator(self, pseudo_count: Any = None) -> WeibullEstimator:
-        return WeibullEstimator(self.name, self.keys)
+        own = None if pseudo_count is None else (self.shape, self.scale)
+        return WeibullEstimator(self.name, self.keys, pseudo_count=pseudo_count, suff_stat=own)
 
 
 @dataclass(frozen=True)
@@ -138,34 +159,42 @@ class WeibullEstimator(Estimator):
 
     With z = shape log(x / scale), and E the mean weighed by `w exp(z)` too, the likeliest shape has `E[z] - mean(z) = 1`; a step is one of
     1 / shape, of which the difference falls with a slope below -1, so that it is never far from the root. The scale that goes with the
-    new shape follows from the cumulants of z. The shape is held below `SHAPE_CAP` times that of all the data. Raises `DegenerateError`
-    where all values are equal.
+    new shape follows from the cumulants of z. pseudo_count=a with suff_stat=(k, s): a pseudo-observations as a Weibull of shape k and scale
+    s gives on average (default: like all the data, from their logarithms' mean and variance); the log prior is a times the mean of their
+    log density. The shape is held below `SHAPE_CAP` times that of all the data. Raises `DegenerateError` where all values are equal and
+    there is no prior.
     """
 
     name: str | None = name()
     keys: str | None = keys()
+    pseudo_count: Any = parameter(Domain(), default=None, kw_only=True)
+    suff_stat: Any = parameter(Domain(), default=None, kw_only=True)
 
     family = WeibullDistribution
     stacks = True
     cap: ClassVar[float] = np.inf
+
+    def validate(self) -> None:
+        pseudo_counts(self.pseudo_count, 1, "WeibullEstimator")
+        given_law(self)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray, law: Any = None) -> Any:
         return LocalMoments.of(moments_of(np.log(x), weights)) if law is None else TiltedSums.of(x, weights, law)
 
     def resolve(self, statistics: LocalMoments) -> Self:
         spread = float(np.sqrt(variance_of(statistics)))
-        return self.pinned(cap=SHAPE_CAP * LOG_SPREAD / spread if spread > 0 else np.inf)
+        return self.pinned(cap=SHAPE_CAP * LOG_SPREAD / spread if spread > 0 else np.inf, prior=pseudo_draws(self, statistics))
 
     def estimate(self, statistics: Any, previous: Any = None) -> WeibullDistribution:
-        start = isinstance(statistics, LocalMoments)
-        shape, log_scale = self._from_logs(statistics) if start else self._stepped(statistics)
+        both = self.with_prior(statistics)
+        shape, log_scale = self._from_logs(both) if isinstance(statistics, LocalMoments) else self._stepped(both)
         return self.law(shape=shape, scale=np.exp(log_scale))
 
     def _from_logs(self, moments: LocalMoments) -> tuple[Any, Any]:
         spread = np.sqrt(variance_of(moments))
         if not np.all(spread > 0) and self.cap == np.inf:
             value = float(np.exp(np.ravel(moments.mean)[np.argmin(spread)]))
-            raise DegenerateError(f"{self.label}: all values equal {value!r}, so the shape has no maximum; leave it out")
+            raise DegenerateError(f"{self.label}: all values equal {value!r}, so the shape has no maximum; {REMEDY}")
         with np.errstate(divide="ignore"):
             shape = np.minimum(LOG_SPREAD / spread, self.cap)
         return shape, moments.mean + np.euler_gamma / shape

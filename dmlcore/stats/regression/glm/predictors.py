@@ -6,6 +6,7 @@ One observation is `(x, y)`, x a vector of p covariates (the bare number will do
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -56,6 +57,12 @@ class Rows:
         if self.codes is None:
             return table
         return gather(table, self.codes) if table.ndim == 1 else table[..., self.codes]
+
+    def with_responses(self, y: np.ndarray) -> Rows:
+        """The same rows with other responses `(n,)`, which are possible ones."""
+        out = copy(self)
+        out.values, out.codes, out.inside, out.y = y, None, None, y
+        return out
 
     @cached_property
     def y(self) -> np.ndarray:
