@@ -10,11 +10,12 @@ from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.scoring import log_densities
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.uncertainty import standard_errors
-from dmlcore.inference.uncertainty.result import StandardErrors
+from dmlcore.inference.uncertainty.result import StandardErrors, check_level
 from dmlcore.regression.checked_rows import ModelFrame, model_frame
 from dmlcore.regression.formula import Formula
 from dmlcore.regression.named_columns import NamedColumns
 from dmlcore.regression.ordering import heaviest_first
+from dmlcore.regression.prediction import response_bounds
 from dmlcore.regression.responses import FAMILIES
 from dmlcore.regression.summary import Summary, summarised
 from dmlcore.selection import aic, bic, icl
@@ -79,17 +80,34 @@ class Fitted:
         self._check_fitted()
         return self._given.total, "rows" if self._given.codes is None else "groups"
 
-    def predict(self, X: Any, offset: Any = None, gate: Any = None, *, per_component: bool = False) -> np.ndarray:
+    def predict(
+        self,
+        X: Any,
+        offset: Any = None,
+        gate: Any = None,
+        *,
+        trials: Any = None,
+        per_component: bool = False,
+        interval: float | None = None,
+    ) -> Any:
         """Mean responses `(n,)` (binomial: of one trial), averaged over components by their weights; or of each component, `(n, K)`.
 
-        With q responses `(n, q)`, or `(n, K, q)`.
+        With q responses `(n, q)`, or `(n, K, q)`. interval: a level such as 0.9; then also bounds, `(means, bounds)`, with a last axis of
+        two: a new response lies between them with that probability, as much of the rest below as above (binomial: its share of the
+        trials). They are of all components, or of each, and take the parameters as known.
         """
-        given = self._later(X, offset=offset, gate=gate)
-        places = list(enumerate(self._schema.responses))
-        means = np.array([[law[j].mean_given(given.x_of(one), given.offset[j]) for j, one in places] for law in self._laws()])  # (K, q, n)
+        roles = dict(offset=offset, gate=gate) | ({} if interval is None else {"trials": trials})
+        given = self._later(X, **roles)
+        laws, places = self._laws(), list(enumerate(self._schema.responses))
+        means = np.array([[law[j].mean_given(given.x_of(one), given.offset[j]) for j, one in places] for law in laws])  # (K, q, n)
         weights = self.weights_[None] if given.gate is None else self.model_.weights_given(given.gate)
         out = means.transpose(2, 0, 1) if per_component else (means * weights.T[:, None]).sum(axis=0).T
-        return out if len(places) > 1 else out[..., 0]
+        out = out if len(places) > 1 else out[..., 0]
+        if interval is None:
+            return out
+        check_level(interval)
+        bounds = response_bounds(laws, None if per_component else weights, given, interval)
+        return out, bounds if len(places) > 1 else bounds[..., 0, :]
 
     def predict_proba(
         self,
@@ -109,6 +127,10 @@ class Fitted:
         law = self._law(given)
         posterior = law.seq_posterior(given.encoded(law.layout), impossible)
         return posterior if given.codes is None else posterior[given.codes]
+
+    def predict_labels(self, X: Any, y: Any = None, **given: Any) -> np.ndarray:
+        """The most probable component of each row `(n,)`, given covariates and responses; arguments as of `predict_proba`."""
+        return self.predict_proba(X, y, **given).argmax(axis=1)
 
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None, trials: Any = None, groups: Any = None, gate: Any = None
@@ -144,12 +166,22 @@ class Fitted:
         encoded = self._given.encoded(self.model_.layout)
         return standard_errors(self.model_, encoded, estimator=self._made_by, weights=self._given.unit_weights, kind=kind, **options)
 
-    def summary(self) -> Summary:
-        """Coefficients with standard errors, z and p of each component, weights, scales, criteria and how the fit went, as a table."""
+    def summary(self, level: float = 0.95, kind: str = "observed", **options: Any) -> Summary:
+        """How the fit went, and coefficients with standard errors, z, p and intervals of each component, weights and scales.
+
+        level: of the intervals; kind and options: of the errors, as of `standard_errors`. Its `frame()` is a pandas frame.
+        """
         self._check_fitted()
+        check_level(level)
+        if kind != "observed" or options:
+            return summarised(self, self.standard_errors(kind, **options), level)
         if self._errors is None:
             self._errors = self.standard_errors()
-        return summarised(self, self._errors)
+        return summarised(self, self._errors, level)
+
+    def conf_int(self, level: float = 0.95, kind: str = "observed", **options: Any) -> Any:
+        """Confidence intervals of all numbers of the summary: a pandas frame with columns low and high, its rows by part and term."""
+        return self.summary(level, kind, **options).frame().set_index(["part", "term"])[["low", "high"]]
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_() if hasattr(self, "model_") else f"<code>{self!r}</code>"

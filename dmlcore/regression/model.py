@@ -21,6 +21,7 @@ from dmlcore.regression.named_columns import NamedColumns, is_name
 from dmlcore.regression.responses import FAMILIES
 from dmlcore.regression.schema import Response, Schema, Term, schema_of
 from dmlcore.regression.shared_coefficients import Sharing, sharing_of
+from dmlcore.regression.summary import estimates
 from dmlcore.stats.combinators.composite import CompositeEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureEstimator
 from dmlcore.stats.latent.mixture import MixtureEstimator
@@ -91,7 +92,8 @@ class MixtureRegression(Fitted):
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
         changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not (defaults[name].default)]
-        return f"{type(self).__name__}({', '.join(changed)})"
+        said = f"{type(self).__name__}({', '.join(changed)})"
+        return f"{said}\n{estimates(self)}" if hasattr(self, "model_") else said
 
     # -- scikit-learn, which alone asks for these ----------------------------------------------------------------------
 
