@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from dmlcore.base.errors import ParameterError
+from dmlcore.regression.formula_text import texts_in
 from dmlcore.regression.model import MixtureRegression
-from dmlcore.regression.named_columns import NamedColumns
-from dmlcore.regression.shared_coefficients import sharing_of
 from dmlcore.selection.criteria import CRITERIA
 from dmlcore.selection.sweep import Selection, select
 from dmlcore.stats.regression.penalties import Penalty
 
 PAST = 2  # candidates in a row that must be worse than the best to end a sweep
 MAX_COMPONENTS = 12  # components at which a sweep without a range ends
-ROLES = ("sample_weight", "offset", "trials", "groups", "gate")  # what a fit may be given besides X and y
+ROLES = ("sample_weight", "offset", "exposure", "trials", "groups", "gate")  # what a fit may be given besides X and y
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,7 +61,7 @@ class ComponentSelection:
 
 def select_components(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     components: Iterable[int] | None = None,
     criterion: str = "bic",
@@ -75,14 +74,18 @@ def select_components(
     shared_scale: bool = False,
     assign: str = "soft",
     fixed: Any = None,
+    nested: Any = None,
     penalty: Penalty | None = None,
+    missing: str = "error",
     **given: Any,
 ) -> ComponentSelection:
     """Fits 1, 2, 3, ... components until two numbers in a row were worse than the best; or all of `components`, such as `range(1, 6)`.
 
-    criterion: "bic", "aic", "icl" or "icl_hard". fixed, and given: sample_weight, offset, trials, groups and gate, as of
-    `MixtureRegression.fit`; other arguments as of `MixtureRegression`. A fit that ended degenerate is chosen only if all did. Raises as
-    these do, and `ParameterError` for an unknown criterion.
+    X, y: covariates and responses, or a formula and a frame: `select_components("y ~ x", data)`. criterion: "bic", "aic", "icl" or
+    "icl_hard". fixed, nested, and given (sample_weight, offset, exposure, trials, groups and gate): as of `MixtureRegression.fit`, or with
+    a formula of `from_formula`; one block of nested may have the size None: all other components. Other arguments as of
+    `MixtureRegression`. A fit that ended degenerate is chosen only if all did. Raises as these do, and `ParameterError` for an unknown
+    criterion.
     """
     ready = [name for name, known in CRITERIA.items() if not known.refits]
     if criterion in CRITERIA and criterion not in ready:
@@ -91,17 +94,21 @@ def select_components(
     if unknown:
         raise ParameterError(f"there is no argument {unknown[0]!r}; there are {', '.join(ROLES)}")
     settings: dict[str, Any] = dict(fit_intercept=fit_intercept, starts=starts, max_iter=max_iter, random_state=random_state, ridge=ridge)
-    settings |= dict(shared_scale=shared_scale, assign=assign, penalty=penalty)
-    plan, table = MixtureRegression(1, family, **settings), NamedColumns(X)
-    rows = plan._read_first(table, dict.fromkeys(ROLES) | dict(y=y, **given), sharing_of(table, fixed))
+    settings |= dict(shared_scale=shared_scale, assign=assign, penalty=penalty, missing=missing)
+    plan, roles = MixtureRegression(1, family, **settings), dict.fromkeys(ROLES) | given
+    by_formula = any("~" in text for text in texts_in(X))
+    read = plan._read_formula(X, y, roles, fixed, nested) if by_formula else plan._read_columns(X, {"y": y} | roles, fixed, nested)
+    rows, settings = read.rows, settings | {"fit_intercept": plan.fit_intercept}
+    least, further = (rows.schema.sharing.counted, rows.schema.sharing.open) if rows.schema.sharing is not None else (1, True)
+    least = max(least, 1)
 
     def estimator_for(k: Any) -> Any:
         return plan._estimator(k, rows)
 
     found = select(
         estimator_for,
-        range(1, MAX_COMPONENTS + 1) if components is None else components,
-        rows.encoded(estimator_for(1).layout),
+        range(least, MAX_COMPONENTS + 1 if further else least + 1) if components is None else components,
+        rows.encoded(estimator_for(least).layout),
         criterion,
         starts=starts,
         weights=rows.unit_weights,
@@ -113,5 +120,5 @@ def select_components(
     models = []
     for k, record in zip(found.values, found.fits, strict=True):
         models.append(MixtureRegression(k, family, **settings))
-        models[-1]._adopt(rows, record)
+        models[-1]._adopt(read, record)
     return ComponentSelection(tuple(models), found)

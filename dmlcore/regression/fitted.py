@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,18 @@ from dmlcore.regression.prediction import response_bounds
 from dmlcore.regression.responses import FAMILIES
 from dmlcore.regression.summary import Summary, summarised
 from dmlcore.selection import aic, bic, icl
+from dmlcore.stats.combinators.composite import CompositeDistribution
+from dmlcore.stats.combinators.optional import OptionalDistribution
 from dmlcore.stats.sequences.sequence import SequenceDistribution
+
+
+class RowsToFit(NamedTuple):
+    """What a fit reads: checked rows, where it starts (None: it searches), numbers of the rows left out, and the formula, if by one."""
+
+    rows: ModelFrame
+    start: Any
+    left_out: np.ndarray
+    formula: Formula | None
 
 
 class Fitted:
@@ -27,8 +38,10 @@ class Fitted:
 
     _formula: Formula | None = None
 
-    def _adopt(self, given: ModelFrame, record: Fit) -> None:
+    def _adopt(self, read: RowsToFit, record: Fit) -> None:
         """Takes over what a fit found, components in order."""
+        given = read.rows
+        self._formula, self.left_out_ = read.formula, read.left_out
         self.fit_, self.weights_ = heaviest_first(record, given)
         self.model_: Any = self.fit_.model
         self.log_likelihood_, self.n_iter_, self.status_ = record.log_likelihood, record.iterations, record.status
@@ -60,7 +73,8 @@ class Fitted:
 
     def _laws(self) -> list[list[Any]]:
         """The regression of each response in each component."""
-        return [list(law.dists) if len(self._schema.responses) > 1 else [law] for law in self.components_]
+        each = [list(law.dists) if len(self._schema.responses) > 1 else [law] for law in self.components_]
+        return [[law.dist if isinstance(law, OptionalDistribution) else law for law in laws] for laws in each]
 
     @property
     def response_names_(self) -> tuple[str, ...]:
@@ -86,6 +100,7 @@ class Fitted:
         offset: Any = None,
         gate: Any = None,
         *,
+        exposure: Any = None,
         trials: Any = None,
         per_component: bool = False,
         interval: float | None = None,
@@ -96,7 +111,7 @@ class Fitted:
         two: a new response lies between them with that probability, as much of the rest below as above (binomial: its share of the
         trials). They are of all components, or of each, and take the parameters as known.
         """
-        roles = dict(offset=offset, gate=gate) | ({} if interval is None else {"trials": trials})
+        roles = dict(offset=offset, exposure=exposure, gate=gate) | ({} if interval is None else {"trials": trials})
         given = self._later(X, **roles)
         laws, places = self._laws(), list(enumerate(self._schema.responses))
         means = np.array([[law[j].mean_given(given.x_of(one), given.offset[j]) for j, one in places] for law in laws])  # (K, q, n)
@@ -118,12 +133,13 @@ class Fitted:
         groups: Any = None,
         gate: Any = None,
         impossible: str = "error",
+        exposure: Any = None,
     ) -> np.ndarray:
         """Posterior probabilities `(n, K)` of the components, given covariates and responses (of all rows of the group, with groups).
 
         impossible: what becomes of responses without density: "error", or "prior" for the mixing weights.
         """
-        given = self._later(X, y=y, offset=offset, trials=trials, groups=groups, gate=gate)
+        given = self._later(X, y=y, offset=offset, exposure=exposure, trials=trials, groups=groups, gate=gate)
         law = self._law(given)
         posterior = law.seq_posterior(given.encoded(law.layout), impossible)
         return posterior if given.codes is None else posterior[given.codes]
@@ -133,10 +149,19 @@ class Fitted:
         return self.predict_proba(X, y, **given).argmax(axis=1)
 
     def score(
-        self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None, trials: Any = None, groups: Any = None, gate: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
+        trials: Any = None,
+        groups: Any = None,
+        gate: Any = None,
+        exposure: Any = None,
     ) -> float:
         """Mean log density of a row's responses given its covariates (with groups: of a group's); larger is better."""
-        given = self._later(X, y=y, sample_weight=sample_weight, offset=offset, trials=trials, groups=groups, gate=gate)
+        roles = dict(offset=offset, exposure=exposure, trials=trials, groups=groups, gate=gate)
+        given = self._later(X, y=y, sample_weight=sample_weight, **roles)
         law = self._law(given)
         return float(np.average(log_densities(law, given.encoded(law.layout), None), weights=given.unit_weights))
 
@@ -200,5 +225,9 @@ class Fitted:
 
     def _law(self, given: ModelFrame) -> Any:
         """The fitted law of rows, or of groups of them."""
-        parts = [SequenceDistribution(law) if given.codes is not None else law for law in self.components_]
+        parts: list[Any] = []
+        for laws in self._laws():
+            each = [OptionalDistribution(law) if given.has_gaps(j) else law for j, law in enumerate(laws)]
+            part = CompositeDistribution(each) if len(each) > 1 else each[0]
+            parts.append(part if given.codes is None else SequenceDistribution(part))
         return self.model_.replace(components=tuple(parts))

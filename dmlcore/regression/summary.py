@@ -71,7 +71,7 @@ def _small(p: float) -> Any:
 
 def summarised(fitted: Any, errors: StandardErrors, level: float) -> Summary:
     """The summary of a fitted `MixtureRegression`. Of several responses each has a part of its own, such as "component 0, y1"."""
-    model, schema = fitted.model_, fitted._schema
+    model, schema, given = fitted.model_, fitted._schema, fitted._given
     numbers = {row["parameter"]: row for row in errors.rows(level)}
     rows: list[dict[str, Any]] = []
     titles: dict[str, str] = {}
@@ -85,6 +85,7 @@ def summarised(fitted: Any, errors: StandardErrors, level: float) -> Summary:
             titles[whole], rows, head = _title(whole, head), rows + head, []
         for j, response in enumerate(schema.responses):
             part, place = (f"{whole}, {response.name}", f"{path}.dists[{j}]") if several else (whole, path)
+            place += ".dist" * given.has_gaps(j)
             family, mine = FAMILIES[response.family], _with_shared(numbers, place, fitted._laws()[k][j])
             own = head + ([] if family.field is None else [_scale(part, family, mine[f"{place}.{family.field}"])])
             titles[part] = _title(part, own)
@@ -125,10 +126,16 @@ def _said_of(fitted: Any) -> str:
 def _facts(fitted: Any, errors: StandardErrors) -> dict[str, Any]:
     """The block at the head of the summary."""
     record, given, schema = fitted.fit_, fitted._given, fitted._schema
+
+    def lacking(j: int) -> int:
+        return int(np.isnan(given.y[j]).sum())
+
     out = {
         "family": ", ".join(dict.fromkeys(response.family for response in schema.responses)),
         "response": ", ".join(fitted.response_names_),
         "rows": f"{given.total_rows:g}",
+        "left out": f"{len(fitted.left_out_)} rows that lack a cell" if len(fitted.left_out_) else "",
+        "missing": ", ".join(f"{one.name} in {lacking(j)} rows" for j, one in enumerate(schema.responses) if given.has_gaps(j)),
         "groups": "" if given.codes is None else f"{given.total:g}",
         "parameters": free_parameters(record.model, record.estimator),
         "log likelihood": record.log_likelihood,
