@@ -13,7 +13,7 @@ from dmlcore.inference.uncertainty import standard_errors
 from dmlcore.inference.uncertainty.result import StandardErrors, check_level
 from dmlcore.regression.checked_rows import ModelFrame, model_frame
 from dmlcore.regression.formula import Formula
-from dmlcore.regression.named_columns import NamedColumns
+from dmlcore.regression.named_columns import NamedColumns, check_rows
 from dmlcore.regression.ordering import heaviest_first
 from dmlcore.regression.prediction import response_bounds
 from dmlcore.regression.responses import FAMILIES
@@ -185,11 +185,22 @@ class Fitted:
         encoded = self._given.encoded(self.model_.layout)
         return icl(self.fit_, encoded, weights=self._given.unit_weights, hard=hard)
 
-    def standard_errors(self, kind: str = "observed", **options: Any) -> StandardErrors:
-        """Standard errors of all parameters of `model_` from the rows it was fitted to; arguments as of `dmlcore.standard_errors`."""
+    def standard_errors(self, kind: str = "observed", *, clusters: Any = None, **options: Any) -> StandardErrors:
+        """Standard errors of all parameters of `model_` from the rows it was fitted to; arguments as of `dmlcore.standard_errors`.
+
+        clusters: labels of the rows of the fit, those left out among them or not; with groups the same for all rows of one.
+        """
         self._check_fitted()
+        if clusters is not None and not isinstance(clusters, str):
+            labels = np.array([*clusters, None], dtype=object)[:-1]  # text of any library, and tuples
+            if len(self.left_out_) and len(labels) == len(self._given.x) + len(self.left_out_):
+                labels = np.delete(labels, self.left_out_)
+            check_rows(len(labels), "clusters", len(self._given.x))
+            clusters = self._given.of_units(labels, "clusters")
         encoded = self._given.encoded(self.model_.layout)
-        return standard_errors(self.model_, encoded, estimator=self._made_by, weights=self._given.unit_weights, kind=kind, **options)
+        return standard_errors(
+            self.model_, encoded, estimator=self._made_by, weights=self._given.unit_weights, kind=kind, clusters=clusters, **options
+        )
 
     def summary(self, level: float = 0.95, kind: str = "observed", **options: Any) -> Summary:
         """How the fit went, and coefficients with standard errors, z, p and intervals of each component, weights and scales.

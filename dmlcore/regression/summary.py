@@ -144,7 +144,7 @@ def _facts(fitted: Any, errors: StandardErrors) -> dict[str, Any]:
         "ICL": fitted.icl(),
         "status": f"{record.status} ({record.message})",
         "starts": f"{record.reached} of {record.ended} that were followed to their end agree" if record.starts else "",
-        "errors": errors.kind,
+        "errors": errors.said,
     }
     return {name: value for name, value in out.items() if value != ""}
 

@@ -26,7 +26,7 @@ class StandardErrors:
     names `(m,)`: where each number stands in the model, such as `components[1].dists[0].mu`. scales: what it is: real, positive or a
     probability. estimates, errors `(m,)`; covariance `(m, m)`: NaN for what has none; notes says why, by name. kind: "observed",
     "sandwich" or "bootstrap". root `(d, r)`: `root root'` is the covariance of the flat parameters. models: the replicates of a bootstrap,
-    components in the order of `model`; replicates `(B, m)`: their numbers.
+    components in the order of `model`; replicates `(B, m)`: their numbers. clusters: how many there are, 0 without.
     """
 
     model: Distribution
@@ -40,6 +40,7 @@ class StandardErrors:
     root: np.ndarray
     models: tuple[Distribution, ...] = ()
     replicates: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    clusters: int = 0
 
     @property
     def z(self) -> np.ndarray:
@@ -121,10 +122,15 @@ class StandardErrors:
         return as_text(self._shown(level))
 
     def __repr__(self) -> str:
-        return f"Standard errors ({self.kind})\n{self.table()}"
+        return f"Standard errors ({self.said})\n{self.table()}"
 
     def _repr_html_(self) -> str:
-        return as_html(self._shown(0.95), f"Standard errors ({self.kind})")
+        return as_html(self._shown(0.95), f"Standard errors ({self.said})")
+
+    @property
+    def said(self) -> str:
+        """The kind in words."""
+        return f"{self.kind}, {self.clusters} clusters" if self.clusters else self.kind
 
     def _shown(self, level: float) -> list[dict[str, Any]]:
         rows = self.rows(level)
