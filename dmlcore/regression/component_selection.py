@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dmlcore.base.errors import ParameterError
+from dmlcore.regression.fitted import RowsToFit
 from dmlcore.regression.formula_text import texts_in
 from dmlcore.regression.model import MixtureRegression
 from dmlcore.selection.criteria import CRITERIA
@@ -19,9 +20,8 @@ ROLES = ("sample_weight", "offset", "exposure", "trials", "groups", "gate")  # w
 
 
 @dataclass(frozen=True, repr=False)
-class ComponentSelection:
-    """What a sweep found. models: a fitted `MixtureRegression` for each number of components. selection: the
-    `dmlcore.selection.Selection`."""
+class FittedSweep:
+    """What a sweep found. models: a fitted `MixtureRegression` for each candidate. selection: the `dmlcore.selection.Selection`."""
 
     models: tuple[MixtureRegression, ...]
     selection: Selection
@@ -32,31 +32,34 @@ class ComponentSelection:
         return self.models[self.selection.best_index]
 
     @property
-    def n_components(self) -> int:
-        """The number of components chosen."""
-        return int(self.selection.value)
-
-    @property
     def rows(self) -> tuple[dict[str, Any], ...]:
-        """One dictionary per number of components: value, log_likelihood, parameters, every criterion, status, reached,
-        starts."""
+        """One dictionary per candidate: value, log_likelihood, parameters, every criterion, status, reached, starts."""
         return self.selection.rows
 
     def table(self) -> str:
         """The rows as text, the one chosen marked."""
         return self.selection.table()
 
-    def plot(self, ax: Any = None, criteria: Iterable[str] | None = None) -> Any:
-        """Criteria against the number of components, the one chosen marked, on a matplotlib axes; returns the axes."""
-        ax = self.selection.plot(ax, criteria)
-        ax.set_xlabel("number of components")
-        return ax
-
     def __repr__(self) -> str:
         return repr(self.selection)
 
     def _repr_html_(self) -> str:
         return self.selection._repr_html_()
+
+
+class ComponentSelection(FittedSweep):
+    """A sweep over the number of components."""
+
+    @property
+    def n_components(self) -> int:
+        """The number of components chosen."""
+        return int(self.selection.value)
+
+    def plot(self, ax: Any = None, criteria: Iterable[str] | None = None) -> Any:
+        """Criteria against the number of components, the one chosen marked, on a matplotlib axes; returns the axes."""
+        ax = self.selection.plot(ax, criteria)
+        ax.set_xlabel("number of components")
+        return ax
 
 
 def select_components(
@@ -87,17 +90,11 @@ def select_components(
     `MixtureRegression`. A fit that ended degenerate is chosen only if all did. Raises as these do, and `ParameterError` for an unknown
     criterion.
     """
-    ready = [name for name, known in CRITERIA.items() if not known.refits]
-    if criterion in CRITERIA and criterion not in ready:
-        raise ParameterError(f"criterion must be one of {', '.join(ready)}; for held-out rows use dmlcore.select")
-    unknown = [name for name in given if name not in ROLES]
-    if unknown:
-        raise ParameterError(f"there is no argument {unknown[0]!r}; there are {', '.join(ROLES)}")
+    check_criterion(criterion)
     settings: dict[str, Any] = dict(fit_intercept=fit_intercept, starts=starts, max_iter=max_iter, random_state=random_state, ridge=ridge)
     settings |= dict(shared_scale=shared_scale, assign=assign, penalty=penalty, missing=missing)
-    plan, roles = MixtureRegression(1, family, **settings), dict.fromkeys(ROLES) | given
-    by_formula = any("~" in text for text in texts_in(X))
-    read = plan._read_formula(X, y, roles, fixed, nested) if by_formula else plan._read_columns(X, {"y": y} | roles, fixed, nested)
+    plan = MixtureRegression(1, family, **settings)
+    read = rows_to_sweep(plan, X, y, given, fixed, nested)
     rows, settings = read.rows, settings | {"fit_intercept": plan.fit_intercept}
     least, further = (rows.schema.sharing.counted, rows.schema.sharing.open) if rows.schema.sharing is not None else (1, True)
     least = max(least, 1)
@@ -122,3 +119,21 @@ def select_components(
         models.append(MixtureRegression(k, family, **settings))
         models[-1]._adopt(read, record)
     return ComponentSelection(tuple(models), found)
+
+
+def check_criterion(criterion: str) -> None:
+    """Raises `ParameterError` for criteria that fit again; of others that are not known, `select` says so."""
+    ready = [name for name, known in CRITERIA.items() if not known.refits]
+    if criterion not in ready:
+        raise ParameterError(f"criterion must be one of {', '.join(ready)}, got {criterion!r}; for held-out rows use dmlcore.select")
+
+
+def rows_to_sweep(plan: MixtureRegression, X: Any, y: Any, given: dict[str, Any], fixed: Any = None, nested: Any = None) -> RowsToFit:
+    """The rows of all candidates: X and y are covariates and responses, or a formula and a frame. Raises `ParameterError` for what is no
+    role of a fit."""
+    if unknown := [name for name in given if name not in ROLES]:
+        raise ParameterError(f"there is no argument {unknown[0]!r}; there are {', '.join(ROLES)}")
+    roles = dict.fromkeys(ROLES) | given
+    if any("~" in text for text in texts_in(X)):
+        return plan._read_formula(X, y, roles, fixed, nested)
+    return plan._read_columns(X, {"y": y} | roles, fixed, nested)

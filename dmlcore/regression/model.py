@@ -97,7 +97,8 @@ class MixtureRegression(Fitted):
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
-        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not (defaults[name].default)]
+        shown = [(name, value, defaults[name].default) for name, value in self.get_params().items()]
+        changed = [f"{name}={value!r}" for name, value, usual in shown if type(value) is not type(usual) or value != usual]
         said = f"{type(self).__name__}({', '.join(changed)})"
         return f"{said}\n{estimates(self)}" if hasattr(self, "model_") else said
 
