@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,7 @@ class Fitted:
         """Takes over what a fit found, components in order."""
         given = read.rows
         self._formula, self.left_out_ = read.formula, read.left_out
+        self.__dict__.pop("posterior_", None)
         self.fit_, self.weights_ = heaviest_first(record, given)
         self.model_: Any = self.fit_.model
         self.log_likelihood_, self.n_iter_, self.status_ = record.log_likelihood, record.iterations, record.status
@@ -123,6 +125,51 @@ class Fitted:
         check_level(interval)
         bounds = response_bounds(laws, None if per_component else weights, given, interval)
         return out, bounds if len(places) > 1 else bounds[..., 0, :]
+
+    # -- the rows of the fit -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def posterior_(self) -> np.ndarray:
+        """Posterior probabilities `(n, K)` of the components, of the rows of the fit."""
+        self._check_fitted()
+        posterior = self.model_.seq_posterior(self._given.encoded(self.model_.layout))
+        return posterior if self._given.codes is None else posterior[self._given.codes]
+
+    def fitted_means(self) -> np.ndarray:
+        """Means of the responses of the rows of the fit in each component, `(n, K)`, or `(n, K, q)` (binomial: of one trial)."""
+        return self._of_fit("mean")
+
+    def residuals(self) -> np.ndarray:
+        """Responses of the rows of the fit less the means of each component, in units of its standard deviation, `(n, K)` or `(n, K, q)`
+        (Pearson residuals). NaN where a response is missing."""
+        y = np.stack([np.asarray(one, dtype=np.float64) for one in self._given.y or []], axis=-1)[:, None]
+        y = y if len(self._schema.responses) > 1 else y[..., 0]
+        shares = [np.ones(len(y)) if trials is None else np.maximum(trials, 1) for trials in self._given.trials]
+        unit = np.stack(shares, axis=-1)[:, None] if len(shares) > 1 else shares[0][:, None]
+        return (y - unit * self.fitted_means()) / np.sqrt(self._of_fit("variance"))
+
+    def _of_fit(self, what: str) -> np.ndarray:
+        """`mean` (of one trial) or `variance` of the laws of the responses of the rows of the fit."""
+        self._check_fitted()
+        given, out = self._given, []
+        for j, response in enumerate(self._schema.responses):
+            where = (given.x_of(response), given.offset[j])
+            laws = [each[j] for each in self._laws()]
+            parts = [law.mean_given(*where) if what == "mean" else law.laws_given(*where, given.trials[j]).ask(what) for law in laws]
+            out.append(np.stack([np.broadcast_to(part, len(given.x)) for part in parts], axis=-1))
+        return np.stack(out, axis=-1) if len(out) > 1 else out[0]
+
+    def plot(self, what: str = "coefficients", **options: Any) -> Any:
+        """A picture of the fit: "coefficients", "residuals" or "rootogram", as the functions of `dmlcore.plot` of these names."""
+        from dmlcore.plot import regressions
+
+        self._check_fitted()
+        pictures = {"coefficients": regressions.coefficients, "residuals": regressions.residuals, "rootogram": regressions.rootogram}
+        if what not in pictures:
+            raise ParameterError(f"there is no picture {what!r}; there are {', '.join(pictures)}")
+        return pictures[what](self, **options)
+
+    # -- any rows ------------------------------------------------------------------------------------------------------
 
     def predict_proba(
         self,

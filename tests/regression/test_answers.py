@@ -1,4 +1,4 @@
-"""What a fitted mixture of regressions answers: the summary's head and intervals, predictions between bounds, labels."""
+"""What a fitted mixture of regressions answers: the summary's head and intervals, predictions between bounds, labels, pictures."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import math
 from functools import cache
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
 
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from dmlcore import plot
 from dmlcore.base.errors import ParameterError
 from dmlcore.regression import MixtureRegression, simulate_regression_mixture
 
@@ -143,3 +148,57 @@ def test_labels_are_the_most_probable_components() -> None:
     np.testing.assert_array_equal(found, model.predict_proba(data.X, data.y).argmax(axis=1))
     assert (found == data.component).mean() > 0.9
     assert math.isclose((found == 0).mean(), model.weights_[0], abs_tol=0.1)
+
+
+# -- the rows of the fit, and pictures ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", ["poisson", "binomial", "gamma"])
+def test_residuals_are_those_of_pearson(family: str) -> None:
+    x, y, trials = simulated(family)
+    model = MixtureRegression(2, family, starts=1, random_state=0, max_iter=30).fit(x, y, trials=trials)
+    means, unit = model.predict(x, per_component=True), 1 if trials is None else trials[:, None]
+    variances = {"poisson": means, "binomial": unit * means * (1 - means), "gamma": model.scale_ * means**2}[family]
+    np.testing.assert_allclose(model.residuals(), (y[:, None] - unit * means) / np.sqrt(variances), rtol=1e-9)
+    np.testing.assert_array_equal(model.fitted_means(), means)
+    np.testing.assert_allclose(model.posterior_, model.predict_proba(x, y, trials=trials), atol=1e-12)
+
+
+def test_pictures_show_the_numbers() -> None:
+    model = fitted()
+    ax = model.plot()
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["(intercept)", "x1", "x2"]
+    np.testing.assert_allclose(ax.lines[2].get_xdata(), [model.intercept_[1], *model.coef_[1]])
+    low, high = model.conf_int().loc[("component 1", "x1")]
+    np.testing.assert_allclose(ax.collections[1].get_segments()[1][:, 0], [low, high])
+    assert [text.get_text() for text in plot.coefficients(model, intercept=False).get_yticklabels()] == ["x1", "x2"]
+    panels = model.plot("residuals")
+    seen = model.posterior_[:, 0] >= 0.02
+    np.testing.assert_allclose(
+        panels[0].collections[-1].get_offsets(), np.c_[model.fitted_means()[seen, 0], model.residuals()[seen, 0]], rtol=1e-12
+    )
+    roots = plot.rootogram(model)
+    heights = sum(bar.get_height() ** 2 for bar in roots[1].patches)
+    assert heights == pytest.approx((model.posterior_[:, 1] >= 1e-4).sum())
+    own = plt.subplots(1, 2)[1]
+    assert (model.plot("rootogram", axes=own) == own).all()
+    with pytest.raises(ParameterError, match="there is no picture 'fit'; there are coefficients, residuals, rootogram"):
+        model.plot("fit")
+    with pytest.raises(ParameterError, match="axes must be one for each of 2 components, got 1"):
+        model.plot("residuals", axes=ax)
+    with pytest.raises(ParameterError, match="there is no response 'z'; there are y"):
+        model.plot(response="z")
+    plt.close("all")
+
+
+def test_pictures_of_several_responses_some_missing() -> None:
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=60), "a": rng.normal(size=60), "b": rng.poisson(2.0, size=60).astype(float)})
+    data.loc[:9, "b"] = np.nan
+    model = MixtureRegression(1, ["gaussian", "poisson"], missing="keep").fit(data, ["a", "b"])
+    assert model.residuals().shape == (60, 1, 2)
+    assert np.isnan(model.residuals()[:, 0, 1]).sum() == 10
+    (panel,) = model.plot("residuals", response="b")
+    assert len(panel.collections[-1].get_offsets()) == 50
+    assert model.plot(response="b").get_xlabel() == "coefficient of b, 95% interval"
+    plt.close("all")
