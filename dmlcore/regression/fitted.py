@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from dmlcore.regression.named_columns import NamedColumns, check_rows
 from dmlcore.regression.ordering import heaviest_first
 from dmlcore.regression.prediction import response_bounds
 from dmlcore.regression.responses import FAMILIES
-from dmlcore.regression.summary import Summary, summarised
+from dmlcore.regression.summary import Summary, labels_of, summarised
 from dmlcore.selection import aic, bic, icl
 from dmlcore.stats.combinators.composite import CompositeDistribution
 from dmlcore.stats.combinators.optional import OptionalDistribution
@@ -244,10 +245,9 @@ class Fitted:
                 labels = np.delete(labels, self.left_out_)
             check_rows(len(labels), "clusters", len(self._given.x))
             clusters = self._given.of_units(labels, "clusters")
-        encoded = self._given.encoded(self.model_.layout)
-        return standard_errors(
-            self.model_, encoded, estimator=self._made_by, weights=self._given.unit_weights, kind=kind, clusters=clusters, **options
-        )
+        encoded, weights = self._given.encoded(self.model_.layout), self._given.unit_weights
+        made = dict(estimator=self._made_by, weights=weights, kind=kind, clusters=clusters)
+        return replace(standard_errors(self.model_, encoded, **made, **options), labels=labels_of(self))
 
     def summary(self, level: float = 0.95, kind: str = "observed", **options: Any) -> Summary:
         """How the fit went, and coefficients with standard errors, z, p and intervals of each component, weights and scales.

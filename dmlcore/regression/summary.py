@@ -71,21 +71,20 @@ def _small(p: float) -> Any:
 
 def summarised(fitted: Any, errors: StandardErrors, level: float) -> Summary:
     """The summary of a fitted `MixtureRegression`. Of several responses each has a part of its own, such as "component 0, y1"."""
-    model, schema, given = fitted.model_, fitted._schema, fitted._given
-    numbers = {row["parameter"]: row for row in errors.rows(level)}
+    model, schema = fitted.model_, fitted._schema
+    numbers = dict(zip(errors.names, errors.rows(level), strict=True))
     rows: list[dict[str, Any]] = []
     titles: dict[str, str] = {}
     gated = isinstance(model, GatedMixtureDistribution)
     several = len(schema.responses) > 1
     K = len(fitted.weights_)
     for k in range(K):
-        whole, path = f"component {k}", f"components[{k}]" + (".dist" if isinstance(model.components[k], SequenceDistribution) else "")
+        whole = f"component {k}"
         head = [_number(whole, "weight", fitted.weights_[k], None if gated else numbers.get(f"w[{k}]"))]
         if several:  # the weight has a line of its own
             titles[whole], rows, head = _title(whole, head), rows + head, []
         for j, response in enumerate(schema.responses):
-            part, place = (f"{whole}, {response.name}", f"{path}.dists[{j}]") if several else (whole, path)
-            place += ".dist" * given.has_gaps(j)
+            part, place = f"{whole}, {response.name}" if several else whole, _path(fitted, k, j)
             family, mine = FAMILIES[response.family], _with_shared(numbers, place, fitted._laws()[k][j])
             own = head + ([] if family.field is None else [_scale(part, family, mine[f"{place}.{family.field}"])])
             titles[part] = _title(part, own)
@@ -96,6 +95,33 @@ def summarised(fitted: Any, errors: StandardErrors, level: float) -> Summary:
         rows += _coefficients(part, numbers, "gate", f"{c - 1}", fitted.gate_names_)
     notes = tuple(f"note: {event}" for event in fitted.fit_.events)
     return Summary(_said_of(fitted), tuple(rows), titles, notes, _facts(fitted, errors), level)
+
+
+def _path(fitted: Any, k: int, j: int) -> str:
+    """Where the regression of response j in component k stands in the model."""
+    grouped = ".dist" if isinstance(fitted.model_.components[k], SequenceDistribution) else ""
+    several = f".dists[{j}]" if len(fitted._schema.responses) > 1 else ""
+    return f"components[{k}]{grouped}{several}" + ".dist" * fitted._given.has_gaps(j)
+
+
+def labels_of(fitted: Any) -> dict[str, str]:
+    """What the parameters of the model of a fitted `MixtureRegression` are called, by their names."""
+    out: dict[str, str] = {}
+    for k in range(len(fitted.weights_)):
+        out[f"w[{k}]"] = f"component {k}: weight"
+        for j, response in enumerate(fitted._schema.responses):
+            part = f"component {k}" + (f", {response.name}" if len(fitted._schema.responses) > 1 else "")
+            path, law = _path(fitted, k, j), fitted._laws()[k][j]
+            out[f"{path}.intercept"] = f"{part}: {INTERCEPT_ROW}"
+            out |= {f"{path}.coef[{i}]": f"{part}: {name}" for i, name in enumerate(fitted._schema.names_of(response))}
+            if law.scale_field is not None:
+                out[f"{path}.{law.scale_field}"] = f"{part}: {law.scale_field}"
+            for place, key in law.tied:
+                out[f"{path}.common.{'scale' if place == law.scale_field else 'coef'}[{key!r}]"] = f"{key} (shared)"
+    for c in range(1, len(fitted.weights_)):
+        out[f"gate.intercept[{c - 1}]"] = f"gate {c}: {INTERCEPT_ROW}"
+        out |= {f"gate.coef[{c - 1}, {i}]": f"gate {c}: {name}" for i, name in enumerate(fitted.gate_names_)}
+    return out
 
 
 def estimates(fitted: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ class StandardErrors:
     probability. estimates, errors `(m,)`; covariance `(m, m)`: NaN for what has none; notes says why, by name. kind: "observed",
     "sandwich" or "bootstrap". root `(d, r)`: `root root'` is the covariance of the flat parameters. models: the replicates of a bootstrap,
     components in the order of `model`; replicates `(B, m)`: their numbers. clusters: how many there are, 0 without.
+    labels: what tables call parameters, by name; those without one have their name.
     """
 
     model: Distribution
@@ -41,6 +42,7 @@ class StandardErrors:
     models: tuple[Distribution, ...] = ()
     replicates: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     clusters: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def z(self) -> np.ndarray:
@@ -95,7 +97,9 @@ class StandardErrors:
         return (float(value), float(spread)) if value.ndim == 0 else (value, spread)
 
     def __getitem__(self, name: str) -> dict[str, Any]:
-        """The row of one parameter."""
+        """The row of one parameter, by its name or its label."""
+        if name not in self.names:
+            name = next((own for own, label in self.labels.items() if label == name), name)
         if name not in self.names:
             raise ParameterError(f"there is no parameter {name!r}; there are {', '.join(self.names[:6])}{', ...' * (len(self.names) > 6)}")
         return self.rows()[self.names.index(name)]
@@ -105,7 +109,7 @@ class StandardErrors:
         columns = zip(self.names, self.estimates, self.errors, self.z, self.p, self.interval(level), strict=True)
         return [
             {
-                "parameter": name,
+                "parameter": self.labels.get(name, name),
                 "estimate": float(v),
                 "error": float(e),
                 "z": float(z),
