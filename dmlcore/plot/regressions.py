@@ -12,7 +12,7 @@ from dmlcore.plot.axes import as_written, axes_or_new, colours, legend, matplotl
 LEAST_SHOWN = 1e-4  # posterior probabilities below are left out of a rootogram, which they would fill
 BINS_OF_POSTERIORS = 25
 SURE_BAND = 2.0  # standard deviations, between which most residuals lie
-FAINTEST = 0.02  # posterior probability below which a residual is not drawn
+FAINTEST_SHOWN = 0.02  # posterior probability below which a residual is not drawn
 
 
 def coefficients(model: Any, *, response: str | None = None, level: float = 0.95, intercept: bool = True, ax: Any = None) -> Any:
@@ -55,7 +55,7 @@ def residuals(model: Any, *, response: str | None = None, axes: Any = None) -> A
     reach = max(3.0, 1.05 * float(np.abs(scaled[model.posterior_ > 0.5]).max(initial=0.0)))
     for k, (ax, colour) in enumerate(zip(panels, colours(len(panels)), strict=True)):
         share = model.posterior_[:, k]
-        there = (share >= FAINTEST) & np.isfinite(scaled[:, k])
+        there = (share >= FAINTEST_SHOWN) & np.isfinite(scaled[:, k])
         ax.axhspan(-SURE_BAND, SURE_BAND, color="0.94", linewidth=0)
         ax.axhline(0.0, color="0.6", linewidth=0.8)
         ax.scatter(means[there, k], scaled[there, k], s=10, color=colour, alpha=np.minimum(share[there], 0.8), linewidths=0)

@@ -165,7 +165,11 @@ class Fitted:
         from dmlcore.plot import regressions
 
         self._check_fitted()
-        pictures = {"coefficients": regressions.coefficients, "residuals": regressions.residuals, "rootogram": regressions.rootogram}
+        pictures: dict[str, Any] = {
+            "coefficients": regressions.coefficients,
+            "residuals": regressions.residuals,
+            "rootogram": regressions.rootogram,
+        }
         if what not in pictures:
             raise ParameterError(f"there is no picture {what!r}; there are {', '.join(pictures)}")
         return pictures[what](self, **options)
@@ -246,7 +250,7 @@ class Fitted:
             check_rows(len(labels), "clusters", len(self._given.x))
             clusters = self._given.of_units(labels, "clusters")
         encoded, weights = self._given.encoded(self.model_.layout), self._given.unit_weights
-        made = dict(estimator=self._made_by, weights=weights, kind=kind, clusters=clusters)
+        made: dict[str, Any] = dict(estimator=self._made_by, weights=weights, kind=kind, clusters=clusters)
         return replace(standard_errors(self.model_, encoded, **made, **options), labels=labels_of(self))
 
     def summary(self, level: float = 0.95, kind: str = "observed", **options: Any) -> Summary:

@@ -25,7 +25,7 @@ from dmlcore.regression.formula_text import (
     variables,
     with_backticks,
 )
-from dmlcore.regression.incomplete_rows import KEEP, incomplete, rows_of
+from dmlcore.regression.incomplete_rows import KEEP, incomplete, kept_rows
 from dmlcore.regression.named_columns import NamedColumns, check_cells, check_rows, is_name, names_in, raw, with_nan
 from dmlcore.regression.schema import OF_EACH, OPTIONAL, Term
 from dmlcore.regression.shared_coefficients import Sharing, blocks_of, check_shared
@@ -255,16 +255,18 @@ def with_complete_rows(formula: Any, data: Any, given: dict[str, Any], nested: A
     names = list(map(str, frame.columns))
     formulas = [one.partition("~") for one in texts_in(formula)]
     lefts = {name for left, _, _ in formulas for name in named_columns(left, names)}
-    said = [*(right for _, _, right in formulas), *texts_in(nested), *texts_in(list(given.values()))]
+    each = [own for value in given.values() for own in (value.values() if isinstance(value, dict) else [value]) if own is not None]
+    named = [isinstance(own, str) or (is_name(own) and len(own) != len(frame)) for own in each]  # text in as many rows is a column
+    said = [*(right for _, _, right in formulas), *texts_in(nested), *texts_in([own for own, by in zip(each, named, strict=True) if by])]
     used = {name for text in said for name in named_columns(text, names)} - lefts
-    arrays = [own for value in given.values() for own in (value.values() if isinstance(value, dict) else [value])]
-    beside = [column for own in arrays if own is not None and not texts_in(own) for column in NamedColumns(own).columns.values()]
+    arrays = [own for own, by in zip(each, named, strict=True) if not by]
+    beside = [column for own in arrays for column in NamedColumns(own).columns.values()]
     needed, responses = ([frame[name] for name in names if name in chosen] for chosen in (used, lefts))
     gone = incomplete(len(frame), [*needed, *beside], responses, missing)
     for name in lefts if missing == KEEP else ():
         if (numbers := floats(with_nan(raw(frame[name])))) is not None:
             frame[name] = numbers
-    return rows_of(data, ~gone) if missing != KEEP else frame[~gone], gone
+    return kept_rows(data, ~gone) if missing != KEEP else frame[~gone], gone
 
 
 def _paired(value: Any, data: Any, role: str) -> Any:

@@ -12,12 +12,12 @@ from dmlcore.data.frames import rows_at
 from dmlcore.data.values import is_missing, listed
 from dmlcore.regression.named_columns import NamedColumns, is_name, names_in, raw
 
-ERROR, DROP, KEEP = MISSING = ("error", "drop", "keep")
+ERROR, DROP, KEEP = GAP_RULES = ("error", "drop", "keep")
 
 
 def check_missing(missing: Any) -> None:
     """Raises `ParameterError` for what says nothing about missing cells."""
-    if missing not in MISSING:
+    if missing not in GAP_RULES:
         raise ParameterError(
             f"missing must be 'error', 'drop' (rows that lack a cell) or 'keep' (rows that lack responses), got {missing!r}"
         )
@@ -49,12 +49,12 @@ def incomplete(n: int, needed: Iterable[Any], responses: Sequence[Any], missing:
     return gone
 
 
-def rows_of(given: Any, kept: np.ndarray) -> Any:
+def kept_rows(given: Any, kept: np.ndarray) -> Any:
     """What a fit is given row by row, for some of its rows: an array, a column, a frame, or a mapping of such. kept: which, `(n,)`.
     Names, and what has another number of rows, stay as they are."""
     if isinstance(given, dict):
-        return {name: rows_of(own, kept) for name, own in given.items()}
-    if given is None or is_name(given):
+        return {name: kept_rows(own, kept) for name, own in given.items()}
+    if given is None or isinstance(given, str):
         return given
     given = listed(given)
     return rows_at(given, np.flatnonzero(kept)) if len(given) == len(kept) else given

@@ -17,7 +17,7 @@ from dmlcore.fitting.fit import fit
 from dmlcore.regression.checked_rows import ModelFrame, model_frame
 from dmlcore.regression.fitted import Fitted, RowsToFit
 from dmlcore.regression.formula import formula_of, with_complete_rows
-from dmlcore.regression.incomplete_rows import ERROR, KEEP, check_missing, incomplete_rows_of, rows_of
+from dmlcore.regression.incomplete_rows import ERROR, KEEP, check_missing, incomplete_rows_of, kept_rows
 from dmlcore.regression.named_columns import NamedColumns, is_name
 from dmlcore.regression.responses import FAMILIES
 from dmlcore.regression.schema import Term, schema_of
@@ -216,7 +216,7 @@ class MixtureRegression(Fitted):
         if self.missing != ERROR:
             X, said = listed(X), roles | {"fixed": fixed}
             gone = incomplete_rows_of(X, said, self.missing)
-            X, (said, start), left_out = rows_of(X, ~gone), (rows_of(part, ~gone) for part in (said, start)), np.flatnonzero(gone)
+            X, (said, start), left_out = kept_rows(X, ~gone), (kept_rows(part, ~gone) for part in (said, start)), np.flatnonzero(gone)
             fixed, roles = said.pop("fixed"), said
         table = NamedColumns(X)
         check_paired(table.index, start, "start")
@@ -231,7 +231,7 @@ class MixtureRegression(Fitted):
         roles, left_out = {"y": None} | roles, np.zeros(0, dtype=np.intp)
         if self.missing != ERROR:
             data, gone = with_complete_rows(formula, data, roles | {"fixed": fixed}, nested, self.missing)
-            roles, fixed, start = (rows_of(part, ~gone) for part in (roles, fixed, start))
+            roles, fixed, start = (kept_rows(part, ~gone) for part in (roles, fixed, start))
             left_out = np.flatnonzero(gone)
         made, data, roles = formula_of(formula, data, roles, fixed, nested, self.family, self.missing == KEEP)
         X, roles = made.read(data, roles)

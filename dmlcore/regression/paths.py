@@ -22,7 +22,7 @@ from dmlcore.stats.combinators.optional import OptionalDistribution
 from dmlcore.stats.regression.penalties import Lasso, Penalty
 
 SPAN = 1e-3  # the least of them, as a share of the greatest
-ROUNDING = 1e-9  # by which the heaviest weight exceeds the steepest slope
+PAST_ROUNDING = 1e-9  # by which the heaviest weight exceeds the steepest slope
 ALL_OUT = 1e100  # a weight beside which no row counts
 
 
@@ -131,7 +131,7 @@ def _spread(plan: MixtureRegression, read: RowsToFit, penalty: Callable[[float],
     estimator = empty._estimator(1, rows)
     empty._adopt(read, fit(rows.encoded(estimator.layout), estimator, weights=rows.unit_weights))
     steepest = max(_steepest(law, j, rows) for j, law in enumerate(empty._laws()[0]))
-    return np.geomspace(SPAN, 1.0, count) * steepest / slope * (1 + ROUNDING)
+    return np.geomspace(SPAN, 1.0, count) * steepest / slope * (1 + PAST_ROUNDING)
 
 
 def _steepest(law: Any, j: int, rows: Any) -> float:

@@ -55,6 +55,10 @@ def test_rows_that_lack_a_cell_are_left_out_and_counted() -> None:
     kept = data["x"].notna() & data["y"].notna() & data["w"].notna()
     other = MixtureRegression.from_formula("y ~ x", data[kept], 2, weights="w", start=start[kept])
     assert by_weight.log_likelihood_ == other.log_likelihood_
+    plain: Any = {name: data[name].tolist() for name in ("x", "y", "g", "w")}
+    who: Any = [f"s{i // 2}" for i in range(150)]  # text beside the frame, and columns that are lists of text
+    by_lists = MixtureRegression.from_formula("y ~ x + g", plain, 1, groups=who, missing="drop")
+    assert by_lists.n_rows_ == (float(pd.Series(who)[data[["x", "y", "g"]].notna().all(axis=1)].nunique()), "groups")
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.from_pandas, lambda data: data.convert_dtypes()])
