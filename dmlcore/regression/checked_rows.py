@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import DataError
-from dmlcore.data.columns import Column, Ragged, Record, ends_of
+from dmlcore.data.columns import Column, Option, Ragged, Record, ends_of
 from dmlcore.data.encoded import Encoded
 from dmlcore.data.frames import check_paired
 from dmlcore.regression.named_columns import NamedColumns, check_rows, finite_column, is_name, label_codes, names_in, raw, weights_of
-from dmlcore.regression.responses import FAMILIES, checked_response, checked_trials
+from dmlcore.regression.responses import FAMILIES, checked_exposure, checked_response, checked_trials
 from dmlcore.regression.schema import Response, Schema, complete, matched, own_role, per_response, responses_in
 
 
@@ -108,12 +108,23 @@ class ModelFrame:
         return Encoded(column, layout)
 
     def _record(self, j: int, layout: Any) -> Column:
-        """The rows of one response."""
+        """The rows of one response; with gaps, those where it is there."""
         if self.y is None:
             raise DataError("responses y are needed")
-        given = (self.x_of(self.schema.responses[j]), self.y[j], self.trials[j], self.offset[j])
-        present = [values for values in given if values is not None]
-        return Record(len(self.x), tuple(part.encode(values) for part, values in zip(layout.values, present, strict=True)))
+        response = self.schema.responses[j]
+        given = [values for values in (self.x_of(response), self.y[j], self.trials[j], self.offset[j]) if values is not None]
+        if not self.has_gaps(j):
+            return Record(len(self.x), tuple(part.encode(values) for part, values in zip(layout.values, given, strict=True)))
+        there = np.flatnonzero(~np.isnan(self.y[j]))
+        given = [values[there] for values in given]
+        if FAMILIES[response.family].whole:
+            given[1] = given[1].astype(np.int64)
+        inside = tuple(part.encode(values) for part, values in zip(layout.value.values, given, strict=True))
+        return Option(len(self.x), there, Record(len(there), inside))
+
+    def has_gaps(self, j: int) -> bool:
+        """Whether some of the rows lack response j."""
+        return self.y is not None and bool(np.isnan(self.y[j]).any())
 
 
 def model_frame(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> ModelFrame:
@@ -137,8 +148,11 @@ def model_frame(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> M
         own = [own_role(role, name, names) for name in names]
         return [None if (values := column(place)) is None else finite_column(values, called[place]) for place in own]
 
-    x, offset, trials = table.matrix(schema.names), each("offset"), each("trials")
+    x, offset, exposure, trials = table.matrix(schema.names), each("offset"), each("exposure"), each("trials")
     for j, response in enumerate(schema.responses):
+        if exposure[j] is not None:
+            logs = checked_exposure(FAMILIES[response.family], exposure[j], called[own_role("exposure", response.name, names)])
+            offset[j] = logs if offset[j] is None else offset[j] + logs
         if trials[j] is not None:
             place = called[own_role("trials", response.name, names)]
             trials[j] = checked_trials(FAMILIES[response.family], trials[j], place)
@@ -146,7 +160,10 @@ def model_frame(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> M
     if roles.get("y") is not None:
         found = matched(responses_in(table, roles["y"]), names)
         checked = zip(schema.responses, found, trials, strict=True)
-        y = [checked_response(FAMILIES[one.family], finite_column(values, name), own, name) for one, (name, values), own in checked]
+        y = [
+            checked_response(FAMILIES[one.family], finite_column(values, name, schema.gaps), own, name)
+            for one, (name, values), own in checked
+        ]
     weights, labels = column("sample_weight"), column("groups")
     return ModelFrame(
         x,

@@ -13,8 +13,20 @@ from dmlcore.base.extras import library
 from dmlcore.base.labels import plain
 from dmlcore.data.frames import Columns, check_paired, index_of, is_frame, levels_of
 from dmlcore.data.values import first, floats, integers, is_missing, listed, unit_hint
-from dmlcore.regression.formula_text import groups_apart, in_one_line, variables, with_backticks
-from dmlcore.regression.named_columns import NamedColumns, check_cells, check_rows, is_name, names_in, raw
+from dmlcore.regression.formula_text import (
+    NAME,
+    WORD,
+    arguments,
+    groups_apart,
+    in_one_line,
+    named_columns,
+    offset_apart,
+    texts_in,
+    variables,
+    with_backticks,
+)
+from dmlcore.regression.incomplete_rows import KEEP, incomplete, kept_rows
+from dmlcore.regression.named_columns import NamedColumns, check_cells, check_rows, is_name, names_in, raw, with_nan
 from dmlcore.regression.schema import OF_EACH, OPTIONAL, Term
 from dmlcore.regression.shared_coefficients import Sharing, blocks_of, check_shared
 
@@ -47,19 +59,20 @@ def _for_formulaic(values: Any, pandas: Any) -> Any:
 
 
 class ModelMatrix:
-    """The columns that one side of a formula makes of a frame; levels and scales are those of the first frame."""
+    """The columns that one side of a formula makes of a frame; levels and scales are those of the first frame. gaps: whether numbers may
+    be missing."""
 
-    def __init__(self, formula: str, frame: Any):
+    def __init__(self, formula: str, frame: Any, said: str | None = None, gaps: bool = False):
         formulaic = library("formulaic", "formulas need")
         self._said: Any = formulaic.errors.FormulaicError
         self._unseen: Any = formulaic.errors.DataMismatchWarning
-        self.formula = formula
+        self.formula, self.gaps = formula if said is None else said, gaps
         quoted = with_backticks(formula, map(str, frame.columns))
         try:
             parsed = formulaic.Formula(quoted)
             wanted = set(map(str, parsed.required_variables))
         except self._said as error:
-            raise ParameterError(f"formula {formula!r}: {in_one_line(error)}") from None
+            raise ParameterError(f"formula {self.formula!r}: {in_one_line(error)}") from None
         if not isinstance(parsed, formulaic.formula.SimpleFormula):
             raise ParameterError(
                 f"formula {formula!r}: need terms joined by + (and :, *), such as 'x + z'; one | names groups, last of all"
@@ -115,7 +128,7 @@ class ModelMatrix:
                 raise DataError(f"there is no column {name!r}, which {self.formula!r} needs; there are {shorten(list(frame.columns))}")
             column = raw(frame[name])
             if isinstance(column, np.ndarray):
-                check_cells(column, np.isfinite(column), name, "a finite number")
+                check_cells(column, np.isfinite(column) | (self.gaps & np.isnan(column)), name, "a finite number")
             elif (row := first(column, is_missing)) is not None:
                 raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need a value")
             elif (row := first(column, unit_hint)) is not None:
@@ -133,10 +146,24 @@ class ModelMatrix:
             raise DataError(f"formula {self.formula!r}: {in_one_line(error)}") from None
 
 
+class Expression(ModelMatrix):
+    """One column of numbers that is computed of others, such as `np.log(base)`."""
+
+    def __init__(self, said: str, frame: Any):
+        super().__init__(f"0 + I({said})", frame, said)
+        if len(self.columns) != 1:
+            raise DataError(f"{said!r} makes {len(self.columns)} columns; need one column of numbers")
+
+    def column(self, frame: Any) -> Any:
+        """The numbers, named by what was said."""
+        return self.of(frame).iloc[:, 0].rename(self.formula)
+
+
 @dataclass(frozen=True)
 class Formula:
-    """What `from_formula` was given, to read later frames by. responses: of each its left and its right side. columns: names of columns
-    by what they are; of the offset and the trials also by response. shared: covariates that components share, beside those of responses."""
+    """What `from_formula` was given, to read later frames by. responses: of each its left and its right side. columns: names of columns,
+    or expressions, by what they are; of the offset, the exposure and the trials also by response. shared: covariates that components
+    share, beside those of responses."""
 
     responses: tuple[tuple[ModelMatrix, ModelMatrix], ...]
     gate: ModelMatrix | None
@@ -157,7 +184,7 @@ class Formula:
         pd = library("pandas", "formulas need", extra="formula")
         frame, out = as_frame(data), {role: _paired(value, data, role) for role, value in roles.items()}
         for role, named in self.columns.items():
-            if role in out and out[role] is None and (role not in OPTIONAL or named in frame.columns):
+            if role in out and out[role] is None and (role not in OPTIONAL or _there(named, frame)):
                 out[role] = {name: _column(frame, own) for name, own in named.items()} if isinstance(named, dict) else _column(frame, named)
         if self.gate is not None and "gate" in out and out["gate"] is None:
             out["gate"] = self.gate.of(frame)
@@ -168,9 +195,12 @@ class Formula:
         return made.loc[:, ~made.columns.duplicated()], out
 
 
-def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, nested: Any) -> tuple[Formula, Any, dict[str, Any]]:
-    """The formula, or formulas, the frame, and what is given as arrays. given: a name of a column, or an array; the gate also a formula
-    "~ z", as are fixed and what nested blocks have."""
+def formula_of(
+    formula: Any, data: Any, given: dict[str, Any], fixed: Any, nested: Any, family: Any = None, gaps: bool = False
+) -> tuple[Formula, Any, dict[str, Any]]:
+    """The formula, or formulas, the frame, and what is given as arrays. given: a name of a column, an expression such as "np.log(base)",
+    or an array; the gate also a formula "~ z", as are fixed and what nested blocks have. family: of responses, which says what
+    `cbind(a, b)` is: successes and failures of a binomial one, otherwise two responses. gaps: whether responses may be missing."""
     frame, rest = as_frame(data), {role: _paired(value, data, role) for role, value in given.items()}
     fixed = _paired(fixed, data, "fixed")
     gate = None
@@ -179,9 +209,9 @@ def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, neste
     columns: dict[str, Any] = {}
     for role, value in rest.items():
         if isinstance(value, str):
-            columns[role] = value
+            columns[role] = _said(value, frame)
         elif isinstance(value, dict) and role in OF_EACH:
-            columns[role], rest[role] = value, None
+            columns[role], rest[role] = {name: _said(own, frame) for name, own in value.items()}, None
     formulas = [formula] if isinstance(formula, str) or not isinstance(formula, (list, tuple)) else formula
     parts = [groups_apart(one) if isinstance(one, str) else (one, None) for one in formulas]
     if groups := {group for _, group in parts if group is not None}:
@@ -191,7 +221,14 @@ def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, neste
     for named in columns.values():
         for name in named.values() if isinstance(named, dict) else [named]:
             _column(frame, name)  # later frames may lack some of them, this one may not
-    responses = [pair for one, _ in parts for pair in _sides(one, frame)]
+    responses: list[tuple[ModelMatrix, ModelMatrix]] = []
+    for one, _ in parts:
+        sides, own = _sides(one, frame, family[len(responses) :] if isinstance(family, (list, tuple)) else [family], gaps)
+        responses += sides
+        for role, each in own.items():
+            if rest.get(role) is not None or isinstance(columns.get(role), (str, Expression)):
+                raise ParameterError(f"{role} is given twice: in the formula {one!r}, and beside it")
+            columns[role] = {**columns.get(role, {}), **each}
     if fixed is not None and not is_name(fixed):
         frame, fixed = _with_columns(frame, NamedColumns(fixed, "fixed", "fixed covariates"))
     common = None if fixed is None else _joined(fixed, frame)
@@ -207,6 +244,29 @@ def formula_of(formula: Any, data: Any, given: dict[str, Any], fixed: Any, neste
     shared = tuple(design for design in [common, *(one for _, one in blocks)] if design is not None)
     made = Formula(tuple(responses), gate, columns, shared, sharing)
     return made, frame, {role: None if role in columns else value for role, value in rest.items()}
+
+
+def with_complete_rows(formula: Any, data: Any, given: dict[str, Any], nested: Any, missing: str) -> tuple[Any, np.ndarray]:
+    """The frame without the rows that lack a cell of a column that is used, and which these are, `(n,)`. given: what stands beside it, or
+    is named."""
+    for role, value in given.items():
+        _paired(value, data, role)
+    frame = as_frame(data)
+    names = list(map(str, frame.columns))
+    formulas = [one.partition("~") for one in texts_in(formula)]
+    lefts = {name for left, _, _ in formulas for name in named_columns(left, names)}
+    each = [own for value in given.values() for own in (value.values() if isinstance(value, dict) else [value]) if own is not None]
+    named = [isinstance(own, str) or (is_name(own) and len(own) != len(frame)) for own in each]  # text in as many rows is a column
+    said = [*(right for _, _, right in formulas), *texts_in(nested), *texts_in([own for own, by in zip(each, named, strict=True) if by])]
+    used = {name for text in said for name in named_columns(text, names)} - lefts
+    arrays = [own for own, by in zip(each, named, strict=True) if not by]
+    beside = [column for own in arrays for column in NamedColumns(own).columns.values()]
+    needed, responses = ([frame[name] for name in names if name in chosen] for chosen in (used, lefts))
+    gone = incomplete(len(frame), [*needed, *beside], responses, missing)
+    for name in lefts if missing == KEEP else ():
+        if (numbers := floats(with_nan(raw(frame[name])))) is not None:
+            frame[name] = numbers
+    return kept_rows(data, ~gone) if missing != KEEP else frame[~gone], gone
 
 
 def _paired(value: Any, data: Any, role: str) -> Any:
@@ -234,21 +294,48 @@ def _with_columns(frame: Any, table: NamedColumns) -> tuple[Any, list[str]]:
     return frame.assign(**{name: raw(column) for name, column in table.pick()}), list(table.names)
 
 
-def _sides(formula: Any, frame: Any) -> list[tuple[ModelMatrix, ModelMatrix]]:
-    """The responses of a formula `"y1 + y2 ~ x"`, each with the covariates."""
-    left, tilde, right = formula.partition("~") if isinstance(formula, str) else ("", "", "")
+def _sides(
+    formula: Any, frame: Any, families: Any, gaps: bool
+) -> tuple[list[tuple[ModelMatrix, ModelMatrix]], dict[str, dict[str, Expression]]]:
+    """The responses of a formula `"y1 + y2 ~ x"`, or `"cbind(y1, y2) ~ x"`, each with the covariates; and by response what else the
+    formula says: `offset(..)` among the covariates, and the trials of `cbind(successes, failures)`."""
+    plain, offset = offset_apart(formula) if isinstance(formula, str) else ("", None)
+    left, tilde, right = plain.partition("~")
     if not tilde or not left.strip() or not right.strip():
         raise ParameterError(f"formula must be a response and covariates, such as 'y ~ x', got {formula!r}")
     covariates = ModelMatrix(right.strip(), frame)
-    responses = [ModelMatrix(f"0 + {term}", frame) for term in ModelMatrix(f"0 + {left.strip()}", frame).parts]
+    bound = arguments(left, "cbind")
+    trials = None
+    if bound is not None and len(bound) == 2 and list(families)[:1] == ["binomial"]:
+        trials, bound = Expression(" + ".join(f"({one})" for one in bound), frame), bound[:1]
+    parts = ModelMatrix(f"0 + {left.strip()}", frame, gaps=gaps).parts if bound is None else bound
+    responses = [ModelMatrix(f"0 + {term}", frame, gaps=gaps) for term in parts]
     for design in responses:
         if len(design.columns) != 1:
             said = design.formula.removeprefix("0 + ")
             raise DataError(f"the response {said!r} makes {len(design.columns)} columns; need one column of numbers")
-    return [(response, covariates) for response in responses]
+    own: dict[str, dict[str, Expression]] = {}
+    if trials is not None:
+        own["trials"] = {responses[0].columns[0]: trials}
+    if offset is not None:
+        own["offset"] = dict.fromkeys((response.columns[0] for response in responses), Expression(offset, frame))
+    return [(response, covariates) for response in responses], own
+
+
+def _said(value: Any, frame: Any) -> Any:
+    """The name of a column as it is, other text as an expression, and an array as it is."""
+    is_column = not isinstance(value, str) or value in frame.columns or WORD.fullmatch(value) or NAME.fullmatch(value)
+    return value if is_column else Expression(value, frame)
+
+
+def _there(named: Any, frame: Any) -> bool:
+    """Whether a frame has the column of this name, or those that an expression needs."""
+    return all(name in frame.columns for name in (named.names if isinstance(named, Expression) else [named]))
 
 
 def _column(frame: Any, name: Any) -> Any:
+    if isinstance(name, Expression):
+        return name.column(frame)
     if not isinstance(name, str):
         return name  # an array
     if name not in frame.columns:

@@ -15,13 +15,16 @@ from dmlcore.data.frames import check_paired, index_of
 from dmlcore.data.values import listed
 from dmlcore.fitting.fit import fit
 from dmlcore.regression.checked_rows import ModelFrame, model_frame
-from dmlcore.regression.fitted import Fitted
-from dmlcore.regression.formula import formula_of
+from dmlcore.regression.fitted import Fitted, RowsToFit
+from dmlcore.regression.formula import formula_of, with_complete_rows
+from dmlcore.regression.incomplete_rows import ERROR, KEEP, check_missing, incomplete_rows_of, kept_rows
 from dmlcore.regression.named_columns import NamedColumns, is_name
 from dmlcore.regression.responses import FAMILIES
-from dmlcore.regression.schema import Response, Schema, Term, schema_of
+from dmlcore.regression.schema import Term, schema_of
 from dmlcore.regression.shared_coefficients import Sharing, sharing_of
+from dmlcore.regression.summary import estimates
 from dmlcore.stats.combinators.composite import CompositeEstimator
+from dmlcore.stats.combinators.optional import OptionalEstimator
 from dmlcore.stats.latent.gated_mixture import GatedMixtureEstimator
 from dmlcore.stats.latent.mixture import MixtureEstimator
 from dmlcore.stats.regression.multinomial_logistic_regression import MultinomialLogisticRegressionEstimator
@@ -38,13 +41,14 @@ class MixtureRegression(Fitted):
     max_iter: random starts and most EM steps, as of `dmlcore.fit`. random_state: a seed or a generator. ridge (a number), or penalty
     (such as `Lasso(2.0)`): on coefficients, as of the regression estimators. shared_scale: whether all components have one scale. assign:
     "soft" (EM), "hard" (classification EM) or "stochastic"; min_share: components whose weight falls below are removed; both as of
-    `dmlcore.fit`.
+    `dmlcore.fit`. missing: what becomes of rows that lack a cell: "error", "drop" (they are left out), or "keep": of several responses,
+    rows are kept that have at least one, and say what they can.
 
     After `fit`, components by descending weight (with a gate: mean weight over rows): `model_` (the distribution), `weights_` `(K,)`,
     `intercept_` `(K,)`, `coef_` `(K, p)`, `scale_` `(K,)` (gaussian: standard deviation; gamma and weibull: 1 / shape; negative binomial:
     dispersion; others: ones), `log_likelihood_`, `n_iter_`, `status_`, `fit_` (the record of the fit), `feature_names_in_`,
-    `n_features_in_`. Of q responses `intercept_` and `scale_` are `(K, q)`, `coef_` is `(K, q, p)`, zero where a formula leaves a covariate
-    out of a response.
+    `n_features_in_`, `left_out_` (numbers of rows that were left out). Of q responses `intercept_` and `scale_` are `(K, q)`, `coef_` is
+    `(K, q, p)`, zero where a formula leaves a covariate out of a response.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class MixtureRegression(Fitted):
         assign: str = "soft",
         min_share: float | None = None,
         penalty: Penalty | None = None,
+        missing: str = "error",
     ):
         self.n_components = n_components
         self.family = family
@@ -73,6 +78,7 @@ class MixtureRegression(Fitted):
         self.assign = assign
         self.min_share = min_share
         self.penalty = penalty
+        self.missing = missing
 
     # -- settings ------------------------------------------------------------------------------------------------------
 
@@ -91,8 +97,10 @@ class MixtureRegression(Fitted):
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
-        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not (defaults[name].default)]
-        return f"{type(self).__name__}({', '.join(changed)})"
+        shown = [(name, value, defaults[name].default) for name, value in self.get_params().items()]
+        changed = [f"{name}={value!r}" for name, value, usual in shown if type(value) is not type(usual) or value != usual]
+        said = f"{type(self).__name__}({', '.join(changed)})"
+        return f"{said}\n{estimates(self)}" if hasattr(self, "model_") else said
 
     # -- scikit-learn, which alone asks for these ----------------------------------------------------------------------
 
@@ -123,6 +131,7 @@ class MixtureRegression(Fitted):
         groups: Any = None,
         gate: Any = None,
         offset: Any = None,
+        exposure: Any = None,
         trials: Any = None,
         weights: Any = None,
         fixed: Any = None,
@@ -132,25 +141,19 @@ class MixtureRegression(Fitted):
     ) -> Self:
         """A fit by a formula, such as `"y ~ x + I(x**2)"` ("0 + x" is without intercept), to columns of a frame (needs formulaic).
 
-        Several responses: `"y1 + y2 ~ x"`, or a list of formulas where they depend on different covariates. gate, fixed, and those of
-        nested: a formula, such as `"~ z"`; fixed and nested add covariates to those of the formula. They and the others may be names
-        of columns, or arrays; what they mean `fit` says. Where the formula is without intercept and `fixed` is not, it is fixed:
-        `"y ~ 0 + x", fixed="~ w"`. settings: as of the class. Later
-        calls take frames with the same columns. Raises `ParameterError` for what is no formula, `DataError` naming the column for cells
+        Several responses: `"y1 + y2 ~ x"`, or a list of formulas where they depend on different covariates; `"cbind(yes, no) ~ x"` are
+        successes and failures of a binomial response, and of other families two responses. gate, fixed, and those of nested: a formula,
+        such as `"~ z"`; fixed and nested add covariates to those of the formula. offset, exposure, trials, weights: a name of a column or
+        an expression, such as `"np.log(base)"`; also `"y ~ x + offset(log(base))"`. All may be arrays; what they mean `fit` says. Where the
+        formula is without intercept and `fixed` is not, it is fixed: `"y ~ 0 + x", fixed="~ w"`. settings: as of the class. Later calls
+        take frames with the same columns. Raises `ParameterError` for what is no formula, `DataError` naming the column for cells
         that are missing, factors of one level, and later levels that were not there at the fit.
         """
         if "fit_intercept" in settings:
             raise ParameterError("whether there is an intercept is said by the formula: '0 + x' is without")
-        roles = dict(y=None, sample_weight=weights, offset=offset, trials=trials, groups=groups, gate=gate)
-        check_paired(index_of(data), start, "start", "data")
-        made, data, roles = formula_of(formula, data, roles, fixed, nested)
-        X, roles = made.read(data, roles)
-        intercepts = [term.intercept for term in made.terms]
-        same = len(set(intercepts)) == 1
-        model = cls(n_components, family, fit_intercept=intercepts[0] if same else intercepts, **settings)
-        model._fit(model._read_first(X, roles, made.sharing, made.terms), start)
-        model._formula = made
-        return model
+        model = cls(n_components, family, **settings)
+        roles = dict(sample_weight=weights, offset=offset, exposure=exposure, trials=trials, groups=groups, gate=gate)
+        return model._fit(model._read_formula(formula, data, roles, fixed, nested, start))
 
     def fit(
         self,
@@ -164,15 +167,17 @@ class MixtureRegression(Fitted):
         fixed: Any = None,
         nested: Any = None,
         start: Any = None,
+        exposure: Any = None,
     ) -> Self:
         """Maximum likelihood (with `ridge` or `penalty`: maximum a posteriori), from a searched start.
 
         X: covariates `(n, p)`, an array or a data frame. y: responses `(n,)`, or of several `(n, q)`, a frame, or a list of names.
-        sample_weight: numbers >= 0. offset: the known part of the linear predictor (of a log link: the log exposure). trials: numbers of
-        trials (binomial). groups: labels; the rows of one label come from one component. gate: covariates `(n, d)` on which the weights
-        depend, by a multinomial logistic regression. Each may be an array `(n,)` or the name of a column of X (gate: also a list of
+        sample_weight: numbers >= 0. offset: the known part of the linear predictor. exposure: of a log link, numbers > 0 that means are
+        proportional to, such as the time of a count; its logarithm is an offset. trials: numbers of trials (binomial). groups: labels;
+        the rows of one label come from one component. gate: covariates `(n, d)` on which the weights depend, by a multinomial logistic
+        regression. Each may be an array `(n,)` or the name of a column of X (gate: also a list of
         names); columns named so are no covariates of the regression. Weights, gate and start must be the same for all rows of a group.
-        Of several responses, offset and trials say whose they are: `{"y2": ...}`.
+        Of several responses, offset, exposure and trials say whose they are: `{"y2": ...}`.
 
         fixed: covariates with one coefficient in all components: names of columns, or an array `(n, d)`, which then stands for further,
         last columns of X, in later calls too. nested: a list of `(size, names)`, one for each block of components: how many these are,
@@ -184,33 +189,60 @@ class MixtureRegression(Fitted):
         for columns that are constant or follow from others where there is no penalty. Where the maximum is infinite, or rests on few
         rows, `status_` and `fit_.events` say so.
         """
-        roles = dict(y=y, sample_weight=sample_weight, offset=offset, trials=trials, groups=groups, gate=gate)
-        table = NamedColumns(X)
-        check_paired(table.index, start, "start")
-        return self._fit(self._read_first(table, roles, sharing_of(table, fixed, nested)), start)
+        roles = dict(y=y, sample_weight=sample_weight, offset=offset, exposure=exposure, trials=trials, groups=groups, gate=gate)
+        return self._fit(self._read_columns(X, roles, fixed, nested, start))
 
-    def _fit(self, given: ModelFrame, start: Any) -> Self:
-        estimator = self._estimator(self.n_components, given)
+    def _fit(self, given: RowsToFit) -> Self:
+        rows = given.rows
+        estimator = self._estimator(self.n_components, rows)
         record = fit(
-            given.encoded(estimator.layout),
+            rows.encoded(estimator.layout),
             estimator,
-            weights=given.unit_weights,
-            start=given.unit_start(start),
+            weights=rows.unit_weights,
+            start=rows.unit_start(given.start),
             rng=self.random_state,
             starts=self.starts,
             max_its=self.max_iter,
             assign=self.assign,
             min_share=self.min_share,
         )
-        self._formula = None
         self._adopt(given, record)
         return self
 
-    def _read_first(self, X: Any, roles: dict[str, Any], sharing: Sharing, terms: tuple[Term, ...] | None = None) -> ModelFrame:
-        table = X if isinstance(X, NamedColumns) else NamedColumns(X)
+    def _read_columns(self, X: Any, roles: dict[str, Any], fixed: Any = None, nested: Any = None, start: Any = None) -> RowsToFit:
+        """The rows of a fit to columns, and where it starts."""
+        check_missing(self.missing)
+        left_out = np.zeros(0, dtype=np.intp)
+        if self.missing != ERROR:
+            X, said = listed(X), roles | {"fixed": fixed}
+            gone = incomplete_rows_of(X, said, self.missing)
+            X, (said, start), left_out = kept_rows(X, ~gone), (kept_rows(part, ~gone) for part in (said, start)), np.flatnonzero(gone)
+            fixed, roles = said.pop("fixed"), said
+        table = NamedColumns(X)
+        check_paired(table.index, start, "start")
+        return RowsToFit(self._checked(table, roles, sharing_of(table, fixed, nested)), start, left_out, None)
+
+    def _read_formula(
+        self, formula: Any, data: Any, roles: dict[str, Any], fixed: Any = None, nested: Any = None, start: Any = None
+    ) -> RowsToFit:
+        """The rows of a fit by a formula, which says whether there are intercepts, and where it starts."""
+        check_paired(index_of(data), start, "start", "data")
+        check_missing(self.missing)
+        roles, left_out = {"y": None} | roles, np.zeros(0, dtype=np.intp)
+        if self.missing != ERROR:
+            data, gone = with_complete_rows(formula, data, roles | {"fixed": fixed}, nested, self.missing)
+            roles, fixed, start = (kept_rows(part, ~gone) for part in (roles, fixed, start))
+            left_out = np.flatnonzero(gone)
+        made, data, roles = formula_of(formula, data, roles, fixed, nested, self.family, self.missing == KEEP)
+        X, roles = made.read(data, roles)
+        intercepts = [term.intercept for term in made.terms]
+        self.fit_intercept = intercepts[0] if len(set(intercepts)) == 1 else intercepts
+        return RowsToFit(self._checked(NamedColumns(X), roles, made.sharing, made.terms), start, left_out, made)
+
+    def _checked(self, table: NamedColumns, roles: dict[str, Any], sharing: Sharing, terms: tuple[Term, ...] | None = None) -> ModelFrame:
         roles = {role: value if is_name(value) else listed(value) for role, value in roles.items()}
-        sharing = replace(sharing, scale=bool(self.shared_scale))
-        return model_frame(table, roles, schema_of(table, roles, self.family, self.fit_intercept, terms, sharing))
+        schema = schema_of(table, roles, self.family, self.fit_intercept, terms, replace(sharing, scale=bool(self.shared_scale)))
+        return model_frame(table, roles, replace(schema, gaps=self.missing == KEEP))
 
     def _estimator(self, K: Any, given: ModelFrame) -> Any:
         """The estimator of a mixture of K regressions of these rows."""
@@ -218,7 +250,8 @@ class MixtureRegression(Fitted):
             raise ParameterError(f"n_components must be a whole number >= 1, got {K!r}")
         schema = given.schema
         if schema.sharing is not None:
-            schema.sharing.check_components(int(K))
+            schema = replace(schema, sharing=schema.sharing.for_components(int(K)))
+            given = replace(given, schema=schema)
         parts = [self._part(k, given) for k in range(int(K))] if schema.sharing is not None else [self._part(0, given)] * int(K)
         if schema.gate_names is None:
             return MixtureEstimator(parts)
@@ -226,16 +259,18 @@ class MixtureRegression(Fitted):
 
     def _part(self, k: int, given: ModelFrame) -> Any:
         """The estimator of component k."""
-        leaves = [self._leaf(k, response, given.schema) for response in given.schema.responses]
+        leaves = [self._leaf(k, j, given) for j in range(len(given.schema.responses))]
         part: Any = CompositeEstimator(leaves) if len(leaves) > 1 else leaves[0]
         return part if given.codes is None else SequenceEstimator(part)
 
-    def _leaf(self, k: int, response: Response, schema: Schema) -> Any:
-        """The estimator of one response in component k."""
+    def _leaf(self, k: int, j: int, given: ModelFrame) -> Any:
+        """The estimator of response j in component k; where rows lack it, these say nothing of it."""
+        schema, response = given.schema, given.schema.responses[j]
         more: dict[str, Any] = {"trials": True} if response.trials else {}
         names = schema.names_of(response)
         if schema.sharing is not None:
             more |= schema.sharing.settings(k, response, names, len(schema.responses) > 1)
-        return FAMILIES[response.family].estimator(
-            intercept=response.intercept, ridge=self.ridge, penalty=self.penalty, offset=response.offset, names=names, **more
+        leaf = FAMILIES[response.family].estimator(
+            intercept=response.intercept, ridge=self.ridge, penalty=self.penalty, offset=response.shifted, names=names, **more
         )
+        return OptionalEstimator(leaf) if given.has_gaps(j) else leaf

@@ -41,18 +41,23 @@ def raw(values: Any) -> Any:
     return array if array.dtype.kind in "fiub" else plain_list(array)
 
 
-def finite_column(values: Any, name: str) -> np.ndarray:
-    """A column of finite numbers `(n,)`. Raises `DataError` naming column and row."""
+def finite_column(values: Any, name: str, gaps: bool = False) -> np.ndarray:
+    """A column of finite numbers `(n,)`; with gaps some may be missing, which are NaN. Raises `DataError` naming column and row."""
     if (levels := levels_of(values)) is not None:
         raise DataError(f"column {name!r} holds categories, {shorten(levels)}; need numbers{CODING}")
-    column = raw(values)
+    column = with_nan(raw(values)) if gaps else raw(values)
     x = floats(column)
     if x is None:
         row = first(column, lambda v: not is_number(v))
         hint = CODING if isinstance(column[row], str) else unit_hint(column[row])
         raise DataError(f"column {name!r}: row {row} is {shorten(column[row])}; need a finite number{hint}")
-    check_cells(x, np.isfinite(x), name, "a finite number")
+    check_cells(x, np.isfinite(x) | (gaps & np.isnan(x)), name, "a finite number")
     return x
+
+
+def with_nan(column: Any) -> Any:
+    """A column as `raw` gives it, with NaN for what is missing."""
+    return column if isinstance(column, np.ndarray) else [np.nan if is_missing(v) else v for v in column]
 
 
 def check_cells(x: np.ndarray, right: np.ndarray, name: str, need: str, of: str = "") -> None:

@@ -23,6 +23,7 @@ class Family:
     """One family. need: what responses must be, and `allows` says which are, `(n,)`. field: the law's parameter behind the scale.
 
     scale: the scale from that parameter, and slope its derivative; scale_name: its name in tables. whole: whether responses are counts.
+    log_link: whether the linear predictor is the logarithm of the mean.
     """
 
     estimator: type
@@ -33,6 +34,7 @@ class Family:
     scale: Callable[[float], float] = lambda value: value
     slope: Callable[[float], float] = lambda value: 1.0
     whole: bool = False
+    log_link: bool = False
 
 
 def _whole(y: np.ndarray) -> np.ndarray:
@@ -53,7 +55,7 @@ FAMILIES = {
         lambda sigma2: sigma2**0.5,
         lambda sigma2: 0.5 / sigma2**0.5,
     ),
-    "poisson": Family(PoissonRegressionEstimator, "a whole number >= 0", _whole, whole=True),
+    "poisson": Family(PoissonRegressionEstimator, "a whole number >= 0", _whole, whole=True, log_link=True),
     "binomial": Family(LogisticRegressionEstimator, "0 or 1 (or give trials)", lambda y: (y == 0) | (y == 1), whole=True),
     "gamma": Family(
         GammaRegressionEstimator,
@@ -63,8 +65,11 @@ FAMILIES = {
         "dispersion",
         lambda shape: 1.0 / shape,
         lambda shape: -1.0 / shape**2,
+        log_link=True,
     ),
-    "negative_binomial": Family(NegativeBinomialRegressionEstimator, "a whole number >= 0", _whole, "dispersion", "dispersion", whole=True),
+    "negative_binomial": Family(
+        NegativeBinomialRegressionEstimator, "a whole number >= 0", _whole, "dispersion", "dispersion", whole=True, log_link=True
+    ),
     "weibull": Family(
         WeibullRegressionEstimator,
         "a finite number > 0",
@@ -73,6 +78,7 @@ FAMILIES = {
         "scale",
         lambda shape: 1.0 / shape,
         lambda shape: -1.0 / shape**2,
+        log_link=True,
     ),
 }
 
@@ -95,13 +101,15 @@ def families_of(given: Any, names: Sequence[str]) -> list[str]:
 
 
 def checked_response(family: Family, y: np.ndarray, trials: np.ndarray | None, name: str) -> np.ndarray:
-    """The response `(n,)`, as whole numbers where the family has counts. Raises `DataError` naming column and row."""
+    """The response `(n,)`, as whole numbers where the family has counts, unless some are missing, NaN. Raises `DataError` naming column
+    and row."""
+    gone = np.isnan(y)
     if trials is None:
-        check_cells(y, family.allows(y), name, family.need)
+        check_cells(y, family.allows(y) | gone, name, family.need)
     else:
-        right = _whole(y) & (y <= trials)
+        right = (_whole(y) & (y <= trials)) | gone
         check_cells(y, right, name, "a whole number from 0 to the trials of its row", f" of {trials[np.argmin(right)]:g} trials")
-    return y.astype(np.int64) if family.whole else y
+    return y.astype(np.int64) if family.whole and not gone.any() else y
 
 
 def checked_trials(family: Family, trials: np.ndarray, name: str) -> np.ndarray:
@@ -110,3 +118,12 @@ def checked_trials(family: Family, trials: np.ndarray, name: str) -> np.ndarray:
         raise ParameterError("trials are of the binomial family only")
     check_cells(trials, _whole(trials), name, "a whole number >= 0")
     return trials.astype(np.int64)
+
+
+def checked_exposure(family: Family, exposure: np.ndarray, name: str) -> np.ndarray:
+    """Logarithms of exposures `(n,)`. Raises `DataError` for other than positive numbers, `ParameterError` for links of other kinds."""
+    if not family.log_link:
+        logs = ", ".join(name for name, known in FAMILIES.items() if known.log_link)
+        raise ParameterError(f"an exposure is of families with a log link, {logs}; for others give an offset")
+    check_cells(exposure, exposure > 0, name, "a number > 0")
+    return np.log(exposure)

@@ -13,7 +13,7 @@ from dmlcore.regression.responses import families_of
 from dmlcore.regression.shared_coefficients import Sharing
 
 LISTS = ("y", "gate")  # what may be a list of names of columns
-OF_EACH = ("offset", "trials")  # what each response may have of its own
+OF_EACH = ("offset", "exposure", "trials")  # what each response may have of its own
 OPTIONAL = ("y", "sample_weight", "groups")  # what calls after the fit may leave out
 
 
@@ -27,26 +27,33 @@ class Term:
 
 @dataclass(frozen=True)
 class Response:
-    """One response. columns: places of its covariates among all, None for all. offset, trials: whether it has them."""
+    """One response. columns: places of its covariates among all, None for all. offset, exposure, trials: whether it has them."""
 
     name: str
     family: str
     intercept: bool
     columns: tuple[int, ...] | None
     offset: bool
+    exposure: bool
     trials: bool
+
+    @property
+    def shifted(self) -> bool:
+        """Whether part of its linear predictor is known: an offset, the logarithm of an exposure, or both."""
+        return self.offset or self.exposure
 
 
 @dataclass(frozen=True)
 class Schema:
     """What the fit was given, which later calls must give again. names: of the covariates. by_name: what came as names of columns of X.
-    sharing: what components share; None for nothing."""
+    sharing: what components share; None for nothing. gaps: whether responses may be missing."""
 
     names: tuple[str, ...]
     responses: tuple[Response, ...]
     by_name: dict[str, tuple[str, ...]]
     gate_names: tuple[str, ...] | None
     sharing: Sharing | None = None
+    gaps: bool = False
 
     def names_of(self, response: Response) -> tuple[str, ...]:
         """Names of the covariates of a response."""
@@ -83,8 +90,7 @@ def schema_of(
             families[j],
             intercepts[j] if terms is None else terms[j].intercept,
             None if terms is None or (columns := terms[j].columns) is None else tuple(map(names.index, columns)),
-            roles[own_role("offset", name, called)] is not None,
-            roles[own_role("trials", name, called)] is not None,
+            *(roles[own_role(role, name, called)] is not None for role in OF_EACH),
         )
         for j, name in enumerate(called)
     )
@@ -92,12 +98,13 @@ def schema_of(
 
 
 def own_role(role: str, name: str, names: tuple[str, ...]) -> str:
-    """What the offset, or the trials, of a response are called: of one response "offset", of several "offset of y1"."""
+    """What the offset, say, of a response is called: of one response "offset", of several "offset of y1"."""
     return role if len(names) == 1 else f"{role} of {name}"
 
 
 def per_response(roles: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Roles with an entry for the offset and the trials of each response. Raises `ParameterError` where it is not said whose they are."""
+    """Roles with an entry for the offset, the exposure and the trials of each response. Raises `ParameterError` where it is not said
+    whose they are."""
     out = dict(roles)
     for role in set(OF_EACH) & set(roles):
         value = out.pop(role)
@@ -144,7 +151,7 @@ def complete(table: NamedColumns, roles: dict[str, Any], schema: Schema) -> dict
     called = tuple(response.name for response in schema.responses)
     wanted = {"gate": schema.gate_names is not None}
     for response in schema.responses:
-        wanted |= {own_role("offset", response.name, called): response.offset, own_role("trials", response.name, called): response.trials}
+        wanted |= {own_role(role, response.name, called): getattr(response, role) for role in OF_EACH}
     for role, needed in wanted.items():
         if role in roles and (out[role] is not None) != needed:
             raise DataError(f"the model was fitted {'with' if needed else 'without'} {role}; give {'it' if needed else 'none'}")

@@ -5,7 +5,7 @@ The words are those of Gruen and Leisch (2008); `tied` and `held` of the regress
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dmlcore.base.errors import DataError, ParameterError, shorten
@@ -16,12 +16,12 @@ from dmlcore.regression.responses import FAMILIES
 
 @dataclass(frozen=True)
 class Sharing:
-    """fixed: names of covariates with one coefficient in all components. nested: for blocks of components in turn, how many, and the
-    covariates that these have, with one coefficient in the block; the others do not have them. intercept: whether it is fixed;
-    scale: whether there is one for all components."""
+    """fixed: names of covariates with one coefficient in all components. nested: for blocks of components in turn, how many (of one block
+    None: all others), and the covariates that these have, with one coefficient in the block; the others do not have them. intercept:
+    whether it is fixed; scale: whether there is one for all components."""
 
     fixed: tuple[str, ...] = ()
-    nested: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    nested: tuple[tuple[Any, tuple[str, ...]], ...] = ()
     intercept: bool = False
     scale: bool = False
 
@@ -30,11 +30,22 @@ class Sharing:
         """The covariates that are fixed or nested."""
         return tuple(dict.fromkeys([*self.fixed, *(name for _, names in self.nested for name in names)]))
 
-    def check_components(self, K: int) -> None:
-        """Raises `ParameterError` where the blocks are not of K components in all."""
-        count = sum(size for size, _ in self.nested)
-        if self.nested and count != K:
-            raise ParameterError(f"nested speaks of {count} components, n_components is {K}")
+    @property
+    def counted(self) -> int:
+        """How many components there are at least: those of blocks whose size is given."""
+        return sum(size or 0 for size, _ in self.nested)
+
+    @property
+    def open(self) -> bool:
+        """Whether there may be more."""
+        return not self.nested or any(size is None for size, _ in self.nested)
+
+    def for_components(self, K: int) -> Sharing:
+        """The same of K components. Raises `ParameterError` where the blocks are not of so many in all."""
+        rest = K - self.counted
+        if rest < 0 or (rest > 0 and not self.open):
+            raise ParameterError(f"nested speaks of {self.counted} components, n_components is {K}")
+        return replace(self, nested=tuple((rest if size is None else size, names) for size, names in self.nested))
 
     def settings(self, k: int, response: Any, names: tuple[str, ...], several: bool) -> dict[str, Any]:
         """`tied` and `held` of the regression of a response on these covariates in component k."""
@@ -91,7 +102,7 @@ def sharing_of(table: NamedColumns, fixed: Any = None, nested: Any = None) -> Sh
 
 def blocks_of(nested: Any) -> list[tuple[int, Any]]:
     """`(size, covariates)` of each block, checked for form. Raises `ParameterError`."""
-    need = "nested must be a list of (number of components, covariates or None), one for each block of components"
+    need = "nested must be a list of (number of components or None, covariates or None), one for each block of components"
     if nested is None:
         return []
     out = []
@@ -99,9 +110,12 @@ def blocks_of(nested: Any) -> list[tuple[int, Any]]:
         if not isinstance(block, (list, tuple)) or len(block) != 2:
             raise ParameterError(f"{need}; got {shorten(block)}")
         size, names = block
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1 or not (names is None or names == [] or is_name(names)):
+        whole = size is None or (isinstance(size, int) and not isinstance(size, bool) and size >= 1)
+        if not whole or not (names is None or names == [] or is_name(names)):
             raise ParameterError(f"{need}; got {shorten(block)}")
         out.append((size, names))
+    if sum(size is None for size, _ in out) > 1:
+        raise ParameterError("nested: only one block may be of all other components (None)")
     return out
 
 

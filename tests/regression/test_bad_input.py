@@ -266,7 +266,7 @@ def test_perfect_separation(way: Any) -> None:
     model = way(data, {}, "binomial")
     assert model.status_ == "degenerate"
     assert "covariates separate successes from failures" in model.fit_.message
-    assert "status: degenerate (components[0]: logistic regression" in str(model.summary())
+    assert "degenerate (components[0]: logistic regression" in str(model.summary())
     ridged = MixtureRegression(1, "binomial", ridge=0.1).fit(data[["age", "dose"]], data["y"])
     assert ridged.status_ == "converged"
     assert abs(ridged.coef_).max() < 50

@@ -262,3 +262,72 @@ def test_bars_inside_functions_are_no_groups() -> None:
 
 def test_text_in_a_formula_names_no_column() -> None:
     assert len(coefficients("y ~ C(g, contr.treatment(base='v'))", factors().assign(v=np.nan))) == 3
+
+
+# -- offsets, exposures, trials as expressions -------------------------------------------------------------------------
+
+
+def counts() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"x": rng.normal(size=80), "ba.se": rng.uniform(1, 5, size=80), "asked": rng.integers(1, 9, size=80)})
+    data["y"] = rng.poisson(data["ba.se"] * np.exp(0.3 + 0.5 * data["x"]))
+    data["yes"] = rng.binomial(data["asked"], 1 / (1 + np.exp(-data["x"])))
+    return data.assign(no=data["asked"] - data["yes"], base=data["ba.se"])
+
+
+@pytest.mark.parametrize(
+    ("formula", "more"),
+    [
+        ("y ~ x", dict(offset="np.log(base)")),
+        ("y ~ x", dict(offset="log(ba.se)")),
+        ("y ~ x", dict(offset={"y": "log(base)"})),
+        ("y ~ x", dict(exposure="base")),
+        ("y ~ x", dict(exposure="ba.se / 2", offset="np.log(2 + 0 * x)")),
+        ("y ~ x + offset(log(base))", {}),
+        ("y ~ offset(log(ba.se) - 1) + x + offset(1 + 0 * x)", {}),
+    ],
+)
+def test_a_known_part_of_the_predictor_is_said_in_many_ways(formula: str, more: Any) -> None:
+    data = counts()
+    expected = MixtureRegression(1, "poisson").fit(data[["x"]], data["y"], offset=np.log(data["base"]))
+    found = MixtureRegression.from_formula(formula, data, 1, "poisson", **more)
+    assert found.log_likelihood_ == pytest.approx(expected.log_likelihood_, rel=1e-12)
+    np.testing.assert_allclose(found.predict(data[:5]), expected.predict(data[["x"]][:5], offset=np.log(data["base"][:5])), rtol=1e-9)
+    by_name = MixtureRegression(1, "poisson").fit(data[["x", "y", "base"]], "y", exposure="base")
+    assert by_name.log_likelihood_ == pytest.approx(expected.log_likelihood_, rel=1e-12)
+    np.testing.assert_allclose(by_name.predict(data[["x"]], exposure=data["base"]), by_name.predict(data), rtol=1e-12)
+
+
+def test_successes_and_failures_or_two_responses() -> None:
+    data = counts()
+    expected = MixtureRegression(1, "binomial").fit(data[["x"]], data["yes"], trials=data["asked"])
+    for formula, more in (("cbind(yes, no) ~ x", {}), ("yes ~ x", dict(trials="yes + no"))):
+        found = MixtureRegression.from_formula(formula, data, 1, "binomial", **more)
+        assert found.log_likelihood_ == pytest.approx(expected.log_likelihood_, rel=1e-12)
+        assert found.response_names_ == ("yes",)
+        assert found.predict_proba(data[:3]).shape == (3, 1)
+    two = MixtureRegression.from_formula("cbind(y, base) ~ x", data, 1)
+    assert two.response_names_ == ("y", "base")
+    mixed = ["y ~ x + offset(log(base))", "cbind(yes, no) ~ 1"]
+    both = MixtureRegression.from_formula(mixed, data, 1, ["poisson", "binomial"])
+    apart = MixtureRegression.from_formula("cbind(yes, no) ~ 1", data, 1, "binomial").log_likelihood_
+    alone = MixtureRegression.from_formula("y ~ x", data, 1, "poisson", exposure="base").log_likelihood_
+    assert both.log_likelihood_ == pytest.approx(alone + apart, rel=1e-12)
+    assert both.predict(data[:2]).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("formula", "more", "match"),
+    [
+        ("y ~ x", dict(offset="np.log(bse)"), r"there is no column 'bse', which 'np\.log\(bse\)' needs"),
+        ("y ~ x", dict(offset="np.log(base"), r"formula 'np\.log\(base'"),
+        ("y ~ x + offset(base)", dict(offset="base"), "offset is given twice"),
+        ("y ~ x", dict(exposure="x"), r"column 'x': row \d+ is -.*; need a number > 0"),
+        ("y ~ x + offset(log(x))", {}, r"column 'log\(x\)': row"),
+    ],
+)
+def test_bad_expressions(formula: str, more: Any, match: str) -> None:
+    with pytest.raises(DmlcoreError, match=match):
+        MixtureRegression.from_formula(formula, counts(), 1, "poisson", **more)
+    with pytest.raises(ParameterError, match="an exposure is of families with a log link, poisson, gamma, negative_binomial"):
+        MixtureRegression.from_formula("y ~ x", counts(), 1, exposure="base")

@@ -5,14 +5,19 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
+import sklearn.linear_model
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 
 import dmlcore
 from dmlcore import fit, from_json, to_json
 from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.core.flat import n_parameters
-from dmlcore.regression import Lasso, MixtureRegression, Ridge, select_components
+from dmlcore.regression import ElasticNet, Lasso, MixtureRegression, Ridge, penalty_path, select_components
 from dmlcore.selection import free_parameters
 from dmlcore.stats import (
     GammaRegressionEstimator,
@@ -171,3 +176,62 @@ def test_mixture_regression_takes_a_penalty() -> None:
     assert "set to zero by the penalty" in str(model.summary())
     chosen = select_components(X, Y["gaussian"], components=[1, 2], random_state=0, starts=4, penalty=Lasso(8.0))
     assert chosen.rows[1]["parameters"] == 17 - int((chosen.models[1].coef_ == 0).sum())
+
+
+# -- elastic nets, and paths -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.4])
+def test_a_path_is_that_of_coordinate_descent(ratio: float) -> None:
+    y, rows = Y["gaussian"], len(X)
+    found = penalty_path(X, y, penalty=lambda weight: ElasticNet(weight, ratio), weights=8)
+    apart = X - X.mean(axis=0)
+    alphas, l1 = found.weights / rows, dict(l1_ratio=ratio, tol=1e-12, max_iter=100_000)
+    _, expected, _ = sklearn.linear_model.enet_path(apart, y - y.mean(), alphas=alphas, **l1)
+    np.testing.assert_allclose(found.coef[:, 0], expected.T, atol=1e-9)
+    assert found.rows[0]["nonzero"] == 0
+    assert found.rows[1]["nonzero"] > 0
+    assert found.weights[0] == pytest.approx(np.abs(apart.T @ (y - y.mean())).max() / ratio, rel=1e-6)
+    best = min(found.rows, key=lambda row: row["bic"])
+    assert found.weight == best["value"]
+    assert found.best.bic() == pytest.approx(best["bic"])
+    ax = found.plot()
+    assert len(ax.lines) == 6 + 2
+    plt.close(ax.figure)
+
+
+@pytest.mark.parametrize("family", ["gaussian", "binomial", "poisson"])
+def test_an_elastic_net_is_at_its_maximum(family: str) -> None:
+    penalty = ElasticNet({"poisson": 80.0}.get(family, 20.0), 0.6)
+    found = fit(rows_of(family), KINDS[family](penalty=penalty), weights=W, max_its=3000)
+    law = found.model
+    assert found.converged, found.message
+    zero = law.coef == 0
+    assert zero.any()
+    left = W * (Y[family] - law.mean_given(X))
+    slopes = left @ X
+    np.testing.assert_allclose(
+        slopes[~zero], penalty.slope_at_zero * np.sign(law.coef[~zero]) + penalty.curvature * law.coef[~zero], rtol=1e-4
+    )
+    assert np.abs(slopes[zero]).max() < penalty.slope_at_zero
+    scale = law.sigma2 if family == "gaussian" else 1.0
+    assert found.objective[-1] - found.log_likelihood == pytest.approx(penalty.log_density(law.coef) / scale)
+    assert from_json(to_json(KINDS[family](penalty=penalty))).penalty == penalty == eval(repr(penalty))
+
+
+def test_a_path_of_a_mixture_keeps_its_components_and_never_falls() -> None:
+    draws = np.random.default_rng(0)
+    first = draws.random(len(X)) < 0.6
+    y = np.where(first, 3 * X[:, 0], -3 * X[:, 1]) + 0.5 * draws.normal(size=len(X))
+    found = penalty_path(X, y, n_components=2, weights=[0.5, 2.0, 8.0], random_state=0, starts=3)
+    assert found.weights.tolist() == [8.0, 2.0, 0.5]
+    assert found.coef.shape == (3, 2, 6)
+    strong = np.abs(found.coef).argmax(axis=2)
+    assert (strong == strong[0]).all()
+    assert sorted(strong[0].tolist()) == [0, 1]
+    assert min(np.diff(model.fit_.objective).min(initial=0.0) for model in found.models) >= -1e-9
+    np.testing.assert_array_equal(found.coef[found.selection.best_index], found.best.coef_)
+    with pytest.raises(ParameterError, match="sets no coefficient to zero"):
+        penalty_path(X, y, penalty=Ridge)
+    with pytest.raises(ParameterError, match="weights must be numbers >= 0"):
+        penalty_path(X, y, weights=[])

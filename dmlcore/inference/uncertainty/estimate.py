@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import FitWarning, ParameterError, StructureError
+from dmlcore.base.errors import DataError, FitWarning, ParameterError, StructureError
 from dmlcore.base.random import Random
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
+from dmlcore.data.frames import plain_column
+from dmlcore.data.values import is_missing, listed
 from dmlcore.fitting.problem import Problem, paired
 from dmlcore.inference.parameters import FIXED, ON_BOUND, Block, fixed_fields, numbers_of, parameter_blocks
 from dmlcore.inference.uncertainty.bootstrap import bootstrapped
@@ -20,6 +22,8 @@ from dmlcore.inference.uncertainty.result import StandardErrors, lengths
 from dmlcore.inference.uncertainty.surface import WEAK_ERROR, Curvature, Surface
 
 METHODS = ("observed", "sandwich", "bootstrap")
+EACH_ROW = "rows"  # in place of labels of clusters
+FEWEST_CLUSTERS = 2
 UNDETERMINED = "the data do not determine it"
 ZEROED = "set to zero by the penalty"
 LEFT = 1e-2  # nats still to gain, beyond which a model is no maximum to speak of
@@ -37,6 +41,7 @@ def standard_errors(
     parametric: bool = False,
     rng: Random = None,
     threads: int | None = None,
+    clusters: Any = None,
 ) -> StandardErrors:
     """Standard errors of every parameter of a fitted model.
 
@@ -47,6 +52,9 @@ def standard_errors(
     "bootstrap": the spread of `replicates` fits, started from the model, to rows drawn again, or with `parametric` to rows drawn from
     the model (of a regression, at the covariates there are); components are matched to the model's. rng: for the bootstrap. threads:
     how many; results do not depend on it.
+    clusters: labels `(n,)` of rows that may depend on each other, as those of one firm or village; the errors are then sandwich ones with
+    the scores of clusters in place of rows (Liang and Zeger 1986), times G / (G - 1) of G clusters. The weights are then those of a
+    sampling design, whose unit does not matter; "rows": each row is drawn by itself.
 
     Observed and sandwich errors take about d^2 evaluations of the log likelihood, of d free parameters; they hold near a maximum only, and
     a `FitWarning` says so where the model is none. Parameters without a standard error (on a bound or a floor, fixed, or
@@ -54,6 +62,10 @@ def standard_errors(
     """
     if kind not in METHODS:
         raise ParameterError(f"kind must be one of {', '.join(METHODS)}, got {kind!r}")
+    if clusters is not None:
+        if kind == "bootstrap":
+            raise ParameterError("clusters are of sandwich errors; a bootstrap draws rows by themselves")
+        kind = "sandwich"
     estimator = model.estimator() if estimator is None else estimator
     problem = Problem.of(data, estimator, weights, threads)
     problem.check(model)
@@ -65,10 +77,35 @@ def standard_errors(
         return bootstrapped(problem, estimator, model, weights, parts, notes, replicates, parametric, rng)
     surface, curvature = curved(problem, model, parts, notes)
     root = curvature.root
+    count = 0
     if kind == "sandwich":
-        values, vectors = np.linalg.eigh(surface.scores(root, curvature.step))
+        if clusters is None:
+            products = surface.scores(root, curvature.step)
+        else:
+            codes = cluster_codes(clusters, problem.with_single_rows("errors by clusters").rows.count)
+            count = int(codes.max()) + 1
+            products = surface.cluster_scores(root, curvature.step, codes) * count / (count - 1)
+        values, vectors = np.linalg.eigh(products)
         root = root @ (vectors * np.sqrt(np.maximum(values, 0.0)))
-    return standard_errors_of(model, kind, parts, notes, root, curvature.loose)
+    return replace(standard_errors_of(model, kind, parts, notes, root, curvature.loose), clusters=count)
+
+
+def cluster_codes(labels: Any, n: int) -> np.ndarray:
+    """Labels of clusters as numbers from 0 on, `(n,)`. Raises `DataError` for missing ones, `ParameterError` for fewer than two."""
+    if isinstance(labels, str):
+        if labels != EACH_ROW:
+            raise ParameterError(f"clusters must be a label for each row, or {EACH_ROW!r}, got {labels!r}")
+        return np.arange(n)
+    values = plain_column(listed(labels))
+    known: dict[Any, int] = {}
+    codes = np.array([known.setdefault(value, len(known)) for value in np.asarray(values, dtype=object).tolist()], dtype=np.intp)
+    if len(codes) != n:
+        raise DataError(f"clusters has {len(codes)} entries, there are {n} rows; need one for each row")
+    if (gone := next((label for label in known if is_missing(label)), EACH_ROW)) is not EACH_ROW:
+        raise DataError(f"clusters: row {int(np.argmax(codes == known[gone]))} is {gone!r}; need the label of a cluster")
+    if len(known) < FEWEST_CLUSTERS:
+        raise ParameterError(f"errors by clusters need at least {FEWEST_CLUSTERS} of them, got {len(known)}")
+    return codes
 
 
 def curved(problem: Problem, model: Distribution, parts: list[Block], notes: dict[str, str]) -> tuple[Surface, Curvature]:

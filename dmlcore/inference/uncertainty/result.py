@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,8 @@ class StandardErrors:
     names `(m,)`: where each number stands in the model, such as `components[1].dists[0].mu`. scales: what it is: real, positive or a
     probability. estimates, errors `(m,)`; covariance `(m, m)`: NaN for what has none; notes says why, by name. kind: "observed",
     "sandwich" or "bootstrap". root `(d, r)`: `root root'` is the covariance of the flat parameters. models: the replicates of a bootstrap,
-    components in the order of `model`; replicates `(B, m)`: their numbers.
+    components in the order of `model`; replicates `(B, m)`: their numbers. clusters: how many there are, 0 without.
+    labels: what tables call parameters, by name; those without one have their name.
     """
 
     model: Distribution
@@ -40,6 +41,8 @@ class StandardErrors:
     root: np.ndarray
     models: tuple[Distribution, ...] = ()
     replicates: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    clusters: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def z(self) -> np.ndarray:
@@ -94,7 +97,9 @@ class StandardErrors:
         return (float(value), float(spread)) if value.ndim == 0 else (value, spread)
 
     def __getitem__(self, name: str) -> dict[str, Any]:
-        """The row of one parameter."""
+        """The row of one parameter, by its name or its label."""
+        if name not in self.names:
+            name = next((own for own, label in self.labels.items() if label == name), name)
         if name not in self.names:
             raise ParameterError(f"there is no parameter {name!r}; there are {', '.join(self.names[:6])}{', ...' * (len(self.names) > 6)}")
         return self.rows()[self.names.index(name)]
@@ -104,7 +109,7 @@ class StandardErrors:
         columns = zip(self.names, self.estimates, self.errors, self.z, self.p, self.interval(level), strict=True)
         return [
             {
-                "parameter": name,
+                "parameter": self.labels.get(name, name),
                 "estimate": float(v),
                 "error": float(e),
                 "z": float(z),
@@ -121,10 +126,15 @@ class StandardErrors:
         return as_text(self._shown(level))
 
     def __repr__(self) -> str:
-        return f"Standard errors ({self.kind})\n{self.table()}"
+        return f"Standard errors ({self.said})\n{self.table()}"
 
     def _repr_html_(self) -> str:
-        return as_html(self._shown(0.95), f"Standard errors ({self.kind})")
+        return as_html(self._shown(0.95), f"Standard errors ({self.said})")
+
+    @property
+    def said(self) -> str:
+        """The kind in words."""
+        return f"{self.kind}, {self.clusters} clusters" if self.clusters else self.kind
 
     def _shown(self, level: float) -> list[dict[str, Any]]:
         rows = self.rows(level)

@@ -227,6 +227,14 @@ class Surface:
         ends = [(self.moved(h * axis), self.moved(-h * axis)) for axis in axes.T]
         return np.asarray(self.problem.rows.total(partial(_score_products, ends, h)))
 
+    def cluster_scores(self, axes: np.ndarray, h: float, codes: np.ndarray) -> np.ndarray:
+        """The sum over clusters of products of their scores `(m, m)`: weighted sums of those of their rows. codes `(n,)`: whose each given
+        row is, from 0 on."""
+        rows = self.problem.rows.one_by_one()
+        ends = [(self.moved(h * axis), self.moved(-h * axis)) for axis in axes.T]
+        totals = np.array(list(map_in_order(partial(_cluster_totals, rows, h, codes), ends, rows.threads)))
+        return np.asarray(totals @ totals.T)
+
 
 OFF_DOMAIN = (DmlcoreError, ArithmeticError, np.linalg.LinAlgError)  # what a model outside a domain raises
 
@@ -260,6 +268,18 @@ def _rise(model: Distribution, block: RowBlock, base: np.ndarray, tables: Distin
 def _score_products(ends: Sequence[tuple[Distribution, Distribution]], h: float, rows: WeightedRows) -> np.ndarray:
     work = partial(_block_products, ends, [(DistinctCache(), DistinctCache()) for _ in ends], h)
     return np.asarray(sum(map_in_order(work, rows.blocks, rows.threads)))
+
+
+def _cluster_totals(rows: WeightedRows, h: float, codes: np.ndarray, ends: tuple[Distribution, Distribution]) -> np.ndarray:
+    """Weighted sums over the rows of each cluster of differences of log densities between two ends, `2 h` apart."""
+    count = int(codes.max()) + 1
+    out, tables = np.zeros(count), (DistinctCache(), DistinctCache())
+    for block in rows.blocks:
+        up, down = (_log_densities(model, block, own) for model, own in zip(ends, tables, strict=True))
+        with np.errstate(invalid="ignore"):  # a row of weight zero may have density zero
+            score = np.where(block.weights > 0, block.weights * (up - down) / (2 * h), 0.0)
+        out += np.bincount(codes[block.start : block.start + len(score)], score, count)
+    return out
 
 
 def _block_products(ends: Sequence[Any], tables: Sequence[Any], h: float, block: RowBlock) -> np.ndarray:

@@ -13,6 +13,7 @@ from dmlcore.base.numerics import HALF_LOG_2PI, across, log_gap, stirling_error
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.statistics import Sums
 from dmlcore.stats.regression.glm.predictors import Rows, Tape
+from dmlcore.stats.regression.glm.regression_distribution import law_with
 from dmlcore.stats.regression.glm.scoring import Scoring
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.beta import OPEN_UNIT, BetaDistribution
@@ -56,7 +57,7 @@ class BetaRegressionDistribution(SharingDistribution):
         return special.expit(np.clip(eta, -FARTHEST, FARTHEST))
 
     def law_of(self, mean: float, trials: int) -> BetaDistribution:
-        return BetaDistribution(mean * self.precision, (1.0 - mean) * self.precision)
+        return law_with(BetaDistribution, a=mean * self.precision, b=(1.0 - mean) * self.precision)
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
         drawn = rng.beta(mean * self.precision, (1.0 - mean) * self.precision)

@@ -14,7 +14,7 @@ from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.statistics import LogMoments, Sums
 from dmlcore.stats.regression.glm.predictors import Rows, Tape
-from dmlcore.stats.regression.glm.regression_distribution import HIGHEST
+from dmlcore.stats.regression.glm.regression_distribution import HIGHEST, law_with
 from dmlcore.stats.regression.glm.scoring import STRIDE, Scoring, level_of
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.gamma import GAP_FLOOR, GammaDistribution, shape_of
@@ -80,7 +80,7 @@ class GammaRegressionDistribution(SharingDistribution):
         return eta**self._sign
 
     def law_of(self, mean: float, trials: int) -> GammaDistribution:
-        return GammaDistribution(self.shape, mean / self.shape)
+        return law_with(GammaDistribution, k=self.shape, theta=mean / self.shape)
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
         return np.maximum(rng.gamma(self.shape, mean / self.shape), np.finfo(float).tiny)

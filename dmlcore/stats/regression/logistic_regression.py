@@ -12,6 +12,7 @@ from dmlcore.base.support import whole_range
 from dmlcore.core.declared import keys, name, setting
 from dmlcore.data.layouts import Count
 from dmlcore.stats.regression.glm.predictors import Rows, Tape
+from dmlcore.stats.regression.glm.regression_distribution import law_with
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.binomial import BinomialDistribution
 
@@ -60,7 +61,7 @@ class LogisticRegressionDistribution(_Trials, SharingDistribution):
         return special.expit(eta)
 
     def law_of(self, mean: float, trials: int) -> BinomialDistribution:
-        return BinomialDistribution(mean, trials)
+        return law_with(BinomialDistribution, p=mean, n=trials, min_val=0)
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
         return rng.binomial(1 if trials is None else np.asarray(trials), mean)

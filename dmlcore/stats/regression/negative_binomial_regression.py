@@ -14,7 +14,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Count
 from dmlcore.stats.regression.glm.predictors import Rows, Tape
-from dmlcore.stats.regression.glm.regression_distribution import HIGHEST
+from dmlcore.stats.regression.glm.regression_distribution import HIGHEST, law_with
 from dmlcore.stats.regression.glm.scoring import Scoring
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.regression.poisson_regression import first_log_link
@@ -70,7 +70,7 @@ class NegativeBinomialRegressionDistribution(SharingDistribution):
         return np.exp(np.minimum(eta, HIGHEST))
 
     def law_of(self, mean: float, trials: int) -> NegativeBinomialDistribution:
-        return NegativeBinomialDistribution(mean, self.dispersion)
+        return law_with(NegativeBinomialDistribution, mu=mean, dispersion=self.dispersion)
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
         return rng.poisson(rng.gamma(1.0 / self.dispersion, mean * self.dispersion))

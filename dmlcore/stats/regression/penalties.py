@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dmlcore.base.domains import Domain, nonnegative
+from dmlcore.base.domains import Domain, nonnegative, probability
 from dmlcore.base.errors import ParameterError, StructureError, shorten
 from dmlcore.core.declared import Declared, parameter
 
@@ -67,15 +67,41 @@ class Lasso(Penalty):
 
     selects = True
 
+    @property
+    def slope_at_zero(self) -> float:
+        """What a coefficient must be worth per unit, to the log likelihood, not to be zero."""
+        return self.weight
+
     def log_density(self, coef: np.ndarray) -> Any:
-        return -self.weight * np.sum(np.abs(coef), axis=-1)
+        return -self.slope_at_zero * np.sum(np.abs(coef), axis=-1)
 
     def step(self, information: np.ndarray, score: np.ndarray, coef: np.ndarray, penalised: np.ndarray) -> np.ndarray:
         right = score + (information @ coef[..., None])[..., 0]
-        return least_lasso(information, right, self.weight * penalised, coef) - coef
+        return least_lasso(information, right, self.slope_at_zero * penalised, coef) - coef
 
     def left_out(self, coef: np.ndarray) -> np.ndarray:
         return np.asarray(coef) == 0
+
+
+class ElasticNet(Lasso):
+    """`-weight (ratio sum_j |coef_j| + (1 - ratio)/2 |coef|^2)` (Zou and Hastie 2005): a lasso that takes like columns in together.
+
+    ratio: the share of the lasso, from 0 to 1. Of n rows, scikit-learn's `ElasticNet` has `alpha = weight / n` and `l1_ratio = ratio`, R's
+    glmnet `lambda = weight / n` and `alpha = ratio`.
+    """
+
+    ratio: float = parameter(probability, default=0.5)
+
+    @property
+    def curvature(self) -> float:
+        return self.weight * (1.0 - self.ratio)
+
+    @property
+    def slope_at_zero(self) -> float:
+        return self.weight * self.ratio
+
+    def log_density(self, coef: np.ndarray) -> Any:
+        return -self.slope_at_zero * np.sum(np.abs(coef), axis=-1) - 0.5 * self.curvature * np.sum(coef * coef, axis=-1)
 
 
 def least_lasso(matrix: np.ndarray, right: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, setting
 from dmlcore.data.layouts import Count
 from dmlcore.stats.regression.glm.predictors import Rows, Tape
-from dmlcore.stats.regression.glm.regression_distribution import HIGHEST
+from dmlcore.stats.regression.glm.regression_distribution import HIGHEST, law_with
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.poisson import PoissonDistribution
 
@@ -49,7 +49,7 @@ class PoissonRegressionDistribution(SharingDistribution):
         return np.exp(np.minimum(eta, HIGHEST))
 
     def law_of(self, mean: float, trials: int) -> PoissonDistribution:
-        return PoissonDistribution(mean)
+        return law_with(PoissonDistribution, lam=mean)
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
         return rng.poisson(mean)

@@ -73,13 +73,14 @@ class BinomialDistribution(Distribution, Univariate):
 
     def cdf(self, x: Any) -> Any:
         y = np.floor(x) - self.min_val
-        inside = np.clip(y, 0.0, max(self.n - 1.0, 0.0))
-        return np.where(y < 0, 0.0, np.where(y >= self.n, 1.0, special.betaincc(inside + 1.0, max(self.n, 1.0) - inside, self.p)))[()]
+        inside = np.clip(y, 0.0, np.maximum(self.n - 1.0, 0.0))
+        below = special.betaincc(inside + 1.0, np.maximum(self.n, 1.0) - inside, self.p)
+        return np.where(y < 0, 0.0, np.where(y >= self.n, 1.0, below))[()]
 
     def quantile(self, q: Any) -> Any:
-        low, high = float(self.min_val), float(self.min_val + self.n)
-        q = np.asarray(q, dtype=np.float64)
-        guess = special.bdtrik(q, self.n, self.p) if 0 < self.p < 1 and self.n > 0 else np.full(q.shape, self.n * self.p)
+        q, p, n, low = np.broadcast_arrays(np.asarray(q, dtype=np.float64), self.p, self.n, self.min_val)
+        high = low + n
+        guess = np.where((p > 0) & (p < 1) & (n > 0), special.bdtrik(q, n, p), n * p)
         guess = np.where(q >= 1, high, np.where(q <= self.cdf(low), low, guess + low))  # scipy's guess is NaN where p is tiny
         return whole_quantile(self.cdf, q, guess, low, high)
 

@@ -142,7 +142,7 @@ def weights_inside(statistics: Counts, low: int, high: int) -> tuple[np.ndarray,
     return statistics.values[inside] - low, statistics.weights[..., inside]
 
 
-def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: float, high: float = np.inf) -> Any:
+def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: Any, high: Any = np.inf) -> Any:
     """The smallest whole number whose cdf reaches `q`, near a guess; floats, as an unbounded one is inf at q = 1."""
     q = np.asarray(q, dtype=np.float64)
     x = np.clip(np.ceil(guess) - 2.0, low, high)

@@ -73,7 +73,7 @@ class NegativeBinomialDistribution(Distribution, Univariate, HasSurvival):
     def cdf(self, x: Any) -> Any:
         x, t = np.floor(x), self._t
         more, all = np.clip(x, 0.0, 1e300) + 1.0, t + self.mu
-        below = special.betaincc(more, t, self.mu / all) if self.mu < t else special.betainc(t, more, t / all)
+        below = np.where(self.mu < t, special.betaincc(more, t, self.mu / all), special.betainc(t, more, t / all))
         return np.where(x >= 0, np.where(x == np.inf, 1.0, below), 0.0)[()]
 
     def sf(self, x: Any) -> Any:
@@ -87,13 +87,13 @@ class NegativeBinomialDistribution(Distribution, Univariate, HasSurvival):
         return whole_upper_quantile(self.sf, q, min(reach, 1e300)) if self.mu > 0 else self.quantile(1.0 - np.asarray(q))
 
     def quantile(self, q: Any) -> Any:
-        q, t = np.asarray(q, dtype=np.float64), self._t
-        gamma = special.gammaincinv(t, np.where(q < 1, q, 0.5)) / t * self.mu  # of the mean of the Poisson
-        low, high = np.zeros(q.shape), np.ceil(np.minimum(gamma * 2 + 40 * math.sqrt(self.variance()) + 40, 1e300))
+        (q, mu), t = np.broadcast_arrays(np.asarray(q, dtype=np.float64), self.mu), self._t
+        gamma = special.gammaincinv(t, np.where(q < 1, q, 0.5)) / t * mu  # of the mean of the Poisson
+        low, high = np.zeros(q.shape), np.ceil(np.minimum(gamma * 2 + 40 * np.sqrt(self.variance()) + 40, 1e300))
         while (short := (self.cdf(high) < q) & (q < 1) & (high < 1e300)).any():
             high = np.where(short, 2 * high, high)
         guess = bisected(self.cdf, q, low, high)
-        return np.where(q == 1, np.inf if self.mu > 0 else 0.0, whole_quantile(self.cdf, q, guess, 0))[()]
+        return np.where(q == 1, np.where(mu > 0, np.inf, 0.0), whole_quantile(self.cdf, q, guess, 0))[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.poisson(rng.gamma(self._t, 1.0, size) / self._t * self.mu)

@@ -58,13 +58,13 @@ class PoissonDistribution(Distribution, Univariate, HasSurvival):
         return np.where(x >= 0, special.gammaincc(np.maximum(x, 0.0) + 1.0, self.lam), 0.0)[()]
 
     def quantile(self, q: Any) -> Any:
-        q = np.asarray(q, dtype=np.float64)
-        if self.lam > LARGE:  # scipy's guess may be NaN there
-            reach = 40 * math.sqrt(self.lam)
-            guess = bisected(self.cdf, q, math.floor(max(self.lam - reach, 0.0)), math.ceil(self.lam + reach))
-        else:
-            guess = special.pdtrik(q, self.lam) if self.lam > 0 else np.zeros(q.shape)
-        return np.where(q == 1, np.inf if self.lam > 0 else 0.0, whole_quantile(self.cdf, q, guess, 0))[()]
+        q, lam = np.broadcast_arrays(np.asarray(q, dtype=np.float64), self.lam)
+        guess = np.where(lam > 0, special.pdtrik(q, lam), 0.0)
+        if np.any(lam > LARGE):  # scipy's guess may be NaN there
+            reach = 40 * np.sqrt(lam)
+            near = bisected(self.cdf, q, np.floor(np.maximum(lam - reach, 0.0)), np.ceil(lam + reach))
+            guess = np.where(lam > LARGE, near, guess)
+        return np.where(q == 1, np.where(lam > 0, np.inf, 0.0), whole_quantile(self.cdf, q, guess, 0))[()]
 
     def sf(self, x: Any) -> Any:
         x = np.floor(x)

@@ -67,7 +67,7 @@ class RegressionDistribution(Distribution, Redraws):
         raise StructureError(f"{type(self).__name__} has no mean_of(eta)")
 
     def law_of(self, mean: float, trials: int) -> Any:
-        """The law of y, a distribution of the library, where its mean (in one trial) is `mean`."""
+        """The law of y, a distribution of the library, where its mean (in one trial) is `mean`; of arrays, a stack of them."""
         raise StructureError(f"{type(self).__name__} has no law_of(mean, trials)")
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
@@ -141,12 +141,37 @@ class RegressionDistribution(Distribution, Redraws):
 
     def laws_given(self, x: np.ndarray, offset: Any = None, trials: Any = None) -> Atom:
         """The laws of y at each row of covariates `(n, p)`."""
-        each = [1] * len(x) if trials is None else np.asarray(trials).astype(np.int64).tolist()
-        return EachRow([self.law_of(mean, n) for mean, n in zip(self.mean_given(x, offset).tolist(), each, strict=True)])
+        each = np.ones(len(x), dtype=np.int64) if trials is None else np.asarray(trials).astype(np.int64)
+        return AtMeans(self, self.mean_given(x, offset), each)
 
     def explain_zero_density(self, x: Any) -> str:
         why = impossible_response(self, x)
         return why or f"{self.label}: {shorten(x)} has density zero"
+
+
+class AtMeans(EachRow):
+    """The laws of a response at each row's mean (in one trial) and number of trials, `(n,)`."""
+
+    def __init__(self, law: RegressionDistribution, mean: np.ndarray, trials: np.ndarray):
+        self.law, self.mean, self.trials = law, mean, trials
+
+    @cached_property
+    def laws(self) -> list[Any]:  # type: ignore[override]
+        return [self.law.law_of(mean, n) for mean, n in zip(self.mean.tolist(), self.trials.tolist(), strict=True)]
+
+    @cached_property
+    def together(self) -> Any:
+        """All of them as a stack, whose distribution functions are those of all rows at once."""
+        return self.law.law_of(self.mean, self.trials)  # type: ignore[arg-type]
+
+    def ask(self, what: str, *args: Any) -> Any:
+        return getattr(self.together, what)(*args) if what in ("mean", "variance", "cdf", "quantile") else super().ask(what, *args)
+
+
+def law_with(family: Any, **parameters: Any) -> Any:
+    """The law of a family with these parameters; where some are arrays, a stack."""
+    shape = np.broadcast_shapes(*map(np.shape, parameters.values()))
+    return family.unchecked(shape, **parameters) if shape else family(**parameters)
 
 
 def known_values(node: Any, entry: Any, layout: Layout) -> np.ndarray:
