@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dmlcore.inference.impute import impute
     from dmlcore.inference.missing import missing_at_random
     from dmlcore.inference.pooling import pool
+    from dmlcore.inference.probability import probability
     from dmlcore.inference.synthesise import synthesise
     from dmlcore.inference.uncertainty import profile_interval, standard_errors
     from dmlcore.io import from_json, load, save, to_json
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from dmlcore.regression.model import MixtureRegression
     from dmlcore.reporting.report import report
     from dmlcore.selection import aic, bic, icl, likelihood_ratio_test, ordered, select
+    from dmlcore.stats.latent.events import Between
 else:
     __getattr__ = lazily(
         __name__,
@@ -42,6 +44,7 @@ else:
             "dmlcore.inference.impute": "impute",
             "dmlcore.inference.missing": "missing_at_random",
             "dmlcore.inference.pooling": "pool",
+            "dmlcore.inference.probability": "probability",
             "dmlcore.inference.synthesise": "synthesise",
             "dmlcore.inference.uncertainty": "profile_interval standard_errors",
             "dmlcore.io": "from_json load save to_json",
@@ -52,6 +55,7 @@ else:
             "dmlcore.regression.model": "MixtureRegression",
             "dmlcore.reporting.report": "report",
             "dmlcore.selection": "aic bic icl likelihood_ratio_test ordered select",
+            "dmlcore.stats.latent.events": "Between",
         },
     )
 
@@ -59,6 +63,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "UNKNOWN",
+    "Between",
     "Fit",
     "MixtureRegression",
     "OnlineEM",
@@ -80,6 +85,7 @@ __all__ = [
     "optimize",
     "ordered",
     "pool",
+    "probability",
     "profile_interval",
     "propose",
     "read",

@@ -13,7 +13,7 @@ from dmlcore.core.declared import child, keys, name
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import distinct_nodes
-from dmlcore.core.partial import given
+from dmlcore.core.partial import Outcomes, given
 from dmlcore.core.powers import NumbersWithin, Redraws, has
 from dmlcore.core.redraw import redrawn
 from dmlcore.core.statistics import Node
@@ -179,7 +179,7 @@ class CensoredDistribution(Distribution, Redraws):
         return redrawn(self.dist, rows, rng)
 
     def given(self, x: Any, n: int) -> Any:
-        return given(self.dist, x, n) if isinstance(self.layout, Explained) else super().given(x, n)
+        return given(self.dist, x, n) if isinstance(self.layout, Explained) or isinstance(x, Outcomes) else super().given(x, n)
 
     def estimator(self, pseudo_count: Any = None) -> CensoredEstimator:
         return CensoredEstimator(self.dist.estimator(pseudo_count), self.name, self.keys)
