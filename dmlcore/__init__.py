@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from dmlcore.fitting.record import Fit
     from dmlcore.inference.compare import compare
     from dmlcore.inference.condition import UNKNOWN, condition, marginal
+    from dmlcore.inference.expectation import expected
     from dmlcore.inference.impute import impute
+    from dmlcore.inference.information import most_informative, mutual_information
     from dmlcore.inference.missing import missing_at_random
     from dmlcore.inference.pooling import pool
     from dmlcore.inference.probability import probability
@@ -41,7 +43,9 @@ else:
             "dmlcore.fitting.record": "Fit",
             "dmlcore.inference.compare": "compare",
             "dmlcore.inference.condition": "UNKNOWN condition marginal",
+            "dmlcore.inference.expectation": "expected",
             "dmlcore.inference.impute": "impute",
+            "dmlcore.inference.information": "most_informative mutual_information",
             "dmlcore.inference.missing": "missing_at_random",
             "dmlcore.inference.pooling": "pool",
             "dmlcore.inference.probability": "probability",
@@ -73,6 +77,7 @@ __all__ = [
     "bic",
     "compare",
     "condition",
+    "expected",
     "fit",
     "from_json",
     "icl",
@@ -82,6 +87,8 @@ __all__ = [
     "load",
     "marginal",
     "missing_at_random",
+    "most_informative",
+    "mutual_information",
     "optimize",
     "ordered",
     "pool",

@@ -43,7 +43,7 @@ class Normals(Atom):
         if len(slots) == 1:
             log, _ = self.keep(slots).within({0: events[slots[0]]}, n)
         else:
-            low, high = np.array([ends_of(events[slot]) for slot in slots]).T
+            low, high = np.array([range_of(events[slot]) for slot in slots]).T
             log = np.array(
                 [log_mass_within(self.means[row, slots], self._covar_at(row)[np.ix_(slots, slots)], low, high) for row in range(n)]
             )
@@ -81,7 +81,7 @@ class NoForm(RowLaw):
         raise StructureError("the law of a vector within ranges of its coordinates has no form; draw from the model instead")
 
 
-def ends_of(event: Any) -> tuple[float, float]:
+def range_of(event: Any) -> tuple[float, float]:
     """The ends of a range; of values that are listed, which have probability zero each, an empty one."""
     if not hasattr(event, "low"):
         return 0.0, 0.0
