@@ -52,7 +52,7 @@ def mean_of_draws(values: np.ndarray) -> Expectation:
 def finite_values(model: Any) -> tuple[list[Any], np.ndarray] | None:
     """All values of an observation, and their probabilities; None where there are too many, or the model has a density."""
     try:
-        values = _values_of(model)
+        values = values_of(model)
     except StructureError:
         return None
     if values is None:
@@ -64,21 +64,21 @@ def finite_values(model: Any) -> tuple[list[Any], np.ndarray] | None:
     return [values[i] for i in there], p[there]
 
 
-def _values_of(law: Any) -> list[Any] | None:
+def values_of(law: Any) -> list[Any] | None:
     """Values among which are all that a law can give."""
     layout = law.layout
     if has(law, MayBeMissing):
-        inside = _values_of(law.value_law())
+        inside = values_of(law.value_law())
         return inside if inside is None or law.missing_probability() is None else [*inside, law.missing_value]
     if isinstance(layout, Fields):
-        return _rows_of(layout, [_values_of(marginal(law, j)) for j in range(len(layout.values))])
+        return _rows_of(layout, [values_of(marginal(law, j)) for j in range(len(layout.values))])
     if not (layout.value if isinstance(layout, Maybe) else layout).single:
         return None
     if isinstance(layout, Count) and law.support is not None and np.isfinite([law.support.low, law.support.high]).all():
         low, high = math.ceil(law.support.low), math.floor(law.support.high)
         return list(range(low, high + 1)) if high - low < MOST_VALUES else None
     if law.children():
-        parts = [_values_of(child) for child in law.children()]
+        parts = [values_of(child) for child in law.children()]
         return None if any(part is None for part in parts) else list(dict.fromkeys(itertools.chain(*parts)))  # type: ignore[arg-type]
     return list(law.probabilities()) if has(law, HasProbabilities) else None
 
