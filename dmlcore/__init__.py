@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from dmlcore.inference.expectation import expected
     from dmlcore.inference.impute import impute
     from dmlcore.inference.information import most_informative, mutual_information
+    from dmlcore.inference.latent_classes import goodness_of_fit
     from dmlcore.inference.missing import missing_at_random
     from dmlcore.inference.pooling import pool
     from dmlcore.inference.probability import probability
     from dmlcore.inference.synthesise import synthesise
+    from dmlcore.inference.three_step import three_step
     from dmlcore.inference.uncertainty import profile_interval, standard_errors
     from dmlcore.io import from_json, load, save, to_json
     from dmlcore.io.tables import write
@@ -46,10 +48,12 @@ else:
             "dmlcore.inference.expectation": "expected",
             "dmlcore.inference.impute": "impute",
             "dmlcore.inference.information": "most_informative mutual_information",
+            "dmlcore.inference.latent_classes": "goodness_of_fit",
             "dmlcore.inference.missing": "missing_at_random",
             "dmlcore.inference.pooling": "pool",
             "dmlcore.inference.probability": "probability",
             "dmlcore.inference.synthesise": "synthesise",
+            "dmlcore.inference.three_step": "three_step",
             "dmlcore.inference.uncertainty": "profile_interval standard_errors",
             "dmlcore.io": "from_json load save to_json",
             "dmlcore.io.tables": "write",
@@ -80,6 +84,7 @@ __all__ = [
     "expected",
     "fit",
     "from_json",
+    "goodness_of_fit",
     "icl",
     "impute",
     "iterate",
@@ -102,6 +107,7 @@ __all__ = [
     "standard_errors",
     "stream",
     "synthesise",
+    "three_step",
     "to_json",
     "write",
 ]

@@ -122,10 +122,12 @@ def _unknown_columns(model: Any, row: Any) -> list[RowColumn]:
 
 def _components(model: Any, key: Any) -> tuple[list[Any], np.ndarray]:
     """The laws of a column in each component, and the components' weights."""
-    law = model if has(model, Mixing) else marginal(model, key)
+    if has(model, Mixing):
+        return [marginal(component, key) for component in model.components], model.w
+    law: Any = marginal(model, key)
     if not has(law, Mixing):
         raise StructureError(f"{model.label}: has no components; name a second column that {key!r} may tell of")
-    return [marginal(component, key) for component in law.components] if law is model else list(law.components), law.w  # type: ignore[attr-defined]
+    return list(law.components), law.w
 
 
 def _given_components(model: Any, row: Any) -> tuple[list[Any], np.ndarray]:

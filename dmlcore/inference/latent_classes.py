@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,7 +94,7 @@ def goodness_of_fit(model: Distribution, data: Any, weights: Any = None) -> Good
     encoded = encode(data, model.layout)
     weight = row_weights(weights, len(encoded))
     weight = np.ones(len(encoded)) if weight is None else weight
-    counts: Counter[Any] = Counter()
+    counts: dict[Any, float] = defaultdict(float)
     for row, w in zip(encoded.column.listed(), weight.tolist(), strict=True):
         counts[tuple(None if is_missing(v) else v for v in row)] += w
     complete = {row: w for row, w in counts.items() if w > 0 and _is_complete(row, columns)}
@@ -132,7 +132,7 @@ def _columns_of(model: Any) -> list[list[Any]]:
 def _residuals(model: Any, columns: Sequence[list[Any]], counts: dict[Any, float]) -> dict[tuple[Any, Any], float]:
     keys, n, out = [column.key for column in row_columns(model.layout)], sum(counts.values()), {}
     for i, j in itertools.combinations(range(len(keys)), 2):
-        pairs: Counter[Any] = Counter()
+        pairs: dict[Any, float] = defaultdict(float)
         for row, w in counts.items():
             pairs[row[i], row[j]] += w
         cells = list(itertools.product(columns[i], columns[j]))
