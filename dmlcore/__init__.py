@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from dmlcore.fitting.record import Fit
     from dmlcore.inference.compare import compare
     from dmlcore.inference.condition import UNKNOWN, condition, marginal
+    from dmlcore.inference.expectation import expected
     from dmlcore.inference.impute import impute
+    from dmlcore.inference.information import most_informative, mutual_information
+    from dmlcore.inference.latent_classes import goodness_of_fit
     from dmlcore.inference.missing import missing_at_random
     from dmlcore.inference.pooling import pool
+    from dmlcore.inference.probability import probability
     from dmlcore.inference.surprise import Surprise
     from dmlcore.inference.synthesise import synthesise
+    from dmlcore.inference.three_step import three_step
     from dmlcore.inference.uncertainty import profile_interval, standard_errors
     from dmlcore.io import from_json, load, save, to_json
     from dmlcore.io.tables import write
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from dmlcore.regression.model import MixtureRegression
     from dmlcore.reporting.report import report
     from dmlcore.selection import aic, bic, icl, likelihood_ratio_test, ordered, select
+    from dmlcore.stats.latent.events import Between
 else:
     __getattr__ = lazily(
         __name__,
@@ -40,11 +46,16 @@ else:
             "dmlcore.fitting.record": "Fit",
             "dmlcore.inference.compare": "compare",
             "dmlcore.inference.condition": "UNKNOWN condition marginal",
+            "dmlcore.inference.expectation": "expected",
             "dmlcore.inference.impute": "impute",
+            "dmlcore.inference.information": "most_informative mutual_information",
+            "dmlcore.inference.latent_classes": "goodness_of_fit",
             "dmlcore.inference.missing": "missing_at_random",
             "dmlcore.inference.pooling": "pool",
+            "dmlcore.inference.probability": "probability",
             "dmlcore.inference.surprise": "Surprise",
             "dmlcore.inference.synthesise": "synthesise",
+            "dmlcore.inference.three_step": "three_step",
             "dmlcore.inference.uncertainty": "profile_interval standard_errors",
             "dmlcore.io": "from_json load save to_json",
             "dmlcore.io.tables": "write",
@@ -54,6 +65,7 @@ else:
             "dmlcore.regression.model": "MixtureRegression",
             "dmlcore.reporting.report": "report",
             "dmlcore.selection": "aic bic icl likelihood_ratio_test ordered select",
+            "dmlcore.stats.latent.events": "Between",
         },
     )
 
@@ -61,6 +73,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "UNKNOWN",
+    "Between",
     "Fit",
     "MixtureRegression",
     "OnlineEM",
@@ -71,8 +84,10 @@ __all__ = [
     "bic",
     "compare",
     "condition",
+    "expected",
     "fit",
     "from_json",
+    "goodness_of_fit",
     "icl",
     "impute",
     "iterate",
@@ -80,9 +95,12 @@ __all__ = [
     "load",
     "marginal",
     "missing_at_random",
+    "most_informative",
+    "mutual_information",
     "optimize",
     "ordered",
     "pool",
+    "probability",
     "profile_interval",
     "propose",
     "read",
@@ -92,6 +110,7 @@ __all__ = [
     "standard_errors",
     "stream",
     "synthesise",
+    "three_step",
     "to_json",
     "write",
 ]

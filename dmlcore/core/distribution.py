@@ -19,6 +19,7 @@ from dmlcore.base.domains import SETTING, Domain, NamedParts
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared, parameter, renamed
+from dmlcore.core.partial import Outcomes
 from dmlcore.core.parts import check_held, check_single_parts
 from dmlcore.core.powers import HasMean, HasMode, HasQuantile, HasTypical, has
 from dmlcore.core.shown import Shown
@@ -191,7 +192,13 @@ class Distribution(Shown, Declared):
         MISSING; values wholly known or wholly unknown do not come here (`dmlcore.core.partial.given` treats them). `known.encoded(layout)`
         gives columns. The law is a `RowLaw` of the unknown values in order: `Fixed(law)` where it is the same in every row, `EachRow` or
         an `Atom` of one's own where it differs from row to row (as that of y given x does in a regression), `Product` and `Mixed` of such.
+
+        `x`, or an entry of it, may also be `Outcomes`: the value is unknown, but for being one of these. Their probability then stands for
+        a density, and the law is that given them. As it stands here, it asks the law's `cdf`, its `probabilities`, or its densities of
+        labels and whole numbers.
         """
+        if isinstance(x, Outcomes):
+            return x.of(self, n)
         raise StructureError(f"{self.label}: conditioning on part of its value is not available; draw from the model instead")
 
     def interval(self, level: float = 0.9) -> Any:

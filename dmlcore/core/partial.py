@@ -1,13 +1,14 @@
 """Observations of which part is unknown, for many rows that know the same parts: what `given` of a distribution reads.
 
 `UNKNOWN`: nothing is known. `MISSING`: seen to be missing, where a value may be (an Optional reads it). `Known`: the values, one per
-row. `ObservedRows`: values of some rows; others are unknown, or seen to be missing. `Parts`: entry by entry, the fields of a tuple, the
-coordinates of a vector or the elements of a sequence.
+row. `ObservedRows`: values of some rows; others are unknown, or seen to be missing. `Outcomes`: one of some values, such as those of a
+range. `Parts`: entry by entry, the fields of a tuple, the coordinates of a vector or the elements of a sequence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from dmlcore.base.errors import StructureError, shorten
 from dmlcore.base.marks import is_missing
 from dmlcore.core.rowlaws import Fixed, Product, RowLaw
 from dmlcore.data.encoded import Encoded, encode
-from dmlcore.data.layouts import Layout, Maybe, Vector, lacks_a_part
+from dmlcore.data.layouts import Labels, Layout, Maybe, Real, Vector, lacks_a_part
 from dmlcore.data.record_layouts import Explained, Fields, columns_of
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.values import is_row
@@ -84,8 +85,30 @@ class ObservedRows:
         return log
 
 
+class Outcomes(ABC):
+    """Some of the values that one value may have. It is a value not known, whose density is replaced by the probability of these."""
+
+    missing: bool = False  # whether a value that is missing is among them
+
+    @abstractmethod
+    def of(self, law: Any, n: int) -> tuple[np.ndarray, RowLaw]:
+        """`given` of a law of single values that is not made of others. Raises `StructureError` where it says no probability."""
+
+    @abstractmethod
+    def fits(self, labels: Sequence[Any]) -> np.ndarray:
+        """Which of some labels are among them: ones and zeros, `(labels,)`."""
+
+    @abstractmethod
+    def moved(self, move: Callable[[Any], Any]) -> Outcomes:
+        """The same on another scale."""
+
+    @abstractmethod
+    def there(self) -> Outcomes:
+        """The same without what is missing."""
+
+
 class Parts:
-    """Entries of a tuple, a vector or a sequence, each `Known`, `ObservedRows`, `Parts`, UNKNOWN or MISSING."""
+    """Entries of a tuple, a vector or a sequence, each `Known`, `ObservedRows`, `Outcomes`, `Parts`, UNKNOWN or MISSING."""
 
     __slots__ = ("entries",)
 
@@ -101,7 +124,24 @@ def given(node: Any, x: Any, n: int) -> tuple[np.ndarray, RowLaw]:
         return node.seq_log_density(x.encoded(node.layout)), Product([])
     if isinstance(x, ObservedRows) and x.missing is None:
         return x.log_densities(node, n), Fixed(node)
+    if isinstance(x, Parts) and isinstance(node.layout, Vector) and not node.children():
+        return _given_coordinates(node, x, n)
     return node.given(x, n)
+
+
+def _given_coordinates(node: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:
+    """`given` of a law of vectors: what is known of the unknown coordinates narrows their law."""
+    log, law = node.given(Parts([UNKNOWN if isinstance(entry, Outcomes) else entry for entry in x.entries]), n)
+    open_ones = [entry for entry in x.entries if entry is UNKNOWN or isinstance(entry, Outcomes)]
+    return narrowed(log, law, {slot: entry for slot, entry in enumerate(open_ones) if entry is not UNKNOWN}, n)
+
+
+def narrowed(log: np.ndarray, law: RowLaw, events: dict[int, Outcomes], n: int) -> tuple[np.ndarray, RowLaw]:
+    """`given`, from log density `(n,)` and law of the unknown values, where events are known of some of these."""
+    if not events:
+        return log, law
+    more, law = law.within(events, n)
+    return log + more, law
 
 
 def independent(pairs: Sequence[tuple[Any, Any]], n: int) -> tuple[np.ndarray, RowLaw]:
@@ -114,34 +154,44 @@ def independent(pairs: Sequence[tuple[Any, Any]], n: int) -> tuple[np.ndarray, R
     return log, Product(laws)
 
 
-def partial(layout: Layout, x: Any) -> Any:
+def no_event(layout: Layout, x: Any) -> Outcomes | None:
+    """How a value is read where all values are known or unknown."""
+    return None
+
+
+def partial(layout: Layout, x: Any, event: Callable[[Layout, Any], Outcomes | None] = no_event, whole: bool = True) -> Any:
     """One raw observation with UNKNOWN in places, as `given` reads it (one row).
 
     A missing value where the layout allows for one is MISSING; an unknown, missing or NaN coordinate of a vector is UNKNOWN.
-    Raises `StructureError` where UNKNOWN stands inside a value that has no parts of that layout.
+    event: reads what stands for an event of one value, and gives None for what does not. whole: whether a value of which all parts are
+    known is one `Known`. Raises `StructureError` where UNKNOWN stands inside a value that has no parts of that layout.
     """
     if x is UNKNOWN or x is MISSING:
         return x
+    if (found := event(layout, x)) is not None:
+        return found
     entries: list[Any] | None = None
     if isinstance(layout, Maybe):
         x = with_missing_response(layout, x)
         if not layout.present([x])[0]:
             return MISSING
-        inner = partial(layout.value, x)
+        inner = partial(layout.value, x, event, whole)
         return Known([x]) if isinstance(inner, Known) else inner
     if isinstance(layout, Fields):
         x = named_fields(layout, x) if isinstance(x, dict) else layout.entries(x) if layout.takes_missing else x
         if is_listed(x) and len(x) == len(layout.values):
-            entries = [partial(part, value) for part, value in zip(layout.values, x, strict=True)]
+            entries = [partial(part, value, event, whole) for part, value in zip(layout.values, x, strict=True)]
     elif isinstance(layout, Vector) and is_listed(x) and len(x) == (layout.dim or len(x)):
-        entries = [UNKNOWN if v is UNKNOWN or is_missing(v) else Known([v]) for v in x]
+        one = Real(layout.label)
+        entries = [UNKNOWN if v is UNKNOWN or is_missing(v) else event(one, v) or Known([v]) for v in x]
     elif isinstance(layout, LabelSequence) and is_listed(x):
-        entries = [UNKNOWN if v is UNKNOWN else Known([v]) for v in x]
+        label = Labels(layout.label)
+        entries = [UNKNOWN if v is UNKNOWN else event(label, v) or Known([v]) for v in x]
     elif isinstance(layout, Repeated) and is_listed(x):
-        entries = [partial(layout.value, v) for v in x]
+        entries = [partial(layout.value, v, event, whole) for v in x]
     elif unknown_inside(x):
         raise StructureError(f"{layout.label}: UNKNOWN stands inside {shorten(x)}, which has no parts here; put it in place of the value")
-    if entries is None or all(isinstance(entry, Known) for entry in entries):
+    if entries is None or (whole and all(isinstance(entry, Known) for entry in entries)):
         return Known([x])
     return Parts(entries)
 

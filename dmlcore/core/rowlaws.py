@@ -15,6 +15,7 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 
 MAX_CASES = 4096  # more products of independent laws than this are no useful form of a law
+NEGLIGIBLE = 1e-6  # the weight below which a law that has no form is left out of a mixture
 
 
 class RowLaw:
@@ -38,6 +39,15 @@ class RowLaw:
         """One draw for each of the given rows: a list of `slots` columns."""
         raise StructureError(f"{type(self).__name__} cannot be sampled")
 
+    def within(self, events: dict[int, Any], n: int) -> tuple[np.ndarray, RowLaw]:
+        """Log probabilities `(n,)` of events of some of the values, by their numbers, and the law given these."""
+        raise StructureError(f"{type(self).__name__} says no probability of a range of its values")
+
+    @property
+    def hardly_ever(self) -> bool:
+        """Whether it is a law given what it hardly ever does, which has no form."""
+        return False
+
 
 class Atom(RowLaw):
     """The law of one value."""
@@ -49,6 +59,14 @@ class Atom(RowLaw):
 
     def atoms(self) -> list[tuple[Any, Any]]:
         return [(1.0, self)]
+
+    def within(self, events: dict[int, Any], n: int) -> tuple[np.ndarray, RowLaw]:
+        if self.slots > 1:
+            return super().within(events, n)
+        (event,) = events.values()
+        pairs = [law.given(event, 1) for row in range(n) for _, (law,) in self.cases(row)]
+        laws = [law for _, law in pairs]
+        return np.concatenate([log for log, _ in pairs]), laws[0] if n == 1 else RowByRow(laws)
 
     def at(self, rows: np.ndarray) -> Atom:
         """The law in some of the rows."""
@@ -110,6 +128,19 @@ class EachRow(Atom):
         return np.array([law.log_density(value) for law, value in zip(self.laws, x, strict=True)])
 
 
+class RowByRow(RowLaw):
+    """A law of each row's own, each of one row."""
+
+    def __init__(self, laws: Sequence[RowLaw]):
+        self.laws, self.slots = list(laws), laws[0].slots
+
+    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
+        return self.laws[row].cases(0)
+
+    def keep(self, slots: list[int]) -> RowLaw:
+        return RowByRow([law.keep(slots) for law in self.laws])
+
+
 class Product(RowLaw):
     """Independent laws side by side; without any, there is nothing unknown."""
 
@@ -138,6 +169,10 @@ class Product(RowLaw):
     def atoms(self) -> list[tuple[Any, Any]]:
         return self.parts[0].atoms()
 
+    @property
+    def hardly_ever(self) -> bool:
+        return any(part.hardly_ever for part in self.parts)
+
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
         return [column for part in self.parts for column in part.draw(rows, rng)]
 
@@ -149,9 +184,9 @@ class Mixed(RowLaw):
         self.weights, self.parts, self.family, self.slots = weights, list(parts), family, parts[0].slots
 
     def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
-        pairs = [(w[row], part.cases(row)) for w, part in zip(self.weights, self.parts, strict=True)]
+        pairs = [(formed(w[row], part), part.cases(row)) for w, part in zip(self.weights, self.parts, strict=True)]
         if self.slots == 1 and any(isinstance(only(part), Mixed) for part in self.parts):
-            pairs = merged([(float(w if np.ndim(w) == 0 else w[row]), atom) for w, atom in self.atoms()], row)
+            pairs = merged([(formed(float(w if np.ndim(w) == 0 else w[row]), atom), atom) for w, atom in self.atoms()], row)
         w, each = np.array([share for share, _ in pairs]), [own for _, own in pairs]
         if all(len(own) == 1 and len(own[0][1]) == 1 for own in each):
             return [(1.0, (self.family([own[0][1][0] for own in each], w),))]
@@ -165,6 +200,10 @@ class Mixed(RowLaw):
         pairs = zip(self.weights, self.parts, strict=True)
         return [(w * share, atom) for w, part in pairs for share, atom in part.atoms()]
 
+    @property
+    def hardly_ever(self) -> bool:
+        return any(part.hardly_ever and bool(np.max(w) >= NEGLIGIBLE) for w, part in zip(self.weights, self.parts, strict=True))
+
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
         reached = np.cumsum(self.weights[:, rows], axis=0)
         z = np.minimum((reached <= rng.random(len(rows)) * reached[-1]).sum(axis=0), len(self.parts) - 1)
@@ -174,6 +213,11 @@ class Mixed(RowLaw):
             for j, column in enumerate(self.parts[k].draw(rows[mine], rng)):
                 out[j] = put(out[j], column, mine, len(rows))
         return out
+
+
+def formed(weight: Any, law: RowLaw) -> Any:
+    """The weight of a law in a mixture: none, where it has no form and hardly counts."""
+    return 0.0 if law.hardly_ever and weight < NEGLIGIBLE else weight
 
 
 def only(law: RowLaw) -> RowLaw:

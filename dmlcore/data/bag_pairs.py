@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from dmlcore.data.columns import Column, Distinct, Record, Values, ends_of, taken_elements
-from dmlcore.data.layouts import Anything, Fields, Layout
+from dmlcore.data.layouts import Anything, Layout
+from dmlcore.data.record_layouts import Fields
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.data.columns import Column, Record
-from dmlcore.data.layouts import Fields
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.sequences import LabelSet
 
 REMOVED, ADDED, STAYED = range(3)

@@ -14,12 +14,13 @@ import numpy as np
 from dmlcore.base.errors import StructureError, SupportError, shorten
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.field_names import with_field_names
-from dmlcore.core.partial import MISSING, UNKNOWN, Known, Parts, field_path, given, partial, unknown_inside
+from dmlcore.core.partial import MISSING, UNKNOWN, Known, Outcomes, Parts, field_path, given, partial, unknown_inside
 from dmlcore.core.powers import HoldsFixed, MayBeMissing, has
 from dmlcore.core.row_columns import asked_for, names_of
 from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
 from dmlcore.data.layouts import Layout
 from dmlcore.data.record_layouts import Fields
+from dmlcore.inference.events import outcomes
 from dmlcore.stats.latent.joined import distribution_of, in_a_tuple
 
 __all__ = ["UNKNOWN", "condition", "log_evidence", "marginal"]
@@ -31,6 +32,9 @@ def condition(model: Distribution, observed: Any, values: bool = False) -> Distr
     Fields of tuples may also be given by position or name in a mapping; those left out are unknown. Of one unknown the result is the
     law of that value; of several, a law of tuples in their order. Unknown coordinates of one vector stay together as one vector.
 
+    A range `(low, high)` in place of a number (or date), or a set of values in place of a label, is all that is known of that value, as in
+    `dmlcore.probability`: the result has its law within the range, or among the values.
+
     None (or NaN) in an Optional field says the value was seen to be missing: that informs the posterior, and the result is the law
     of the value it would have had. UNKNOWN there says nothing was seen, and the result keeps both possibilities; with `values`, it
     is that of the value whether or not it would be missing.
@@ -41,6 +45,8 @@ def condition(model: Distribution, observed: Any, values: bool = False) -> Distr
     x, log, law = _given(model, observed)
     if not law.slots:
         raise StructureError("nothing is unknown in the observation; put UNKNOWN where a value is wanted")
+    if law.hardly_ever:
+        raise SupportError(f"{model.label}: what was observed, {shorten(observed)}, has a range of hardly any probability")
     if log == -np.inf:
         raise SupportError(f"{model.label}: the observed part {shorten(observed)} has density zero, so nothing follows from it")
     out = distribution_of(values_alone(law) if values else law)
@@ -54,10 +60,10 @@ def unknown_paths(layout: Layout, x: Any) -> list[tuple[int, ...]]:
         return []
     out: list[tuple[int, ...]] = []
     for j, (name, entry) in enumerate(zip(layout.entry_names, x.entries, strict=True)):
-        if entry is UNKNOWN or entry is MISSING:
+        if entry is UNKNOWN or entry is MISSING or isinstance(entry, Outcomes):
             out.append((j,))
         elif isinstance(name, tuple) and isinstance(entry, Parts):
-            out += [(j, i) for i, one in enumerate(entry.entries) if one is UNKNOWN]
+            out += [(j, i) for i, one in enumerate(entry.entries) if one is UNKNOWN or isinstance(one, Outcomes)]
     return out
 
 
@@ -67,7 +73,7 @@ def log_evidence(model: Distribution, observed: Any) -> float:
 
 
 def _given(model: Distribution, observed: Any) -> tuple[Any, float, RowLaw]:
-    x = partial(model.layout, observed)
+    x = partial(model.layout, observed, outcomes)
     if isinstance(x, Known) and unknown_inside(observed):
         raise StructureError(f"{model.label}: the observation {shorten(observed)} does not have the shape of the model")
     log, law = given(model, x, 1)

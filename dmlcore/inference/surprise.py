@@ -50,8 +50,8 @@ class Surprise:
     stand for what it takes for usual. columns: as of `dmlcore.impute`.
 
     The log density of a record is set against the mean and the standard deviation of those of the same shape. The mean and the variance are
-    linear in which cells are there, in the number of elements of lists, in its logarithm, and in whether there are any (the variance with no
-    negative part), as of sums of independent parts; they are fitted to `among` by least squares. Raises `DataError` where no record of
+    linear in which cells are there, in the number of elements of lists, in its logarithm, and in whether there are any (the variance without
+    negative parts), as of sums of independent parts; they are fitted to `among` by least squares. Raises `DataError` where no record of
     `among` has a density.
 
     ```

@@ -43,8 +43,8 @@ from dmlcore.stats.latent.named_mixtures import (
     GaussianMixtureEstimator,
 )
 from dmlcore.stats.latent.semi_supervised_mixture import SemiSupervisedMixtureDistribution, SemiSupervisedMixtureEstimator
-from dmlcore.stats.latent.tree_hidden_markov import TreeHiddenMarkovEstimator, TreeHiddenMarkovModelDistribution
 from dmlcore.stats.latent.sparse_markov_association import SparseMarkovAssociationDistribution, SparseMarkovAssociationEstimator
+from dmlcore.stats.latent.tree_hidden_markov import TreeHiddenMarkovEstimator, TreeHiddenMarkovModelDistribution
 from dmlcore.stats.latent.truncated import TruncatedDistribution, TruncatedEstimator
 from dmlcore.stats.latent.zero_inflated import ZeroInflatedDistribution, ZeroInflatedEstimator
 from dmlcore.stats.multivariate.diagonal_gaussian import DiagonalGaussianDistribution, DiagonalGaussianEstimator
@@ -59,7 +59,6 @@ from dmlcore.stats.multivariate.multivariate_gaussian import (
 )
 from dmlcore.stats.multivariate.multivariate_student_t import MultivariateStudentTDistribution, MultivariateStudentTEstimator
 from dmlcore.stats.multivariate.spearman_ranking import SpearmanRankingDistribution, SpearmanRankingEstimator
-from dmlcore.stats.multivariate.structured_gaussian import StructuredGaussianDistribution, StructuredGaussianEstimator
 from dmlcore.stats.multivariate.structured_gaussian import (
     PartialStructuredGaussianDistribution,
     PartialStructuredGaussianEstimator,
@@ -84,8 +83,8 @@ from dmlcore.stats.regression.negative_binomial_regression import (
 )
 from dmlcore.stats.regression.ordinal_regression import OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.poisson_regression import PoissonRegressionDistribution, PoissonRegressionEstimator
-from dmlcore.stats.sequences.bernoulli_edit import BernoulliEditDistribution, BernoulliEditEstimator
 from dmlcore.stats.regression.weibull_regression import WeibullRegressionDistribution, WeibullRegressionEstimator
+from dmlcore.stats.sequences.bernoulli_edit import BernoulliEditDistribution, BernoulliEditEstimator
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 from dmlcore.stats.sequences.integer_bernoulli_edit import (
     IntegerBernoulliEditDistribution,

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.domains import Absent, probability
-from dmlcore.base.errors import inside
+from dmlcore.base.errors import StructureError, inside
 from dmlcore.base.numerics import logs
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.one import Otherwise
-from dmlcore.core.partial import MISSING, ObservedRows, given
+from dmlcore.core.partial import MISSING, ObservedRows, Outcomes, given
 from dmlcore.core.powers import HasProbabilities, HasTypical, MayBeMissing, Redraws
 from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.redraw import redrawn
-from dmlcore.core.rowlaws import Fixed
+from dmlcore.core.rowlaws import Fixed, RowLaw
 from dmlcore.core.statistics import Node, beside
 from dmlcore.core.weights import share
 from dmlcore.data.layouts import Layout, Maybe
@@ -114,9 +114,22 @@ class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMiss
             log[x.known] += there
             log[x.missing] = missing
             return log, Fixed(self.dist)
+        if isinstance(x, Outcomes) and x.missing:
+            return self._there_or_missing(x.there(), n)
         log, law = given(self.dist, x, n)
         lacks_response = isinstance(self.dist.layout, Explained) and MISSING in x.entries
         return log + (missing if lacks_response else there), law
+
+    def _there_or_missing(self, event: Outcomes, n: int) -> tuple[np.ndarray, RowLaw]:
+        """`given` where the value is missing, or in an event."""
+        if self.p is None:
+            raise StructureError(f"{self.label}: p is None, so nothing is said of how probable a missing value is")
+        log, law = given(self.dist, event, n)
+        (_, (inside,)), there = law.cases(0)[0], (1 - self.p) * math.exp(log[0])
+        total = self.p + there
+        return np.full(n, math.log(total) if total > 0 else -math.inf), Fixed(
+            self.replace(dist=inside, p=self.p / total if total > 0 else 1.0)
+        )
 
     def typical(self) -> Any:
         return typical_of(self.dist)

@@ -15,7 +15,9 @@ from dmlcore.base.labels import plain
 from dmlcore.core.declared import child, keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.partial import Outcomes, given
 from dmlcore.core.powers import OnScale
+from dmlcore.core.rowlaws import Fixed, RowLaw
 from dmlcore.core.statistics import Node, saved_as
 from dmlcore.data.layouts import Layout, Real
 from dmlcore.data.times import DATES, DURATIONS, EPOCHS, TIMES, UNITS, Times, TimeScale
@@ -90,6 +92,13 @@ class TimeDistribution(Distribution, OnScale):
     def forward(self, column: Any, score: Any) -> tuple[np.ndarray, Any]:
         log, tape = score(self.dist, column.numbers(self.scale))
         return log, (column.kind, tape)
+
+    def given(self, x: Any, n: int) -> tuple[np.ndarray, RowLaw]:
+        if not isinstance(x, Outcomes):
+            return super().given(x, n)
+        log, law = given(self.dist, x.moved(self.scale.number), n)
+        ((_, (inside,)),) = law.cases(0)
+        return log, Fixed(self.replace(dist=inside))
 
     def number_law(self) -> Distribution:
         return self.dist

@@ -12,7 +12,7 @@ from dmlcore.core.declared import child, keys, name
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import Known, given
-from dmlcore.core.rowlaws import Fixed, Product
+from dmlcore.core.rowlaws import Product
 from dmlcore.core.statistics import Node
 from dmlcore.data.layouts import Layout, Weight
 from dmlcore.data.record_layouts import Fields
@@ -47,7 +47,8 @@ class WeightedDistribution(Distribution):
             layout: Any = self.layout
             column: Any = weight.encoded(layout.values[1]).column
             return weighted_logs(column.x, log), law
-        return log, Product([law, Fixed(PointMassDistribution(1.0))])
+        own, of_weight = given(PointMassDistribution(1.0), weight, n)
+        return log + own, Product([law, of_weight])
 
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
         return [(x, 1.0) for x in as_values(self.dist.draw(size, rng))]

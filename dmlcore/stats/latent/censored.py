@@ -13,7 +13,7 @@ from dmlcore.core.declared import child, keys, name
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import distinct_nodes
-from dmlcore.core.partial import given
+from dmlcore.core.partial import Outcomes, given
 from dmlcore.core.powers import NumbersWithin, Redraws, ResponsesWithin, has
 from dmlcore.core.redraw import redrawn
 from dmlcore.core.rowlaws import Atom, only
@@ -202,6 +202,8 @@ class CensoredDistribution(Distribution, Redraws):
         return redrawn(self.dist, rows, rng)
 
     def given(self, x: Any, n: int) -> Any:
+        if isinstance(x, Outcomes):
+            return given(self.dist, x, n)
         if not isinstance(self.layout, Explained):
             return super().given(x, n)
         log, numbers = given(self.dist, x, n)

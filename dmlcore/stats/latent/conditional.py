@@ -13,11 +13,12 @@ from dmlcore.base.domains import Domain
 from dmlcore.base.errors import ParameterError, StructureError, inside
 from dmlcore.base.labels import FixedDict, Vocabulary, plain
 from dmlcore.base.marks import holds_mark
+from dmlcore.base.numerics import logs_of
 from dmlcore.core.declared import LAST, child, children, keys, name, parameter
 from dmlcore.core.distribution import Distribution, as_values, common_layout, typical_of
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.partial import UNKNOWN, Known, given
+from dmlcore.core.partial import UNKNOWN, Known, Outcomes, given
 from dmlcore.core.powers import HasProbabilities, HasTypical, Redraws, has
 from dmlcore.core.redraw import redrawn_by_component
 from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
@@ -177,7 +178,7 @@ class ConditionalDistribution(ByLabel, Distribution, HasTypical, Redraws):
 
     def given(self, x: Any, n: int) -> Any:
         label, y = x.entries
-        return self._given_label(label, y, n) if isinstance(label, Known) else self._of_any_label(y, n)
+        return self._given_label(label, y, n) if isinstance(label, Known) else self._of_any_label(label, y, n)
 
     def _given_label(self, label: Known, y: Any, n: int) -> tuple[np.ndarray, RowLaw]:
         """Of rows whose labels are known."""
@@ -194,13 +195,15 @@ class ConditionalDistribution(ByLabel, Distribution, HasTypical, Redraws):
             return log, laws[0]
         return log, Mixed(np.array(chosen, dtype=np.float64), laws, MixtureDistribution)
 
-    def _of_any_label(self, y: Any, n: int) -> tuple[np.ndarray, RowLaw]:
-        """Of rows whose labels are unknown."""
+    def _of_any_label(self, label: Any, y: Any, n: int) -> tuple[np.ndarray, RowLaw]:
+        """Of rows whose labels are unknown, but for an event."""
         labels, shares = self._shares()
+        if isinstance(label, Outcomes):
+            shares = shares + logs_of(label.fits(labels))
         logs, laws = zip(*(given(self.node_of(label), y, n) for label in labels), strict=True)
         log, posterior = exact_mix(np.array(logs) + shares[:, None])
         posterior[:, log == -np.inf] = 1.0 / len(posterior)  # such rows are refused, or get no weight, above
-        law = Fixed(self.given_dist) if y is UNKNOWN else RowLabels(Vocabulary(labels), posterior)
+        law = Fixed(self.given_dist) if label is y is UNKNOWN else RowLabels(Vocabulary(labels), posterior)
         return log, WithLabel(law, labels, posterior, laws) if laws[0].slots else law
 
     def _shares(self) -> tuple[list[Any], np.ndarray]:

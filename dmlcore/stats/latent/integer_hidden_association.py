@@ -21,7 +21,8 @@ from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.rowlaws import EachRow
 from dmlcore.core.statistics import Node, Sums
 from dmlcore.core.weights import share
-from dmlcore.data.layouts import Count, Fields, Layout
+from dmlcore.data.layouts import Count, Layout
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.sequences import Bag
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator

@@ -15,7 +15,7 @@ from dmlcore.base.numerics import by_rows, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
 from dmlcore.core.estimator import Estimator, pseudo_counts
-from dmlcore.core.partial import UNKNOWN, Known, Parts
+from dmlcore.core.partial import UNKNOWN, Known, Outcomes, Parts
 from dmlcore.core.powers import Exchange, Relabels
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.rowlaws import EachRow
@@ -169,7 +169,7 @@ class IntegerPLSIDistribution(Distribution, Relabels):
         parts = zip(x.entries, layout.values, strict=True)  # the conditional law reads them in another way
         entries = [Known(part.encoded(own).column.listed()) if isinstance(part, Known) else part for part, own in parts]
         log, law = self.to_conditional().given(Parts(entries), n)
-        if law.slots == 1 and entries[0] is UNKNOWN:  # documents are numbers here, and labels there
+        if law.slots == 1 and (entries[0] is UNKNOWN or isinstance(entries[0], Outcomes)):  # documents are numbers here, and labels there
             labels, p = probabilities_of(law.atoms(), n)
             order = [labels.place[d] for d in range(self.num_docs)]
             law = EachRow([IntegerCategoricalDistribution(0, row) for row in np.broadcast_to(p, (len(p), n))[order].T])

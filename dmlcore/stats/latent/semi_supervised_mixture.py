@@ -17,7 +17,7 @@ from dmlcore.core.declared import children, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, as_values, common_layout, interleaved
 from dmlcore.core.estimator import Estimator, impossible_under_all
 from dmlcore.core.mixing import exact_mix
-from dmlcore.core.partial import UNKNOWN, Known, given
+from dmlcore.core.partial import UNKNOWN, Known, Outcomes, given
 from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.weights import drawn_components, weight_prior
 from dmlcore.data.evidence import Evidence
@@ -93,10 +93,12 @@ class SemiSupervisedMixtureDistribution(PosteriorMethods, Distribution):
         if isinstance(known, Known):
             layout: Any = self.layout
             return given_components(joint + logs_of(fits_of(known.encoded(layout.values[1]).column)), laws)
+        if isinstance(known, Outcomes):
+            joint = joint + logs_of(known.fits(self.names))[:, None]
         log, posterior = exact_mix(joint)
         posterior[:, log == -np.inf] = 1.0 / len(posterior)  # such rows are refused, or get no weight, above
         labels = CategoricalDistribution(dict(zip(self.names, self.w.tolist(), strict=True)))
-        law = Fixed(labels) if value is UNKNOWN else RowLabels(Vocabulary(self.names), posterior)
+        law = Fixed(labels) if value is known is UNKNOWN else RowLabels(Vocabulary(self.names), posterior)
         return log, WithLabel(law, self.names, posterior, laws, first=False) if laws[0].slots else law
 
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:

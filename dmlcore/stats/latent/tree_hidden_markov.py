@@ -18,7 +18,8 @@ from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.partial import Known, Parts
 from dmlcore.core.powers import Exchange, FollowsStates, Relabels
 from dmlcore.core.statistics import Sums
-from dmlcore.data.layouts import Fields, Layout
+from dmlcore.data.layouts import Layout
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.trees import NUMBERED, ROOT, Link, Tree, misplaced
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.hidden_markov import LearnsOneMatrix, chain_prior, keys_of_parts

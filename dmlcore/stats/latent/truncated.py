@@ -16,7 +16,7 @@ from dmlcore.core.declared import child, keys, name, parameter
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import distinct_nodes
-from dmlcore.core.partial import given
+from dmlcore.core.partial import UNKNOWN, Outcomes, Parts, given, narrowed
 from dmlcore.core.powers import Redraws, ResponsesWithin, has
 from dmlcore.core.redraw import redrawn
 from dmlcore.core.rowlaws import Atom, EachRow, Product
@@ -302,11 +302,15 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
         raise StructureError(f"{self.label}: after {DRAW_ROUNDS} rounds draws are out of the range, which is hardly ever reached")
 
     def given(self, x: Any, n: int) -> Any:
-        log, law = given(self.dist, x, n)  # where nothing of the number is known
+        if isinstance(x, Outcomes):
+            return super().given(x, n)
+        covariates, number, *more = x.entries  # of a regression, whose response is not known, but for an event
+        log, law = given(self.dist, Parts([covariates, UNKNOWN, *more]), n)
         parts = law.parts if isinstance(law, Product) else [law]
         if len(parts) != 1 or not isinstance(parts[0], Atom):
             raise StructureError(f"{self.label}: conditioning is not available for a {self.dist.label}; draw from the model instead")
-        return log, EachRow([TruncatedDistribution(parts[0].cases(row)[0][1][0], self.low, self.high) for row in range(n)])
+        laws = EachRow([TruncatedDistribution(parts[0].cases(row)[0][1][0], self.low, self.high) for row in range(n)])
+        return narrowed(log, laws, {0: number} if isinstance(number, Outcomes) else {}, n)
 
     # -- of regressions ------------------------------------------------------------------------------------------------
 

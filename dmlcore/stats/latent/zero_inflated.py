@@ -13,11 +13,10 @@ from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, Sampler, as_values
 from dmlcore.core.estimator import Estimator, pseudo_counts
-from dmlcore.core.partial import given
+from dmlcore.core.partial import UNKNOWN, Outcomes, Parts, given
 from dmlcore.core.powers import Redraws
 from dmlcore.core.prior import PseudoCounts
 from dmlcore.core.redraw import redrawn
-from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Node
 from dmlcore.core.weights import share
 from dmlcore.data.columns import Distinct, Record, Values
@@ -220,8 +219,10 @@ class ZeroInflatedDistribution(_Gated, PowersOfLaw, Posteriors, Distribution, Re
             p = self._gate_means(known_values(self, z, self.gate.layout.values[0]))  # type: ignore[attr-defined]
             joint = np.stack([p, 1 - p])
         log, law = given(self.dist, inner, n)
+        number = inner.entries[1] if isinstance(inner, Parts) else inner
+        zero, zeros = given(ZEROS, number if isinstance(number, Outcomes) else UNKNOWN, n)
         with np.errstate(divide="ignore"):
-            return given_components(np.log(joint) + np.stack([np.zeros(n), log]), [Fixed(ZEROS), law])
+            return given_components(np.log(joint) + np.stack([zero, log]), [zeros, law])
 
     # -- of regressions ------------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,19 @@ class Normals(Atom):
         mean, covar = self.means[row], self._covar_at(row)
         return [(1.0, (GaussianDistribution(mean[0], covar[0, 0]) if self.slots == 1 else self.family(mean, covar),))]
 
+    def within(self, events: dict[int, Any], n: int) -> tuple[np.ndarray, RowLaw]:
+        if self.slots == 1:
+            return super().within(events, n)
+        slots = sorted(events)
+        if len(slots) == 1:
+            log, _ = self.keep(slots).within({0: events[slots[0]]}, n)
+        else:
+            low, high = np.array([range_of(events[slot]) for slot in slots]).T
+            log = np.array(
+                [log_mass_within(self.means[row, slots], self._covar_at(row)[np.ix_(slots, slots)], low, high) for row in range(n)]
+            )
+        return log, NoForm(self.slots)
+
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
         factor = np.linalg.cholesky(self._covar_at(rows))
         normal = rng.standard_normal((len(rows), 1, self.slots))
@@ -56,6 +69,37 @@ class Normals(Atom):
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         variance = self.covar[..., 0, 0]
         return -HALF_LOG_2PI - 0.5 * np.log(variance) - 0.5 * (x - self.means[:, 0]) ** 2 / variance
+
+
+class NoForm(RowLaw):
+    """The law of a vector within ranges of its coordinates, which the library has no form for."""
+
+    def __init__(self, slots: int):
+        self.slots = slots
+
+    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
+        raise StructureError("the law of a vector within ranges of its coordinates has no form; draw from the model instead")
+
+
+def range_of(event: Any) -> tuple[float, float]:
+    """The ends of a range; of values that are listed, which have probability zero each, an empty one."""
+    if not hasattr(event, "low"):
+        return 0.0, 0.0
+    return -np.inf if event.low is None else event.low, np.inf if event.high is None else event.high
+
+
+def log_mass_within(mean: np.ndarray, covar: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """The log probability of a box under a Gaussian: of independent coordinates by their own, else by quasi-Monte Carlo (Genz 1992)."""
+    spread = np.sqrt(np.diag(covar))
+    a, b = (low - mean) / spread, (high - mean) / spread
+    if np.array_equal(covar, np.diag(np.diag(covar))):
+        mass = np.prod(np.where(a > 0, special.ndtr(-a) - special.ndtr(-b), special.ndtr(b) - special.ndtr(a)))
+    else:
+        from scipy.stats import multivariate_normal
+
+        R = covar / np.outer(spread, spread)
+        mass = multivariate_normal(cov=R, seed=0, maxpts=200_000 * len(R), abseps=1e-7, releps=1e-7).cdf(b, lower_limit=a)
+    return float(np.log(mass)) if mass > 0 else -np.inf
 
 
 def given_coordinates(law: Any, covar: np.ndarray, family: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:

@@ -14,7 +14,7 @@ from dmlcore.base.random import Random, generator
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
-from dmlcore.core.partial import Known
+from dmlcore.core.partial import Known, Outcomes, Parts, narrowed
 from dmlcore.core.rowlaws import Product, RowLaw
 from dmlcore.core.scoring import joined_blocks, over_blocks
 from dmlcore.core.statistics import Node, Scatter, Sums
@@ -149,7 +149,8 @@ class LinearMixedRegressionDistribution(RegressionDistribution):
             return log, Product([])
         own = directions[unseen].swapaxes(0, 1)  # (n, unseen, q)
         spread = own @ np.moveaxis(covar, -1, 0) @ own.swapaxes(-1, -2) + self.sigma2 * np.eye(len(unseen))
-        return log, Normals(means[unseen].T + times(own, mean.T), spread, MultivariateGaussianDistribution)
+        events = {slot: event for slot, t in enumerate(unseen) if (event := outcomes_of(x.entries[t])) is not None}
+        return narrowed(log, Normals(means[unseen].T + times(own, mean.T), spread, MultivariateGaussianDistribution), events, n)
 
     def _entry(self, entry: Any, layout: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """Covariates `(n, p)` and responses `(n,)`, or None, of one row of n groups."""
@@ -369,6 +370,12 @@ def check_columns(who: str, random: Any, p: int) -> None:
     last = max((place for place in random if place != INTERCEPT), default=-1)
     if last >= p:
         raise ParameterError(f"{who}: random names column {last}, but there are {p} (from 0 to {p - 1})")
+
+
+def outcomes_of(entry: Any) -> Outcomes | None:
+    """What is known of the response of a row, where that is an event."""
+    response = entry.entries[1] if isinstance(entry, Parts) else None
+    return response if isinstance(response, Outcomes) else None
 
 
 def impossible_row(node: Any, x: Any) -> str | None:

@@ -92,7 +92,9 @@ class BernoulliSetDistribution(Distribution, HasTypical):
         )
 
 
-def log_densities_of_sets(sets: Any, labels: Vocabulary, odds: np.ndarray, sure: np.ndarray, absent: Any, needed: Any, other: float = -np.inf) -> np.ndarray:
+def log_densities_of_sets(
+    sets: Any, labels: Vocabulary, odds: np.ndarray, sure: np.ndarray, absent: Any, needed: Any, other: float = -np.inf
+) -> np.ndarray:
     """Log densities `(.., n)` of sets: `absent`, and the log odds `(.., labels)` of the labels that are in each; -inf of one that has fewer
     than `needed` of the labels that are `sure`. other: what labels count that are none of these."""
     log = _summed(sets, labels, odds, other)

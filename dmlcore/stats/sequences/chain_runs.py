@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import logs_of
-from dmlcore.core.partial import UNKNOWN, Known, Parts
+from dmlcore.core.partial import Known, Outcomes, Parts
 from dmlcore.core.rowlaws import Product, RowLaw, check_cases
 from dmlcore.data.layouts import Labels
 from dmlcore.stats.univariate.categorical import CategoricalDistribution
@@ -17,16 +18,16 @@ from dmlcore.stats.univariate.row_labels import RowLabels, drawn_codes
 
 
 class UnknownRun(RowLaw):
-    """Successive unknown labels with probability `start[x_1] prod_t A[x_(t-1), x_t] end[x_m] / total`.
+    """Successive unknown labels with probability `start[x_1] prod_t steps[t][x_t, x_(t+1)] end[x_m] / total`.
 
-    start, end: `(labels, n)`, from the neighbours before and after. A: `(labels, labels)`.
+    start, end: `(labels, n)`, from the neighbours before and after. steps: between the labels, each `(labels, labels)`.
     """
 
-    def __init__(self, labels: Vocabulary, start: np.ndarray, A: np.ndarray, end: np.ndarray, length: int):
-        self.labels, self.start, self.A, self.slots = labels, start, A, length
+    def __init__(self, labels: Vocabulary, start: np.ndarray, steps: Sequence[np.ndarray], end: np.ndarray):
+        self.labels, self.start, self.steps, self.slots = labels, start, steps, len(steps) + 1
         self.after, scale = [end], np.zeros(end.shape[1])
-        for _ in range(length - 1):
-            message = A @ self.after[0]
+        for step in reversed(steps):
+            message = step @ self.after[0]
             top = np.where(message.max(axis=0) > 0, message.max(axis=0), 1.0)
             self.after.insert(0, message / top)
             scale += np.log(top)
@@ -38,8 +39,8 @@ class UnknownRun(RowLaw):
         if len(slots) != 1:
             raise StructureError("part of a run of unknown elements has no law of its own here; ask for one, or draw from all")
         before = self.start
-        for _ in range(slots[0]):
-            before = self.A.T @ before
+        for step in self.steps[: slots[0]]:
+            before = step.T @ before
             before = before / np.where(before.max(axis=0) > 0, before.max(axis=0), 1.0)
         return RowLabels(self.labels, shares(before * self.after[slots[0]]))
 
@@ -63,15 +64,16 @@ class UnknownRun(RowLaw):
         return out
 
     def _next(self, path: tuple[int, ...], t: int, row: int) -> np.ndarray:
-        before = self.A[path[-1]] if path else self.start[:, row]
+        before = self.steps[t - 1][path[-1]] if path else self.start[:, row]
         return shares((before * self.after[t][:, row])[:, None])[:, 0]
 
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
         out, before = [], self.start[:, rows]
-        for message in self.after:
+        for t, message in enumerate(self.after):
             code = drawn_codes(before * message[:, rows], rng)
             out.append([self.labels[i] for i in code.tolist()])
-            before = self.A[code].T
+            if t < len(self.steps):
+                before = self.steps[t][code].T
         return out
 
 
@@ -83,12 +85,14 @@ def given_elements(chain: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:
     start, runs, t = np.tile(initial[:, None], (1, n)), [], 0
     while t < len(x.entries):
         begin = t
-        while t < len(x.entries) and x.entries[t] is UNKNOWN:
+        while t < len(x.entries) and not isinstance(x.entries[t], Known):
             t += 1
         codes = known_codes(x.entries[t], labels, chain.label) if t < len(x.entries) else None
         if t > begin:
             end = np.ones((L, n)) if codes is None else A[:L, codes]
-            runs.append(UnknownRun(labels, start[:L], A[:L, :L], end, t - begin))
+            fits = [entry.fits(labels) if isinstance(entry, Outcomes) else None for entry in x.entries[begin:t]]
+            steps = [A[:L, :L] if fit is None else A[:L, :L] * fit for fit in fits[1:]]
+            runs.append(UnknownRun(labels, start[:L] if fits[0] is None else start[:L] * fits[0][:, None], steps, end))
             log = log + runs[-1].log_total
         elif codes is not None:
             log = log + logs_of(start[codes, np.arange(n)])

@@ -15,7 +15,7 @@ from dmlcore.base.errors import DataError, StructureError, shorten
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import parameter
 from dmlcore.core.distribution import Distribution, Sampler, as_values
-from dmlcore.core.partial import Known
+from dmlcore.core.partial import Known, Outcomes, narrowed
 from dmlcore.core.powers import Redraws
 from dmlcore.core.rowlaws import Atom, EachRow, RowLaw
 from dmlcore.data.encoded import encode
@@ -137,7 +137,8 @@ class RegressionDistribution(Distribution, Redraws):
         covariates, *rest = [known_values(self, entry, part) for entry, part in entries]
         offset = rest[-1] if self.offset else None
         trials = rest[0] if self.has_trials else None
-        return np.zeros(n), self.laws_given(covariates, offset, trials)
+        response, laws = x.entries[1], self.laws_given(covariates, offset, trials)
+        return narrowed(np.zeros(n), laws, {0: response} if isinstance(response, Outcomes) else {}, n)
 
     def laws_given(self, x: np.ndarray, offset: Any = None, trials: Any = None) -> Atom:
         """The laws of y at each row of covariates `(n, p)`."""
