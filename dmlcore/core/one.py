@@ -44,7 +44,7 @@ def _made(model: Any) -> Callable[[Any], float]:
     def log_density(x: Any) -> float:
         nonlocal one
         try:
-            one = one or one_of(to_score(model))
+            one = one or score_of_one(to_score(model))
             return one(x).item()
         except Otherwise:
             return float(model.seq_log_density(model.seq_encode([x]))[0])
@@ -52,9 +52,9 @@ def _made(model: Any) -> Callable[[Any], float]:
     return log_density
 
 
-def one_of(law: Any) -> One:
+def score_of_one(law: Any) -> One:
     """The log density of one value under a law, as a function of it."""
-    return law.one(one_of)  # type: ignore[no-any-return]
+    return law.one(score_of_one)  # type: ignore[no-any-return]
 
 
 def one_value(law: Any) -> One:

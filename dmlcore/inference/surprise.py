@@ -27,9 +27,10 @@ from dmlcore.inference.tables import ModelColumns
 from dmlcore.io.sealed import read_sealed, write_sealed
 
 WHAT = "dmlcore surprise"  # what the files of `save` call themselves
-DRAWS = 2000  # of the model, where there are no records to compare with
+USUAL_DRAWS = 2000  # of the model, where there are no records to compare with
 CELL_ROWS = 500  # records that say how surprising each cell usually is
-KEPT = 2001  # quantiles of the usual scores
+LEAST_VARIANCE = 1e-6  # of records of one shape, as a share of the mean over shapes: where all of them score alike
+USUAL_QUANTILES = 2001  # quantiles of the usual scores
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Surprise:
     stand for what it takes for usual. columns: as of `dmlcore.impute`.
 
     The log density of a record is set against the mean and the standard deviation of those of the same shape. The mean and the variance are
-    linear in which cells are there, in the number of elements of lists, in its logarithm, and in whether there are any (the variance without
+    linear in which cells are there, in the number of elements of lists, in its logarithm, and in whether there are any (the variance has no
     negative parts), as of sums of independent parts; they are fitted to `among` by least squares. Raises `DataError` where no record of
     `among` has a density.
 
@@ -67,7 +68,7 @@ class Surprise:
         if not hasattr(self.model, "seq_log_density"):
             raise StructureError(f"Surprise needs a model, or a fit, got {type(model).__name__}")
         self.columns = columns
-        self._learn(self.model.sampler(generator(rng)).sample(DRAWS) if among is None else among)
+        self._learn(self.model.sampler(generator(rng)).sample(USUAL_DRAWS) if among is None else among)
 
     def __call__(self, data: Any) -> Surprises:
         """What is unusual in records, of any number. Raises what the model raises for records that it does not read."""
@@ -94,6 +95,7 @@ class Surprise:
             "columns": self.columns,
             "mean": self._mean.weights,
             "variance": self._variance.weights,
+            "least_variance": self._least_variance,
             "usual": self._usual,
             "cells": cells,
         }
@@ -106,6 +108,7 @@ class Surprise:
         out = object.__new__(cls)
         out.model, out.columns = content["model"], content["columns"]
         out._mean, out._variance = Linear(np.asarray(content["mean"])), Linear(np.asarray(content["variance"]))
+        out._least_variance = content["least_variance"]
         out._usual = np.asarray(content["usual"])
         cells = content["cells"]
         out.__dict__["_cell_usual"] = None if cells is None else [Linear(np.asarray(weights)) for weights in cells]
@@ -124,8 +127,9 @@ class Surprise:
             raise DataError("no record of among= has a density under the model, so that nothing is usual")
         self._mean = Linear(np.linalg.lstsq(shapes[there], log[there], rcond=None)[0])
         self._variance = Linear(nnls(shapes[there], (log[there] - self._mean.of(shapes[there])) ** 2)[0])
+        self._least_variance = max(LEAST_VARIANCE * float(self._variance.of(shapes[there]).mean()), np.finfo(float).tiny)
         scores = np.sort(self._scores(log[there], shapes[there]))
-        self._usual = np.quantile(scores, np.linspace(0, 1, KEPT)) if len(scores) > KEPT else scores
+        self._usual = np.quantile(scores, np.linspace(0, 1, USUAL_QUANTILES)) if len(scores) > USUAL_QUANTILES else scores
 
     @cached_property
     def _cell_usual(self) -> list[Linear] | None:
@@ -168,9 +172,8 @@ class Surprise:
 
     def _scores(self, log: np.ndarray, shapes: np.ndarray) -> np.ndarray:
         """By how many standard deviations records are less dense than others of their shape."""
-        sd = np.sqrt(self._variance.of(shapes))
-        below = self._mean.of(shapes) - log
-        return np.divide(below, sd, out=np.where(np.abs(below) > 1e-9, np.copysign(np.inf, below), 0.0), where=sd > 0)
+        variance = np.maximum(self._variance.of(shapes), self._least_variance)
+        return np.asarray((self._mean.of(shapes) - log) / np.sqrt(variance))
 
     def _ranks(self, log: np.ndarray, shapes: np.ndarray) -> np.ndarray:
         scores = self._scores(log, shapes)

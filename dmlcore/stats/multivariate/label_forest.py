@@ -11,7 +11,7 @@ import numpy as np
 from dmlcore.base.numerics import logs
 from dmlcore.stats.univariate.row_labels import drawn_codes
 
-Forest = Mapping[int, tuple[int | None, np.ndarray]]
+ForestNodes = Mapping[int, tuple[int | None, np.ndarray]]
 
 
 class LabelForest:
@@ -21,7 +21,7 @@ class LabelForest:
     before their children.
     """
 
-    def __init__(self, nodes: Forest):
+    def __init__(self, nodes: ForestNodes):
         self.nodes = dict(nodes)
 
     @cached_property
@@ -156,7 +156,7 @@ class LabelForest:
             out = [(w * v, part) for w, forest, j in left for v, part in ([(1.0, forest)] if j is None else forest.without(j))]
 
 
-def parents_first(nodes: Forest) -> dict[int, tuple[int | None, np.ndarray]]:
+def parents_first(nodes: ForestNodes) -> dict[int, tuple[int | None, np.ndarray]]:
     """The nodes of a forest by their depth, and then by their number, so that parents come before their children; those in a circle, and
     below one, are left out."""
     out: dict[int, tuple[int | None, Any]] = {}
