@@ -18,7 +18,16 @@ $(STAMP): pyproject.toml
 	@$(RUN) -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP)
+DEMO := $(VENV)/.demo
+
+# The library and what a demo needs, without the tools of development.
+$(DEMO): pyproject.toml
+	@echo "setting up $(VENV)"
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install -qq --disable-pip-version-check --editable '.[plot]'
+	@touch $@
+
+demo: $(DEMO)
 	@$(RUN) -m dmlcore.demo
 
 test: $(STAMP)

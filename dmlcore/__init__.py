@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dmlcore.proposal.result import Proposal
     from dmlcore.regression.model import MixtureRegression
     from dmlcore.reporting.report import report
-    from dmlcore.selection import aic, bic, icl, likelihood_ratio_test, ordered, select
+    from dmlcore.selection import aic, bic, icl, labels, likelihood_ratio_test, ordered, select
     from dmlcore.stats.latent.events import Between
 else:
     __getattr__ = lazily(
@@ -64,7 +64,7 @@ else:
             "dmlcore.proposal.result": "Proposal",
             "dmlcore.regression.model": "MixtureRegression",
             "dmlcore.reporting.report": "report",
-            "dmlcore.selection": "aic bic icl likelihood_ratio_test ordered select",
+            "dmlcore.selection": "aic bic icl labels likelihood_ratio_test ordered select",
             "dmlcore.stats.latent.events": "Between",
         },
     )
@@ -91,6 +91,7 @@ __all__ = [
     "icl",
     "impute",
     "iterate",
+    "labels",
     "likelihood_ratio_test",
     "load",
     "marginal",

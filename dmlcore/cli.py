@@ -132,7 +132,7 @@ def _fitted(options: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _show(options: argparse.Namespace) -> None:
-    print(dmlcore.load(options.model).summary())
+    print(dmlcore.load(options.model).summary(tree=True))
 
 
 def _impute(options: argparse.Namespace) -> None:

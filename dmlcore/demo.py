@@ -13,13 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore import Fit, condition, fit, marginal, report
+from dmlcore import condition, labels, marginal, report, select
 from dmlcore.base.extras import library
-from dmlcore.core.tree import tree
 from dmlcore.datasets import load_penguins
-from dmlcore.selection.criteria import bic
+from dmlcore.selection import Selection
 from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, MixtureEstimator, OptionalEstimator
 
+EVIDENCE = (  # differences of BIC, after Kass and Raftery (1995)
+    (2, "which is hardly a difference"),
+    (6, "which speaks for the first, not strongly"),
+    (10, "which speaks strongly for the first"),
+    (float("inf"), "which leaves no doubt"),
+)
 FIELDS = ("island", "bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g", "sex")
 
 
@@ -40,19 +45,11 @@ def main(path: str = "penguins_model.png", report_path: str = "penguins_report.h
     missing = sum(value is None for row in rows for value in row)
     print(f"Palmer penguins: {len(rows)} rows of {', '.join(FIELDS)}; {missing} values missing. Species is kept out of the model.\n")
 
-    print("components  log likelihood       BIC   EM steps  status")
-    fits: dict[int, Fit] = {}
-    for components in range(1, 7):
-        record = fits[components] = fit(rows, estimator(components), rng=components)
-        score = bic(record)
-        steps = record.searched + record.iterations
-        print(f"{components:10d}  {record.log_likelihood:14.3f}  {score:8.2f}  {steps:9d}  {record.status}", flush=True)
-    scores = {k: bic(f) for k, f in fits.items()}
-    chosen = min(scores, key=lambda k: scores[k])
-    model = fits[chosen].model
-    print(f"\nBIC chooses {chosen} components.\n\n{tree(model)}\n")
+    choice = select(estimator, range(1, 10), rows, rng=1)
+    chosen, model = choice.value, choice.model
+    print(f"{choice}\n\n{seen(choice)}\n\n{model.summary()}\n")
 
-    cluster = model.seq_posterior(rows).argmax(axis=1)
+    cluster = labels(model, rows)
     print("component   " + "".join(f"{name:>12}" for name in sorted(set(species))))
     for k in range(chosen):
         counts = Counter(s for s, c in zip(species, cluster, strict=True) if c == k)
@@ -62,9 +59,17 @@ def main(path: str = "penguins_model.png", report_path: str = "penguins_report.h
     for i, row in enumerate(rows):
         if None in row:
             print(f"  row {i:3d} ({species[i]}): {'; '.join(imputed(model, row))}")
-    save_plot(path, rows, species, cluster, scores)
-    report(fits[chosen], rows, report_path, title="Palmer penguins")
+    save_plot(path, rows, species, cluster, choice)
+    report(choice, rows, report_path, title="Palmer penguins")
     print(f"\nPlot saved to {path}, report to {report_path}. {time.perf_counter() - began:.1f} s.")
+
+
+def seen(choice: Selection) -> str:
+    """How clear the choice is, in a sentence: by how much BIC is larger for the next best number of components."""
+    next_best = min((row for row in choice.rows if row["value"] != choice.value), key=lambda row: row["bic"])
+    best, gap = choice.rows[choice.best_index]["bic"], next_best["bic"] - choice.rows[choice.best_index]["bic"]
+    strength = next(word for most, word in EVIDENCE if gap < most)
+    return f"BIC is least at {choice.value} components ({best:.1f}); {next_best['value']} come {gap:.1f} behind, {strength}."
 
 
 def imputed(model: Any, row: tuple[Any, ...]) -> list[str]:
@@ -81,15 +86,12 @@ def imputed(model: Any, row: tuple[Any, ...]) -> list[str]:
     return out
 
 
-def save_plot(path: str, rows: list[Any], species: list[str], cluster: np.ndarray, scores: dict[int, float]) -> None:
+def save_plot(path: str, rows: list[Any], species: list[str], cluster: np.ndarray, choice: Selection) -> None:
     """BIC by number of components, and two measurements coloured by component with a marker per species."""
     plt = library("matplotlib.pyplot", "the plot needs")
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-    left.plot(list(scores), list(scores.values()), "o-", color="0.3")
-    best = min(scores, key=lambda k: scores[k])
-    left.plot(best, scores[best], "o", color="C3", markersize=10, label=f"chosen: {best}")
+    choice.plot(left)
     left.set(xlabel="components", ylabel="BIC (smaller is better)", title="Choosing the number of components")
-    left.legend()
     for name, marker in zip(sorted(set(species)), "o^s", strict=True):
         kept = [i for i, s in enumerate(species) if s == name and rows[i][1] is not None]
         points = np.array([(rows[i][3], rows[i][1]) for i in kept])

@@ -31,9 +31,9 @@ def test_the_summary_on_the_page_is_the_one_printed(
 ) -> None:
     page = DOCS / "keeping_and_seeing.md"
     test_the_code_of_a_page_runs(page, tmp_path, monkeypatch)
-    shown = re.search(r"\n\n((?:    .*\n)+)", page.read_text("utf-8"))
+    shown = re.search(r"\n\n((?:    .*\n|\n(?=    ))+)", page.read_text("utf-8"))
     assert shown
     *lines, dots = [re.sub(r"[0-9.]+\b", "#", line[4:]) for line in shown[1].splitlines()]
-    printed = re.sub(r"[0-9.]+\b", "#", capsys.readouterr().out).splitlines()
+    printed = re.sub(r"[0-9.]+\b", "#", capsys.readouterr().out.replace("\u00a0", " ")).splitlines()
     assert printed[: len(lines)] == lines  # numbers apart, which may change with the way of fitting
     assert dots == "..."

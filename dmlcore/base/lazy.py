@@ -9,6 +9,11 @@ from importlib.util import find_spec
 from typing import Any
 
 
+def above(module: str, name: str) -> Any:
+    """What stands on a higher floor of this library: for methods of values below that only hand on a question, as a model its criteria."""
+    return getattr(import_module(module), name)
+
+
 def lazily(package: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     """A `__getattr__` for a package, which finds its modules too. names: what comes from each module, separated by blanks."""
     home = {name: module for module, defined in names.items() for name in defined.split()}

@@ -17,6 +17,7 @@ import numpy as np
 from dmlcore.base.collector import collector_held
 from dmlcore.base.domains import SETTING, Domain, NamedParts
 from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.lazy import above
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared, parameter, renamed
 from dmlcore.core.partial import Outcomes
@@ -133,6 +134,22 @@ class Distribution(Shown, Declared):
         Several are an array for numeric leaves, otherwise a list of plain Python values; those of a `sampler` are always a list.
         """
         return drawn(self, size, generator(rng))
+
+    def bic(self, data: Any, *, weights: Any = None) -> float:
+        """Bayesian information criterion of these data, as of `dmlcore.bic`; smaller is better."""
+        return float(above("dmlcore.selection.criteria", "criterion_of")("bic", self, data, weights))
+
+    def aic(self, data: Any, *, weights: Any = None) -> float:
+        """Akaike's information criterion of these data, as of `dmlcore.aic`; smaller is better."""
+        return float(above("dmlcore.selection.criteria", "criterion_of")("aic", self, data, weights))
+
+    def icl(self, data: Any, *, weights: Any = None, hard: bool = False) -> float:
+        """Integrated completed likelihood of these data, as of `dmlcore.icl`; smaller is better."""
+        return float(above("dmlcore.selection.criteria", "icl")(self, data, weights=weights, hard=hard))
+
+    def plot(self, data: Any = None, **options: Any) -> Any:
+        """The law of each column, over data if there are any: `dmlcore.plot.columns`, which says what the options are."""
+        return above("dmlcore.plot.density", "columns")(self, data, **options)
 
     def dist_to_encoder(self) -> Self:
         """What encodes observations for this law: the law itself. For code written for DMLearn; `seq_encode` needs no encoder."""

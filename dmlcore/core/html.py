@@ -5,10 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from dmlcore.core.component_table import component_table
 from dmlcore.core.declared import Declared
 from dmlcore.core.state_tables import state_tables
+from dmlcore.core.text_tables import as_html
 from dmlcore.core.tree import Outline, headline, outline
-from dmlcore.core.words import components_beside
 
 OPEN_LEVELS = 3  # levels that are open at first
 INDENT = "margin-left:1.3em"
@@ -18,21 +19,11 @@ BOX = "font-family:ui-monospace,monospace;font-size:90%;line-height:1.5"
 def html(node: Declared) -> str:
     """A distribution or an estimator as nested `<details>`, of the same bounded size as `tree`; of a mixture of records the components
     side by side above it, and the tree closed; of hidden chains their states."""
-    table = components_beside(node) if hasattr(node, "log_density") else None
-    inside = "" if table is None else _table(*table)
-    inside += "".join(f'<div style="opacity:0.7">{escape(title)}</div>{_table(head, lines)}' for title, head, lines in state_tables(node))
+    table = component_table(node) if hasattr(node, "log_density") else None
     tree = _node(outline(node), 0 if table is None else OPEN_LEVELS)
+    inside = "" if table is None else table.as_html()
+    inside += "".join(as_html(rows, title) for title, rows in state_tables(node))
     return f'<div style="{BOX}"><div style="opacity:0.7">{escape(headline(node))}</div>{inside}{tree}</div>'
-
-
-def _table(head: list[str], lines: list[list[str]]) -> str:
-    cells = "".join(f"<th style='text-align:left'>{escape(text)}</th>" for text in head)
-    rows = "".join(f"<tr><th style='text-align:left'>{escape(line[0])}</th>{_cells(line[1:])}</tr>" for line in lines)
-    return f"<table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _cells(texts: list[str]) -> str:
-    return "".join(f"<td style='text-align:left'>{escape(text)}</td>" for text in texts)
 
 
 def _node(node: Outline, level: int) -> str:

@@ -129,6 +129,14 @@ class HasTypical(Protocol):
         """A value that may stand for the law where one must (`dmlcore.core.distribution.typical_of`)."""
 
 
+class InWords(Protocol):
+    """It has words of its own, where its moments or its labels do not say what there is to say (`dmlcore.core.words`)."""
+
+    def in_words(self) -> str:
+        """The law in a few words, as one cell of a table."""
+        raise NotImplementedError
+
+
 class JointlyNormal(Protocol):
     """Coordinates (or fields) of it are jointly Gaussian."""
 

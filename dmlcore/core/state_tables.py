@@ -14,11 +14,11 @@ from dmlcore.core.words import cut_short, in_words, number, percent
 MANY_STATES = 12  # of one table: the first
 MANY_CHAINS = 6  # of one model
 
-Table = tuple[str, list[str], list[list[str]]]
+Table = tuple[str, list[dict[str, Any]]]
 
 
 def state_tables(node: Any) -> list[Table]:
-    """Of the chains in a model: a title, heads, and a line for each state. None of what is no distribution."""
+    """Of the chains in a model: a title, and a line for each state. None of what is no distribution."""
     if not hasattr(node, "log_density"):
         return []
     chains = (law for law in distinct_nodes(node) if has(law, FollowsStates))
@@ -38,7 +38,7 @@ def _table(law: Any) -> Table:
         line.append(percent(share))
     head = ["state", "gives", "first", *(f"to {name}" for name in names), "mean stay", "long run"]
     title = f"States of {law.label}" + (f", the first {MANY_STATES} of {S}" if S > MANY_STATES else "")
-    return title, head, lines
+    return title, [dict(zip(head, line, strict=True)) for line in lines]
 
 
 def _names(laws: list[Any]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from dmlcore.core.typeface import for_terminal
+
 MAX_LINES = 200  # rows that a table shows at most
 
 
@@ -32,7 +34,7 @@ def as_text(rows: list[dict[str, Any]]) -> str:
         for line in [heads, *body]
     ]
     more = [f"... {len(rows) - MAX_LINES} more"] if len(rows) > MAX_LINES else []
-    return "\n".join(line.rstrip() for line in [*lines, *more])
+    return for_terminal("\n".join(line.rstrip() for line in [*lines, *more]))
 
 
 def as_html(rows: list[dict[str, Any]], caption: str) -> str:

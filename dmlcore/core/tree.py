@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from dmlcore.core.declared import Declared, same
 from dmlcore.core.flat import distinct_nodes, n_parameters
 from dmlcore.core.powers import HasMean, HasVariance, OnScale, has
+from dmlcore.core.typeface import for_terminal
 
 MAX_NODES = 150  # of one outline
 MAX_CHILDREN = 12  # of one node
@@ -46,12 +46,7 @@ def outline(node: Declared, max_nodes: int = MAX_NODES) -> Outline:
 
 def tree(node: Declared) -> str:
     """One line per node: its family, its parameters to four digits, and its children below it, mixing weights in front."""
-    return "\n".join(_lines(outline(node), _branches()))
-
-
-def summary(node: Declared) -> str:
-    """`tree` below a line that says what it is."""
-    return f"{headline(node)}\n{tree(node)}"
+    return for_terminal("\n".join(_lines(outline(node))))
 
 
 def headline(node: Declared) -> str:
@@ -164,26 +159,15 @@ def _cut(text: str) -> str:
 # -- text --------------------------------------------------------------------------------------------------------------
 
 
-def _branches() -> tuple[str, str, str]:
-    """How a branch begins, the last branch, and what goes past one: of box characters, where the terminal can show them."""
-    boxes = "├─ ", "└─ ", "│  "
-    try:
-        "".join(boxes).encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return "|- ", "`- ", "|  "
-    return boxes
-
-
-def _lines(node: Outline, branches: tuple[str, str, str]) -> list[str]:
+def _lines(node: Outline) -> list[str]:
     values = ", ".join(f"{field}={text}" for field, text in node.parameters)
-    branch, end, past = branches
     head = "  ".join(filter(None, (node.place, node.family, values, node.note and f"({node.note})")))
     out = [head]
     for i, child in enumerate(node.children):
         last = i == len(node.children) - 1 and not node.more
-        first, *rest = _lines(child, branches)
-        out.append((end if last else branch) + first)
-        out.extend(("   " if last else past) + line for line in rest)
+        first, *rest = _lines(child)
+        out.append(("└─ " if last else "├─ ") + first)
+        out.extend(("   " if last else "│  ") + line for line in rest)
     if node.more:
-        out.append(f"{end}... {node.more} more")
+        out.append(f"└─ ... {node.more} more")
     return out

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from dmlcore.core.powers import HasMean, HasProbabilities, HasVariance, MayBeMissing, Mixing, OnScale, has
+from dmlcore.base.errors import StructureError
+from dmlcore.core.powers import HasMean, HasProbabilities, HasVariance, InWords, MayBeMissing, Mixing, OnScale, has
 from dmlcore.core.tree import MAX_TEXT, outline
 from dmlcore.data.layouts import Count, Labels, Real, Vector
 from dmlcore.data.record_layouts import Fields
 
 TOP = 3  # labels that stand for a law of labels
 ENTRIES = 6  # of a record or a vector
-MANY_COMPONENTS, MANY_FIELDS = 12, 40  # that stand side by side: the heaviest, the first
 
 
 def in_words(law: Any) -> str:
@@ -31,24 +32,49 @@ def missing_in_words(share: float) -> str:
 
 def values_in_words(law: Any) -> str:
     """The law of values that are there."""
-    if isinstance(law.layout, (Real, Count)) and has(law, HasMean) and has(law, HasVariance):
-        return mean_and_deviation(float(law.mean()), float(law.variance()) ** 0.5)
-    if isinstance(law.layout, Vector) and has(law, HasMean) and has(law, HasVariance):
-        coordinates = [mean_and_deviation(float(m), float(v) ** 0.5) for m, v in zip(law.mean(), law.variance(), strict=True)]
+    if has(law, InWords):
+        return str(law.in_words())
+    if isinstance(law.layout, (Real, Count, Vector)) and (moments := _moments(law)) is not None:
+        coordinates = [mean_and_deviation(float(m), float(v) ** 0.5) for m, v in zip(*moments, strict=True)]
         return ", ".join(coordinates[:ENTRIES]) + (", …" if len(coordinates) > ENTRIES else "")
     if has(law, OnScale) and has(law.number_law(), HasMean) and has(law.number_law(), HasVariance):
         return "\u00a0±\u00a0".join(law.mean_and_deviation())
     if isinstance(law.layout, Labels) and has(law, HasProbabilities):
-        shares = sorted(law.probabilities().items(), key=lambda pair: -pair[1])
-        named = ", ".join(label_and_share(label, p) for label, p in shares[:TOP] if p >= 5e-4)
-        return named + (", …" if len(shares) > TOP and sum(p for _, p in shares[:TOP]) < 0.995 else "")
+        return labels_in_words(law.probabilities(), total=True)
     if isinstance(law.layout, Fields) and is_record(law):
         each = [f"{law.layout.place(j)} {in_words(child)}" for j, child in enumerate(law.children()[:ENTRIES])]
         return ", ".join(each) + (", …" if len(law.children()) > ENTRIES else "")
+    if has(law, Mixing):
+        order = np.argsort(-np.asarray(law.w), kind="stable").tolist()
+        each = [f"{percent(float(law.w[k]))}: {in_words(law.components[k])}" for k in order[:TOP]]
+        return " | ".join(each) + (" | …" if len(order) > TOP else "")
     shown = outline(law, 1 + TOP)
     own = " ".join([shown.family, *(f"{field} {text}" for field, text in shown.parameters)])
     below = [f"{child.place} {child.family} {', '.join(text for _, text in child.parameters)}".strip() for child in shown.children]
-    return f"{own}: {'; '.join(below)}" if below and not has(law, Mixing) else own
+    return f"{own}: {'; '.join(below)}" if below else own
+
+
+def labels_in_words(shares: Mapping[Any, float], total: bool = False) -> str:
+    """The labels that are most probable, with their probabilities. total: whether these sum to one, so that a rest can be left unsaid."""
+    ordered = sorted(shares.items(), key=lambda pair: -pair[1])
+    named = ", ".join(label_and_share(label, p) for label, p in ordered[:TOP] if p >= 5e-4)
+    rest = sum(p for _, p in ordered[:TOP]) < 0.995 if total else any(p >= 5e-4 for _, p in ordered[TOP:])
+    return named + (", …" if len(ordered) > TOP and rest else "")
+
+
+def list_in_words(element: Any, length: Any) -> str:
+    """A list, from the law of its elements and that of its length."""
+    return f"{'list' if length.says_nothing else in_words(length)} of {in_words(element)}"
+
+
+def _moments(law: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Means and variances of the coordinates, one of a number; None where they have no form."""
+    if not (has(law, HasMean) and has(law, HasVariance)):
+        return None
+    try:
+        return np.atleast_1d(law.mean()), np.atleast_1d(law.variance())
+    except StructureError:
+        return None
 
 
 def mean_and_deviation(mean: float, deviation: float) -> str:
@@ -61,21 +87,9 @@ def label_and_share(label: Any, share: float) -> str:
     return f"{label}\u00a0{percent(share)}"
 
 
-def components_beside(model: Any) -> tuple[list[str], list[list[str]]] | None:
-    """The components of a mixture of records as a table: a head, and a line for each field. The heaviest come first. None of others."""
-    if not has(model, Mixing) or not all(isinstance(law.layout, Fields) and is_record(law) for law in model.components):
-        return None
-    order = np.argsort(-np.asarray(model.w), kind="stable")[:MANY_COMPONENTS].tolist()
-    head = ["", *(f"component {k}: {percent(float(model.w[k]))}" for k in order)]
-    fields = [model.components[k].children() for k in order]
-    shown = min(len(fields[0]), MANY_FIELDS)
-    lines = [[cut_short(text) for text in (model.layout.place(j), *(in_words(laws[j]) for laws in fields))] for j in range(shown)]
-    return head, lines if shown == len(fields[0]) else [*lines, [f"… {len(fields[0]) - shown} more"]]
-
-
-def cut_short(text: str) -> str:
-    """A text of at most `MAX_TEXT` characters."""
-    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
+def cut_short(text: str, most: int = MAX_TEXT) -> str:
+    """A text of at most so many letters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def is_record(law: Any) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from dmlcore.base.errors import EmptyError, FitWarning, ParameterError, StructureError
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import APART, map_in_order, thread_count
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.encoded import Encoded, encode, row_weights
@@ -29,6 +30,7 @@ from dmlcore.fitting.starts import adjusted, random_start
 UNSOUND = ("degenerate", "decreased")  # how a fit may end that is no maximum at all
 
 
+@takes(law="estimator")
 def initialize(data: Any, estimator: Estimator, rng: Random = None, p: float = 0.1, weights: Any = None) -> Distribution:
     """A random start: about a fraction `p` of the rows, assigned at random wherever a component must be chosen."""
     if not 0 < p <= 1:
@@ -39,6 +41,7 @@ def initialize(data: Any, estimator: Estimator, rng: Random = None, p: float = 0
     return model
 
 
+@takes(law="estimator")
 def estimate(data: Any, estimator: Estimator, prev_estimate: Distribution | None = None, weights: Any = None) -> Distribution:
     """One EM step from `prev_estimate`. A model without latent parts needs none: the result is its maximum likelihood fit."""
     problem = Problem.of(data, estimator, weights)
@@ -95,16 +98,19 @@ def _weight_and_log(model: Distribution, rows: WeightedRows) -> np.ndarray:
     return np.array([rows.weight, log_likelihood_of(model, rows)])
 
 
+@takes(law="estimator", data="enc_data")
 def seq_initialize(enc_data: Any, estimator: Estimator, rng: Random = None, p: float = 0.1, weights: Any = None) -> Distribution:
     """`initialize` on encoded data."""
     return initialize(enc_data, estimator, rng, p, weights)
 
 
+@takes(law="estimator", data="enc_data")
 def seq_estimate(enc_data: Any, estimator: Estimator, prev_estimate: Distribution, weights: Any = None) -> Distribution:
     """`estimate` on encoded data."""
     return estimate(enc_data, estimator, prev_estimate, weights)
 
 
+@takes(fit, law="estimator")
 def optimize(
     data: Any,
     estimator: Estimator,
@@ -149,14 +155,15 @@ def optimize(
     )
     _tell_end(print_iter, out, record)
     if record.status in UNSOUND:
-        warnings.warn(f"the fit is {record.status}: {record.message}", FitWarning, stacklevel=2)
+        warnings.warn(f"the fit is {record.status}: {record.message}", FitWarning, stacklevel=3)
     elif (options.get("starts") or 1) > 1 and record.reached == 1 < record.ended:
         warnings.warn(
-            f"only one of {record.ended} starts came to the best value; more starts may find a better one", FitWarning, stacklevel=2
+            f"only one of {record.ended} starts came to the best value; more starts may find a better one", FitWarning, stacklevel=3
         )
     return record.model
 
 
+@takes(fit, law="estimator")
 def iterate(
     data: Any,
     estimator: Estimator,
@@ -175,6 +182,7 @@ def iterate(
     return optimize(data, estimator, *places, **options)
 
 
+@takes(fit, law="est")
 def best_of(
     data: Any,
     vdata: Any,
@@ -248,10 +256,10 @@ def best_of(
     if best is None:
         raise failures[0]
     if failures:
-        warnings.warn(f"{len(failures)} of {trials} starts failed; the first: {failures[0]}", FitWarning, stacklevel=2)
+        warnings.warn(f"{len(failures)} of {trials} starts failed; the first: {failures[0]}", FitWarning, stacklevel=3)
     sound, value, record = best
     if not sound:
-        warnings.warn(f"the best fit is {record.status}: {record.message}", FitWarning, stacklevel=2)
+        warnings.warn(f"the best fit is {record.status}: {record.message}", FitWarning, stacklevel=3)
     return value, record.model
 
 

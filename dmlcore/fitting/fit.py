@@ -11,6 +11,7 @@ import numpy as np
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.random import Random, generator
 from dmlcore.base.threads import one_blas_thread
+from dmlcore.core.arguments import takes
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import encode
@@ -29,6 +30,7 @@ from dmlcore.fitting.starts import check_fraction, first_model, given_start, ran
 from dmlcore.fitting.stopping import Remaining, SmallChange, SmallGain, Unimproved
 
 
+@takes(law="estimator")
 @one_blas_thread()
 def fit(
     data: Any,
@@ -57,43 +59,59 @@ def fit(
 ) -> Fit:
     """Maximum likelihood (or maximum a posteriori, where estimators have pseudo-counts) by EM.
 
-    data: observations, what `seq_encode` made of them, or this estimator's `Problem` with them, which has their weights. weights: one
-    number >= 0 per row.
+    Without `delta` a good start is searched for (`dmlcore.fitting.search`), and steps longer than EM's are taken where they rise higher. A
+    model without latent parts whose maximum is closed is fitted in one pass, without steps, unless `start`, `init_estimator` or `delta`
+    ask for them. Ctrl-C returns the best model so far.
 
-    Where it starts. start: a model to begin from; or, for a mixture (a gated one too), a component for each row `(n,)`, or shares of the
-    components `(n, K)`. Without one, a good start is searched for (`dmlcore.fitting.search`), from `starts` random ones. starts=1 takes
-    one random start as it is: about a fraction `init_p` of the rows, assigned to components at random (of `init_estimator`, if that is
-    given).
+    The data:
 
-    A model without latent parts whose maximum is closed is fitted in one pass, without steps, unless `start`, `init_estimator` or `delta`
-    ask for them.
+    data: observations: a list, an array, a frame, a file; or what `seq_encode` made of them, or this estimator's `Problem` with them, which
+        has their weights. Data may be read in parts (`dmlcore.stream`, a pattern of file names, a folder): the same EM, a sum over parts;
+        the search for a start looks at a sample. Data of Dask (a `dask.dataframe`, a bag, delayed frames or lists of rows): its workers,
+        those of the current `distributed.Client` if there is one, encode their partitions and keep them while the fit goes on. A DataFrame
+        of Spark: its executors do so.
+    weights: one number >= 0 per row; of data in parts the name of their column.
 
-    When it stops. Where less than 1e-8 is estimated to be left to gain (`dmlcore.fitting.stopping`) and the point is no saddle
-    (`dmlcore.fitting.saddle`); after `max_its` steps from the start chosen, or `time_limit` seconds. delta: instead, where a step gains
-    less than this (0 or less: never), with plain EM steps from one random start, as DMLearn does. change: also where an EM step changes
-    no flat parameter by more than this. vdata: validation data; the model returned is the one, of those after each step, under which
-    they are most likely; patience: stop when they have become no more likely for so many steps. Ctrl-C returns the best model so far.
+    Where it starts:
+
+    start: a model to begin from; or, for a mixture (a gated one too), a component for each row `(n,)`, or shares of the components
+        `(n, K)`.
+    starts: how many random starts the search begins with (default: as many as it takes). 1 takes one random start as it is: about a
+        fraction `init_p` of the rows, assigned to components at random (of `init_estimator`, if that is given).
+    rng: a seed, or a source of random numbers; the same seed gives the same bits.
+    init_p, init_estimator: of random starts, as DMLearn has them.
+
+    When it stops: where less than 1e-8 is estimated to be left to gain (`dmlcore.fitting.stopping`) and the point is no saddle
+    (`dmlcore.fitting.saddle`); or as one of these says.
+
+    max_its: after so many steps from the start chosen.
+    time_limit: after so many seconds.
+    delta: where a step gains less than this (0 or less: never), with plain EM steps from one random start, as DMLearn does.
+    change: also where an EM step changes no flat parameter by more than this.
+    vdata: validation data; the model returned is the one, of those after each step, under which they are most likely.
+    patience: when these have become no more likely for so many steps.
+
+    How it goes:
 
     assign: how each step gives rows to latent classes. "soft": in parts, by posteriors; EM. "hard": to the most probable class, over all
-    latent levels at once; classification EM, which maximises the classification log likelihood `sum_i weights_i max_z log p(x_i, z)`
-    (k-means, where components differ in their means alone). "stochastic": to a class drawn with its posterior probability; the model
-    returned is the best of those after each step, by log likelihood, and the fit stops after `max_its` steps, or when none of `patience`
-    steps was better. Both take plain steps from where the search, which is soft, ends. min_share: components of the mixture that hold less
-    than this share of the row weights are removed on the way, the lightest first (`Fit.events`, `Fit.removed`, `Fit.estimator`).
-
+        latent levels at once; classification EM, which maximises the classification log likelihood
+        `sum_i weights_i max_z log p(x_i, z)` (k-means, where components differ in their means alone). "stochastic": to a class drawn with
+        its posterior probability; the model returned is the best of those after each step, by log likelihood, and the fit stops after
+        `max_its` steps, or when none of `patience` steps was better. Both take plain steps from where the search, which is soft, ends.
+    min_share: components of the mixture that hold less than this share of the row weights are removed on the way, the lightest first
+        (`Fit.events`, `Fit.removed`, `Fit.estimator`).
     accelerate: steps longer than EM's where they rise higher (`dmlcore.fitting.acceleration`); by default unless `delta` is given, or
-    assign is not "soft". threads: how many; results do not depend on it. callback: called after each step with (steps, log likelihood,
-    model). progress: whether a fit that takes longer than a second says in a line what it does, on a terminal or in a notebook; nothing is
-    shown elsewhere.
+        assign is not "soft".
+    threads: how many; results do not depend on it.
+    engine: a `concurrent.futures.Executor` whose workers, processes too, take the parts; data in memory are cut into parts for it.
+    callback: called after each step with (steps, log likelihood, model).
+    progress: whether a fit that takes longer than a second says in a line what it does, on a terminal or in a notebook; nothing is shown
+        elsewhere.
+    checkpoint: a file that is written after each step, from which the same call goes on to the same bits after it was killed; it stays when
+        the fit has ended, and gives its end again.
 
-    Data that are read in parts (`dmlcore.stream`, a pattern of file names, a folder): the same EM, a sum over parts; the search for a start
-    looks at a sample. checkpoint: a file that is written after each step, from which the same call goes on to the same bits after it was
-    killed; it stays when the fit has ended, and gives its end again. engine: a `concurrent.futures.Executor` whose workers, processes too,
-    take the parts; data in memory are cut into parts for it. Data of Dask (a `dask.dataframe`, a bag, delayed frames or lists of rows): its
-    workers, those of the current `distributed.Client` if there is one, encode their partitions and keep them while the fit goes on. A
-    DataFrame of Spark: its executors do so. weights of data in parts: the name of their column.
-
-    Raises `DataError` for observations of the wrong kind, `SupportError` for a row without density, `EmptyError`, `DegenerateError`.
+    Returns a `Fit`: the model, and how it was found. Raises `DataError` for observations of the wrong kind, `SupportError` for a row
+    without density, `EmptyError`, `DegenerateError`.
     """
     _check(max_its, delta, starts, time_limit, change)
     if starts is not None and starts != 1 and (start is not None or init_estimator is not None):

@@ -5,11 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dmlcore.core.text_tables import as_html
+from dmlcore.base.lazy import above
+from dmlcore.core.distribution import Distribution
+from dmlcore.core.text_tables import as_html, cell
+from dmlcore.core.typeface import for_terminal
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.stopping import noise
+
+if TYPE_CHECKING:
+
+    class Model(Distribution):
+        """A distribution of a family that is known when it runs: type checkers let its own parameters pass."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    Model = Distribution
 
 SAME = 1e-5  # nats, for rows of weight one: nearer than this, two ascents ended at one optimum
 
@@ -42,7 +55,7 @@ class Fit:
     weight of all rows. proposal: what was proposed (`dmlcore.propose`), where no estimator was given.
     """
 
-    model: Any
+    model: Model
     status: str
     message: str
     history: list[float] = field(repr=False)
@@ -68,11 +81,20 @@ class Fit:
         return f"Fit({head}, message={self.message!r}, events={self.events!r}, model={self.model!r})"
 
     def _repr_html_(self) -> str:
-        agreed = f"{self.reached} of {self.ended} starts" if self.starts else ""
-        head = {"log likelihood": self.log_likelihood, "status": self.status, "steps": self.iterations, "agreed": agreed, "rows": self.rows}
         events = "".join(f"<li>{escape(event)}</li>" for event in self.events)
         model = self.model._repr_html_() if hasattr(self.model, "_repr_html_") else ""
-        return f"{as_html([head | {'seconds': self.seconds}], self.message)}<ul>{events}</ul>{model}"
+        return f"{as_html([self._facts()], self.message)}{f'<ul>{events}</ul>' * bool(events)}{model}"
+
+    def _facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "status": self.status,
+            "rows": int(self.rows) if float(self.rows).is_integer() else self.rows,
+            "log likelihood": self.log_likelihood,
+        }
+        if self.rows > 0 and hasattr(self.model, "log_density"):
+            facts |= {"AIC": self.aic, "BIC": self.bic}
+        agreed = {"starts that agreed": f"{self.reached} of {self.ended}"} if self.starts else {}
+        return facts | {"steps": self.iterations} | agreed | {"seconds": self.seconds}
 
     @property
     def log_likelihood(self) -> float:
@@ -88,6 +110,37 @@ class Fit:
     def converged(self) -> bool:
         """Whether the status is "converged"."""
         return self.status == "converged"
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, as of `dmlcore.bic`; smaller is better."""
+        return float(above("dmlcore.selection.criteria", "bic")(self))
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, as of `dmlcore.aic`; smaller is better."""
+        return float(above("dmlcore.selection.criteria", "aic")(self))
+
+    def icl(self, data: Any, *, weights: Any = None, hard: bool = False) -> float:
+        """Integrated completed likelihood, as of `dmlcore.icl`. It asks the rows, which a fit does not keep: give them again."""
+        return float(above("dmlcore.selection.criteria", "icl")(self, data, weights=weights, hard=hard))
+
+    def summary(self, tree: bool | None = None) -> str:
+        """How the fit went, and the summary of the model, as text. tree: as of the model's own."""
+        facts = [f"{name}: {shown}" for name, value in self._facts().items() if (shown := cell(value))]
+        said = [for_terminal(f"  {event}") for event in self.events]
+        return "\n".join([self.message, ", ".join(facts), *said, "", self.model.summary(tree)])
+
+    def plot(self, data: Any = None, **options: Any) -> Any:
+        """The model over the data, as its own `plot` draws it. (`dmlcore.plot.history` draws the way there.)"""
+        return self.model.plot(data, **options)
+
+
+def fitted_by(given: Any, estimator: Any = None) -> tuple[Any, Any]:
+    """A model and the estimator it was fitted by, of a fit, or of a model alone, whose estimator is then one of its own shape."""
+    model, own = (given.model, given.estimator) if isinstance(given, Fit) else (given, None)
+    estimator = own if estimator is None else estimator
+    return model, model.estimator() if estimator is None else estimator
 
 
 def alike(one: float, other: float, unit: float = 1.0) -> bool:

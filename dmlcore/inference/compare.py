@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from html import escape
 from itertools import chain, combinations
 from typing import Any
 
@@ -20,6 +21,7 @@ from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.random import Random, generator
 from dmlcore.core.partial import is_listed
+from dmlcore.core.text_tables import as_html
 from dmlcore.data.frames import Columns, is_frame, plain_column
 from dmlcore.data.values import is_hashable, is_missing, is_number, listed
 
@@ -41,6 +43,11 @@ class Marginal:
     missing: tuple[float, float]
     real: tuple[Any, float]
     synthetic: tuple[Any, float]
+
+    def said(self, side: int) -> str:
+        """The real (0) or the synthetic side (1) in words."""
+        first, second = (self.real, self.synthetic)[side]
+        return f"{first} {second:.2f}" if self.kind == "label" else f"{first:.4g} +- {second:.3g}"
 
 
 @dataclass(frozen=True)
@@ -70,9 +77,9 @@ class Classifier:
     rows: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
-    """What `compare` found; `str` of it is a short report, and `plot.compared` and `plot.dependence` show it.
+    """What `compare` found; it shows itself as a short report, and `plot.compared` and `plot.dependence` show it.
 
     columns: the values of both tables, column by column.
     """
@@ -82,22 +89,39 @@ class Comparison:
     classifier: Classifier | None
     columns: tuple[TwoSided, ...] = field(default=(), repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        columns = [
+            {"column": str(m.name), "distance": m.distance, "real": m.said(0), "synthetic": m.said(1)}
+            | {"missing, real": m.missing[0], "missing, synthetic": m.missing[1]}
+            for m in self.marginals
+        ]
+        pairs = [{"columns": " - ".join(map(str, p.names)), "real": p.real, "synthetic": p.synthetic} for p in self._worst()]
+        below = as_html(pairs, "Largest gaps in dependence") if pairs else ""
+        told = f"<p>{escape(self._told())}</p>" if self.classifier is not None else ""
+        return as_html(columns, "Real and synthetic, column by column") + below + told
+
+    def _worst(self) -> list[Pair]:
+        return sorted(self.pairs, key=lambda pair: -pair.gap)[:5]
+
+    def _told(self) -> str:
+        c: Any = self.classifier
+        return f"classifier: area {c.auc:.3f} on {c.rows} rows held out (0.5 if alike), p = {c.p:.2g}"
+
     def __str__(self) -> str:
         width = min(max(NAME_WIDTH[0], *(len(str(m.name)) for m in self.marginals)), NAME_WIDTH[1])
         lines = [f"{'column':{width}}  distance   missing real/synthetic   real              synthetic"]
         for m in self.marginals:
-            sides = [
-                f"{side[0]:.4g} +- {side[1]:.3g}" if m.kind != "label" else f"{side[0]} {side[1]:.2f}" for side in (m.real, m.synthetic)
-            ]
+            sides = [m.said(0), m.said(1)]
             missing = "{:8.3f} {:8.3f}".format(*m.missing)
             lines.append(f"{str(m.name)[:width]:{width}}  {m.distance:8.3f}   {missing}        {sides[0]:16}  {sides[1]}")
-        worst = sorted(self.pairs, key=lambda pair: -pair.gap)[:5]
-        if worst:
+        if worst := self._worst():
             lines.append("largest gaps in dependence: ")
             lines += [f"  {a} - {b}: {p.real:.3f} real, {p.synthetic:.3f} synthetic" for p in worst for a, b in [p.names]]
         if self.classifier is not None:
-            c = self.classifier
-            lines.append(f"classifier: area {c.auc:.3f} on {c.rows} rows held out (0.5 if alike), p = {c.p:.2g}")
+            lines.append(self._told())
         return "\n".join(lines)
 
 

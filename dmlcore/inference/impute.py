@@ -11,6 +11,7 @@ import numpy as np
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.labels import plain
 from dmlcore.base.random import Random, generator
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.partial import given
@@ -57,6 +58,7 @@ class Imputation:
         return f"Imputation({filled or 'nothing was missing'}; {len(self.copies)} copies)"
 
 
+@takes(law="model")
 def impute(
     model: Distribution | Fit,
     data: Any,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -142,17 +143,44 @@ def _blocks(model: Any) -> Iterator[Block]:
             start += size
 
 
-def first_places(model: Any) -> dict[int, str]:
-    """Where each node stands, by its id; of one that stands in several places the first."""
+def first_places(model: Any, readable: bool = False) -> dict[int, str]:
+    """Where each node stands, by its id; of one that stands in several places the first. readable: by its name, where it has one."""
     out: dict[int, str] = {}
     stack = [("", model)]
     while stack:
         path, node = stack.pop()
         if id(node) not in out:
             out[id(node)] = path
-            below = zip(node.places(), node.children(), strict=True)
-            stack.extend(reversed([(f"{path}.{place}".lstrip("."), child) for place, child in below]))
+            below = [
+                (_step(node, place, child) if readable else place, child)
+                for place, child in zip(node.places(), node.children(), strict=True)
+            ]
+            stack.extend(reversed([(".".join(filter(None, (path, step))), child) for step, child in below]))
     return out
+
+
+def _step(node: Any, place: str, child: Any) -> str:
+    """What users call the step to a child: nothing, where trees show both in one line."""
+    if _in_one_line(node):
+        return ""
+    while not child.name and _in_one_line(child):
+        (child,) = child.children()
+    return child.name or place
+
+
+def _in_one_line(node: Any) -> bool:
+    return node.shown_with_child and len(node.children()) == 1
+
+
+def readable_names(model: Any) -> tuple[str, ...]:
+    """The names of the numbers of all blocks, in order, as their users call the parts: by the names they gave, and without the steps to a
+    law that trees show in one line with what holds it, `components[0].size.mu`. Where two would be alike, the exact ones."""
+    called = first_places(model, readable=True)
+    by_path = {path: called[node] for node, path in first_places(model).items()}
+    exact = [(block.path, name) for block in parameter_blocks(model) for name in block.names]
+    names = [(by_path[path] + "." + name[len(path) :].lstrip(".")).lstrip(".") for path, name in exact]
+    often = Counter(names)
+    return tuple(name if often[name] == 1 else own for name, (_, own) in zip(names, exact, strict=True))
 
 
 def fixed_fields(estimator: Any, model: Any) -> set[tuple[str, str]]:

@@ -10,6 +10,7 @@ import numpy as np
 from dmlcore.base.errors import DataError, ParameterError, StructureError, SupportError, shorten
 from dmlcore.base.labels import plain
 from dmlcore.base.random import Random, generator
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.partial import UNKNOWN, Known
 from dmlcore.core.partial import given as given_known
@@ -27,6 +28,7 @@ from dmlcore.stats.latent.summaries import draw_within
 MAX_DECIMALS = 8
 
 
+@takes(law="model", data="n")
 def synthesise(
     model: Distribution,
     n: int | None = None,

@@ -3,7 +3,7 @@ panels `axes=None`) and returns axes."""
 
 from dmlcore.plot.comparison import compared, dependence
 from dmlcore.plot.contours import contours
-from dmlcore.plot.density import density
+from dmlcore.plot.density import columns, density
 from dmlcore.plot.outline import tree
 from dmlcore.plot.posterior import responsibilities, uncertainty
 from dmlcore.plot.records import criteria, history, intervals
@@ -11,6 +11,7 @@ from dmlcore.plot.regressions import coefficients, residuals, rootogram
 
 __all__ = [
     "coefficients",
+    "columns",
     "compared",
     "contours",
     "criteria",

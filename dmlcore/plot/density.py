@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import as_values
 from dmlcore.core.row_columns import column_place, row_columns
 from dmlcore.core.words import present
-from dmlcore.data.layouts import Count, Labels, Layout, Real
+from dmlcore.data.layouts import Count, Labels, Layout, Maybe, Real, Vector
+from dmlcore.data.record_layouts import Fields
+from dmlcore.data.times import Times
 from dmlcore.data.values import is_missing
 from dmlcore.inference.condition import marginal
 from dmlcore.plot.axes import (
@@ -24,6 +27,7 @@ from dmlcore.plot.axes import (
     field_name,
     is_mixture,
     legend,
+    matplotlib,
     plain_axes,
     whole_numbers,
 )
@@ -35,6 +39,8 @@ POINTS = 600
 MAX_BINS = 80
 MAX_BARS = 60  # more whole numbers than this are drawn as steps
 MAX_LABELS = 20
+MAX_COLUMNS, ACROSS = 12, 3  # of one figure, in so many columns
+DRAWABLE = (Real, Count, Labels, Times)
 
 
 def density(
@@ -69,6 +75,36 @@ def density(
     ax.set(xlabel=name + note, ylabel="density" if draw is _curve else "probability")
     legend(ax)
     return ax
+
+
+def columns(model: Any, data: Any = None, *, fields: Sequence[int | str] | None = None, components: bool = True) -> Any:
+    """The law of each column of a model of records, as `density` draws it, side by side in a new figure; of single values the one there is.
+
+    fields: which columns, by position or name (default: the first twelve that hold numbers, times, counts or labels). data, components: as
+    of `density`. Returns the axes `(columns,)`. Raises `StructureError` where nothing can be drawn so.
+    """
+    names = _drawn(model) if fields is None else list(fields)
+    if not names:
+        raise StructureError(f"{model.label}: has no columns of numbers, times, counts or labels; dmlcore.plot draws others")
+    across = min(len(names), ACROSS)
+    down = -(-len(names) // across)
+    grid = matplotlib().subplots(down, across, figsize=(4.4 * across, 3.2 * down), layout="constrained", squeeze=False)[1].ravel()
+    for ax, field in zip(grid, names, strict=False):
+        density(model, data, field=field, components=components, ax=ax)
+    for ax in grid[len(names) :]:
+        ax.remove()
+    return grid[: len(names)]
+
+
+def _drawn(model: Any) -> list[Any]:
+    """The columns of a model that `density` draws: their positions; None for single values."""
+    if not isinstance(model.layout, (Fields, Vector)):
+        return [None] if isinstance(_inner(model.layout), DRAWABLE) else []
+    return [j for j, column in enumerate(row_columns(model.layout)) if isinstance(_inner(column.layout), DRAWABLE)][:MAX_COLUMNS]
+
+
+def _inner(layout: Any) -> Any:
+    return layout.value if isinstance(layout, Maybe) else layout
 
 
 def _absent(value: Any, missing: tuple[Any, ...]) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.random import Random
+from dmlcore.core.arguments import takes
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.fit import fit as fit_by
 from dmlcore.fitting.observe import watched
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from dmlcore.proposal.result import Proposal
 
 
+@takes(fit_by, law="estimator")
 def fit(
     data: Any,
     estimator: Estimator | Proposal | None = None,
@@ -25,13 +27,24 @@ def fit(
     rng: Random = None,
     **options: Any,
 ) -> Fit:
-    """Maximum likelihood (or maximum a posteriori, where estimators have pseudo-counts) by EM; of a model that is proposed, without one.
+    """Fits a model to data.
 
-    estimator: what to fit. Without one, data are a table (a frame, a file, an array, a list of tuples or dictionaries): `dmlcore.propose`
-    looks for a family for each column, and a mixture of records of these is fitted. A `Proposal` stands for the model that it proposes.
-    components, of a model that is proposed: how many, or "auto" (the default): as many as predict rows held out best, or the
-    least number that cannot be told from it. criterion: one of those of `dmlcore.select`, which then chooses.
-    The record carries the proposal, and in it the table of the choice (`Fit.proposal.selection`).
+    >>> found = dmlcore.fit("visits.csv")  # a table: a model is proposed, and as many components as predict best
+    >>> found = dmlcore.fit(frame, components=3, rng=1)  # three of them
+    >>> found = dmlcore.fit(rows, MixtureEstimator([GaussianEstimator()] * 2), rng=1)  # a model of one's own
+
+    `found.model` is the distribution, `found.summary()` says how the fit went, `found.plot(data)` shows it, `found.bic` and `found.aic`
+    judge it; `dmlcore.labels(found, data)`, `impute`, `standard_errors` and `report` take it from there.
+
+    What is fitted:
+
+    estimator: a tree of estimators. Without one, data are a table (a frame, a file, an array, a list of tuples or dictionaries):
+        `dmlcore.propose` looks for a family for each column, and a mixture of records of these is fitted. A `Proposal` stands for the
+        model that it proposes.
+    components: of a model that is proposed, how many, or "auto" (the default): as many as predict rows held out best, or the least number
+        that cannot be told from it.
+    criterion: one of those of `dmlcore.select`, which then chooses the number. The record carries the proposal, and in it the table of the
+        choice (`Fit.proposal.selection`).
     """
     if estimator is not None and not hasattr(estimator, "looked_at"):
         if components is not None:
@@ -49,7 +62,7 @@ def _with_options_of(lower: Any) -> None:
     named = [p for name, p in below.parameters.items() if name not in own.parameters]
     *first, _ = own.parameters.values()
     fit.__signature__ = own.replace(parameters=[*first, *named])  # type: ignore[attr-defined]
-    fit.__doc__ = f"{fit.__doc__}\n    The options of every fit:\n\n    {(lower.__doc__ or '').partition(chr(10) * 2)[2].strip()}\n    "
+    fit.__doc__ = f"{fit.__doc__}\n    {(lower.__doc__ or '').strip()}\n    "
 
 
 _with_options_of(fit_by)

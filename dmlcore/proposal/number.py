@@ -83,7 +83,7 @@ def _of_parts(data: Any, given: Any, components: Any, criterion: Any, rng: Rando
 def _said(found: Fit) -> Fit:
     """A fit, with a warning where it is no ordinary maximum: who asks for no law in particular looks at no status."""
     if found.status in UNSOUND:
-        warnings.warn(f"the fit is {found.status}: {found.message}", FitWarning, stacklevel=4)
+        warnings.warn(f"the fit is {found.status}: {found.message}", FitWarning, stacklevel=5)
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import dmlcore
 from dmlcore.base.errors import DmlcoreError, LibraryError
 from dmlcore.base.extras import library
+from dmlcore.core.arguments import takes
 from dmlcore.fitting.observe import watched
 from dmlcore.io.files import replaced
 from dmlcore.reporting.markup import Markup, note
@@ -17,6 +18,7 @@ from dmlcore.reporting.sections import SECTIONS, lead_of
 from dmlcore.reporting.subject import Subject
 
 
+@takes(law="model")
 def report(
     model: Any,
     data: Any,

@@ -110,8 +110,8 @@ def number_section(subject: Subject) -> Markup:
     chosen = paragraph("Of ", len(selection.values), " candidates, ", bold(selection.value), f" has the best {selection.criterion}.")
     heads = list(selection.rows[0])
     rows: Any = [[Entry(row[head], degree=2 * (i == selection.best_index)) for head in heads] for i, row in enumerate(selection.rows)]
-    failed = items(f"{value}: could not be fitted, {why}" for value, why in selection.failures) if selection.failures else ""
-    return Markup(head + chosen + grid_of(heads, rows) + failed + svg(lambda ax: selection.plot(ax)))
+    said = items(selection.remarks) if selection.remarks else ""
+    return Markup(head + chosen + grid_of(heads, rows) + said + svg(lambda ax: selection.plot(ax)))
 
 
 def difference_section(subject: Subject) -> Markup:

@@ -1,7 +1,7 @@
 """Choosing among models: criteria, sweeps, tests; and the order of components."""
 
 from dmlcore.inference.relabel import aligned, ordered
-from dmlcore.selection.assignments import entropy, most_probable, responsibilities, uncertainty
+from dmlcore.selection.assignments import entropy, labels, most_probable, responsibilities, uncertainty
 from dmlcore.selection.criteria import CRITERIA, Criterion, aic, bic, free_parameters, icl
 from dmlcore.selection.cross_validation import held_out
 from dmlcore.selection.likelihood_ratio import LikelihoodRatio, likelihood_ratio_test
@@ -20,6 +20,7 @@ __all__ = [
     "free_parameters",
     "held_out",
     "icl",
+    "labels",
     "likelihood_ratio_test",
     "most_probable",
     "ordered",

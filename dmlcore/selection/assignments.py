@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import StructureError
+from dmlcore.core.arguments import takes
 from dmlcore.core.powers import HasClasses, has
+from dmlcore.fitting.record import Fit
 
 
 def responsibilities(model: Any, data: Any, impossible: str = "error") -> np.ndarray:
@@ -19,6 +21,15 @@ def responsibilities(model: Any, data: Any, impossible: str = "error") -> np.nda
     if not has(model, HasClasses):
         raise StructureError(f"{model.label}: has no components, so no posterior")
     return model.seq_posterior(data, impossible)
+
+
+@takes(law="model")
+def labels(model: Any, data: Any, impossible: str = "error") -> np.ndarray:
+    """The number of the most probable component of each row, `(n,)`; of a joint mixture the most probable pair, `(n, 2)`.
+
+    model: a mixture of any kind, or what `fit` returned. impossible, and what is raised, as of `seq_posterior`.
+    """
+    return most_probable(responsibilities(model.model if isinstance(model, Fit) else model, data, impossible))
 
 
 def entropy(posterior: np.ndarray) -> np.ndarray:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import ParameterError
+from dmlcore.core.arguments import takes
+from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import n_parameters, parameters_once
 from dmlcore.core.powers import HasClasses, has
 from dmlcore.data.encoded import Encoded, encode, row_weights
@@ -109,6 +111,7 @@ def aic(log_likelihood: float | Fit, model: Any = None, estimator: Any = None) -
     return CRITERIA["aic"].value(_candidate(log_likelihood, model, math.nan, estimator))
 
 
+@takes(law="model")
 def icl(model: Any, data: Any, *, weights: Any = None, hard: bool = False, estimator: Any = None, threads: int | None = None) -> float:
     """Integrated completed likelihood: BIC and what the data leave open about which component each row is of.
 
@@ -116,6 +119,11 @@ def icl(model: Any, data: Any, *, weights: Any = None, hard: bool = False, estim
     Govaert 2000; McLachlan and Peel 2000, section 6.10.3). hard: `BIC - 2 sum_i log max_k posterior_ik`, every row given to its most
     probable component; what flexmix and mclust report. A model without components has nothing open, and its ICL is its BIC.
     """
+    return criterion_of("icl_hard" if hard else "icl", model, data, weights, estimator, threads)
+
+
+def criterion_of(name: str, model: Any, data: Any, weights: Any = None, estimator: Any = None, threads: int | None = None) -> float:
+    """A criterion by its name in `CRITERIA`, of a model or a fit, and the rows it is judged by."""
     if isinstance(model, Fit):
         model, estimator = model.model, model.estimator if estimator is None else estimator
     encoded = encode(data, model.layout)
@@ -123,8 +131,7 @@ def icl(model: Any, data: Any, *, weights: Any = None, hard: bool = False, estim
     w = np.ones(len(encoded)) if w is None else w
     there = w > 0
     log_likelihood = float(w[there] @ model.seq_log_density(encoded, threads)[there])
-    candidate = Candidate(log_likelihood, model, float(w.sum()), estimator, encoded, w)
-    return CRITERIA["icl_hard" if hard else "icl"].value(candidate)
+    return CRITERIA[name].value(Candidate(log_likelihood, model, float(w.sum()), estimator, encoded, w))
 
 
 def _candidate(given: Any, model: Any, n: float | None, estimator: Any) -> Candidate:
@@ -132,6 +139,8 @@ def _candidate(given: Any, model: Any, n: float | None, estimator: Any) -> Candi
     if isinstance(given, Fit):
         fitted_by = given.estimator if estimator is None else estimator
         return Candidate(given.log_likelihood, given.model, given.rows if n is None else n, fitted_by)
+    if isinstance(given, Distribution):
+        raise ParameterError("it is bic(fit), or bic(log_likelihood, model, rows): the log likelihood comes first")
     if model is None or n is None:
         raise ParameterError("give a fit, or a log likelihood with its model (bic: and the number of rows)")
     return Candidate(given, model, n, estimator)

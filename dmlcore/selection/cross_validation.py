@@ -8,6 +8,7 @@ import numpy as np
 
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.random import Random, generator, spawn
+from dmlcore.core.arguments import takes
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import encode, row_weights
@@ -16,6 +17,7 @@ from dmlcore.fitting.effort import Starts
 from dmlcore.fitting.fit import fit
 
 
+@takes(fit, law="estimator")
 def held_out(
     data: Any,
     estimator: Estimator,

@@ -9,13 +9,15 @@ import numpy as np
 
 from dmlcore.base.errors import DegenerateError, DmlcoreError, ParameterError
 from dmlcore.base.random import Random, generator, spawn
+from dmlcore.core.arguments import takes
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.text_tables import as_html
 from dmlcore.data.encoded import encode
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.record import Fit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LikelihoodRatio:
     """statistic: twice the gain in log likelihood of the larger model. p_value: how often data of the smaller model gain as much.
 
@@ -28,7 +30,20 @@ class LikelihoodRatio:
     null: Fit
     alternative: Fit
 
+    def __repr__(self) -> str:
+        quantile = f"{np.quantile(self.simulated, 0.95):.4g}" if len(self.simulated) else "none"
+        return (
+            f"Likelihood ratio test: statistic {self.statistic:.4g}, p = {self.p_value:.3g} "
+            f"by {len(self.simulated)} data sets of the smaller model (95% of them below {quantile})"
+        )
 
+    def _repr_html_(self) -> str:
+        sides = {"smaller": self.null, "larger": self.alternative}
+        rows = [{"model": name, "log likelihood": one.log_likelihood, "AIC": one.aic, "BIC": one.bic} for name, one in sides.items()]
+        return as_html(rows, repr(self))
+
+
+@takes(fit, law="null")
 def likelihood_ratio_test(
     data: Any,
     null: Estimator,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from html import escape
+from itertools import count as count_from
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dmlcore.base.errors import DmlcoreError, EmptyError, ParameterError
+from dmlcore.base.errors import DmlcoreError, EmptyError, ParameterError, shorten
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import Random, generator, spawn
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.text_tables import as_html, as_text
@@ -23,7 +26,9 @@ from dmlcore.fitting.fit import fit
 from dmlcore.fitting.observe import watched
 from dmlcore.fitting.record import Fit
 from dmlcore.selection.criteria import CRITERIA, Candidate
+from dmlcore.selection.remarks import remarks
 
+PAST_THE_BEST = 2  # candidates in a row that must be worse than the best to end a sweep that goes on
 FIRST_STARTS = 8  # random starts of a candidate at first
 DECIDE_THE_START = ("starts", "start", "init_estimator", "delta")  # options of `fit` that leave nothing open
 
@@ -70,12 +75,23 @@ class Selection:
         """The rows as text, the one chosen marked."""
         return as_text(self._shown())
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said besides the table: that the best is the largest tried, candidates that are degenerate or came out too low, a
+        best value that one start alone came to, and candidates that were left out."""
+        left_out = [f"left out {value!r}: {why}" for value, why in self.failures]
+        return (*remarks(self.values, self.fits, self.rows, self.best_index, self.criterion), *left_out)
+
+    def summary(self) -> str:
+        """The table as text, and the remarks below it."""
+        return "\n".join([f"Selection by {self.criterion}: {self.value!r}", self.table(), *self.remarks])
+
     def __repr__(self) -> str:
-        left_out = "".join(f"\nleft out {value!r}: {why}" for value, why in self.failures)
-        return f"Selection by {self.criterion}: {self.value!r}\n{self.table()}{left_out}"
+        return self.summary()
 
     def _repr_html_(self) -> str:
-        return as_html(self._shown(), f"Selection by {self.criterion}: {self.value!r}")
+        said = "".join(f"<li>{escape(text)}</li>" for text in self.remarks)
+        return as_html(self._shown(), f"Selection by {self.criterion}: {self.value!r}") + f"<ul>{said}</ul>" * bool(said)
 
     def _shown(self) -> list[dict[str, Any]]:
         return [{"": "*" if i == self.best_index else "", **row} for i, row in enumerate(self.rows)]
@@ -106,6 +122,7 @@ class Selection:
         return [name for name in CRITERIA if name in self.rows[0]]
 
 
+@takes(fit)
 def select(
     estimator_for: Callable[[Any], Estimator],
     values: Iterable[Any],
@@ -115,6 +132,7 @@ def select(
     starts: int | None = None,
     weights: Any = None,
     patience: int | None = None,
+    beyond: bool = False,
     folds: int = 5,
     rng: Random = None,
     threads: int | None = None,
@@ -128,29 +146,39 @@ def select(
     the better (it fits every candidate `folds` times more). starts: random starts of each, as in `dmlcore.fit`; without, each
     candidate is fitted from a few, and a mixture from the fit of one component less with each component split in turn, and those that the
     criterion then chooses are searched for at length, as `fit` does. patience: stop once so many candidates in a row have been worse than
-    the best; None goes through all. threads: how many (None: as DMLCORE_NUM_THREADS says, or else one per core); results do not depend on
+    the best; None goes through all. beyond: whether to go on past the last of `values`, whole numbers, until two in a row (or `patience`)
+    are worse than the best. threads: how many (None: as DMLCORE_NUM_THREADS says, or else one per core); results do not depend on
     it. options: of `dmlcore.fit`. Ctrl-C ends the sweep with what it has.
 
-    A candidate that cannot be fitted at all is left out and named in `failures`; if none can be fitted, the first error is raised.
+    What it returns says in `remarks` where the best is the last one tried, where a larger candidate came out lower than a smaller one,
+    and the like. A candidate that cannot be fitted at all is left out and named in `failures`; if none can be fitted, the first error is
+    raised.
     """
-    _check(criterion, patience)
+    _check(estimator_for, criterion, patience)
     if threads is None and "DMLCORE_NUM_THREADS" not in os.environ:
         threads = os.cpu_count()
     data, candidates = listed(data), list(values)
     if not candidates:
         raise EmptyError("there are no candidates to choose from")
+    if beyond and not all(isinstance(value, (int, np.integer)) and not isinstance(value, bool) for value in candidates):
+        raise ParameterError(f"beyond=True is for candidates that are whole numbers, got {shorten(candidates)}")
     sweep = _Sweep(data, criterion, weights, threads, dict(starts=starts, **options), folds)
     tried: list[_Tried] = []
     failures: list[tuple[Any, Exception]] = []
     best = 0
     with watched(options.get("progress", True)) as watch:
-        for i, (value, stream) in enumerate(zip(candidates, spawn(generator(rng), len(candidates)), strict=True)):
-            watch.say(f"candidate {value}{_so_far(tried, best, criterion)}", i, len(candidates))
+        for i, (value, stream) in enumerate(_with_streams(candidates, generator(rng), beyond)):
+            past = i >= len(candidates)
+            if past and len(tried) - 1 - best >= (patience or PAST_THE_BEST):
+                break
+            watch.say(f"candidate {value}{_so_far(tried, best, criterion)}", i, i + 1 if past else len(candidates))
             estimator = estimator_for(value)
             try:
                 tried.append(sweep.first_try(value, estimator, stream, tried[-1] if tried else None))
             except OUTSIDE_DOMAIN as error:
                 failures.append((value, error))
+                if past:
+                    break
                 continue
             best = sweep.best_of(tried)
             if tried[-1].fit.status == "interrupted" or (patience is not None and len(tried) - 1 - best >= patience):
@@ -164,6 +192,13 @@ def select(
     left_out = tuple(Failure(value, _reason(error)) for value, error in failures)
     values_, fits, rows = zip(*((one.value, one.fit, one.row) for one in tried), strict=True)
     return Selection(criterion, values_, fits, rows, best, left_out)
+
+
+def _with_streams(candidates: list[Any], rng: np.random.Generator, beyond: bool) -> Iterator[tuple[Any, np.random.Generator]]:
+    """Each candidate with its random stream; beyond the last, the whole numbers that follow it."""
+    yield from zip(candidates, spawn(rng, len(candidates)), strict=True)
+    if beyond:
+        yield from ((value, spawn(rng, 1)[0]) for value in count_from(max(candidates) + 1))
 
 
 @dataclass(frozen=True)
@@ -257,7 +292,9 @@ def _rank(one: _Tried, criterion: str) -> tuple[bool, float]:
     return one.fit.status in UNSOUND, -value if CRITERIA[criterion].larger_is_better else value
 
 
-def _check(criterion: str, patience: Any) -> None:
+def _check(estimator_for: Any, criterion: str, patience: Any) -> None:
+    if not callable(estimator_for):
+        raise TypeError(f"select(estimator_for, values, data): the first makes the estimator of a candidate, got {shorten(estimator_for)}")
     if criterion not in CRITERIA:
         raise ParameterError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
     if patience is not None and (not isinstance(patience, (int, np.integer)) or patience < 1):

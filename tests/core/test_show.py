@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import math
+import sys
 from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.integrate
 
 from dmlcore import fit, stats
+from dmlcore.core.completion import ASKED
+from dmlcore.core.component_table import component_table
 from dmlcore.core.declared import name, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.html import html
+from dmlcore.core.telling import information
 from dmlcore.core.tree import outline, shown, tree
-from dmlcore.core.words import components_beside
 from dmlcore.stats import (
     CategoricalDistribution,
     CompositeDistribution,
@@ -69,6 +75,10 @@ def test_the_tree_of_a_mixture() -> None:
     model = MixtureDistribution([record, other], [0.25, 0.75], name="visits", keys=("w", None))
     expected = """\
 MixtureDistribution with 8 free parameters
+           tells  component 1: 75%  component 0: 25%
+field 0  * 100%   3 ± 0.000316      0 ± 1
+field 1    46%    8 ± 2.83          2 ± 1.41; 25% missing
+
 mixture 'visits'  keys=('w', None)
 ├─ 0.250  composite
 │  ├─ field 0  gaussian 'size'  mu=0, sigma2=1
@@ -76,8 +86,8 @@ mixture 'visits'  keys=('w', None)
 └─ 0.750  composite
    ├─ field 0  gaussian  mu=3, sigma2=1e-07
    └─ field 1  optional poisson  lam=8"""
-    assert model.summary() == expected
-    assert expected.partition("\n")[2] == tree(model)
+    assert model.summary(tree=True).replace("\u00a0", " ") == expected
+    assert expected.partition("\n\n")[2] == tree(model)
 
 
 def test_the_tree_of_an_estimator_leaves_defaults_out() -> None:
@@ -218,15 +228,80 @@ def test_components_of_records_stand_side_by_side() -> None:
         return CompositeDistribution({"size": GaussianDistribution(mean, 4.0), "kind": kind})
 
     model = MixtureDistribution([law(1.0, 0.25), law(1234.5, 1.0)], [0.3, 0.7])
-    head, lines = components_beside(model) or ([], [])
-    assert head == ["", "component 1: 70%", "component 0: 30%"]
-    plain = [[text.replace("\u00a0", " ") for text in line] for line in lines]
-    assert plain == [["size", "1234 ± 2", "1 ± 2"], ["kind", "a 100%; 10.0% missing", "b 75%, a 25%; 10.0% missing"]]
+    table = component_table(model)
+    assert table is not None
+    assert table.heads == ["component 1: 70%", "component 0: 30%"]
+    assert table.fields == ["size", "kind"]
+    plain = [[text.replace("\u00a0", " ") for text in line] for line in table.cells]
+    assert plain == [["1234 ± 2", "1 ± 2"], ["a 100%; 10.0% missing", "b 75%, a 25%; 10.0% missing"]]
+    assert table.tells[0] == pytest.approx(1.0)
+    assert table.marked == [True, False]
     page = Reader(model._repr_html_())
     assert "1234\u00a0±\u00a02" in page.text
     assert "table" in page.tags
-    assert components_beside(MixtureDistribution([GaussianDistribution(0.0, 1.0)] * 2, [0.5, 0.5])) is None
+    assert component_table(MixtureDistribution([GaussianDistribution(0.0, 1.0)] * 2, [0.5, 0.5])) is None
+    expected = """\
+MixtureDistribution with 9 free parameters
+        tells  component 1: 70%       component 0: 30%
+size  * 100%   1234 ± 2               1 ± 2
+kind    54%    a 100%; 10.0% missing  b 75%, a 25%; 10.0% missing
+
+(summary(tree=True) shows the tree of all parameters)"""
+    assert model.summary().replace("\u00a0", " ") == expected
+    narrow = table.as_text(60).splitlines()
+    assert [line.split(":")[0].split()[-2:] for line in narrow if "component" in line] == [["component", "1"], ["component", "0"]]
     record = fit([{"size": 1.0 + i % 7, "kind": "ab"[i % 2]} for i in range(40)], MixtureEstimator([law(1.0, 0.5).estimator()] * 2), rng=0)
     shown = Reader(record._repr_html_())
     assert record.message in shown.text
     assert "component 0" in shown.text
+
+
+def test_what_a_column_tells_is_its_mutual_information_with_the_component() -> None:
+    w = np.array([0.3, 0.7])
+    p = np.array([[0.9, 0.1], [0.2, 0.8]])
+    by_hand = sum(w[k] * p[k, x] * math.log(p[k, x] / (w @ p[:, x])) for k in range(2) for x in range(2))
+    labels = [CategoricalDistribution({"a": a, "b": b}) for a, b in p.tolist()]
+    assert information(labels, w) == pytest.approx(by_hand, rel=1e-12)
+    half_missing = [OptionalDistribution(law, 0.5) for law in labels]
+    assert information(half_missing, w) == pytest.approx(by_hand / 2, rel=1e-12)
+    two = [GaussianDistribution(0.0, 1.0), GaussianDistribution(1.5, 4.0)]
+
+    def gain(x: float, k: int) -> float:
+        f = [law.density(x) for law in two]
+        return float(w[k] * f[k] * math.log(f[k] / (w @ f)))
+
+    exact = sum(scipy.integrate.quad(gain, -20, 25, args=(k,))[0] for k in range(2))
+    assert information(two, w) == pytest.approx(exact, abs=5e-3)
+    assert information([two[0], two[0]], w) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_text_is_ascii_where_the_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MixtureDistribution([record, record.replace(name="other")], [0.25, 0.75])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    text = model.summary(tree=True)
+    assert text.isascii()
+    assert "0 +- 1" in text
+    assert "|- 0.250" in text
+
+
+@every
+def test_completion_shows_parameters_and_what_users_ask(e: Example) -> None:
+    for node in (e.law, e.estimator):
+        names = {name for name in dir(node) if not name.startswith("_")}
+        assert {field for field, _ in node._fields} <= names
+        assert names <= {field for field, _ in node._fields} | ASKED
+    assert {"sample", "log_density", "plot"} <= set(dir(e.law))
+
+
+def test_completion_shows_what_a_family_of_ones_own_adds() -> None:
+    class Sized(GaussianDistribution):
+        def size(self) -> float:
+            return float(self.sigma2**0.5)
+
+        def draw(self, size: int, rng: np.random.Generator) -> Any:
+            return super().draw(size, rng)
+
+    names = dir(Sized(0.0, 1.0))
+    assert "size" in names
+    assert "draw" not in names
+    assert "__class__" in names

@@ -650,3 +650,22 @@ def test_bad_input(rng: np.random.Generator) -> None:
     untied = CompositeDistribution((PoissonDistribution(1.0, keys="k"), PoissonDistribution(2.0, keys="k")))
     with pytest.raises(StructureError, match="not tied"):
         standard_errors(untied, [(1, 2), (0, 1)])
+
+
+def test_tables_call_parameters_as_users_do_and_test_only_what_may_be_zero() -> None:
+    def one(mean: float) -> CompositeDistribution:
+        return CompositeDistribution([OptionalDistribution(GaussianDistribution(mean, 1.0, name="size"), 0.1), PoissonDistribution(mean)])
+
+    law = MixtureDistribution([one(3.0), one(9.0)], [0.4, 0.6])
+    rows = law.sample(200, rng=1)
+    found = fit(rows, law.estimator(), start=law)
+    errors = standard_errors(found, rows)
+    assert errors.estimates.tolist() == standard_errors(found.model, rows, estimator=found.estimator).estimates.tolist()
+    shown = errors.table()
+    for name in ("components[0].size.mu", "components[1].size.sigma2", "components[1].dists[1].lam"):
+        assert name in shown
+    assert errors["components[0].size.mu"] == errors["components[0].dists[0].dist.mu"]
+    tested = [name for name, p in zip(errors.readable, errors.p, strict=True) if not np.isnan(p)]
+    assert tested == ["components[0].size.mu", "components[1].size.mu"]
+    by_name, exact = (profile_interval(found, rows, f"components[0].{place}.mu") for place in ("size", "dists[0].dist"))
+    assert by_name == exact

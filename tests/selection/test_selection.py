@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from dmlcore import fit
+from dmlcore import Fit, fit
 from dmlcore.base.errors import EmptyError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.keys import preorder
@@ -34,6 +34,7 @@ from dmlcore.selection import (
     select,
     uncertainty,
 )
+from dmlcore.selection.remarks import remarks
 from dmlcore.stats import (
     BernoulliSetDistribution,
     CategoricalDistribution,
@@ -330,6 +331,43 @@ def test_splits_have_one_component_more() -> None:
     for k, shares in enumerate(found):
         np.testing.assert_allclose(shares.sum(axis=0), 1.0)
         np.testing.assert_allclose(np.delete(shares, [k // 3, 2], axis=0), np.delete(posterior, k // 3, axis=0), atol=0.1)
+
+
+def test_a_sweep_goes_on_past_its_edge_when_asked() -> None:
+    short = select(gaussians, [1, 2], DATA, starts=1, rng=1, max_its=50)
+    assert short.remarks[0] == "2 is the largest that was tried; larger ones may be better, and beyond=True goes on to them"
+    assert short.remarks[0] in repr(short)
+    assert short.remarks[0] in short._repr_html_()
+    further = select(gaussians, [1, 2], DATA, starts=1, rng=1, max_its=50, beyond=True)
+    assert further.values == (1, 2, 3, 4)
+    assert [one.history for one in further.fits[:2]] == [one.history for one in short.fits]
+    assert not any("largest" in text for text in further.remarks)
+    with pytest.raises(ParameterError, match="whole numbers"):
+        select({"a": GaussianEstimator()}.get, ["a"], DATA, beyond=True)
+
+
+def table(*each: tuple[int, float, str]) -> list[dict[str, Any]]:
+    return [{"log_likelihood": log, "parameters": 3 * k, "status": status} for k, log, status in each]
+
+
+def test_what_a_sweep_remarks() -> None:
+    sure, once = (Fit(TWO, "converged", "", [0.0], [0.0], 0.1, ended=6, reached=reached) for reached in (3, 1))
+
+    def said(found: Fit, best: int, *each: tuple[int, float, str]) -> list[str]:
+        return remarks([k for k, *_ in each], [found] * len(each), table(*each), best, "bic")
+
+    good = "converged"
+    assert said(sure, 1, (1, -9.0, good), (2, -5.0, good), (3, -4.9, good)) == []
+    assert said(sure, 0, (1, -9.0, good)) == []
+    assert said(sure, 0, (2, -9.0, good), (3, -8.9, good)) == ["2 is the smallest that was tried; smaller ones may be better"]
+    (lower,) = said(sure, 1, (1, -9.0, good), (2, -5.0, good), (3, -5.5, good))
+    assert lower.startswith("3 came out 0.5 nats below 2: its search ended too low")
+    (alone,) = said(sure, 0, (1, -9.0, good), (2, 5.0, "degenerate"), (3, 6.0, "degenerate"))
+    assert alone.startswith("all others (2, 3) are degenerate, so 1 was not chosen among several; a prior (pseudo_count=)")
+    (some,) = said(sure, 1, (1, -9.0, good), (2, -5.0, good), (3, 6.0, "degenerate"))
+    assert some.startswith("degenerate, and so not chosen: 3")
+    (met,) = said(once, 1, (1, -9.0, good), (2, -5.0, good), (3, -4.9, good))
+    assert met.startswith("the best value for 2 was met by one of 6 starts only")
 
 
 def test_threads_do_not_change_a_sweep_and_seeds_do() -> None:

@@ -15,7 +15,6 @@ import pytest
 import dmlcore
 from dmlcore import condition, fit, from_json, impute, marginal, missing_at_random, standard_errors, synthesise, to_json
 from dmlcore.base.errors import DataError, ParameterError, StructureError
-from dmlcore.core.tree import summary
 from dmlcore.stats import (
     CategoricalDistribution,
     CategoricalEstimator,
@@ -144,8 +143,8 @@ def test_names_travel() -> None:
     assert set(drawn["city"]) == {"A"}
     assert synthesise(LAW, 2, rng=0, given={"city": "A"})[0]["city"] == "A"
     assert {row["parameter"] for row in standard_errors(fit(FRAME, NAMED).model, FRAME).rows()} >= {"age.mu", "visits.lam"}
-    assert "├─ age  gaussian" in summary(LAW)
-    assert "field" not in summary(LAW)
+    assert "├─ age  gaussian" in LAW.summary()
+    assert "field" not in LAW.summary()
     for again in (from_json(to_json(LAW)), pickle.loads(pickle.dumps(LAW)), copy.deepcopy(LAW), eval(repr(LAW))):
         assert again == LAW
         assert again.field_names == LAW.field_names

@@ -14,7 +14,6 @@ from scipy import stats
 import dmlcore
 from dmlcore import condition, fit, from_json, impute, marginal, missing_at_random, standard_errors, synthesise, to_json
 from dmlcore.base.errors import DataError, ParameterError, StructureError
-from dmlcore.core.tree import summary
 from dmlcore.core.words import in_words
 from dmlcore.stats import (
     CategoricalDistribution,
@@ -118,7 +117,7 @@ def test_names_travel() -> None:
     assert sorted(WHOLE.sample(1, rng=2)[0]) == ["height", "kind", "weight"]
     assert CompositeDistribution({BODY: WHOLE.dists[1]}).mean() == {"height": 170.0, "weight": 70.0}
     assert WHOLE.places() == ["kind", "height, weight"]
-    assert "height, weight  multivariate gaussian" in summary(WHOLE)
+    assert "height, weight  multivariate gaussian" in WHOLE.summary()
     assert in_words(WHOLE) == "kind b\u00a060%, a\u00a040%, height, weight 170\u00a0±\u00a010, 70\u00a0±\u00a08"
     for law in (WHOLE, estimator(PartialGaussianEstimator(2))):
         again = from_json(to_json(law))

@@ -52,7 +52,7 @@ def bootstrapped(
     if len(models) < max(FEWEST, replicates / 2):
         raise DegenerateError(f"{len(failures)} of {replicates} bootstrap fits failed; the first: {failures[0]}") from failures[0]
     if len(failures) > MOST_FAILED * replicates:
-        warnings.warn(f"{len(failures)} of {replicates} bootstrap fits failed; the first: {failures[0]}", FitWarning, stacklevel=3)
+        warnings.warn(f"{len(failures)} of {replicates} bootstrap fits failed; the first: {failures[0]}", FitWarning, stacklevel=4)
     names = tuple(name for part in parts for name in part.names)
     scales = tuple(scale for part in parts for scale in part.scales)
     default = [0.0 if scale == PROBABILITY_SCALE else np.nan for scale in scales]  # a label that was not drawn has probability zero
@@ -105,7 +105,7 @@ def posterior_models(
         if len(failures) > count:
             raise DegenerateError(f"{len(failures)} fits to rows weighted at random failed; the first: {failures[0]}") from failures[0]
     if len(failures) > MOST_FAILED * count:
-        warnings.warn(f"{len(failures)} fits to rows weighted at random failed; the first: {failures[0]}", FitWarning, stacklevel=3)
+        warnings.warn(f"{len(failures)} fits to rows weighted at random failed; the first: {failures[0]}", FitWarning, stacklevel=4)
     return models
 
 

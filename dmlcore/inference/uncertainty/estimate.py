@@ -11,11 +11,13 @@ import numpy as np
 
 from dmlcore.base.errors import DataError, FitWarning, ParameterError, StructureError
 from dmlcore.base.random import Random
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.frames import plain_column
 from dmlcore.data.values import is_missing, listed
 from dmlcore.fitting.problem import Problem, paired
+from dmlcore.fitting.record import fitted_by
 from dmlcore.inference.parameters import FIXED, ON_BOUND, Block, fixed_fields, numbers_of, parameter_blocks
 from dmlcore.inference.uncertainty.bootstrap import bootstrapped
 from dmlcore.inference.uncertainty.result import StandardErrors, lengths
@@ -30,8 +32,9 @@ LEFT = 1e-2  # nats still to gain, beyond which a model is no maximum to speak o
 LOADING = 1e-3  # standard errors by which an undetermined direction moves a parameter that takes part in it
 
 
+@takes(law="model")
 def standard_errors(
-    model: Distribution,
+    model: Any,
     data: Any,
     *,
     estimator: Estimator | None = None,
@@ -45,8 +48,9 @@ def standard_errors(
 ) -> StandardErrors:
     """Standard errors of every parameter of a fitted model.
 
-    data, weights: what it was fitted to; a weight counts as so many rows. estimator: what it was fitted by (default: `model.estimator()`);
-    it says what is held fixed, what lies on a floor, and with pseudo-counts it adds their curvature.
+    model: a distribution, or what `fit` returned. data, weights: what it was fitted to; a weight counts as so many rows. estimator: what it
+    was fitted by (default: that of the fit, or `model.estimator()`); it says what is held fixed, what lies on a floor, and with
+    pseudo-counts it adds their curvature.
     kind: "observed": the inverse of minus the second derivatives of the log likelihood, in unconstrained parameters, carried to
     the parameters by the delta method. "sandwich": valid also where the model is only an approximation (Huber 1967; White 1982).
     "bootstrap": the spread of `replicates` fits, started from the model, to rows drawn again, or with `parametric` to rows drawn from
@@ -66,7 +70,7 @@ def standard_errors(
         if kind == "bootstrap":
             raise ParameterError("clusters are of sandwich errors; a bootstrap draws rows by themselves")
         kind = "sandwich"
-    estimator = model.estimator() if estimator is None else estimator
+    model, estimator = fitted_by(model, estimator)
     problem = Problem.of(data, estimator, weights, threads)
     problem.check(model)
     if not problem.is_feasible(model):
@@ -122,7 +126,7 @@ def curved(problem: Problem, model: Distribution, parts: list[Block], notes: dic
     curvature = surface.whitened(scales, bounded)
     if curvature.left > LEFT * problem.unit:
         why = f"the model is not at a maximum: at least {curvature.left:.3g} nats are left to gain nearby"
-        warnings.warn(f"{why}, so its standard errors say little; fit it further", FitWarning, stacklevel=3)
+        warnings.warn(f"{why}, so its standard errors say little; fit it further", FitWarning, stacklevel=4)
     return surface, replace(curvature, loose=np.concatenate([curvature.loose, np.eye(d)[:, silent]], axis=1))
 
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.errors import DegenerateError, ParameterError
-from dmlcore.core.distribution import Distribution
+from dmlcore.core.arguments import takes
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.problem import Problem
-from dmlcore.inference.parameters import POSITIVE_SCALE, PROBABILITY_SCALE, parameter_blocks
+from dmlcore.fitting.record import fitted_by
+from dmlcore.inference.parameters import POSITIVE_SCALE, PROBABILITY_SCALE, parameter_blocks, readable_names
 from dmlcore.inference.uncertainty.estimate import curved, standard_errors_of, without_coordinates
 from dmlcore.inference.uncertainty.result import check_level
 
@@ -19,8 +20,9 @@ CLOSE = 1e-3  # nats by which an end may miss its height
 PROFILE_STEP = 1e-3  # standard errors
 
 
+@takes(law="model")
 def profile_interval(
-    model: Distribution,
+    model: Any,
     data: Any,
     parameter: str,
     *,
@@ -29,18 +31,21 @@ def profile_interval(
     weights: Any = None,
     threads: int | None = None,
 ) -> tuple[float, float]:
-    """The profile likelihood interval of one parameter, by its name in `standard_errors(..).names`.
+    """The profile likelihood interval of one parameter, by its name in `standard_errors(..).names`, or as its table shows it.
 
     Its ends are the least and the greatest value of the parameter on the set where the log likelihood is within half the chi-squared
     quantile of its maximum (Venzon and Moolgavkar 1988). Other arguments as in `standard_errors`. Raises `DegenerateError` where the
     parameter has no coordinate of its own, or the log likelihood never falls so far.
     """
     check_level(level)
-    problem = Problem.of(data, model.estimator() if estimator is None else estimator, weights, threads)
+    model, estimator = fitted_by(model, estimator)
+    problem = Problem.of(data, estimator, weights, threads)
     parts = parameter_blocks(problem.check(model))
+    exact = [name for part in parts for name in part.names]
+    parameter = dict(zip(readable_names(model), exact, strict=True)).get(parameter, parameter)
     found = [(part, part.names.index(parameter)) for part in parts if parameter in part.names]
     if not found:
-        raise ParameterError(f"there is no parameter {parameter!r}; there are {', '.join(n for part in parts for n in part.names)}")
+        raise ParameterError(f"there is no parameter {parameter!r}; there are {', '.join(exact)}")
     notes = dict(without_coordinates(problem, model, parts))
     surface, curvature = curved(problem, model, parts, notes)
     notes = standard_errors_of(model, "observed", parts, notes, curvature.root, curvature.loose).notes

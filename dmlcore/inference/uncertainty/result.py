@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from dmlcore.base.errors import DmlcoreError, ParameterError
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.text_tables import as_html, as_text
-from dmlcore.inference.parameters import POSITIVE_SCALE, PROBABILITY_SCALE
+from dmlcore.inference.parameters import POSITIVE_SCALE, PROBABILITY_SCALE, readable_names
 
 DERIVATIVE_STEP = 0.01  # standard errors: steps of derivatives of what is computed from a model
 
@@ -52,8 +53,10 @@ class StandardErrors:
 
     @property
     def p(self) -> np.ndarray:
-        """Two-sided p-values `(m,)` of each number being zero, by the normal law. Of use for numbers that may be zero."""
-        return 2 * special.ndtr(-np.abs(self.z))
+        """Two-sided p-values `(m,)` of each number being zero, by the normal law; NaN for numbers of which that is no question, as of a
+        variance or a probability."""
+        asked = np.array([scale not in (POSITIVE_SCALE, PROBABILITY_SCALE) for scale in self.scales], dtype=bool)
+        return np.where(asked, 2 * special.ndtr(-np.abs(self.z)), np.nan)
 
     def interval(self, level: float = 0.95, method: str | None = None) -> np.ndarray:
         """Confidence intervals `(m, 2)`.
@@ -96,13 +99,17 @@ class StandardErrors:
             spread = lengths(np.array(slopes).reshape(-1, value.size).T).reshape(value.shape)
         return (float(value), float(spread)) if value.ndim == 0 else (value, spread)
 
+    @cached_property
+    def readable(self) -> tuple[str, ...]:
+        """The names as tables show them: those in `labels`; of others, parts that have a name by it, such as `components[1].size.mu`."""
+        return tuple(self.labels.get(name, shown) for name, shown in zip(self.names, readable_names(self.model), strict=True))
+
     def __getitem__(self, name: str) -> dict[str, Any]:
-        """The row of one parameter, by its name or its label."""
-        if name not in self.names:
-            name = next((own for own, label in self.labels.items() if label == name), name)
-        if name not in self.names:
-            raise ParameterError(f"there is no parameter {name!r}; there are {', '.join(self.names[:6])}{', ...' * (len(self.names) > 6)}")
-        return self.rows()[self.names.index(name)]
+        """The row of one parameter, by its name in `names`, or as tables show it."""
+        known = self.names if name in self.names else self.readable
+        if name not in known:
+            raise ParameterError(f"there is no parameter {name!r}; there are {', '.join(known[:6])}{', ...' * (len(known) > 6)}")
+        return self.rows()[known.index(name)]
 
     def rows(self, level: float = 0.95) -> list[dict[str, Any]]:
         """One dictionary per parameter: parameter, estimate, error, z, p, low, high, note."""
@@ -137,9 +144,12 @@ class StandardErrors:
         return f"{self.kind}, {self.clusters} clusters" if self.clusters else self.kind
 
     def _shown(self, level: float) -> list[dict[str, Any]]:
-        rows = self.rows(level)
-        if not self.notes:
-            rows = [{k: v for k, v in row.items() if k != "note"} for row in rows]
+        left_out = set() if self.notes else {"note"}
+        no_test = np.isnan(self.p)
+        rows = []
+        for row, name, silent in zip(self.rows(level), self.readable, no_test, strict=True):
+            shown = row | {"parameter": name} | ({"z": math.nan, "p": math.nan} if silent else {})
+            rows.append({k: v for k, v in shown.items() if k not in left_out})
         return rows
 
 

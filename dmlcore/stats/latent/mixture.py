@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.base.domains import simplex
-from dmlcore.base.errors import ParameterError, StructureError, SupportError, shorten
+from dmlcore.base.errors import DataError, ParameterError, StructureError, SupportError, shorten
 from dmlcore.base.numerics import joined, logs_of
 from dmlcore.core.declared import children, keys, name, parameter, same, setting
 from dmlcore.core.distribution import Distribution, common_layout, interleaved
@@ -105,7 +105,20 @@ class Posteriors(HasClasses):
 
     def posterior(self, x: Any, impossible: str = "error") -> np.ndarray:
         """Posterior probabilities of the states given one raw observation, `(K,)` or `(K1, K2)`; `impossible` as in `seq_posterior`."""
-        return self.seq_posterior([x], impossible)[0]
+        try:
+            return self.seq_posterior([x], impossible)[0]
+        except DataError as error:
+            if not isinstance(error, SupportError) and _many(self, x):
+                raise DataError(f"posterior() is of one observation, and these are {len(x)}; seq_posterior() is of many") from None
+            raise
+
+
+def _many(model: Any, x: Any) -> bool:
+    """Whether it is observations that were given for one."""
+    try:
+        return len(model.seq_encode(x)) == len(x)
+    except (DataError, TypeError):
+        return False
 
 
 def _posterior(model: Any, law: Any, score: Any, column: Any) -> tuple[np.ndarray, np.ndarray]:

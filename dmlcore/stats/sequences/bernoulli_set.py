@@ -17,16 +17,17 @@ from dmlcore.base.numerics import across, by_rows, logs_of
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
 from dmlcore.core.estimator import Estimator, pseudo_counts
-from dmlcore.core.powers import HasTypical
+from dmlcore.core.powers import HasTypical, InWords
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts
 from dmlcore.core.unseen import AllowsUnseen, chance_of_one_more, log_of_unseen
+from dmlcore.core.words import labels_in_words
 from dmlcore.data.sequences import LabelSet
 
 CELLS = 1 << 22  # labels times sets that are drawn at a time
 
 
-class BernoulliSetDistribution(Distribution, HasTypical):
+class BernoulliSetDistribution(Distribution, HasTypical, InWords):
     """A set of labels; label a is in it with probability pmap[a], independently of the others.
 
     pmap: probabilities in [0, 1] per label. default_value: the probability that scores each label in a set that is not in pmap; 0 means
@@ -61,6 +62,9 @@ class BernoulliSetDistribution(Distribution, HasTypical):
 
     def typical(self) -> list[Any]:
         return [label for label, p in self.pmap.items() if p > 0.5]
+
+    def in_words(self) -> str:
+        return labels_in_words(self.pmap) or "nothing"
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         p = self._table.values_array

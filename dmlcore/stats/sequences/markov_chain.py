@@ -16,11 +16,12 @@ from dmlcore.base.numerics import by_rows, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
 from dmlcore.core.estimator import Estimator, pseudo_counts
-from dmlcore.core.powers import HasTypical
+from dmlcore.core.powers import HasTypical, InWords
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts, Node, Sums
 from dmlcore.core.unseen import AllowsUnseen, chance_of_one_more, log_of_unseen
 from dmlcore.core.weights import share
+from dmlcore.core.words import TOP, labels_in_words
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import LabelSequence
 from dmlcore.kernels.codes import gather_many, scatter_many
@@ -31,7 +32,7 @@ from dmlcore.stats.sequences.chain_runs import given_elements, likeliest_path
 MAX_PAIRS = 1 << 20  # a table of more pairs of labels is refused
 
 
-class MarkovChainDistribution(Distribution, HasTypical):
+class MarkovChainDistribution(Distribution, HasTypical, InWords):
     """A list of labels with density `len_dist(n) init[x_1] prod_t transition[x_{t-1}][x_t]`; an empty list has `len_dist(0)`.
 
     init_prob_map: probabilities of the first label. transition_map: for each label, probabilities of the next. len_dist: the law
@@ -85,6 +86,11 @@ class MarkovChainDistribution(Distribution, HasTypical):
 
     def given(self, x: Any, n: int) -> Any:
         return given_elements(self, x, n)
+
+    def in_words(self) -> str:
+        after = [f"after {label}: {labels_in_words(row, total=True)}" for label, row in list(self.transition_map.items())[:TOP]]
+        more = "; …" if len(self.transition_map) > TOP else ""
+        return f"first {labels_in_words(self.init_prob_map, total=True)}; {'; '.join(after)}{more}"
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         walks = Walks(self)

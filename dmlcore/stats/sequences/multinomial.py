@@ -14,8 +14,9 @@ from dmlcore.base.numerics import by_rows
 from dmlcore.core.declared import child, keys, name, setting
 from dmlcore.core.distribution import Distribution, as_values, cut, typical_of
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.powers import HasTypical
+from dmlcore.core.powers import HasTypical, InWords
 from dmlcore.core.statistics import Node
+from dmlcore.core.words import list_in_words
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Bag
 from dmlcore.data.values import in_order, is_hashable
@@ -24,7 +25,7 @@ from dmlcore.stats.sequences.sequence import check_not_normalized, drawn_lengths
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution, IntegerCategoricalEstimator
 
 
-class MultinomialDistribution(Distribution, HasTypical):
+class MultinomialDistribution(Distribution, HasTypical, InWords):
     """A bag `[(v_1, c_1), ..., (v_m, c_m)]` of different values and how often each is there, or a mapping `{v_1: c_1, ...}`, with density
     `len_dist(n) n! / (c_1! ... c_m!) prod_j dist(v_j)^c_j`, n = c_1 + ... + c_m.
 
@@ -56,6 +57,9 @@ class MultinomialDistribution(Distribution, HasTypical):
     def typical(self) -> list[Any]:
         length = typical_length(self)
         return [(typical_of(self.dist), length)] if length else []
+
+    def in_words(self) -> str:
+        return list_in_words(self.dist, self.len_dist)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
         lengths = drawn_lengths(self, size, rng)

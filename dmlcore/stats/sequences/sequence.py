@@ -15,9 +15,10 @@ from dmlcore.core.distribution import Distribution, as_values, cut, typical_of
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.one import as_a_column
 from dmlcore.core.partial import independent
-from dmlcore.core.powers import HasTypical, Redraws
+from dmlcore.core.powers import HasTypical, InWords, Redraws
 from dmlcore.core.redraw import redrawn
 from dmlcore.core.statistics import Node
+from dmlcore.core.words import list_in_words
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated
 from dmlcore.stats.combinators.ignored import IgnoredEstimator
@@ -26,7 +27,7 @@ from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 FEW_ELEMENTS = 32  # of a list alone, whose elements are sooner scored one by one
 
 
-class SequenceDistribution(Distribution, HasTypical, Redraws):
+class SequenceDistribution(Distribution, HasTypical, InWords, Redraws):
     """A list `[x_1, ..., x_n]` with density `len_dist(n) prod_i dist(x_i)`.
 
     dist: the law of each element. len_dist: the law of the length, a distribution of whole numbers; the default says nothing.
@@ -65,6 +66,9 @@ class SequenceDistribution(Distribution, HasTypical, Redraws):
 
     def typical(self) -> list[Any]:
         return [typical_of(self.dist)] * typical_length(self)
+
+    def in_words(self) -> str:
+        return list_in_words(self.dist, self.len_dist)
 
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         lengths = drawn_lengths(self, size, rng)
