@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from dmlcore.fitting.drivers import best_of, iterate, optimize
     from dmlcore.fitting.online import OnlineEM
     from dmlcore.fitting.record import Fit
+    from dmlcore.imputation.imputing import impute
     from dmlcore.inference.compare import compare
     from dmlcore.inference.condition import UNKNOWN, condition, marginal
-    from dmlcore.inference.impute import impute
     from dmlcore.inference.missing import missing_at_random
     from dmlcore.inference.pooling import pool
     from dmlcore.inference.synthesise import synthesise
@@ -37,9 +37,9 @@ else:
             "dmlcore.fitting.drivers": "best_of iterate optimize",
             "dmlcore.fitting.online": "OnlineEM",
             "dmlcore.fitting.record": "Fit",
+            "dmlcore.imputation.imputing": "impute",
             "dmlcore.inference.compare": "compare",
             "dmlcore.inference.condition": "UNKNOWN condition marginal",
-            "dmlcore.inference.impute": "impute",
             "dmlcore.inference.missing": "missing_at_random",
             "dmlcore.inference.pooling": "pool",
             "dmlcore.inference.synthesise": "synthesise",

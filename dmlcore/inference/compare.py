@@ -74,27 +74,29 @@ class Classifier:
 class Comparison:
     """What `compare` found; `str` of it is a short report, and `plot.compared` and `plot.dependence` show it.
 
-    columns: the values of both tables, column by column.
+    columns: the values of both tables, column by column. sides: what these are called.
     """
 
     marginals: tuple[Marginal, ...]
     pairs: tuple[Pair, ...]
     classifier: Classifier | None
     columns: tuple[TwoSided, ...] = field(default=(), repr=False, compare=False)
+    sides: tuple[str, str] = ("real", "synthetic")
 
     def __str__(self) -> str:
         width = min(max(NAME_WIDTH[0], *(len(str(m.name)) for m in self.marginals)), NAME_WIDTH[1])
-        lines = [f"{'column':{width}}  distance   missing real/synthetic   real              synthetic"]
+        one, two = self.sides
+        lines = [f"{'column':{width}}  distance   {f'missing {one}/{two}':23}   {one:16}  {two}"]
         for m in self.marginals:
             sides = [
                 f"{side[0]:.4g} +- {side[1]:.3g}" if m.kind != "label" else f"{side[0]} {side[1]:.2f}" for side in (m.real, m.synthetic)
             ]
             missing = "{:8.3f} {:8.3f}".format(*m.missing)
-            lines.append(f"{str(m.name)[:width]:{width}}  {m.distance:8.3f}   {missing}        {sides[0]:16}  {sides[1]}")
+            lines.append(f"{str(m.name)[:width]:{width}}  {m.distance:8.3f}   {missing:25} {sides[0]:16}  {sides[1]}")
         worst = sorted(self.pairs, key=lambda pair: -pair.gap)[:5]
         if worst:
             lines.append("largest gaps in dependence: ")
-            lines += [f"  {a} - {b}: {p.real:.3f} real, {p.synthetic:.3f} synthetic" for p in worst for a, b in [p.names]]
+            lines += [f"  {a} - {b}: {p.real:.3f} {one}, {p.synthetic:.3f} {two}" for p in worst for a, b in [p.names]]
         if self.classifier is not None:
             c = self.classifier
             lines.append(f"classifier: area {c.auc:.3f} on {c.rows} rows held out (0.5 if alike), p = {c.p:.2g}")
