@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmlcore.imputation.coordinates import within
+from dmlcore.imputation.coordinates import drawn_within
 from dmlcore.imputation.network import Network
 
 COMPONENTS_WEIGHT = 1.0  # of the Dirichlet law of the components' weights, all together: few of them are used
-FAINT, SHARED = 0.1, 30.0  # pseudo-observations of an intercept, and of a slope at that of all components
+FAINT, AT_ZERO = 0.1, 1.0  # pseudo-observations of an intercept, and of a slope, at zero
+SHARED = 30.0  # of a slope at that of all components
 TIED = 2.0  # pseudo-observations of a covariance at that of all components, for each coordinate
 RIDGE = 2.0  # of that at one without correlation
 ALONE, SPREAD, LOOKS = 10, 20, (5, 30, 60)  # sweeps until rows are spread over components; and at which parents of labels are chosen
@@ -25,27 +26,28 @@ ROUNDS = 8  # of k-means, that spreads them
 
 
 @dataclass(frozen=True)
-class Cells:
+class KnownCells:
     """What is known of a table's cells.
 
     y: coordinates `(n, d)`, NaN where they are drawn, between `low` and `high` `(n, d)`. c: labels as whole numbers `(n, L)`, -1 where
-    missing; sizes: how many each of them may be.
+    missing; sizes: how many each of them may be. gone `(n, d)`: of which coordinates nothing is known but what is so of the whole column.
     """
 
     y: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    gone: np.ndarray
     c: np.ndarray
     sizes: list[int]
 
 
-class Chain:
+class AugmentationChain:
     """A chain of draws. `sweep` makes the next; y `(n, d)` and c `(n, L)` are then the completed table.
 
     open_y, open_c: the rows of each column that are drawn.
     """
 
-    def __init__(self, cells: Cells, components: int, rng: np.random.Generator):
+    def __init__(self, cells: KnownCells, components: int, rng: np.random.Generator):
         self.cells, self.K, self.rng = cells, components, rng
         (self.n, self.d), self.L = cells.y.shape, cells.c.shape[1]
         self.open_y = [np.flatnonzero(np.isnan(column)) for column in cells.y.T]
@@ -55,7 +57,7 @@ class Chain:
         for j, rows in enumerate(self.open_y):
             known = np.delete(cells.y[:, j], rows)
             low, high = cells.low[rows, j], cells.high[rows, j]
-            free = within(np.zeros(len(rows)), np.ones(len(rows)), low, high, rng)
+            free = drawn_within(np.zeros(len(rows)), np.ones(len(rows)), low, high, rng)
             self.y[rows, j] = rng.choice(known, len(rows)) if len(known) else free
         for column, rows in enumerate(self.open_c):
             self.c[rows, column] = rng.choice(np.delete(cells.c[:, column], rows), len(rows))
@@ -111,7 +113,7 @@ class Chain:
         self.network.draw(self.c, self.of, rng)
         if not self.d:
             return
-        prior, strength = self._common_slopes(rows), np.full(p, SHARED)
+        prior, strength = self._common_slopes(rows, counts), np.full(p, AT_ZERO if self.K == 1 else SHARED)
         strength[0] = FAINT
         found = []
         for own in rows:
@@ -130,15 +132,21 @@ class Chain:
             noise = rng.standard_normal((p, self.d))
             self.slopes[k] = mean + np.linalg.solve(np.linalg.cholesky(gram).T, noise) @ np.linalg.inv(root)
 
-    def _common_slopes(self, rows: list[np.ndarray]) -> np.ndarray:
-        """Of all components, whose intercepts are their own: what slopes are drawn towards `(p, d)`."""
+    def _common_slopes(self, rows: list[np.ndarray], counts: np.ndarray) -> np.ndarray:
+        """A draw of what the slopes of components are drawn towards, whose intercepts are their own `(p, d)`; zero for one component."""
         p = self.x.shape[1]
-        gram, cross = SHARED * np.eye(p - 1), np.zeros((p - 1, self.d))
-        for own in rows if p > 1 else ():
+        out = np.zeros((p, self.d))
+        if self.K == 1 or p == 1:
+            return out
+        gram, cross = AT_ZERO * np.eye(p - 1), np.zeros((p - 1, self.d))
+        for own in rows:
             if len(own):
                 x = self.x[own, 1:] - self.x[own, 1:].mean(axis=0)
                 gram, cross = gram + x.T @ x, cross + x.T @ self.y[own]
-        return np.vstack([np.zeros((1, self.d)), np.linalg.solve(gram, cross)])
+        covariance = np.tensordot(counts / self.n, np.linalg.inv(self.precisions), 1)
+        noise = self.rng.standard_normal((p - 1, self.d)) @ np.linalg.cholesky(covariance).T
+        out[1:] = np.linalg.solve(gram, cross) + np.linalg.solve(np.linalg.cholesky(gram).T, noise)
+        return out
 
     def _wishart_root(self, scale: np.ndarray, freedom: float) -> np.ndarray:
         """A root of a precision from its Wishart law, by Bartlett's decomposition."""
@@ -187,20 +195,27 @@ class Chain:
         return apart
 
     def _draw_labels(self, column: int) -> np.ndarray:
-        """Draws missing labels; keeps the residuals true."""
+        """Draws missing labels given what is known of the coordinates, and moves the missing ones along with their mean, so that
+        neither holds the other fast; keeps the residuals true."""
         rows, first, size = self.open_c[column], self.first[column], self.cells.sizes[column]
-        of, old = self.of[rows], self.c[rows, column]
+        of, old, gone = self.of[rows], self.c[rows, column], self.cells.gone[rows]
         shifts = np.concatenate([np.zeros((self.K, 1, self.d)), self.slopes[:, first : first + size - 1]], axis=1)
-        weighed = shifts @ self.precisions
+        covariances = np.linalg.inv(self.precisions)[of]
+        seen = ~gone[:, :, None] & ~gone[:, None, :]
+        weights = np.linalg.inv(covariances * seen + np.eye(self.d) * gone[:, :, None]) * seen
         without = self.apart[rows] + shifts[of, old]
         scores = self.network.of_each_label(column, self.c[rows], of)
         for k in np.unique(of).tolist():
             own = of == k
-            scores[own] += without[own] @ weighed[k].T - 0.5 * (weighed[k] * shifts[k]).sum(axis=1)
+            weighed = weights[own] @ shifts[k].T
+            scores[own] += np.einsum("md,mdl->ml", without[own], weighed) - 0.5 * np.einsum("ld,mdl->ml", shifts[k], weighed)
         scores -= scores.max(axis=1, keepdims=True)
         new = self._chosen(scores)
-        self.c[rows, column] = new
-        self.apart[rows] = without - shifts[of, new]
+        step = (shifts[of, new] - shifts[of, old])[:, :, None]
+        along = gone * (step - covariances @ (weights @ step))[:, :, 0]
+        moved = np.where(gone, np.clip(self.y[rows] + along, self.cells.low[rows], self.cells.high[rows]), self.y[rows])
+        self.apart[rows] = without - shifts[of, new] + moved - self.y[rows]
+        self.y[rows], self.c[rows, column] = moved, new
         return scores
 
     def law_of(self, j: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +228,7 @@ class Chain:
         rows = self.open_y[j]
         mean, sd = self.law_of(j, rows)
         if self.bounded[j]:
-            new = within(mean, sd, self.cells.low[rows, j], self.cells.high[rows, j], self.rng)
+            new = drawn_within(mean, sd, self.cells.low[rows, j], self.cells.high[rows, j], self.rng)
         else:
             new = mean + sd * self.rng.standard_normal(len(rows))
         self.apart[rows, j] += new - self.y[rows, j]

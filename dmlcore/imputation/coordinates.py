@@ -9,11 +9,11 @@ import numpy as np
 
 from dmlcore.base import special
 
-POWERS = (0.5, 0.0)  # of numbers >= 0, beside 1; of 0, the logarithm
-WORTH = 0.02  # nats per cell that a power must gain
+POWERS_TRIED = (0.5, 0.0)  # of numbers >= 0, beside 1; of 0, the logarithm
+POWER_GAIN = 0.02  # nats per cell that a power must gain
 MOST_DECIMALS = 10
 NODES = 7  # of the quadrature for means of what was transformed
-NARROW = 1e-300  # the least probability of an interval from which quantiles are drawn
+LEAST_INSIDE = 1e-300  # the least probability of an interval from which quantiles are drawn
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Number:
     def of(cls, x: np.ndarray, bounds: tuple[float, float] | None = None) -> Number:
         """For the cells that are there `(n,)`. bounds: by default 0 and infinity where nothing negative is seen, and none elsewhere."""
         low, high = bounds or (0.0 if x.min() >= 0 else -np.inf, np.inf)
-        best, gain = 1.0, WORTH * len(x)
-        for power in POWERS if low >= 0 and (x > 0).any() else ():
+        best, gain = 1.0, POWER_GAIN * len(x)
+        for power in POWERS_TRIED if low >= 0 and (x > 0).any() else ():
             if (power or x.min() > 0) and _log_likelihood(x, power) - _log_likelihood(x, 1.0) > gain:
                 best, gain = power, _log_likelihood(x, power) - _log_likelihood(x, 1.0)
         y = _raised(x, best)
@@ -94,14 +94,14 @@ class Ordered:
         return np.diff(special.ndtr((self.cuts - mean[:, None]) / sd[:, None]), axis=1)
 
 
-def within(mean: np.ndarray, sd: np.ndarray, low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def drawn_within(mean: np.ndarray, sd: np.ndarray, low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draws from normal laws between bounds `(n,)`, by the quantile of a uniform draw on the side where the tail is small."""
     a, b = (low - mean) / sd, (high - mean) / sd
     upper = a > 0
     a, b = np.where(upper, -b, a), np.where(upper, -a, b)
     below, mass = special.ndtr(a), special.ndtr(b) - special.ndtr(a)
     x = np.clip(special.ndtri(below + rng.random(len(mean)) * mass), a, b)
-    x = np.where((mass > NARROW) & np.isfinite(x), x, np.where(np.isfinite(b), b, a))  # far out, the end that is nearest
+    x = np.where((mass > LEAST_INSIDE) & np.isfinite(x), x, np.where(np.isfinite(b), b, a))  # far out, the end that is nearest
     return mean + sd * np.where(upper, -x, x)
 
 

@@ -12,7 +12,7 @@ from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.base.labels import plain
 from dmlcore.data.frames import Columns, is_ordered
 from dmlcore.data.values import in_order
-from dmlcore.imputation.chain import Cells
+from dmlcore.imputation.chain import KnownCells
 from dmlcore.imputation.coordinates import Number, Ordered
 from dmlcore.proposal.kinds import Contents, NotModelled, cells_of
 
@@ -148,7 +148,7 @@ def _checked(bounds: Any, values: np.ndarray, name: Any) -> tuple[float, float] 
     return low, high
 
 
-def cells_for_chain(fields: list[Field], n: int) -> Cells:
+def cells_for_chain(fields: list[Field], n: int) -> KnownCells:
     """The fields as coordinates and labels."""
     numbers = [field for field in fields if isinstance(field, NumberField)]
     levels = [field for field in fields if isinstance(field, LevelField) and field.ordered is not None]
@@ -161,4 +161,5 @@ def cells_for_chain(fields: list[Field], n: int) -> Cells:
         there, cuts = level.codes >= 0, level.ordered.cuts  # type: ignore[union-attr]
         low[there, j], high[there, j] = cuts[level.codes[there]], cuts[level.codes[there] + 1]
     c = np.array([field.codes for field in labels], dtype=np.intp).reshape(len(labels), n).T
-    return Cells(y, low, high, c, [len(field.levels) for field in labels])
+    gone = np.array([field.contents.missing for field in (*numbers, *levels)], dtype=bool).reshape(d, n).T
+    return KnownCells(y, low, high, gone, c, [len(field.levels) for field in labels])

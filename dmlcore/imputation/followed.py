@@ -23,7 +23,7 @@ class Completed:
         return np.asarray(self._columns.plain(self._columns.place(name)))
 
 
-def followed(function: Callable[[Any], Any], name: Any, columns: Columns, rows: np.ndarray) -> np.ndarray:
+def computed(function: Callable[[Any], Any], name: Any, columns: Columns, rows: np.ndarray) -> np.ndarray:
     """What a column is in some rows. Raises `DataError` where the function gives no number for each row."""
     found = np.asarray(function(Completed(columns)))
     if found.shape != (len(columns),):

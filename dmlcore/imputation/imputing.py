@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import ParameterError
-from dmlcore.base.random import Random, generator
+from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import one_blas_thread
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
@@ -16,17 +16,22 @@ from dmlcore.data.frames import Columns
 from dmlcore.data.values import listed
 from dmlcore.engines.choice import in_parts
 from dmlcore.fitting.record import Fit
-from dmlcore.imputation.chain import Chain
+from dmlcore.imputation.chain import AugmentationChain
 from dmlcore.imputation.fields import Field, LevelField, NumberField, cells_for_chain, fields_of
-from dmlcore.imputation.followed import Follows, followed
-from dmlcore.imputation.matching import matched
+from dmlcore.imputation.followed import Follows, computed
+from dmlcore.imputation.matching import donors_for
 from dmlcore.inference.impute import Filled, Imputation
 from dmlcore.inference.impute import impute as impute_by
 from dmlcore.inference.tables import table_with
 
 WITHOUT_A_MODEL = ("mean", "sample")  # ways of filling
-WARM_UP, BETWEEN, LEAST_SWEEPS = 100, 10, 200  # sweeps before the first copy, between copies, and after the first ones at least
-ROWS_PER_NUMBER, MOST_COMPONENTS = 10, 5  # a component for so many times the numbers that describe one
+CHAINS = 4  # from starts of their own, so that copies also differ by which of several good fits they come from
+WARM_UP, SWEEPS_BETWEEN, LEAST_SWEEPS = (
+    80,
+    10,
+    60,
+)  # of a chain: before copies, between them, and at least
+ROWS_PER_NUMBER, MOST_COMPONENTS = 5, 5  # a component for so many times the numbers that describe one
 
 
 def impute(
@@ -110,7 +115,7 @@ def _of_table(
         laws: dict[Any, np.ndarray] = {}
         copies: list[dict[Any, Any]] = [{} for _ in range(count)]
     else:
-        laws, copies = drawn(fields, len(table), count if how == "sample" else 0, matching, random)
+        laws, copies = laws_and_copies(fields, len(table), count if how == "sample" else 0, matching, random)
     certain = {field.name: field.filled(laws[field.name]) for field in fields if field.name in laws}
     if how == "mean":
         copies = [{name: values for name, (values, _) in certain.items()}]
@@ -132,27 +137,31 @@ def _checked(how: str, draws: Any, matching: Any) -> int:
     return int(draws or 1)
 
 
-def drawn(
+def laws_and_copies(
     fields: list[Field], n: int, count: int, matching: int | None, rng: np.random.Generator
 ) -> tuple[dict[Any, np.ndarray], list[dict[Any, Any]]]:
     """By column, what its laws average to (of numbers mean and mean square, of levels probabilities), and so many copies of its gaps."""
     cells = cells_for_chain(fields, n)
-    chain = Chain(cells, _components(n, cells.y.shape[1], cells.sizes), rng)
     vector = [field for field in fields if field.kind != "label"]
     labels = [field for field in fields if field.kind == "label"]
     gaps = {field.name: np.flatnonzero(field.contents.missing) for field in fields}
     sums: dict[Any, Any] = {}
     copies: list[dict[Any, Any]] = []
-    total = max(LEAST_SWEEPS, BETWEEN * count)
-    for sweep in range(1, WARM_UP + total + 1):
-        for kind, place, first, second in chain.sweep():
-            if sweep > WARM_UP:
-                field = (vector if kind == "number" else labels)[place]
-                part = _part(field, first, second, gaps[field.name], chain.open_y[place] if kind == "number" else None)
-                sums[field.name] = sums.get(field.name, 0.0) + part
-        if sweep > WARM_UP and len(copies) < count and (sweep - WARM_UP) % (total // count) == 0:
-            copies.append(_copy(chain, vector, labels, gaps, matching))
-    return {name: part / total for name, part in sums.items() if len(gaps[name])}, copies
+    counted = 0
+    for i, stream in enumerate(spawn(rng, CHAINS)):
+        chain = AugmentationChain(cells, _components(n, cells.y.shape[1], cells.sizes), stream)
+        own = (count + CHAINS - 1 - i) // CHAINS  # of the copies
+        total = max(LEAST_SWEEPS, SWEEPS_BETWEEN * own)
+        counted += total
+        for sweep in range(1 - WARM_UP, total + 1):
+            for kind, place, first, second in chain.sweep():
+                if sweep > 0:
+                    field = (vector if kind == "number" else labels)[place]
+                    part = _part(field, first, second, gaps[field.name], chain.open_y[place] if kind == "number" else None)
+                    sums[field.name] = sums.get(field.name, 0.0) + part
+            if own and sweep > 0 and sweep % (total // own) == 0 and sweep // (total // own) <= own:
+                copies.append(_copy(chain, vector, labels, gaps, matching))
+    return {name: part / counted for name, part in sums.items() if len(gaps[name])}, copies
 
 
 def _components(n: int, d: int, sizes: list[int]) -> int:
@@ -171,7 +180,9 @@ def _part(field: Field, first: np.ndarray, second: np.ndarray, gaps: np.ndarray,
     return p / p.sum(axis=1, keepdims=True)
 
 
-def _copy(chain: Chain, vector: list[Field], labels: list[Field], gaps: dict[Any, np.ndarray], matching: int | None) -> dict[Any, Any]:
+def _copy(
+    chain: AugmentationChain, vector: list[Field], labels: list[Field], gaps: dict[Any, np.ndarray], matching: int | None
+) -> dict[Any, Any]:
     """What stands in the gaps of each column."""
     out: dict[Any, Any] = {}
     for j, field in enumerate(vector):
@@ -180,7 +191,7 @@ def _copy(chain: Chain, vector: list[Field], labels: list[Field], gaps: dict[Any
             out[field.name] = field.cells(field.ordered.codes(chain.y[rows, j]))  # type: ignore[union-attr]
         elif matching is not None and len(rows):
             mean, _ = chain.law_of(j, np.arange(chain.n))
-            out[field.name] = field.cells(field.contents.values[matched(mean, field.contents.missing, matching, chain.rng)])
+            out[field.name] = field.cells(field.contents.values[donors_for(mean, field.contents.missing, matching, chain.rng)])
         else:
             out[field.name] = field.cells(field.number.drawn(chain.y[rows, j]))
     for column, field in enumerate(labels):
@@ -204,7 +215,7 @@ def _completed(
         out = table_with(data, table, {table.place(name): (gaps[name], values) for name, values in copy.items()})
         for name, function in follows.items():
             if name in gaps:
-                copy[name] = followed(function, name, Columns(out), gaps[name])
+                copy[name] = computed(function, name, Columns(out), gaps[name])
                 out = table_with(out, Columns(out), {table.place(name): (gaps[name], copy[name])})
         tables.append(out)
     cells = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def matched(mean: np.ndarray, missing: np.ndarray, donors: int, rng: np.random.Generator) -> np.ndarray:
+def donors_for(mean: np.ndarray, missing: np.ndarray, donors: int, rng: np.random.Generator) -> np.ndarray:
     """For each row that misses a number, which of the rows that have it gives its own: one of the nearest by `mean`, at random.
 
     mean, missing `(n,)`. Places among the rows that have it `(m,)`.

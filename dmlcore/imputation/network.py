@@ -9,7 +9,7 @@ import numpy as np
 MOST_PARENTS = 2
 CELLS_PER_ROW = 0.5  # entries of a table, for each row of data, at most
 COMMON = 5.0  # pseudo-observations of the table of all components in that of one
-LEAST = 1e-12  # probability
+LEAST_PROBABILITY = 1e-12  # probability
 
 
 class Network:
@@ -81,7 +81,7 @@ class Network:
             margin = (whole.sum(axis=0) + 1) / (whole.sum() + whole.shape[1])
             shared = (whole + margin) / (whole.sum(axis=1, keepdims=True) + 1)
             drawn = rng.standard_gamma(counts + (COMMON * shared if self.components > 1 else margin))
-            self.logs.append(np.log(np.maximum(drawn / np.maximum(drawn.sum(axis=2, keepdims=True), LEAST), LEAST)))
+            self.logs.append(np.log(np.maximum(drawn / np.maximum(drawn.sum(axis=2, keepdims=True), LEAST_PROBABILITY), LEAST_PROBABILITY)))
 
     def log_densities(self, codes: np.ndarray) -> np.ndarray:
         """Of the labels of rows in each component `(n, K)`."""

@@ -187,9 +187,8 @@ class Gathered:
         order = np.argsort(rows, kind="stable")
         each = tuple(in_that_order(end_to_end(parts), order) for parts in self.values)
         measure = "standard deviation" if self.cell.kind in ("real", "count", "time") else "probability"
-        return Filled(
-            rows[order], each[0], np.concatenate(self.uncertainty)[order], measure, each, in_that_order(end_to_end(self.expected), order)
-        )
+        sure, expected = np.concatenate(self.uncertainty)[order], in_that_order(end_to_end(self.expected), order)
+        return Filled(rows[order], each[0], sure, measure, each, expected, self.cell.values)
 
 
 def in_that_order(values: Any, order: np.ndarray) -> Any:

@@ -15,9 +15,9 @@ import dmlcore
 from dmlcore import impute
 from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.datasets import load_penguins
-from dmlcore.imputation.chain import Cells, Chain
-from dmlcore.imputation.coordinates import Number, Ordered, within
-from dmlcore.imputation.matching import matched
+from dmlcore.imputation.chain import AugmentationChain, KnownCells
+from dmlcore.imputation.coordinates import Number, Ordered, drawn_within
+from dmlcore.imputation.matching import donors_for
 from dmlcore.imputation.network import Network
 
 
@@ -125,7 +125,7 @@ def test_matching_takes_values_that_were_seen() -> None:
     for name in ("x", "y"):
         assert set(np.concatenate(found.cells[name].each)) <= set(frame[name].dropna())
     mean, missing = np.array([0.0, 1.0, 2.0, 10.0, 1.1, -5.0]), np.array([False] * 4 + [True] * 2)
-    drawn = np.array([matched(mean, missing, 2, np.random.default_rng(i)) for i in range(40)])
+    drawn = np.array([donors_for(mean, missing, 2, np.random.default_rng(i)) for i in range(40)])
     assert [set(column) for column in drawn.T] == [{1, 2}, {0, 1}]
 
 
@@ -167,7 +167,7 @@ def test_observed_beside_imputed() -> None:
     ax = dmlcore.plot.compared(report, "x")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["observed", "imputed"]
     model = dmlcore.stats.MultivariateGaussianDistribution([0.0, 1.0], [[1.0, 0.5], [0.5, 1.0]])
-    by_model = dmlcore.inference.impute.impute(model, [[0.0, None], [1.0, 2.0], [None, 0.5]], draws=2, rng=1).compared()
+    by_model = impute(model, [[0.0, None], [1.0, 2.0], [None, 0.5]], draws=2, rng=1).compared()
     assert [one.real[0] for one in by_model.marginals] == [0.5, 1.25]
 
 
@@ -181,7 +181,7 @@ def test_the_law_of_a_coordinate_is_the_regression_on_the_others() -> None:
     n = 40
     x = rng.normal(size=n)
     y = np.where(np.arange(n) < 30, 0.8 * x + 0.6 * rng.normal(size=n), np.nan)
-    chain = Chain(cells(np.column_stack([x, y])), 1, np.random.default_rng(1))
+    chain = AugmentationChain(cells(np.column_stack([x, y])), 1, np.random.default_rng(1))
     draws = []
     for sweep in range(6000):
         list(chain.sweep())
@@ -202,7 +202,7 @@ def test_the_law_of_a_label_is_that_of_discriminant_analysis() -> None:
     label = rng.integers(2, size=n)
     y = rng.normal(size=n) + 2.0 * label
     known = np.where(np.arange(n) < 360, label, -1)[:, None]
-    chain = Chain(cells(y[:, None], known, [2]), 1, np.random.default_rng(1))
+    chain = AugmentationChain(cells(y[:, None], known, [2]), 1, np.random.default_rng(1))
     total = np.zeros((40, 2))
     for _ in range(400):
         for kind, _, scores, _ in chain.sweep():
@@ -234,7 +234,7 @@ def test_components_are_found() -> None:
     rng = np.random.default_rng(0)
     apart = rng.integers(2, size=300)
     y = np.column_stack([apart * 6 + rng.normal(size=300), np.where(apart, 1, -1) * rng.normal(3, 0.3, size=300)])
-    chain = Chain(cells(y), 2, np.random.default_rng(2))
+    chain = AugmentationChain(cells(y), 2, np.random.default_rng(2))
     for _ in range(40):
         list(chain.sweep())
     assert max(np.mean(chain.of == apart), np.mean(chain.of != apart)) > 0.98
@@ -251,8 +251,12 @@ def test_numbers_and_orders_as_coordinates() -> None:
     assert square[0] == pytest.approx(math.exp(2 * number.centre + 2 * s * s), rel=1e-6)
     assert Number.of(np.array([-1.0, 2.0, 5.0])).bounds == (-np.inf, np.inf)
     ordered = Ordered.of(np.array([0, 0, 1, 2]), ["a", "b", "c"])
-    np.testing.assert_allclose(ordered.probabilities(np.zeros(1), np.ones(1)), [[2.5 / 5.5, 1.5 / 5.5, 1.5 / 5.5]])
-    z = within(np.zeros(4), np.ones(4), np.array([-np.inf, 8.0, -40.0, 1.0]), np.array([np.inf, 9.0, -39.0, 1.0]), np.random.default_rng(0))
+    found = ordered.probabilities(np.zeros(1), np.ones(1))
+    np.testing.assert_allclose(found, [[2.5 / 5.5, 1.5 / 5.5, 1.5 / 5.5]])
+    low, high = np.array([-np.inf, 8.0, -40.0, 1.0]), np.array([np.inf, 9.0, -39.0, 1.0])
+    z = drawn_within(np.zeros(4), np.ones(4), low, high, np.random.default_rng(0))
+        np.zeros(4), np.ones(4), np.array([-np.inf, 8.0, -40.0, 1.0]), np.array([np.inf, 9.0, -39.0, 1.0]), np.random.default_rng(0)
+    )
     assert np.isfinite(z).all()
     assert 8 <= z[1] <= 9
     assert -40 <= z[2] <= -39
@@ -267,7 +271,7 @@ def test_penguins_as_their_site_says() -> None:
     assert set(found.data["sex"]) == set(frame["sex"].dropna())
 
 
-def cells(y: np.ndarray, c: np.ndarray | None = None, sizes: list[int] | None = None) -> Cells:
+def cells(y: np.ndarray, c: np.ndarray | None = None, sizes: list[int] | None = None) -> KnownCells:
     n = len(y)
     free = np.full(y.shape, np.inf)
-    return Cells(y, -free, free, np.zeros((n, 0), dtype=np.intp) if c is None else c, sizes or [])
+    return KnownCells(y, -free, free, np.isnan(y), np.zeros((n, 0), dtype=np.intp) if c is None else c, sizes or [])
