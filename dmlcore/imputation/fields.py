@@ -161,5 +161,6 @@ def cells_for_chain(fields: list[Field], n: int) -> KnownCells:
         there, cuts = level.codes >= 0, level.ordered.cuts  # type: ignore[union-attr]
         low[there, j], high[there, j] = cuts[level.codes[there]], cuts[level.codes[there] + 1]
     c = np.array([field.codes for field in labels], dtype=np.intp).reshape(len(labels), n).T
-    gone = np.array([field.contents.missing for field in (*numbers, *levels)], dtype=bool).reshape(d, n).T
+    vector: list[Field] = [*numbers, *levels]
+    gone = np.array([field.contents.missing for field in vector], dtype=np.bool_).reshape(d, n).T
     return KnownCells(y, low, high, gone, c, [len(field.levels) for field in labels])

@@ -255,8 +255,6 @@ def test_numbers_and_orders_as_coordinates() -> None:
     np.testing.assert_allclose(found, [[2.5 / 5.5, 1.5 / 5.5, 1.5 / 5.5]])
     low, high = np.array([-np.inf, 8.0, -40.0, 1.0]), np.array([np.inf, 9.0, -39.0, 1.0])
     z = drawn_within(np.zeros(4), np.ones(4), low, high, np.random.default_rng(0))
-        np.zeros(4), np.ones(4), np.array([-np.inf, 8.0, -40.0, 1.0]), np.array([np.inf, 9.0, -39.0, 1.0]), np.random.default_rng(0)
-    )
     assert np.isfinite(z).all()
     assert 8 <= z[1] <= 9
     assert -40 <= z[2] <= -39
