@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from dmlcore.fitting.drivers import best_of, iterate, optimize
     from dmlcore.fitting.online import OnlineEM
     from dmlcore.fitting.record import Fit
+    from dmlcore.imputation.imputing import impute
     from dmlcore.inference.compare import compare
     from dmlcore.inference.condition import UNKNOWN, condition, marginal
     from dmlcore.inference.expectation import expected
-    from dmlcore.inference.impute import impute
     from dmlcore.inference.information import most_informative, mutual_information
     from dmlcore.inference.latent_classes import goodness_of_fit
     from dmlcore.inference.missing import missing_at_random
@@ -44,10 +44,10 @@ else:
             "dmlcore.fitting.drivers": "best_of iterate optimize",
             "dmlcore.fitting.online": "OnlineEM",
             "dmlcore.fitting.record": "Fit",
+            "dmlcore.imputation.imputing": "impute",
             "dmlcore.inference.compare": "compare",
             "dmlcore.inference.condition": "UNKNOWN condition marginal",
             "dmlcore.inference.expectation": "expected",
-            "dmlcore.inference.impute": "impute",
             "dmlcore.inference.information": "most_informative mutual_information",
             "dmlcore.inference.latent_classes": "goodness_of_fit",
             "dmlcore.inference.missing": "missing_at_random",

@@ -1,13 +1,19 @@
-"""What users of scikit-learn do: chained linear regressions, and chained forests."""
+"""What users of R and of scikit-learn do: chained equations, chained linear regressions, and chained forests."""
 
 from __future__ import annotations
 
+import csv
+import subprocess
+import tempfile
+import time
 import warnings
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.imputation.scores import Labels, Numbers
+from benchmarks.imputation.scores import COPIES, Answer
 from benchmarks.imputation.tables import Table
 
 CHAINS = 10  # with sample_posterior, for the law of a cell
@@ -15,7 +21,53 @@ TREES = 100
 ROUNDS = 10  # most rounds over all columns
 
 
-def iterative(table: Table, rows: dict[str, np.ndarray], seed: int) -> dict[str, Any]:
+IN_R = """
+suppressPackageStartupMessages(library(mice))
+given <- commandArgs(TRUE)
+table <- read.csv(given[1], stringsAsFactors = FALSE, na.strings = "")
+for (name in strsplit(given[4], ",")[[1]]) table[[name]] <- factor(table[[name]])
+for (name in strsplit(given[5], ",")[[1]]) table[[name]] <- factor(table[[name]], ordered = TRUE)
+start <- proc.time()
+found <- mice(table, m = as.integer(given[3]), seed = as.integer(given[6]), printFlag = FALSE)
+cat(sum((proc.time() - start)[1:2]))
+write.csv(complete(found, "long"), given[2], row.names = FALSE, na = "")
+"""
+
+
+def mice(table: Table, rows: dict[str, np.ndarray], seed: int) -> tuple[dict[str, Answer], float]:
+    """R's mice as it is called by default (predictive mean matching, logistic regressions; five rounds): numbers at the mean of the copies,
+    the most frequent label. The seconds are those of `mice()` alone."""
+    short = {name: f"c{j}" for j, name in enumerate(table.columns)}
+    with tempfile.TemporaryDirectory() as folder:
+        script, before, after = (str(Path(folder) / name) for name in ("run.R", "table.csv", "copies.csv"))
+        Path(script).write_text(IN_R)
+        with open(before, "w", newline="") as file:
+            csv.writer(file).writerows([short.values(), *zip(*table.columns.values(), strict=True)])
+        labels, ordered = (",".join(short[name] for name in names) for names in (table.labels, table.ordered))
+        command = ["Rscript", script, before, after, str(COPIES), labels, ordered, str(seed)]
+        seconds = float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+        with open(after, newline="") as file:
+            copies = list(csv.DictReader(file))
+    out = {}
+    for name, where in rows.items():
+        cells = np.array([row[short[name]] for row in copies], dtype=object).reshape(COPIES, len(table))[:, where]
+        if name in table.labels:
+            out[name] = Answer([Counter(column).most_common(1)[0][0] for column in cells.T], None)
+        else:
+            there = [v for v in table.columns[name] if v is not None]
+            draws = np.array([[float(v) if v else np.mean(there) for v in copy] for copy in cells])  # it leaves out collinear columns
+            out[name] = Answer(draws.mean(axis=0).tolist(), draws)
+    return out, seconds
+
+
+def drawn(mean: np.ndarray, sd: np.ndarray, seed: int) -> np.ndarray:
+    """Draws of mixtures of S equally probable normals each `(S, m)`."""
+    rng = np.random.default_rng(seed)
+    at = rng.integers(len(mean), size=(COPIES, mean.shape[1])), np.arange(mean.shape[1])
+    return mean[at] + sd[at] * rng.standard_normal((COPIES, mean.shape[1]))
+
+
+def iterative(table: Table, rows: dict[str, np.ndarray], seed: int) -> tuple[dict[str, Answer], float]:
     """`IterativeImputer(BayesianRidge())` on standardised numbers, and on one column of 0 and 1 for each label but the first.
 
     The law of a number is the mean of the predictive normals of the last regressions of ten chains with `sample_posterior`; their
@@ -25,6 +77,7 @@ def iterative(table: Table, rows: dict[str, np.ndarray], seed: int) -> dict[str,
     from sklearn.impute import IterativeImputer  # type: ignore[import-untyped]
     from sklearn.linear_model import BayesianRidge  # type: ignore[import-untyped]
 
+    began = time.process_time()
     blocks, scale = {}, {}
     for name, values in table.columns.items():
         if name in table.labels:
@@ -42,12 +95,14 @@ def iterative(table: Table, rows: dict[str, np.ndarray], seed: int) -> dict[str,
         completed = [(chain, chain.fit_transform(x)) for chain in chains]
     out: dict[str, Any] = {}
     for name, where in rows.items():
+        if not len(where):
+            continue
         j = start[name]
         if name in table.labels:
             rest = best[where, j : j + blocks[name].shape[1]]
             labels = known(table.columns[name])
             top = np.hstack([1 - rest.sum(axis=1, keepdims=True), rest]).argmax(axis=1)
-            out[name] = Labels([labels[i] for i in top.tolist()], labels, None)
+            out[name] = Answer([labels[i] for i in top.tolist()], None)
             continue
         centre, unit = scale[name]
         laws = []
@@ -55,18 +110,19 @@ def iterative(table: Table, rows: dict[str, np.ndarray], seed: int) -> dict[str,
             last = [step for step in chain.imputation_sequence_ if step.feat_idx == j][-1]
             laws.append(last.estimator.predict(full[where][:, last.neighbor_feat_idx], return_std=True))
         mean, sd = (np.array(part) * unit for part in zip(*laws, strict=True))
-        out[name] = Numbers(best[where, j] * unit + centre, np.full(mean.shape, 1 / CHAINS), mean + centre, sd)
-    return out
+        out[name] = Answer((best[where, j] * unit + centre).tolist(), drawn(mean + centre, sd, seed))
+    return out, time.process_time() - began
 
 
-def forests(table: Table, rows: dict[str, np.ndarray], seed: int) -> dict[str, Any]:
+def forests(table: Table, rows: dict[str, np.ndarray], seed: int) -> tuple[dict[str, Answer], float]:
     """Random forests in turn, column by column, until what they fill in changes more than in the round before (as MissForest does:
     Stekhoven and Buehlmann 2012): of regression for numbers, of classification for labels.
 
-    The law of a number is normal with the out-of-bag residual variance; of a label the share of the trees, one tree more for each label.
+    The law of a number is normal with the out-of-bag residual variance.
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor  # type: ignore[import-untyped]
 
+    began = time.process_time()
     gaps = {name: np.array([v is None for v in values]) for name, values in table.columns.items()}
     x: dict[str, np.ndarray] = {}
     for name, values in table.columns.items():
@@ -89,9 +145,7 @@ def forests(table: Table, rows: dict[str, np.ndarray], seed: int) -> dict[str, A
             more = {} if name in table.labels else {"oob_score": True, "max_features": 1 / 3}
             forest = kind(TREES, random_state=ROUNDS * seed + turn, n_jobs=1, **more).fit(others[~gap], x[name][~gap])
             if name in table.labels:
-                share = np.zeros((gap.sum(), len(known(table.columns[name]))))
-                share[:, forest.classes_] = forest.predict_proba(others[gap])
-                x[name][gap], laws[name] = share.argmax(axis=1), (share * TREES + 1) / (TREES + share.shape[1])
+                x[name][gap] = forest.predict(others[gap])
             else:
                 x[name][gap] = forest.predict(others[gap])
                 laws[name] = float(np.sqrt(np.mean((forest.oob_prediction_ - x[name][~gap]) ** 2)))
@@ -105,10 +159,10 @@ def forests(table: Table, rows: dict[str, np.ndarray], seed: int) -> dict[str, A
         filled = x[name][where]
         if name in table.labels:
             labels = known(table.columns[name])
-            out[name] = Labels([labels[i] for i in filled.tolist()], labels, laws[name][np.searchsorted(np.flatnonzero(gaps[name]), where)])
+            out[name] = Answer([labels[i] for i in filled.tolist()], None)
         else:
-            out[name] = Numbers(filled, np.ones((1, len(where))), filled[None], np.full((1, len(where)), laws[name]))
-    return out
+            out[name] = Answer(filled.tolist(), drawn(filled[None], np.full((1, len(where)), laws[name]), seed))
+    return out, time.process_time() - began
 
 
 def known(values: list[Any]) -> list[Any]:
@@ -123,5 +177,5 @@ def features(table: Table, name: str, x: np.ndarray) -> np.ndarray:
 def changes(table: Table, gaps: dict[str, np.ndarray], before: dict[str, np.ndarray], x: dict[str, np.ndarray]) -> tuple[float, float]:
     """How much the filled numbers changed, relative to their squares, and which share of the filled labels did."""
     old, new = (np.concatenate([side[name][gaps[name]] / table.spread(name) for name in table.numbers]) for side in (before, x))
-    flips = np.concatenate([before[name][gaps[name]] != x[name][gaps[name]] for name in table.labels])
-    return float(((new - old) ** 2).sum() / (new**2).sum()), float(flips.mean())
+    flips = [before[name][gaps[name]] != x[name][gaps[name]] for name in table.labels]
+    return float(((new - old) ** 2).sum() / (new**2).sum()), float(np.concatenate(flips).mean()) if flips else 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +14,20 @@ from dmlcore.datasets import load_penguins
 
 @dataclass(frozen=True)
 class Table:
-    """columns: values by name. labels: which columns are of labels; the others are of numbers."""
+    """columns: values by name. labels: which columns are of labels; the others are of numbers. ordered: which labels are in order, that
+    of the alphabet."""
 
     columns: dict[str, list[Any]]
     labels: tuple[str, ...]
+    ordered: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> tuple[str, ...]:
         return tuple(name for name in self.columns if name not in self.labels)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """As mappings."""
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*self.columns.values(), strict=True)]
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -54,7 +62,32 @@ def diabetes() -> Table:
     return Table(columns | {"sex": [str(int(v)) for v in columns["sex"]]}, ("sex",))
 
 
-TABLES = {"penguins": penguins, "wine": wine, "diabetes": diabetes}
+def of_mice(name: str, labels: tuple[str, ...] = (), ordered: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> Table:
+    """A table that R's package mice ships."""
+    text = subprocess.run(["Rscript", "-e", f"write.csv(mice::{name}, row.names = FALSE, na = '')"], capture_output=True, check=True).stdout
+    columns = {column: [row[column] for row in csv.DictReader(text.decode().splitlines())] for column in header(text.decode())}
+    found = {
+        column: [None if v == "" else v if column in labels else float(v) for v in values]
+        for column, values in columns.items()
+        if column not in without
+    }
+    return Table(found, labels, ordered)
+
+
+def header(text: str) -> list[str]:
+    return next(csv.reader(text.splitlines()))
+
+
+TABLES = {
+    "penguins": penguins,
+    "wine": wine,
+    "diabetes": diabetes,
+    "boys": lambda: of_mice("boys", ("gen", "phb", "reg"), ("gen", "phb")),
+    "nhanes": lambda: of_mice("nhanes2", ("age", "hyp")),
+    "mammalsleep": lambda: of_mice("mammalsleep", without=("species",)),
+    "windspeed": lambda: of_mice("windspeed"),
+    "brandsma": lambda: of_mice("brandsma", ("sex", "min", "den"), without=("sch", "pup")),
+}
 
 
 def hidden(table: Table, share: float, seed: int) -> tuple[Table, dict[str, np.ndarray]]:
@@ -64,4 +97,4 @@ def hidden(table: Table, share: float, seed: int) -> tuple[Table, dict[str, np.n
     columns = {
         name: [None if gap else v for v, gap in zip(values, gaps[name].tolist(), strict=True)] for name, values in table.columns.items()
     }
-    return Table(columns, table.labels), {name: np.flatnonzero(gap) for name, gap in gaps.items()}
+    return Table(columns, table.labels, table.ordered), {name: np.flatnonzero(gap) for name, gap in gaps.items()}

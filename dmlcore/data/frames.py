@@ -16,9 +16,10 @@ import numpy as np
 
 from dmlcore.base.errors import DataError, shorten
 from dmlcore.base.labels import distinct, plain
+from dmlcore.base.marks import missing_among
 from dmlcore.data.libraries import is_frame as is_frame
 from dmlcore.data.libraries import library_of as library_of
-from dmlcore.data.plain_columns import Factor, Nullable, ZonedTimes
+from dmlcore.data.plain_columns import Factor, Nullable, PlainColumn, ZonedTimes
 from dmlcore.data.values import first, floats, in_order, is_row, plain_list
 
 NUMERIC_KINDS = "fiub"  # kinds of NumPy's dtypes
@@ -132,6 +133,11 @@ class Columns:
     def levels(self, place: int) -> list[Any] | None:
         """The categories of a column that says which there may be; None of others."""
         return levels_of(self.held(place))
+
+    def missing(self, name: Any) -> np.ndarray:
+        """The rows in which a column has no value `(m,)`."""
+        column = self.plain(self.place(name))
+        return np.flatnonzero(column.missing if isinstance(column, PlainColumn) else missing_among(column))
 
     def plain(self, place: int) -> Any:
         """The column at a place as a plain column."""
@@ -287,6 +293,12 @@ def levels_of(column: Any) -> list[Any] | None:
             found = list(dict.fromkeys(level for level in _in_one_piece(arrow).dictionary.to_pylist() if level is not None))
             return found if arrow.type.ordered else in_order(found)  # else the order says how they were stored
     return None
+
+
+def is_ordered(column: Any) -> bool:
+    """Whether a column says that its categories are in order."""
+    arrow = arrow_of(column)
+    return bool(getattr(arrow.type if arrow is not None else getattr(column, "dtype", None), "ordered", False))
 
 
 def _in_one_piece(column: Any) -> Any:

@@ -81,27 +81,29 @@ class Classifier:
 class Comparison:
     """What `compare` found; it shows itself as a short report, and `plot.compared` and `plot.dependence` show it.
 
-    columns: the values of both tables, column by column.
+    columns: the values of both tables, column by column. sides: what these are called.
     """
 
     marginals: tuple[Marginal, ...]
     pairs: tuple[Pair, ...]
     classifier: Classifier | None
     columns: tuple[TwoSided, ...] = field(default=(), repr=False, compare=False)
+    sides: tuple[str, str] = ("real", "synthetic")
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
+        one, two = self.sides
         columns = [
-            {"column": str(m.name), "distance": m.distance, "real": m.said(0), "synthetic": m.said(1)}
-            | {"missing, real": m.missing[0], "missing, synthetic": m.missing[1]}
+            {"column": str(m.name), "distance": m.distance, one: m.said(0), two: m.said(1)}
+            | {f"missing, {one}": m.missing[0], f"missing, {two}": m.missing[1]}
             for m in self.marginals
         ]
-        pairs = [{"columns": " - ".join(map(str, p.names)), "real": p.real, "synthetic": p.synthetic} for p in self._worst()]
+        pairs = [{"columns": " - ".join(map(str, p.names)), one: p.real, two: p.synthetic} for p in self._worst()]
         below = as_html(pairs, "Largest gaps in dependence") if pairs else ""
         told = f"<p>{escape(self._told())}</p>" if self.classifier is not None else ""
-        return as_html(columns, "Real and synthetic, column by column") + below + told
+        return as_html(columns, f"{one} and {two}, column by column".capitalize()) + below + told
 
     def _worst(self) -> list[Pair]:
         return sorted(self.pairs, key=lambda pair: -pair.gap)[:5]
@@ -112,14 +114,15 @@ class Comparison:
 
     def __str__(self) -> str:
         width = min(max(NAME_WIDTH[0], *(len(str(m.name)) for m in self.marginals)), NAME_WIDTH[1])
-        lines = [f"{'column':{width}}  distance   missing real/synthetic   real              synthetic"]
+        one, two = self.sides
+        lines = [f"{'column':{width}}  distance   {f'missing {one}/{two}':23}   {one:16}  {two}"]
         for m in self.marginals:
             sides = [m.said(0), m.said(1)]
             missing = "{:8.3f} {:8.3f}".format(*m.missing)
-            lines.append(f"{str(m.name)[:width]:{width}}  {m.distance:8.3f}   {missing}        {sides[0]:16}  {sides[1]}")
+            lines.append(f"{str(m.name)[:width]:{width}}  {m.distance:8.3f}   {missing:25} {sides[0]:16}  {sides[1]}")
         if worst := self._worst():
             lines.append("largest gaps in dependence: ")
-            lines += [f"  {a} - {b}: {p.real:.3f} real, {p.synthetic:.3f} synthetic" for p in worst for a, b in [p.names]]
+            lines += [f"  {a} - {b}: {p.real:.3f} {one}, {p.synthetic:.3f} {two}" for p in worst for a, b in [p.names]]
         if self.classifier is not None:
             lines.append(self._told())
         return "\n".join(lines)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from dmlcore.data.values import is_row
 from dmlcore.engines.choice import in_parts, parts_of
 from dmlcore.fitting.record import Fit
 from dmlcore.inference.cells import Cell, Grid, refilled, whole
+from dmlcore.inference.compare import Comparison, plain_columns
 from dmlcore.inference.condition import values_alone
 from dmlcore.inference.tables import ModelColumns, row_like
 from dmlcore.inference.uncertainty.bootstrap import posterior_models
@@ -33,25 +34,50 @@ HOW = ("mean", "mode", "median", "sample", "distribution")
 
 @dataclass(frozen=True)
 class Filled:
-    """The filled cells of one column. rows: where they are `(m,)`. values: what they were filled with (in the first copy).
+    """The filled cells of one column. rows: where they are `(m,)`. values: what they were filled with (in the first copy); each: in all.
 
-    uncertainty `(m,)`: of numbers the standard deviation of the law they were filled from (of times in its unit), of anything else the
-    probability of the value (or of the most probable one, where values were drawn).
+    expected: the mean of each cell's law; of labels the most probable. uncertainty `(m,)`: of numbers the standard deviation of the law
+    they were filled from (of times in its unit), of anything else the probability of the value (or of the most probable one, where values
+    were drawn). column: as it was.
     """
 
     rows: np.ndarray
     values: Any
     uncertainty: np.ndarray
     measure: str
+    each: tuple[Any, ...] = field(default=(), repr=False)
+    expected: Any = field(default=None, repr=False)
+    column: Any = field(default=None, repr=False)
+
+    @property
+    def observed(self) -> list[Any]:
+        """The values that were there."""
+        filled = np.zeros(len(self.column), dtype=bool)
+        filled[self.rows] = True
+        return [value for value, gone in zip(as_values(self.column), filled.tolist(), strict=True) if not gone]
 
 
 @dataclass(frozen=True)
 class Imputation:
-    """data: the completed table, of the kind that was given. copies: all of them, where several were drawn. cells: by column name."""
+    """data: the completed table, of the kind that was given. copies: all of them, where several were drawn. cells: by column name.
+
+    left_out: columns of which nothing could be learnt, with the reason; they keep their gaps.
+    """
 
     data: Any
     copies: tuple[Any, ...]
     cells: dict[str, Filled]
+    left_out: Mapping[Any, str] = field(default_factory=dict)
+
+    def compared(self) -> Comparison:
+        """The values that were there beside those filled in (of all copies), column by column: a short report, which
+        `plot.compared(.., column)` shows. They may differ where what is missing goes together with other columns."""
+        parts = [
+            part
+            for name, cell in self.cells.items()
+            for part in plain_columns(name, [cell.observed, [value for copy in cell.each for value in as_values(copy)]])
+        ]
+        return Comparison(tuple(part.marginal() for part in parts), (), None, tuple(parts), ("observed", "imputed"))
 
     def __repr__(self) -> str:
         filled = ", ".join(f"{len(cell.rows)} of {name!r}" for name, cell in self.cells.items())
@@ -154,16 +180,22 @@ class Gathered:
         self.cell = cell
         self.rows: list[np.ndarray] = []
         self.uncertainty: list[np.ndarray] = []
+        self.expected: list[Any] = []
         self.values: list[list[Any]] = [[] for _ in range(draws)]
 
     def result(self) -> Filled:
         """What was filled in, in the order of the rows."""
         rows = np.concatenate(self.rows)
         order = np.argsort(rows, kind="stable")
-        values = end_to_end(self.values[0])
-        values = values[order] if isinstance(values, np.ndarray) else [values[i] for i in order.tolist()]
+        each = tuple(in_that_order(end_to_end(parts), order) for parts in self.values)
         measure = "standard deviation" if self.cell.kind in ("real", "count", "time") else "probability"
-        return Filled(rows[order], values, np.concatenate(self.uncertainty)[order], measure)
+        sure, expected = np.concatenate(self.uncertainty)[order], in_that_order(end_to_end(self.expected), order)
+        return Filled(rows[order], each[0], sure, measure, each, expected, self.cell.values)
+
+
+def in_that_order(values: Any, order: np.ndarray) -> Any:
+    """An array or a list in another order."""
+    return values[order] if isinstance(values, np.ndarray) else [values[i] for i in order.tolist()]
 
 
 def end_to_end(parts: list[Any]) -> Any:
@@ -191,6 +223,7 @@ def fill(
                 atoms = [(w if np.ndim(w) == 0 else w[mine], atom.at(mine)) for w, atom in keep.atoms()]
                 values, sure = value_and_uncertainty(cell, atoms, len(mine), how)
                 out.uncertainty.append(sure)
+                out.expected.append(values)
                 for i, part in enumerate(out.values):
                     drawn = copies[i][slot] if how == "sample" else values
                     taken = (
@@ -208,6 +241,7 @@ def fill_inside(out: Gathered, row: int, laws: list[RowLaw], how: str, copies: l
     best = [value_and_uncertainty(part, law.atoms(), 1, "mode" if how == "sample" else how) for part, law in zip(cells, laws, strict=True)]
     out.rows.append(np.array([row]))
     out.uncertainty.append(np.array([min(float(sure[0]) for _, sure in best)]))
+    out.expected.append([refilled(cell.values[row], cell.layout, map(plain, [value[0] for value, _ in best]))])
     for i, values in enumerate(out.values):
         drawn = [column[0] for column in copies[i]] if copies else parts if how == "distribution" else [value[0] for value, _ in best]
         values.append([refilled(cell.values[row], cell.layout, map(plain, drawn))])

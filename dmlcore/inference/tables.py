@@ -130,6 +130,28 @@ class ModelColumns:
         return out
 
 
+def table_with(data: Any, columns: Columns, cells: dict[int, tuple[np.ndarray, Any]]) -> Any:
+    """A table of which columns are read, with cells of some of them exchanged: by place, the rows and their values."""
+    if is_frame(data):
+        return with_columns(data, {j: with_cells(columns.held(j), columns.names[j], *new) for j, new in cells.items()})
+    if isinstance(data, np.ndarray):
+        out = data.copy()
+        for j, (rows, values) in cells.items():
+            out[rows, j] = values
+        return out
+    rows_of: dict[int, dict[int, Any]] = {}
+    for j, (rows, values) in cells.items():
+        for i, value in zip(rows.tolist(), _plain(values), strict=True):
+            rows_of.setdefault(i, {})[j] = value
+    return [_exchanged(row, rows_of[i], columns.names) if i in rows_of else row for i, row in enumerate(data)]
+
+
+def _exchanged(row: Any, new: dict[int, Any], names: Sequence[Any]) -> Any:
+    if isinstance(row, Mapping):
+        return {**row, **{names[j]: value for j, value in new.items()}}
+    return row_like(row, [new.get(j, value) for j, value in enumerate(row)])
+
+
 def write_into(row: list[Any], column: RowColumn, value: Any) -> None:
     """Writes a value of a column into a row; a vector that is not there becomes one of gaps."""
     if len(column.path) == 1:

@@ -9,7 +9,6 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.plot.axes import GREY, as_written, axes_or_new, legend, plain_axes
 
-SIDES = "real", "synthetic"
 COLOURS = GREY, "C0"
 BINS = 40  # at most
 OWN_BARS = 25  # whole numbers up to which each has bars of its own
@@ -18,10 +17,10 @@ NAMED = 3  # pairs that the legend names
 
 
 def compared(report: Any, column: str, *, ax: Any = None) -> Any:
-    """One column of the real and the synthetic table: densities of numbers, shares of labels (and of missing values).
+    """One column of two tables, such as real and synthetic: densities of numbers, shares of labels (and of missing values).
 
-    report: what `compare` returned. column: its name. Infinite numbers are left out. Returns the axes. Raises `StructureError` for a
-    column that is not there.
+    report: what `compare` returned, or `Imputation.compared()`: observed and imputed values. column: its name. Infinite numbers are
+    left out. Returns the axes. Raises `StructureError` for a column that is not there.
     """
     found = {side.name: side for side in report.columns}
     if column not in found:
@@ -32,16 +31,16 @@ def compared(report: Any, column: str, *, ax: Any = None) -> Any:
     values = np.unique(np.concatenate(there))
     whole = own.number and len(values) <= OWN_BARS and bool((values == np.round(values)).all())
     if own.number and not whole:
-        _densities(ax, there, gone)
+        _densities(ax, report.sides, there, gone)
     else:
-        _shares(ax, own, values, there, gone)
+        _shares(ax, own, report.sides, values, there, gone)
     cut = f" ({BARS} most frequent of {len(values)} labels)" * (own.what == "label" and len(values) > BARS)
     ax.set_xlabel(as_written("length of " * (own.what == "length") + str(column) + cut))
     legend(ax)
     return ax
 
 
-def _densities(ax: Any, there: list[np.ndarray], gone: list[float]) -> None:
+def _densities(ax: Any, sides: tuple[str, str], there: list[np.ndarray], gone: list[float]) -> None:
     """Histograms with the same bins, about 2 n^(1/3) of them (Rice's rule) for the smaller of the tables."""
     both = np.concatenate([*there, [] if any(map(len, there)) else [0.0]])
     low, high = both.min(), both.max()
@@ -49,15 +48,15 @@ def _densities(ax: Any, there: list[np.ndarray], gone: list[float]) -> None:
         low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
     count = 2 * min((len(x) for x in there if len(x)), default=1) ** (1 / 3)
     edges = np.linspace(low, high, int(np.clip(count, 10, BINS)) + 1)
-    for name, colour, x, missing in zip(SIDES, COLOURS, there, gone, strict=True):
+    for name, colour, x, missing in zip(sides, COLOURS, there, gone, strict=True):
         label = name + f" ({missing:.0%} missing)" * any(gone)
         if len(x):
-            filled = name == SIDES[0]
+            filled = name == sides[0]
             ax.hist(x, edges, density=True, histtype="stepfilled" if filled else "step", color=colour, linewidth=1.8, label=label)
     ax.set_ylabel("density")
 
 
-def _shares(ax: Any, own: Any, values: np.ndarray, there: list[np.ndarray], gone: list[float]) -> None:
+def _shares(ax: Any, own: Any, sides: tuple[str, str], values: np.ndarray, there: list[np.ndarray], gone: list[float]) -> None:
     """Two bars for each value, and for missing ones; of labels, the most frequent."""
     shares = [np.array([(side == v).sum() for v in values]) / max(len(full), 1) for side, full in zip(there, own.sides, strict=True)]
     order = np.arange(len(values)) if own.number else np.argsort(-shares[0] - shares[1], kind="stable")[:BARS]
@@ -66,7 +65,7 @@ def _shares(ax: Any, own: Any, values: np.ndarray, there: list[np.ndarray], gone
     if any(gone):
         names, heights = [*names, "missing"], [np.append(side, missing) for side, missing in zip(heights, gone, strict=True)]
     x = np.arange(len(names))
-    for name, colour, height, shift in zip(SIDES, COLOURS, heights, (-0.2, 0.2), strict=True):
+    for name, colour, height, shift in zip(sides, COLOURS, heights, (-0.2, 0.2), strict=True):
         ax.bar(x + shift, height, 0.4, color=colour, label=name)
     crowded = sum(len(name) + 1 for name in names) > 42
     ax.set_xticks(x, names, rotation=35 if crowded else 0, ha="right" if crowded else "center", parse_math=False)

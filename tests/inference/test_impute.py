@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from dmlcore import UNKNOWN, condition, fit, impute, marginal, pool
+from dmlcore import UNKNOWN, condition, fit, impute, marginal, pool, standard_errors
 from dmlcore.base.errors import DataError, DegenerateError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.data.record_layouts import Fields
 from dmlcore.fitting.problem import Problem
@@ -400,6 +400,55 @@ def test_degrees_of_freedom_are_those_that_mice_prints() -> None:
         assert got.error**2 == pytest.approx(total, rel=2e-6)
         assert got.missing == pytest.approx(missing, rel=2e-6)
         assert got.freedom == pytest.approx(freedom, rel=2e-6)
+
+
+def test_fits_are_pooled_and_tested_as_mice_does() -> None:
+    known = load("mice_d1")
+    pairs = [(b, np.reshape(V, (3, 3))) for b, V in zip(known["coefficients"], known["covariances"], strict=True)]
+    got = pool(pairs, freedom=known["dfcom"])
+    for name in ("estimate", "error", "freedom", "p"):
+        np.testing.assert_allclose(getattr(got, name), known[name], rtol=2e-8)
+    np.testing.assert_allclose(got.interval()[0], known["low"], rtol=2e-8)
+    one = got.test([1, 2])
+    assert (one.statistic, *one.freedom, one.p) == pytest.approx((known["D1"]["F"], *known["D1"]["df"], known["D1"]["p"]), rel=2e-8)
+    assert one.lost == pytest.approx(known["D1"]["riv"], rel=2e-8)
+    large = pool(pairs).test([1, 2])
+    assert (*large.freedom, large.p) == pytest.approx((*known["D1 large"]["df"], known["D1 large"]["p"]), rel=2e-8)
+    two = known["two"]
+    few = pool([(b, np.reshape(V, (3, 3))) for b, V in zip(two["coefficients"], two["covariances"], strict=True)]).test([1])
+    assert (few.statistic, *few.freedom, few.p) == pytest.approx((two["F"], *two["df"], two["p"]), rel=2e-8)
+    assert pool(pairs).test([1]).freedom[1] == pytest.approx(pool(pairs).freedom[1])  # of one number, the square of its t
+    with pytest.raises(ParameterError, match="there is no number 'height'"):
+        got.test(["height"])
+    with pytest.raises(ParameterError, match="needs their covariances"):
+        pool(pairs, lambda pair: (pair[0], np.diag(pair[1]))).test()
+
+
+def test_fits_say_their_numbers_by_name() -> None:
+    class Result:  # as those of statsmodels
+        df_resid = 22.0
+
+        def __init__(self, b: Any, V: Any):
+            self.params, self._V = pd.Series(b, ["(Intercept)", "bmi", "age"]), V
+
+        def cov_params(self) -> Any:
+            return self._V
+
+    known = load("mice_d1")
+    fits = [Result(b, np.reshape(V, (3, 3))) for b, V in zip(known["coefficients"], known["covariances"], strict=True)]
+    got = pool(fits)
+    np.testing.assert_allclose(got.freedom, known["freedom"], rtol=2e-8)
+    assert got.test(["bmi", "age"]).p == pytest.approx(known["D1"]["p"], rel=2e-8)
+    assert "bmi" in repr(got)
+    assert "bmi" in got._repr_html_()
+    rows = [np.random.default_rng(i).normal(size=50).tolist() for i in range(3)]
+    own = [standard_errors(fit(x, GaussianEstimator()).model, x) for x in rows]
+    np.testing.assert_allclose(pool(own).estimate, np.mean([errors.estimates for errors in own], axis=0))
+    assert pool(own).names == own[0].names
+    with pytest.raises(ParameterError, match="same numbers, by name"):
+        pool([fits[0], own[0]])
+    with pytest.raises(ParameterError, match="says no estimates"):
+        pool([1.0, 2.0])
 
 
 def test_degrees_of_freedom_of_tables_follow_from_their_rows() -> None:
