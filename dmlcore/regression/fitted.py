@@ -114,6 +114,8 @@ class Fitted:
         two: a new response lies between them with that probability, as much of the rest below as above (binomial: its share of the
         trials). They are of all components, or of each, and take the parameters as known.
         """
+        if interval is not None:
+            check_level(interval)
         roles = dict(offset=offset, exposure=exposure, gate=gate) | ({} if interval is None else {"trials": trials})
         given = self._later(X, **roles)
         laws, places = self._laws(), list(enumerate(self._schema.responses))
@@ -123,7 +125,6 @@ class Fitted:
         out = out if len(places) > 1 else out[..., 0]
         if interval is None:
             return out
-        check_level(interval)
         bounds = response_bounds(laws, None if per_component else weights, given, interval)
         return out, bounds if len(places) > 1 else bounds[..., 0, :]
 

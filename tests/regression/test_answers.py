@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.special
 import scipy.stats
 
 matplotlib.use("Agg")
@@ -91,6 +92,7 @@ def simulated(family: str) -> tuple[np.ndarray, np.ndarray, Any]:
         "gaussian": lambda: rng.normal(3 * eta),
         "poisson": lambda: rng.poisson(np.exp(eta)),
         "gamma": lambda: rng.gamma(3.0, np.exp(eta) / 3.0),
+        "weibull": lambda: np.exp(eta) * rng.weibull(2.5, size=len(x)),
         "negative_binomial": lambda: rng.poisson(rng.gamma(3.0, np.exp(eta) / 3.0)),
         "binomial": lambda: rng.binomial(trials, 1 / (1 + np.exp(-eta))),
     }[family]()
@@ -101,6 +103,7 @@ LAWS: dict[str, Any] = {
     "gaussian": lambda mean, scale, n: scipy.stats.norm(mean, scale),
     "poisson": lambda mean, scale, n: scipy.stats.poisson(mean),
     "gamma": lambda mean, scale, n: scipy.stats.gamma(1 / scale, scale=mean * scale),
+    "weibull": lambda mean, scale, n: scipy.stats.weibull_min(1 / scale, scale=mean / scipy.special.gamma(1 + scale)),
     "negative_binomial": lambda mean, scale, n: scipy.stats.nbinom(1 / scale, 1 / (1 + scale * mean)),
     "binomial": lambda mean, scale, n: scipy.stats.binom(n, mean),
 }
@@ -119,7 +122,7 @@ def test_bounds_are_quantiles_of_the_mixture(family: str) -> None:
         for k, law in enumerate(laws):
             np.testing.assert_allclose(own[:, k, end] * unit, law.ppf(tail), rtol=1e-8, atol=1e-9)
         at = bounds[:, end] * unit
-        if family in ("gaussian", "gamma"):
+        if family in ("gaussian", "gamma", "weibull"):
             np.testing.assert_allclose(sum(w * law.cdf(at) for w, law in zip(model.weights_, laws, strict=True)), tail, atol=1e-9)
         else:
             at = np.round(at)
@@ -138,8 +141,9 @@ def test_bounds_of_several_responses_and_of_weights_that_depend_on_a_gate() -> N
     w, each = model.model_.weights_given(data[["z"]].to_numpy()), model.predict(data, per_component=True)
     below = scipy.stats.norm.cdf(bounds[:, None, :, 0], each, model.scale_)
     np.testing.assert_allclose((w[:, :, None] * below).sum(axis=1), 0.25, atol=1e-9)
-    with pytest.raises(ParameterError, match="level must be between 0 and 1, got 90"):
-        model.predict(data, interval=90)
+    for level in (90, "0.9"):
+        with pytest.raises(ParameterError, match=f"level must be between 0 and 1, got {level!r}"):
+            model.predict(data, interval=level)  # type: ignore[arg-type]
 
 
 def test_labels_are_the_most_probable_components() -> None:

@@ -163,7 +163,7 @@ def lengths(rows: np.ndarray) -> np.ndarray:
 def check_level(level: Any) -> None:
     """A level of confidence lies between 0 and 1."""
     try:
-        right = 0 < float(level) < 1
+        right = bool(0 < level < 1)
     except (TypeError, ValueError):
         right = False
     if not right:

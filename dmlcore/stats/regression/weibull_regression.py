@@ -16,7 +16,7 @@ from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.powers import ResponsesWithin
 from dmlcore.core.statistics import Sums
 from dmlcore.stats.regression.glm.predictors import Rows, Tape, predictors
-from dmlcore.stats.regression.glm.regression_distribution import HIGHEST
+from dmlcore.stats.regression.glm.regression_distribution import HIGHEST, law_with
 from dmlcore.stats.regression.glm.scoring import STRIDE, Scoring
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.univariate.moments import moments_of, variance_of
@@ -72,7 +72,7 @@ class WeibullRegressionDistribution(SharingDistribution, ResponsesWithin):
         return np.exp(np.minimum(eta + math.lgamma(1.0 + 1.0 / self.shape), HIGHEST))
 
     def law_of(self, mean: float, trials: int) -> WeibullDistribution:
-        return WeibullDistribution(self.shape, float(self._scales(mean)))
+        return law_with(WeibullDistribution, shape=self.shape, scale=self._scales(mean))
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
         return np.maximum(self._scales(mean) * rng.weibull(self.shape, np.shape(mean)), np.finfo(float).tiny)
