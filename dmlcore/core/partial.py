@@ -207,8 +207,11 @@ def with_missing_response(layout: Maybe, x: Any) -> Any:
 def named_fields(layout: Fields, x: dict[Any, Any]) -> tuple[Any, ...]:
     """A tuple of the values that a mapping gives by position or by name; UNKNOWN in the other fields."""
     out: list[Any] = [UNKNOWN] * len(layout.values)
-    for key, value in x.items():
-        j, *inside = field_path(layout, key)
+    paths = [field_path(layout, key) for key in x]
+    for key, path, value in zip(x, paths, x.values(), strict=True):
+        j, *inside = path
+        if paths.count(path) > 1 or (inside and (j,) in paths):
+            raise StructureError(f"{layout.label}: {key!r} is given twice, once by another name")
         if inside:
             out[j] = [UNKNOWN] * len(layout.entry_names[j]) if out[j] is UNKNOWN else list(out[j])  # type: ignore[index]
             out[j][inside[0]] = value

@@ -22,7 +22,7 @@ from dmlcore.engines.stream import Stream, as_stream, is_stream, stream
 from dmlcore.fitting.chunked import rows_for, rows_of
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
-from dmlcore.fitting.record import Fit
+from dmlcore.fitting.record import Fit, fitted_by
 from dmlcore.fitting.resolved import Resolved, added, scaled
 from dmlcore.fitting.saved_statistics import plain_statistics, statistics_of
 from dmlcore.io.sealed import read_sealed, write_sealed
@@ -78,11 +78,11 @@ class OnlineEM:
         rng: Random = None,
         threads: int | None = None,
     ):
-        start = start.model if isinstance(start, Fit) else start
-        if estimator is None:
-            if start is None:
-                raise ParameterError("OnlineEM needs an estimator, or a model to go on from: start=..")
-            estimator = start.estimator()
+        if start is not None:
+            check_node(start.model if isinstance(start, Fit) else start, Distribution.noun, "start")
+            start, estimator = fitted_by(start, estimator)
+        elif estimator is None:
+            raise ParameterError("OnlineEM needs an estimator, or a model to go on from: start=..")
         if decay is not None and rate is not None:
             raise ParameterError("decay makes the rate fall from batch to batch, and rate= holds it; give one of them")
         decay = 0.6 if decay is None else decay
@@ -102,7 +102,6 @@ class OnlineEM:
 
     def _go_on_from(self, start: Distribution, count: int) -> None:
         """Takes draws of a model for the first batch."""
-        check_node(start, Distribution.noun, "start")
         if count < 1:
             raise ParameterError(f"start_rows must be at least 1, got {count!r}")
         rows = rows_for(start.sampler(generator(self.rng)).sample(count), self.estimator.layout, None, self.threads)
@@ -189,7 +188,8 @@ class OnlineEM:
             problem = Problem(rows, Resolved.on(self.estimator, rows), together=rows.in_memory is rows)
             self._begin(problem)
             return self._add(problem, None, 1.0, where)
-        problem, log_likelihood = self._allowing_for(rows)
+        problem, model, log_likelihood = self._allowing_for(rows)
+        self._resolved, self._model = problem.resolved, model
         step = float((self.batches + 1) ** -self.decay) if self.rate is None else self.rate
         return self._add(problem, log_likelihood / rows.weight, step, where)
 
@@ -206,25 +206,25 @@ class OnlineEM:
         self.estimator = problem.rows.named(self.estimator)
         self._resolved, self._model = problem.resolved, start
 
-    def _allowing_for(self, rows: Any) -> tuple[Problem, float]:
-        """A later batch, and its log likelihood under the model: under one that allows for what is new in it, where something is."""
+    def _allowing_for(self, rows: Any) -> tuple[Problem, Any, float]:
+        """A later batch, the model, and the log likelihood under it: one that allows for what is new in the batch, where something is."""
         before: Any = self._resolved
         problem = Problem(rows, before)
         try:
             log_likelihood = problem.log_likelihood(self._model)
             if not _passes_over_unseen(before):
-                return problem, log_likelihood
+                return problem, self._model, log_likelihood
         except SupportError:
             log_likelihood = -math.inf
         fresh = Resolved.on(self.estimator, rows).start_statistics  # raises for rows that no model gives a density
         after = _resolved_again(self.estimator, added(before.start_statistics, fresh))
         if log_likelihood > -math.inf and known_to(after) == known_to(before):
-            return problem, log_likelihood
-        self._resolved, problem = after, Problem(rows, after)
+            return problem, self._model, log_likelihood
+        problem = Problem(rows, after)
         one = [own if own is None else scaled(own, 1 / rows.weight) for own in fresh]
         whole = [own if own is None else scaled(own, self._remembered) for own in self._mean]
-        self._model = problem.maximise(added(whole, one), self._model)
-        return problem, problem.log_likelihood(self._model)
+        model = problem.maximise(added(whole, one), self._model)
+        return problem, model, problem.log_likelihood(model)
 
     def _add(self, problem: Problem, log_likelihood: float | None, step: float, where: str) -> Self:
         """Takes in the statistics of a batch under the model."""

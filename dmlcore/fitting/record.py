@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from dmlcore.base.errors import StructureError
 from dmlcore.base.lazy import above
+from dmlcore.core.declared import check_node
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.text_tables import as_html, cell
 from dmlcore.core.typeface import for_terminal
@@ -134,6 +136,13 @@ class Fit:
     def plot(self, data: Any = None, **options: Any) -> Any:
         """The model over the data, as its own `plot` draws it. (`dmlcore.plot.history` draws the way there.)"""
         return self.model.plot(data, **options)
+
+
+def model_of(given: Any, who: str) -> Any:
+    """The model of a fit, or a model as it is. Raises `StructureError` for what is neither."""
+    model = given.model if isinstance(given, Fit) else given
+    check_node(model, Distribution.noun, f"{who}: model", StructureError)
+    return model
 
 
 def fitted_by(given: Any, estimator: Any = None) -> tuple[Any, Any]:

@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dmlcore.base.domains import Whole
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.random import Random, generator
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.powers import HasProbabilities, MayBeMissing, has
 from dmlcore.data.layouts import Count, Maybe
 from dmlcore.data.record_layouts import Fields
+from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.condition import marginal
 
 MOST_VALUES = 1 << 17  # so many values are gone through one by one
@@ -28,20 +30,28 @@ class Expectation(NamedTuple):
     error: Any
 
 
-def expected(model: Distribution, f: Callable[[Any], Any], size: int = 100_000, rng: Random = None) -> Expectation:
+def expected(model: Distribution | Fit, f: Callable[[Any], Any], size: int = 100_000, rng: Random = None) -> Expectation:
     """The expected value of `f(x)` for an observation x of the model, with its standard error.
 
-    f: of one observation as the model draws it (a dict where its fields have names), a number or an array. Where an observation has at most
+    model: a distribution, or what `fit` returned. f: of one observation as the model draws it (a dict where its fields have names), a number or an array. Where an observation has at most
     131,072 values (labels, whole numbers in a range, tuples of them), the sum over all of them, with error 0; else the mean of `size` draws
     from `rng`. Of what is left unknown, ask `expected(condition(model, observed), f)`.
     """
+    model = model_of(model, "expected")
+    check_draws(size)
     found = finite_values(model)
     if found is not None:
         values, p = found
         return Expectation(np.tensordot(p, np.array([f(x) for x in values], dtype=np.float64), 1)[()], 0.0)
-    if size < 2:
-        raise ParameterError(f"size must be at least 2, got {size!r}")
     return mean_of_draws(np.array([f(x) for x in as_values(model.sample(size, rng=generator(rng)))], dtype=np.float64))
+
+
+def check_draws(size: Any) -> None:
+    """Raises `ParameterError` unless a mean of so many draws has an error."""
+    try:
+        Whole(2).check(size)
+    except ParameterError as error:
+        raise ParameterError(f"size {error}") from None
 
 
 def mean_of_draws(values: np.ndarray) -> Expectation:

@@ -81,7 +81,9 @@ class Imputation:
 
     def __repr__(self) -> str:
         filled = ", ".join(f"{len(cell.rows)} of {name!r}" for name, cell in self.cells.items())
-        return f"Imputation({filled or 'nothing was missing'}; {len(self.copies)} copies)"
+        left_out = f"; left out: {', '.join(map(repr, self.left_out))}" if self.left_out else ""
+        nothing = "nothing was filled" if self.left_out else "nothing was missing"
+        return f"Imputation({filled or nothing}; {len(self.copies)} copies{left_out})"
 
 
 @takes(law="model")

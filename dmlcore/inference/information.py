@@ -15,9 +15,10 @@ from dmlcore.core.partial import UNKNOWN, Known, Outcomes, Parts, partial
 from dmlcore.core.powers import JointlyNormal, Mixing, has
 from dmlcore.core.row_columns import RowColumn, column_place, row_columns
 from dmlcore.data.record_layouts import Fields
+from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.condition import condition, log_evidence, marginal
 from dmlcore.inference.events import outcomes
-from dmlcore.inference.expectation import Expectation, finite_values, mean_of_draws
+from dmlcore.inference.expectation import Expectation, check_draws, finite_values, mean_of_draws
 from dmlcore.stats.latent.mixture import MixtureDistribution
 
 ENOUGH_DRAWS = 20_000
@@ -32,7 +33,7 @@ class Informative(NamedTuple):
 
 
 def mutual_information(
-    model: Distribution, a: int | str, b: int | str | None = None, size: int = ENOUGH_DRAWS, rng: Random = None
+    model: Distribution | Fit, a: int | str, b: int | str | None = None, size: int = ENOUGH_DRAWS, rng: Random = None
 ) -> Expectation:
     """How much a column tells about another, in nats; or, without b, about the component that an observation is of. With standard error.
 
@@ -40,6 +41,8 @@ def mutual_information(
     of fields, or of coordinates of vectors. Exact, with error 0, for columns of few values (labels, whole numbers in a range) and of
     jointly Gaussian ones; else by `size` draws from `rng`. Raises `StructureError` where the model has no such column, or no components.
     """
+    model = model_of(model, "mutual_information")
+    check_draws(size)
     if b is None:
         return _about_components(*_components(model, a), size, rng)
     places = sorted(column_place(model.layout, key) for key in (a, b))
@@ -60,7 +63,7 @@ def mutual_information(
 
 
 def most_informative(
-    model: Distribution, row: Any, about: int | str | None = None, size: int = ENOUGH_DRAWS, rng: Random = None
+    model: Distribution | Fit, row: Any, about: int | str | None = None, size: int = ENOUGH_DRAWS, rng: Random = None
 ) -> list[Informative]:
     """Which unknown cell of an observation to ask for next: the unknown columns, the one that tells most first.
 
@@ -68,6 +71,8 @@ def most_informative(
     one would like to know; None: the component that the observation is of. What a column tells is the mutual information of the two given
     what is known, in nats (`mutual_information`). One seed, from `rng`, is used for all columns.
     """
+    model = model_of(model, "most_informative")
+    check_draws(size)
     unknown = _unknown_columns(model, row)
     keys = [column.key for column in unknown]
     seed = int(generator(rng).integers(1 << 62))

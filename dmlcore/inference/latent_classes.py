@@ -21,6 +21,7 @@ from dmlcore.core.row_columns import row_columns
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.data.encoded import encode, row_weights
 from dmlcore.data.record_layouts import Fields
+from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.condition import marginal
 from dmlcore.inference.expectation import values_of
 
@@ -82,7 +83,7 @@ class GoodnessOfFit:
         return as_html(self.rows(), "Goodness of fit")
 
 
-def goodness_of_fit(model: Distribution, data: Any, weights: Any = None) -> GoodnessOfFit:
+def goodness_of_fit(model: Distribution | Fit, data: Any, weights: Any = None) -> GoodnessOfFit:
     """How well a model of labels, or of few whole numbers, fits the table of their counts: G2, X2, bivariate residuals; and how well its
     classes can be told apart: entropy R2 and the classification table.
 
@@ -90,6 +91,7 @@ def goodness_of_fit(model: Distribution, data: Any, weights: Any = None) -> Good
     to; those in which a value is missing that the model says nothing of (`OptionalDistribution` with p None) are left out. Raises
     `StructureError` for other models, and `DataError` where no row is left.
     """
+    model = model_of(model, "goodness_of_fit")
     columns = _columns_of(model)
     encoded = encode(data, model.layout)
     weight = row_weights(weights, len(encoded))

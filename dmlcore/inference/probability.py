@@ -8,13 +8,14 @@ from typing import Any
 from dmlcore.base.errors import SupportError, shorten
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.partial import given as given_of
+from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.events import Disjoint, both_of, collapsed, read_event
 
 
-def probability(model: Distribution, event: Any, given: Any = None) -> float:
+def probability(model: Distribution | Fit, event: Any, given: Any = None) -> float:
     """The probability of an event, given another or an observation.
 
-    event: an observation of the model in which a range `(low, high)` may stand for a number (or a date, a time, a duration) and a set of
+    model: a distribution, or what `fit` returned. event: an observation of the model in which a range `(low, high)` may stand for a number (or a date, a time, a duration) and a set of
     values for a label or a whole number, at any depth. Fields of tuples may be given by position or name in a mapping; those left out may
     be anything. Both ends belong to a range, and None leaves one open; `dmlcore.Between` is a range of labels that have an order. One value
     is the event that it is that, which is zero for laws with a density; None, that it is missing. given: the same, or values, also of laws
@@ -24,6 +25,7 @@ def probability(model: Distribution, event: Any, given: Any = None) -> float:
     Gaussian vector by quasi-Monte Carlo, to about 1e-6. Raises `SupportError` where what is given has density zero, and `StructureError`
     where the shape does not fit or a law says no probability.
     """
+    model = model_of(model, "probability")
     x = read_event(model.layout, event, points=True)
     if given is None:
         return min(math.exp(_log_density_of(model, x)), 1.0)

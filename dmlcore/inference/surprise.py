@@ -21,7 +21,7 @@ from dmlcore.base.marks import is_missing
 from dmlcore.base.random import Random, generator
 from dmlcore.data.layouts import Anything, Layout, Maybe
 from dmlcore.data.sequences import Bag, LabelSet, Lists, Readings
-from dmlcore.fitting.record import Fit
+from dmlcore.fitting.record import model_of
 from dmlcore.inference.table_evidence import TableEvidence
 from dmlcore.inference.tables import ModelColumns
 from dmlcore.io.sealed import read_sealed, write_sealed
@@ -30,6 +30,7 @@ WHAT = "dmlcore surprise"  # what the files of `save` call themselves
 USUAL_DRAWS = 2000  # of the model, where there are no records to compare with
 CELL_ROWS = 500  # records that say how surprising each cell usually is
 LEAST_VARIANCE = 1e-6  # of records of one shape, as a share of the mean over shapes: where all of them score alike
+VARIANCE_ROUNDS = 3  # of weights for squared distances
 USUAL_QUANTILES = 2001  # quantiles of the usual scores
 
 
@@ -42,6 +43,16 @@ class Linear:
     def of(self, shape: np.ndarray) -> np.ndarray:
         """`(n,)` of shapes `(n, m)`."""
         return np.asarray(shape @ self.weights)
+
+
+def variance_of(shapes: np.ndarray, squares: np.ndarray, least: float) -> Linear:
+    """The variance, from the squared distances from the mean: by least squares, in which small variances count by their ratio. So it is
+    not below the square of what the mean misses, at shapes whose records all score alike."""
+    found = Linear(nnls(shapes, squares)[0])
+    for _ in range(VARIANCE_ROUNDS):
+        unit = np.maximum(found.of(shapes), least)
+        found = Linear(nnls(shapes / unit[:, None], squares / unit)[0])
+    return found
 
 
 class Surprise:
@@ -64,9 +75,7 @@ class Surprise:
     """
 
     def __init__(self, model: Any, among: Any = None, *, columns: Sequence[str] | None = None, rng: Random = 0):
-        self.model = model.model if isinstance(model, Fit) else model
-        if not hasattr(self.model, "seq_log_density"):
-            raise StructureError(f"Surprise needs a model, or a fit, got {type(model).__name__}")
+        self.model = model_of(model, "Surprise")
         self.columns = columns
         self._learn(self.model.sampler(generator(rng)).sample(USUAL_DRAWS) if among is None else among)
 
@@ -81,11 +90,17 @@ class Surprise:
 
     def one(self, record: Any) -> float:
         """The rank of one record, quickly."""
-        log, shape = self.model.log_density(record), [1.0]
-        for value, column in zip(self._cells(record), self._read, strict=True):
+        shape = [1.0]
+        try:
+            cells = self._cells(record)
+        except (IndexError, TypeError):
+            return float(self([record]).rank[0])  # raises, and says what is wrong
+        for value, column in zip(cells, self._read, strict=True):
             there = is_there(value, column.layout)
+            if not there and not isinstance(column.layout, Maybe):
+                return float(self([record]).rank[0])  # a gap of which the model has no law says nothing
             shape += [float(there), *(own.item() for own in elements([value], column.layout, [there]))]
-        return float(self._ranks(np.array([log]), np.array([shape]))[0])
+        return float(self._ranks(np.array([self.model.log_density(record)]), np.array([shape]))[0])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model and what it is compared with to a file, which is replaced whole or not at all."""
@@ -126,8 +141,9 @@ class Surprise:
         if not there.any():
             raise DataError("no record of among= has a density under the model, so that nothing is usual")
         self._mean = Linear(np.linalg.lstsq(shapes[there], log[there], rcond=None)[0])
-        self._variance = Linear(nnls(shapes[there], (log[there] - self._mean.of(shapes[there])) ** 2)[0])
-        self._least_variance = max(LEAST_VARIANCE * float(self._variance.of(shapes[there]).mean()), np.finfo(float).tiny)
+        squares = (log[there] - self._mean.of(shapes[there])) ** 2
+        self._least_variance = max(LEAST_VARIANCE * float(squares.mean()), np.finfo(float).tiny)
+        self._variance = variance_of(shapes[there], squares, self._least_variance)
         scores = np.sort(self._scores(log[there], shapes[there]))
         self._usual = np.quantile(scores, np.linspace(0, 1, USUAL_QUANTILES)) if len(scores) > USUAL_QUANTILES else scores
 
@@ -225,12 +241,16 @@ class Surprises:
 
 def cell_surprise(evidence: TableEvidence, rows: np.ndarray) -> np.ndarray:
     """Minus the log density of every cell of some rows given the rest of its row, `(rows, columns)`; infinite where only this cell makes a
-    row impossible. Raises `StructureError` where the model has no such laws."""
+    row impossible, or of several that do, each by itself. Raises `StructureError` where the model has no such laws."""
     if evidence.table.single:
         return -evidence.log_density[rows][:, None]
     every = range(len(evidence.names))
     with np.errstate(invalid="ignore"):
-        each = np.array([evidence.evidence(rows, without=j) - evidence.log_density[rows] for j in every]).T
+        each = np.array([evidence.evidence(rows, without={j}) - evidence.log_density[rows] for j in every]).T
+    several = np.flatnonzero(np.isnan(each).all(axis=1))
+    if len(several):
+        alone = np.array([evidence.evidence(rows[several], without={*every} - {j}) for j in every]).T
+        each[several] = np.where(np.isneginf(alone), np.inf, 0.0)
     return np.where(np.isnan(each), 0.0, each)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any
 
@@ -57,11 +58,11 @@ class TableEvidence:
         there = np.flatnonzero(~gone)
         return ObservedRows(there, encode(self.values(j, rows[there]), self.layouts[j])) if len(there) else UNKNOWN
 
-    def evidence(self, rows: np.ndarray, without: int | None = None, law: Any = None) -> np.ndarray:
-        """Log density of what is known of some rows, of all columns or all but one, under the model or one of its components."""
+    def evidence(self, rows: np.ndarray, without: Collection[int] = (), law: Any = None) -> np.ndarray:
+        """Log density of what is known of some rows, of all columns or all but those of some numbers, under the model or one of its components."""
         node, out = self.model if law is None else law, np.empty(len(rows))
         for mine in self._alike(rows):
-            parts = [UNKNOWN if j == without else self.known(j, rows[mine]) for j in range(len(self.names))]
+            parts = [UNKNOWN if j in without else self.known(j, rows[mine]) for j in range(len(self.names))]
             out[mine] = given(node, self._together(parts), len(mine))[0]
         return out
 
@@ -93,4 +94,4 @@ class TableEvidence:
     def log_density(self) -> np.ndarray:
         """Of every row."""
         blocks = [np.arange(start, min(start + BLOCK, self.n)) for start in range(0, self.n, BLOCK)]
-        return np.concatenate([self.evidence(rows) for rows in blocks])
+        return np.concatenate([np.zeros(0), *(self.evidence(rows) for rows in blocks)])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import DataError, ParameterError, StructureError
+from dmlcore.base.errors import DataError, ParameterError, StructureError, shorten
 from dmlcore.base.marks import missing_among
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
@@ -22,6 +22,7 @@ from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.data.encoded import encode, row_weights
 from dmlcore.data.values import floats, in_order, listed
 from dmlcore.fitting.fit import fit
+from dmlcore.fitting.record import Fit, model_of
 from dmlcore.stats.latent.mixture import MixtureDistribution
 from dmlcore.stats.latent.semi_supervised_mixture import SemiSupervisedMixtureDistribution, SemiSupervisedMixtureEstimator
 from dmlcore.stats.regression.multinomial_logistic_regression import MultinomialLogisticRegressionDistribution
@@ -74,7 +75,7 @@ class ThreeStep:
 
 
 def three_step(
-    model: Distribution,
+    model: Distribution | Fit,
     data: Any,
     *,
     covariates: Any = None,
@@ -96,11 +97,12 @@ def three_step(
     Raises `ParameterError` for other arguments, `StructureError` where the model has no classes, and `DataError` where rows do not go
     together.
     """
+    model = model_of(model, "three_step")
     _check_arguments(model, covariates, outcome, correction, assignment, estimator)
     encoded = encode(data, model.layout)
     row_weight = row_weights(weights, len(encoded))
     w = np.ones(len(encoded)) if row_weight is None else row_weight
-    posterior = model.seq_posterior(encoded)  # type: ignore[attr-defined]
+    posterior = model.seq_posterior(encoded)
     if posterior.ndim != 2:
         raise StructureError(f"{model.label}: three steps need classes in one row, not pairs of them")
     step = _Assigned.of(posterior, w, assignment, correction)
@@ -134,6 +136,8 @@ class _Assigned:
         K = posterior.shape[1]
         assigned = np.eye(K)[posterior.argmax(axis=1)] if assignment == "modal" else posterior
         counts = weights @ posterior
+        if not (counts > 0).all():
+            raise DataError(f"no row may be of class {int(np.argmin(counts > 0))}; leave it out of the model")
         return cls(assigned, weights, (posterior * weights[:, None]).T @ assigned / counts[:, None], counts / counts.sum(), correction)
 
     @property
@@ -155,7 +159,10 @@ class _Assigned:
 
 
 def _design(covariates: Any, n: int) -> np.ndarray:
-    x = np.asarray(covariates, dtype=np.float64)
+    try:
+        x = np.asarray(covariates, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"covariates must be numbers, got {shorten(covariates)}; write labels as columns of 0 and 1") from None
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim != 2 or len(x) != n or not np.isfinite(x).all():
         raise DataError(f"covariates must be finite numbers, one row for each of {n} rows of data, got shape {np.shape(covariates)}")
@@ -163,6 +170,8 @@ def _design(covariates: Any, n: int) -> np.ndarray:
 
 
 def _of_covariates(step: _Assigned, x: np.ndarray) -> ThreeStep:
+    if len(step.sizes) == 1:
+        raise StructureError("there is one class alone, so that nothing depends on covariates")
     centre, spread = x[:, 1:].mean(axis=0), x[:, 1:].std(axis=0)
     if not (spread > 0).all():
         raise DataError(f"covariate {int(np.argmin(spread))} is the same in all rows, as the intercept is")
@@ -266,13 +275,16 @@ def _of_outcome(step: _Assigned, outcome: Any, estimator: Estimator | None) -> T
         raise DataError(f"there are {len(y)} outcomes for {len(step.weights)} rows")
     there = ~missing_among(y)
     values = [y[i] for i in np.flatnonzero(there).tolist()]
+    x = floats(values)
+    if not values or (x is not None and not np.isfinite(x).all()):
+        raise DataError(f"outcome must be finite numbers, or labels, some of which are there, got {shorten(outcome)}")
     step = _Assigned(step.assigned[there], step.weights[there], step.table, step.sizes, step.correction)
-    return _by_likelihood(step, values, estimator) if step.correction == "ml" else _by_weights(step, values)
+    return _by_likelihood(step, values, estimator) if step.correction == "ml" else _by_weights(step, values, x)
 
 
-def _by_weights(step: _Assigned, values: list[Any]) -> ThreeStep:
+def _by_weights(step: _Assigned, values: list[Any], x: np.ndarray | None) -> ThreeStep:
     shares = step.shares * step.weights[:, None]
-    total, x = shares.sum(axis=0), floats(values)
+    total = shares.sum(axis=0)
     if x is None:
         names = tuple(in_order(dict.fromkeys(values)))
         columns = np.array([[value == label for label in names] for value in values], dtype=np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.core.arguments import takes
 from dmlcore.core.powers import HasClasses, has
-from dmlcore.fitting.record import Fit
+from dmlcore.fitting.record import model_of
 
 
 def responsibilities(model: Any, data: Any, impossible: str = "error") -> np.ndarray:
@@ -29,7 +29,7 @@ def labels(model: Any, data: Any, impossible: str = "error") -> np.ndarray:
 
     model: a mixture of any kind, or what `fit` returned. impossible, and what is raised, as of `seq_posterior`.
     """
-    return most_probable(responsibilities(model.model if isinstance(model, Fit) else model, data, impossible))
+    return most_probable(responsibilities(model_of(model, "labels"), data, impossible))
 
 
 def entropy(posterior: np.ndarray) -> np.ndarray:

@@ -253,6 +253,11 @@ def test_rows_that_no_model_takes_are_named_and_leave_it_as_it_was() -> None:
         follower.partial_fit([(1.0, "new"), (-2.0, "a")])
     assert follower.model == before
     assert follower.batches == 1
+    follower = OnlineEM(CompositeEstimator((GaussianEstimator(), CategoricalEstimator()))).partial_fit([(1.0, "a"), (2.0, "b")])
+    before = follower.model
+    with pytest.raises(SupportError, match="row 1 has density zero"):
+        follower.partial_fit([(1.0, "a"), (np.inf, "a")])
+    assert follower.model == before
 
 
 def test_new_labels_of_chains_and_sets() -> None:
@@ -284,5 +289,6 @@ def test_what_is_no_start() -> None:
         OnlineEM(start=GaussianDistribution(0.0, 1.0), start_rows=0)
     with pytest.raises(StructureError, match="does not fit the estimator"):
         OnlineEM(TWO, start=GaussianDistribution(0.0, 1.0))
-    with pytest.raises(ParameterError, match="start must be a distribution"):
-        OnlineEM(TWO, start=TWO)
+    for estimator in (TWO, None):
+        with pytest.raises(ParameterError, match="start must be a distribution"):
+            OnlineEM(estimator, start=TWO)

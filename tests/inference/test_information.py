@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmlcore import UNKNOWN, condition, expected, most_informative, mutual_information
-from dmlcore.base.errors import StructureError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.stats import (
     BinomialDistribution,
     CategoricalDistribution,
@@ -116,5 +116,7 @@ def test_which_cell_to_ask_for() -> None:
     assert only.column == "u"
     with pytest.raises(StructureError, match="is known"):
         most_informative(model, {"v": 2}, about="v")
+    with pytest.raises(ParameterError, match="size must be a whole number >= 2"):
+        mutual_information(model, "x", size=0)
     with pytest.raises(StructureError, match="nothing is unknown"):
         most_informative(model, (1.0, "a", 2))

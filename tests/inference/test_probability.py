@@ -183,11 +183,14 @@ def test_what_is_no_event() -> None:
         ({"age": ("a", None)}, ParameterError),
         ({"age": "old"}, DataError),
         ({"height": (1, 2)}, StructureError),
+        ({"age": (None, 40), 0: (30, None)}, StructureError),
     ):
         with pytest.raises(error):
             probability(people, event)
     with pytest.raises(StructureError, match="no cdf"):
         probability(dmlcore.stats.VonMisesDistribution(0.0, 1.0), (0.0, 1.0))
+    with pytest.raises(StructureError, match="model must be a distribution"):
+        probability(None, {})  # type: ignore[arg-type]
 
 
 # -- every family, against its own draws --------------------------------------------------------------------------------

@@ -72,6 +72,8 @@ def test_the_field_that_is_odd(field: str) -> None:
 def test_one_record_ranks_as_among_others() -> None:
     rows = [*ROWS[:50], *(row for rows in ODD.values() for row in rows), {"x": 1.0, "log": [], "tags": []}]
     assert [SURPRISE.one(row) for row in rows] == pytest.approx(SURPRISE(rows).rank, abs=1e-3)  # sums in another order
+    gap = {**ROWS[0], "x": None}  # of which the model has no law
+    assert SURPRISE.one(gap) == SURPRISE([gap]).rank[0]
     tuples = [tuple(row.values()) for row in ROWS[:20]]
     assert [SURPRISE.one(row) for row in tuples] == pytest.approx(SURPRISE(tuples).rank, abs=1e-3)
 
@@ -111,10 +113,21 @@ def test_what_is_refused() -> None:
         dmlcore.Surprise(MODEL, among=[])
     with pytest.raises(DataError, match="has a density"):
         dmlcore.Surprise(ExponentialDistribution(1.0), among=[-1.0, -2.0])
-    with pytest.raises(StructureError, match="needs a model"):
+    with pytest.raises(StructureError, match="Surprise: model must be a distribution"):
         dmlcore.Surprise("model")
     with pytest.raises(DataError, match="x: row 0 is 'far'"):
         SURPRISE([{**ROWS[0], "x": "far"}])
+    with pytest.raises(DataError, match="need 4 entries"):
+        SURPRISE.one((1.0,))
+
+
+def test_no_records() -> None:
+    assert SURPRISE([]).share.shape == (0, 4)
+
+
+def test_all_fields_that_make_a_record_impossible_are_told() -> None:
+    model = CompositeDistribution([CategoricalDistribution({"a": 1.0}), ExponentialDistribution(1.0), GaussianDistribution(0.0, 1.0)])
+    assert dmlcore.Surprise(model)([("b", -1.0, 0.0), ("b", 1.0, 0.0)]).share.tolist() == [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]
 
 
 def test_rows_of_regressions() -> None:

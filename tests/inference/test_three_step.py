@@ -95,3 +95,14 @@ def test_what_cannot_be_asked() -> None:
         three_step(MODEL, ROWS, covariates=[1.0] * len(ROWS))
     with pytest.raises(StructureError, match="no latent classes"):
         three_step(MODEL.components[0], ROWS, covariates=z)
+    with pytest.raises(StructureError, match="model must be a distribution"):
+        three_step(None, ROWS, covariates=z)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="covariates must be numbers"):
+        three_step(MODEL, ROWS, covariates=["a"] * len(ROWS))
+    with pytest.raises(StructureError, match="one class alone"):
+        three_step(MixtureDistribution(MODEL.components[:1], [1.0]), ROWS, covariates=z)
+    with pytest.raises(DataError, match="no row may be of class 1"):
+        three_step(MixtureDistribution(MODEL.components[:2], [1.0, 0.0]), ROWS, covariates=z)
+    for outcome in ([None] * len(ROWS), [np.inf, *FOUND["y"][1:]]):
+        with pytest.raises(DataError, match="outcome must be finite numbers, or labels"):
+            three_step(MODEL, ROWS, outcome=outcome)

@@ -47,7 +47,7 @@ class AssociationTable(Transitions):
         if isinstance(value, (TransitionMap, Mapping)):
             return super().check({v: row for v, row in value.items() if row} if type(value) is dict else value)
         try:
-            table: Any = value.tocoo() if hasattr(value, "tocoo") else np.array(value, dtype=np.float64)
+            table: Any = value.tocsr().tocoo() if hasattr(value, "tocsr") else np.array(value, dtype=np.float64)
             rows, columns = (table.row, table.col) if hasattr(table, "col") else np.nonzero(table)
             p = table.data if hasattr(table, "col") else table[rows, columns]
         except (TypeError, ValueError):

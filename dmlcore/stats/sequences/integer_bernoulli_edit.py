@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import Whole
 from dmlcore.base.errors import ParameterError
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
@@ -73,6 +74,10 @@ def _estimator(
     name: str | None,
     keys: str | None,
 ) -> BernoulliEditEstimator:
+    try:
+        num_vals = Whole(1).check(num_vals)
+    except ParameterError as error:
+        raise ParameterError(f"IntegerBernoulliEditEstimator: num_vals {error}") from None
     shares = np.full((num_vals, 4), 0.25) if suff_stat is None else np.asarray(suff_stat, dtype=np.float64)
     if shares.shape != (num_vals, 4):
         raise ParameterError(f"IntegerBernoulliEditEstimator: suff_stat must be {num_vals} rows of four shares, got shape {shares.shape}")
