@@ -41,7 +41,7 @@ class RowLaw:
 
     def within(self, events: dict[int, Any], n: int) -> tuple[np.ndarray, RowLaw]:
         """Log probabilities `(n,)` of events of some of the values, by their numbers, and the law given these."""
-        raise StructureError(f"{type(self).__name__} says no probability of a range of its values")
+        raise StructureError("there is a range of values whose law together says no probability of one; draw from the model instead")
 
     @property
     def hardly_ever(self) -> bool:

@@ -138,7 +138,7 @@ class Fit:
         return self.model.plot(data, **options)
 
 
-def model_of(given: Any, who: str) -> Any:
+def model_of(given: Any, who: str) -> Model:
     """The model of a fit, or a model as it is. Raises `StructureError` for what is neither."""
     model = given.model if isinstance(given, Fit) else given
     check_node(model, Distribution.noun, f"{who}: model", StructureError)

@@ -20,14 +20,15 @@ from dmlcore.core.row_columns import asked_for, names_of
 from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
 from dmlcore.data.layouts import Layout
 from dmlcore.data.record_layouts import Fields
+from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.events import outcomes
 from dmlcore.stats.latent.joined import distribution_of, in_a_tuple
 
 __all__ = ["UNKNOWN", "condition", "log_evidence", "marginal"]
 
 
-def condition(model: Distribution, observed: Any, values: bool = False) -> Distribution:
-    """The law of what is unknown in `observed`: an observation of the model with `UNKNOWN` in places, at any depth.
+def condition(model: Distribution | Fit, observed: Any, values: bool = False) -> Distribution:
+    """The law of what is unknown in `observed`, of a model or what `fit` returned: an observation with `UNKNOWN` in places, at any depth.
 
     Fields of tuples may also be given by position or name in a mapping; those left out are unknown. Of one unknown the result is the
     law of that value; of several, a law of tuples in their order. Unknown coordinates of one vector stay together as one vector.
@@ -42,6 +43,7 @@ def condition(model: Distribution, observed: Any, values: bool = False) -> Distr
     Raises `SupportError` if what was observed has density zero, `DataError` if it is of the wrong kind, and `StructureError` if
     nothing is unknown, if the shape does not fit, or if no exact form exists.
     """
+    model = model_of(model, "condition")
     x, log, law = _given(model, observed)
     if not law.slots:
         raise StructureError("nothing is unknown in the observation; put UNKNOWN where a value is wanted")
@@ -67,9 +69,9 @@ def unknown_paths(layout: Layout, x: Any) -> list[tuple[int, ...]]:
     return out
 
 
-def log_evidence(model: Distribution, observed: Any) -> float:
+def log_evidence(model: Distribution | Fit, observed: Any) -> float:
     """Log density of what is known in `observed`, whatever the unknowns are. Arguments and errors as for `condition`."""
-    return _given(model, observed)[1]
+    return _given(model_of(model, "log_evidence"), observed)[1]
 
 
 def _given(model: Distribution, observed: Any) -> tuple[Any, float, RowLaw]:
@@ -80,7 +82,7 @@ def _given(model: Distribution, observed: Any) -> tuple[Any, float, RowLaw]:
     return x, float(log[0]), law
 
 
-def marginal(model: Distribution, fields: int | str | Sequence[int | str], values: bool = False) -> Distribution:
+def marginal(model: Distribution | Fit, fields: int | str | Sequence[int | str], values: bool = False) -> Distribution:
     """The law of chosen fields of a tuple, or coordinates of a vector: that of one alone, or of several together, a tuple (or vector).
 
     fields: a position or a name (that of the node which reads the field), or a list of them in the order of the fields. values: of
@@ -88,6 +90,7 @@ def marginal(model: Distribution, fields: int | str | Sequence[int | str], value
     composites, Gaussian vectors, and mixtures of all kinds of them.
     Raises `StructureError` for a field that is not there or named twice.
     """
+    model = model_of(model, "marginal")
     several = isinstance(fields, (list, tuple, np.ndarray))
     layout: Any = model.layout
     paths = [field_path(layout, field) for field in (fields if several else [fields])]  # type: ignore[union-attr]

@@ -33,9 +33,9 @@ class Expectation(NamedTuple):
 def expected(model: Distribution | Fit, f: Callable[[Any], Any], size: int = 100_000, rng: Random = None) -> Expectation:
     """The expected value of `f(x)` for an observation x of the model, with its standard error.
 
-    model: a distribution, or what `fit` returned. f: of one observation as the model draws it (a dict where its fields have names), a number or an array. Where an observation has at most
-    131,072 values (labels, whole numbers in a range, tuples of them), the sum over all of them, with error 0; else the mean of `size` draws
-    from `rng`. Of what is left unknown, ask `expected(condition(model, observed), f)`.
+    model: a distribution, or what `fit` returned. f: of one observation as the model draws it (a dict where its fields have names), a
+    number or an array. Where an observation has at most 131,072 values (labels, whole numbers in a range, tuples of them), the sum over all
+    of them, with error 0; else the mean of `size` draws from `rng`. Of what is left unknown, ask `expected(condition(model, observed), f)`.
     """
     model = model_of(model, "expected")
     check_draws(size)

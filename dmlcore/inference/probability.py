@@ -15,11 +15,11 @@ from dmlcore.inference.events import Disjoint, both_of, collapsed, read_event
 def probability(model: Distribution | Fit, event: Any, given: Any = None) -> float:
     """The probability of an event, given another or an observation.
 
-    model: a distribution, or what `fit` returned. event: an observation of the model in which a range `(low, high)` may stand for a number (or a date, a time, a duration) and a set of
-    values for a label or a whole number, at any depth. Fields of tuples may be given by position or name in a mapping; those left out may
-    be anything. Both ends belong to a range, and None leaves one open; `dmlcore.Between` is a range of labels that have an order. One value
-    is the event that it is that, which is zero for laws with a density; None, that it is missing. given: the same, or values, also of laws
-    with a density. What both speak of holds both.
+    model: a distribution, or what `fit` returned. event: an observation of the model in which a range `(low, high)` may stand for a number
+    (or a date, a time, a duration) and a set of values for a label or a whole number, at any depth. Fields of tuples may be given by
+    position or name in a mapping; those left out may be anything. Both ends belong to a range, and None leaves one open; `dmlcore.Between`
+    is a range of labels that have an order. One value is the event that it is that, which is zero for laws with a density; None, that it is
+    missing. given: the same, or values, also of laws with a density. What both speak of holds both.
 
     Exact where the laws that the event asks have a distribution function or probabilities; two or more ranges of the coordinates of one
     Gaussian vector by quasi-Monte Carlo, to about 1e-6. Raises `SupportError` where what is given has density zero, and `StructureError`

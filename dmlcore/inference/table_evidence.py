@@ -59,7 +59,7 @@ class TableEvidence:
         return ObservedRows(there, encode(self.values(j, rows[there]), self.layouts[j])) if len(there) else UNKNOWN
 
     def evidence(self, rows: np.ndarray, without: Collection[int] = (), law: Any = None) -> np.ndarray:
-        """Log density of what is known of some rows, of all columns or all but those of some numbers, under the model or one of its components."""
+        """Log density of what is known of some rows, of all columns or all but some, under the model or one of its components."""
         node, out = self.model if law is None else law, np.empty(len(rows))
         for mine in self._alike(rows):
             parts = [UNKNOWN if j in without else self.known(j, rows[mine]) for j in range(len(self.names))]

@@ -42,6 +42,7 @@ def test_nothing_that_was_there_changes_and_no_gap_is_left() -> None:
         assert copy.where(frame.notna()).equals(frame)
     assert not found.copies[0].equals(found.copies[1])
     assert "constant" in found.left_out["same"]
+    assert repr(found).endswith("; 3 copies; left out: " + ", ".join(map(repr, found.left_out)) + ")")
     assert impute(frame, draws=3, rng=1).copies[2].equals(found.copies[2])  # the same seed, the same cells
     mean = impute(frame, rng=1)
     assert len(mean.copies) == 1

@@ -13,7 +13,7 @@ import pytest
 import scipy.integrate
 import scipy.stats
 
-from dmlcore import UNKNOWN, condition, impute, marginal
+from dmlcore import UNKNOWN, condition, fit, impute, marginal
 from dmlcore.base.domains import real
 from dmlcore.base.errors import DataError, ParameterError, StructureError, SupportError
 from dmlcore.core.declared import parameter
@@ -313,6 +313,15 @@ def test_keeping_unknown_whole_is_the_model_itself() -> None:
         assert condition(e.law, UNKNOWN) == e.law
     law = IgnoredDistribution(Tuple((N(0.0, 1.0), PoissonDistribution(2.0))))
     assert condition(law, (UNKNOWN, 3)) == N(0.0, 1.0)
+
+
+def test_a_fit_stands_for_its_model() -> None:
+    law = CompositeDistribution([GaussianDistribution(0.0, 1.0), CategoricalDistribution({"a": 1.0})])
+    found = fit([(1.0, "a"), (2.0, "b"), (4.0, "b")], law.estimator())
+    assert condition(found, (UNKNOWN, "a")) == marginal(found, 0) == marginal(found.model, 0)
+    assert log_evidence(found, (UNKNOWN, "a")) == log_evidence(found.model, (UNKNOWN, "a"))
+    with pytest.raises(StructureError, match="condition: model must be a distribution"):
+        condition(None, UNKNOWN)  # type: ignore[arg-type]
 
 
 def test_unknown_is_one_object() -> None:

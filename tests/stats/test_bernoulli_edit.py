@@ -131,6 +131,8 @@ def test_bad_arguments_and_rows() -> None:
         BernoulliEditDistribution({"a": 0.5}, {"b": 0.5})
     with pytest.raises(ParameterError, match="four shares"):
         BernoulliEditEstimator(suff_stat={"a": (0.5, 0.5)})
+    with pytest.raises(ParameterError, match="num_vals must be a whole number >= 1"):
+        IntegerBernoulliEditEstimator("2")  # type: ignore[arg-type]
     with pytest.raises(StructureError, match="no law of the set before"):
         fit([(["a"], [])], BernoulliEditEstimator(PoissonDistribution(1.0).estimator()))
     with pytest.raises(DataError, match=r"row 1"):

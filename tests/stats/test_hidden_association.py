@@ -158,6 +158,8 @@ def test_a_sparse_table_is_a_conditional_of_numbers(alpha: float) -> None:
     both = CompositeDistribution((PoissonDistribution(2.0), PoissonDistribution(3.0)))
     sparse = SparseMarkovAssociationDistribution([0.5, 0.3, 0.2], scipy.sparse.csr_array(TABLE), alpha, both)
     assert sparse == SparseMarkovAssociationDistribution([0.5, 0.3, 0.2], TABLE, alpha, both)
+    halves = scipy.sparse.coo_array((np.repeat(0.5, 6), (np.repeat(range(3), 2), np.repeat(range(3), 2))))  # entries in parts
+    assert SparseMarkovAssociationDistribution([0.5, 0.3, 0.2], halves) == SparseMarkovAssociationDistribution([0.5, 0.3, 0.2], np.eye(3))
     words = ConditionalDistribution([IntegerCategoricalDistribution(0, row) for row in alpha / 3 + (1 - alpha) * np.array(TABLE)])
     flat = HiddenAssociationDistribution(words, IntegerMultinomialDistribution(0, [0.5, 0.3, 0.2]))
     rows = [row for row in sparse.sample(300, rng=1) if row[0]]

@@ -87,7 +87,7 @@ class UniformVectorDistribution(OfVectors, Distribution, HasMoments):
             wrong = ~((self.high - self.low > 0) & (self.high - self.low < np.inf))
         if wrong.any():
             j = int(np.argmax(wrong))
-            ends = f"low={self.low[j]!r}, high={self.high[j]!r} in coordinate {j}"
+            ends = f"low={self.low[j]:g}, high={self.high[j]:g} in coordinate {j}"
             raise ParameterError(f"{type(self).__name__}: high must be above low by a finite number, got {ends}")
 
     @cached_property
