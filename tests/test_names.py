@@ -10,7 +10,6 @@ import dmlcore
 
 PICTURES = {"responsibilities", "tree", "uncertainty"}  # what plots show has the names of what is computed
 COMPILED = {"gather", "gather_many", "scatter", "scatter_many"}  # loops, and what chooses between them and NumPy
-OF_TABLES = {"fit"}  # the one at the top level proposes a model where none is given
 OF_MODELS = {"probability"}  # what a model says, and the domain of parameters that are one
 OF_TABLES = {"fit", "impute"}  # those at the top level propose a model where none is given
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import sys
 
-PLAIN = {"├": "|", "└": "`", "│": "|", "─": "-", "±": "+-", "…": "...", "−": "-", "∞": "inf", "\u00a0": " ", "●": "*", "·": ".", "≥": ">="}
+ASCII = {
+    "├": "|",
+    "└": "`",
+    "│": "|",
+    "─": "-",
+    "±": "+-",
+    "…": "...",
+    "−": "-",
+    "∞": "inf",
+    "\u00a0": " ",
+    "●": "*",
+    "·": ".",
+    "≥": ">=",
+}
 
 
 def for_terminal(text: str) -> str:
@@ -12,7 +25,7 @@ def for_terminal(text: str) -> str:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     if _writes(text, encoding):
         return text
-    for sign, plain in PLAIN.items():
+    for sign, plain in ASCII.items():
         if not _writes(sign, encoding):
             text = text.replace(sign, plain)
     return text if _writes(text, encoding) else text.encode("ascii", "backslashreplace").decode("ascii")

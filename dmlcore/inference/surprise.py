@@ -45,7 +45,7 @@ class Linear:
         return np.asarray(shape @ self.weights)
 
 
-def variance_of(shapes: np.ndarray, squares: np.ndarray, least: float) -> Linear:
+def fitted_variance(shapes: np.ndarray, squares: np.ndarray, least: float) -> Linear:
     """The variance, from the squared distances from the mean: by least squares, in which small variances count by their ratio. So it is
     not below the square of what the mean misses, at shapes whose records all score alike."""
     found = Linear(nnls(shapes, squares)[0])
@@ -143,7 +143,7 @@ class Surprise:
         self._mean = Linear(np.linalg.lstsq(shapes[there], log[there], rcond=None)[0])
         squares = (log[there] - self._mean.of(shapes[there])) ** 2
         self._least_variance = max(LEAST_VARIANCE * float(squares.mean()), np.finfo(float).tiny)
-        self._variance = variance_of(shapes[there], squares, self._least_variance)
+        self._variance = fitted_variance(shapes[there], squares, self._least_variance)
         scores = np.sort(self._scores(log[there], shapes[there]))
         self._usual = np.quantile(scores, np.linspace(0, 1, USUAL_QUANTILES)) if len(scores) > USUAL_QUANTILES else scores
 
