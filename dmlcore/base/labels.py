@@ -73,7 +73,7 @@ def plain(label: Any) -> Any:
 def is_kept(label: Any) -> bool:
     """Whether files of models hold a label (`LABEL_TYPES`)."""
     if type(label) in (tuple, frozenset):
-        return all(map(is_kept, label))
+        return all(is_kept(plain(part)) for part in label)
     return type(label) in _KEPT_TYPES or of_pandas(label, "Interval", "Period", "Timestamp", "Timedelta") or isinstance(label, np.generic)
 
 
