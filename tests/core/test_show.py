@@ -44,7 +44,7 @@ ab = CategoricalDistribution({"a": 0.9, "b": 0.1})
 record = CompositeDistribution([GaussianDistribution(0.0, 1.0, name="size"), OptionalDistribution(PoissonDistribution(2.0), 0.25)])
 
 
-TAGS, TABLE = {"div", "details", "summary", "b", "span", "i"}, {"table", "thead", "tbody", "tr", "th", "td"}
+TAGS, TABLE = {"div", "details", "summary", "b", "span", "i"}, {"table", "caption", "thead", "tbody", "tr", "th", "td"}
 
 
 class Reader(HTMLParser):
