@@ -305,7 +305,9 @@ def test_labels_of_less_usual_types_are_kept(labels: list[Any]) -> None:
         assert np.isfinite(again.seq_log_density(rows)).all()
 
 
-@pytest.mark.parametrize("label", [Colour.RED, 1j, range(3), object(), (1, Colour.BLUE)], ids=str)
+@pytest.mark.parametrize(
+    "label", [Colour.RED, 1j, range(3), object(), (1, Colour.BLUE)], ids=["enum", "complex", "range", "object", "tuple"]
+)
 def test_labels_that_files_do_not_hold_are_refused_by_the_fit(label: Any) -> None:
     with pytest.raises(DataError, match=r"row 1 is .*; need labels that a file of the model can hold"):
         fit(["a", label], CategoricalEstimator())
