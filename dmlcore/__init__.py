@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from dmlcore.inference.probability import probability
     from dmlcore.inference.surprise import Surprise
     from dmlcore.inference.synthesise import synthesise
-    from dmlcore.inference.three_step import three_step
     from dmlcore.inference.uncertainty import profile_interval, standard_errors
     from dmlcore.io import from_json, load, save, to_json
     from dmlcore.io.tables import write
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from dmlcore.proposal.proposing import propose
     from dmlcore.proposal.result import Proposal
     from dmlcore.regression.model import MixtureRegression
+    from dmlcore.regression.three_step import three_step
     from dmlcore.reporting.report import report
     from dmlcore.selection import aic, bic, icl, labels, likelihood_ratio_test, ordered, select
     from dmlcore.stats.latent.events import Between
@@ -55,7 +55,7 @@ else:
             "dmlcore.inference.probability": "probability",
             "dmlcore.inference.surprise": "Surprise",
             "dmlcore.inference.synthesise": "synthesise",
-            "dmlcore.inference.three_step": "three_step",
+            "dmlcore.regression.three_step": "three_step",
             "dmlcore.inference.uncertainty": "profile_interval standard_errors",
             "dmlcore.io": "from_json load save to_json",
             "dmlcore.io.tables": "write",

@@ -37,6 +37,7 @@ class Domain:
 
     need = "any value"
     axes: int | None = None  # of a number, vector or matrix: how many axes it has, behind those of a stack; None: stacks hold it once
+    ties: bool = True  # whether a parameter can be tied alone: not an order of things, between which there is nothing
 
     def check(self, value: Any) -> Any:
         """The stored form of `value`; raises `ParameterError(need)` if it lies outside."""

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -30,11 +34,29 @@ class FixedDict(dict[Any, Any]):
         return dict, (dict(self),)
 
 
+LABEL_TYPES = (
+    "str, bytes, bool, int, float, None, date, time, datetime, timedelta, Decimal, Fraction, UUID, intervals and periods of pandas, "
+    "and tuples or frozensets of them"
+)
+_KEPT_TYPES = {str, bytes, bool, int, float, type(None), date, time, datetime, timedelta, Decimal, Fraction, UUID}
+_PLAIN_FORMS: dict[type, Any] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    bytes: bytes,
+    tuple: tuple,
+    frozenset: frozenset,
+}
+
+
 def plain(label: Any) -> Any:
-    """A scalar of NumPy, or a time or duration of pandas, as the plain Python value it holds; anything else unchanged.
+    """A scalar of NumPy, a time or duration of pandas, a named tuple, or a member of an Enum that is a str or an int, as the plain Python
+    value that it equals; anything else unchanged.
 
     So are times that Python cannot hold: of nanoseconds, or thousands of years away.
     """
+    if type(label) in _KEPT_TYPES:
+        return label
     if isinstance(label, (np.datetime64, np.timedelta64)):
         return _plain_time(label)
     if isinstance(label, np.generic):
@@ -42,13 +64,28 @@ def plain(label: Any) -> Any:
     if is_time_of_pandas(label):
         fine = label.nanosecond if hasattr(label, "nanosecond") else label.nanoseconds
         return label if fine else label.to_pydatetime() if hasattr(label, "to_pydatetime") else label.to_pytimedelta()
+    for kind, form in _PLAIN_FORMS.items():
+        if isinstance(label, kind) and type(label) is not kind:
+            return form(label)
     return label
 
 
-def is_time_of_pandas(value: Any) -> bool:
-    """Whether a value is a Timestamp or a Timedelta (told without loading pandas)."""
+def is_kept(label: Any) -> bool:
+    """Whether files of models hold a label (`LABEL_TYPES`)."""
+    if type(label) in (tuple, frozenset):
+        return all(is_kept(plain(part)) for part in label)
+    return type(label) in _KEPT_TYPES or of_pandas(label, "Interval", "Period", "Timestamp", "Timedelta") or isinstance(label, np.generic)
+
+
+def of_pandas(value: Any, *names: str) -> bool:
+    """Whether a value is of one of some types of pandas (told without loading it)."""
     kind = type(value)
-    return kind.__name__ in ("Timestamp", "Timedelta") and kind.__module__.partition(".")[0] == "pandas"
+    return kind.__name__ in names and kind.__module__.partition(".")[0] == "pandas"
+
+
+def is_time_of_pandas(value: Any) -> bool:
+    """Whether a value is a Timestamp or a Timedelta."""
+    return of_pandas(value, "Timestamp", "Timedelta")
 
 
 def _plain_time(label: Any) -> Any:

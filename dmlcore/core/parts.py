@@ -29,6 +29,9 @@ def check_single_parts(node: Any, family: Any) -> None:
     for name in [*dict(node.tied), *dict(node.held)]:
         if name not in domains:
             raise ParameterError(f"{who}: there is no parameter {name!r}; there are {', '.join(domains)}")
+    for name in dict(node.tied):
+        if not domains[name].ties:
+            raise ParameterError(f"{who}: {name} cannot be tied alone; hold it, or tie the whole law by keys")
     both = dict(node.tied).keys() & dict(node.held)
     if both:
         raise ParameterError(f"{who}: {min(both)!r} is both tied and held")

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore.base.errors import BadValue
-from dmlcore.base.labels import Vocabulary, plain
+from dmlcore.base.labels import LABEL_TYPES, Vocabulary, is_kept, plain
 from dmlcore.base.marks import holds_mark, is_missing, missing_among
 from dmlcore.data.columns import Blank, Column, Distinct, Option, Values, Versions
 from dmlcore.data.plain_columns import Factor, PlainColumn
@@ -40,6 +40,7 @@ from dmlcore.data.values import (
 LIST_TYPES = {list, tuple}
 GAPS_IN_VECTORS = "a vector that lacks a coordinate, PartialGaussianEstimator takes"
 MISSING_REMEDY = "where values may be missing, wrap the estimator in OptionalEstimator or use missing_at_random"
+NESTED_TYPES = {tuple, frozenset}
 PLAIN_TYPES = {type(None), bool, int, float, str, bytes, tuple, frozenset, date, datetime}
 _NO_MARKS = {type(None), int, str, bool, bytes}  # types of labels that are no marks but None, and hold none
 
@@ -260,12 +261,14 @@ class Labels(Value):
             index = first(values, lambda v: not is_hashable(v))
             raise self.bad(index, values[index], "hashable labels") from None
         self._refuse_marks(values, seen)
-        if not set(map(type, seen)) <= PLAIN_TYPES:  # some do not hash like the plain value they hold
+        kinds = set(map(type, seen))
+        if not kinds <= PLAIN_TYPES:  # some do not hash like the plain value they hold
             values = [plain(v) for v in values]
             seen = dict.fromkeys(values)
-            if any(map(is_too_fine, seen)):
-                index = first(values, is_too_fine)
-                raise self.bad(index, values[index], "times and durations of whole microseconds")
+            self._refuse_any(is_too_fine, values, seen, "times and durations of whole microseconds")
+        if not kinds <= PLAIN_TYPES or kinds & NESTED_TYPES:
+            need = f"labels that a file of the model can hold ({LABEL_TYPES}), such as str(..) of it"
+            self._refuse_any(lambda label: not is_kept(label), values, seen, need)
         vocabulary = Vocabulary(in_order(plain(v) for v in seen))
         width = np.uint16 if len(vocabulary) <= 1 << 16 else np.int32
         return np.fromiter(map(vocabulary.place.__getitem__, values), dtype=width, count=len(values)), vocabulary
@@ -284,6 +287,12 @@ class Labels(Value):
         place = np.zeros(len(column.levels), dtype=codes.dtype)
         place[used] = codes
         return place[column.codes], vocabulary
+
+    def _refuse_any(self, wrong: Callable[[Any], bool], values: Any, seen: Any, need: str) -> None:
+        """Raises `BadValue` at the first label that is wrong. seen: the distinct labels."""
+        if any(map(wrong, seen)):
+            index = first(values, wrong)
+            raise self.bad(index, values[index], need)
 
     def _refuse_marks(self, values: Any, seen: Any) -> None:
         """Raises `BadValue` at the first label that is, or holds, a mark. seen: the distinct labels."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.errors import BadValue
-from dmlcore.base.labels import Vocabulary
+from dmlcore.base.labels import LABEL_TYPES, Vocabulary
 from dmlcore.data.columns import Bags, Chain, Column, Distinct, Overlapping, Parallel, Ragged, Steps, Values, ends_of, taken_elements
 from dmlcore.data.layouts import LIST_TYPES, Anything, Count, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags
@@ -230,7 +230,8 @@ class LabelSet(Lists):
         except BadValue as error:
             inside = kept[int(np.searchsorted(offsets, error.index, side="right")) - 1]
             index = next(i for i, elements in enumerate(sets) if elements == inside)
-            raise self.bad(index, values[index], f"a set of labels that are known ({Elements.remedy})") from None
+            need = error.need if LABEL_TYPES in error.need else f"a set of labels that are known ({Elements.remedy})"
+            raise self.bad(index, values[index], need) from None
         if not few:
             return column
         return Distinct(np.fromiter(map(index_of.__getitem__, sets), dtype=np.uint16, count=len(sets)), column)

@@ -19,7 +19,7 @@ from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.condition import condition, log_evidence, marginal
 from dmlcore.inference.events import outcomes
 from dmlcore.inference.expectation import Expectation, check_draws, finite_values, mean_of_draws
-from dmlcore.stats.latent.mixture import MixtureDistribution
+from dmlcore.stats.latent.joined import mixture_of
 
 ENOUGH_DRAWS = 20_000
 
@@ -159,7 +159,7 @@ def _column(law: Any, place: int, keys: Sequence[Any]) -> Any:
 
 def _about_components(laws: Sequence[Any], w: np.ndarray, size: int, rng: Random) -> Expectation:
     """What one value tells about which of some laws it is drawn from: the entropy of their weights, less that of the posteriors."""
-    law, entropy = MixtureDistribution(laws, w), float(special.entr(w).sum())
+    law, entropy = mixture_of(laws, w), float(special.entr(w).sum())
     found = finite_values(law)
     rows = law.sample(size, rng=generator(rng)) if found is None else found[0]
     falls = entropy - special.entr(law.seq_posterior(rows)).sum(axis=1)

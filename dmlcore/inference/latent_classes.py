@@ -58,10 +58,12 @@ class GoodnessOfFit:
 
     @property
     def g2_p(self) -> float:
+        """How probable a larger G2 is."""
         return chi_squared_tail(self.g2, self.df)
 
     @property
     def x2_p(self) -> float:
+        """How probable a larger X2 is."""
         return chi_squared_tail(self.x2, self.df)
 
     @property

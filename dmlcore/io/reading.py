@@ -16,6 +16,7 @@ from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.io.families import MAX_PLACES, families
+from dmlcore.io.label_forms import LABEL_KINDS, label_of
 
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
 FLOATS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
@@ -127,6 +128,9 @@ class Reader:
                     return set(self._distinct(self.value(items, where), where))
                 case {"map": list(pairs)}:
                     return self._table(pairs, where)
+            ((kind, form),) = data.items()
+            if kind in LABEL_KINDS:
+                return label_of(kind, form, lambda part: self.value(part, where))
         raise FormatError(f"{where}: {shorten(data)} is no value that this version knows")
 
     def _array(self, data: dict[str, Any], where: str) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dmlcore.base.errors import DmlcoreError, EmptyError, ParameterError, shorten
+from dmlcore.base.lazy import above
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.arguments import takes
@@ -124,7 +125,7 @@ class Selection:
 
 @takes(fit)
 def select(
-    estimator_for: Callable[[Any], Estimator],
+    estimator_for: Callable[[Any], Estimator] | str,
     values: Iterable[Any],
     data: Any,
     criterion: str = "bic",
@@ -140,6 +141,8 @@ def select(
 ) -> Selection:
     """Fits a model for each of `values`, and chooses by a criterion.
 
+    Of a formula, `select("y ~ x", range(1, 7), data)`, it is `dmlcore.regression.select_components`, and options are of that.
+
     estimator_for: makes the estimator of a candidate, such as `lambda k: MixtureEstimator([GaussianEstimator()] * k)`. values: the
     candidates, such as `range(1, 7)`. criterion: "bic", "aic", "icl" (entropy form), "icl_hard" (each row given to its most probable
     component), all smaller the better; or "held_out", the log likelihood of a row that the fit did not see, by `folds` folds, larger
@@ -154,6 +157,10 @@ def select(
     and the like. A candidate that cannot be fitted at all is left out and named in `failures`; if none can be fitted, the first error is
     raised.
     """
+    if isinstance(estimator_for, str):
+        given = {"weights": weights} if weights is not None else {}
+        regressions = above("dmlcore.regression.component_selection", "select_components")
+        return regressions(estimator_for, data, components=values, criterion=criterion, starts=starts, random_state=rng, **given, **options)  # type: ignore[no-any-return]
     _check(estimator_for, criterion, patience)
     if threads is None and "DMLCORE_NUM_THREADS" not in os.environ:
         threads = os.cpu_count()

@@ -155,6 +155,7 @@ class LearnsOneMatrix(LearnsStates):
     """One whose states follow each other by one matrix: own statistics are expected counts of first states and of transitions."""
 
     def ties(self: Any) -> Any:
+        """Keys of first states, of transitions and of the states' laws, each by itself (`Estimator.ties`)."""
         weights, transitions, topics = self.keys
         each = (() if topics is None else ((topics, k),) for k in range(len(self.estimators)))
         return None, keys_of_parts((weights, transitions, topics), self.num_states is not None), (*each, ())

@@ -17,7 +17,12 @@ def distribution_of(law: RowLaw, row: int = 0) -> Distribution:
     """The law of one row's unknowns as a distribution: a product where they are independent, a mixture of products otherwise."""
     w, each = zip(*law.cases(row), strict=True)
     laws = [laws[0] if len(laws) == 1 else CompositeDistribution(laws) for laws in each]
-    return laws[0] if len(laws) == 1 else MixtureDistribution(laws, w)
+    return laws[0] if len(laws) == 1 else mixture_of(laws, w)
+
+
+def mixture_of(laws: Sequence[Distribution], w: Any) -> MixtureDistribution:
+    """The mixture of laws with weights."""
+    return MixtureDistribution(laws, w)
 
 
 def averaged_laws(laws: Sequence[RowLaw], n: int) -> RowLaw:

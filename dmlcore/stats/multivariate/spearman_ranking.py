@@ -29,6 +29,8 @@ STEEPEST = 15.0  # of rho: where one ranking in 1e13 differs from the central on
 class CentralRanking(Array):
     """An order of 0, 1, .., d - 1, which is no free number."""
 
+    ties = False
+
     def __init__(self) -> None:
         super().__init__(f"a ranking: the numbers 0, 1, .., d - 1 in some order, d from 1 to {MOST_ITEMS}", 1)
 

@@ -148,7 +148,8 @@ class WeibullRegressionEstimator(SharingEstimator):
 
     def moved(self, statistics: Any, previous: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
         """As the intercept and the shape are far from independent, the step is one from where the new shape has moved the slope."""
-        if previous is not None and statistics.count.any():
+        known = self.scale_key is None or self.scale_key in self.shared.numbers("scale")  # a shared one is not while it is estimated
+        if previous is not None and known and statistics.count.any():
             shape = self.scale(statistics, previous, previous.intercept, previous.coef)["shape"]
             score = statistics.score.copy()
             score[..., 0, 0] += statistics.more.turn * np.log(shape / previous.shape)

@@ -158,6 +158,7 @@ class AtMeans(EachRow):
 
     @cached_property
     def laws(self) -> list[Any]:  # type: ignore[override]
+        """Each by itself."""
         return [self.law.law_of(mean, n) for mean, n in zip(self.mean.tolist(), self.trials.tolist(), strict=True)]
 
     @cached_property

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmlcore.base.errors import DataError, ParameterError, StructureError
-from dmlcore.inference.three_step import three_step
+from dmlcore.regression.three_step import three_step
 from dmlcore.stats import CategoricalDistribution, CompositeDistribution, MixtureDistribution, PoissonEstimator
 from tests.reference import load
 
