@@ -20,7 +20,7 @@ FORMS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
 LABEL_KINDS = (*FORMS, "interval", "period")
 
 
-def written(label: Any, each: Callable[[Any], Any]) -> dict[str, Any] | None:
+def label_form(label: Any, each: Callable[[Any], Any]) -> dict[str, Any] | None:
     """A label as `{kind: form}`; None of other types. each: writes a part of one."""
     for kind, (family, form, _) in FORMS.items():
         if type(label) is family:

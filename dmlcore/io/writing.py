@@ -17,7 +17,7 @@ from dmlcore.base.label_domains import LabelProbabilities, Transitions
 from dmlcore.base.labels import LABEL_TYPES, plain
 from dmlcore.core.declared import Declared
 from dmlcore.io.families import MAX_PLACES, RESERVED, families
-from dmlcore.io.label_forms import written
+from dmlcore.io.label_forms import label_form
 
 MAX_BITS = 14_000  # of a whole number: about 4,200 digits, as many as Python reads back
 
@@ -124,7 +124,7 @@ def encode_label(label: Any, where: str) -> Any:
         return {"tuple": [encode_label(part, where) for part in label]}
     if type(label) is frozenset:
         return {"frozenset": _encode_set(label, where)}
-    if (form := written(label, lambda part: encode_label(part, where))) is not None:
+    if (form := label_form(label, lambda part: encode_label(part, where))) is not None:
         return form
     raise FormatError(f"{where}: cannot save {_shown(label)} of type {type(label).__name__}; labels and settings may be {LABEL_TYPES}")
 
