@@ -216,12 +216,10 @@ def subsets(labels: Any) -> list[list[Any]]:
 class Example:
     """A law with what a test needs to know about it.
 
-    tags: "deaf" if it does not look at its observations, "loose" if its density does not sum to one, "unsampled" if it cannot be
-    drawn from, "lengthless" if a sequence in it has no law of its length, "whole" if it gives no law of a part of a vector, "forward"
-    if it gives that of its second part alone. off:
-    observations of density zero. rows: valid observations, where it cannot be drawn from.
-    drawn from, "lengthless" if a sequence in it has no law of its length, "spiked" if one of its reals has a probability,
-    "in part" if it is drawn from as it is not seen.
+    tags: "deaf" if it does not look at its observations, "loose" if its density does not sum to one, "unsampled" if it cannot be drawn
+    from, "lengthless" if a sequence in it has no law of its length, "spiked" if one of its reals has a probability, "in part" if it is
+    drawn from as it is not seen, "whole" if it gives no law of a part of a vector, "forward" if it gives that of its second part alone,
+    "shaped" if what an observation has for a shape must be known.
     off: observations of density zero. rows: valid observations, where it cannot be drawn from.
     """
 
@@ -802,6 +800,7 @@ EXAMPLES = [
         [[((0, -1), "a"), ((1, 0), "x")], [((0, -1), "a"), *(((v, 0), "a") for v in (1, 2, 3))]],
         ["ab", 3, [], [((0, -1), ["a"])], [((1, -1), "a")], [((0, -1), "a"), ((1, 1), "a")], [(0, "a")]],
         "loose",
+        "shaped",
     ),
     example(
         "lookback",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import StructureError
+from dmlcore.core.mixing import exact_mix
 
 MAX_CASES = 4096  # more products of independent laws than this are no useful form of a law
 NEGLIGIBLE = 1e-6  # the weight below which a law that has no form is left out of a mixture
@@ -166,6 +167,17 @@ class Product(RowLaw):
             raise StructureError("values that depend on each other can be asked for only next to each other")
         return Product([self.parts[i].keep([j for k, j in wanted if k == i]) for i in order])
 
+    def within(self, events: dict[int, Any], n: int) -> tuple[np.ndarray, RowLaw]:
+        log, parts, first = np.zeros(n), [], 0
+        for part in self.parts:
+            own = {slot - first: event for slot, event in events.items() if first <= slot < first + part.slots}
+            first += part.slots
+            if own:
+                more, part = part.within(own, n)
+                log = log + more
+            parts.append(part)
+        return log, Product(parts)
+
     def atoms(self) -> list[tuple[Any, Any]]:
         return self.parts[0].atoms()
 
@@ -195,6 +207,13 @@ class Mixed(RowLaw):
 
     def keep(self, slots: list[int]) -> RowLaw:
         return Mixed(self.weights, [part.keep(slots) for part in self.parts], self.family)
+
+    def within(self, events: dict[int, Any], n: int) -> tuple[np.ndarray, RowLaw]:
+        pairs = [part.within(events, n) for part in self.parts]
+        with np.errstate(divide="ignore"):
+            joint = np.log(self.weights) + [log for log, _ in pairs]
+        log, posterior = exact_mix(joint)
+        return log, Mixed(posterior, [law for _, law in pairs], self.family)
 
     def atoms(self) -> list[tuple[Any, Any]]:
         pairs = zip(self.weights, self.parts, strict=True)
