@@ -1,0 +1,90 @@
+"""What the site needs of Sphinx: a directive that shows all that a package exports, and docstrings read as they are written."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from typing import Any, ClassVar
+
+from docutils.parsers.rst import Directive, directives
+from docutils.statemachine import StringList
+
+CODE = re.compile(r"(`[^`]+`)")
+ARGUMENT = re.compile(r"^([\w*]+(?:, [\w*]+)*(?:=[^:\s]+)?): +(\S.*)")
+
+
+class Exports(Directive):
+    """Every name in `__all__` of a package; with `:under:` those that are defined below a package, `:without:` some."""
+
+    required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {"under": directives.unchanged, "without": directives.unchanged}
+
+    def run(self) -> list[Any]:
+        package = importlib.import_module(self.arguments[0])
+        names = set(package.__all__) - set(self.options.get("without", "").split())
+        lines = ["````{eval-rst}"]
+        for name in sorted(names, key=_place(package)):
+            thing = getattr(package, name)
+            if getattr(thing, "__module__", "").startswith(self.options.get("under", "")):
+                lines += [f".. {_kind(thing)}:: {package.__name__}.{name}", *(["   :members:"] if inspect.isclass(thing) else []), ""]
+        node = self.state_machine.node.__class__()
+        self.state.nested_parse(StringList([*lines, "````"], self.state_machine.document["source"]), self.content_offset, node)
+        return node.children
+
+
+def _place(package: Any) -> Any:
+    """By the module that defines a name, so that an estimator stands below its distribution."""
+
+    def key(name: str) -> tuple[str, str]:
+        return (getattr(getattr(package, name), "__module__", "") if package.__name__ == "dmlcore.stats" else "", name.lower())
+
+    return key
+
+
+def _kind(thing: Any) -> str:
+    if inspect.isclass(thing):
+        return "autoexception" if issubclass(thing, BaseException) else "autoclass"
+    return "autofunction" if callable(thing) and hasattr(thing, "__name__") else "autodata"
+
+
+def as_written(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings are plain text with code in backticks, and no reStructuredText: it is made here, paragraph by paragraph."""
+    paragraphs = re.split(r"\n\s*\n", "\n".join(lines).strip("\n"))
+    lines[:] = [*"\n\n".join(map(_paragraph, paragraphs)).split("\n"), ""]
+
+
+def _paragraph(text: str) -> str:
+    lines = text.split("\n")
+    if lines[0].startswith(">>>"):
+        return text
+    if lines[0].startswith("```"):
+        return "\n    ".join([".. code-block:: python", "", *lines[1:-1]]).replace("\n    \n", "\n\n", 1)
+    if all(line.startswith("    ") for line in lines):
+        return "::\n\n" + text
+    if ARGUMENT.match(lines[0]) and all(ARGUMENT.match(line) or line.startswith("    ") for line in lines):  # a list of arguments
+        return "\n".join(ARGUMENT.sub(_entry, line) if ARGUMENT.match(line) else "  " + _plain(line.strip()) for line in lines)
+    if all(line.startswith(("- ", "  ")) for line in lines):
+        return _plain(text)
+    return _plain("\n".join(line.strip() for line in lines))
+
+
+def _entry(found: re.Match[str]) -> str:
+    return f"- **{_plain(found[1])}**: {_plain(found[2])}"
+
+
+def _plain(text: str) -> str:
+    return "".join(f"`{part}`" if CODE.fullmatch(part) else re.sub(r"([\\*_|])", r"\\\1", part) for part in CODE.split(text))
+
+
+def small_anchors(app: Any, page: str, source: list[str]) -> None:
+    """Links within notebooks, which Jupyter wants with the capitals of the headings."""
+    if page.startswith("notebooks/"):
+        source[0] = re.sub(r"\]\(#([^)]+)\)", lambda found: f"](#{found[1].lower()})", source[0])
+
+
+def setup(app: Any) -> dict[str, Any]:
+    app.add_directive("exports", Exports)
+    app.connect("source-read", small_anchors)
+    app.connect("autodoc-process-docstring", as_written)
+    return {"parallel_read_safe": True}
