@@ -20,18 +20,18 @@ include_patterns = ["*.md", "docs/**", "notebooks/*.ipynb", "benchmarks/README.m
 exclude_patterns = [".*", "build", "docs/site", "**/.ipynb_checkpoints", "benchmarks/.envs"]
 
 myst_heading_anchors = 4  # as GitHub has them
-myst_enable_extensions = ["attrs_inline"]
+myst_enable_extensions = ["dollarmath"]  # in notebooks
 
 nb_execution_mode = "cache"  # notebooks are kept without outputs; one that has not changed is not run again
 nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
+nb_merge_streams = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # signatures have names and defaults; docstrings say what is meant
 autodoc_inherit_docstrings = False  # what a family has of its own; the rest stands on the page of all
-python_maximum_signature_line_length = 100
 add_module_names = False
 default_role = "code"
 
@@ -42,3 +42,4 @@ html_css_files = ["site.css"]
 html_extra_path = ["site/extra"]
 html_show_sphinx = False
 html_copy_source = False
+html_math_renderer = "mathml"

@@ -7,10 +7,13 @@ import inspect
 import re
 from typing import Any, ClassVar
 
+from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from docutils.statemachine import StringList
+from docutils.utils.math.latex2mathml import tex2mathml
 
 CODE = re.compile(r"(`[^`]+`)")
+MEMBERS = ["   :members:", "   :exclude-members: kind, support, family, estimator_family"]
 ARGUMENT = re.compile(r"^([\w*]+(?:, [\w*]+)*(?:=[^:\s]+)?): +(\S.*)")
 
 
@@ -27,7 +30,7 @@ class Exports(Directive):
         for name in sorted(names, key=_place(package)):
             thing = getattr(package, name)
             if getattr(thing, "__module__", "").startswith(self.options.get("under", "")):
-                lines += [f".. {_kind(thing)}:: {package.__name__}.{name}", *(["   :members:"] if inspect.isclass(thing) else []), ""]
+                lines += [f".. {_kind(thing)}:: {package.__name__}.{name}", *(MEMBERS if inspect.isclass(thing) else []), ""]
         node = self.state_machine.node.__class__()
         self.state.nested_parse(StringList([*lines, "````"], self.state_machine.document["source"]), self.content_offset, node)
         return node.children
@@ -83,7 +86,15 @@ def small_anchors(app: Any, page: str, source: list[str]) -> None:
         source[0] = re.sub(r"\]\(#([^)]+)\)", lambda found: f"](#{found[1].lower()})", source[0])
 
 
+def write_math(translator: Any, node: Any) -> None:
+    """Formulas as MathML, which browsers show without a script from elsewhere."""
+    formula = node.astext().replace(r"\dots", r"\ldots")  # the one of the two that docutils knows
+    translator.body.append(tex2mathml(formula, as_block=isinstance(node, nodes.math_block)))
+    raise nodes.SkipNode
+
+
 def setup(app: Any) -> dict[str, Any]:
+    app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
     app.add_directive("exports", Exports)
     app.connect("source-read", small_anchors)
     app.connect("autodoc-process-docstring", as_written)
