@@ -18,7 +18,7 @@ ARGUMENT = re.compile(r"^([\w*]+(?:, [\w*]+)*(?:=[^:\s]+)?): +(\S.*)")
 
 
 class Exports(Directive):
-    """Every name in `__all__` of a package; with `:under:` those that are defined below a package, `:without:` some."""
+    """Every name in `__all__` of a package; with `:under:` those that are defined below some packages."""
 
     required_arguments = 1
     option_spec: ClassVar[dict[str, Any]] = {"under": directives.unchanged, "without": directives.unchanged}
@@ -26,10 +26,11 @@ class Exports(Directive):
     def run(self) -> list[Any]:
         package = importlib.import_module(self.arguments[0])
         names = set(package.__all__) - set(self.options.get("without", "").split())
+        under = tuple(self.options.get("under", "").split() or [""])
         lines = ["````{eval-rst}"]
         for name in sorted(names, key=_place(package)):
             thing = getattr(package, name)
-            if getattr(thing, "__module__", "").startswith(self.options.get("under", "")):
+            if getattr(thing, "__module__", "").startswith(under):
                 lines += [f".. {_kind(thing)}:: {package.__name__}.{name}", *(MEMBERS if inspect.isclass(thing) else []), ""]
         node = self.state_machine.node.__class__()
         self.state.nested_parse(StringList([*lines, "````"], self.state_machine.document["source"]), self.content_offset, node)
@@ -86,6 +87,12 @@ def small_anchors(app: Any, page: str, source: list[str]) -> None:
         source[0] = re.sub(r"\]\(#([^)]+)\)", lambda found: f"](#{found[1].lower()})", source[0])
 
 
+def without_empty_output(app: Any, document: Any, page: str) -> None:
+    """A line that showed progress and was taken away leaves an output of no text in a notebook."""
+    for block in [block for block in document.findall(nodes.literal_block) if not block.astext().strip()]:
+        block.parent.remove(block)
+
+
 def write_math(translator: Any, node: Any) -> None:
     """Formulas as MathML, which browsers show without a script from elsewhere."""
     formula = node.astext().replace(r"\dots", r"\ldots")  # the one of the two that docutils knows
@@ -97,5 +104,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
     app.add_directive("exports", Exports)
     app.connect("source-read", small_anchors)
+    app.connect("doctree-resolved", without_empty_output)
     app.connect("autodoc-process-docstring", as_written)
     return {"parallel_read_safe": True}
