@@ -12,6 +12,9 @@ from docutils.parsers.rst import Directive, directives
 from docutils.statemachine import StringList
 from docutils.utils.math.latex2mathml import tex2mathml
 
+from dmlcore.core.distribution import Distribution
+
+FORMS = ["mean", "variance", "mode", "entropy", "cdf", "quantile", "sf", "isf", "probabilities"]  # of those powers that readers look for
 CODE = re.compile(r"(`[^`]+`)")
 MEMBERS = ["   :members:", "   :exclude-members: kind, support, family, estimator_family"]
 ARGUMENT = re.compile(r"^([\w*]+(?:, [\w*]+)*(?:=[^:\s]+)?): +(\S.*)")
@@ -55,6 +58,8 @@ def _kind(thing: Any) -> str:
 def as_written(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Docstrings are plain text with code in backticks, and no reStructuredText: it is made here, paragraph by paragraph."""
     paragraphs = re.split(r"\n\s*\n", "\n".join(lines).strip("\n"))
+    if what == "class" and issubclass(thing, Distribution) and (able := [name for name in FORMS if hasattr(thing, name)]):
+        paragraphs.append(f"Has {', '.join(f'`{name}`' for name in able)}.")
     lines[:] = [*"\n\n".join(map(_paragraph, paragraphs)).split("\n"), ""]
 
 
