@@ -33,6 +33,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # signatures have names and defaults; docstrings say what is meant
 autodoc_inherit_docstrings = False  # what a family has of its own; the rest stands on the page of all
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 default_role = "code"
 
 html_theme = "furo"

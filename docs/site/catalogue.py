@@ -15,9 +15,12 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from dmlcore.core.distribution import Distribution
 
 FORMS = ["mean", "variance", "mode", "entropy", "cdf", "quantile", "sf", "isf", "probabilities"]  # of those powers that readers look for
-CODE = re.compile(r"(`[^`]+`)")
 MEMBERS = ["   :members:", "   :exclude-members: kind, support, family, estimator_family"]
-ARGUMENT = re.compile(r"^([\w*]+(?:, [\w*]+)*(?:=[^:\s]+)?): +(\S.*)")
+
+CODE = re.compile(r"(`[^`]+`)")
+ARGUMENT = re.compile(r"^((?:[a-z_*][\w*]*|[A-Z])(?:=[^:\s]+)?(?:, [\w*]+)*(?: `[^`]*`)?): +(\S.*)")
+WITHIN = re.compile(r"(?:^|(?<=[.;] ))(?=[a-z_]\w*(?:=[^\s:]+)?(?:, \w+)*(?: `[^`]*`)?: )")  # before each `argument: ` of a paragraph
+LAST = re.compile(r" (?=Raises `)")
 
 
 class Exports(Directive):
@@ -57,7 +60,7 @@ def _kind(thing: Any) -> str:
 
 def as_written(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Docstrings are plain text with code in backticks, and no reStructuredText: it is made here, paragraph by paragraph."""
-    paragraphs = re.split(r"\n\s*\n", "\n".join(lines).strip("\n"))
+    paragraphs = [part for text in re.split(r"\n\s*\n", "\n".join(lines).strip("\n")) for part in _apart(text)]
     if what == "class" and issubclass(thing, Distribution) and (able := [name for name in FORMS if hasattr(thing, name)]):
         paragraphs.append(f"Has {', '.join(f'`{name}`' for name in able)}.")
     lines[:] = [*"\n\n".join(map(_paragraph, paragraphs)).split("\n"), ""]
@@ -76,6 +79,16 @@ def _paragraph(text: str) -> str:
     if all(line.startswith(("- ", "  ")) for line in lines):
         return _plain(text)
     return _plain("\n".join(line.strip() for line in lines))
+
+
+def _apart(text: str) -> list[str]:
+    """A paragraph that says several arguments one after the other, as what is said before, one line for each, and what is raised."""
+    whole = re.sub(r"\s+", " ", text.strip())
+    before, *entries = WITHIN.split(whole)
+    if len(entries) < 2 or "\n    " in text or text.startswith((">>>", "```", "    ", "- ")):
+        return [text]
+    last, *raised = LAST.split(entries[-1], maxsplit=1)
+    return [part for part in (before.strip(), "\n".join(entry.strip() for entry in (*entries[:-1], last)), *raised) if part]
 
 
 def _entry(found: re.Match[str]) -> str:
