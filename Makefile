@@ -6,7 +6,7 @@ JOBS ?= 2
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup
 
-.PHONY: setup demo test lint types notebooks bench clean
+.PHONY: setup demo test lint types notebooks docs bench clean
 
 setup: $(STAMP)
 
@@ -43,6 +43,10 @@ types: $(STAMP)
 
 notebooks: $(STAMP)
 	$(RUN) -m pytest -q tests/test_notebooks.py
+
+# The site, into build/site: open build/site/index.html. Notebooks that have not changed are not run again.
+docs: $(STAMP)
+	MPLBACKEND=Agg $(RUN) -m sphinx -q -W --keep-going -c docs -d build/pages . build/site
 
 bench: $(STAMP)
 	@$(RUN) -m pip install -qq --disable-pip-version-check --editable '.[bench]'

@@ -11,6 +11,7 @@ import pytest
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from dmlcore import stats
 from tests.pages import DOCS, has_code, run
 
 ELSEWHERE = {"add_a_distribution.md", "unknown_values.md", "keeping_and_seeing.md"}  # run by tests that look at what they do
@@ -24,6 +25,12 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
         assert len(run(page)) > 2  # its code left something behind
     finally:
         plt.close("all")
+
+
+def test_the_reference_shows_every_family() -> None:
+    pages = "".join(page.read_text("utf-8") for page in (DOCS / "api").glob("*.md"))
+    shown = tuple(" ".join(re.findall(r"{exports} dmlcore\.stats\n:under: (.+)", pages)).split())
+    assert [name for name in stats.__all__ if not getattr(stats, name).__module__.startswith(shown)] == []
 
 
 def test_the_summary_on_the_page_is_the_one_printed(
