@@ -59,7 +59,7 @@ class Block:
                 up, down = here.copy(), here.copy()
                 up[i] += reach
                 down[i] -= reach
-                with np.errstate(over="ignore"):
+                with np.errstate(over="ignore", invalid="ignore"):  # logarithms of zero do not move
                     quotients.append((self.numbers(up) - self.numbers(down)) / (up[i] - down[i]))
             out[:, i] = (4 * quotients[0] - quotients[1]) / 3
         return out
@@ -67,8 +67,8 @@ class Block:
     def on_bound(self) -> np.ndarray:
         """Which numbers sit exactly on a bound of their domain, and so have no coordinate, `(m,)`."""
         values = self.numbers()
-        if self.size == 0 and len(values) == 1:
-            return np.ones(1, dtype=bool)
+        if self.size == 0:
+            return np.ones(len(values), dtype=bool)
         inside = np.array([scale == PROBABILITY_SCALE for scale in self.scales])
         return inside & (len(values) > 1) & ((values == 0) | (values == 1))
 
@@ -85,6 +85,8 @@ def numbers_of(domain: Domain, value: Any) -> np.ndarray:
         return value.pairs.values_array
     if isinstance(value, np.ndarray):
         return value.ravel()
+    if _are_tables(value):
+        return np.concatenate([table.ravel() for table in value])
     return np.array([value], dtype=np.float64) if isinstance(value, (float, int)) else domain.flatten(value)
 
 
@@ -100,7 +102,13 @@ def _suffixes(domain: Domain, value: Any) -> list[str]:
         return [f"[{label!r}]" for label in value]
     if isinstance(value, np.ndarray):
         return [f"[{', '.join(map(str, at))}]" for at in np.ndindex(value.shape)]
+    if _are_tables(value):
+        return [f"[{j}][{', '.join(map(str, at))}]" for j, table in enumerate(value) for at in np.ndindex(table.shape)]
     return [""] if isinstance(value, (float, int)) else [f"[{i}]" for i in range(len(domain.flatten(value)))]
+
+
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(table, np.ndarray) for table in value)
 
 
 def _scales(domain: Domain, value: Any) -> list[str]:
