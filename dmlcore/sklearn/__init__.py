@@ -1,4 +1,4 @@
-"""Estimators for scikit-learn's pipelines, searches and scores: clusters, densities, imputation and classes by mixtures over tables."""
+"""Estimators for scikit-learn's pipelines, searches and scores: clusters, densities, imputation, classes and regressions by mixtures."""
 
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dmlcore.sklearn.clusterer import MixtureClusterer
     from dmlcore.sklearn.density import MixtureDensity
     from dmlcore.sklearn.imputer import MixtureImputer
+    from dmlcore.sklearn.regressor import MixtureRegressor
 else:
     __getattr__ = lazily(
         __name__,
@@ -18,9 +19,10 @@ else:
             "dmlcore.sklearn.clusterer": "MixtureClusterer",
             "dmlcore.sklearn.density": "MixtureDensity",
             "dmlcore.sklearn.imputer": "MixtureImputer",
+            "dmlcore.sklearn.regressor": "MixtureRegressor",
         },
     )
 
 library("sklearn", "dmlcore.sklearn needs", extra="sklearn")
 
-__all__ = ["MixtureClassifier", "MixtureClusterer", "MixtureDensity", "MixtureImputer"]
+__all__ = ["MixtureClassifier", "MixtureClusterer", "MixtureDensity", "MixtureImputer", "MixtureRegressor"]

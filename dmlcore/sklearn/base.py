@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from dmlcore.base.errors import FitWarning, ParameterError
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
-from dmlcore.data.encoded import row_weights
 from dmlcore.data.frames import Columns, is_frame, library_of, rows_at, with_only
 from dmlcore.data.layouts import Maybe, Vector
 from dmlcore.data.record_layouts import Fields
@@ -28,7 +27,7 @@ from dmlcore.proposal.proposing import propose
 from dmlcore.proposal.result import Proposal
 from dmlcore.selection.criteria import aic, bic
 from dmlcore.selection.sweep import select
-from dmlcore.sklearn.distinct_rows import distinct_rows, repeated_rows
+from dmlcore.sklearn.distinct_rows import distinct_rows, repeated_rows, weights_or_ones
 from dmlcore.stats import CompositeEstimator, MixtureDistribution, MixtureEstimator
 
 
@@ -79,8 +78,7 @@ class TableModel(BaseEstimator):
     def _read_first(self, X: Any, sample_weight: Any) -> tuple[Any, np.ndarray]:
         """The table of a fit, and the weights of its rows `(n,)`."""
         table = self._checked(X, reset=True)
-        weights = row_weights(None if sample_weight is None else np.asarray(sample_weight), len(table))
-        return table, np.ones(len(table)) if weights is None else weights
+        return table, weights_or_ones(sample_weight, len(table))
 
     def _read(self, X: Any) -> Any:
         """The table of a later call, as the model reads it."""

@@ -8,16 +8,23 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.marks import missing_among
+from dmlcore.data.encoded import row_weights
 from dmlcore.data.frames import Columns, rows_at
 from dmlcore.data.plain_columns import Factor, Nullable, ZonedTimes
 
 MOST_REPEATED = 100_000  # rows that stand for weighted ones, unless there are more of these
 
 
+def weights_or_ones(sample_weight: Any, n: int) -> np.ndarray:
+    """Checked weights of rows `(n,)`."""
+    weights = row_weights(None if sample_weight is None else np.asarray(sample_weight), n)
+    return np.ones(n) if weights is None else weights
+
+
 def distinct_rows(table: Any, weights: np.ndarray, beside: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of rows `(m,)` that are all different, in the order of what they hold, and the weight of each `(m,)`; none weighs nothing.
 
-    beside: whole numbers `(n,)` that count as a further column. Where cells have parts, such as lists, rows stay as they are.
+    beside: numbers `(n,)` that count as a further column. Where cells have parts, such as lists, rows stay as they are.
     """
     there = np.flatnonzero(weights)
     table, weights = rows_at(table, there), weights[there]

@@ -23,7 +23,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import dmlcore
 from dmlcore.base.errors import LibraryError, ParameterError
-from dmlcore.sklearn import MixtureClassifier, MixtureClusterer, MixtureDensity, MixtureImputer
+from dmlcore.regression import MixtureRegression, simulate_regression_mixture
+from dmlcore.sklearn import MixtureClassifier, MixtureClusterer, MixtureDensity, MixtureImputer, MixtureRegressor
 from dmlcore.sklearn.distinct_rows import distinct_rows, repeated_rows
 from dmlcore.stats import (
     CategoricalEstimator,
@@ -59,10 +60,10 @@ def X(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[["height", "weight", "kind"]]
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("model", [*(kind(2, GaussianEstimator(), **BRIEF) for kind in ALL), MixtureRegressor(2, ridge=1.0, **BRIEF)])
 @pytest.mark.filterwarnings("ignore")
-def test_every_check_of_scikit_learn(kind: Any) -> None:
-    results = check_estimator(kind(2, GaussianEstimator(), **BRIEF), on_fail=None, on_skip=None)
+def test_every_check_of_scikit_learn(model: Any) -> None:
+    results = check_estimator(model, on_fail=None, on_skip=None)
     wrong = [(one["check_name"], one["status"], one["exception"]) for one in results if one["status"] not in ("passed", "skipped")]
     assert not wrong
     assert {one["check_name"] for one in results if one["status"] == "skipped"} <= {"check_array_api_input"}
@@ -188,6 +189,17 @@ def test_weights_are_routed(X: pd.DataFrame) -> None:
     np.testing.assert_array_equal(piped[0].weights_, plain.fit(numbers, sample_weight=weights).weights_)
     repeated = numbers.loc[numbers.index.repeat(weights)].sample(frac=1, random_state=0)
     np.testing.assert_array_equal(plain.fit(repeated).weights_, piped[0].weights_)  # rows twice, in another order: the same bits
+
+
+def test_a_regressor_is_a_mixture_of_regressions() -> None:
+    frame = simulate_regression_mixture(150, betas=[[0.0, 2.0], [4.0, 2.0]], noise=0.3, random_state=1).frame()
+    X, y, weights = frame[["x1"]], frame["y"], np.arange(150) % 3
+    found = MixtureRegressor(2, starts=2, random_state=0).fit(X, y, sample_weight=weights)
+    there = MixtureRegression(2, starts=2, random_state=0).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(found.predict(X), there.predict(X), atol=1e-6)
+    assert found.regression_.feature_names_in_.tolist() == found.feature_names_in_.tolist() == ["x1"]
+    assert MixtureRegressor("auto", starts=2, random_state=0).fit(X, y).regression_.n_components == 2
+    assert cross_val_score(make_pipeline(StandardScaler(), MixtureRegressor(2, **BRIEF)), X, y, cv=3).mean() > 0.3  # R squared
 
 
 @pytest.mark.parametrize("kind", ALL)
