@@ -11,10 +11,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from dmlcore.base.errors import FitWarning, ParameterError
+from dmlcore.base.errors import DataError, FitWarning, ParameterError, shorten
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.core.estimator import Estimator
-from dmlcore.data.frames import Columns, is_frame, library_of, rows_at, with_only
+from dmlcore.data.frames import Columns, is_frame, library_of, rows_at
 from dmlcore.data.layouts import Maybe, Vector
 from dmlcore.data.record_layouts import Fields
 from dmlcore.fitting.drivers import UNSOUND
@@ -85,26 +85,29 @@ class TableModel(BaseEstimator):
         return self._modelled(self._read_all(X))
 
     def _modelled(self, table: Any) -> Any:
-        """A table with the columns that the model reads; those with names it finds itself."""
+        """A table as the model reads it: by the names it learnt, or the columns at the places that are modelled."""
+        if hasattr(self, "feature_names_in_") and not is_frame(table):  # scikit-learn has warned
+            names = self.feature_names_in_.tolist()
+            return [dict(zip(names, row, strict=True)) for row in Columns(table).rows()]
         if self._places is None:
             return table
-        if is_frame(table):
-            return with_only(table, self._places)
         return table[:, self._places] if isinstance(table, np.ndarray) else [tuple(row[j] for j in self._places) for row in table]
 
     def _read_all(self, X: Any) -> Any:
         """The table of a later call."""
         check_is_fitted(self)
-        table = self._checked(X, reset=False)
-        if hasattr(self, "feature_names_in_") and not is_frame(table):  # scikit-learn has warned
-            names = self.feature_names_in_.tolist()
-            return [dict(zip(names, row, strict=True)) for row in Columns(table).rows()]
-        return table
+        return self._checked(X, reset=False)
 
     def _checked(self, X: Any, reset: bool) -> Any:
-        """A frame as it is, an array of numbers, or rows of anything else."""
+        """A frame as it is, if the fit is by its names; otherwise an array of numbers, or rows of anything else."""
         if is_frame(X):
-            return validate_data(self, X, reset=reset, skip_check_array=True)
+            if reset:
+                _check_finite(Columns(X))
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            if hasattr(self, "feature_names_in_"):
+                return X
+            cells = Columns(X).vectors()
+            return cells if isinstance(cells, np.ndarray) else list(map(tuple, cells))
         least = 2 if reset else 1
         X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan", ensure_min_samples=least)
         return X if X.dtype.kind in "fiub" else list(map(tuple, X.tolist()))
@@ -205,6 +208,14 @@ class Density(TableModel):
             return np.array(rows, dtype=np.float64).reshape(len(rows), -1)
         except (TypeError, ValueError):
             return np.array(rows, dtype=object)
+
+
+def _check_finite(columns: Columns) -> None:
+    """Raises `DataError` naming column and row of a number without bound."""
+    for name, column in zip(columns.names, columns.columns, strict=True):
+        if isinstance(column, np.ndarray) and column.dtype.kind == "f" and (wrong := np.isinf(column)).any():
+            row = int(np.argmax(wrong.reshape(len(wrong), -1).any(axis=1)))
+            raise DataError(f"column {name!r}: row {row} is {shorten(column[row].tolist())}; need a finite number, or a missing cell")
 
 
 def _mixture_of(component: Estimator, K: int) -> Estimator:

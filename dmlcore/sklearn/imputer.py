@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
 from dmlcore.base.random import Random, generator
 from dmlcore.core.estimator import Estimator
-from dmlcore.data.frames import column_names, is_frame
+from dmlcore.data.frames import is_frame
 from dmlcore.inference.impute import impute
 from dmlcore.sklearn.base import TableModel
 
@@ -38,12 +39,10 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, TableModel):
     def transform(self, X: Any) -> Any:
         """The table with its missing cells filled."""
         table = self._read_all(X)
-        places = self._places
-        columns = None if places is None or not is_frame(table) else [column_names(table)[j] for j in places]
-        read = self._modelled(table) if columns is None else table
-        filled = impute(self.model_, read, self.how, rng=generator(self.random_state), columns=columns).data
+        filled = impute(self.model_, self._modelled(table), self.how, rng=generator(self.random_state)).data
         if is_frame(table):
-            return filled
+            return deepcopy(filled) if filled is table else filled  # scikit-learn renames the columns of what it is given
         out = np.array(table, dtype=None if isinstance(table, np.ndarray) else object)
-        out[:, slice(None) if places is None else places] = filled
+        rows = [tuple(row.values()) for row in filled] if isinstance(filled[0], dict) else filled
+        out[:, slice(None) if self._places is None else self._places] = rows
         return out

@@ -19,7 +19,12 @@ from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import (
+    check_dataframe_column_names_consistency,
+    check_estimator,
+    check_set_output_transform_pandas,
+    check_set_output_transform_polars,
+)
 
 import dmlcore
 from dmlcore.base.errors import LibraryError, ParameterError
@@ -66,6 +71,7 @@ def test_every_check_of_scikit_learn(model: Any) -> None:
     results = check_estimator(model, on_fail=None, on_skip=None)
     wrong = [(one["check_name"], one["status"], one["exception"]) for one in results if one["status"] not in ("passed", "skipped")]
     assert not wrong
+    check_dataframe_column_names_consistency(type(model).__name__, model)
     assert {one["check_name"] for one in results if one["status"] == "skipped"} <= {"check_array_api_input"}
 
 
@@ -122,6 +128,20 @@ def test_gaps_are_filled_in_tables_of_the_kind_given(library: str, X: pd.DataFra
     there = table["height"].notna()
     assert (out["height"][there] == table["height"][there]).all()
     assert (out["constant"] == 1).all()
+
+
+@pytest.mark.parametrize("check", [check_set_output_transform_pandas, check_set_output_transform_polars])
+@pytest.mark.parametrize("kind", [MixtureClusterer, MixtureImputer])
+@pytest.mark.filterwarnings("ignore")
+def test_output_is_set(kind: Any, check: Any) -> None:
+    check(kind.__name__, kind(2, GaussianEstimator(), **BRIEF))
+
+
+def test_infinite_numbers_are_refused(X: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="column 'height': row 3 is inf; need a finite number"):
+        MixtureDensity(2).fit(X.assign(height=np.where(np.arange(120) == 3, np.inf, 1.0)))
+    with pytest.raises(ValueError, match="contains infinity"):
+        MixtureDensity(2).fit([[1.0], [np.inf]])
 
 
 def test_drawn_fills_follow_the_random_state(X: pd.DataFrame) -> None:
