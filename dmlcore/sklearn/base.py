@@ -85,10 +85,14 @@ class TableModel(BaseEstimator):
         return self._modelled(self._read_all(X))
 
     def _modelled(self, table: Any) -> Any:
-        """A table as the model reads it: by the names it learnt, or the columns at the places that are modelled."""
-        if hasattr(self, "feature_names_in_") and not is_frame(table):  # scikit-learn has warned
-            names = self.feature_names_in_.tolist()
+        """The table of a later call as the model reads it."""
+        if not is_frame(table) and hasattr(self, "feature_names_in_") and getattr(self.model_.layout, "names", None) is not None:
+            names = self.feature_names_in_.tolist()  # by which the model reads; scikit-learn has warned
             return [dict(zip(names, row, strict=True)) for row in Columns(table).rows()]
+        return self._at_places(table)
+
+    def _at_places(self, table: Any) -> Any:
+        """The columns of a table that are modelled, where these are known by their places."""
         if self._places is None:
             return table
         return table[:, self._places] if isinstance(table, np.ndarray) else [tuple(row[j] for j in self._places) for row in table]
@@ -125,7 +129,7 @@ class TableModel(BaseEstimator):
         columns = tuple(replace(one, estimator=missing_at_random(one.estimator)) for one in found.columns)
         if not found.named:
             self._places = [found.order.index(one.name) for one in columns]
-            return self._modelled(table), replace(found, columns=columns, order=tuple(one.name for one in columns))
+            return self._at_places(table), replace(found, columns=columns, order=tuple(one.name for one in columns))
         return table, replace(found, columns=columns)
 
     def _of_a_row(self, one: Any) -> Estimator:
@@ -191,6 +195,8 @@ class Density(TableModel):
 
     def _kind(self, rows: list[Any]) -> Any:
         """Rows as a table of the kind that was fitted to."""
+        if self._library is not None and not isinstance(rows[0], dict):
+            rows = [dict(zip(self.feature_names_in_.tolist(), row, strict=True)) for row in rows]
         match self._library:
             case "pandas":
                 import pandas

@@ -96,6 +96,8 @@ def test_a_mixture_of_gaussian_vectors_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(own.score_samples(x), theirs.score_samples(x), atol=1e-3)
     assert own.bic(x) == pytest.approx(theirs.bic(x), abs=1e-3)
     assert own.sample(5, random_state=0).shape == (5, 2)
+    named = MixtureDensity(2, MultivariateGaussianEstimator(2), **BRIEF).fit(pl.DataFrame(x, ["a", "b"]))
+    assert named.sample(5, random_state=0).columns == ["a", "b"]
 
 
 def test_the_number_of_components_may_be_chosen() -> None:
@@ -142,6 +144,18 @@ def test_infinite_numbers_are_refused(X: pd.DataFrame) -> None:
         MixtureDensity(2).fit(X.assign(height=np.where(np.arange(120) == 3, np.inf, 1.0)))
     with pytest.raises(ValueError, match="contains infinity"):
         MixtureDensity(2).fit([[1.0], [np.inf]])
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.filterwarnings("ignore:X has feature names")
+@pytest.mark.parametrize("estimator", ["auto", GaussianEstimator(), MultivariateGaussianEstimator(2)])
+def test_frames_and_arrays_after_each_other(estimator: Any, X: pd.DataFrame) -> None:
+    numbers = X[["height", "weight"]]
+    found = MixtureImputer(2, estimator, **BRIEF).fit(numbers)
+    filled = found.transform(numbers)
+    np.testing.assert_array_equal(found.transform(numbers.to_numpy()), filled)
+    assert type(found.fit(numbers.to_numpy()).transform(numbers)) is np.ndarray
+    np.testing.assert_array_equal(found.transform(numbers), filled)
 
 
 def test_drawn_fills_follow_the_random_state(X: pd.DataFrame) -> None:
