@@ -59,8 +59,9 @@ class Block:
                 up, down = here.copy(), here.copy()
                 up[i] += reach
                 down[i] -= reach
-                with np.errstate(over="ignore", invalid="ignore"):  # logarithms of zero do not move
-                    quotients.append((self.numbers(up) - self.numbers(down)) / (up[i] - down[i]))
+                with np.errstate(over="ignore", invalid="ignore"):
+                    ahead, behind = self.numbers(up), self.numbers(down)
+                    quotients.append(np.where(ahead == behind, 0.0, ahead - behind) / (up[i] - down[i]))  # -inf does not move
             out[:, i] = (4 * quotients[0] - quotients[1]) / 3
         return out
 
@@ -70,7 +71,7 @@ class Block:
         if self.size == 0:
             return np.ones(len(values), dtype=bool)
         inside = np.array([scale == PROBABILITY_SCALE for scale in self.scales])
-        return inside & (len(values) > 1) & ((values == 0) | (values == 1))
+        return inside & (len(values) > 1) & ((values == 0) | (values == 1) | np.isneginf(values))
 
 
 def numbers_of(domain: Domain, value: Any) -> np.ndarray:
