@@ -17,6 +17,7 @@ SAYS = {
     "reporting": "one page about a model and its data",
     "utils": "names of DMLearn",
     "datasets": "small tables",
+    "sklearn": "estimators for scikit-learn",
     "imputation": "gaps filled without a model of one's own",
     "regression": "mixtures of regressions",
     "proposal": "a model for a table",

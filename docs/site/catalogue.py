@@ -118,10 +118,16 @@ def write_math(translator: Any, node: Any) -> None:
     raise nodes.SkipNode
 
 
+def not_ours(app: Any, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
+    """Leaves out what scikit-learn gives its estimators to route metadata, whose docstrings are its own."""
+    return True if re.fullmatch(r"set_\w+_request|get_metadata_routing", name) else None
+
+
 def setup(app: Any) -> dict[str, Any]:
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
     app.add_directive("exports", Exports)
     app.connect("source-read", small_anchors)
     app.connect("doctree-resolved", without_empty_output)
     app.connect("autodoc-process-docstring", as_written)
+    app.connect("autodoc-skip-member", not_ours)
     return {"parallel_read_safe": True}
