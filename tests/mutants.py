@@ -196,8 +196,8 @@ MUTANTS = [
     mutant(
         "an unpooled key",
         "core/keys.py",
-        "sums[group] = sums[group] + own if group in sums else own",
-        "sums[group] = own",
+        "sums[slot] = sums[slot] + one if slot in sums else one",
+        "sums[slot] = one",
         FITS,
         "-k",
         "tied or key",
@@ -205,8 +205,8 @@ MUTANTS = [
     mutant(
         "a prior counted once per node",
         "core/keys.py",
-        "if ties.own[i] is None or ties.own[i] == i:",
-        "if True:",
+        "return tuple(part for part, group in self.own[place].items() if group in (None, place))",
+        "return tuple(self.own[place])",
         FITS,
         "-k",
         "prior",
@@ -442,8 +442,8 @@ MUTANTS = [
     mutant(
         "pooled degrees of freedom know no number of rows",
         "inference/pooling.py",
-        "found = 1 / (missing**2 / (m - 1) + known)",
-        "found = (m - 1) / missing**2",
+        "freedoms = 1 / (missing**2 / (m - 1) + known)",
+        "freedoms = (m - 1) / missing**2",
         IMPUTATION,
         "-k",
         "freedom",
