@@ -6,7 +6,6 @@ import datetime
 import math
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -34,7 +33,6 @@ from dmlcore.data.record_layouts import Explained, Fields
 from dmlcore.data.sequences import Bag, LabelSequence, LabelSet, Lagged, Lookback, Repeated
 from dmlcore.data.times import Times
 from dmlcore.data.trees import Link, Tree
-from dmlcore.io.json import to_json
 from dmlcore.stats import (
     BernoulliEditDistribution,
     BernoulliEditEstimator,
@@ -851,14 +849,6 @@ def test_what_is_no_estimator() -> None:
 def test_a_bad_rng(rng: Any) -> None:
     with pytest.raises(ParameterError, match="rng must be"):
         N.sample(3, rng=rng)
-
-
-def test_odd_labels_fit_and_score_and_are_refused_when_saving() -> None:
-    odd = [Decimal("1.5"), 1j, range(3), object]
-    model = estimate([*odd, *odd], CategoricalEstimator())
-    assert model.density(Decimal("1.5")) == 0.25
-    with pytest.raises(ValueError, match="cannot save"):
-        to_json(model)
 
 
 @every
