@@ -44,7 +44,7 @@ types: $(STAMP)
 notebooks: $(STAMP)
 	$(RUN) -m pytest -q tests/test_notebooks.py
 
-# The site, into build/site: open build/site/index.html. Notebooks that have not changed are not run again.
+# The site, into build/site: open build/site/index.html. Notebooks are shown as they are kept.
 docs: $(STAMP)
 	MPLBACKEND=Agg $(RUN) -m sphinx -q -W --keep-going -c docs -d build/pages . build/site
 
