@@ -24,7 +24,7 @@ from dmlcore.data.layouts import Anything, Count, Labels, Real, Vector
 from dmlcore.data.sequences import LabelSet
 
 One = Callable[[Any], np.ndarray]  # log density (.., 1) of one value, of a law or of a stack of them; never to be written over
-EXACT = 1 << 53  # whole numbers below are numbers of a column as they are
+EXACT_WHOLE = 1 << 53  # whole numbers below are numbers of a column as they are
 REMEMBERED = 1024  # distinct values of a discrete law whose log densities are kept
 
 
@@ -74,7 +74,7 @@ def one_value(law: Any) -> One:
 
 def a_number(x: Any) -> float:
     """A finite number that is plainly one."""
-    if isinstance(x, float) or (type(x) is int and abs(x) < EXACT):
+    if isinstance(x, float) or (type(x) is int and abs(x) < EXACT_WHOLE):
         number = float(x)
         if math.isfinite(number):
             return number
