@@ -8,7 +8,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from tests.notebooks import NOTEBOOKS, apart, code_cells, executed, text_of
+from tests.notebooks import NOTEBOOKS, apart, code_cells, executed, kinds_of, text_of
 
 SHOWN = {  # what must be among the results: BIC without and with the label that leaks, as the seed's document has them
     "imputation_and_synthetic_data": [],
@@ -32,6 +32,6 @@ def test_notebook_shows_what_it_keeps(path: Path, monkeypatch: pytest.MonkeyPatc
         (words, numbers), (words_now, numbers_now) = apart(text_of(old)), apart(text_of(new))
         assert words == words_now, REWRITE
         np.testing.assert_allclose(numbers_now, numbers, rtol=2e-3, atol=2e-3, err_msg=REWRITE)
-        assert [output.output_type for output in old.outputs] == [output.output_type for output in new.outputs], REWRITE
+        assert kinds_of(old) == kinds_of(new), REWRITE
     results = "".join(text_of(cell) for cell in fresh)
     assert [number for number in SHOWN[path.stem] if number not in results] == []

@@ -226,7 +226,7 @@ class LabelSet(Lists):
         offsets = ends_of(lengths)
         flat = list(chain.from_iterable(kept))
         try:
-            column = Ragged(offsets, Elements(self.label, self.none).encode(flat), Values(lengths))
+            column = Ragged(offsets, in_order_of_codes(Elements(self.label, self.none).encode(flat), lengths), Values(lengths))
         except BadValue as error:
             inside = kept[int(np.searchsorted(offsets, error.index, side="right")) - 1]
             index = next(i for i, elements in enumerate(sets) if elements == inside)
@@ -235,6 +235,14 @@ class LabelSet(Lists):
         if not few:
             return column
         return Distinct(np.fromiter(map(index_of.__getitem__, sets), dtype=np.uint16, count=len(sets)), column)
+
+
+def in_order_of_codes(elements: Any, lengths: np.ndarray) -> Distinct:
+    """The elements of sets in the order of their labels, so that sums do not depend on hashes, which differ between processes."""
+    first = np.repeat(np.arange(len(lengths)) * len(elements.values), lengths)
+    place = first + elements.codes
+    place.sort(kind="stable")
+    return Distinct((place - first).astype(elements.codes.dtype), elements.values)
 
 
 @dataclass(frozen=True)

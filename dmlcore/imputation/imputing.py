@@ -69,6 +69,8 @@ def impute(
 
     """
     if not isinstance(model, (Distribution, Fit)):
+        if isinstance(data, (Distribution, Fit)):
+            raise TypeError("impute: model and data are in each other's place; it is impute(model, data)")
         given = {"data": data, "estimator": estimator, "training": training, "weights": weights}
         extra = [name for name, value in given.items() if value is not None]
         if extra:
