@@ -10,10 +10,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 
@@ -38,7 +35,8 @@ LABEL_TYPES = (
     "str, bytes, bool, int, float, None, date, time, datetime, timedelta, Decimal, Fraction, UUID, intervals and periods of pandas, "
     "and tuples or frozensets of them"
 )
-_KEPT_TYPES = {str, bytes, bool, int, float, type(None), date, time, datetime, timedelta, Decimal, Fraction, UUID}
+_KEPT_TYPES = {str, bytes, bool, int, float, type(None), date, time, datetime, timedelta}
+_KEPT_KINDS = {("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID")}  # told without loading what defines them
 _PLAIN_FORMS: dict[type, Any] = {
     str: str.__str__,
     int: int.__int__,
@@ -74,7 +72,10 @@ def is_kept(label: Any) -> bool:
     """Whether files of models hold a label (`LABEL_TYPES`)."""
     if type(label) in (tuple, frozenset):
         return all(is_kept(plain(part)) for part in label)
-    return type(label) in _KEPT_TYPES or of_pandas(label, "Interval", "Period", "Timestamp", "Timedelta") or isinstance(label, np.generic)
+    kind = type(label)
+    if kind in _KEPT_TYPES or (kind.__module__, kind.__name__) in _KEPT_KINDS:
+        return True
+    return of_pandas(label, "Interval", "Period", "Timestamp", "Timedelta") or isinstance(label, np.generic)
 
 
 def of_pandas(value: Any, *names: str) -> bool:

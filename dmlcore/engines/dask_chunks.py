@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -253,6 +252,8 @@ def _added(*parts: Any) -> Any:
 def _tasks(name: str, function: Callable[..., Any], each: Iterable[Sequence[Any]]) -> list[Any]:
     """One task for each of several lists of arguments, whose errors are values. They have one name, and a number each: by this a
     scheduler knows that they are alike, and spreads them evenly."""
+    from uuid import uuid4  # which looks at the machine when it is loaded
+
     make, name = library("dask", NEED).delayed(_tried, pure=False), f"{name}-{uuid4().hex}"
     return [make(function, *args, dask_key_name=(name, i)) for i, args in enumerate(each)]
 

@@ -136,11 +136,11 @@ class Surprise:
         self._among = evidence = TableEvidence(self.model, self._table(among))
         if not evidence.n:
             raise DataError("Surprise needs at least one record to compare with; among= has none")
-        log, shapes = evidence.log_density, self._shapes(evidence.columns)
+        log, shapes = evidence.log_density, shapes_of(evidence)
         there = np.isfinite(log)
         if not there.any():
             raise DataError("no record of among= has a density under the model, so that nothing is usual")
-        self._mean = Linear(np.linalg.lstsq(shapes[there], log[there], rcond=None)[0])
+        self._mean = usual_log_density(log, shapes)
         squares = (log[there] - self._mean.of(shapes[there])) ** 2
         self._least_variance = max(LEAST_VARIANCE * float(squares.mean()), np.finfo(float).tiny)
         self._variance = fitted_variance(shapes[there], squares, self._least_variance)
@@ -150,17 +150,10 @@ class Surprise:
     @cached_property
     def _cell_usual(self) -> list[Linear] | None:
         """The usual surprise of each column's cells; None where cells have none."""
-        evidence = self._among
-        rows = np.unique(np.linspace(0, evidence.n - 1, min(evidence.n, CELL_ROWS)).astype(np.intp))
         try:
-            found = cell_surprise(evidence, rows)
+            return usual_cells(self._among)
         except StructureError:
             return None
-        out = []
-        for j in range(len(evidence.names)):
-            own, there = cell_shapes(evidence, j, rows), np.isfinite(found[:, j])
-            out.append(Linear(np.linalg.lstsq(own[there], found[there, j], rcond=None)[0]))
-        return out
 
     def _cells(self, record: Any) -> list[Any]:
         """The values of one record, column by column."""
@@ -177,14 +170,6 @@ class Surprise:
     @cached_property
     def _table_is_single(self) -> bool:
         return self._table([]).single
-
-    def _shapes(self, columns: Sequence[Any]) -> np.ndarray:
-        """The shapes of records `(n, m)`, from their columns: one, which cells are there, how many elements lists have."""
-        out = [np.ones(len(columns[0]))]
-        for values, column in zip(columns, self._read, strict=True):
-            there = which_are_there(values, column.layout)
-            out += [there.astype(np.float64), *elements(values, column.layout, there.tolist())]
-        return np.array(out).T
 
     def _scores(self, log: np.ndarray, shapes: np.ndarray) -> np.ndarray:
         """By how many standard deviations records are less dense than others of their shape."""
@@ -208,7 +193,7 @@ class Surprises:
         self._surprise, self._evidence = surprise, evidence
         self.names = evidence.names
         self.log_density = evidence.log_density
-        self.rank = surprise._ranks(self.log_density, surprise._shapes(evidence.columns))
+        self.rank = surprise._ranks(self.log_density, shapes_of(evidence))
 
     @cached_property
     def excess(self) -> np.ndarray:
@@ -218,9 +203,7 @@ class Surprises:
         usual = self._surprise._cell_usual
         if usual is None:
             raise StructureError(f"{self._surprise.model.label}: its columns have no laws of their own, so that no cell has a surprise")
-        evidence, rows = self._evidence, np.arange(self._evidence.n)
-        each = [own.of(cell_shapes(evidence, j, rows)) for j, own in enumerate(usual)]
-        return np.asarray(cell_surprise(evidence, rows) - np.array(each).T)
+        return cell_excess(self._evidence, np.arange(self._evidence.n), usual)
 
     @property
     def share(self) -> np.ndarray:
@@ -237,6 +220,38 @@ class Surprises:
 
     def __repr__(self) -> str:
         return f"Surprises({len(self)} records, {int((self.rank > 0.99).sum())} of them above rank 0.99)"
+
+
+def usual_log_density(log: np.ndarray, shapes: np.ndarray) -> Linear:
+    """The mean log density of records of each shape, by least squares, from log densities `(n,)`, of which those count that are
+    finite."""
+    there = np.isfinite(log)
+    return Linear(np.linalg.lstsq(shapes[there], log[there], rcond=None)[0])
+
+
+def shapes_of(evidence: TableEvidence) -> np.ndarray:
+    """The shapes of records `(n, m)`: one, which cells are there, how many elements lists have."""
+    out = [np.ones(evidence.n)]
+    for values, layout in zip(evidence.columns, evidence.layouts, strict=True):
+        there = which_are_there(values, layout)
+        out += [there.astype(np.float64), *elements(values, layout, there.tolist())]
+    return np.array(out).T
+
+
+def usual_cells(evidence: TableEvidence) -> list[Linear]:
+    """The usual surprise of each column's cells, from evenly spaced rows. Raises `StructureError` where cells have none."""
+    rows = np.unique(np.linspace(0, evidence.n - 1, min(evidence.n, CELL_ROWS)).astype(np.intp))
+    found, out = cell_surprise(evidence, rows), []
+    for j in range(len(evidence.names)):
+        own, there = cell_shapes(evidence, j, rows), np.isfinite(found[:, j])
+        out.append(Linear(np.linalg.lstsq(own[there], found[there, j], rcond=None)[0]))
+    return out
+
+
+def cell_excess(evidence: TableEvidence, rows: np.ndarray, usual: Sequence[Linear]) -> np.ndarray:
+    """By how many nats each cell of some rows is more surprising than cells of its column usually are, `(rows, columns)`."""
+    each = [own.of(cell_shapes(evidence, j, rows)) for j, own in enumerate(usual)]
+    return np.asarray(cell_surprise(evidence, rows) - np.array(each).T)
 
 
 def cell_surprise(evidence: TableEvidence, rows: np.ndarray) -> np.ndarray:

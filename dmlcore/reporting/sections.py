@@ -180,8 +180,9 @@ def rows_section(subject: Subject) -> Markup:
     try:
         excess = oddness.excess(least)
         said = (
-            "The log density of a row is set against the average of rows that lack the same cells. Marked cells are odd: their surprise, "
-            "minus the log density of the cell given the rest of its row, is that many nats above what it is for this column on average. "
+            "The log density of a row is set against the average of rows that lack the same cells and hold as much in lists. Marked cells "
+            "are odd: their surprise, minus the log density of the cell given the rest of its row, is that many nats above what it is for "
+            "this column on average. "
             "Rows are counted from 0."
         )
     except StructureError as error:

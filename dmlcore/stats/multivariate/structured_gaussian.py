@@ -196,14 +196,6 @@ class PartialStructuredGaussianDistribution(WithGaps, StructuredGaussianDistribu
     values (missing at random, Rubin 1976). Parameters are as there. Draws are complete.
     """
 
-    mu: np.ndarray = parameter(vector)
-    volume: float = parameter(positive)
-    shape: np.ndarray = parameter(UnitProduct())
-    orientation: np.ndarray = parameter(Axes())
-    structure: str = parameter(Structure(), default="VVV")
-    name: str | None = name()
-    keys: str | None = keys()
-
 
 class PartialStructuredGaussianEstimator(FromGaps, StructuredGaussianEstimator):
     """Maximum likelihood for a Gaussian of structured covariance from all coordinates that were observed, by EM.
@@ -211,13 +203,6 @@ class PartialStructuredGaussianEstimator(FromGaps, StructuredGaussianEstimator):
     A step maximises, or goes up, for the expected moments of vectors, as `StructuredGaussianEstimator` does for those of complete ones.
     Arguments, priors and floors are as there.
     """
-
-    dim: int | None = parameter(Dimension(), default=None)
-    structure: str = parameter(Structure(), default="VVV")
-    pseudo_count: Any = setting((None, None))
-    suff_stat: Any = setting((None, None))
-    name: str | None = name()
-    keys: str | None = keys()
 
     family = PartialStructuredGaussianDistribution
     stacks = True
