@@ -29,7 +29,15 @@ from dmlcore.stats import (
 ROOT = Path(dmlcore.__file__).parent
 POWERS = [power for _, power in vars(powers).items() if inspect.isclass(power) and Protocol in power.__mro__[1:]]
 FAMILY = re.compile(r"(Gaussian|Poisson|Mixture|Categorical|Composite|Optional|Ignored|Null|Sequence|Chain)\w*(Distribution|Estimator)")
-MAY_NAME = {"stats", "datasets", "demo.py", "utils", "regression", "proposal"}  # families, data of them, and what makes models for users
+MAY_NAME = {
+    "stats",
+    "datasets",
+    "demo.py",
+    "utils",
+    "regression",
+    "proposal",
+    "sklearn",
+}  # families, data of them, and what makes models for users
 
 
 def public_classes() -> list[type]:
