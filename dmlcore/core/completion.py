@@ -13,8 +13,9 @@ ASKED = frozenset(
         "posterior seq_posterior component_log_density seq_component_log_density num_components w components",  # its components
         "posterior1 posterior2 posterior1_given2 posterior2_given1 marginal1 marginal2 num_components1 num_components2",
         "viterbi seq_viterbi most_probable_states seq_most_probable_states filtered_posterior seq_filtered_posterior",  # its states
-        "pair_posterior predict transitions_given num_states n_states num_topics n_topics num_mixtures taus",
-        "classify label_posterior dmap law_given mean_given sample_given weights_given random_effects seq_random_effects",  # given the rest
+        "pair_posterior predict transitions_given mean_stays long_run_shares num_states n_states num_topics n_topics num_mixtures taus",
+        "classify label_posterior dmap law_given target_given mean_given sample_given weights_given",  # given the rest
+        "random_effects seq_random_effects",
         "dim num_vals max_val num_docs num_factors factor_scores prob_mat state_mat cut_points intercept",  # its shape
         "to_mixture to_conditional",  # the same as another
         "summary replace label",  # of every node
