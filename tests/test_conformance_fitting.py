@@ -99,18 +99,24 @@ def is_leaf(e: Example) -> bool:
     return type(e.law).log_densities is not Distribution.log_densities
 
 
+@cache
+def problem_of(e: Example) -> Problem:
+    """Of few rows, for what the estimator alone decides."""
+    return Problem.of(data(e.name, 5, 1), e.estimator)
+
+
 def is_latent(e: Example) -> bool:
-    return Problem.of(data(e.name, 5, 1), e.estimator).resolved.latent
+    return problem_of(e).resolved.latent
 
 
 def is_choosing(e: Example) -> bool:
     """Whether a row is of one of several classes, so that starts differ."""
-    return Problem.of(data(e.name, 5, 1), e.estimator).resolved.choosing
+    return problem_of(e).resolved.choosing
 
 
 def is_closed(e: Example) -> bool:
     """Whether one step of estimation gives the maximum, and there is one (values that are never seen have none)."""
-    exact = all(node.closed_form for node in Problem.of(data(e.name, 5, 1), e.estimator).ties.nodes)
+    exact = all(node.closed_form for node in problem_of(e).ties.nodes)
     return is_fitted(e) and exact and not is_latent(e) and e.name != "optional always"
 
 
@@ -668,7 +674,7 @@ def test_starts_depend_on_the_seed_alone_and_give_every_row_density(case: Case) 
     rows = case.rows(60)
     starts = [initialize(rows, case.estimator, seed, 0.3) for seed in (1, 1, 2)]
     assert starts[0] == starts[1]
-    assert (starts[1] != starts[2]) == Problem.of(rows, case.estimator).resolved.choosing  # between classes
+    assert (starts[1] != starts[2]) == problem_of(case.example).resolved.choosing  # between classes
     for start in starts:
         assert np.isfinite(start.seq_log_density(rows)).all()
     for p in (1.0, 1e-6):
