@@ -18,11 +18,11 @@ import pytest
 import scipy.special
 import scipy.stats
 
+import dmlcore.data.encoded
 from dmlcore import stats
 from dmlcore.base.errors import DataError, StructureError, SupportError
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.powers import HasSurvival, has
-from dmlcore.data.encoded import BLOCK_ROWS
 from dmlcore.data.layouts import Anything, Count, Labels, Maybe, Real, Vector
 from dmlcore.data.record_layouts import Fields
 from dmlcore.io.json import from_json, to_json
@@ -203,14 +203,21 @@ def test_rows_whose_weighted_sum_underflows_keep_their_density(law: Distribution
     assert_close(posterior.reshape(len(rows), -1).sum(axis=1), 1.0)
 
 
+@pytest.fixture
+def block(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Rows of a block: few, so that few rows make several blocks."""
+    monkeypatch.setattr(dmlcore.data.encoded, "BLOCK_ROWS", 256)
+    return 256
+
+
 @every
-def test_one_at_a_time_all_at_once_and_in_blocks(e: Example) -> None:
+def test_one_at_a_time_all_at_once_and_in_blocks(e: Example, block: int) -> None:
     rows = e.data(50) + list(e.off)
     one = np.array([e.law.log_density(x) for x in rows])
     assert not np.isnan(one).any()
     assert_close([e.law.density(x) for x in rows], np.exp(one))
     assert_close(e.law.seq_log_density(rows), one)
-    order = np.random.default_rng(0).integers(len(rows), size=BLOCK_ROWS + 3000)
+    order = np.random.default_rng(0).integers(len(rows), size=block + 60)
     encoded = e.law.seq_encode([rows[i] for i in order])
     many = e.law.seq_log_density(encoded)
     assert_close(many, one[order])
@@ -221,9 +228,9 @@ SMOOTH = ("gaussian", "gamma", "mixture", "joint", "multivariate gaussian", "seq
 
 
 @some(lambda e: e.name in SMOOTH)
-def test_distinct_rows_across_a_block_border(e: Example) -> None:
-    rows = e.data(BLOCK_ROWS + 200)
-    here = slice(BLOCK_ROWS - 150, BLOCK_ROWS + 150)
+def test_distinct_rows_across_a_block_border(e: Example, block: int) -> None:
+    rows = e.data(block + 200)
+    here = slice(block - 150, block + 150)
     assert_close(e.law.seq_log_density(rows)[here], e.law.seq_log_density(rows[here]))
 
 
@@ -631,7 +638,7 @@ def test_labels_equal_in_python_are_one_label() -> None:
 
 
 @some(lambda e: hasattr(e.law, "seq_component_log_density"))
-def test_posteriors_and_component_scores(e: Example) -> None:
+def test_posteriors_and_component_scores(e: Example, block: int) -> None:
     rows = e.data(30)
     each, posterior = e.law.seq_component_log_density(rows), e.law.seq_posterior(rows)  # type: ignore[attr-defined]
     if isinstance(e.law, stats.GatedMixtureDistribution):
@@ -644,9 +651,10 @@ def test_posteriors_and_component_scores(e: Example) -> None:
     assert_close(posterior, np.exp(joint - log.reshape(-1, *[1] * (joint.ndim - 1))))
     assert_close(e.law.posterior(rows[0]), posterior[0])  # type: ignore[attr-defined]
     assert_close(e.law.component_log_density(rows[0]), each[0])  # type: ignore[attr-defined]
-    many = rows * 700
-    assert_close(e.law.seq_posterior(many), np.concatenate([posterior] * 700))  # type: ignore[attr-defined]
-    assert_close(e.law.seq_component_log_density(many), np.concatenate([each] * 700))  # type: ignore[attr-defined]
+    many = rows * 10
+    assert len(many) > block
+    assert_close(e.law.seq_posterior(many), np.concatenate([posterior] * 10))  # type: ignore[attr-defined]
+    assert_close(e.law.seq_component_log_density(many), np.concatenate([each] * 10))  # type: ignore[attr-defined]
     if isinstance(e.law, stats.MixtureDistribution):
         assert_close(each, np.array([parts_by_hand(e.law, x) for x in rows]))
 
