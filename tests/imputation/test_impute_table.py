@@ -15,6 +15,7 @@ import dmlcore
 from dmlcore import impute
 from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.datasets import load_penguins
+from dmlcore.imputation import imputing
 from dmlcore.imputation.chain import AugmentationChain, KnownCells
 from dmlcore.imputation.coordinates import Number, Ordered, drawn_within
 from dmlcore.imputation.matching import donors_for
@@ -32,6 +33,14 @@ def small(n: int = 80) -> pd.DataFrame:
     return frame.assign(same=1.0)
 
 
+@pytest.fixture
+def short_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what does not depend on how well chains mix."""
+    for name, sweeps in (("WARM_UP", 3), ("LEAST_SWEEPS", 8), ("SWEEPS_BETWEEN", 2)):
+        monkeypatch.setattr(imputing, name, sweeps)
+
+
+@pytest.mark.usefixtures("short_chains")
 def test_nothing_that_was_there_changes_and_no_gap_is_left() -> None:
     frame = small()
     found = impute(frame, draws=3, rng=1)
@@ -62,6 +71,7 @@ def test_what_cells_hang_together_with_is_used() -> None:
     assert (found.data["label"][sure] == np.where(frame["x"][sure] > 0, "up", "down")).all()
 
 
+@pytest.mark.usefixtures("short_chains")
 @pytest.mark.parametrize("kind", ["tuples", "mappings", "polars", "arrow"])
 def test_every_kind_of_table(kind: str) -> None:
     frame = small().drop(columns="same").astype({"grade": str}).replace({"nan": None})
@@ -77,6 +87,7 @@ def test_every_kind_of_table(kind: str) -> None:
     )
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_arrays() -> None:
     x = small()[["x", "y"]].to_numpy()
     assert not np.isnan(impute(x, rng=1).data).any()
@@ -84,6 +95,7 @@ def test_arrays() -> None:
     assert impute(np.ones((3, 2))).cells == {}
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_draws_stay_in_their_bounds() -> None:
     rng = np.random.default_rng(3)
     volume = np.maximum(rng.normal(0.5, 1.0, 200), 0).round(2)
@@ -110,6 +122,7 @@ def test_ordered_labels_by_argument() -> None:
         impute(frame, ordered={"grade": ["low", "high"]})
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_columns_that_follow_from_others() -> None:
     frame = small()[["x", "y"]].assign(ratio=lambda t: t["x"] / t["y"])
     found = impute(frame, draws=2, rng=1, follows={"ratio": lambda t: t["x"] / t["y"]})
@@ -120,6 +133,7 @@ def test_columns_that_follow_from_others() -> None:
         impute(frame, follows={"ratio": lambda t: 3.0})
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_matching_takes_values_that_were_seen() -> None:
     frame = small()
     found = impute(frame, draws=3, rng=1, matching=5)
@@ -140,6 +154,7 @@ def test_dates_and_whole_numbers_come_back_as_such() -> None:
     assert ((data["day"] - days)[gone].abs() < pd.Timedelta(days=60)).all()
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_arguments_that_do_not_go_together() -> None:
     frame = small()
     with pytest.raises(ParameterError, match="training: only with a model"):
@@ -156,6 +171,7 @@ def test_arguments_that_do_not_go_together() -> None:
         impute(frame, bounds={"z": (0, 1)})
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_observed_beside_imputed() -> None:
     frame = small()
     found = impute(frame, draws=4, rng=1)
@@ -262,6 +278,7 @@ def test_numbers_and_orders_as_coordinates() -> None:
     assert z[3] == 1
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_penguins_as_their_site_says() -> None:
     penguins = load_penguins()
     frame = pd.DataFrame(penguins.rows, columns=penguins.columns)
