@@ -47,17 +47,18 @@ class BinomialDistribution(Distribution, Univariate):
         return whole_range(self.min_val, self.min_val + self.n)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        y = (x - self.min_val).astype(np.float64)
-        n, p = float(self.n), across(self.p)
+        successes, p = x - self.min_val, across(self.p)
+        y, n = successes.astype(np.float64), float(self.n)
         if n <= LARGE:
             ways = special.gammaln(n + 1.0) - special.gammaln(y + 1.0) - special.gammaln(n - y + 1.0)
             return ways + special.xlogy(y, p) + special.xlog1py(n - y, -p)
-        inner = np.clip(y, 1.0, n - 1.0)
-        rest = n - inner
+        # failures are counted in whole numbers, while these fit: reals beyond 2^53 would lose the last of them
+        failures = (self.n - successes if self.n < 2**63 else n - y).astype(np.float64)
+        inner, rest = np.clip(y, 1.0, n - 1.0), np.clip(failures, 1.0, n - 1.0)
         log = stirling_error(n) - stirling_error(inner) - stirling_error(rest) - deviance(inner, n * p) - deviance(rest, n * (1.0 - p))
         log += 0.5 * (math.log(n) - np.log(inner) - np.log(rest)) - HALF_LOG_2PI
         log = np.where(y < 1.0, special.xlog1py(n, -p), log)
-        return np.where(y > n - 1.0, special.xlogy(n, p), log)
+        return np.where(failures < 1.0, special.xlogy(n, p), log)
 
     def mean(self) -> float:
         return self.min_val + self.n * self.p

@@ -44,8 +44,10 @@ class InverseGaussianDistribution(Distribution, Univariate, HasSurvival):
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         mu, lam, logs = across(self.mu), across(self.lam), np.log(x)
-        apart = (x - mu) / mu
-        return 0.5 * (np.log(lam) - logs) - HALF_LOG_2PI - logs - 0.5 * (lam / x) * (apart * apart)
+        with np.errstate(over="ignore", invalid="ignore"):  # one of the two forms may overflow, where the other is taken
+            apart = (x - mu) / mu
+            misfit = np.where(x < mu, (lam / x) * apart * apart, (lam / mu) * apart * ((x - mu) / x))
+        return 0.5 * (np.log(lam) - logs) - HALF_LOG_2PI - logs - 0.5 * misfit
 
     def mean(self) -> float:
         return self.mu

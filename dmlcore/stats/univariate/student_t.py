@@ -11,7 +11,7 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.domains import OrNone, positive, real
-from dmlcore.base.numerics import HALF_LOG_2PI, across
+from dmlcore.base.numerics import HALF_LOG_2PI, across, log_ratio
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
@@ -53,11 +53,14 @@ class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntro
         return across(np.asarray(tail_constant(self.df, 1) - np.log(self.scale))[()])
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        df = across(self.df)
-        z = np.abs(x - across(self.mu)) / across(self.scale) / np.sqrt(df)
-        far = np.maximum(z / LARGEST_SQUARED, 1.0)
+        df, apart, scale = across(self.df), np.abs(x - across(self.mu)), across(self.scale)
+        with np.errstate(over="ignore"):
+            z = apart / scale / np.sqrt(df)
         near = np.minimum(z, LARGEST_SQUARED)
-        return self._constant - 0.5 * (df + 1.0) * (np.log1p(near * near) + 2.0 * np.log(far))
+        log = np.log1p(near * near)
+        if np.any(far := z > LARGEST_SQUARED):
+            log = np.where(far, 2.0 * log_ratio(np.where(far, apart, 1.0), scale) - np.log(df), log)
+        return self._constant - 0.5 * (df + 1.0) * log
 
     def precisions(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Expected precisions of values, relative to those of all, and expectations of their logarithms."""

@@ -12,7 +12,7 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.domains import Domain, positive
 from dmlcore.base.errors import DegenerateError
-from dmlcore.base.numerics import across
+from dmlcore.base.numerics import across, log_ratio
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
@@ -47,9 +47,10 @@ class WeibullDistribution(Distribution, Univariate, HasSurvival):
         return across(np.log(self.shape)), across(np.log(self.scale))
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        logs, (log_shape, log_scale) = np.log(x), self._logs
-        z = across(self.shape) * (logs - log_scale)
-        return log_shape + z - logs - np.exp(z)
+        log_shape, log_scale = self._logs
+        log = log_ratio(x, across(self.scale))
+        z = across(self.shape) * log
+        return log_shape - log_scale + z - log - np.exp(z)
 
     def mean(self) -> float:
         return self.scale * math.gamma(1.0 + 1.0 / self.shape)
@@ -133,7 +134,7 @@ class TiltedSums:
     @classmethod
     def of(cls, x: np.ndarray, weights: np.ndarray, law: Any) -> Self:
         """Those of positive numbers `(n,)`, from weights `(.., n)`."""
-        z = np.minimum(across(law.shape) * (np.log(x) - np.log(across(law.scale))), FARTHEST_POWER)
+        z = np.minimum(across(law.shape) * log_ratio(x, across(law.scale)), FARTHEST_POWER)
         tilted = weights * np.exp(z)
         parts = [(weights * z).sum(axis=-1)]
         for _ in range(4):
