@@ -64,7 +64,8 @@ class LaplaceDistribution(Distribution, Univariate, HasSurvival):
         return 1.0 + math.log(2.0) + math.log(self.scale)
 
     def cdf(self, x: Any) -> Any:
-        z = (np.asarray(x) - self.mu) / self.scale
+        with np.errstate(over="ignore"):
+            z = (np.asarray(x) - self.mu) / self.scale
         half = 0.5 * np.exp(-np.abs(z))
         return np.where(z < 0, half, 1.0 - half)[()]
 
