@@ -94,6 +94,12 @@ def test_dates_in_one_part_of_the_data_and_times_in_another_are_times(parts: lis
     assert model.origin == "1970-01-01T00:00:00"
 
 
+def test_times_come_back_from_their_numbers_to_the_microsecond() -> None:
+    moments = [datetime(2021, 3, 1, 6, 0, 0, us) for us in range(20)]
+    scale = TimeScale("D", "2021-01-01T00:00:00")
+    assert scale.times(scale.number(moments)).tolist() == moments
+
+
 def test_nanoseconds_and_far_origins_are_read_exactly() -> None:
     fine = np.array(["2021-03-04T00:00:00.000000001", "2021-03-04T00:00:00.000000003"], "M8[ns]")
     assert TimeScale("ns", "2021-03-04").numbers(fine).tolist() == [1.0, 3.0]
