@@ -982,6 +982,24 @@ MUTANTS = [
         "-k",
         "seed_reaches",
     ),
+    mutant(
+        "a class without weight forgets its probabilities",
+        "core/weights.py",
+        "/ counts.shape[-1]) if previous is None else previous",
+        "/ counts.shape[-1])",
+        FITS,
+        "-k",
+        "keeps_its_law and structured_gaussians",
+    ),
+    mutant(
+        "what is left to gain is taken for the last gain",
+        "fitting/stopping.py",
+        "gain * ratio / (1 - ratio) < enough",
+        "gain < enough",
+        "tests/fitting/test_stopping.py",
+        "-k",
+        "slow_steps",
+    ),
 ]
 
 
