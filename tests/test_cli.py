@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import dmlcore
+from dmlcore.base.errors import DataError
 from dmlcore.cli import run_command
 from dmlcore.stats import (
     CategoricalDistribution,
@@ -85,6 +86,20 @@ def test_without_an_estimator_a_model_is_proposed() -> None:
     for name in ("fitted.html", "again.html"):
         assert "What was proposed" in Path(name).read_text("utf-8")
         assert "EM step" in Path(name).read_text("utf-8")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_seed_reaches_every_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+
+    def fit(*given: Any, rng: Any = None, **options: Any) -> Any:
+        seeds.append(rng)
+        raise DataError("no more is asked of it")
+
+    monkeypatch.setattr(dmlcore, "fit", fit)
+    run("fit t.csv -o one.json --estimator estimator.json --seed 7")
+    run("fit t.csv -o one.json --seed 8")
+    assert seeds == [7, 8]
 
 
 @pytest.mark.usefixtures("folder")

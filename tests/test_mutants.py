@@ -18,3 +18,9 @@ def test_planted_bugs_fit_the_source(mutant: Mutant) -> None:
 
 def test_names_are_distinct() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_every_folder_has_a_planted_bug() -> None:
+    package = ROOT / "dmlcore"
+    folders = {path.parent for path in package.rglob("*.py") if path.name != "__init__.py"}
+    assert folders - {(ROOT / mutant.file).parent for mutant in MUTANTS} == set()

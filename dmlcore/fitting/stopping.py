@@ -91,8 +91,6 @@ class Remaining:
         self.count = 0
         self.gains: list[float] = []  # the last two
 
-        """Why a fit ends here, or None."""
-
     def memory(self) -> dict[str, Any]:
         """What it has counted so far, as JSON holds it; `vars(rule).update(memory)` takes it up."""
         return {"asked": self.asked, "count": self.count, "gains": list(self.gains)}

@@ -124,6 +124,11 @@ def test_the_rule_for_a_component_without_weight_stands_once(estimator: Any, row
         problem.maximise(nothing, None)
 
 
+def test_the_least_and_the_greatest_are_not_scaled() -> None:
+    sums = Sums(count=2.0, low=-1.0, high=3.0).scaled(0.5)
+    assert dict(sums.items()) == {"count": 1.0, "low": -1.0, "high": 3.0}
+
+
 @pytest.mark.parametrize("kind", ["distribution", "estimator"])
 def test_old_names_of_bases_work_and_warn(kind: str) -> None:
     module = getattr(__import__(f"dmlcore.core.{kind}").core, kind)

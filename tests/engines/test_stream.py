@@ -245,6 +245,13 @@ def test_a_stale_or_damaged_cache_is_written_again(tmp_path: Path, spoil: Callab
     assert sorted(states(cache)) == ["000000.chunk", "000001.chunk", "contents.json"]
 
 
+def test_a_cache_without_weights_is_not_taken_for_one_with_them(tmp_path: Path) -> None:
+    one, cache = table(30), tmp_path / "cache"
+    paths = written(tmp_path, one)
+    fit(stream(paths, cache=cache), RECORD)
+    assert_fits_as(fit(stream(paths, weights="w", cache=cache), RECORD), one, weights=one["w"])
+
+
 def test_a_cache_that_cannot_be_had_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = stream(written(tmp_path, table(30)), cache=tmp_path / "cache")
     assert data.cache_size(RECORD) > 30 * 8

@@ -326,6 +326,12 @@ def test_light_components_leave(assign: str) -> None:
     assert np.isfinite(bic(record.log_likelihood, record.model, 2000, record.estimator))
 
 
+def test_components_that_leave_are_called_by_their_first_numbers() -> None:
+    start = MixtureDistribution(gaussians(0, 7, 6, 3), [0.5, 0.01, 0.02, 0.47])
+    record = fit(two_groups(200), MixtureEstimator([GaussianEstimator()] * 4), start=start, min_share=0.2)
+    assert [event.split()[3] for event in record.events if "was removed" in event] == ["1", "2"]
+
+
 def test_removal_ends_where_a_fit_of_fewer_components_does() -> None:
     x = two_groups(400)
     record = fit(x, MixtureEstimator([GaussianEstimator()] * 3), rng=1, starts=1, min_share=0.25)

@@ -505,6 +505,8 @@ def test_lines_of_a_file(tmp_path: Any) -> None:
     assert ops.text_file(path) == ["eins", "", "zwei ü"]
     path.write_text("eins\nzwei", encoding="utf-8")
     assert ops.text_file(path) == ["eins", "zwei"]
+    path.write_text("eins\n\n", encoding="utf-8")  # an empty line is a line
+    assert ops.text_file(path) == ["eins", ""]
 
 
 def test_utilities_feed_a_fit() -> None:

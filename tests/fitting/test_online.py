@@ -180,6 +180,16 @@ def test_a_constant_rate_follows_what_changes() -> None:
     assert means["decay"] == pytest.approx(float(np.mean(batches)), rel=1e-12)
 
 
+def test_a_row_of_weight_two_is_two_rows() -> None:
+    weighted, repeated = OnlineEM(GaussianEstimator(), rng=1), OnlineEM(GaussianEstimator(), rng=1)
+    for k in range(3):
+        x, weights = np.random.default_rng(k).normal(k, 1.0, 30), 1 + np.arange(30) % (2 + k)
+        weighted.partial_fit(x, weights)
+        repeated.partial_fit(np.repeat(x, weights))
+    assert weighted.model.mu == pytest.approx(repeated.model.mu, rel=1e-12)
+    assert weighted.model.sigma2 == pytest.approx(repeated.model.sigma2, rel=1e-12)
+
+
 def test_priors_count_among_the_rows_that_are_remembered() -> None:
     follower = OnlineEM(GaussianEstimator(pseudo_count=50.0, suff_stat=(10.0, 1.0)), rate=0.5)
     for _ in range(30):

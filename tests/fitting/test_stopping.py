@@ -39,6 +39,15 @@ def test_the_scale_of_weights_does_not_matter_to_stopping(scale: float) -> None:
     np.testing.assert_allclose([c.mu for c in scaled.model.components], [c.mu for c in plain.model.components], atol=1e-3)
 
 
+def test_slow_steps_stop_when_little_is_left_and_not_when_they_are_small() -> None:
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(0.0, 1.0, 50), rng.normal(3.0, 1.0, 50)])
+    start = MixtureDistribution([GaussianDistribution(-1.0, 1.0), GaussianDistribution(4.0, 1.0)], [0.5, 0.5])
+    slow, best = (fit(x, TWO, start=start, accelerate=accelerate) for accelerate in (False, True))
+    assert slow.status == "converged"
+    assert slow.log_likelihood > best.log_likelihood - 2e-8
+
+
 def test_a_saddle_is_left_and_recorded() -> None:
     x = two_groups()
     saddle = MixtureDistribution([GaussianDistribution(float(x.mean()), float(x.var()))] * 2, [0.5, 0.5])

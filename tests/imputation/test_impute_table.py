@@ -213,6 +213,17 @@ def test_the_law_of_a_coordinate_is_the_regression_on_the_others() -> None:
     np.testing.assert_allclose(np.std(draws, axis=0), spread * 1.05, rtol=0.12)
 
 
+def test_cells_of_one_row_are_drawn_each_given_the_others() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    table = np.column_stack([x, x + 0.1 * rng.normal(size=200)])
+    table[::2] = np.nan  # both are missing, and keep together
+    chain = AugmentationChain(cells(table), 1, np.random.default_rng(1))
+    for _ in range(60):
+        list(chain.sweep())
+    assert np.corrcoef(chain.y[::2].T)[0, 1] > 0.9
+
+
 def test_the_law_of_a_label_is_that_of_discriminant_analysis() -> None:
     rng = np.random.default_rng(0)
     n = 400
@@ -262,6 +273,7 @@ def test_numbers_and_orders_as_coordinates() -> None:
     number = Number.of(x)
     assert (number.power, number.decimals, number.bounds) == (0.0, 1, (0.0, np.inf))
     np.testing.assert_allclose(number.drawn(number.coordinate(x)), x)
+    assert Number.of(np.random.default_rng(0).normal(100, 10, size=200)).power == 1.0  # as densities of one number are compared
     mean, square = number.moments(np.zeros(1), np.full(1, 0.2))
     s = 0.2 * number.unit
     assert mean[0] == pytest.approx(math.exp(number.centre + s * s / 2), rel=1e-6)

@@ -379,6 +379,11 @@ def test_a_tree_of_shared_nodes_has_a_limit() -> None:
         node = CompositeEstimator((node, node))
     with pytest.raises(FormatError, match="more than 1,000,000 places"):
         to_json(node)
+    text = '{"family": "GaussianEstimator", "shared": 0}'
+    for i in range(21):
+        text = f'{{"family": "CompositeEstimator", "estimators": [{text}, {{"shared": {i}}}], "shared": {i + 1}}}'
+    with pytest.raises(FormatError, match="more than 1,000,000 places"):
+        from_json(f'{{"dmlcore": 1, "model": {text}}}')
 
 
 def test_whole_numbers_have_a_limit() -> None:

@@ -1,9 +1,12 @@
 """Derivatives of log gamma beside logarithms, against values of mpmath 1.3 with 60 digits."""
 
+import math
+
 import numpy as np
 import pytest
 
 from dmlcore import kernels
+from dmlcore.base.numerics import stirling_error
 
 # k, log k - psi(k), psi'(k) - 1 / k
 VALUES = np.array(
@@ -31,3 +34,9 @@ def test_shapes_are_the_inverse_of_the_first_gap():
 def test_shapes_at_the_ends_of_the_range_of_numbers(k):
     gap = kernels.gamma_gaps(np.array([k]))[0]
     np.testing.assert_allclose(kernels.gamma_shapes(gap), k, rtol=1e-13)
+
+
+@pytest.mark.parametrize("n", [0.5, 15.9, 16.0, 20.0, 60.0])
+def test_the_error_of_stirlings_formula_on_both_sides_of_the_series(n):
+    exact = math.lgamma(n + 1) - (n + 0.5) * math.log(n) + n - 0.5 * math.log(2 * math.pi)
+    assert stirling_error(n) == pytest.approx(exact, abs=5e-13 if n > 1 else 1e-15)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 import dmlcore
 from dmlcore.base.errors import DataError, FitWarning, ParameterError
 from dmlcore.proposal.candidates import families_for, rounding_of, spikes_of
 from dmlcore.proposal.judging import best_of_the_simplest, judge
 from dmlcore.proposal.kinds import cells_of
+from dmlcore.proposal.missingness import _chance
 from dmlcore.stats import CategoricalEstimator, GaussianEstimator, IgnoredEstimator, OptionalEstimator, TimeEstimator
 
 N = 500
@@ -201,6 +203,13 @@ def test_missingness_is_modelled_where_it_tells_something() -> None:
         OptionalEstimator(GaussianEstimator(), est_prob=True),
     ]
     assert "kind" in proposal.columns[3].why
+
+
+def test_the_chance_of_an_association_is_that_of_a_likelihood_ratio() -> None:
+    gone, group = np.repeat([True, False], [13, 27]), np.arange(40) % 3
+    table = [np.bincount(group[side]) for side in (gone, ~gone)]
+    exact = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood").pvalue
+    assert _chance(gone, group) == pytest.approx(exact)
 
 
 def test_truth_values_and_levels_that_do_not_occur_are_labels() -> None:

@@ -59,6 +59,15 @@ def test_fixed_and_nested_by_names_of_columns(wrap: Any) -> None:
     np.testing.assert_allclose(model.predict_proba(X, frame()["y"]), by_formula().predict_proba(frame()), atol=1e-6)
 
 
+def test_estimators_go_with_their_components_to_the_front() -> None:
+    rng = np.random.default_rng(0)
+    x, heavy = rng.normal(size=60), np.arange(60) % 3 > 0
+    y = np.where(heavy, 3 + 2 * x, -3) + 0.5 * rng.normal(size=60)
+    model = MixtureRegression(2, starts=1, random_state=1).fit(pd.DataFrame({"x": x}), y, nested=[(1, None), (1, "x")])
+    assert model.coef_[1].tolist() == [0.0]  # the first block is the lighter one
+    assert [len(own.held) for own in model.fit_.estimator.estimators] == [0, 1]
+
+
 def test_fixed_as_an_array_is_further_columns() -> None:
     data = frame()
     named = MixtureRegression(2, starts=1, random_state=1).fit(data[["x1", "x2"]], data["y"], fixed="x2")

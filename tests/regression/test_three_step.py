@@ -81,6 +81,19 @@ def test_laws_of_ones_own_and_gaps() -> None:
     assert "standard_error" in str(found)
 
 
+@pytest.mark.parametrize("correction", ["bch", "ml"])
+def test_weights_count_as_rows(correction: str) -> None:
+    rows, z, y, _ = drawn(300)
+    weights = np.arange(300) % 3
+    twice = np.repeat(np.arange(300), weights)
+    for given in ({"covariates": z}, {"outcome": y}):
+        (name, values), *_ = given.items()
+        weighted = three_step(MODEL, rows, weights=weights, correction=correction, **given)
+        repeated = three_step(MODEL, [rows[i] for i in twice], correction=correction, **{name: values[twice]})
+        np.testing.assert_allclose(weighted.classification, repeated.classification, rtol=1e-12)
+        np.testing.assert_allclose(weighted.estimates, repeated.estimates, rtol=1e-6)
+
+
 def test_what_cannot_be_asked() -> None:
     z = FOUND["z"]
     with pytest.raises(ParameterError, match="not both"):

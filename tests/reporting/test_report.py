@@ -33,6 +33,7 @@ from dmlcore.stats import (
     MixtureEstimator,
     MultivariateGaussianEstimator,
     OptionalDistribution,
+    PartialGaussianDistribution,
     PoissonDistribution,
     PoissonEstimator,
     SequenceDistribution,
@@ -161,6 +162,14 @@ def test_columns_tell_as_much_as_their_mutual_information(rows: list[Any]) -> No
     joint = np.outer(MODEL.w, [0.9]) * np.array([[0.1, 0.9], [0.8, 0.2]])
     exact = (joint * np.log(joint / joint.sum(axis=0) / MODEL.w[:, None])).sum()  # missing cells tell nothing
     assert tells[2] == pytest.approx(exact, rel=0.1)
+
+
+def test_rows_without_a_coordinate_are_told_nothing_by_it() -> None:
+    model = MixtureDistribution([PartialGaussianDistribution([mean, 0.0], np.eye(2)) for mean in (0.0, 3.0)], [0.5, 0.5])
+    x = np.array(model.sample(40, rng=1))
+    whole = told(Subject(model, x[1::2]))[0]
+    x[::2, 0] = np.nan
+    assert told(Subject(model, x))[0] == pytest.approx(whole / 2)
 
 
 def test_rows_that_lack_cells_are_set_against_their_like(rows: list[Any]) -> None:

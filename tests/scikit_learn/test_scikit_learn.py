@@ -184,6 +184,12 @@ def test_classes_known_and_unknown(frame: pd.DataFrame, X: pd.DataFrame) -> None
     np.testing.assert_array_equal(MixtureClassifier(1, RECORD, random_state=0).fit(X, codes).predict_proba(X), found.predict_proba(X))
 
 
+def test_weights_count_in_the_shares_of_classes(frame: pd.DataFrame, X: pd.DataFrame) -> None:
+    y, weights = frame["group"], 1 + np.arange(120) % 3
+    found = MixtureClassifier(1, RECORD, **BRIEF).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(found.class_prior_, np.bincount(y, weights) / weights.sum())
+
+
 def test_minus_one_beside_one_other_class_is_a_class(frame: pd.DataFrame, X: pd.DataFrame) -> None:
     y = np.where(frame["group"], 1, -1)
     assert MixtureClassifier(1, RECORD, random_state=0).fit(X, y).classes_.tolist() == [-1, 1]
@@ -232,7 +238,9 @@ def test_a_regressor_is_a_mixture_of_regressions() -> None:
     there = MixtureRegression(2, starts=2, random_state=0).fit(X, y, sample_weight=weights)
     np.testing.assert_allclose(found.predict(X), there.predict(X), atol=1e-6)
     assert found.regression_.feature_names_in_.tolist() == found.feature_names_in_.tolist() == ["x1"]
-    assert MixtureRegressor("auto", starts=2, random_state=0).fit(X, y).regression_.n_components == 2
+    chosen = MixtureRegressor("auto", starts=2, random_state=0).fit(X, y, sample_weight=weights).regression_
+    assert chosen.n_components == 2
+    assert chosen.log_likelihood_ == pytest.approx(there.log_likelihood_, rel=1e-9)
     assert cross_val_score(make_pipeline(StandardScaler(), MixtureRegressor(2, **BRIEF)), X, y, cv=3).mean() > 0.3  # R squared
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import scipy.stats
 
 from dmlcore import Fit, fit
-from dmlcore.base.errors import EmptyError, FitWarning, ParameterError, StructureError, SupportError
+from dmlcore.base.errors import DegenerateError, EmptyError, FitWarning, ParameterError, StructureError, SupportError
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.keys import preorder
 from dmlcore.data.partition import k_fold_split_index
@@ -522,6 +523,20 @@ def test_likelihood_ratio_finds_two_components_and_does_not_find_them_in_one() -
     np.testing.assert_array_equal(again.simulated, found.simulated[:3])
     with pytest.raises(ParameterError, match="replicates"):
         likelihood_ratio_test(DATA, GaussianEstimator(), gaussians(2), replicates=0)
+
+
+def test_replicates_that_cannot_be_fitted_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = count()
+
+    def third_fails(*args: Any, **options: Any) -> Any:
+        if next(calls) == 2:
+            raise DegenerateError("no fit")
+        return fit(*args, **options)
+
+    monkeypatch.setattr("dmlcore.selection.likelihood_ratio.fit", third_fails)
+    found = likelihood_ratio_test(DATA[:20], GaussianEstimator(), GaussianEstimator(), replicates=4, rng=1)
+    assert len(found.simulated) == 3
+    assert found.p_value == 1.0  # all of them are as large as the observed: none
 
 
 # -- order of components -----------------------------------------------------------------------------------------------------

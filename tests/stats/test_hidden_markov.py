@@ -110,6 +110,11 @@ def test_conditioning_inside_elements() -> None:
     assert both == pytest.approx(expected, abs=5 * np.sqrt(0.25 / 20_000))
 
 
+def test_of_equally_probable_paths_the_first_is_taken() -> None:
+    alike = HiddenMarkovModelDistribution([N(0.0, 1.0)] * 3, np.full(3, 1 / 3), np.full((3, 3), 1 / 3))
+    assert alike.viterbi([0.0, 1.0, 2.0]).tolist() == [0, 0, 0]
+
+
 def test_hmmlearn() -> None:
     """Log likelihoods, posteriors, the Viterbi path and steps of EM."""
     case = load("hmmlearn_gaussian")

@@ -56,6 +56,15 @@ def test_tails_keep_their_digits(link: str) -> None:
     assert logs == pytest.approx([law.logcdf(-30.0), law.logsf(31.0), law.logsf(-29.0)], rel=1e-12)
 
 
+def test_newtons_steps_are_few() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=120)
+    rows = list(zip(x.tolist(), np.digitize(x + rng.logistic(size=120), [-1.0, 0.0, 1.5]).tolist(), strict=True))
+    found = fit(rows, OrdinalRegressionEstimator(), rng=1, accelerate=False)
+    assert found.status == "converged"
+    assert found.iterations < 15  # by the curvature that there is; without that of neighbouring cutpoints, hundreds
+
+
 def test_two_labels_are_a_logistic_regression() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(300, 2))

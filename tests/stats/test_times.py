@@ -17,6 +17,7 @@ from dmlcore.base.errors import DataError, DmlcoreError, ParameterError, Structu
 from dmlcore.core.tree import tree
 from dmlcore.core.words import in_words
 from dmlcore.data.times import TimeScale
+from dmlcore.engines.stream import stream
 from dmlcore.stats import (
     CategoricalEstimator,
     CompositeDistribution,
@@ -85,6 +86,18 @@ def test_every_form_is_read(data: Any, mean: Any) -> None:
     assert in_hours.variance() == pytest.approx(26 / 3 * 24**2)
     np.testing.assert_allclose(in_hours.seq_log_density(data) + math.log(24), model.seq_log_density(data), rtol=1e-9)
     assert type(model.sample(rng=1)) is type(mean)
+
+
+@pytest.mark.parametrize("parts", [[DAYS, TIMES], [TIMES, DAYS]], ids=["dates first", "times first"])
+def test_dates_in_one_part_of_the_data_and_times_in_another_are_times(parts: list[Any]) -> None:
+    model: Any = fit(stream(lambda: iter(parts)), TimeEstimator(GaussianEstimator())).model
+    assert model.origin == "1970-01-01T00:00:00"
+
+
+def test_times_come_back_from_their_numbers_to_the_microsecond() -> None:
+    moments = [datetime(2021, 3, 1, 6, 0, 0, us) for us in range(20)]
+    scale = TimeScale("D", "1970-01-01T00:00:00")  # far enough for some numbers to lie below what they stand for
+    assert scale.times(scale.number(moments)).tolist() == moments
 
 
 def test_nanoseconds_and_far_origins_are_read_exactly() -> None:

@@ -175,6 +175,12 @@ def test_truncated_regressions_of_reals_against_numerical_maxima(estimator: Any,
     assert drawn.mean() == pytest.approx(found.model.mean_given([[0.3]])[0], abs=5 * np.sqrt(there.variance() / 2000))
 
 
+def test_limits_of_counts_may_lie_between_them() -> None:
+    between, on = (TruncatedDistribution(PoissonDistribution(2.0), low, high) for low, high in ((0.5, 4.5), (1, 4)))
+    counts = [1, 2, 3, 4]
+    np.testing.assert_allclose(between.seq_log_density(counts), on.seq_log_density(counts), rtol=1e-14)
+
+
 def test_moments_of_a_truncated_gaussian() -> None:
     law, known = TruncatedDistribution(GaussianDistribution(1.0, 4.0), 3.0), scipy.stats.truncnorm(1.0, 30.0, 1.0, 2.0)
     assert [law.mean(), law.variance()] == pytest.approx([known.mean(), known.var()], rel=1e-10)
