@@ -11,13 +11,13 @@ from dmlcore.base import special
 from dmlcore.base.errors import StructureError
 from dmlcore.base.random import Random, generator
 from dmlcore.core.distribution import Distribution, as_values
-from dmlcore.core.partial import UNKNOWN, Known, Outcomes, Parts, partial
+from dmlcore.core.partial import UNKNOWN, Known, Outcomes, Parts
 from dmlcore.core.powers import JointlyNormal, Mixing, has
 from dmlcore.core.row_columns import RowColumn, column_place, row_columns
 from dmlcore.data.record_layouts import Fields
 from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.condition import condition, log_evidence, marginal
-from dmlcore.inference.events import outcomes
+from dmlcore.inference.events import collapsed, read_event
 from dmlcore.inference.expectation import Expectation, check_draws, finite_values, mean_of_draws
 from dmlcore.stats.latent.joined import mixture_of
 
@@ -109,7 +109,7 @@ def _entries(law: Any, row: Any) -> Any:
 
 def _unknown_columns(model: Any, row: Any) -> list[RowColumn]:
     """The columns of which an observation leaves something unknown. Raises `StructureError` where there are none."""
-    x, columns = partial(model.layout, row, outcomes), row_columns(model.layout)
+    x, columns = collapsed(read_event(model, row)), row_columns(model.layout)
     if isinstance(x, Known):
         raise StructureError("nothing is unknown in the observation; put UNKNOWN where a value is wanted")
     out = []
