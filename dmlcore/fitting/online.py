@@ -11,6 +11,7 @@ from typing import Any, Self
 from dmlcore.base.errors import EmptyError, ParameterError, StructureError, SupportError
 from dmlcore.base.random import Random, generator
 from dmlcore.base.threads import thread_count
+from dmlcore.core.arguments import takes
 from dmlcore.core.declared import check_node
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
@@ -67,6 +68,7 @@ class OnlineEM:
     `StructureError` for a start that cannot be drawn from, and what `dmlcore.fit` raises for the first batch.
     """
 
+    @takes()
     def __init__(
         self,
         estimator: Estimator | None = None,

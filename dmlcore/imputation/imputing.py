@@ -10,6 +10,7 @@ import numpy as np
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import one_blas_thread
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.frames import Columns
@@ -34,6 +35,7 @@ WARM_UP, SWEEPS_BETWEEN, LEAST_SWEEPS = (
 ROWS_PER_NUMBER, MOST_COMPONENTS = 5, 5  # a component for so many times the numbers that describe one
 
 
+@takes()
 def impute(
     model: Distribution | Fit | Any,
     data: Any = None,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import StructureError, SupportError, shorten
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.field_names import with_field_names
 from dmlcore.core.partial import MISSING, UNKNOWN, Known, Outcomes, Parts, field_path, given, unknown_inside
@@ -27,6 +28,7 @@ from dmlcore.stats.latent.joined import distribution_of, in_a_tuple
 __all__ = ["UNKNOWN", "condition", "log_evidence", "marginal"]
 
 
+@takes()
 def condition(model: Distribution | Fit, observed: Any, values: bool = False) -> Distribution:
     """The law of what is unknown in `observed`, of a model or what `fit` returned: an observation with `UNKNOWN` in places, at any depth.
 
@@ -82,6 +84,7 @@ def _given(model: Distribution, observed: Any) -> tuple[Any, float, RowLaw]:
     return x, float(log[0]), law
 
 
+@takes()
 def marginal(model: Distribution | Fit, fields: int | str | Sequence[int | str], values: bool = False) -> Distribution:
     """The law of chosen fields of a tuple, or coordinates of a vector: that of one alone, or of several together, a tuple (or vector).
 

@@ -10,6 +10,7 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.errors import StructureError
 from dmlcore.base.random import Random, generator
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.partial import UNKNOWN, Known, Outcomes, Parts
 from dmlcore.core.powers import JointlyNormal, Mixing, has
@@ -32,6 +33,7 @@ class Informative(NamedTuple):
     error: float
 
 
+@takes()
 def mutual_information(
     model: Distribution | Fit, a: int | str, b: int | str | None = None, size: int = ENOUGH_DRAWS, rng: Random = None
 ) -> Expectation:
@@ -62,6 +64,7 @@ def mutual_information(
     return mean_of_draws(logs) if found is None else Expectation(float(found[1] @ logs), 0.0)
 
 
+@takes()
 def most_informative(
     model: Distribution | Fit, row: Any, about: int | str | None = None, size: int = ENOUGH_DRAWS, rng: Random = None
 ) -> list[Informative]:

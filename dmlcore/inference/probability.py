@@ -6,12 +6,14 @@ import math
 from typing import Any
 
 from dmlcore.base.errors import SupportError, shorten
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.partial import given as given_of
 from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.events import Disjoint, both_of, collapsed, read_event
 
 
+@takes()
 def probability(model: Distribution | Fit, event: Any, given: Any = None) -> float:
     """The probability of an event, given another or an observation.
 

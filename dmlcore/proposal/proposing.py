@@ -9,6 +9,7 @@ import numpy as np
 from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import one_blas_thread
+from dmlcore.core.arguments import takes
 from dmlcore.data.frames import Columns
 from dmlcore.data.values import listed
 from dmlcore.engines.choice import in_parts, parts_of
@@ -26,6 +27,7 @@ LEAST_CELLS = 2  # cells in each half of a column
 
 
 @one_blas_thread()
+@takes()
 def propose(table: Any, target: Any = None, *, rows: int = ROWS_LOOKED_AT, rng: Random = 0, progress: bool = True) -> Proposal:
     """A model for a table: which family each column follows, judged by how well it predicts cells that it did not see.
 
