@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dmlcore.base import special
 from dmlcore.base.errors import StructureError
 from dmlcore.base.random import Random, generator
 from dmlcore.core.arguments import takes
@@ -15,6 +14,7 @@ from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.partial import UNKNOWN, Known, Outcomes, Parts
 from dmlcore.core.powers import JointlyNormal, Mixing, has
 from dmlcore.core.row_columns import RowColumn, column_place, row_columns
+from dmlcore.core.telling import gains
 from dmlcore.data.record_layouts import Fields
 from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.condition import condition, log_evidence, marginal
@@ -161,9 +161,9 @@ def _column(law: Any, place: int, keys: Sequence[Any]) -> Any:
 
 
 def _about_components(laws: Sequence[Any], w: np.ndarray, size: int, rng: Random) -> Expectation:
-    """What one value tells about which of some laws it is drawn from: the entropy of their weights, less that of the posteriors."""
-    law, entropy = mixture_of(laws, w), float(special.entr(w).sum())
+    """What one value tells about which of some laws it is drawn from."""
+    law = mixture_of(laws, w)
     found = finite_values(law)
     rows = law.sample(size, rng=generator(rng)) if found is None else found[0]
-    falls = entropy - special.entr(law.seq_posterior(rows)).sum(axis=1)
-    return mean_of_draws(falls) if found is None else Expectation(float(found[1] @ falls), 0.0)
+    told = gains(law.seq_posterior(rows).T, law.w)
+    return mean_of_draws(told) if found is None else Expectation(float(found[1] @ told), 0.0)
