@@ -25,9 +25,9 @@ def parameter(domain: Domain, default: Any = dataclasses.MISSING, kw_only: bool 
     return dataclasses.field(default=default, metadata={"domain": domain}, kw_only=kw_only)
 
 
-def setting(default: Any = None) -> Any:
+def setting(default: Any = None, kw_only: bool = False) -> Any:
     """Declares a field with any value."""
-    return parameter(Domain(), default)
+    return parameter(Domain(), default, kw_only)
 
 
 def name() -> Any:

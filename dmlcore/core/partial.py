@@ -159,7 +159,7 @@ def no_event(layout: Layout, x: Any) -> Outcomes | None:
     return None
 
 
-def partial(layout: Layout, x: Any, event: Callable[[Layout, Any], Outcomes | None] = no_event, whole: bool = True) -> Any:
+def partial(layout: Layout, x: Any, event: Callable[[Layout, Any], Outcomes | Known | None] = no_event, whole: bool = True) -> Any:
     """One raw observation with UNKNOWN in places, as `given` reads it (one row).
 
     A missing value where the layout allows for one is MISSING; an unknown, missing or NaN coordinate of a vector is UNKNOWN.

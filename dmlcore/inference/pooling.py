@@ -11,6 +11,7 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.errors import ParameterError
+from dmlcore.core.arguments import takes
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.inference.tables import is_frame
 
@@ -100,6 +101,7 @@ class Pooled:
         return as_html(self._rows(), f"Pooled over {self.m} data sets")
 
 
+@takes()
 def pool(copies: Sequence[Any], statistic: Callable[[Any], Any] | None = None, freedom: Any = None) -> Pooled:
     """Pools what was computed from each of several completed data sets into one answer (Rubin 1987, section 3.1).
 
@@ -133,7 +135,10 @@ def pool(copies: Sequence[Any], statistic: Callable[[Any], Any] | None = None, f
         raise ParameterError("statistic must give pairs (estimate, squared standard error >= 0), got " + repr(pairs[0]))
     if freedom is None:
         freedom = _complete(copies[0], pairs[0])
-    complete = np.asarray(freedom, dtype=np.float64)
+    try:
+        complete = np.asarray(freedom, dtype=np.float64)
+    except (TypeError, ValueError):
+        complete = np.zeros(())
     if not (complete > 0).all():
         raise ParameterError(f"freedom must be degrees of freedom > 0 of the analysis without gaps, got {freedom!r}")
     within, between = errors.mean(axis=0), estimates.var(axis=0, ddof=1)

@@ -7,7 +7,7 @@ probable each assignment is in each class (Vermunt 2010; Bakk, Tekle and Vermunt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from dmlcore.base.errors import DataError, ParameterError, StructureError, shorten
 from dmlcore.base.marks import missing_among
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.powers import HasClasses, HasMean, has
@@ -74,12 +75,13 @@ class ThreeStep:
         return as_html(self.rows(), "Third step")
 
 
+@takes()
 def three_step(
     model: Distribution | Fit,
     data: Any,
     *,
     covariates: Any = None,
-    outcome: Any = None,
+    outcome: Iterable[Any] | None = None,
     correction: str | None = "bch",
     assignment: str = "modal",
     estimator: Estimator | None = None,

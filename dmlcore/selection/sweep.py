@@ -29,6 +29,8 @@ from dmlcore.fitting.record import Fit
 from dmlcore.selection.criteria import CRITERIA, Candidate
 from dmlcore.selection.remarks import remarks
 
+EstimatorFor = Callable[[Any], Estimator] | str  # what `select` asks for the estimator of a candidate
+
 PAST_THE_BEST = 2  # candidates in a row that must be worse than the best to end a sweep that goes on
 FIRST_STARTS = 8  # random starts of a candidate at first
 DECIDE_THE_START = ("starts", "start", "init_estimator", "delta")  # options of `fit` that leave nothing open
@@ -125,7 +127,7 @@ class Selection:
 
 @takes(fit)
 def select(
-    estimator_for: Callable[[Any], Estimator] | str,
+    estimator_for: EstimatorFor,
     values: Iterable[Any],
     data: Any,
     criterion: str = "bic",

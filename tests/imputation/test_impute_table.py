@@ -134,6 +134,19 @@ def test_columns_that_follow_from_others() -> None:
 
 
 @pytest.mark.usefixtures("short_chains")
+def test_columns_may_follow_from_each_other_in_any_order_but_not_in_a_circle() -> None:
+    frame = pd.DataFrame(
+        {"x": [1.0, 2.0, np.nan, 4.0] * 5, "twice": [np.nan, 4.0, np.nan, 8.0] * 5, "four": [4.0, np.nan, np.nan, 16.0] * 5}
+    )
+    follows = {"four": lambda t: 2 * t["twice"], "twice": lambda t: 2 * t["x"]}
+    filled = impute(frame, rng=1, follows=follows).data
+    np.testing.assert_array_equal(filled["four"], 2 * filled["twice"])
+    assert impute(frame, rng=1, follows=dict(reversed(follows.items()))).data.equals(filled)
+    with pytest.raises(ParameterError, match="'four' follows from 'twice' follows from 'four', so their gaps cannot be computed"):
+        impute(frame, follows={"four": lambda t: 2 * t["twice"], "twice": lambda t: t["four"] / 2})
+
+
+@pytest.mark.usefixtures("short_chains")
 def test_matching_takes_values_that_were_seen() -> None:
     frame = small()
     found = impute(frame, draws=3, rng=1, matching=5)

@@ -108,7 +108,7 @@ def test_names_of_whole_numbers() -> None:
         assert law == IntegerBernoulliEditDistribution(np.log(np.hstack([1 - two, two])), rest)
     assert law == BernoulliEditDistribution({0: 0.2, 1: 0.5}, {0: 0.9, 1: 0.0}, rest, 0.0)
     assert IntegerBernoulliEditEstimator(2, pseudo_count=1.0) == BernoulliEditEstimator(
-        NullEstimator(), 1e-128, 1.0, dict.fromkeys(range(2), (0.25,) * 4)
+        NullEstimator(), 1e-128, 1.0, dict.fromkeys(range(2), (0.25,) * 4), closed=True
     )
     for bad in ([[0.1, -1.0]], [-1.0], [[-1.0] * 4], "x"):
         with pytest.raises(ParameterError, match="log_edit_pmat"):

@@ -38,6 +38,16 @@ from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistr
 FIRSTS: weakref.WeakKeyDictionary[Vocabulary, np.ndarray] = weakref.WeakKeyDictionary()
 
 
+class MatrixTable(TransitionMap):
+    """A table that was given as a matrix of a shape, which it must have, though some rows and columns are empty."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, pairs: LabelMap, shape: tuple[int, ...]):
+        super().__init__(pairs)
+        self.shape = shape
+
+
 class AssociationTable(Transitions):
     """Probabilities of words after values, by whole numbers: as `Transitions`, or a matrix of which the entries that are not zero count."""
 
@@ -56,7 +66,7 @@ class AssociationTable(Transitions):
         for v, w, share_of in zip(rows.tolist(), columns.tolist(), p.tolist(), strict=True):
             if share_of:
                 out.setdefault(v, {})[w] = share_of
-        return super().check(out)
+        return MatrixTable(super().check(out).pairs, table.shape)
 
 
 class TableBags:
@@ -99,6 +109,10 @@ class SparseMarkovAssociationDistribution(Distribution):
     name: str | None = name()
 
     def validate(self) -> None:
+        shape, size = getattr(self.stored("cond_prob_mat"), "shape", None), self.num_vals
+        if shape not in (None, (size, size)):
+            need = f"a matrix ({size}, {size}), as init_prob_vec has {size} values"
+            raise ParameterError(f"{type(self).__name__}: cond_prob_mat must be {need}, got one of shape {shape}")
         pairs: Any = self._pairs.labels
         wrong = next((n for pair in pairs for n in pair if type(n) is not int or not 0 <= n < self.num_vals), None)
         if wrong is not None:
