@@ -72,7 +72,9 @@ def of_example(e: Example) -> Tree:
 def redrawn(law: Distribution, step: float, seed: int) -> Distribution:
     """The same shape with other parameters: normal steps of their unconstrained coordinates."""
     x = flatten(law)
-    return unflatten(x + step * np.random.default_rng(seed).normal(size=len(x)), law) if step else law
+    with suppress(ParameterError):  # parameters that bound each other
+        return unflatten(x + step * np.random.default_rng(seed).normal(size=len(x)), law)
+    return law
 
 
 def size_of(x: Any) -> int:
@@ -85,14 +87,16 @@ def is_small(tree: Tree) -> bool:
     return all(size_of(x) <= LARGEST_ROW for x in tree.rows(20))
 
 
-def fits(new: Tree, old: Distribution) -> bool:
-    """Whether a tree may stand where a law does, as far as size goes: counts may be lengths."""
-    return not (isinstance(old.layout, Count) and isinstance(new.law.layout, Count)) or max(new.rows(50)) <= LONGEST
+def fits(new: Tree, old: Distribution, place: str) -> bool:
+    """Whether a tree may stand where a law does, as far as lengths of lists go, which counts may be."""
+    if not isinstance(new.law.layout, Count):
+        return "[" in place or not isinstance(old.layout, Count)
+    return not isinstance(old.layout, Count) or max(new.rows(50)) <= LONGEST
 
 
 def grafted(tree: Tree, places: dict[int, Tree]) -> Tree | None:
     """The tree with others in place of some of its children; None where its family does not take them."""
-    if not all(fits(new, tree.law.children()[i]) for i, new in places.items()):
+    if not all(fits(new, tree.law.children()[i], tree.law.places()[i]) for i, new in places.items()):
         return None
     parts = (tree, *places.values())
     drawn = all(part.replay is None for part in parts)

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dmlcore import UNKNOWN, condition, synthesise
+from dmlcore import UNKNOWN, condition, fit, synthesise
 from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import Distribution
 from dmlcore.stats import (
     BernoulliEditDistribution,
     CategoricalDistribution,
+    CategoricalEstimator,
     CompositeDistribution,
+    CompositeEstimator,
     GammaDistribution,
     GaussianDistribution,
     GaussianEstimator,
@@ -21,6 +23,7 @@ from dmlcore.stats import (
     IntegerMarkovChainDistribution,
     JointMixtureDistribution,
     MixtureDistribution,
+    MixtureEstimator,
     PointMassDistribution,
     SequenceDistribution,
     SparseMarkovAssociationDistribution,
@@ -77,3 +80,11 @@ def test_one_row_of_a_mixture_of_gated_laws_scores_as_among_others() -> None:
     for e in gated:
         law, rows = MixtureDistribution([e.law, e.law.replace()], [0.5, 0.5]), e.data(5)
         np.testing.assert_allclose([law.log_density(x) for x in rows], law.seq_log_density(rows), rtol=1e-14)
+
+
+def test_an_impossible_row_of_weight_zero_raises_no_doubts() -> None:
+    """Few rows, so that it is asked whether a component lasts; the label of the last is none of the model's."""
+    rows = [(x, label) for x, label in zip((0.0, 0.1, 0.3, 5.0, 5.1, 5.3, 9.0), "abababz", strict=True)]
+    record = CompositeEstimator((GaussianEstimator(), CategoricalEstimator()))
+    found = fit(rows, MixtureEstimator([record] * 2), weights=[1.0] * 6 + [0.0], rng=1, max_its=5)
+    assert found.log_likelihood == pytest.approx(fit(rows[:6], MixtureEstimator([record] * 2), rng=1, max_its=5).log_likelihood, rel=1e-6)
