@@ -12,6 +12,7 @@ from dmlcore.core.partial import MISSING, UNKNOWN, Known, Outcomes, Parts, parti
 from dmlcore.data.encoded import encode
 from dmlcore.data.intervals import Interval
 from dmlcore.data.layouts import AnyKind, Count, Labels, Layout, Maybe, Real
+from dmlcore.data.record_layouts import Fields
 from dmlcore.data.times import Times
 from dmlcore.data.values import is_row
 from dmlcore.stats.latent.events import AnyOf, Between
@@ -22,13 +23,15 @@ def read_event(layout: Layout, x: Any, points: bool) -> Any:
     return partial(layout, x, _points_too if points else outcomes, whole=False)
 
 
-def collapsed(x: Any) -> Any:
+def collapsed(x: Any, layout: Any) -> Any:
     """The same, where each value of which all parts are known is one that is known."""
     if not isinstance(x, Parts):
         return x
-    entries = list(map(collapsed, x.entries))
+    value = layout.value if isinstance(layout, Maybe) else layout
+    inside = value.values if isinstance(value, Fields) else [getattr(value, "value", None)] * len(x.entries)
+    entries = list(map(collapsed, x.entries, inside))
     if all(isinstance(entry, Known) for entry in entries):
-        return Known([tuple(entry.values[0] for entry in entries)])
+        return Known([tuple(entry.values[0] for entry in entries)], layout=layout)
     return Parts(entries)
 
 

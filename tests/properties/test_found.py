@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dmlcore import UNKNOWN, condition, fit, synthesise
+from dmlcore import UNKNOWN, condition, fit, probability, synthesise
 from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import Distribution
 from dmlcore.stats import (
@@ -71,6 +71,8 @@ def test_components_of_unlike_kinds_read_what_is_known_as_in_a_density() -> None
     assert condition(spiked, (40.0, UNKNOWN)).w.tolist() == [1.0, 0.0]
     assert synthesise(spiked, 5, given={0: [40.0] * 5}, rng=1) == [(40.0, "a")] * 5
     kinds = [GaussianDistribution(0, 1), CATEGORIES]
+    pairs = [CompositeDistribution((CompositeDistribution((kind,)), word)) for kind, word in zip(kinds, words, strict=True)]
+    assert probability(MixtureDistribution(pairs, [0.5, 0.5]), (UNKNOWN, "b"), given=(("x",), UNKNOWN)) == 1.0
     joint = JointMixtureDistribution(kinds, words, [0.5, 0.5], None, np.eye(2))
     assert condition(joint, ("x", UNKNOWN)).w.tolist() == [0.0, 1.0]
 
