@@ -106,12 +106,12 @@ def by_hand(law: Distribution, x: Any) -> float:
             return total(log(w) + part for w, part in zip(law.w, parts_by_hand(law, x), strict=True))
         case stats.HierarchicalMixtureDistribution():
             parts = [
-                log(w) + sum(total(log(p) + by_hand(t, v) for p, t in zip(tau, law.topics, strict=True)) for v in x)
+                log(w) + sum(total(log(p) + if_read(t, v) for p, t in zip(tau, law.topics, strict=True)) for v in x)
                 for w, tau in zip(law.w, law.taus, strict=True)
             ]
             return by_hand(law.len_dist, len(x)) + total(parts)
         case stats.JointMixtureDistribution():
-            left, right = ([by_hand(c, v) for c in side] for side, v in zip((law.components1, law.components2), x, strict=True))
+            left, right = ([if_read(c, v) for c in side] for side, v in zip((law.components1, law.components2), x, strict=True))
             return total(log(law.w1[k] * law.taus12[k, j]) + left[k] + right[j] for k in range(len(left)) for j in range(len(right)))
         case stats.CompositeDistribution():
             return sum(by_hand(d, v) for d, v in zip(law.dists, x, strict=True))
@@ -119,11 +119,12 @@ def by_hand(law: Distribution, x: Any) -> float:
             value, known = x
             fits = [float(label == known or (isinstance(known, list) and label in dict(known))) for label in law.names]
             fits = [1.0] * len(fits) if known is None else fits
-            return total(log(f * w) + by_hand(part, value) for f, w, part in zip(fits, law.w, law.components, strict=True))
+            return total(log(f * w) + if_read(part, value) for f, w, part in zip(fits, law.w, law.components, strict=True))
         case stats.MultinomialDistribution():
-            bag = dict(x)
-            ways = math.lgamma(sum(bag.values()) + 1) - sum(math.lgamma(count + 1) for count in bag.values())
-            return by_hand(law.len_dist, sum(bag.values())) + ways + sum(count * by_hand(law.dist, v) for v, count in bag.items())
+            bag = list(x.items() if isinstance(x, dict) else x)
+            size = sum(count for _, count in bag)
+            ways = math.lgamma(size + 1) - sum(math.lgamma(count + 1) for _, count in bag)
+            return by_hand(law.len_dist, size) + ways + sum(count * by_hand(law.dist, v) for v, count in bag)
         case stats.WeightedDistribution():
             return x[1] * by_hand(law.dist, x[0])
         case stats.ConditionalDistribution():
@@ -160,7 +161,15 @@ def parts_by_hand(law: Any, x: Any) -> list[float]:
     """The same under each component. What has a point mass is left to it by laws of reals."""
     masses = [c.value for c in law.components if isinstance(c, stats.PointMassDistribution)]
     read = [isinstance(c, stats.PointMassDistribution) or x not in masses or not isinstance(c.layout, Real) for c in law.components]
-    return [by_hand(c, x) if reads else -inf for c, reads in zip(law.components, read, strict=True)]
+    return [if_read(c, x) if reads else -inf for c, reads in zip(law.components, read, strict=True)]
+
+
+def if_read(law: Distribution, x: Any) -> float:
+    """The same of a component; beside others of another kind it may meet values that it does not read."""
+    try:
+        return by_hand(law, x)
+    except DataError:
+        return -inf
 
 
 @every

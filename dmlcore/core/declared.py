@@ -428,8 +428,8 @@ def same(a: Any, b: Any) -> bool:
 
 def _hashable(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return value.tobytes()
-    if isinstance(value, tuple):
+        value = value.tolist()  # as `same` takes it: equal to a list of its numbers, and zero to minus zero
+    if isinstance(value, (tuple, list)):
         return tuple(_hashable(v) for v in value)
     if isinstance(value, float) and value != value:
         return "nan"

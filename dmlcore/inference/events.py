@@ -72,13 +72,15 @@ def _reads_labels(layout: Layout) -> bool:
     return isinstance(layout, (Labels, LabelSequence)) or (isinstance(layout, AnyKind) and Labels in layout.read_by)
 
 
-def collapsed(x: Any) -> Any:
+def collapsed(x: Any, layout: Any) -> Any:
     """The same, where each value of which all parts are known is one that is known."""
     if not isinstance(x, Parts):
         return x
-    entries = list(map(collapsed, x.entries))
+    value = layout.value if isinstance(layout, Maybe) else layout
+    inside = value.values if isinstance(value, Fields) else [getattr(value, "value", None)] * len(x.entries)
+    entries = list(map(collapsed, x.entries, inside))
     if all(isinstance(entry, Known) for entry in entries):
-        return Known([tuple(entry.values[0] for entry in entries)])
+        return Known([tuple(entry.values[0] for entry in entries)], layout=layout)
     return Parts(entries)
 
 

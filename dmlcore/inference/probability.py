@@ -43,4 +43,4 @@ def probability(model: Distribution | Fit, event: Any, given: Any = None) -> flo
 
 
 def _log_density_of(model: Any, x: Any) -> float:
-    return float(given_of(model, collapsed(x), 1)[0][0])
+    return float(given_of(model, collapsed(x, model.layout), 1)[0][0])

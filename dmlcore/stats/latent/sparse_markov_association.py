@@ -203,9 +203,9 @@ class SparseMarkovAssociationDistribution(Distribution):
         if isinstance(self.len_dist, NullDistribution):
             raise StructureError(f"{self.label}: has no len_dist, so lengths cannot be drawn; give it a law of pairs (n, m)")
         drawn = as_values(self.len_dist.draw(size, rng))
-        lengths: Any = np.array([*drawn, (0, 0)])[:-1] if all(np.shape(pair) == (2,) for pair in drawn) else np.zeros(1)
-        if lengths.ndim == 1 or lengths.dtype.kind not in "iu" or (lengths < 0).any():
+        if not all(isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(n, int) and n >= 0 for n in pair) for pair in drawn):
             raise StructureError(f"{self.label}: len_dist must draw pairs of whole numbers >= 0")
+        lengths = np.array(drawn, dtype=np.int64).reshape(-1, 2)
         flat = rng.choice(self.num_vals, int(lengths[:, 0].sum()), p=self.init_prob_vec)
         sources = list(map(counted, cut(flat.tolist(), lengths[:, 0])))
         some = lengths[:, 0] > 0
