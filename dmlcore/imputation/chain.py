@@ -26,7 +26,7 @@ FAINT, AT_ZERO = 0.005, 1.0  # pseudo-observations of an intercept at the mean o
 SHARED = 30.0  # of a slope at that of all components
 TIED = 2.0  # pseudo-observations of a covariance at that of all components, for each coordinate
 RIDGE = 2.0  # of that at one without correlation
-LEAST_VARIANCE = 1e-10  # of coordinates given the others, whose variances are near one
+DETERMINED = 1e-10  # variance of a coordinate that others determine
 ALONE, SPREAD, LOOKS = 10, 20, (5, 30, 60)  # sweeps until rows are spread over components; and at which parents of labels are chosen
 ROUNDS = 8  # of k-means, that spreads them
 
@@ -135,7 +135,7 @@ class AugmentationChain:
         tied, target = self._common_covariance()
         for k, (gram, mean, squares) in enumerate(found):
             freedom = counts[k] + self.d + 1 + tied
-            root = self._wishart_root(squares + tied * target + freedom * LEAST_VARIANCE * np.eye(self.d), freedom)
+            root = self._wishart_root(squares + tied * target + freedom * DETERMINED * np.eye(self.d), freedom)
             self.precisions[k] = root @ root.T
             noise = rng.standard_normal((p, self.d))
             self.slopes[k] = mean + np.linalg.solve(np.linalg.cholesky(gram).T, noise) @ np.linalg.inv(root)

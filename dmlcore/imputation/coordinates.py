@@ -37,7 +37,7 @@ class Number:
         nothing negative is seen, and none elsewhere."""
         plain = cls.raised(x, 1.0, bounds or (0.0 if x.min() >= 0 else -np.inf, np.inf))
         best, most = plain, POWER_GAIN * len(x)
-        for other in plain.with_other_powers(x):
+        for other in [plain.with_power(x, power) for power in plain.powers(x)]:
             gain = other.log_slope(x) - plain.log_slope(x)
             if gain > most:
                 best, most = other, gain
@@ -55,10 +55,13 @@ class Number:
         limits = (float(ends[0]) - centre) / unit, (float(ends[1]) - centre) / unit
         return cls(power, centre, unit, decimals, (float(low), float(high)), limits)
 
-    def with_other_powers(self, x: np.ndarray) -> list[Number]:
-        """For the cells that are there `(n,)`, with each of the other powers that can be taken of them."""
-        can = (1.0, *(power for power in POWERS_TRIED if self.bounds[0] >= 0 and (x.min() if power == 0 else x.max()) > 0))
-        return [self.raised(x, power, self.bounds) for power in can if power != self.power]
+    def powers(self, x: np.ndarray) -> list[float]:
+        """Which powers can be taken of the cells that are there `(n,)`."""
+        return [1.0, *(power for power in POWERS_TRIED if self.bounds[0] >= 0 and (x.min() if power == 0 else x.max()) > 0)]
+
+    def with_power(self, x: np.ndarray, power: float) -> Number:
+        """For the cells that are there `(n,)`, with another power."""
+        return self if power == self.power else self.raised(x, power, self.bounds)
 
     def log_slope(self, x: np.ndarray) -> float:
         """The sum of the logarithms of the slopes of the coordinates of numbers >= 0, by which densities of coordinates become those of

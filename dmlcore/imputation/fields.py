@@ -14,7 +14,7 @@ from dmlcore.data.frames import Columns, is_ordered
 from dmlcore.data.values import in_order
 from dmlcore.imputation.chain import KnownCells
 from dmlcore.imputation.coordinates import Number, Ordered
-from dmlcore.imputation.powers import chosen_together
+from dmlcore.imputation.powers import powers_together
 from dmlcore.proposal.kinds import Contents, NotModelled, cells_of
 
 FEW_NUMBERS = 10  # different whole numbers, up to which a column of them is one of ordered levels
@@ -29,6 +29,11 @@ class NumberField:
     number: Number
     kind = "number"
 
+    @property
+    def values(self) -> np.ndarray:
+        """The numbers that are there."""
+        return self.contents.values.astype(np.float64)
+
     def coordinates(self) -> np.ndarray:
         """NaN where missing `(n,)`."""
         return self.number.coordinate(self.seen())
@@ -36,7 +41,7 @@ class NumberField:
     def seen(self) -> np.ndarray:
         """The numbers themselves, NaN where missing `(n,)`."""
         x = np.full(len(self.contents.missing), np.nan)
-        x[~self.contents.missing] = self.contents.values.astype(np.float64)
+        x[~self.contents.missing] = self.values
         return x
 
     def moments(self, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
@@ -120,8 +125,8 @@ def fields_of(
 def _with_powers(fields: list[NumberField]) -> list[NumberField]:
     if not fields:
         return fields
-    numbers = chosen_together([field.number for field in fields], np.column_stack([field.seen() for field in fields]))
-    return [replace(field, number=number) for field, number in zip(fields, numbers, strict=True)]
+    powers = powers_together([field.number for field in fields], np.column_stack([field.seen() for field in fields]))
+    return [replace(field, number=field.number.with_power(field.values, power)) for field, power in zip(fields, powers, strict=True)]
 
 
 def _field(contents: Contents, bounds: Any, order: Any, in_turn: bool) -> Field:
