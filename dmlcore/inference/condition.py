@@ -77,7 +77,7 @@ def log_evidence(model: Distribution | Fit, observed: Any) -> float:
 
 
 def _given(model: Distribution, observed: Any) -> tuple[Any, float, RowLaw]:
-    x = collapsed(read_event(model, observed))
+    x = collapsed(read_event(model, observed), model.layout)
     if isinstance(x, Known) and unknown_inside(observed):
         raise StructureError(f"{model.label}: the observation {shorten(observed)} does not have the shape of the model")
     log, law = given(model, x, 1)

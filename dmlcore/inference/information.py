@@ -112,7 +112,7 @@ def _entries(law: Any, row: Any) -> Any:
 
 def _unknown_columns(model: Any, row: Any) -> list[RowColumn]:
     """The columns of which an observation leaves something unknown. Raises `StructureError` where there are none."""
-    x, columns = collapsed(read_event(model, row)), row_columns(model.layout)
+    x, columns = collapsed(read_event(model, row), model.layout), row_columns(model.layout)
     if isinstance(x, Known):
         raise StructureError("nothing is unknown in the observation; put UNKNOWN where a value is wanted")
     out = []
