@@ -15,7 +15,6 @@ from dmlcore.base.errors import DmlcoreError, FitWarning
 LEVELS = (0.90, 0.95)
 WITHIN = 0.02  # of the level
 SURE = 2.0  # standard errors that chance may add
-MOST_ALIKE = 3.0  # intervals of one kind and table count at most as so many, where all of the few tables there are agree
 
 Told = dict[str, np.ndarray]  # by kind of interval: shares that held the truth at each of `LEVELS`
 Intervals = dict[float, np.ndarray]  # by level: ends `(m, 2)`
@@ -114,7 +113,7 @@ def held(truth: Any, intervals: Intervals) -> np.ndarray:
 def verdict(sums: Sums, at_least: bool = False) -> str:
     """Whether coverage is within two points of the level at both levels: "yes" or "NO" where so many tables can tell, else "perhaps"."""
     levels = np.array(LEVELS)
-    by_chance = SURE * np.maximum(sums.errors, np.sqrt(levels * (1 - levels) / sums.tables / MOST_ALIKE))
+    by_chance = SURE * np.maximum(sums.errors, np.sqrt(levels * (1 - levels) / sums.tables))  # few tables may be all alike
     off = np.maximum(levels - sums.held, 0.0) if at_least else np.abs(sums.held - levels)
     if (off > WITHIN + by_chance).any():
         return "NO"
