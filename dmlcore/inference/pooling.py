@@ -14,6 +14,7 @@ from dmlcore.base.errors import ParameterError
 from dmlcore.core.arguments import takes
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.inference.tables import is_frame
+from dmlcore.inference.uncertainty.result import t_quantile
 
 
 class PooledTest(NamedTuple):
@@ -50,9 +51,7 @@ class Pooled:
         """Confidence interval at a level between 0 and 1."""
         if not 0 < level < 1:
             raise ParameterError(f"level must be a number between 0 and 1, got {level!r}")
-        reach = (
-            np.where(np.isinf(self.freedom), special.ndtri((1 + level) / 2), special.stdtrit(self.freedom, (1 + level) / 2)) * self.error
-        )
+        reach = t_quantile(self.freedom, (1 + level) / 2) * self.error
         return (self.estimate - reach)[()], (self.estimate + reach)[()]
 
     @property
