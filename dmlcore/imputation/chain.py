@@ -9,10 +9,10 @@ those of all components. What is drawn in turn: parameters, components of rows, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.imputation.coordinates import drawn_within
 from dmlcore.imputation.network import Network
 
