@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Self
 
 from dmlcore.base.errors import EmptyError, ParameterError, StructureError, SupportError
 from dmlcore.base.random import Random, generator
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import thread_count
 from dmlcore.core.arguments import takes
 from dmlcore.core.declared import check_node

@@ -13,10 +13,10 @@ is: covariances are drawn towards what their precisions have in common, and inte
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.imputation.coordinates import drawn_within
 from dmlcore.imputation.gaps import GivenSeen, groups_of
 from dmlcore.imputation.network import Network

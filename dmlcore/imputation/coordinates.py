@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base import special
+from dmlcore.base.records import dataclass
 
 POWERS_TRIED = (0.5, 0.0)  # of numbers >= 0, beside 1; of 0, the logarithm
 POWER_GAIN = 0.02  # nats per cell that a power must gain

@@ -5,12 +5,12 @@ A column of a mixture is a mixture of its family, so that the right one may not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
+from dmlcore.base.records import dataclass
 from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.fitting.drivers import UNSOUND

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from dmlcore.base.errors import shorten
 from dmlcore.base.labels import plain
 from dmlcore.base.marks import missing_among
+from dmlcore.base.records import dataclass
 from dmlcore.data.plain_columns import PlainColumn, ZonedTimes
 from dmlcore.data.times import EPOCHS, TimeScale, as_times
 from dmlcore.data.values import floats, is_hashable, plain_list

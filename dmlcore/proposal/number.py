@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from dmlcore.base.errors import FitWarning, ParameterError
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import Random, generator, spawn
+from dmlcore.base.records import dataclass
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import Encoded, encode, row_weights

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from html import escape
 from itertools import count as count_from
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from dmlcore.base.errors import DmlcoreError, EmptyError, ParameterError, shorte
 from dmlcore.base.lazy import above
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import Random, generator, spawn
+from dmlcore.base.records import dataclass
 from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
