@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.base.labels import plain
+from dmlcore.base.records import dataclass
 from dmlcore.data.frames import Columns, is_ordered
 from dmlcore.data.values import in_order
 from dmlcore.imputation.chain import KnownCells

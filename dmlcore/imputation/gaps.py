@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+
+from dmlcore.base.records import dataclass
 
 GROUP_NUMBERS = 2**18  # numbers in matrices of the rows of a group, one a row
 

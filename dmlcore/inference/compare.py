@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, timedelta
 from html import escape
 from itertools import chain, combinations
@@ -20,6 +20,7 @@ from dmlcore.base import special
 from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.random import Random, generator
+from dmlcore.base.records import dataclass
 from dmlcore.core.arguments import takes
 from dmlcore.core.partial import is_listed
 from dmlcore.core.text_tables import as_html

@@ -8,13 +8,14 @@ probable each assignment is in each class (Vermunt 2010; Bakk, Tekle and Vermunt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import DataError, ParameterError, StructureError, shorten
 from dmlcore.base.marks import missing_among
+from dmlcore.base.records import dataclass
 from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -12,6 +11,7 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.domains import Whole, probability
 from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -13,6 +12,7 @@ from dmlcore.base import special
 from dmlcore.base.domains import Domain, positive
 from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import across, log_ratio
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
