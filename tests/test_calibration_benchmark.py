@@ -7,10 +7,12 @@ from itertools import chain
 import numpy as np
 import pytest
 
+from benchmarks.calibration import regressions
 from benchmarks.calibration.coverage import Case, Sums, Tally, held, markdown, verdict
 from benchmarks.calibration.imputations import within_draws
 from benchmarks.calibration.mixtures import MIXTURES, SINGLE
-from benchmarks.calibration.regressions import truths
+from benchmarks.calibration.one_large import markdown_of_large
+from benchmarks.calibration.regressions import large, truths
 from dmlcore.base.errors import DegenerateError
 
 COUNTED = next(case for truth in truths() for case in truth.cases())
@@ -67,3 +69,11 @@ def test_names_tell_cases_apart() -> None:
 def test_a_mixture_and_what_it_foretells() -> None:
     told = MIXTURES[0].repeat(np.random.default_rng(1))
     assert set(told) == {"intercept", "coef", "standard deviation", "weight", "new responses"}
+
+
+def test_one_large_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regressions, "ROWS", 200)
+    found = large(next(truths()), np.random.default_rng(0))
+    assert found.apart.shape == found.alike.shape == (4,)
+    assert ((found.alike > 0.7) & (found.alike < 1.4)).all()
+    assert markdown_of_large([(COUNTED, found)] * 2).splitlines()[-1].startswith("| all | | 8 |")
