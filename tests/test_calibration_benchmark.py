@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.calibration import regressions
 from benchmarks.calibration.coverage import Case, Sums, Tally, held, markdown, verdict
-from benchmarks.calibration.imputations import within_draws
+from benchmarks.calibration.imputations import tables, within_draws
 from benchmarks.calibration.mixtures import MIXTURES, SINGLE
 from benchmarks.calibration.one_large import markdown_of_large
 from benchmarks.calibration.regressions import large, truths
@@ -48,7 +48,8 @@ def test_tables_go_on_where_they_were_left() -> None:
     assert parts.kept() == whole.kept()
     assert set(whole.kinds) == {"coef", "intercept", "sigma2"}
     text = markdown([(COUNTED, whole)])
-    assert len(text.splitlines()) == 5
+    assert len(text.splitlines()) == 7
+    assert text.startswith("Within two points: 0 yes, 3 perhaps, 0 NO.")
     assert "| linear | normal covariates | 300 rows | coef | 3 |" in text
 
 
@@ -62,7 +63,7 @@ def test_what_cannot_be_fitted_is_counted() -> None:
 
 
 def test_names_tell_cases_apart() -> None:
-    names = [case.name for case in chain((one.case() for one in (*SINGLE, *MIXTURES)), *(truth.cases() for truth in truths()))]
+    names = [case.name for case in chain((one.case() for one in (*SINGLE, *MIXTURES, *tables())), *(truth.cases() for truth in truths()))]
     assert len(names) == len(set(names))
 
 
