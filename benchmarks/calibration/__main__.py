@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks.calibration.coverage import Case, Tally, markdown
 from benchmarks.calibration.imputations import tables
@@ -41,6 +42,12 @@ def large_tables() -> Iterator[tuple[Case, Large]]:
         yield case, mixture.large(case.rng(0))
 
 
+def keep(tallies: dict[str, Any]) -> None:
+    """Writes the sums, a line for each case."""
+    lines = [f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(tally)}" for name, tally in tallies.items()]
+    KEPT.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
 def put(text: str, marks: tuple[str, str]) -> None:
     """Writes a table into README.md, and prints it."""
     print(text)
@@ -69,7 +76,7 @@ def main() -> None:
         tally = tallies[case.name]
         tally.draw(case, min(BATCH, given.tables - tally.drawn))
         kept = (json.loads(KEPT.read_text()) if KEPT.exists() else {}) | {case.name: tally.kept()}
-        KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+        keep(kept)
         print(case.name, tally.drawn, file=sys.stderr, flush=True)
     put(markdown((case, Tally.read(kept[case.name])) for case in cases() if case.name in kept), MARKS)
 
