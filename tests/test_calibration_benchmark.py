@@ -7,10 +7,12 @@ from itertools import chain
 import numpy as np
 import pytest
 
+from benchmarks.calibration import regressions
 from benchmarks.calibration.coverage import Case, Sums, Tally, held, markdown, verdict
-from benchmarks.calibration.imputations import within_draws
+from benchmarks.calibration.imputations import tables, within_draws
 from benchmarks.calibration.mixtures import MIXTURES, SINGLE
-from benchmarks.calibration.regressions import truths
+from benchmarks.calibration.one_large import markdown_of_large
+from benchmarks.calibration.regressions import large, truths
 from dmlcore.base.errors import DegenerateError
 
 COUNTED = next(case for truth in truths() for case in truth.cases())
@@ -46,7 +48,8 @@ def test_tables_go_on_where_they_were_left() -> None:
     assert parts.kept() == whole.kept()
     assert set(whole.kinds) == {"coef", "intercept", "sigma2"}
     text = markdown([(COUNTED, whole)])
-    assert len(text.splitlines()) == 5
+    assert len(text.splitlines()) == 7
+    assert text.startswith("Within two points: 0 yes, 3 perhaps, 0 NO.")
     assert "| linear | normal covariates | 300 rows | coef | 3 |" in text
 
 
@@ -60,10 +63,18 @@ def test_what_cannot_be_fitted_is_counted() -> None:
 
 
 def test_names_tell_cases_apart() -> None:
-    names = [case.name for case in chain((one.case() for one in (*SINGLE, *MIXTURES)), *(truth.cases() for truth in truths()))]
+    names = [case.name for case in chain((one.case() for one in (*SINGLE, *MIXTURES, *tables())), *(truth.cases() for truth in truths()))]
     assert len(names) == len(set(names))
 
 
 def test_a_mixture_and_what_it_foretells() -> None:
     told = MIXTURES[0].repeat(np.random.default_rng(1))
     assert set(told) == {"intercept", "coef", "standard deviation", "weight", "new responses"}
+
+
+def test_one_large_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regressions, "ROWS", 200)
+    found = large(next(truths()), np.random.default_rng(0))
+    assert found.apart.shape == found.alike.shape == (4,)
+    assert ((found.alike > 0.7) & (found.alike < 1.4)).all()
+    assert markdown_of_large([(COUNTED, found)] * 2).splitlines()[-1].startswith("| all | | 8 |")

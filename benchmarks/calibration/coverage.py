@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -131,4 +132,6 @@ def markdown(tallies: Iterable[tuple[Case, Tally]]) -> str:
             said = verdict(sums, kind in case.at_least)
             rows.append([case.family, case.truth, case.size, kind, f"{sums.tables}{failed}", *shares, said])
     rule = ["---"] * 4 + ["--:"] * 3 + ["---"]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
+    said = Counter(row[-1] for row in rows)
+    counts = ", ".join(f"{said[word]} {word}" for word in ("yes", "perhaps", "NO"))
+    return f"Within two points: {counts}.\n\n" + "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])

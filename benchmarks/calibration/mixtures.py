@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.calibration.coverage import LEVELS, Case, Told, held
+from benchmarks.calibration.one_large import ROWS, Large
 from benchmarks.calibration.regressions import MANY, Rng, counts_nb, logistic, normal, weibull
 from dmlcore.regression import MixtureRegression
 
@@ -61,10 +62,22 @@ class TrueMixture:
 
     def repeat(self, rng: Rng) -> Told:
         """The intervals of its summary; of one component, those of new responses alone."""
-        x, z, y = self.draw(rng, self.n)
-        model = MixtureRegression(self.K, self.family, random_state=rng)
-        model.fit(x, y, start=z if self.K > 1 else None, **self._beside(x))
+        model = self._fitted(rng, self.n)
         return (self._parameters(model) if self.K > 1 else {}) | {"new responses": self._new(rng, model)}
+
+    def large(self, rng: Rng) -> Large:
+        """What one large table says of estimates and their errors."""
+        model = self._fitted(rng, ROWS)
+        truth = {place: value for kind in self._truth().values() for place, value in kind.items()}
+        of_kind = [{(row["part"], row["term"]): row for row in model.summary(kind=kind).rows} for kind in ("observed", "sandwich")]
+        observed, robust = (np.array([rows[place]["error"] for place in truth]) for rows in of_kind)
+        estimates = np.array([of_kind[0][place]["estimate"] for place in truth])
+        return Large((estimates - np.array(list(truth.values()))) / observed, observed / robust)
+
+    def _fitted(self, rng: Rng, n: int) -> MixtureRegression:
+        x, z, y = self.draw(rng, n)
+        model = MixtureRegression(self.K, self.family, random_state=rng)
+        return model.fit(x, y, start=z if self.K > 1 else None, **self._beside(x))
 
     def _beside(self, x: np.ndarray) -> dict[str, Any]:
         """What a fit, and a prediction, are given beside covariates and responses."""

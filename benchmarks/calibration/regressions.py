@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.calibration.coverage import LEVELS, Case, Told, held
+from benchmarks.calibration.one_large import ROWS, Large
 from dmlcore import fit, standard_errors
 from dmlcore.inference.parameters import named_numbers
 from dmlcore.stats import (
@@ -86,6 +87,15 @@ class Truth:
             kind: held([truth[errors.names[i]] for i in own], {level: ends[own] for level, ends in intervals.items()})
             for kind, own in places.items()
         }
+
+
+def large(truth: Truth, rng: Rng) -> Large:
+    """What one large table says of estimates and their errors."""
+    rows = truth.draw(rng, ROWS if truth.unit == "rows" else ROWS // PER_GROUP)
+    found = fit(rows, truth.estimator, rng=rng)
+    observed, robust = (standard_errors(found, rows, kind=kind) for kind in ("observed", "sandwich"))
+    true = np.array([named_numbers(truth.law)[name] for name in observed.names])
+    return Large((observed.estimates - true) / observed.errors, observed.errors / robust.errors)
 
 
 def kind_of(name: str) -> str:

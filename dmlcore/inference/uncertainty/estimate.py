@@ -57,8 +57,9 @@ def standard_errors(
     the model (of a regression, at the covariates there are); components are matched to the model's. rng: for the bootstrap. threads:
     how many; results do not depend on it.
     clusters: labels `(n,)` of rows that may depend on each other, as those of one firm or village; the errors are then sandwich ones with
-    the scores of clusters in place of rows (Liang and Zeger 1986), times G / (G - 1) of G clusters. The weights are then those of a
-    sampling design, whose unit does not matter; "rows": each row is drawn by itself.
+    the scores of clusters in place of rows (Liang and Zeger 1986), times G / (G - 1) of G clusters, and their
+    intervals of a t law with G - 1 degrees of freedom. The weights are then those of a sampling design, whose unit does not matter;
+    "rows": each row is drawn by itself.
 
     Observed and sandwich errors take about d^2 evaluations of the log likelihood, of d free parameters; they hold near a maximum only, and
     a `FitWarning` says so where the model is none. Parameters without a standard error (on a bound or a floor, fixed, or
