@@ -81,6 +81,12 @@ def test_every_kind_of_table(kind: str) -> None:
     )
 
 
+def test_labels_alone() -> None:
+    rows = [("a", "x"), ("b", "y"), ("a", None), (None, "y")] * 5
+    found = impute(rows, rng=1).data
+    assert set(found) == {("a", "x"), ("b", "y")}
+
+
 def test_arrays() -> None:
     x = small()[["x", "y"]].to_numpy()
     assert not np.isnan(impute(x, rng=1).data).any()
