@@ -28,6 +28,7 @@ TIED = 2.0  # pseudo-observations of a covariance at that of all components, for
 RIDGE = 2.0  # of that at one without correlation
 DETERMINED = 1e-10  # variance of a coordinate that others determine
 ALONE, SPREAD, LOOKS = 10, 20, (5, 30, 60)  # sweeps until rows are spread over components; and at which parents of labels are chosen
+JOINTLY = 3  # of so many sweeps, one draws all that is gone of a row at once
 ROUNDS = 8  # of k-means, that spreads them
 
 
@@ -99,7 +100,7 @@ class AugmentationChain:
         moving = self.K > 1 and self.sweeps > SPREAD
         if moving:
             self._draw_components()
-        if self.d:
+        if self.d and self.sweeps % JOINTLY == 0:
             self._draw_gone(moving)
         self.apart = self._residuals()
         for column in range(self.L):

@@ -32,7 +32,7 @@ def groups_of(gone: np.ndarray) -> list[Group]:
         own = np.flatnonzero(counts == count)
         places = np.nonzero(patterns[own])[1].reshape(len(own), count)
         rows = np.flatnonzero(counts[of] == count)
-        size = max(1, GROUP_NUMBERS // max(gone.shape[1], count**2))
+        size = max(1, GROUP_NUMBERS // max(1, gone.shape[1], count**2))
         for part in np.split(rows, range(size, len(rows), size)):
             groups.append(Group(part, places, np.searchsorted(own, of[part])))
     return groups

@@ -91,6 +91,12 @@ def test_every_kind_of_table(kind: str) -> None:
     )
 
 
+def test_labels_alone() -> None:
+    rows = [("a", "x"), ("b", "y"), ("a", None), (None, "y")] * 5
+    found = impute(rows, rng=1).data
+    assert set(found) == {("a", "x"), ("b", "y")}
+
+
 @pytest.mark.usefixtures("short_chains")
 def test_arrays() -> None:
     x = small()[["x", "y"]].to_numpy()
