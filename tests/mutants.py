@@ -182,7 +182,7 @@ MUTANTS = [
         "values: Any = self.values",
         FITS,
         "-k",
-        "statistics_add and categorical",
+        "statistics_add and (markov or edit or sparse)",
     ),
     mutant(
         "parameters counted from the estimate",
@@ -254,7 +254,7 @@ MUTANTS = [
         "z % self.num_components2), (self.components2, z // self.num_components2)",
         DRAWS,
         "-k",
-        "definition and joint",
+        "joint",
     ),
     mutant(
         "lengths of a hierarchical mixture counted twice",
