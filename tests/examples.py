@@ -219,7 +219,7 @@ class Example:
     tags: "deaf" if it does not look at its observations, "loose" if its density does not sum to one, "unsampled" if it cannot be drawn
     from, "lengthless" if a sequence in it has no law of its length, "spiked" if one of its reals has a probability, "in part" if it is
     drawn from as it is not seen, "whole" if it gives no law of a part of a vector, "forward" if it gives that of its second part alone,
-    "shaped" if what an observation has for a shape must be known.
+    "shaped" if what an observation has for a shape must be known, "round" if its density is that of a turn, over and over.
     off: observations of density zero. rows: valid observations, where it cannot be drawn from.
     """
 
@@ -367,6 +367,7 @@ LABEL_VECTORS = Image(Pair(range(3), range(2), range(2), range(3)), lambda x: np
 RANKINGS = Image(list(itertools.permutations(range(4))), lambda x: np.array(x, dtype=np.float64))
 topics = [C({"a": 0.9, "b": 0.1}), C({"a": 0.2, "b": 0.8}), C({"a": 0.5, "c": 0.5})]
 taus = [[0.6, 0.3, 0.1], [0.1, 0.1, 0.8]]
+keyed_gaussian, keyed_poisson = N(1.0, 2.0, keys="k"), PoissonDistribution(2.0, keys="k")
 moves = [[0.8, 0.1, 0.1], [0.3, 0.5, 0.2], [0.1, 0.0, 0.9]]
 
 EXAMPLES = [
@@ -387,8 +388,8 @@ EXAMPLES = [
     example("inverse gaussian sharp", InverseGaussianDistribution(2.0, 4000.0), Line(1.6, 2.4), [0.0, -1.0, inf], ODD_REALS),
     example("beta", BetaDistribution(2.3, 4.1), SHARE, [0.0, 1.0, -0.5, 1.5, inf, -inf], ODD_REALS),
     example("beta sharp", BetaDistribution(3000.0, 9000.0), Line(0.2, 0.3), [0.0, 1.0, 2.0], ODD_REALS),
-    example("von mises", VonMisesDistribution(2.5, 1.7), TURN, [inf, -inf], ODD_REALS),
-    example("von mises sharp", VonMisesDistribution(-0.3, 300.0), Line(-1.1, 0.5), [inf, -inf], ODD_REALS),
+    example("von mises", VonMisesDistribution(2.5, 1.7), TURN, [inf, -inf], ODD_REALS, "round"),
+    example("von mises sharp", VonMisesDistribution(-0.3, 300.0), Line(-1.1, 0.5), [inf, -inf], ODD_REALS, "round"),
     example(
         "uniform",
         UniformDistribution(-1.5, 4.0),
@@ -1060,7 +1061,7 @@ EXAMPLES = [
     ),
     example(
         "keyed mixture",
-        Mix([Tuple((N(1.0, 2.0, keys="k"), PoissonDistribution(lam))) for lam in (1.0, 7.0)], [0.4, 0.6], keys=("w", None)),
+        Mix([Tuple((keyed_gaussian, PoissonDistribution(lam))) for lam in (1.0, 7.0)], [0.4, 0.6], keys=("w", None)),
         Pair(REAL, range(50)),
         [(inf, 1), (0.0, -1)],
         [("x", 1), (1.0, 2.5)],
@@ -1068,7 +1069,7 @@ EXAMPLES = [
     ),
     example(
         "keyed composite",
-        Tuple((PoissonDistribution(2.0, keys="k"), PoissonDistribution(2.0, keys="k"))),
+        Tuple((keyed_poisson, keyed_poisson)),
         Pair(range(40), range(40)),
         [(1, -1)],
         [(1, "x")],

@@ -582,8 +582,8 @@ MUTANTS = [
     mutant(
         "the Jacobian is dropped when powers are compared",
         "imputation/coordinates.py",
-        "slope = (power - 1) * np.log(there).sum() + len(there)",
-        "slope = len(there)",
+        "(self.power - 1) * np.log(there).sum() + len(there)",
+        "len(there)",
         "tests/imputation/test_impute_table.py",
         "-k",
         "numbers_and_orders",
@@ -699,8 +699,8 @@ MUTANTS = [
     mutant(
         "rows without the cell are left out of what it tells",
         "reporting/profiles.py",
-        "terms.sum() / len(subject.sample)",
-        "terms.sum() / len(rows)",
+        ".sum() / len(subject.sample)",
+        ".sum() / len(rows)",
         "tests/reporting/test_report.py",
         "-k",
         "told_nothing",
@@ -870,8 +870,8 @@ MUTANTS = [
     mutant(
         "a batch counts its rows without their weights",
         "fitting/online.py",
-        "scaled(own, 1 / rows.weight) for own in problem.expect",
-        "scaled(own, 1 / len(rows)) for own in problem.expect",
+        "scaled(own, 1 / rows.weight) for own in statistics",
+        "scaled(own, 1 / len(rows)) for own in statistics",
         "tests/fitting/test_online.py",
         "-k",
         "weight_two",

@@ -99,18 +99,24 @@ def is_leaf(e: Example) -> bool:
     return type(e.law).log_densities is not Distribution.log_densities
 
 
+@cache
+def problem_of(e: Example) -> Problem:
+    """Of few rows, for what the estimator alone decides."""
+    return Problem.of(data(e.name, 5, 1), e.estimator)
+
+
 def is_latent(e: Example) -> bool:
-    return Problem.of(data(e.name, 5, 1), e.estimator).resolved.latent
+    return problem_of(e).resolved.latent
 
 
 def is_choosing(e: Example) -> bool:
     """Whether a row is of one of several classes, so that starts differ."""
-    return Problem.of(data(e.name, 5, 1), e.estimator).resolved.choosing
+    return problem_of(e).resolved.choosing
 
 
 def is_closed(e: Example) -> bool:
     """Whether one step of estimation gives the maximum, and there is one (values that are never seen have none)."""
-    exact = all(node.closed_form for node in Problem.of(data(e.name, 5, 1), e.estimator).ties.nodes)
+    exact = all(node.closed_form for node in problem_of(e).ties.nodes)
     return is_fitted(e) and exact and not is_latent(e) and e.name != "optional always"
 
 
@@ -181,14 +187,14 @@ def test_whole_number_weight_is_repetition_and_zero_is_absence(case: Case) -> No
 @cases("plain")
 @pytest.mark.parametrize("factor", [3.7, 1e-8, 1e8])
 def test_scaling_all_weights_leaves_the_fit_unchanged(case: Case, factor: float) -> None:
+    assert_same(after_three_steps(case, 1.0), after_three_steps(case, factor))
+
+
+@cache
+def after_three_steps(case: Case, factor: float) -> Any:
     rows = case.rows(60)
     w = np.random.default_rng(2).random(len(rows)) + 0.1
-    one, other = (iterate_from(case, rows, weights) for weights in (w, factor * w))
-    assert_same(one, other)
-
-
-def iterate_from(case: Case, rows: Any, weights: Any = None) -> Any:
-    return fit(rows, case.estimator, start=case.law, weights=weights, max_its=3, delta=0.0).model
+    return fit(rows, case.estimator, start=case.law, weights=factor * w, max_its=3, delta=0.0).model
 
 
 @cases("plain", lambda e: len(e.off) > 0)
@@ -239,13 +245,13 @@ def test_statistics_add(case: Case) -> None:
 
 @cases("plain")
 def test_any_chunking_and_any_row_order_give_the_same_statistics(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = case.rows(90)
+    rows = case.rows(40)
     w = np.random.default_rng(3).random(len(rows))
     whole = statistics(case, rows, w)
     order = np.random.default_rng(4).permutation(len(rows))
     assert_same(statistics(case, [rows[i] for i in order], w[order]), whole, 1e-12)
     log = case.law.seq_log_density(rows)
-    for size in (1, 7, 64):
+    for size in (1, 7, 32):
         monkeypatch.setattr(dmlcore.data.encoded, "BLOCK_ROWS", size)
         assert_same(statistics(case, rows, w), whole, 1e-12)
         np.testing.assert_allclose(case.law.seq_log_density(rows), log, rtol=1e-12)
@@ -253,9 +259,9 @@ def test_any_chunking_and_any_row_order_give_the_same_statistics(case: Case, mon
 
 @cases("prior")
 def test_any_number_of_threads_gives_the_same_bits(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dmlcore.data.encoded, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(dmlcore.data.encoded, "BLOCK_ROWS", 32)
     rows = case.rows(150)
-    one, *others = [fit(rows, case.estimator, start=case.law, max_its=3, delta=0.0, threads=t) for t in (1, 2, 3)]
+    one, *others = [fit(rows, case.estimator, start=case.law, max_its=2, delta=0.0, threads=t) for t in (1, 2, 3)]
     assert len(Problem.of(rows, case.estimator).encoded.blocks) > 3 or len(set(map(repr, rows))) < 50
     for other in others:
         assert other.history == one.history
@@ -498,11 +504,11 @@ def test_a_prior_is_pseudo_observations(case: Case) -> None:
 def test_em_never_lowers_the_objective(case: Case) -> None:
     rows = case.rows(120)
     never_seen = case.example.name == "optional always" and case.kind == "plain"  # nothing to start from
-    starts = [] if never_seen else [initialize(rows, case.estimator, 3, 0.5), initialize(rows, case.estimator, 4)]
-    for start in (case.law, *starts):
-        record = fit(rows, case.estimator, start=start, max_its=25, delta=0.0)
+    starts = [] if never_seen else [(initialize(rows, case.estimator, 3, 0.5), 25), (initialize(rows, case.estimator, 4), 5)]
+    for start, steps in ((case.law, 5), *starts):
+        record = fit(rows, case.estimator, start=start, max_its=steps, delta=0.0)
         assert record.status in ("iteration limit", "degenerate"), record.message
-        assert record.iterations == 25
+        assert record.iterations == steps
         assert np.diff(record.objective).min() >= -1e-10 * (1 + abs(record.objective[-1]))
         problem = Problem.of(rows, case.estimator)
         assert problem.log_likelihood(record.model) == pytest.approx(record.log_likelihood, rel=1e-12)
@@ -668,7 +674,7 @@ def test_starts_depend_on_the_seed_alone_and_give_every_row_density(case: Case) 
     rows = case.rows(60)
     starts = [initialize(rows, case.estimator, seed, 0.3) for seed in (1, 1, 2)]
     assert starts[0] == starts[1]
-    assert (starts[1] != starts[2]) == Problem.of(rows, case.estimator).resolved.choosing  # between classes
+    assert (starts[1] != starts[2]) == problem_of(case.example).resolved.choosing  # between classes
     for start in starts:
         assert np.isfinite(start.seq_log_density(rows)).all()
     for p in (1.0, 1e-6):

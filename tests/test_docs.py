@@ -33,6 +33,16 @@ def test_the_reference_shows_every_family() -> None:
     assert [name for name in stats.__all__ if not getattr(stats, name).__module__.startswith(shown)] == []
 
 
+def test_every_law_has_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS / "site"))
+    from pictures import PICTURES, WITHOUT, picture
+
+    laws = {name.removesuffix("Distribution") for name in stats.__all__ if name.endswith("Distribution")}
+    assert set(PICTURES) | WITHOUT == laws
+    assert "\n".join(picture("Gaussian")).count("mu 0, sigma2 4") == 1
+    assert len(picture("Sequence")) > 8
+
+
 def test_the_summary_on_the_page_is_the_one_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

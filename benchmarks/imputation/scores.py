@@ -22,7 +22,7 @@ class Answer:
 
 def score(table: Table, rows: dict[str, np.ndarray], said: dict[str, Answer]) -> dict[str, dict[str, float]]:
     """By column: error (root mean square in units of the column's standard deviation, or share of wrong labels), and of numbers the
-    continuous ranked probability score, how often the range of draws holds the truth, and its mean width, in those units too."""
+    continuous ranked probability score, how often the truth is inside the range of draws, and its mean width, in those units too."""
     out = {}
     for name, where in rows.items():
         if not len(where):
@@ -36,10 +36,18 @@ def score(table: Table, rows: dict[str, np.ndarray], said: dict[str, Answer]) ->
         out[name] = {
             "error": float(np.sqrt(np.mean((np.array(answer.values, dtype=np.float64) - x) ** 2))) / unit,
             "crps": float(ranked_score(answer.draws, x).mean()) / unit,
-            "covered": float(np.mean((low <= x) & (x <= high))),
+            "covered": float(inside(answer.draws, x).mean()),
             "width": float(np.mean(high - low)) / unit,
         }
     return out
+
+
+def inside(draws: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """How probable it is that x is neither the first nor the last among itself and the draws in order, equals at random: for draws of
+    the right law (m - 1) / (m + 1) on average, also where numbers are rounded, and so often equal to the ends of the range."""
+    equal = (draws == x).sum(axis=0)
+    ends = (draws >= x).all(axis=0).astype(np.float64) + (draws <= x).all(axis=0)
+    return 1 - ends / (equal + 1)
 
 
 def ranked_score(draws: np.ndarray, x: np.ndarray) -> np.ndarray:

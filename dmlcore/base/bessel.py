@@ -17,12 +17,15 @@ TINY_ARGUMENT, SMALL_ARGUMENT = (
     1e-4,
 )  # two terms of the power series are all digits; the latter for orders that underflow
 RATIO_TERMS = 10
+HUGE_ARGUMENT = 1e8  # from here on, few terms of Hankel's expansion are all digits, for orders that have no expansion of their own
+HUGE_TERMS = 5
 
 
 def log_bessel(order: float, x: Any) -> np.ndarray:
     """`log(I_v(x) exp(-x) x^-v)` for x >= 0, which is finite at 0.
 
-    By the power series where x is tiny, and for large orders by an expansion that holds uniformly in x (Olver; DLMF 10.41.3).
+    By the power series where x is tiny, by Hankel's expansion where it is huge (DLMF 10.40.1), and for large orders by an expansion that
+    holds uniformly in x (Olver; DLMF 10.41.3).
     """
     x = np.asarray(x, dtype=np.float64)
     if order >= UNIFORM_FROM:
@@ -30,14 +33,23 @@ def log_bessel(order: float, x: Any) -> np.ndarray:
     near_zero = (
         -order * math.log(2.0) - math.lgamma(order + 1.0) + np.log1p(np.minimum(x, TINY_ARGUMENT * 100) ** 2 / (4 * (order + 1))) - x
     )
-    scaled = special.ive(order, np.maximum(x, TINY_ARGUMENT))
+    scaled = special.ive(order, np.clip(x, TINY_ARGUMENT, HUGE_ARGUMENT))
     usable = (x > TINY_ARGUMENT) & (scaled > 1e-290)
-    return np.where(usable, np.log(np.where(usable, scaled, 1.0)) - order * np.log(np.where(usable, x, 1.0)), near_zero)
+    log = np.where(usable, np.log(np.where(usable, scaled, 1.0)) - order * np.log(np.where(usable, x, 1.0)), near_zero)
+    return np.where(x > HUGE_ARGUMENT, _hankel(order, np.maximum(x, HUGE_ARGUMENT)), log) if np.any(x > HUGE_ARGUMENT) else log
+
+
+def _hankel(order: float, x: np.ndarray) -> np.ndarray:
+    term, series = np.ones_like(x), np.ones_like(x)
+    for k in range(1, HUGE_TERMS):
+        term = -term * ((4.0 * order * order - (2 * k - 1) ** 2) / (8.0 * k)) / x
+        series = series + term
+    return np.log(series) - 0.5 * math.log(2.0 * math.pi) - (order + 0.5) * np.log(x)
 
 
 def _uniform(order: float, x: np.ndarray) -> np.ndarray:
     z = x / order
-    root = np.sqrt(1.0 + z * z)
+    root = np.hypot(1.0, z)
     p = 1.0 / root
     correction = sum(u(p) / order**k for k, u in enumerate(uniform_polynomials()))
     return order * (1.0 / (root + z) - np.log1p(root) - math.log(order)) - 0.5 * np.log(2 * math.pi * order * root) + np.log(correction)

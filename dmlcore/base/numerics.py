@@ -15,6 +15,7 @@ OUTSIDE_DOMAIN = (DmlcoreError, np.linalg.LinAlgError, FloatingPointError, Overf
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 LARGE = 1e3  # beyond this, log-gamma formulas lose more than 1e-12 and the saddle-point forms are used
+FARTHEST_LOG = 690.0  # of a ratio: beyond, it is near the ends of the range of numbers, and has lost digits there
 _SERIES = tuple(1.0 / (2 * j + 3) for j in range(10))
 
 
@@ -38,7 +39,19 @@ def log_gap(u: Any, log: Any = None) -> np.ndarray:
 
 def deviance(x: Any, mean: Any) -> np.ndarray:
     """`x log(x / mean) + mean - x` for x > 0 and mean >= 0 (Loader 2000, the function bd0)."""
-    return x * log_gap((mean - x) / x, logs(mean / x))
+    with np.errstate(over="ignore"):
+        log = log_ratio(mean, x)
+        near = x * log_gap((mean - x) / x, log)
+        far = np.abs(log) > FARTHEST_LOG
+        return np.where(far, mean - x - x * log, near) if np.any(far) else near
+
+
+def log_ratio(x: Any, y: Any) -> np.ndarray:
+    """`log(x / y)` of x >= 0 and y > 0, with the digits of both, also where the ratio itself would overflow or underflow."""
+    with np.errstate(over="ignore", divide="ignore"):
+        log = np.log(x / y)
+        far = np.abs(log) > FARTHEST_LOG
+        return np.where(far, np.log(x) - np.log(y), log) if np.any(far) else log
 
 
 def stirling_error(n: Any) -> np.ndarray:

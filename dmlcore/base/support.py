@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+
+from dmlcore.base.records import dataclass
 
 
 class Ranged(Protocol):

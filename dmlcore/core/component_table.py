@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.core.powers import Mixing, has
 from dmlcore.core.telling import information, largest_information
 from dmlcore.core.typeface import for_terminal

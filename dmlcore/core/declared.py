@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import inspect
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 
 from dmlcore.base.domains import Child, Children, Domain, Keys, Text
 from dmlcore.base.errors import ParameterError, shorten
+from dmlcore.base.records import Signature, not_deleted, not_set
 
 
 def parameter(domain: Domain, default: Any = dataclasses.MISSING, kw_only: bool = False) -> Any:
@@ -25,9 +25,9 @@ def parameter(domain: Domain, default: Any = dataclasses.MISSING, kw_only: bool 
     return dataclasses.field(default=default, metadata={"domain": domain}, kw_only=kw_only)
 
 
-def setting(default: Any = None) -> Any:
+def setting(default: Any = None, kw_only: bool = False) -> Any:
     """Declares a field with any value."""
-    return parameter(Domain(), default)
+    return parameter(Domain(), default, kw_only)
 
 
 def name() -> Any:
@@ -67,22 +67,6 @@ class ReadAs:
 
     def __set__(self, node: Any, value: Any) -> None:
         node.__dict__[self.field] = value
-
-
-class Signature:
-    """The signature of a family's constructor, for `help` and for completion; written when it is asked for."""
-
-    def __get__(self, node: Any, family: Any = None) -> inspect.Signature:
-        if node is not None:
-            raise AttributeError("__signature__")
-        fields = sorted(dataclasses.fields(family), key=lambda f: bool(f.kw_only))
-        return inspect.Signature([_argument(f) for f in fields], return_annotation=None)
-
-
-def _argument(field: Any) -> inspect.Parameter:
-    default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
-    kind = inspect.Parameter.KEYWORD_ONLY if field.kw_only else inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return inspect.Parameter(field.name, kind, default=default, annotation=field.type)
 
 
 LAST = ("tied", "held")  # fields that every node has, behind its own
@@ -145,11 +129,7 @@ class Declared:
             seen.add(field)
             self.__dict__[field] = value
 
-    def __setattr__(self, field: str, value: Any) -> None:
-        raise dataclasses.FrozenInstanceError(f"{type(self).__name__} cannot be changed; replace({field}=..) makes another")
-
-    def __delattr__(self, field: str) -> None:
-        raise dataclasses.FrozenInstanceError(f"{type(self).__name__} cannot be changed: {field} stays")
+    __setattr__, __delattr__ = not_set, not_deleted
 
     def __post_init__(self) -> None:
         for field, domain in self._fields:
@@ -428,8 +408,8 @@ def same(a: Any, b: Any) -> bool:
 
 def _hashable(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return value.tobytes()
-    if isinstance(value, tuple):
+        value = value.tolist()  # as `same` takes it: equal to a list of its numbers, and zero to minus zero
+    if isinstance(value, (tuple, list)):
         return tuple(_hashable(v) for v in value)
     if isinstance(value, float) and value != value:
         return "nan"

@@ -275,6 +275,7 @@ class Sampler:
 
 def drawn(distribution: Distribution, size: int | None, rng: np.random.Generator) -> Any:
     """One draw as a plain value (size None), or `size` draws as the distribution gives them."""
+    _ = distribution.layout  # a model whose parts do not fit together says so here
     with collector_held():
         draws = distribution.draw(1 if size is None else size, rng)
     return draws if size is not None else as_values(draws)[0]

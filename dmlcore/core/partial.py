@@ -47,12 +47,15 @@ MISSING: Any = _Sign("MISSING")
 
 
 class Known:
-    """Values, one per row, encoded once per layout that reads them."""
+    """Values, one per row, encoded once per layout that reads them.
 
-    __slots__ = ("done", "values")
+    layout: that of all the laws which read them beside each other, as components of a mixture do; each then reads its own kind of them.
+    """
 
-    def __init__(self, values: Any, encoded: Encoded | None = None):
-        self.values = values
+    __slots__ = ("done", "layout", "values")
+
+    def __init__(self, values: Any, encoded: Encoded | None = None, layout: Layout | None = None):
+        self.values, self.layout = values, layout
         self.done = [] if encoded is None else [(encoded.layout, encoded)]
 
     def encoded(self, layout: Layout) -> Encoded:
@@ -64,6 +67,11 @@ class Known:
             return encode(self.done[0][1], layout)
         self.done.append((layout, encode(self.values, layout)))
         return self.done[-1][1]
+
+    def read_by(self, node: Any) -> Encoded:
+        """The values as columns that a law reads beside others."""
+        wide, own = self.layout, node.layout
+        return self.encoded(own if wide is None or wide.joined(own) != wide else wide)
 
 
 class ObservedRows:
@@ -121,7 +129,7 @@ def given(node: Any, x: Any, n: int) -> tuple[np.ndarray, RowLaw]:
     if x is UNKNOWN:
         return np.zeros(n), Fixed(node)
     if isinstance(x, Known):
-        return node.seq_log_density(x.encoded(node.layout)), Product([])
+        return node.seq_log_density(x.read_by(node)), Product([])
     if isinstance(x, ObservedRows) and x.missing is None:
         return x.log_densities(node, n), Fixed(node)
     if isinstance(x, Parts) and isinstance(node.layout, Vector) and not node.children():
@@ -159,7 +167,7 @@ def no_event(layout: Layout, x: Any) -> Outcomes | None:
     return None
 
 
-def partial(layout: Layout, x: Any, event: Callable[[Layout, Any], Outcomes | None] = no_event, whole: bool = True) -> Any:
+def partial(layout: Layout, x: Any, event: Callable[[Layout, Any], Outcomes | Known | None] = no_event, whole: bool = True) -> Any:
     """One raw observation with UNKNOWN in places, as `given` reads it (one row).
 
     A missing value where the layout allows for one is MISSING; an unknown, missing or NaN coordinate of a vector is UNKNOWN.
@@ -176,7 +184,7 @@ def partial(layout: Layout, x: Any, event: Callable[[Layout, Any], Outcomes | No
         if not layout.present([x])[0]:
             return MISSING
         inner = partial(layout.value, x, event, whole)
-        return Known([x]) if isinstance(inner, Known) else inner
+        return Known([x], layout=layout) if isinstance(inner, Known) else inner
     if isinstance(layout, Fields):
         x = named_fields(layout, x) if isinstance(x, dict) else layout.entries(x) if layout.takes_missing else x
         if is_listed(x) and len(x) == len(layout.values):
@@ -192,7 +200,7 @@ def partial(layout: Layout, x: Any, event: Callable[[Layout, Any], Outcomes | No
     elif unknown_inside(x):
         raise StructureError(f"{layout.label}: UNKNOWN stands inside {shorten(x)}, which has no parts here; put it in place of the value")
     if entries is None or (whole and all(isinstance(entry, Known) for entry in entries)):
-        return Known([x])
+        return Known([x], layout=layout)
     return Parts(entries)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
+
+from dmlcore.base.records import dataclass
 
 
 def has(law: Any, power: Any) -> bool:

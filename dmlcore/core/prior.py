@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.errors import StructureError
+from dmlcore.base.records import dataclass
 from dmlcore.core.statistics import Sums
 
 

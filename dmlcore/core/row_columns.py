@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dmlcore.base.errors import DataError, StructureError, shorten
 from dmlcore.base.marks import is_missing
+from dmlcore.base.records import dataclass
 from dmlcore.core.partial import UNKNOWN, Parts, field_path
 from dmlcore.data.layouts import Layout, Real, Vector
 from dmlcore.data.record_layouts import Fields, columns_of

@@ -8,11 +8,11 @@ asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import map_in_order, thread_count
 from dmlcore.core.declared import own_fields
 from dmlcore.core.keys import preorder

@@ -12,13 +12,13 @@ A node of a model's tree holds its own statistics and those of its children: `No
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from dmlcore.base.labels import Vocabulary
 from dmlcore.base.numerics import log_gap
+from dmlcore.base.records import dataclass
 
 Saved = TypeVar("Saved")
 

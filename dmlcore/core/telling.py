@@ -15,25 +15,37 @@ QUANTILES = 64  # that stand for the law of a number
 LONGEST_DRAWN = 1000  # elements of one value, above which draws cost too much
 
 
+def gains(posterior: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """How much each of some values tells of which component it is of, in nats `(n,)`: `sum_k p_k log(p_k / w_k)` of the components'
+    probabilities p given the value, `(K, n)`, and w before. Its expectation is the mutual information of the value and the component."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(posterior > 0, posterior * np.log(posterior / w[:, None]), 0.0).sum(axis=0)
+
+
+def posteriors(laws: Sequence[Any], w: np.ndarray, values: Any) -> np.ndarray:
+    """How probable each law is, `(K, n)`, given each of some values; NaN where none gives it any density."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        joint = np.log(w)[:, None] + np.array([law.seq_log_density(values) for law in laws])
+        p = np.exp(joint - joint.max(axis=0))
+        return p / p.sum(axis=0)
+
+
 def information(laws: Sequence[Any], w: np.ndarray) -> float:
-    """Mutual information of the value and the component, in nats: `sum_k w_k E_k[log f_k(x) - log sum_j w_j f_j(x)]`. NaN where it cannot
-    be told, as of laws given covariates.
+    """Mutual information of the value and the component, in nats, from the laws alone: the mean of `gains`. NaN where it cannot be told, as
+    of laws given covariates.
 
     Exact for labels; of numbers, each law is stood for by evenly spaced quantiles, of other values by draws, the same in every call.
     """
     w = w / w.sum()
     total = 0.0
     try:
-        with np.errstate(all="ignore"):
-            log_w = np.log(w)[:, None]
-            for k, law in enumerate(laws):
+        for law, share in zip(laws, w.tolist(), strict=True):
+            if share > 0:
                 values, shares = points(law)
-                joint = log_w + np.array([other.seq_log_density(values) for other in laws])
-                gains = joint[k] - log_w[k] - np.logaddexp.reduce(joint, axis=0)
-                total += float(w[k] * shares[shares > 0] @ gains[shares > 0]) if w[k] > 0 else 0.0
+                total += share * float(shares @ gains(posteriors(laws, w, values), w))
     except (DmlcoreError, ArithmeticError):
         return np.nan
-    return float(np.clip(total, 0.0, largest_information(w)))
+    return min(total, largest_information(w))
 
 
 def largest_information(w: np.ndarray) -> float:

@@ -10,13 +10,13 @@ It is one file, of over 300 lines, as groups, their laws and the search for thes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import DmlcoreError, EmptyError, StructureError, inside
+from dmlcore.base.records import dataclass
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.parts import free_domains
 

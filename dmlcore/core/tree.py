@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.core.declared import Declared, same
 from dmlcore.core.flat import distinct_nodes, n_parameters
 from dmlcore.core.powers import HasMean, HasVariance, OnScale, has

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Column, Distinct, Record, Values, ends_of, taken_elements
 from dmlcore.data.layouts import Anything, Layout
 from dmlcore.data.record_layouts import Fields

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.record_layouts import Fields
 from dmlcore.data.sequences import LabelSet

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.marks import is_missing
+from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Distinct, Values
 from dmlcore.data.layouts import Labels, Layout
 from dmlcore.data.values import is_hashable, is_number

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -44,6 +44,10 @@ def read(path: str | os.PathLike[str], columns: Sequence[str] | None = None, cod
     several lengths, another encoding, columns that share a name, an unknown suffix. `OSError` where a file cannot be read, `LibraryError`
     without pyarrow.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise DataError(f"read: a path is a text or a Path, got {shorten(path)}")
+    if columns is not None and not isinstance(columns, Iterable):
+        raise DataError(f"read: columns is a list of names, got {shorten(columns)}")
     name = "standard input" if os.fspath(path) == STANDARD else os.fspath(path)
     suffix = ".csv" if os.fspath(path) == STANDARD else known_suffix(path)
     arrow = library("pyarrow", f"reading {suffix} files needs")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.marks import is_missing
+from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Column, Distinct, Values
 from dmlcore.data.layouts import Layout
 from dmlcore.data.record_layouts import Explained

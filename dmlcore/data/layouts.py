@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, datetime
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ import numpy as np
 from dmlcore.base.errors import BadValue
 from dmlcore.base.labels import LABEL_TYPES, Vocabulary, is_kept, plain
 from dmlcore.base.marks import holds_mark, is_missing, missing_among
+from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Blank, Column, Distinct, Option, Values, Versions
 from dmlcore.data.plain_columns import Factor, PlainColumn
 from dmlcore.data.repeats import CODED_MAX_VALUES, coded

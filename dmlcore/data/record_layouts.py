@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from itertools import chain, repeat
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from dmlcore.base.errors import BadValue
 from dmlcore.base.labels import plain
 from dmlcore.base.marks import is_missing, missing_among
+from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.frames import Columns
 from dmlcore.data.layouts import GAPS_IN_VECTORS, LIST_TYPES, Layout, Maybe, Real, lacks_a_part

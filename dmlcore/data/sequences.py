@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain, pairwise
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.errors import BadValue
 from dmlcore.base.labels import LABEL_TYPES, Vocabulary
+from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Bags, Chain, Column, Distinct, Overlapping, Parallel, Ragged, Steps, Values, ends_of, taken_elements
 from dmlcore.data.layouts import LIST_TYPES, Anything, Count, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags

@@ -7,7 +7,7 @@ meant, and they are held as those of UTC.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from dmlcore.base.errors import DataError, shorten
 from dmlcore.base.labels import is_time_of_pandas
 from dmlcore.base.marks import is_missing
+from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Column, Distinct, Values
 from dmlcore.data.layouts import Layout, first_odd
 from dmlcore.data.plain_columns import Factor, ZonedTimes

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import BadValue
+from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Column, Distinct, Ragged, Values, taken_elements
 from dmlcore.data.layouts import Layout
 from dmlcore.data.sequences import Repeated, place_element

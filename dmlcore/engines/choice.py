@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import ParameterError, shorten
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import thread_count
 from dmlcore.data.layouts import Layout
 from dmlcore.data.values import listed

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import DataError, DmlcoreError, EmptyError
+from dmlcore.base.records import dataclass
 from dmlcore.data.encoded import Encoded, checked_weights, encode
 from dmlcore.data.frames import column_at, column_names, is_frame, with_only
 from dmlcore.data.layouts import Layout

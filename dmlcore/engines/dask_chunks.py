@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 from dmlcore.base.errors import DataError, DmlcoreError, EmptyError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import keep_freed_memory, one_blas_thread
 from dmlcore.data.frames import column_names, is_frame, one_below_the_other, rows_at_ends, some_at_random
 from dmlcore.data.layouts import Layout

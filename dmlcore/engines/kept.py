@@ -11,7 +11,6 @@ import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import DataError
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import map_stream, results_in_order
 from dmlcore.data.layouts import Layout
 from dmlcore.engines.chunks import Chunk, Chunks

@@ -10,7 +10,6 @@ from __future__ import annotations
 import pickle
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import Any
@@ -20,6 +19,7 @@ import numpy as np
 from dmlcore.base.errors import DataError, DmlcoreError, EmptyError, StructureError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.labels import distinct
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import one_blas_thread
 from dmlcore.data.frames import one_below_the_other, rows_at_ends
 from dmlcore.data.layouts import Layout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from dmlcore.base.errors import DataError, EmptyError, ParameterError, shorten
 from dmlcore.base.extras import library
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import map_stream
 from dmlcore.data.files import READERS, read, suffix_of
 from dmlcore.data.frames import column_names, is_frame, one_below_the_other, plain_column, rows_at_ends, some_at_random, some_rows

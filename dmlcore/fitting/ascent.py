@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
+from dmlcore.base.records import dataclass
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.keys import preorder

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dmlcore.base.errors import ParameterError
+from dmlcore.base.records import dataclass
 from dmlcore.fitting.ascent import Course, State, scored
 from dmlcore.fitting.events import Event
 from dmlcore.fitting.problem import Problem

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import EmptyError, ParameterError
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import thread_count
 from dmlcore.core.field_names import with_field_names
 from dmlcore.data.layouts import Layout

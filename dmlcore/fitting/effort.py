@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
+from dmlcore.base.records import dataclass
 from dmlcore.fitting.observe import Watch
 
 FIRST = 40  # EM steps of a short run

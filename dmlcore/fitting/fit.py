@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from operator import attrgetter
 from typing import Any
@@ -54,7 +55,7 @@ def fit(
     progress: bool = True,
     assign: str = "soft",
     min_share: float | None = None,
-    checkpoint: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     engine: Any = None,
 ) -> Fit:
     """Maximum likelihood (or maximum a posteriori, where estimators have pseudo-counts) by EM.

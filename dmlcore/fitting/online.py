@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Self
 
 from dmlcore.base.errors import EmptyError, ParameterError, StructureError, SupportError
 from dmlcore.base.random import Random, generator
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import thread_count
+from dmlcore.core.arguments import takes
 from dmlcore.core.declared import check_node
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
@@ -67,6 +68,7 @@ class OnlineEM:
     `StructureError` for a start that cannot be drawn from, and what `dmlcore.fit` raises for the first batch.
     """
 
+    @takes()
     def __init__(
         self,
         estimator: Estimator | None = None,
@@ -108,7 +110,7 @@ class OnlineEM:
         resolved = Resolved.on(self.estimator, rows)
         problem = Problem(rows, resolved)
         self._begin(problem, start)
-        self._add(problem, None, 1.0, "start")
+        self._add(problem, problem.expect(start)[1], None, 1.0, "start")
 
     @property
     def batches(self) -> int:
@@ -187,11 +189,11 @@ class OnlineEM:
         if self._resolved is None or self._model is None:
             problem = Problem(rows, Resolved.on(self.estimator, rows), together=rows.in_memory is rows)
             self._begin(problem)
-            return self._add(problem, None, 1.0, where)
-        problem, model, log_likelihood = self._allowing_for(rows)
+            return self._add(problem, problem.expect(self._model)[1], None, 1.0, where)
+        problem, model, log_likelihood, statistics = self._allowing_for(rows)
         self._resolved, self._model = problem.resolved, model
         step = float((self.batches + 1) ** -self.decay) if self.rate is None else self.rate
-        return self._add(problem, log_likelihood / rows.weight, step, where)
+        return self._add(problem, statistics, log_likelihood / rows.weight, step, where)
 
     def _begin(self, problem: Problem, start: Distribution | None = None) -> None:
         """Fixes what the rows of the first batch fix, and the first model."""
@@ -206,30 +208,32 @@ class OnlineEM:
         self.estimator = problem.rows.named(self.estimator)
         self._resolved, self._model = problem.resolved, start
 
-    def _allowing_for(self, rows: Any) -> tuple[Problem, Any, float]:
-        """A later batch, the model, and the log likelihood under it: one that allows for what is new in the batch, where something is."""
+    def _allowing_for(self, rows: Any) -> tuple[Problem, Any, float, list[Any]]:
+        """A later batch, the model, and the log likelihood and the statistics under it: one that allows for what is new in the batch, where
+        something is."""
         before: Any = self._resolved
         problem = Problem(rows, before)
+        found: tuple[float, list[Any]] | None = None
         try:
-            log_likelihood = problem.log_likelihood(self._model)
+            found = problem.expect(self._model)
             if not _passes_over_unseen(before):
-                return problem, self._model, log_likelihood
+                return problem, self._model, *found
         except SupportError:
-            log_likelihood = -math.inf
+            pass
         fresh = Resolved.on(self.estimator, rows).start_statistics  # raises for rows that no model gives a density
         after = _resolved_again(self.estimator, added(before.start_statistics, fresh))
-        if log_likelihood > -math.inf and known_to(after) == known_to(before):
-            return problem, self._model, log_likelihood
+        if found is not None and known_to(after) == known_to(before):
+            return problem, self._model, *found
         problem = Problem(rows, after)
         one = [own if own is None else scaled(own, 1 / rows.weight) for own in fresh]
         whole = [own if own is None else scaled(own, self._remembered) for own in self._mean]
         model = problem.maximise(added(whole, one), self._model)
-        return problem, model, problem.log_likelihood(model)
+        return problem, model, *problem.expect(model)
 
-    def _add(self, problem: Problem, log_likelihood: float | None, step: float, where: str) -> Self:
+    def _add(self, problem: Problem, statistics: list[Any], log_likelihood: float | None, step: float, where: str) -> Self:
         """Takes in the statistics of a batch under the model."""
         rows = problem.rows
-        fresh = [own if own is None else scaled(own, 1 / rows.weight) for own in problem.expect(self._model)[1]]
+        fresh = [own if own is None else scaled(own, 1 / rows.weight) for own in statistics]
         old = self._mean or fresh
         self._mean = [new if new is None else scaled(before, 1 - step) + scaled(new, step) for before, new in zip(old, fresh, strict=True)]
         self.history.append(OnlineBatch(self.batches + 1, float(rows.weight), log_likelihood, step, where))

@@ -145,7 +145,7 @@ def model_of(given: Any, who: str) -> Model:
     return model
 
 
-def fitted_by(given: Any, estimator: Any = None) -> tuple[Any, Any]:
+def fitted_by(given: Any, estimator: Any = None) -> tuple[Distribution, Any]:
     """A model and the estimator it was fitted by, of a fit, or of a model alone, whose estimator is then one of its own shape."""
     model, own = (given.model, given.estimator) if isinstance(given, Fit) else (given, None)
     estimator = own if estimator is None else estimator

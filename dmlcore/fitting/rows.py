@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import thread_count
 from dmlcore.core.field_names import with_field_names
 from dmlcore.data.columns import Distinct

@@ -136,7 +136,7 @@ def _rounds(
         kinds = [min(1.0, kind * p / 0.1) if isinstance(kind, float) else kind for kind in kinds]
         _race(problem, rng, [*kinds, *known], descriptions, effort, runs)
         known = []
-        if starts.random or effort.spent or len(runs) >= affordable or _settled(problem, runs):
+        if starts.random or effort.spent or len(runs) >= affordable or _settled(problem, runs) or _all_fail_alike(runs):
             return
 
 
@@ -185,6 +185,11 @@ def _settled(problem: Problem, runs: list[Run]) -> bool:
     ends = np.sort([run.objective / problem.unit for run in resting])
     seen, N = 1 + int((np.diff(ends) > NEAR).sum()), len(resting)
     return N > 1 and (seen * (seen + 1) <= UNSEEN * N * (N - 1) or int((ends > ends[-1] - NEAR).sum()) >= ENOUGH)
+
+
+def _all_fail_alike(runs: list[Run]) -> bool:
+    """Whether every start failed and all say the same: it lies with the data, and others would fail too."""
+    return all(run.error is not None for run in runs) and len({str(run.error) for run in runs}) == 1
 
 
 def _finished(

@@ -134,7 +134,7 @@ def _parts_of(column: Any) -> list[np.ndarray]:
     if not isinstance(column, Values):
         return []
     if isinstance(column.x, Vocabulary):
-        return [np.eye(len(column))[:, :LABELS]] if len(column) > 1 else []
+        return [np.eye(len(column), min(len(column), LABELS))] if len(column) > 1 else []
     x = np.asarray(column.x, dtype=np.float64)
     return [np.where(np.isfinite(x), x, 0.0)]
 

@@ -87,7 +87,7 @@ def _not_lasting(problem: Problem, model: Any, doubted: set[str]) -> list[Event]
     if not problem.estimator.is_mixture:
         return []
     named = [k for k, place in enumerate(model.places()[: len(model.components)]) if place in doubted]
-    posterior = model.seq_posterior(problem.encoded)
+    posterior = model.seq_posterior(problem.encoded, "prior")  # a row of no weight may be impossible
     logs = model.seq_component_log_density(problem.encoded)
     held = problem.rows.each_weight @ posterior / problem.unit
     out, looked_at = [], 0.0

@@ -2,25 +2,31 @@
 
 Rows are a vector of coordinates y (numbers, and ordered labels as intervals of a coordinate) and labels c. In each of K components, labels
 follow a network of tables, and `y | c ~ N(b + B c, S)`: regressions on which label each column has, with one covariance (the general
-location model: Olkin and Tate 1961; in a mixture, Murray and Reiter 2016). Means, covariances and tables of a component are drawn towards
-those of all components. What is drawn in turn: parameters, components of rows, missing labels, missing coordinates; each given all else.
+location model: Olkin and Tate 1961; in a mixture, Murray and Reiter 2016). Slopes, covariances and tables of a component are drawn towards
+those of all components. What is drawn in turn: parameters, components of rows with all of their missing coordinates, missing labels,
+missing coordinates one by one; each given all else.
+
+Tables often hold columns that others determine, or nearly: a sum, a ratio. So nothing that is known beforehand may be as wide as a column
+is: covariances are drawn towards what their precisions have in common, and intercepts hardly towards anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.imputation.coordinates import drawn_within
+from dmlcore.imputation.gaps import GivenSeen, groups_of
 from dmlcore.imputation.network import Network
 
 COMPONENTS_WEIGHT = 1.0  # of the Dirichlet law of the components' weights, all together: few of them are used
-FAINT, AT_ZERO = 0.1, 1.0  # pseudo-observations of an intercept, and of a slope, at zero
+FAINT, AT_ZERO = 0.005, 1.0  # pseudo-observations of an intercept at the mean of all rows, and of a slope at zero
 SHARED = 30.0  # of a slope at that of all components
 TIED = 2.0  # pseudo-observations of a covariance at that of all components, for each coordinate
 RIDGE = 2.0  # of that at one without correlation
+DETERMINED = 1e-10  # variance of a coordinate that others determine
 ALONE, SPREAD, LOOKS = 10, 20, (5, 30, 60)  # sweeps until rows are spread over components; and at which parents of labels are chosen
 ROUNDS = 8  # of k-means, that spreads them
 
@@ -68,6 +74,7 @@ class AugmentationChain:
         self.slopes = np.zeros((self.K, self.x.shape[1], self.d))
         self.precisions = np.tile(np.eye(self.d), (self.K, 1, 1))
         self.log_weights = np.zeros(self.K)
+        self.groups = groups_of(cells.gone)
         self.apart = self.y
         self.sweeps = 0
 
@@ -89,8 +96,11 @@ class AugmentationChain:
             self._spread()
         self.sweeps += 1
         self._draw_parameters()
-        if self.K > 1 and self.sweeps > SPREAD:
+        moving = self.K > 1 and self.sweeps > SPREAD
+        if moving:
             self._draw_components()
+        if self.d:
+            self._draw_gone(moving)
         self.apart = self._residuals()
         for column in range(self.L):
             if len(self.open_c[column]):
@@ -114,7 +124,7 @@ class AugmentationChain:
         if not self.d:
             return
         prior, strength = self._common_slopes(rows, counts), np.full(p, AT_ZERO if self.K == 1 else SHARED)
-        strength[0] = FAINT
+        strength[0], prior[0] = FAINT, self.y.mean(axis=0)
         found = []
         for own in rows:
             x, y = self.x[own], self.y[own]
@@ -122,15 +132,24 @@ class AugmentationChain:
             mean = np.linalg.solve(gram, x.T @ y + strength[:, None] * prior)
             left, shift = y - x @ mean, mean - prior
             found.append((gram, mean, left.T @ left + shift.T @ (strength[:, None] * shift)))
-        tied, target = RIDGE, np.eye(self.d)
-        if self.K > 1:
-            target = (sum(squares for _, _, squares in found) + RIDGE * target) / (self.n + RIDGE)
-            tied = TIED * self.d
+        tied, target = self._common_covariance()
         for k, (gram, mean, squares) in enumerate(found):
-            root = self._wishart_root(squares + tied * target, counts[k] + self.d + 1 + tied)
+            freedom = counts[k] + self.d + 1 + tied
+            root = self._wishart_root(squares + tied * target + freedom * DETERMINED * np.eye(self.d), freedom)
             self.precisions[k] = root @ root.T
             noise = rng.standard_normal((p, self.d))
             self.slopes[k] = mean + np.linalg.solve(np.linalg.cholesky(gram).T, noise) @ np.linalg.inv(root)
+
+    def _common_covariance(self) -> tuple[float, np.ndarray]:
+        """A draw of what covariances of components are drawn towards, and by how many observations. Of one component, variances; these
+        follow what is left of each coordinate given the others (Huang and Wand 2013), so that coordinates that nearly determine each
+        other stay so."""
+        if self.K == 1:
+            shape, rate = (self.d + 1 + RIDGE) / 2 + 1, 1 + RIDGE * np.diag(self.precisions[0]) / 2
+            return RIDGE, np.diag(self.rng.standard_gamma(shape, self.d) / rate)
+        tied = TIED * self.d
+        root = self._wishart_root(tied * self.precisions.sum(axis=0) + RIDGE * np.eye(self.d), self.K * (self.d + 1 + tied) + self.d + 1)
+        return tied, root @ root.T
 
     def _common_slopes(self, rows: list[np.ndarray], counts: np.ndarray) -> np.ndarray:
         """A draw of what the slopes of components are drawn towards, whose intercepts are their own `(p, d)`; zero for one component."""
@@ -152,7 +171,7 @@ class AugmentationChain:
         """A root of a precision from its Wishart law, by Bartlett's decomposition."""
         lower = np.tril(self.rng.standard_normal((self.d, self.d)), -1)
         lower[np.diag_indices(self.d)] = np.sqrt(self.rng.chisquare(freedom - np.arange(self.d)))
-        return np.linalg.cholesky(np.linalg.inv(scale)) @ lower
+        return np.linalg.solve(np.linalg.cholesky(scale).T, lower)
 
     # -- components ----------------------------------------------------------------------------------------------------
 
@@ -180,6 +199,29 @@ class AugmentationChain:
             apart = (self.y - self.x @ self.slopes[k]) @ root
             log[:, k] += np.log(np.diag(root)).sum() - 0.5 * (apart**2).sum(axis=1)
         self.of = self._chosen(log)
+
+    def _draw_gone(self, moving: bool) -> None:
+        """Draws all that is gone of a row at once, with its component, if rows are `moving`, given what is seen of the row: else they
+        would hold each other fast. The law drawn from has no bounds; a row that would leave its bounds stays as it is, so that in the
+        long run draws are from the law within them (Metropolis and Hastings)."""
+        log = self.log_weights + self.network.log_densities(self.c)
+        for group in self.groups:
+            rows, at, gone = group.rows, group.at, group.gone
+            laws = [GivenSeen(precision, group) for precision in self.precisions]
+            means = [self.x[rows] @ slopes for slopes in self.slopes]
+            apart = [self.y[rows] - mean for mean in means]
+            for part in apart:
+                part[gone] = 0.0
+            of, new = self.of[rows], self.y[rows]
+            if moving:
+                of = self._chosen(log[rows] + np.column_stack([law.log_densities(part, at) for law, part in zip(laws, apart, strict=True)]))
+            for k in np.unique(of).tolist():
+                own = np.flatnonzero(of == k)
+                places = own[:, None], gone[1][own]
+                noise = self.rng.standard_normal(places[1].shape)
+                new[places] = means[k][places] + laws[k].expected(apart[k][own], at[own], noise)
+            inside = ((new >= self.cells.low[rows]) & (new <= self.cells.high[rows]))[gone].all(axis=1)
+            self.y[rows[inside]], self.of[rows[inside]] = new[inside], of[inside]
 
     def _chosen(self, log: np.ndarray) -> np.ndarray:
         """A choice for each row, with probabilities up to a factor by their logarithms."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base import special
+from dmlcore.base.records import dataclass
 
 POWERS_TRIED = (0.5, 0.0)  # of numbers >= 0, beside 1; of 0, the logarithm
 POWER_GAIN = 0.02  # nats per cell that a power must gain
@@ -33,19 +33,41 @@ class Number:
 
     @classmethod
     def of(cls, x: np.ndarray, bounds: tuple[float, float] | None = None) -> Number:
-        """For the cells that are there `(n,)`. bounds: by default 0 and infinity where nothing negative is seen, and none elsewhere."""
-        low, high = bounds or (0.0 if x.min() >= 0 else -np.inf, np.inf)
-        best, gain = 1.0, POWER_GAIN * len(x)
-        for power in POWERS_TRIED if low >= 0 and (x > 0).any() else ():
-            if (power or x.min() > 0) and _log_likelihood(x, power) - _log_likelihood(x, 1.0) > gain:
-                best, gain = power, _log_likelihood(x, power) - _log_likelihood(x, 1.0)
-        y = _raised(x, best)
+        """For the cells that are there `(n,)`, with the power that is best for this column alone. bounds: by default 0 and infinity where
+        nothing negative is seen, and none elsewhere."""
+        plain = cls.raised(x, 1.0, bounds or (0.0 if x.min() >= 0 else -np.inf, np.inf))
+        best, most = plain, POWER_GAIN * len(x)
+        for other in [plain.with_power(x, power) for power in plain.powers(x)]:
+            gain = other.log_slope(x) - plain.log_slope(x)
+            if gain > most:
+                best, most = other, gain
+        return best
+
+    @classmethod
+    def raised(cls, x: np.ndarray, power: float, bounds: tuple[float, float]) -> Number:
+        """For the cells that are there `(n,)`, with a power."""
+        low, high = bounds
+        y = _raised(x, power)
         decimals = next((d for d in range(MOST_DECIMALS) if np.allclose(np.round(x, d), x, rtol=0, atol=1e-9)), MOST_DECIMALS)
         centre, unit, span = float(y.mean()), float(y.std()) or 1.0, y.max() - y.min()
         with np.errstate(divide="ignore"):
-            ends = max(_raised(np.float64(low), best), y.min() - span), min(_raised(np.float64(high), best), y.max() + span)
+            ends = max(_raised(np.float64(low), power), y.min() - span), min(_raised(np.float64(high), power), y.max() + span)
         limits = (float(ends[0]) - centre) / unit, (float(ends[1]) - centre) / unit
-        return cls(best, centre, unit, decimals, (float(low), float(high)), limits)
+        return cls(power, centre, unit, decimals, (float(low), float(high)), limits)
+
+    def powers(self, x: np.ndarray) -> list[float]:
+        """Which powers can be taken of the cells that are there `(n,)`."""
+        return [1.0, *(power for power in POWERS_TRIED if self.bounds[0] >= 0 and (x.min() if power == 0 else x.max()) > 0)]
+
+    def with_power(self, x: np.ndarray, power: float) -> Number:
+        """For the cells that are there `(n,)`, with another power."""
+        return self if power == self.power else self.raised(x, power, self.bounds)
+
+    def log_slope(self, x: np.ndarray) -> float:
+        """The sum of the logarithms of the slopes of the coordinates of numbers >= 0, by which densities of coordinates become those of
+        numbers. As coordinates have variance one, the likelihood as a normal law alone differs by this only (Box and Cox 1964)."""
+        there = x[x > 0] if self.power != 1 else x[:0]  # without a power, slopes are those of the unit
+        return float((self.power - 1) * np.log(there).sum() + len(there) * np.log(self.power or 1.0) - len(x) * np.log(self.unit))
 
     def coordinate(self, x: Any) -> Any:
         """Of numbers."""
@@ -107,10 +129,3 @@ def drawn_within(mean: np.ndarray, sd: np.ndarray, low: np.ndarray, high: np.nda
 
 def _raised(x: Any, power: float) -> Any:
     return x if power == 1 else np.log(x) if power == 0 else x**power
-
-
-def _log_likelihood(x: np.ndarray, power: float) -> float:
-    """Of a power of numbers >= 0 as a normal law, as a density of the numbers (Box and Cox 1964)."""
-    there = x[x > 0]
-    slope = (power - 1) * np.log(there).sum() + len(there) * np.log(power or 1.0)
-    return float(slope - len(x) * np.log(_raised(x, power).std() or 1.0))

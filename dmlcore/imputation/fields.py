@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.base.labels import plain
+from dmlcore.base.records import dataclass
 from dmlcore.data.frames import Columns, is_ordered
 from dmlcore.data.values import in_order
 from dmlcore.imputation.chain import KnownCells
 from dmlcore.imputation.coordinates import Number, Ordered
+from dmlcore.imputation.powers import powers_together
 from dmlcore.proposal.kinds import Contents, NotModelled, cells_of
 
 FEW_NUMBERS = 10  # different whole numbers, up to which a column of them is one of ordered levels
@@ -28,11 +30,20 @@ class NumberField:
     number: Number
     kind = "number"
 
+    @property
+    def values(self) -> np.ndarray:
+        """The numbers that are there."""
+        return self.contents.values.astype(np.float64)
+
     def coordinates(self) -> np.ndarray:
         """NaN where missing `(n,)`."""
-        z = np.full(len(self.contents.missing), np.nan)
-        z[~self.contents.missing] = self.number.coordinate(self.contents.values.astype(np.float64))
-        return z
+        return self.number.coordinate(self.seen())
+
+    def seen(self) -> np.ndarray:
+        """The numbers themselves, NaN where missing `(n,)`."""
+        x = np.full(len(self.contents.missing), np.nan)
+        x[~self.contents.missing] = self.values
+        return x
 
     def moments(self, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
         """What is averaged over laws: mean and mean square `(2, m)`."""
@@ -107,8 +118,16 @@ def fields_of(
             continue
         in_turn = name in orders or is_ordered(columns.held(place))
         kept.append(_field(contents, bounds.get(name), orders.get(name) if name in orders else None, in_turn))
-    order = {"number": 0, "ordered": 1, "label": 2}
-    return sorted(kept, key=lambda field: order[field.kind]), left_out
+    numbers = [field for field in kept if isinstance(field, NumberField)]
+    levels = [field for field in kept if isinstance(field, LevelField)]
+    return [*_with_powers(numbers), *sorted(levels, key=lambda field: field.kind == "label")], left_out
+
+
+def _with_powers(fields: list[NumberField]) -> list[NumberField]:
+    if not fields:
+        return fields
+    powers = powers_together([field.number for field in fields], np.column_stack([field.seen() for field in fields]))
+    return [replace(field, number=field.number.with_power(field.values, power)) for field, power in zip(fields, powers, strict=True)]
 
 
 def _field(contents: Contents, bounds: Any, order: Any, in_turn: bool) -> Field:

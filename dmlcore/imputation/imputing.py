@@ -10,6 +10,7 @@ import numpy as np
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import one_blas_thread
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.frames import Columns
@@ -18,7 +19,7 @@ from dmlcore.engines.choice import in_parts
 from dmlcore.fitting.record import Fit
 from dmlcore.imputation.chain import AugmentationChain
 from dmlcore.imputation.fields import Field, LevelField, NumberField, cells_for_chain, fields_of
-from dmlcore.imputation.followed import Follows, computed
+from dmlcore.imputation.followed import Completed, Follows
 from dmlcore.imputation.matching import donors_for
 from dmlcore.inference.impute import Filled, Imputation
 from dmlcore.inference.impute import impute as impute_by
@@ -34,6 +35,7 @@ WARM_UP, SWEEPS_BETWEEN, LEAST_SWEEPS = (
 ROWS_PER_NUMBER, MOST_COMPONENTS = 5, 5  # a component for so many times the numbers that describe one
 
 
+@takes()
 def impute(
     model: Distribution | Fit | Any,
     data: Any = None,
@@ -63,6 +65,7 @@ def impute(
     By default, columns without negative numbers stay so. ordered: columns whose labels have an order, or the labels of each in order
     (categoricals of frames that say they are ordered need nothing). follows: columns that are computed from others, such as
     `{"bmi": lambda t: t["kg"] / t["m"] ** 2}`, where `t` gives columns of the completed table as arrays; no model is made for them.
+    They may follow from each other, but not in a circle.
     matching=5: copies take each number from one of the 5 rows with the nearest expected value (predictive mean matching, Little 1988).
 
     `impute(model, table, ..)`, where the model is a distribution or what `fit` returned, takes the other arguments:
@@ -215,11 +218,9 @@ def _completed(
     tables = []
     for copy in copies:
         out = table_with(data, table, {table.place(name): (gaps[name], values) for name, values in copy.items()})
-        for name, function in follows.items():
-            if name in gaps:
-                copy[name] = computed(function, name, Columns(out), gaps[name])
-                out = table_with(out, Columns(out), {table.place(name): (gaps[name], copy[name])})
-        tables.append(out)
+        completed = Completed(out, follows, gaps)
+        copy.update(completed.found)
+        tables.append(completed.table)
     cells = {}
     for name in [name for name in table.names if name in gaps]:
         values = tuple(copy[name] for copy in copies)

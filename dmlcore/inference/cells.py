@@ -70,6 +70,7 @@ class Grid:
         self.model, layout = model, model.layout
         self.cells: list[Cell] = []
         self.laws: dict[Cell, Any] = {}
+        self.left_out: dict[str, str] = {}  # columns whose gaps cannot be filled, and why
         self.apart = all(node.takes_partial_rows or not isinstance(node.layout, Fields) for node in nodes(model))
         if isinstance(layout, (Fields, Vector)):
             columns = zip(row_columns(layout), names, strict=True)
@@ -137,10 +138,18 @@ class Grid:
             cell.state[missing] = OPEN
         cell.state[unknown] = OPEN
         if isinstance(cell.layout, Anything):
-            if (cell.state != KNOWN).any():
-                raise StructureError(f"column {cell.name!r} has no law in the model, so its missing cells cannot be filled")
+            self._leave(cell)
         elif isinstance(cell.layout, (Repeated, LabelSequence, Fields)) or cell.layout.takes_missing:
             cell.partly = self._partly(cell)
+
+    def _leave(self, cell: Cell) -> None:
+        """Of a cell without a law nothing can be said, nor does it say anything: its gaps are left as they are."""
+        if (cell.state == KNOWN).all():
+            return
+        if cell.optional:
+            raise StructureError(f"column {cell.name!r} has no law of its values, only of whether they are missing, so it cannot be filled")
+        self.left_out[cell.name] = "the model has no law of it"
+        cell.state[:] = KNOWN
 
     def _missing_value(self, cell: Cell) -> Any:
         layout = self.model.layout

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, timedelta
 from html import escape
 from itertools import chain, combinations
@@ -20,6 +20,8 @@ from dmlcore.base import special
 from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.random import Random, generator
+from dmlcore.base.records import dataclass
+from dmlcore.core.arguments import takes
 from dmlcore.core.partial import is_listed
 from dmlcore.core.text_tables import as_html
 from dmlcore.data.frames import Columns, is_frame, plain_column
@@ -128,6 +130,7 @@ class Comparison:
         return "\n".join(lines)
 
 
+@takes()
 def compare(real: Any, synthetic: Any, classify: bool = True, rng: Random = None) -> Comparison:
     """Compares two tables of the same columns (rows, arrays or data frames).
 

@@ -12,21 +12,23 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import StructureError, SupportError, shorten
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.field_names import with_field_names
-from dmlcore.core.partial import MISSING, UNKNOWN, Known, Outcomes, Parts, field_path, given, partial, unknown_inside
+from dmlcore.core.partial import MISSING, UNKNOWN, Known, Outcomes, Parts, field_path, given, unknown_inside
 from dmlcore.core.powers import HoldsFixed, MayBeMissing, has
 from dmlcore.core.row_columns import asked_for, names_of
 from dmlcore.core.rowlaws import Fixed, Mixed, Product, RowLaw
 from dmlcore.data.layouts import Layout
 from dmlcore.data.record_layouts import Fields
 from dmlcore.fitting.record import Fit, model_of
-from dmlcore.inference.events import outcomes
+from dmlcore.inference.events import collapsed, read_event
 from dmlcore.stats.latent.joined import distribution_of, in_a_tuple
 
 __all__ = ["UNKNOWN", "condition", "log_evidence", "marginal"]
 
 
+@takes()
 def condition(model: Distribution | Fit, observed: Any, values: bool = False) -> Distribution:
     """The law of what is unknown in `observed`, of a model or what `fit` returned: an observation with `UNKNOWN` in places, at any depth.
 
@@ -75,13 +77,14 @@ def log_evidence(model: Distribution | Fit, observed: Any) -> float:
 
 
 def _given(model: Distribution, observed: Any) -> tuple[Any, float, RowLaw]:
-    x = partial(model.layout, observed, outcomes)
+    x = collapsed(read_event(model, observed), model.layout)
     if isinstance(x, Known) and unknown_inside(observed):
         raise StructureError(f"{model.label}: the observation {shorten(observed)} does not have the shape of the model")
     log, law = given(model, x, 1)
     return x, float(log[0]), law
 
 
+@takes()
 def marginal(model: Distribution | Fit, fields: int | str | Sequence[int | str], values: bool = False) -> Distribution:
     """The law of chosen fields of a tuple, or coordinates of a vector: that of one alone, or of several together, a tuple (or vector).
 

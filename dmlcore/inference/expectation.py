@@ -12,6 +12,7 @@ import numpy as np
 from dmlcore.base.domains import Whole
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.random import Random, generator
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.powers import HasProbabilities, MayBeMissing, has
 from dmlcore.data.layouts import Count, Maybe
@@ -30,6 +31,7 @@ class Expectation(NamedTuple):
     error: Any
 
 
+@takes()
 def expected(model: Distribution | Fit, f: Callable[[Any], Any], size: int = 100_000, rng: Random = None) -> Expectation:
     """The expected value of `f(x)` for an observation x of the model, with its standard error.
 

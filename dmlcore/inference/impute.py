@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.labels import plain
 from dmlcore.base.random import Random, generator
+from dmlcore.base.records import dataclass
 from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution, as_values, typical_of
 from dmlcore.core.estimator import Estimator
@@ -61,7 +62,7 @@ class Filled:
 class Imputation:
     """data: the completed table, of the kind that was given. copies: all of them, where several were drawn. cells: by column name.
 
-    left_out: columns of which nothing could be learnt, with the reason; they keep their gaps.
+    left_out: columns of which nothing could be learnt, or which the model ignores, with the reason; they keep their gaps.
     """
 
     data: Any
@@ -105,7 +106,8 @@ def impute(
     polars or pyarrow, whose column names, dtypes and index are kept; an empty column gets the dtype of what fills it. Cells that are
     there are left as they are, to the bit. columns: which columns of a frame the fields of the model read, in order (default: all); the
     others pass through. A cell is missing if it is None, NaN, NA, NaT, masked or `UNKNOWN`. In an Optional field, all but UNKNOWN say
-    that the value was seen to be missing, which informs the posterior; either way it is filled with the value it would have had.
+    that the value was seen to be missing, which informs the posterior; either way it is filled with the value it would have had. Columns
+    that the model ignores keep their gaps (`Imputation.left_out`).
 
     how: "mean" (the default), "median" or "mode" of each cell's law (columns of whole numbers get the nearest one; labels their most
     probable, lists and sets a typical value of the most probable component); "sample", a joint draw for the cells of a row;
@@ -148,7 +150,7 @@ def impute(
         copies = [laws[i % len(laws)].draw(every, random) for i in range(count)] if how == "sample" else []
         fill(filled, rows, averaged_laws(laws, len(rows)), opened, how, copies)
     out = tuple(completed(table, grid, filled, i, how) for i in range(count))
-    return Imputation(out[0], out, {cell.name: g.result() for cell, g in filled.items() if g.rows})
+    return Imputation(out[0], out, {cell.name: g.result() for cell, g in filled.items() if g.rows}, grid.left_out)
 
 
 def _law(model: Distribution, grid: Grid, x: Any, rows: np.ndarray) -> RowLaw:

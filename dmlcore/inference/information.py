@@ -7,17 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dmlcore.base import special
 from dmlcore.base.errors import StructureError
 from dmlcore.base.random import Random, generator
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution, as_values
-from dmlcore.core.partial import UNKNOWN, Known, Outcomes, Parts, partial
+from dmlcore.core.partial import UNKNOWN, Known, Outcomes, Parts
 from dmlcore.core.powers import JointlyNormal, Mixing, has
 from dmlcore.core.row_columns import RowColumn, column_place, row_columns
+from dmlcore.core.telling import gains
 from dmlcore.data.record_layouts import Fields
 from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.condition import condition, log_evidence, marginal
-from dmlcore.inference.events import outcomes
+from dmlcore.inference.events import collapsed, read_event
 from dmlcore.inference.expectation import Expectation, check_draws, finite_values, mean_of_draws
 from dmlcore.stats.latent.joined import mixture_of
 
@@ -32,6 +33,7 @@ class Informative(NamedTuple):
     error: float
 
 
+@takes()
 def mutual_information(
     model: Distribution | Fit, a: int | str, b: int | str | None = None, size: int = ENOUGH_DRAWS, rng: Random = None
 ) -> Expectation:
@@ -62,6 +64,7 @@ def mutual_information(
     return mean_of_draws(logs) if found is None else Expectation(float(found[1] @ logs), 0.0)
 
 
+@takes()
 def most_informative(
     model: Distribution | Fit, row: Any, about: int | str | None = None, size: int = ENOUGH_DRAWS, rng: Random = None
 ) -> list[Informative]:
@@ -109,7 +112,7 @@ def _entries(law: Any, row: Any) -> Any:
 
 def _unknown_columns(model: Any, row: Any) -> list[RowColumn]:
     """The columns of which an observation leaves something unknown. Raises `StructureError` where there are none."""
-    x, columns = partial(model.layout, row, outcomes), row_columns(model.layout)
+    x, columns = collapsed(read_event(model, row), model.layout), row_columns(model.layout)
     if isinstance(x, Known):
         raise StructureError("nothing is unknown in the observation; put UNKNOWN where a value is wanted")
     out = []
@@ -158,9 +161,9 @@ def _column(law: Any, place: int, keys: Sequence[Any]) -> Any:
 
 
 def _about_components(laws: Sequence[Any], w: np.ndarray, size: int, rng: Random) -> Expectation:
-    """What one value tells about which of some laws it is drawn from: the entropy of their weights, less that of the posteriors."""
-    law, entropy = mixture_of(laws, w), float(special.entr(w).sum())
+    """What one value tells about which of some laws it is drawn from."""
+    law = mixture_of(laws, w)
     found = finite_values(law)
     rows = law.sample(size, rng=generator(rng)) if found is None else found[0]
-    falls = entropy - special.entr(law.seq_posterior(rows)).sum(axis=1)
-    return mean_of_draws(falls) if found is None else Expectation(float(found[1] @ falls), 0.0)
+    told = gains(law.seq_posterior(rows).T, law.w)
+    return mean_of_draws(told) if found is None else Expectation(float(found[1] @ told), 0.0)

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.errors import DataError, StructureError
 from dmlcore.base.marks import is_missing
+from dmlcore.base.records import dataclass
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import n_parameters
 from dmlcore.core.powers import HasClasses, has
@@ -85,6 +87,7 @@ class GoodnessOfFit:
         return as_html(self.rows(), "Goodness of fit")
 
 
+@takes()
 def goodness_of_fit(model: Distribution | Fit, data: Any, weights: Any = None) -> GoodnessOfFit:
     """How well a model of labels, or of few whole numbers, fits the table of their counts: G2, X2, bivariate residuals; and how well its
     classes can be told apart: entropy R2 and the classification table.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from dmlcore.core.arguments import takes
 from dmlcore.core.estimator import Estimator
 from dmlcore.stats.combinators.optional import which_may_be_missing
 
 
+@takes()
 def missing_at_random(estimator: Estimator) -> Any:
     """The same estimator for rows of which any part may be missing, at random (Rubin 1976): nothing is learnt from what is missing.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from dmlcore.base.domains import Array, Covariance, Domain, PartlyFree
 from dmlcore.base.label_domains import TransitionMap
 from dmlcore.base.labels import LabelMap
+from dmlcore.base.records import dataclass
 from dmlcore.base.sparse import SparseTable
 from dmlcore.core.flat import parameters_once
 from dmlcore.fitting.problem import paired

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.errors import ParameterError
+from dmlcore.base.records import dataclass
+from dmlcore.core.arguments import takes
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.inference.tables import is_frame
+from dmlcore.inference.uncertainty.result import t_quantile
 
 
 class PooledTest(NamedTuple):
@@ -49,9 +51,7 @@ class Pooled:
         """Confidence interval at a level between 0 and 1."""
         if not 0 < level < 1:
             raise ParameterError(f"level must be a number between 0 and 1, got {level!r}")
-        reach = (
-            np.where(np.isinf(self.freedom), special.ndtri((1 + level) / 2), special.stdtrit(self.freedom, (1 + level) / 2)) * self.error
-        )
+        reach = t_quantile(self.freedom, (1 + level) / 2) * self.error
         return (self.estimate - reach)[()], (self.estimate + reach)[()]
 
     @property
@@ -100,6 +100,7 @@ class Pooled:
         return as_html(self._rows(), f"Pooled over {self.m} data sets")
 
 
+@takes()
 def pool(copies: Sequence[Any], statistic: Callable[[Any], Any] | None = None, freedom: Any = None) -> Pooled:
     """Pools what was computed from each of several completed data sets into one answer (Rubin 1987, section 3.1).
 
@@ -133,7 +134,10 @@ def pool(copies: Sequence[Any], statistic: Callable[[Any], Any] | None = None, f
         raise ParameterError("statistic must give pairs (estimate, squared standard error >= 0), got " + repr(pairs[0]))
     if freedom is None:
         freedom = _complete(copies[0], pairs[0])
-    complete = np.asarray(freedom, dtype=np.float64)
+    try:
+        complete = np.asarray(freedom, dtype=np.float64)
+    except (TypeError, ValueError):
+        complete = np.zeros(())
     if not (complete > 0).all():
         raise ParameterError(f"freedom must be degrees of freedom > 0 of the analysis without gaps, got {freedom!r}")
     within, between = errors.mean(axis=0), estimates.var(axis=0, ddof=1)

@@ -6,12 +6,14 @@ import math
 from typing import Any
 
 from dmlcore.base.errors import SupportError, shorten
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.partial import given as given_of
 from dmlcore.fitting.record import Fit, model_of
 from dmlcore.inference.events import Disjoint, both_of, collapsed, read_event
 
 
+@takes()
 def probability(model: Distribution | Fit, event: Any, given: Any = None) -> float:
     """The probability of an event, given another or an observation.
 
@@ -22,14 +24,14 @@ def probability(model: Distribution | Fit, event: Any, given: Any = None) -> flo
     missing. given: the same, or values, also of laws with a density. What both speak of holds both.
 
     Exact where the laws that the event asks have a distribution function or probabilities; two or more ranges of the coordinates of one
-    Gaussian vector by quasi-Monte Carlo, to about 1e-6. Raises `SupportError` where what is given has density zero, and `StructureError`
-    where the shape does not fit or a law says no probability.
+    Gaussian vector by quasi-Monte Carlo, to about 1e-6. Raises `SupportError` where what is given has density zero, `DataError` where
+    a list or a tuple stands for a label that it is not, and `StructureError` where the shape does not fit or a law says no probability.
     """
     model = model_of(model, "probability")
-    x = read_event(model.layout, event, points=True)
+    x = read_event(model, event, points=True)
     if given is None:
         return min(math.exp(_log_density_of(model, x)), 1.0)
-    y = read_event(model.layout, given, points=False)
+    y = read_event(model, given)
     below = _log_density_of(model, y)
     if below == -math.inf:
         raise SupportError(f"{model.label}: what is given, {shorten(given)}, has density zero, so nothing follows from it")
@@ -41,4 +43,4 @@ def probability(model: Distribution | Fit, event: Any, given: Any = None) -> flo
 
 
 def _log_density_of(model: Any, x: Any) -> float:
-    return float(given_of(model, collapsed(x), 1)[0][0])
+    return float(given_of(model, collapsed(x, model.layout), 1)[0][0])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import StructureError
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.powers import Exchange, Relabels, has
 from dmlcore.inference.parameters import named_numbers
@@ -35,6 +36,7 @@ def permuted(node: Any, exchange: Exchange, order: Any) -> Any:
     return node.replace(**changes, **exchange.more(node, order))
 
 
+@takes()
 def ordered(model: Distribution, key: Callable[[Any], Any] | None = None) -> Any:
     """The same law with the components of every mixture in it in a stable order.
 

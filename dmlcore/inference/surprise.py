@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any, Self
@@ -19,6 +18,8 @@ from scipy.optimize import nnls
 from dmlcore.base.errors import DataError, StructureError
 from dmlcore.base.marks import is_missing
 from dmlcore.base.random import Random, generator
+from dmlcore.base.records import dataclass
+from dmlcore.core.arguments import takes
 from dmlcore.data.layouts import Anything, Layout, Maybe
 from dmlcore.data.sequences import Bag, LabelSet, Lists, Readings
 from dmlcore.fitting.record import model_of
@@ -74,6 +75,7 @@ class Surprise:
     ```
     """
 
+    @takes()
     def __init__(self, model: Any, among: Any = None, *, columns: Sequence[str] | None = None, rng: Random = 0):
         self.model = model_of(model, "Surprise")
         self.columns = columns

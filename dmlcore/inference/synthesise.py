@@ -115,7 +115,7 @@ def _drawn(model: Any, n: int, known: dict[int, Any], rng: np.random.Generator) 
             return list(rows.T)
         return [[row[column.path[0] if names is None else column.key] for row in rows] for column in columns]
     count = len(columns)
-    log, law = given_known(model, nested(columns, [Known(known[j]) if j in known else UNKNOWN for j in range(count)]), n)
+    log, law = given_known(model, _of_known(columns, known), n)
     if log.min() == -np.inf:
         row = int(np.argmin(log))
         raise SupportError(f"given: row {row}, {shorten({j: known[j][row] for j in known})}, has density zero under the model")
@@ -151,8 +151,10 @@ def _shaped(model: Any, drawn: list[Any], j: int, column: Any, rng: np.random.Ge
 
 def _within(model: Any, drawn: list[Any], j: int, rows: np.ndarray, low: float, high: float, rng: np.random.Generator) -> np.ndarray:
     """Draws of field j of some rows from its law given the other fields, and that it is there and lies between two bounds."""
-    others = [Known([as_values(c)[i] for i in rows.tolist()]) if i_ != j else UNKNOWN for i_, c in enumerate(drawn)]
     columns = row_columns(model.layout)
+    others = [
+        UNKNOWN if i_ == j else Known([as_values(c)[i] for i in rows.tolist()], layout=columns[i_].layout) for i_, c in enumerate(drawn)
+    ]
     law = Fixed(model) if not columns[0].path else given_known(model, nested(columns, others), len(rows))[1]
     atoms = [(w * share, there) for w, atom in law.atoms() for share, there in _there(atom)]
     whole = isinstance(_inner(columns[j].layout), Count)
@@ -190,13 +192,18 @@ def _hide(model: Any, template: ModelColumns, drawn: list[Any], known: dict[int,
             drawn[j] = [None if gone else v for v, gone in zip(as_values(drawn[j]), absent[chosen].tolist(), strict=True)]
 
 
+def _of_known(columns: list[Any], known: dict[int, Any]) -> Any:
+    """What is known of all columns, as `given` reads it."""
+    return nested(columns, [Known(known[j], layout=column.layout) if j in known else UNKNOWN for j, column in enumerate(columns)])
+
+
 def _told(model: Any, known: dict[int, Any], n: int) -> list[bool]:
     """Of each column whether the model says how its values go missing. Asked of its laws: few rows may have none by chance."""
     columns = row_columns(model.layout)
     count = len(columns)
     if not isinstance(model.layout, Fields):
         return [_tells(model)] * count
-    law = given_known(model, nested(columns, [Known(known[j]) if j in known else UNKNOWN for j in range(count)]), n if known else 1)[1]
+    law = given_known(model, _of_known(columns, known), n if known else 1)[1]
     free = [j for j in range(count) if j not in known]
     told = {j: any(map(_tells, _laws(law.keep([slot])))) for slot, j in enumerate(free)}
     return [told.get(j, True) for j in range(count)]

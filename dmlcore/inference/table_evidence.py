@@ -54,7 +54,7 @@ class TableEvidence:
         """A column of some rows, as `given` reads it. A gap says nothing where the model has no law of gaps."""
         gone = self.missing[j][rows]
         if isinstance(self.layouts[j], Maybe) or not gone.any():
-            return Known(self.values(j, rows))
+            return Known(self.values(j, rows), layout=self.layouts[j])
         there = np.flatnonzero(~gone)
         return ObservedRows(there, encode(self.values(j, rows[there]), self.layouts[j])) if len(there) else UNKNOWN
 

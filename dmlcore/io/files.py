@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dmlcore.base.errors import FormatError
+from dmlcore.core.arguments import takes
 from dmlcore.io.json import parsed, to_json
 
 MAX_BYTES = 256 * 2**20
 
 
+@takes()
 def save(model: Any, path: str | os.PathLike[str], beside: Mapping[str, Any] | None = None) -> None:
     """Writes a distribution or an estimator to a JSON file that `load` and people can read; see `dmlcore.io.json` for its form.
 
@@ -51,6 +53,7 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
+@takes()
 def load(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Any:
     """The distribution or estimator in a file that `save` wrote. Families of your own must be defined (imported) before.
 

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dmlcore.base.errors import FormatError, shorten
+from dmlcore.core.arguments import takes
 from dmlcore.core.declared import Declared
 from dmlcore.io.reading import Reader
 from dmlcore.io.text import MAX_DEPTH, laid_out, parse
@@ -29,6 +30,7 @@ from dmlcore.io.writing import Writer
 SCHEMA = 1
 
 
+@takes()
 def to_json(node: Any, beside: Mapping[str, Any] | None = None) -> str:
     """A distribution or an estimator as JSON text, which `from_json` turns into an equal one, to the bit and tied as before.
 
@@ -45,6 +47,7 @@ def to_json(node: Any, beside: Mapping[str, Any] | None = None) -> str:
         raise FormatError(f"model: nested deeper than {MAX_DEPTH} levels, or holds itself") from None
 
 
+@takes()
 def from_json(text: str | bytes) -> Any:
     """The distribution or estimator that `to_json` wrote. Families of your own must be defined (imported) before.
 

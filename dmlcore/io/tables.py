@@ -16,6 +16,7 @@ import numpy as np
 from dmlcore.base.errors import DataError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.labels import distinct
+from dmlcore.core.arguments import takes
 from dmlcore.data.files import STANDARD, known_suffix
 from dmlcore.data.files import read as read
 from dmlcore.data.frames import is_frame, library_of
@@ -26,6 +27,7 @@ from dmlcore.io.files import replaced
 ROWS_AT_ONCE = 1 << 14  # rows that are written as text at once
 
 
+@takes()
 def write(table: Any, path: str | os.PathLike[str], force: bool = False, names: Sequence[str] | None = None) -> None:
     """Writes a table (a frame of any library, or rows: tuples, dicts, an array) to a file, which is replaced whole or not at all.
 
@@ -69,6 +71,8 @@ def as_arrow(table: Any, names: Sequence[str] | None = None) -> Any:
                 return table if isinstance(table, arrow.Table) else arrow.Table.from_batches([table])
     if isinstance(table, np.ndarray):
         table = plain_list(table)
+    if not hasattr(table, "__len__"):
+        raise DataError(f"a table is a data frame, or rows, got {shorten(table)}")
     if len(table) and all(isinstance(row, Mapping) for row in table):
         names = list(dict.fromkeys(name for row in table for name in row)) if names is None else list(names)
         return arrow.table({str(name): [row.get(name) for row in table] for name in names})

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.core.estimator import Estimator
 from dmlcore.proposal.kinds import Contents
 from dmlcore.stats import (

@@ -5,12 +5,12 @@ A column of a mixture is a mixture of its family, so that the right one may not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
+from dmlcore.base.records import dataclass
 from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import Encoded, encode
 from dmlcore.fitting.drivers import UNSOUND
@@ -28,16 +28,18 @@ LEAST_SHARE = 1e-12  # a probability that a difference of two still shows
 
 @dataclass(frozen=True)
 class Judged:
-    """A family, and the log density of each cell under the fit to the others `(n,)`, with so many components as predict best."""
+    """A family, and the log density of each cell under the fit to the others `(n,)`, with so many components as predict best; and what the
+    cells count."""
 
     family: Alternative
     components: int
     logs: np.ndarray
+    weights: np.ndarray
 
     @property
     def held_out(self) -> float:
         """Log likelihood per row."""
-        return float(self.logs.mean())
+        return float(np.average(self.logs, weights=self.weights))
 
     @property
     def parameters(self) -> int:
@@ -50,8 +52,8 @@ def mixed_parameters(family: Alternative, components: int) -> int:
     return components * (family.parameters + 1) - 1
 
 
-def judge(values: Any, families: list[Alternative], rng: np.random.Generator) -> list[Judged]:
-    """Each family at its best, in their order; those that give some cell no density are left out."""
+def judge(values: Any, families: list[Alternative], rng: np.random.Generator, weights: np.ndarray) -> list[Judged]:
+    """Each family at its best, in their order; those that give some cell no density are left out. weights: what each cell counts."""
     halves = np.array_split(rng.permutation(len(values)), 2)
     data: dict[Any, list[Encoded]] = {}
     best: dict[int, Judged] = {}
@@ -65,7 +67,7 @@ def judge(values: Any, families: list[Alternative], rng: np.random.Generator) ->
             layout = families[j].estimator.layout
             if layout not in data:
                 data[layout] = [encode(_taken(values, half), layout) for half in halves]
-            found = Judged(families[j], k, _cross_fitted(families[j], k, data[layout], values, halves))
+            found = Judged(families[j], k, _cross_fitted(families[j], k, data[layout], values, halves, weights), weights)
             before = best.get(j)
             if before is None or found.held_out > before.held_out + GAIN:
                 best[j] = found
@@ -75,11 +77,13 @@ def judge(values: Any, families: list[Alternative], rng: np.random.Generator) ->
     return [one for j, one in sorted(best.items()) if one.held_out > -np.inf]
 
 
-def _cross_fitted(family: Alternative, k: int, data: list[Encoded], values: Any, halves: list[np.ndarray]) -> np.ndarray:
+def _cross_fitted(
+    family: Alternative, k: int, data: list[Encoded], values: Any, halves: list[np.ndarray], weights: np.ndarray
+) -> np.ndarray:
     """The log densities of each half under the fit to the other; -inf where there is none that counts."""
     logs = np.full(len(values), -np.inf)
     for seen, other in ((0, 1), (1, 0)):
-        model = _fitted(family, k, data[seen], _taken(values, halves[seen]))
+        model = _fitted(family, k, data[seen], _taken(values, halves[seen]), weights[halves[seen]])
         if model is None:
             return np.full(len(values), -np.inf)
         x, found = _taken(values, halves[other]), log_densities(model, data[other], 1)
@@ -93,15 +97,15 @@ def _of_intervals(model: Any, x: np.ndarray, logs: np.ndarray) -> np.ndarray:
     return np.where(share > LEAST_SHARE, np.log(np.maximum(share, LEAST_SHARE)), np.minimum(logs, np.log(LEAST_SHARE)))
 
 
-def _fitted(family: Alternative, k: int, data: Encoded, values: Any) -> Any:
+def _fitted(family: Alternative, k: int, data: Encoded, values: Any, weights: np.ndarray) -> Any:
     """A mixture of k, begun from the values cut into k parts by their order; None where it is degenerate or cannot be fitted."""
-    options: dict[str, Any] = {"max_its": JUDGING_STEPS, "threads": 1, "rng": 0}
+    options: dict[str, Any] = {"max_its": JUDGING_STEPS, "threads": 1, "rng": 0, "weights": weights}
     estimator = family.estimator if k == 1 else MixtureEstimator([family.estimator] * k)
     if k > 1:
         cuts = np.unique(np.quantile(values, np.arange(1, k) / k))
-        options |= {"start": np.searchsorted(cuts, values, side="right"), "delta": JUDGING_GAIN * len(values)}
+        options |= {"start": np.searchsorted(cuts, values, side="right"), "delta": JUDGING_GAIN * weights.sum()}
     elif estimator.is_mixture:  # of spikes and a law
-        options |= {"init_p": 1.0, "delta": JUDGING_GAIN * len(values)}
+        options |= {"init_p": 1.0, "delta": JUDGING_GAIN * weights.sum()}
     try:
         found = fit(data, estimator, **options)
     except OUTSIDE_DOMAIN:
@@ -119,9 +123,11 @@ def best_of_the_simplest(judged: list[Judged]) -> int:
     Two cannot be told apart where they differ by less than the standard error of the difference.
     """
     top = max(judged, key=lambda one: one.held_out)
+    w = top.weights
 
     def close(one: Judged) -> bool:
         difference = top.logs - one.logs
-        return bool(difference.mean() <= difference.std() / np.sqrt(len(difference)))
+        mean = np.average(difference, weights=w)
+        return bool(mean <= np.sqrt(w**2 @ (difference - mean) ** 2) / w.sum())
 
     return min((j for j, one in enumerate(judged) if close(one)), key=lambda j: judged[j].parameters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from dmlcore.base.errors import shorten
 from dmlcore.base.labels import plain
 from dmlcore.base.marks import missing_among
+from dmlcore.base.records import dataclass
 from dmlcore.data.plain_columns import PlainColumn, ZonedTimes
 from dmlcore.data.times import EPOCHS, TimeScale, as_times
 from dmlcore.data.values import floats, is_hashable, plain_list
@@ -32,6 +33,7 @@ class Contents:
 
     values: those that are there: an array of floats or of whole numbers, or a list of labels. missing: which are missing, of all rows
     `(n,)`. levels: the labels of a column that says which there may be, whether or not they occur. scale: on which times are numbers.
+    weights: of all rows `(n,)`; None where they count alike.
     """
 
     name: Any
@@ -40,13 +42,19 @@ class Contents:
     missing: np.ndarray
     levels: tuple[Any, ...] | None = None
     scale: TimeScale | None = None
+    weights: np.ndarray | None = None
+
+    @property
+    def row_weights(self) -> np.ndarray:
+        """How much each row counts, `(n,)`."""
+        return np.ones(len(self.missing)) if self.weights is None else self.weights
 
     def among(self, rows: np.ndarray) -> Contents:
         """The cells of some rows."""
         place = np.cumsum(~self.missing) - 1
         there = place[rows][~self.missing[rows]]
         values = self.values[there] if isinstance(self.values, np.ndarray) else [self.values[i] for i in there.tolist()]
-        return replace(self, values=values, missing=self.missing[rows])
+        return replace(self, values=values, missing=self.missing[rows], weights=None if self.weights is None else self.weights[rows])
 
 
 class NotModelled(Exception):

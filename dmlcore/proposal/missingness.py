@@ -14,14 +14,14 @@ LEAST_ON_A_SIDE = 10  # rows on either side
 
 def told_by(cells: Contents, others: list[Contents]) -> str | None:
     """The name of the column with which missing goes together most, as `name` or `missing name`; None where it does with none."""
-    gone = cells.missing
+    gone, w = cells.missing, cells.row_weights
     if min(gone.sum(), (~gone).sum()) < LEAST_ON_A_SIDE:
         return None
     best, found = CHANCE / max(2 * len(others), 1), None
     for other in others:
         there = ~other.missing
         for text, rows, group in ((str(other.name), there, _groups(other)), (f"missing {other.name}", slice(None), other.missing * 1)):
-            p = _chance(gone[rows], group)
+            p = _chance(gone[rows], group, w[rows])
             if p < best:
                 best, found = p, text
     return found
@@ -35,9 +35,9 @@ def _groups(cells: Contents) -> np.ndarray:
     return np.searchsorted(cuts, cells.values, side="left")
 
 
-def _chance(gone: np.ndarray, group: np.ndarray) -> float:
+def _chance(gone: np.ndarray, group: np.ndarray, w: np.ndarray) -> float:
     """The probability of a likelihood ratio as large as that of missing by group, if they have nothing to do with each other."""
-    table = np.array([np.bincount(group[side], minlength=group.max(initial=0) + 1) for side in (gone, ~gone)], dtype=np.float64)
+    table = np.array([np.bincount(group[side], w[side], minlength=group.max(initial=0) + 1) for side in (gone, ~gone)])
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] < 2 or not table.sum(axis=1).all():
         return 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from dmlcore.base.errors import FitWarning, ParameterError
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import Random, generator, spawn
+from dmlcore.base.records import dataclass
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import Encoded, encode, row_weights
@@ -56,7 +57,7 @@ def fit_proposed(
         return _of_parts(data, given, components, criterion, rng, options)
     rng, data = generator(rng), listed(data)
     looking, choosing = spawn(rng, 2)
-    proposal = given if isinstance(given, Proposal) else propose(data, rng=looking, progress=options.get("progress", True))
+    proposal = given if isinstance(given, Proposal) else _proposed_for(data, looking, options)
     if components is None or components == "auto":
         if criterion is None:
             proposal, found = _predicting_best(proposal, data, choosing, options)
@@ -66,6 +67,11 @@ def fit_proposed(
     if isinstance(components, bool) or not isinstance(components, int) or components < 1:
         raise ParameterError(f"components must be a whole number >= 1 or 'auto', got {components!r}")
     return _said(replace(fit_by(data, proposal.mixture(components), rng=choosing, **options), proposal=proposal))
+
+
+def _proposed_for(data: Any, rng: np.random.Generator, options: Mapping[str, Any]) -> Proposal:
+    """What is proposed for data, with the options of their fit."""
+    return propose(data, rng=rng, progress=options.get("progress", True), weights=options.get("weights"))
 
 
 def _of_parts(data: Any, given: Any, components: Any, criterion: Any, rng: Random, options: dict[str, Any]) -> Fit:

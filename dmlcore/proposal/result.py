@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from html import escape
 from typing import Any, NamedTuple
 
+from dmlcore.base.records import dataclass
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.stats import CompositeEstimator, IgnoredEstimator, MixtureEstimator

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.core.estimator import Estimator
 from dmlcore.data.frames import Columns
 from dmlcore.data.record_layouts import stacked

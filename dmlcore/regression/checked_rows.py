@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import DataError
+from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Column, Option, Ragged, Record, ends_of
 from dmlcore.data.encoded import Encoded
 from dmlcore.data.frames import check_paired

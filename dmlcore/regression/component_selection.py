@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dmlcore.base.errors import ParameterError
+from dmlcore.base.records import dataclass
 from dmlcore.regression.fitted import RowsToFit
 from dmlcore.regression.formula_text import texts_in
 from dmlcore.regression.model import MixtureRegression

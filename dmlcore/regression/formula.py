@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from dmlcore.base.errors import DataError, ParameterError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.labels import plain
+from dmlcore.base.records import dataclass
 from dmlcore.data.frames import Columns, check_paired, index_of, is_frame, levels_of
 from dmlcore.data.values import first, floats, integers, is_missing, listed, unit_hint
 from dmlcore.regression.formula_text import (

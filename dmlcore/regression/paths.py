@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import ParameterError
+from dmlcore.base.records import dataclass
 from dmlcore.core.scoring import log_densities
 from dmlcore.data.encoded import Encoded
 from dmlcore.fitting.drivers import UNSOUND

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import ParameterError, shorten
+from dmlcore.base.records import dataclass
 from dmlcore.regression.named_columns import check_cells
 from dmlcore.stats.regression.gamma_regression import GammaRegressionEstimator
 from dmlcore.stats.regression.linear_regression import LinearRegressionEstimator

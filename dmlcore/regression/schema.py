@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from dmlcore.base.errors import DataError, ParameterError, shorten
+from dmlcore.base.records import dataclass
 from dmlcore.data.frames import check_paired
 from dmlcore.regression.named_columns import NamedColumns, check_rows, is_name, names_in
 from dmlcore.regression.responses import families_of

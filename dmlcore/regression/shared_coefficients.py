@@ -5,10 +5,11 @@ The words are those of Gruen and Leisch (2008); `tied` and `held` of the regress
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from dmlcore.base.errors import DataError, ParameterError, shorten
+from dmlcore.base.records import dataclass
 from dmlcore.data.frames import check_paired
 from dmlcore.regression.named_columns import NamedColumns, check_rows, is_name, names_in
 from dmlcore.regression.responses import FAMILIES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from dmlcore.base.domains import positive, simplex
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.extras import library
 from dmlcore.base.random import Random, generator
+from dmlcore.base.records import dataclass
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from html import escape
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.extras import library
+from dmlcore.base.records import dataclass
 from dmlcore.core.text_tables import as_html, as_text, cell
 from dmlcore.inference.uncertainty.result import StandardErrors
 from dmlcore.regression.responses import FAMILIES, Family

@@ -7,14 +7,16 @@ probable each assignment is in each class (Vermunt 2010; Bakk, Tekle and Vermunt
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import DataError, ParameterError, StructureError, shorten
 from dmlcore.base.marks import missing_among
+from dmlcore.base.records import dataclass
+from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.powers import HasClasses, HasMean, has
@@ -74,12 +76,13 @@ class ThreeStep:
         return as_html(self.rows(), "Third step")
 
 
+@takes()
 def three_step(
     model: Distribution | Fit,
     data: Any,
     *,
     covariates: Any = None,
-    outcome: Any = None,
+    outcome: Iterable[Any] | None = None,
     correction: str | None = "bch",
     assignment: str = "modal",
     estimator: Estimator | None = None,

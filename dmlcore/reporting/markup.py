@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.core.words import number, percent
 
 LONGEST_CELL = 60  # letters of one cell

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.powers import MayBeMissing, has
+from dmlcore.core.telling import gains, posteriors
 from dmlcore.core.words import ENTRIES, in_words, missing_in_words, present, share_present
 from dmlcore.data.layouts import Vector
 from dmlcore.data.record_layouts import Fields
@@ -36,35 +37,20 @@ def law_in_words(law: Any) -> str:
 def told(subject: Subject) -> np.ndarray:
     """How much each column alone tells about the component, in nats: the mutual information, `(columns,)`, NaN where it has no form.
 
-    The mean over rows of `KL(P(component | the cell) || weights)`, whose expectation under the model is the mutual information.
+    The mean over rows of `gains`.
     """
     out = np.full(len(subject.names), np.nan)
-    w = subject.w
-    used = np.flatnonzero(w > 0)
-    log_w = np.log(w[used])[:, None]
+    used = np.flatnonzero(subject.w > 0)
+    w = subject.w[used]
     for j in range(len(subject.names)):
         laws = [subject.laws[k][j] for k in used]
         if None in laws or not all(type(law.layout) is type(laws[0].layout) for law in laws):
             continue
         rows = subject.sample if _says_missing(laws[0]) else subject.sample[~subject.missing[j][subject.sample]]
-        if not len(rows):
-            continue
-        values = subject.values(j, rows)
-        joint = log_w + np.array([law.seq_log_density(values) for law in laws])
-        joint = joint[:, joint.max(axis=0) > -np.inf]
-        log_posterior = joint - np.logaddexp.reduce(joint, axis=0)
-        posterior = np.exp(log_posterior)
-        gains = np.where(posterior > 0, log_posterior - log_w, 0.0)
-        terms = (posterior * gains).sum(axis=0)
-        out[j] = max(0.0, float(terms.sum() / len(subject.sample)))
+        if len(rows):
+            out[j] = gains(posteriors(laws, w, subject.values(j, rows)), w).sum() / len(subject.sample)
     return out
 
 
 def _says_missing(law: Any) -> bool:
     return has(law, MayBeMissing)
-
-
-def entropy_of(w: np.ndarray) -> float:
-    """Of weights, in nats: how much there is to tell."""
-    some = w[w > 0]
-    return float(-(some * np.log(some)).sum())

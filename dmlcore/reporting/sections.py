@@ -15,6 +15,7 @@ from dmlcore.base.errors import StructureError
 from dmlcore.base.labels import plain
 from dmlcore.core.flat import n_parameters
 from dmlcore.core.html import html
+from dmlcore.core.telling import largest_information
 from dmlcore.core.words import label_and_share, mean_and_deviation, present
 from dmlcore.data.frames import is_frame, with_only
 from dmlcore.data.layouts import AnyKind, Anything, Count, Labels, Real
@@ -42,7 +43,7 @@ from dmlcore.reporting.markup import (
 )
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.pictures import svg
-from dmlcore.reporting.profiles import entropy_of, law_in_words, told
+from dmlcore.reporting.profiles import law_in_words, told
 from dmlcore.reporting.subject import Subject
 from dmlcore.stats.latent.spikes import Spiked, spiked
 
@@ -119,7 +120,7 @@ def difference_section(subject: Subject) -> Markup:
     if not subject.components:
         laws = [[bold(subject.names[j]), law_in_words(subject.totals[j])] for j in subject.modelled]
         return grid_of(["column", "law"], laws)
-    tells, there = told(subject), entropy_of(subject.w)
+    tells, there = told(subject), largest_information(subject.w)
     shares = [Markup(f"{name}<br>{percent(w)}") for name, w in zip(subject.component_names, subject.w, strict=True)]
     rows: Any = [
         [

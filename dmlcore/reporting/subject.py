@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import DataError, DmlcoreError, StructureError
+from dmlcore.base.errors import DataError, DmlcoreError, StructureError, shorten
 from dmlcore.core.powers import Mixing, has
 from dmlcore.data.layouts import Anything
 from dmlcore.data.values import plain_list
@@ -31,8 +31,8 @@ class Subject(TableEvidence):
         self.proposal: Any = getattr(self.fit, "proposal", None)
         self.selection: Selection | None = model if isinstance(model, Selection) else getattr(self.proposal, "selection", None)
         self.model: Any = held.model if isinstance(held, Fit) else held
-        if not hasattr(self.model, "seq_log_density"):
-            raise StructureError(f"report needs a model, or what fit or select returned, got {type(model).__name__}")
+        if isinstance(self.model, type) or not hasattr(self.model, "seq_log_density"):
+            raise StructureError(f"report needs a model, or what fit or select returned, got {shorten(model)}")
         super().__init__(self.model, ModelColumns(data, self.model.layout, columns))
         if not self.n:
             raise DataError("report needs a table with at least one row")

@@ -8,8 +8,9 @@ import numpy as np
 
 from dmlcore.base.errors import StructureError
 from dmlcore.core.arguments import takes
+from dmlcore.core.distribution import Distribution
 from dmlcore.core.powers import HasClasses, has
-from dmlcore.fitting.record import model_of
+from dmlcore.fitting.record import Fit, model_of
 
 
 def responsibilities(model: Any, data: Any, impossible: str = "error") -> np.ndarray:
@@ -24,7 +25,7 @@ def responsibilities(model: Any, data: Any, impossible: str = "error") -> np.nda
 
 
 @takes(law="model")
-def labels(model: Any, data: Any, impossible: str = "error") -> np.ndarray:
+def labels(model: Distribution | Fit, data: Any, impossible: str = "error") -> np.ndarray:
     """The number of the most probable component of each row, `(n,)`; of a joint mixture the most probable pair, `(n, 2)`.
 
     model: a mixture of any kind, or what `fit` returned. impossible, and what is raised, as of `seq_posterior`.

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import ParameterError
+from dmlcore.base.records import dataclass
 from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
+from dmlcore.core.estimator import Estimator
 from dmlcore.core.flat import n_parameters, parameters_once
 from dmlcore.core.powers import HasClasses, has
 from dmlcore.data.encoded import Encoded, encode, row_weights
@@ -101,18 +103,28 @@ CRITERIA: dict[str, Criterion] = {
 }
 
 
-def bic(log_likelihood: float | Fit, model: Any = None, rows: float | None = None, estimator: Any = None) -> float:
+@takes()
+def bic(log_likelihood: float | Fit, model: Any = None, rows: float | None = None, estimator: Estimator | None = None) -> float:
     """Bayesian information criterion, `-2 log L + p log n` (Schwarz 1978): `bic(fit)`, or `bic(log_likelihood, model, n)`."""
     return CRITERIA["bic"].value(_candidate(log_likelihood, model, rows, estimator))
 
 
-def aic(log_likelihood: float | Fit, model: Any = None, estimator: Any = None) -> float:
+@takes()
+def aic(log_likelihood: float | Fit, model: Any = None, estimator: Estimator | None = None) -> float:
     """Akaike's information criterion, `-2 log L + 2 p` (Akaike 1974): `aic(fit)`, or `aic(log_likelihood, model)`."""
     return CRITERIA["aic"].value(_candidate(log_likelihood, model, math.nan, estimator))
 
 
 @takes(law="model")
-def icl(model: Any, data: Any, *, weights: Any = None, hard: bool = False, estimator: Any = None, threads: int | None = None) -> float:
+def icl(
+    model: Distribution | Fit,
+    data: Any,
+    *,
+    weights: Any = None,
+    hard: bool = False,
+    estimator: Estimator | None = None,
+    threads: int | None = None,
+) -> float:
     """Integrated completed likelihood: BIC and what the data leave open about which component each row is of.
 
     model: a model, or a fit. Entropy form (default): `BIC + 2 sum_i H_i`, with H the entropy of a row's posterior (Biernacki, Celeux and
@@ -136,6 +148,8 @@ def criterion_of(name: str, model: Any, data: Any, weights: Any = None, estimato
 
 def _candidate(given: Any, model: Any, n: float | None, estimator: Any) -> Candidate:
     """A fit, or a log likelihood with its model, as a candidate."""
+    if n is not None and n <= 0:
+        raise ParameterError(f"rows must be a number above 0, got {n!r}")
     if isinstance(given, Fit):
         fitted_by = given.estimator if estimator is None else estimator
         return Candidate(given.log_likelihood, given.model, given.rows if n is None else n, fitted_by)

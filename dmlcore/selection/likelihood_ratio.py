@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import DegenerateError, DmlcoreError, ParameterError
 from dmlcore.base.random import Random, generator, spawn
+from dmlcore.base.records import dataclass
 from dmlcore.core.arguments import takes
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.text_tables import as_html

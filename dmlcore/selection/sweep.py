@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from html import escape
 from itertools import count as count_from
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from dmlcore.base.errors import DmlcoreError, EmptyError, ParameterError, shorte
 from dmlcore.base.lazy import above
 from dmlcore.base.numerics import OUTSIDE_DOMAIN
 from dmlcore.base.random import Random, generator, spawn
+from dmlcore.base.records import dataclass
 from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
@@ -28,6 +28,8 @@ from dmlcore.fitting.observe import watched
 from dmlcore.fitting.record import Fit
 from dmlcore.selection.criteria import CRITERIA, Candidate
 from dmlcore.selection.remarks import remarks
+
+EstimatorFor = Callable[[Any], Estimator] | str  # what `select` asks for the estimator of a candidate
 
 PAST_THE_BEST = 2  # candidates in a row that must be worse than the best to end a sweep that goes on
 FIRST_STARTS = 8  # random starts of a candidate at first
@@ -125,7 +127,7 @@ class Selection:
 
 @takes(fit)
 def select(
-    estimator_for: Callable[[Any], Estimator] | str,
+    estimator_for: EstimatorFor,
     values: Iterable[Any],
     data: Any,
     criterion: str = "bic",

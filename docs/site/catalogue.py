@@ -11,6 +11,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from docutils.statemachine import StringList
 from docutils.utils.math.latex2mathml import tex2mathml
+from pictures import WITHOUT, picture
 
 from dmlcore.core.distribution import Distribution
 
@@ -38,6 +39,7 @@ class Exports(Directive):
             thing = getattr(package, name)
             if getattr(thing, "__module__", "").startswith(under):
                 lines += [f".. {_kind(thing)}:: {package.__name__}.{name}", *(MEMBERS if inspect.isclass(thing) else []), ""]
+                lines += [f"   {line}" for line in _picture(name)] + [""]
         node = self.state_machine.node.__class__()
         self.state.nested_parse(StringList([*lines, "````"], self.state_machine.document["source"]), self.content_offset, node)
         return node.children
@@ -50,6 +52,11 @@ def _place(package: Any) -> Any:
         return (getattr(getattr(package, name), "__module__", "") if package.__name__ == "dmlcore.stats" else "", name.lower())
 
     return key
+
+
+def _picture(name: str) -> list[str]:
+    family = name.removesuffix("Distribution")
+    return [] if family == name or family in WITHOUT else picture(family)
 
 
 def _kind(thing: Any) -> str:

@@ -15,6 +15,7 @@ from dmlcore import OnlineEM, fit
 from dmlcore.base.errors import DataError, EmptyError, FormatError, ParameterError, StructureError, SupportError
 from dmlcore.engines.stream import stream
 from dmlcore.fitting.problem import Problem
+from dmlcore.fitting.rows import WeightedRows
 from dmlcore.stats import (
     BernoulliSetEstimator,
     CategoricalEstimator,
@@ -302,3 +303,16 @@ def test_what_is_no_start() -> None:
     for estimator in (TWO, None):
         with pytest.raises(ParameterError, match="start must be a distribution"):
             OnlineEM(estimator, start=TWO)
+
+
+@pytest.mark.parametrize(("unseen", "most"), [(False, 1), (True, 2)])  # a second time to see whether it holds a label that is new
+def test_a_batch_is_gone_through_once(unseen: bool, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    online = OnlineEM(MixtureEstimator([CategoricalEstimator(default_value=unseen)] * 2), rng=1)
+    online.partial_fit(["a", "b", "a", "c"] * 5)
+    passes: list[Any] = []
+    total = WeightedRows.total
+    monkeypatch.setattr(WeightedRows, "total", lambda rows, work: passes.append(work) or total(rows, work))
+    online.partial_fit(["c", "a"] * 5)
+    assert len(passes) == most
+    online.partial_fit(["a", "d"] * 5)
+    assert "d" in online.model.components[0].pmap

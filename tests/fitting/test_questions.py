@@ -14,7 +14,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 import dmlcore
-from dmlcore.base.errors import DataError, ParameterError
+from dmlcore.base.errors import DataError, ParameterError, StructureError
+from dmlcore.core.arguments import check_of
 from dmlcore.stats import (
     CategoricalEstimator,
     CompositeEstimator,
@@ -83,6 +84,26 @@ def test_plots_have_an_axes_for_each_column() -> None:
 def test_what_was_meant_is_named(call: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         call()
+
+
+PUBLIC = [getattr(dmlcore, name) for name in dmlcore.__all__ if inspect.isfunction(getattr(dmlcore, name))]
+
+
+@pytest.mark.parametrize("function", [*PUBLIC, dmlcore.OnlineEM, dmlcore.Surprise], ids=lambda function: function.__name__)
+def test_arguments_of_another_kind_are_refused_by_name(function: Any) -> None:
+    for parameter in inspect.signature(function).parameters.values():
+        if function not in (dmlcore.read, dmlcore.stream) and check_of(function.__name__, parameter) is not None:
+            with pytest.raises((ParameterError, StructureError), match=f"^{function.__name__}: {parameter.name} must be a"):
+                function(**{parameter.name: object()})
+
+
+def test_numbers_that_are_texts_are_refused() -> None:
+    with pytest.raises(ParameterError, match="OnlineEM: rate must be a number or None, got 'a'"):
+        dmlcore.OnlineEM(ESTIMATOR, rate="a")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="expected: f must be a function, got None"):
+        dmlcore.expected(model, f=None)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="rows must be a number above 0"):
+        dmlcore.bic(FIT, rows=-1)
 
 
 def test_a_criterion_of_a_model_alone_asks_for_its_log_likelihood_first() -> None:

@@ -140,6 +140,14 @@ def test_all_rows_impossible_names_the_row() -> None:
         fit([1.0, 2.0, np.inf, 4.0], TWO, rng=1)
 
 
+def test_data_that_no_start_can_explain_are_refused_after_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    monkeypatch.setattr(searching, "new_runs", lambda *args: begun.append(len(args[2])) or side_by_side.new_runs(*args))
+    with pytest.raises(SupportError, match="row 2"):
+        fit([1, 2, -4, 3], MixtureEstimator([PoissonEstimator()] * 2), rng=1)
+    assert begun == [searching.STARTS]
+
+
 # -- starts that are given -----------------------------------------------------------------------------------------------
 
 

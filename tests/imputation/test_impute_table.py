@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -12,13 +13,17 @@ import pyarrow
 import pytest
 
 import dmlcore
+from benchmarks.imputation.scores import inside
 from dmlcore import impute
 from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.datasets import load_penguins
+from dmlcore.imputation import imputing
 from dmlcore.imputation.chain import AugmentationChain, KnownCells
 from dmlcore.imputation.coordinates import Number, Ordered, drawn_within
+from dmlcore.imputation.gaps import GivenSeen, groups_of
 from dmlcore.imputation.matching import donors_for
 from dmlcore.imputation.network import Network
+from dmlcore.imputation.powers import powers_together
 
 
 def small(n: int = 80) -> pd.DataFrame:
@@ -32,6 +37,14 @@ def small(n: int = 80) -> pd.DataFrame:
     return frame.assign(same=1.0)
 
 
+@pytest.fixture
+def short_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what does not depend on how well chains mix."""
+    for name, sweeps in (("WARM_UP", 3), ("LEAST_SWEEPS", 8), ("SWEEPS_BETWEEN", 2)):
+        monkeypatch.setattr(imputing, name, sweeps)
+
+
+@pytest.mark.usefixtures("short_chains")
 def test_nothing_that_was_there_changes_and_no_gap_is_left() -> None:
     frame = small()
     found = impute(frame, draws=3, rng=1)
@@ -62,6 +75,7 @@ def test_what_cells_hang_together_with_is_used() -> None:
     assert (found.data["label"][sure] == np.where(frame["x"][sure] > 0, "up", "down")).all()
 
 
+@pytest.mark.usefixtures("short_chains")
 @pytest.mark.parametrize("kind", ["tuples", "mappings", "polars", "arrow"])
 def test_every_kind_of_table(kind: str) -> None:
     frame = small().drop(columns="same").astype({"grade": str}).replace({"nan": None})
@@ -77,6 +91,7 @@ def test_every_kind_of_table(kind: str) -> None:
     )
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_arrays() -> None:
     x = small()[["x", "y"]].to_numpy()
     assert not np.isnan(impute(x, rng=1).data).any()
@@ -84,6 +99,7 @@ def test_arrays() -> None:
     assert impute(np.ones((3, 2))).cells == {}
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_draws_stay_in_their_bounds() -> None:
     rng = np.random.default_rng(3)
     volume = np.maximum(rng.normal(0.5, 1.0, 200), 0).round(2)
@@ -110,6 +126,7 @@ def test_ordered_labels_by_argument() -> None:
         impute(frame, ordered={"grade": ["low", "high"]})
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_columns_that_follow_from_others() -> None:
     frame = small()[["x", "y"]].assign(ratio=lambda t: t["x"] / t["y"])
     found = impute(frame, draws=2, rng=1, follows={"ratio": lambda t: t["x"] / t["y"]})
@@ -120,6 +137,20 @@ def test_columns_that_follow_from_others() -> None:
         impute(frame, follows={"ratio": lambda t: 3.0})
 
 
+@pytest.mark.usefixtures("short_chains")
+def test_columns_may_follow_from_each_other_in_any_order_but_not_in_a_circle() -> None:
+    frame = pd.DataFrame(
+        {"x": [1.0, 2.0, np.nan, 4.0] * 5, "twice": [np.nan, 4.0, np.nan, 8.0] * 5, "four": [4.0, np.nan, np.nan, 16.0] * 5}
+    )
+    follows = {"four": lambda t: 2 * t["twice"], "twice": lambda t: 2 * t["x"]}
+    filled = impute(frame, rng=1, follows=follows).data
+    np.testing.assert_array_equal(filled["four"], 2 * filled["twice"])
+    assert impute(frame, rng=1, follows=dict(reversed(follows.items()))).data.equals(filled)
+    with pytest.raises(ParameterError, match="'four' follows from 'twice' follows from 'four', so their gaps cannot be computed"):
+        impute(frame, follows={"four": lambda t: 2 * t["twice"], "twice": lambda t: t["four"] / 2})
+
+
+@pytest.mark.usefixtures("short_chains")
 def test_matching_takes_values_that_were_seen() -> None:
     frame = small()
     found = impute(frame, draws=3, rng=1, matching=5)
@@ -140,6 +171,7 @@ def test_dates_and_whole_numbers_come_back_as_such() -> None:
     assert ((data["day"] - days)[gone].abs() < pd.Timedelta(days=60)).all()
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_arguments_that_do_not_go_together() -> None:
     frame = small()
     with pytest.raises(ParameterError, match="training: only with a model"):
@@ -156,6 +188,7 @@ def test_arguments_that_do_not_go_together() -> None:
         impute(frame, bounds={"z": (0, 1)})
 
 
+@pytest.mark.usefixtures("short_chains")
 def test_observed_beside_imputed() -> None:
     frame = small()
     found = impute(frame, draws=4, rng=1)
@@ -274,12 +307,74 @@ def test_numbers_and_orders_as_coordinates() -> None:
     assert z[3] == 1
 
 
+def test_what_is_gone_given_what_is_seen() -> None:
+    """Against the formulas of conditional normal laws, for every pattern of gaps."""
+    rng = np.random.default_rng(0)
+    d = 4
+    root = rng.normal(size=(d, d))
+    covariance = root @ root.T + 0.1 * np.eye(d)
+    gone = np.array(list(itertools.product([False, True], repeat=d)))
+    apart = rng.normal(size=gone.shape) * ~gone
+    seen_by = 0
+    for group in groups_of(gone):
+        law = GivenSeen(np.linalg.inv(covariance), group)
+        logs, expected = law.log_densities(apart[group.rows], group.at), law.expected(apart[group.rows], group.at)
+        for i, row in enumerate(group.rows.tolist()):
+            g, s = np.flatnonzero(gone[row]), np.flatnonzero(~gone[row])
+            inner, x = covariance[np.ix_(s, s)], apart[row, s]
+            slopes = covariance[np.ix_(g, s)] @ np.linalg.inv(inner)
+            np.testing.assert_allclose(logs[i], -0.5 * (np.linalg.slogdet(inner)[1] + x @ np.linalg.solve(inner, x)), atol=1e-9)
+            np.testing.assert_allclose(expected[i], slopes @ x, atol=1e-9)
+            left = law.covariance(group.at[i : i + 1])
+            np.testing.assert_allclose(left[np.ix_(g, g)], covariance[np.ix_(g, g)] - slopes @ covariance[np.ix_(s, g)], atol=1e-9)
+            assert left.sum() == pytest.approx(left[np.ix_(g, g)].sum())
+            seen_by += 1
+    assert seen_by == len(gone)
+
+
+def test_sums_stay_as_they_are_and_products_have_logarithms() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.lognormal(1, 0.3, size=300), rng.normal(20, 3, size=300)
+    for columns, powers in (((a, b, a * b), [0, 0, 0]), ((a, b, a + b), [1, 1, 1])):
+        x = np.where(rng.random((300, 3)) < 0.2, np.nan, np.column_stack(columns))
+        assert powers_together([Number.of(column[~np.isnan(column)]) for column in x.T], x) == powers
+
+
+def test_a_column_that_others_determine_is_found_again() -> None:
+    """Though its law starts as wide as the column is, and two columns may be missing in a row."""
+    rng = np.random.default_rng(0)
+    a, b = rng.lognormal(1, 0.5, size=(2, 100))
+    x = np.column_stack([a, b, a * b])
+    x[rng.random(x.shape) < 0.2] = np.nan
+    found = impute(x, rng=1).cells[2]
+    known = ~np.isnan(x[found.rows, :2]).any(axis=1)
+    truth = (a * b)[found.rows][known]
+    np.testing.assert_allclose(np.array(found.values)[known], truth, rtol=1e-3)
+    assert (found.uncertainty[known] < 1e-2 * truth).all()
+
+
+def test_columns_that_repeat_others() -> None:
+    a = np.random.default_rng(0).normal(size=60)
+    x = np.column_stack([a, 2 * a, -a])
+    x[::4, 0] = x[1::4, 1] = np.nan
+    found = impute(x, rng=1).data
+    np.testing.assert_allclose(found[:, 0], a, atol=1e-2)
+
+
+@pytest.mark.usefixtures("short_chains")
 def test_penguins_as_their_site_says() -> None:
     penguins = load_penguins()
     frame = pd.DataFrame(penguins.rows, columns=penguins.columns)
     found = impute(frame, rng=1)
     assert not found.data.isna().any(axis=None)
     assert set(found.data["sex"]) == set(frame["sex"].dropna())
+
+
+def test_the_score_of_intervals_is_fair_to_rounded_numbers() -> None:
+    """Draws and the truth from one law of three values: 19 draws hold 9 in 10, though their range nearly always has the truth in it."""
+    draws = np.random.default_rng(0).integers(3, size=(20, 20000))
+    assert inside(draws[1:], draws[0]).mean() == pytest.approx(0.9, abs=0.005)
+    assert inside(np.array([[1.0, 1.0], [2.0, 3.0]]), np.array([1.5, 0.0])).tolist() == [1.0, 0.0]
 
 
 def cells(y: np.ndarray, c: np.ndarray | None = None, sizes: list[int] | None = None) -> KnownCells:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 import dmlcore
 from dmlcore.base.errors import DataError, ParameterError
@@ -39,6 +41,18 @@ def test_errors_by_clusters_are_those_of_statsmodels(case: str, family: str, res
         other = MixtureRegression(1, family).fit(DATA[["x"]], DATA[response], sample_weight=10 * w)
         np.testing.assert_allclose(other.standard_errors(clusters=by).errors[1:], model.standard_errors(clusters=by).errors[1:], rtol=1e-4)
     assert model.summary(clusters=by).facts["errors"] == f"sandwich, {300 if clusters == 'rows' else 30} clusters"
+
+
+def test_intervals_by_few_clusters_are_of_a_t_law() -> None:
+    """Normal ones hold the truth in 92% of tables of 30 clusters, and in 85% of 12, where they should in 95%."""
+    errors = MixtureRegression(1).fit(DATA[["x"]], DATA["y"]).standard_errors(clusters=DATA["firm"])
+    law = scipy.stats.t(29)
+    assert errors.freedom == 29
+    place = errors.names.index("components[0].coef[0]")
+    reach = law.ppf(0.95) * errors.errors[place]
+    np.testing.assert_allclose(errors.interval(0.9)[place], errors.estimates[place] + np.array([-reach, reach]), rtol=1e-12)
+    np.testing.assert_allclose(errors.p[place], 2 * law.sf(abs(errors.z[place])), rtol=1e-9)
+    assert replace(errors, clusters=0).freedom == np.inf
 
 
 def test_a_mixture_has_the_scores_of_its_clusters_whatever_their_order() -> None:

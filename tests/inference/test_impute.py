@@ -602,8 +602,6 @@ def test_more_that_imputing_refuses() -> None:
     law = Tuple((joint, N(0.0, 1.0)))
     with pytest.raises(SupportError, match="row 1: its observed cells together have density zero"):
         impute(law, [(("a", "x"), None), (("a", "y"), None)])
-    with pytest.raises(StructureError, match="column 'field 0' has no law"):
-        impute(Tuple((NullDistribution(), N(0.0, 1.0))), [(None, 1.0)])
     for wrong in ({"how": "best"}, {"how": "mean", "draws": 3}, {"draws": 0}, {"draws": 1.5}):
         with pytest.raises(ParameterError):
             impute(RECORDS, [(None, 1, "a", 1.0)], **wrong)
@@ -613,3 +611,13 @@ def test_more_that_imputing_refuses() -> None:
     assert repr(impute(RECORDS, [(None, 1, "a", 1.0)])) == "Imputation(1 of 'field 0'; 1 copies)"
     assert impute(RECORDS, []).data == []
     assert impute(RECORDS, [(UNKNOWN,) * 4]).data[0] == (pytest.approx(0.6), pytest.approx(3.9), "a", pytest.approx(3.9))
+
+
+def test_columns_that_the_model_ignores_keep_their_gaps() -> None:
+    law = MixtureDistribution([Tuple((NullDistribution(), N(mu, 1.0))) for mu in (0.0, 9.0)], [0.5, 0.5])
+    table = pd.DataFrame({"who": ["a", None, None], "x": [1.0, np.nan, 8.0]})
+    found = impute(law, table)
+    assert found.left_out == {"who": "the model has no law of it"}
+    assert list(found.cells) == ["x"]
+    assert found.data["who"].equals(table["who"])
+    assert found.data["x"].tolist() == pytest.approx([1.0, 4.5, 8.0])

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 import dmlcore
-from dmlcore import UNKNOWN, Between, condition, probability
+from dmlcore import UNKNOWN, Between, condition, most_informative, probability
 from dmlcore.base.errors import DataError, ParameterError, StructureError, SupportError
 from dmlcore.core.powers import Redraws, has
 from dmlcore.core.redraw import redrawn
@@ -20,6 +20,7 @@ from dmlcore.data.layouts import AnyKind, Count, Covariates, Labels, Maybe, Real
 from dmlcore.data.record_layouts import Explained, Fields
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.times import Times
+from dmlcore.inference.condition import log_evidence
 from dmlcore.stats import (
     CategoricalDistribution,
     CompositeDistribution,
@@ -191,6 +192,32 @@ def test_what_is_no_event() -> None:
         probability(dmlcore.stats.VonMisesDistribution(0.0, 1.0), (0.0, 1.0))
     with pytest.raises(StructureError, match="model must be a distribution"):
         probability(None, {})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("event", [("A", "B"), ["A", "B"], np.array(["A", "B"]), {"A": 1}], ids=["tuple", "list", "array", "mapping"])
+def test_what_was_meant_for_a_set_of_labels_is_not_one_of_probability_zero(event: Any) -> None:
+    for ask in (probability, condition, log_evidence, most_informative):
+        with pytest.raises(DataError, match=r"^city.categorical: .* is no value it may have; need one of its labels, a set"):
+            ask(people, {"city": event})
+    with pytest.raises(DataError, match=r"^n.poisson: .* is no value it may have; need a value, a set"):
+        probability(people, {"n": {"A", "B"}})
+    walk = MarkovChainDistribution({"a": 0.6, "b": 0.4}, {"a": {"b": 1.0}, "b": {"a": 1.0}}, IntegerCategoricalDistribution(2, [1.0]))
+    with pytest.raises(DataError, match=r"entry 1\.markov chain"):
+        probability(walk, ["a", ("a", "b")])
+
+
+def test_a_frozenset_is_a_set() -> None:
+    for event in ({"city": {"A", "B"}}, {"n": {1, 7}}):
+        frozen = {name: frozenset(values) for name, values in event.items()}
+        assert probability(people, frozen) == probability(people, event)
+        assert condition(people, frozen) == condition(people, event)
+    law = OptionalDistribution(C({"a": 0.5, "b": 0.5}), 0.2)
+    assert probability(law, frozenset({"a", None})) == pytest.approx(0.6)
+
+
+def test_labels_may_be_composed() -> None:
+    law = C({("A", "B"): 0.5, frozenset("AB"): 0.3, "A": 0.2})
+    assert [probability(law, event) for event in (("A", "B"), frozenset("AB"), {"A"}, {"A", ("A", "B")})] == [0.5, 0.3, 0.2, 0.7]
 
 
 # -- every family, against its own draws --------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ LAWS: dict[str, Any] = {
 def test_the_family_that_made_a_column_is_found(family: str) -> None:
     rng = np.random.default_rng(5)
     cells = cells_of("x", LAWS[family](rng))
-    judged = judge(cells.values, families_for(cells), rng)
+    judged = judge(cells.values, families_for(cells), rng, cells.row_weights)
     best = judged[best_of_the_simplest(judged)]
     right = max((one for one in judged if one.family.label == family), key=lambda one: one.held_out)
     assert best.family.label == family or best.held_out > right.held_out - 0.001
@@ -50,7 +50,7 @@ def test_the_family_is_found_inside_a_mixture() -> None:
     rng = np.random.default_rng(1)
     x = np.concatenate([rng.normal(5, 1, N), rng.normal(15, 0.5, N)])  # positive, and alone no Gaussian at all
     cells = cells_of("x", x)
-    judged = judge(cells.values, families_for(cells), rng)
+    judged = judge(cells.values, families_for(cells), rng, cells.row_weights)
     best = judged[best_of_the_simplest(judged)]
     assert (best.family.label, best.components) == ("Gaussian", 2)
 
@@ -72,8 +72,21 @@ def test_a_law_of_reals_does_not_gain_by_collapsing_on_a_whole_number() -> None:
     cells = cells_of("x", rng.geometric(0.2, 2000))
     further_up = families_for(cells_of("x", cells.values + 10))  # where laws of positive numbers are considered
     families = [*families_for(cells), *(one for one in further_up if one.label == "log-Gaussian")]
-    judged = {one.family.label: one.held_out for one in judge(cells.values, families, rng)}
+    judged = {one.family.label: one.held_out for one in judge(cells.values, families, rng, cells.row_weights)}
     assert judged["log-Gaussian"] < judged["geometric"]
+
+
+def test_rows_count_as_their_weights_say() -> None:
+    rng = np.random.default_rng(2)
+    x = np.concatenate([rng.normal(0, 1, 150), rng.exponential(1, 150), [1e9]])
+    gone = np.where(rng.random(301) < 0.2, None, "a")
+    rows, w = list(zip(x.tolist(), gone.tolist(), strict=True)), np.repeat([3.0, 0.0, 0.0], [150, 150, 1])
+    weighted, alone = dmlcore.propose(rows, weights=w, progress=False), dmlcore.propose(rows[:150] * 3, progress=False)
+    assert weighted.columns[0].family == alone.columns[0].family == "Gaussian"
+    assert weighted.rows == 150
+    assert [one.missing for one in weighted.columns] == pytest.approx([one.missing for one in alone.columns])
+    with pytest.raises(DataError, match="weights must be 301 numbers"):
+        dmlcore.propose(rows, weights=[1.0, 2.0])
 
 
 def mixed(n: int = 200) -> pd.DataFrame:

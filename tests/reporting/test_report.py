@@ -14,11 +14,12 @@ import pytest
 
 import dmlcore
 from dmlcore.base.errors import DataError, StructureError
+from dmlcore.core.telling import largest_information
 from dmlcore.core.words import number
 from dmlcore.inference.surprise import cell_surprise
 from dmlcore.reporting.markup import ON_PAPER, grid_of, nested_in_short
 from dmlcore.reporting.oddness import Oddness
-from dmlcore.reporting.profiles import entropy_of, law_in_words, told
+from dmlcore.reporting.profiles import law_in_words, told
 from dmlcore.reporting.subject import Subject
 from dmlcore.stats import (
     CategoricalDistribution,
@@ -157,7 +158,7 @@ def test_surprise_of_a_cell_is_that_of_its_law_given_the_rest(rows: list[Any]) -
 def test_columns_tell_as_much_as_their_mutual_information(rows: list[Any]) -> None:
     subject = Subject(MODEL, [tuple(row.values()) for row in MODEL.sample(4000, rng=2)])
     tells = told(subject)
-    assert tells[0] == pytest.approx(entropy_of(MODEL.w), rel=0.02)  # eight deviations apart
+    assert tells[0] == pytest.approx(largest_information(MODEL.w), rel=0.02)  # eight deviations apart
     assert tells[1] == pytest.approx(0.0, abs=1e-12)
     joint = np.outer(MODEL.w, [0.9]) * np.array([[0.1, 0.9], [0.8, 0.2]])
     exact = (joint * np.log(joint / joint.sum(axis=0) / MODEL.w[:, None])).sum()  # missing cells tell nothing

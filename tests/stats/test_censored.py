@@ -90,8 +90,8 @@ def test_counts_in_classes_against_a_numerical_maximum() -> None:
 def test_a_mixture_inside_and_a_mixture_outside_are_one_law() -> None:
     x = np.concatenate([RNG.exponential(1.0, 150), RNG.exponential(30.0, 150)])
     rows = right_censored(x, RNG.exponential(40.0, 300))
-    inside = fit(rows, CensoredEstimator(MixtureEstimator([ExponentialEstimator()] * 2)), rng=1)
-    outside = fit(rows, MixtureEstimator([CensoredEstimator(ExponentialEstimator())] * 2), rng=1)
+    inside = fit(rows, CensoredEstimator(MixtureEstimator([ExponentialEstimator()] * 2)), rng=1, starts=4)
+    outside = fit(rows, MixtureEstimator([CensoredEstimator(ExponentialEstimator())] * 2), rng=1, starts=4)
     assert inside.log_likelihood == pytest.approx(outside.log_likelihood, abs=1e-5)
 
 
@@ -213,7 +213,7 @@ def test_regressions_with_intervals_in_mixtures() -> None:
     rows = [
         (a, (None, 2.0) if b < 2 else (8.0, None) if b > 8 else (b - 0.1, b + 0.1)) for a, b in zip(x.tolist(), y.tolist(), strict=True)
     ]
-    found: Any = fit(rows, MixtureEstimator([CensoredEstimator(LinearRegressionEstimator())] * 2), rng=1)
+    found: Any = fit(rows, MixtureEstimator([CensoredEstimator(LinearRegressionEstimator())] * 2), rng=1, starts=4)
     lines = sorted(part.dist.coef[0] for part in found.model.components)
     np.testing.assert_allclose(lines, [-1.0, 2.0], atol=0.12)
     assert np.diff(found.objective).min() >= -1e-9

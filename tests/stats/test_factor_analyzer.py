@@ -87,7 +87,7 @@ def test_mixtures_with_own_and_with_common_parts() -> None:
     rows = np.concatenate([X, X[:80] * 0.5 + rng.normal(size=(80, 7)) + 20.0])
     start = np.repeat([0, 1], [150, 80])
     for tied, shared in (({}, 0), ({"psi": True}, 7), ({"loadings": True, "psi": True}, 7 + 13), ({"loadings": True}, 13)):
-        found = dmlcore.fit(rows, MixtureEstimator([FactorAnalyzerEstimator(2, tied=tied)] * 2), start=start, max_its=60)
+        found = dmlcore.fit(rows, MixtureEstimator([FactorAnalyzerEstimator(2, tied=tied)] * 2), start=start, max_its=12)
         assert (np.diff(found.history) >= -1e-8).all()
         assert n_parameters(found.model) == 2 * (7 + 13 + 7) + 1 - shared
         one, other = found.model.components

@@ -146,7 +146,7 @@ def test_coefficients_come_back() -> None:
     rng = np.random.default_rng(1)
     z = [rng.normal(size=(50, 1)) for _ in range(60)]
     rows = [list(zip(at, x, strict=True)) for at, x in zip(z, truth.sample_given(z, 2), strict=True)]
-    record = fit(rows, GatedHiddenMarkovEstimator([GaussianEstimator()] * 2), rng=1)
+    record = fit(rows, GatedHiddenMarkovEstimator([GaussianEstimator()] * 2), rng=1, starts=2)
     assert record.log_likelihood > truth.seq_log_density(rows).sum()
     found = ordered(record.model, key=lambda topic: topic.mu)
     np.testing.assert_allclose(found.seq_log_density(rows), record.model.seq_log_density(rows), rtol=1e-10)

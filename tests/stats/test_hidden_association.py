@@ -233,6 +233,9 @@ def test_what_is_wrong_is_said() -> None:
         fit([([("a", 1), ("b", 1)], [("x", 1)]), ([], [("x", 1)])], HiddenAssociationEstimator(cond), rng=1)
     with pytest.raises(ParameterError, match="whole numbers from 0 to 1"):
         SparseMarkovAssociationDistribution([0.5, 0.5], {0: {2: 1.0}})
+    for table in (np.eye(2), np.eye(4), scipy.sparse.csr_array(np.eye(3)[:2])):
+        with pytest.raises(ParameterError, match=r"cond_prob_mat must be a matrix \(3, 3\), .*got one of shape"):
+            SparseMarkovAssociationDistribution([0.5, 0.3, 0.2], table)
     with pytest.raises(StructureError, match="must draw pairs of whole numbers"):
         SparseMarkovAssociationDistribution([0.5, 0.5], {0: {1: 1.0}}, len_dist=PoissonDistribution(2.0)).sample(3, rng=1)
     with pytest.raises(ParameterError, match=r"row 0 .* sum"):

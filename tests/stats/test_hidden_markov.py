@@ -208,7 +208,7 @@ def test_markov_switching_regression(name: str) -> None:
     y = {"fedfunds": f, "lag": f[1:], "lag and covariates": f[4:], "areturns": a[1:]}[name]
     tied = {} if name == "areturns" else {"tied": {"sigma2": "one"}}
     estimator = HiddenMarkovEstimator([LinearRegressionEstimator(**tied)] * 2, initial="stationary")
-    found: Any = fit([list(zip(covariates, y, strict=True))], estimator, rng=1)
+    found: Any = fit([list(zip(covariates, y, strict=True))], estimator, rng=1, starts=8)
     assert found.log_likelihood == pytest.approx(case["log_likelihood"][name], abs=1e-4)
     np.testing.assert_allclose(found.model.w, stationary(found.model.transitions), rtol=1e-12)
 
@@ -301,7 +301,7 @@ def test_missing_elements_and_mixtures_of_chains() -> None:
     rows = [row for law in truth for row in law.replace(len_dist=CategoricalDistribution({30: 1.0})).sample(60, rng=1)]
     gaps = [[None if (t + i) % 5 == 0 else x for t, x in enumerate(row)] for i, row in enumerate(rows)]
     chain = HiddenMarkovEstimator([OptionalEstimator(GaussianEstimator())] * 2)
-    model: Any = fit(gaps, MixtureEstimator([chain] * 2), rng=0).model
+    model: Any = fit(gaps, MixtureEstimator([chain] * 2), rng=0, starts=6).model
     share = model.seq_posterior(gaps).argmax(axis=1)
     assert len(set(share[:60])) == len(set(share[60:])) == 1
     assert share[0] != share[-1]

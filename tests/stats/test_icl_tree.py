@@ -130,8 +130,8 @@ def test_a_mixture_of_trees_finds_both() -> None:
         ICLTreeDistribution([(j, i) for j, i in zip(order, [None, *order[:-1]], strict=True)], [np.log([0.5, 0.5]), *[near] * 3])
         for order in ([0, 1, 2, 3], [0, 2, 1, 3])
     ]
-    rows = np.concatenate([law.sample(3000, rng=k) for k, law in enumerate(laws)])
-    record = fit(rows, MixtureEstimator([ICLTreeEstimator(4, 2)] * 2), rng=1)
+    rows = np.concatenate([law.sample(1500, rng=k) for k, law in enumerate(laws)])
+    record = fit(rows, MixtureEstimator([ICLTreeEstimator(4, 2)] * 2), rng=1, starts=8)
     truth = np.logaddexp(*(law.seq_log_density(rows) for law in laws)).sum() + len(rows) * np.log(0.5)
     assert record.log_likelihood >= truth
     assert all(b >= a - 1e-9 * abs(a) for a, b in itertools.pairwise(record.objective))

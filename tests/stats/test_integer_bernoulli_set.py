@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from dmlcore import fit
-from dmlcore.base.errors import ParameterError
-from dmlcore.stats import BernoulliSetDistribution, IntegerBernoulliSetDistribution, IntegerBernoulliSetEstimator
+from dmlcore.base.errors import ParameterError, SupportError
+from dmlcore.stats import (
+    BernoulliSetDistribution,
+    BernoulliSetEstimator,
+    IntegerBernoulliSetDistribution,
+    IntegerBernoulliSetEstimator,
+    IntegerStepBernoulliEditEstimator,
+    MixtureEstimator,
+)
 
 P = np.array([0.2, 0.7, 0.0, 1.0])
 
@@ -32,6 +41,19 @@ def test_what_is_wrong_is_said() -> None:
         lambda: IntegerBernoulliSetDistribution([0.5]),
         lambda: IntegerBernoulliSetDistribution(np.log([0.5]), np.log([0.4])),
         lambda: IntegerBernoulliSetEstimator(3, suff_stat=[0.5]),
+        lambda: IntegerBernoulliSetEstimator("3"),
     ):
         with pytest.raises(ParameterError, match="IntegerBernoulliSet"):
             make()
+
+
+@pytest.mark.parametrize("wrap", [lambda e: e, lambda e: MixtureEstimator([e, e])], ids=["alone", "in a mixture"])
+def test_numbers_that_there_are_not_are_refused(wrap: Any) -> None:
+    with pytest.raises(SupportError, match=r"row 2 .*7 is not among its labels, \[0, 1, 2\]"):
+        fit([[0], [1, 2], [1, 7]], wrap(IntegerBernoulliSetEstimator(3)), rng=1)
+    edits = IntegerStepBernoulliEditEstimator(2, IntegerBernoulliSetEstimator(3))
+    for row, why in ((([0], [2]), "2 is not"), (([-1], []), "before.*-1 is not")):
+        with pytest.raises(SupportError, match=f"row 1 .*{why} among its labels"):
+            fit([([0], [1]), row], wrap(edits), rng=1)
+    with pytest.raises(ParameterError, match="closed needs suff_stat"):
+        BernoulliSetEstimator(closed=True)

@@ -66,14 +66,14 @@ def test_mappings_and_tuples_are_the_same_rows() -> None:
 
 def test_a_positional_record_learns_its_names_from_a_frame() -> None:
     two = MixtureEstimator([PLAIN] * 2)
-    model = fit(FRAME, two, rng=0).model
+    model = fit(FRAME, two, rng=0, starts=2).model
     assert [law.field_names for law in model.components] == [("age", "visits", "city")] * 2
     back = FRAME[["city", "visits", "age"]]
     np.testing.assert_array_equal(model.seq_log_density(back), model.seq_log_density(FRAME))
-    assert fit(seq_encode(FRAME, estimator=two), two, rng=0).model == model
-    assert fit(TUPLES, two, rng=0).model.components[0].field_names is None
+    assert fit(seq_encode(FRAME, estimator=two), two, rng=0, starts=2).model == model
+    assert fit(TUPLES, two, rng=0, starts=2).model.components[0].field_names is None
     numbered = FRAME.set_axis([0, 1, 2], axis=1)
-    assert fit(numbered, two, rng=0).model.components[0].field_names is None  # numbers are places
+    assert fit(numbered, two, rng=0, starts=2).model.components[0].field_names is None  # numbers are places
     with pytest.raises(StructureError, match="encode them again"):
         LAW.seq_log_density(seq_encode(back, estimator=CompositeEstimator(PLAIN.estimators[::-1])))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from dmlcore.core.estimator import Estimator
 from dmlcore.data.frames import plain_column
 from dmlcore.data.values import is_missing, listed
 from dmlcore.fitting.problem import Problem, paired
-from dmlcore.fitting.record import fitted_by
+from dmlcore.fitting.record import Fit, fitted_by
 from dmlcore.inference.parameters import FIXED, ON_BOUND, Block, fixed_fields, numbers_of, parameter_blocks
 from dmlcore.inference.uncertainty.bootstrap import bootstrapped
 from dmlcore.inference.uncertainty.result import StandardErrors, lengths
@@ -34,7 +34,7 @@ LOADING = 1e-3  # standard errors by which an undetermined direction moves a par
 
 @takes(law="model")
 def standard_errors(
-    model: Any,
+    model: Distribution | Fit,
     data: Any,
     *,
     estimator: Estimator | None = None,
@@ -44,7 +44,7 @@ def standard_errors(
     parametric: bool = False,
     rng: Random = None,
     threads: int | None = None,
-    clusters: Any = None,
+    clusters: Iterable[Any] | str | None = None,
 ) -> StandardErrors:
     """Standard errors of every parameter of a fitted model.
 

@@ -9,9 +9,10 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.core.arguments import takes
+from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.fitting.problem import Problem
-from dmlcore.fitting.record import fitted_by
+from dmlcore.fitting.record import Fit, fitted_by
 from dmlcore.inference.parameters import POSITIVE_SCALE, PROBABILITY_SCALE, parameter_blocks, readable_names
 from dmlcore.inference.uncertainty.estimate import curved, standard_errors_of, without_coordinates
 from dmlcore.inference.uncertainty.result import check_level
@@ -22,7 +23,7 @@ PROFILE_STEP = 1e-3  # standard errors
 
 @takes(law="model")
 def profile_interval(
-    model: Any,
+    model: Distribution | Fit,
     data: Any,
     parameter: str,
     *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.errors import DmlcoreError, ParameterError
+from dmlcore.base.records import dataclass
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.text_tables import as_html, as_text
@@ -52,17 +53,24 @@ class StandardErrors:
             return self.estimates / self.errors
 
     @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the t law of estimates in units of their errors: of G clusters G - 1 (as Stata has it), otherwise
+        infinite, a normal law. Few clusters say little of how much scores spread (Cameron and Miller 2015, section VI)."""
+        return self.clusters - 1 if self.clusters else math.inf
+
+    @property
     def p(self) -> np.ndarray:
-        """Two-sided p-values `(m,)` of each number being zero, by the normal law; NaN for numbers of which that is no question, as of a
-        variance or a probability."""
+        """Two-sided p-values `(m,)` of each number being zero, by the law that `freedom` says; NaN for numbers of which that is no
+        question, as of a variance or a probability."""
         asked = np.array([scale not in (POSITIVE_SCALE, PROBABILITY_SCALE) for scale in self.scales], dtype=bool)
-        return np.where(asked, 2 * special.ndtr(-np.abs(self.z)), np.nan)
+        return np.where(asked, 2 * special.stdtr(self.freedom, -np.abs(self.z)), np.nan)
 
     def interval(self, level: float = 0.95, method: str | None = None) -> np.ndarray:
         """Confidence intervals `(m, 2)`.
 
         method "wald" (default without replicates): symmetric on the scale of the logarithm for positive numbers and of the log odds
-        for probabilities, so that they stay inside their domain. "percentile" (default of a bootstrap): quantiles of the replicates.
+        for probabilities, so that they stay inside their domain; by clusters with quantiles of a t law, see `freedom`. "percentile"
+        (default of a bootstrap): quantiles of the replicates.
         """
         check_level(level)
         method = method or ("percentile" if self.kind == "bootstrap" else "wald")
@@ -73,7 +81,7 @@ class StandardErrors:
             return out
         if method != "wald":
             raise ParameterError(f"method must be 'wald', or 'percentile' of a bootstrap, got {method!r} of a {self.kind!r}")
-        reach = special.ndtri((1 + level) / 2) * self.errors
+        reach = t_quantile(self.freedom, (1 + level) / 2) * self.errors
         out = np.stack([self.estimates - reach, self.estimates + reach], axis=1)
         for i, (scale, v, r) in enumerate(zip(self.scales, self.estimates, reach, strict=True)):
             if scale == POSITIVE_SCALE and v > 0 and np.isfinite(r):
@@ -151,6 +159,11 @@ class StandardErrors:
             shown = row | {"parameter": name} | ({"z": math.nan, "p": math.nan} if silent else {})
             rows.append({k: v for k, v in shown.items() if k not in left_out})
         return rows
+
+
+def t_quantile(freedom: Any, p: float) -> Any:
+    """A quantile of the t law with these degrees of freedom, numbers or arrays of them; infinite ones are of the normal law."""
+    return np.where(np.isinf(freedom), special.ndtri(p), special.stdtrit(freedom, p))[()]
 
 
 def lengths(rows: np.ndarray) -> np.ndarray:

@@ -9,13 +9,13 @@ rotated by the eigenvectors of the last estimate. In such coordinates a step of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import DmlcoreError
+from dmlcore.base.records import dataclass
 from dmlcore.base.threads import map_in_order
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.flat import flatten, unflatten

@@ -50,7 +50,8 @@ class OptionalDistribution(Distribution, HasTypical, HasProbabilities, MayBeMiss
 
     p: in [0, 1]; or None: missingness is ignored (missing at random), a missing value has log density 0 and a value that of `dist`,
     so the densities do not sum to one. missing_value: what stands for missing in samples; None, NaN, NaT, a frame's NA and what a mask
-    hides are missing too, at any depth below, and so is an observation of a regression that lacks one of its parts.
+    hides are missing too, at any depth below, and so is an observation of a regression that lacks one of its parts. What is missing is
+    so by the outermost Optional that reads it: where one of the same missing_value stands below, its p is not asked and counts for nothing.
     """
 
     dist: Distribution = child()

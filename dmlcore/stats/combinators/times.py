@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from dmlcore.base.domains import Domain
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.labels import plain
+from dmlcore.base.records import dataclass
 from dmlcore.core.declared import child, keys, name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator

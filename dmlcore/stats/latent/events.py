@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.errors import ParameterError, StructureError, shorten
+from dmlcore.base.records import dataclass
 from dmlcore.core.partial import Outcomes
 from dmlcore.core.powers import HasCdf, HasProbabilities, HasQuantile, has
 from dmlcore.core.rowlaws import Atom, Fixed, RowLaw

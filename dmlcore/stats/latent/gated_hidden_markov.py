@@ -90,7 +90,12 @@ class GatedHiddenMarkovModelDistribution(ByCovariates, StateMethods, Distributio
         gates: Any = self.gates
         if len({gate.dim for gate in gates}) > 1:
             raise ParameterError(f"{who}: gates must have the same number of covariates, got {[gate.dim for gate in gates]}")
-        self.derive(layout=gated_lists_of(self, self.topics, gates[0].dim, self.len_dist))
+        _ = self.layout  # raises where topics describe different observations
+
+    @cached_property
+    def layout(self) -> Layout:
+        gates: Any = self.gates
+        return gated_lists_of(self, self.topics, gates[0].dim, self.len_dist)
 
     @property
     def own_key(self) -> str | None:

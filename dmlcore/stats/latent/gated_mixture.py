@@ -78,7 +78,12 @@ class GatedMixtureDistribution(PosteriorMethods, Distribution, WeightsGiven, Red
     def validate(self) -> None:
         gate: Any = self.gate
         check_gate(f"{type(self).__name__}: gate", gate, len(self.components))
-        self.derive(layout=gated_layout(self, self.components, gate.dim, self.missing_covariates))
+        _ = self.layout  # raises where components describe different observations
+
+    @cached_property
+    def layout(self) -> Layout:
+        gate: Any = self.gate
+        return gated_layout(self, self.components, gate.dim, self.missing_covariates)
 
     @property
     def num_components(self) -> int:

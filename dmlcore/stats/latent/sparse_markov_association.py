@@ -38,6 +38,16 @@ from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistr
 FIRSTS: weakref.WeakKeyDictionary[Vocabulary, np.ndarray] = weakref.WeakKeyDictionary()
 
 
+class MatrixTable(TransitionMap):
+    """A table that was given as a matrix of a shape, which it must have, though some rows and columns are empty."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, pairs: LabelMap, shape: tuple[int, ...]):
+        super().__init__(pairs)
+        self.shape = shape
+
+
 class AssociationTable(Transitions):
     """Probabilities of words after values, by whole numbers: as `Transitions`, or a matrix of which the entries that are not zero count."""
 
@@ -56,7 +66,7 @@ class AssociationTable(Transitions):
         for v, w, share_of in zip(rows.tolist(), columns.tolist(), p.tolist(), strict=True):
             if share_of:
                 out.setdefault(v, {})[w] = share_of
-        return super().check(out)
+        return MatrixTable(super().check(out).pairs, table.shape)
 
 
 class TableBags:
@@ -99,6 +109,10 @@ class SparseMarkovAssociationDistribution(Distribution):
     name: str | None = name()
 
     def validate(self) -> None:
+        shape, size = getattr(self.stored("cond_prob_mat"), "shape", None), self.num_vals
+        if shape not in (None, (size, size)):
+            need = f"a matrix ({size}, {size}), as init_prob_vec has {size} values"
+            raise ParameterError(f"{type(self).__name__}: cond_prob_mat must be {need}, got one of shape {shape}")
         pairs: Any = self._pairs.labels
         wrong = next((n for pair in pairs for n in pair if type(n) is not int or not 0 <= n < self.num_vals), None)
         if wrong is not None:
@@ -189,9 +203,9 @@ class SparseMarkovAssociationDistribution(Distribution):
         if isinstance(self.len_dist, NullDistribution):
             raise StructureError(f"{self.label}: has no len_dist, so lengths cannot be drawn; give it a law of pairs (n, m)")
         drawn = as_values(self.len_dist.draw(size, rng))
-        lengths: Any = np.array([*drawn, (0, 0)])[:-1] if all(np.shape(pair) == (2,) for pair in drawn) else np.zeros(1)
-        if lengths.ndim == 1 or lengths.dtype.kind not in "iu" or (lengths < 0).any():
+        if not all(isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(n, int) and n >= 0 for n in pair) for pair in drawn):
             raise StructureError(f"{self.label}: len_dist must draw pairs of whole numbers >= 0")
+        lengths = np.array(drawn, dtype=np.int64).reshape(-1, 2)
         flat = rng.choice(self.num_vals, int(lengths[:, 0].sum()), p=self.init_prob_vec)
         sources = list(map(counted, cut(flat.tolist(), lengths[:, 0])))
         some = lengths[:, 0] > 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dmlcore.base.records import dataclass
 from dmlcore.core.powers import HasMean, HasVariance, Mixing, has
 from dmlcore.core.words import mean_and_deviation, percent
 from dmlcore.data.layouts import AnyKind, Labels

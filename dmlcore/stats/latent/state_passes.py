@@ -8,7 +8,6 @@ the length of a list. Probabilities are relative within each step. Lists of whic
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.base.numerics import by_rows, joined, logs_of
+from dmlcore.base.records import dataclass
 from dmlcore.core.mixing import Drawn, exact_mix, largest, one_of
 from dmlcore.core.walk import SMALL, Components, Forward
 from dmlcore.data.columns import taken_elements

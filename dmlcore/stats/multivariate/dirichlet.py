@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -11,6 +10,7 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.domains import frozen, positive, positive_vector
 from dmlcore.base.errors import ParameterError
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import Support
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution

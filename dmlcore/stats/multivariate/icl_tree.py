@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -13,6 +13,7 @@ from dmlcore.base import special
 from dmlcore.base.domains import SUM_TOLERANCE, Domain, Whole, from_log_ratios, frozen, log_ratios
 from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.base.numerics import logs
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import Support
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +11,7 @@ from dmlcore.base.bessel import bessel_ratio, log_bessel
 from dmlcore.base.domains import Array, frozen, nonnegative
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import HALF_LOG_2PI, across
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import Support
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution

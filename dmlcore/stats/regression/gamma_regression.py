@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from dmlcore.base.domains import OneOf, positive
 from dmlcore.base.errors import DataError, DegenerateError, shorten
 from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, log_gap, stirling_error
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.statistics import LogMoments, Sums

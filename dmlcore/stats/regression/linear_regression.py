@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -12,6 +11,7 @@ import numpy as np
 from dmlcore.base.domains import nonnegative, positive
 from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.base.numerics import HALF_LOG_2PI, across, joined
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.estimator import REMEDY, pseudo_counts

@@ -18,6 +18,7 @@ from dmlcore.stats.regression.glm.regression_distribution import HIGHEST, law_wi
 from dmlcore.stats.regression.glm.scoring import Scoring
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
 from dmlcore.stats.regression.poisson_regression import first_log_link
+from dmlcore.stats.univariate.counting import poisson_draws
 from dmlcore.stats.univariate.negative_binomial import (
     LEAST_DISPERSION,
     MOST_DISPERSION,
@@ -73,7 +74,7 @@ class NegativeBinomialRegressionDistribution(SharingDistribution):
         return law_with(NegativeBinomialDistribution, mu=mean, dispersion=self.dispersion)
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
-        return rng.poisson(rng.gamma(1.0 / self.dispersion, mean * self.dispersion))
+        return poisson_draws(rng.gamma(1.0 / self.dispersion, mean * self.dispersion), None, rng, self.label)
 
 
 class NegativeBinomialRegressionEstimator(SharingEstimator):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from dmlcore.base.domains import Array, Domain, OneOf
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.labels import Vocabulary
 from dmlcore.base.numerics import across
+from dmlcore.base.records import dataclass
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.statistics import Node
 from dmlcore.data.values import in_order

@@ -14,6 +14,7 @@ from dmlcore.data.layouts import Count
 from dmlcore.stats.regression.glm.predictors import Rows, Tape
 from dmlcore.stats.regression.glm.regression_distribution import HIGHEST, law_with
 from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, SharingEstimator
+from dmlcore.stats.univariate.counting import poisson_draws
 from dmlcore.stats.univariate.poisson import PoissonDistribution
 
 STARTING = 0.1  # added to a count to give its first mean
@@ -52,7 +53,7 @@ class PoissonRegressionDistribution(SharingDistribution):
         return law_with(PoissonDistribution, lam=mean)
 
     def draw_of(self, mean: np.ndarray, trials: Any, rng: np.random.Generator) -> np.ndarray:
-        return rng.poisson(mean)
+        return poisson_draws(mean, None, rng, self.label)
 
 
 class PoissonRegressionEstimator(SharingEstimator):

@@ -8,7 +8,6 @@ none as a group has rows. M has no eigenvalue below 1, however small covar is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base.domains import Domain
 from dmlcore.base.numerics import HALF_LOG_2PI, across, by_rows
+from dmlcore.base.records import dataclass
 from dmlcore.core.statistics import Scatter, beside, nothing
 from dmlcore.stats.regression.glm.predictors import Rows, predictors
 from dmlcore.stats.regression.glm.tied_and_held import INTERCEPT

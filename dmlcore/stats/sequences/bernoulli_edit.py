@@ -28,7 +28,14 @@ from dmlcore.data.edited_sets import ADDED, REMOVED, STAYED, EditedSets
 from dmlcore.data.layouts import Anything, Layout
 from dmlcore.data.sequences import LabelSet
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
-from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, counts_in_sets, drawn_sets, log_densities_of_sets
+from dmlcore.stats.sequences.bernoulli_set import (
+    BernoulliSetDistribution,
+    check_closed,
+    counts_in_sets,
+    drawn_sets,
+    first_strange,
+    log_densities_of_sets,
+)
 
 
 def pairs_of_sets(node: Any, before: Any) -> EditedSets:
@@ -223,9 +230,9 @@ class BernoulliEditEstimator(Estimator):
     there are no such pairs, the probability is as it was before a step, and one half at first.
 
     init_estimator: of the set before. pseudo_count=a with suff_stat, a mapping from labels to four shares (left out, removed, added, kept):
-    a pseudo-pairs that look so (default: all four alike); their log likelihood is the log prior. Labels of suff_stat are allowed for beside
-    those in the data. two_levels: all labels have one of two probabilities to be added, and one of two to be kept: of all ways to part the
-    labels in two, the likeliest.
+    a pseudo-pairs that look so (default: all four alike); their log likelihood is the log prior. Labels of suff_stat are allowed for
+    beside those in the data; closed: whether there are no others, so that a pair with another is an error. two_levels: all labels have
+    one of two probabilities to be added, and one of two to be kept: of all ways to part the labels in two, the likeliest.
     """
 
     init_estimator: Estimator = child(default=NullEstimator(), at="before")
@@ -235,6 +242,7 @@ class BernoulliEditEstimator(Estimator):
     two_levels: bool = setting(False)
     name: str | None = name()
     keys: str | None = keys()
+    closed: bool = setting(False, kw_only=True)
 
     family = BernoulliEditDistribution
     stacks = True
@@ -242,6 +250,7 @@ class BernoulliEditEstimator(Estimator):
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "BernoulliEditEstimator")
+        check_closed(self)
         if self.suff_stat is None:
             return
         need = "BernoulliEditEstimator: suff_stat must be a mapping from labels to four shares (left out, removed, added, kept)"
@@ -259,6 +268,16 @@ class BernoulliEditEstimator(Estimator):
     def layout(self) -> Layout:
         return pairs_of_sets(self, self.init_estimator)
 
+    def covers(self, column: Any) -> bool:
+        edits = column.fields[1]
+        sets: Any = edits.values if type(edits) is Distinct else edits
+        return first_strange(self, (a for a, _ in sets.flat.values.x)) is None
+
+    def why_outside_support(self, x: Any) -> str | None:
+        before, after = x
+        why = self.init_estimator.why_outside_support(before)
+        return inside("before", why) if why else first_strange(self, (*before, *after))
+
     def open(self, column: Any, open: Any) -> Any:
         before, edits = column.fields
         return edits, open(self.init_estimator, before)
@@ -275,7 +294,7 @@ class BernoulliEditEstimator(Estimator):
         (count,) = pseudo_counts(self.pseudo_count, 1, "BernoulliEditEstimator")
         shares = self.suff_stat or {}
         seen: Any = statistics.weighty()
-        labels = Vocabulary([*(a for a, _ in seen), *shares])
+        labels = Vocabulary([*(() if self.closed else (a for a, _ in seen)), *shares])
         if not count > 0:
             return self.pinned(labels=labels, prior=None)
         four = np.array([shares.get(a, (0.25,) * 4) for a in labels]).reshape(len(labels), 4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -11,6 +11,7 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base import special
 from dmlcore.base.domains import Domain, OrNone, chosen_probability
+from dmlcore.base.errors import ParameterError, shorten
 from dmlcore.base.label_domains import LabelProbabilities
 from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import across, by_rows, logs_of
@@ -137,7 +138,8 @@ class BernoulliSetEstimator(AllowsUnseen, Estimator):
     pseudo_count: so many pseudo-sets, that hold label a with probability suff_stat[a] (default: one half); the log prior is
     `pseudo_count sum_a (s_a log p_a + (1 - s_a) log(1 - p_a))`. Labels of suff_stat are allowed for beside those in the data.
     default_value: what scores each label of a set that was unseen in the fit: False -inf; True `1 / (n + 1)` with n the weight of all the
-    sets; or a probability. It plays no part in the fit.
+    sets; or a probability. It plays no part in the fit. closed: whether there are no labels but those of suff_stat, so that a set with
+    others is an error.
     """
 
     min_prob: float = parameter(chosen_probability, default=1e-128)
@@ -146,6 +148,7 @@ class BernoulliSetEstimator(AllowsUnseen, Estimator):
     name: str | None = name()
     keys: str | None = keys()
     default_value: Any = parameter(Domain(), default=False, kw_only=True)
+    closed: bool = setting(False, kw_only=True)
 
     family = BernoulliSetDistribution
     stacks = True
@@ -154,6 +157,13 @@ class BernoulliSetEstimator(AllowsUnseen, Estimator):
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
         self.check_default_value()
+        check_closed(self)
+
+    def covers(self, column: Any) -> bool:
+        return first_strange(self, column.flat.values.x) is None
+
+    def why_outside_support(self, x: Any) -> str | None:
+        return first_strange(self, x)
 
     def statistics(self, x: Any, weights: np.ndarray) -> Counts:
         return counts_in_sets(x, weights)
@@ -162,7 +172,7 @@ class BernoulliSetEstimator(AllowsUnseen, Estimator):
         (count,) = pseudo_counts(self.pseudo_count, 1, "BernoulliSetEstimator")
         labels, spread = statistics.weighty(), self.stored("suff_stat")
         if spread is not None:
-            labels = labels.union(spread.labels)
+            labels = spread.labels if self.closed else labels.union(spread.labels)
         half = np.full(len(labels), 0.5) if spread is None else spread.lookup(labels, spread.values_array, 0.5)
         prior = PseudoObservations(Counts(labels, count * half, count)) if count > 0 else None
         return self.pinned(labels=labels, prior=prior, unseen=chance_of_one_more(statistics.total))
@@ -172,3 +182,17 @@ class BernoulliSetEstimator(AllowsUnseen, Estimator):
         total, held = both.total, both.over(self.labels)
         pmap, chance = LabelMap(self.labels, np.minimum(held / across(total), 1.0)), self.chance_of_unseen(statistics.total)
         return self.law(pmap=pmap, min_prob=self.min_prob, default_value=chance)
+
+
+def check_closed(estimator: Any) -> None:
+    """Raises `ParameterError` where there are to be no labels but those of suff_stat, and there is none."""
+    if estimator.closed and estimator.suff_stat is None:
+        raise ParameterError(f"{type(estimator).__name__}: closed needs suff_stat, which says the labels that there are")
+
+
+def first_strange(estimator: Any, labels: Iterable[Any]) -> str | None:
+    """In words, the first of some labels that is none of those of an estimator that is `closed`; None without."""
+    if not estimator.closed:
+        return None
+    strange = next((label for label in labels if label not in estimator.suff_stat), estimator)
+    return None if strange is estimator else f"{estimator.label}: {strange!r} is not among its labels, {shorten(list(estimator.suff_stat))}"

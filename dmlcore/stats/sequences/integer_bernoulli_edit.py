@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from dmlcore.base.domains import Whole
 from dmlcore.base.errors import ParameterError
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
 from dmlcore.stats.sequences.bernoulli_edit import BernoulliEditDistribution, BernoulliEditEstimator
+from dmlcore.stats.sequences.integer_bernoulli_set import whole_number
 
 
 def IntegerBernoulliEditDistribution(
@@ -43,43 +44,20 @@ def IntegerBernoulliEditEstimator(
     name: str | None = None,
     keys: str | None = None,
 ) -> BernoulliEditEstimator:
-    """The BernoulliEditEstimator of the numbers below `num_vals`, which it is. suff_stat: shares `(num_vals, 4)` of the pseudo-pairs: of
-    those that have the number not at all, before only, after only, and in both (default: alike)."""
-    return _estimator(num_vals, init_estimator, min_prob, pseudo_count, suff_stat, False, name, keys)
+    """The BernoulliEditEstimator of the numbers below `num_vals`, and of no others, which it is. suff_stat: shares `(num_vals, 4)` of the
+    pseudo-pairs: of those that have the number not at all, before only, after only, and in both (default: alike)."""
+    num_vals = whole_number(num_vals, "IntegerBernoulliEditEstimator")
+    shares = np.full((num_vals, 4), 0.25) if suff_stat is None else np.asarray(suff_stat, dtype=np.float64)
+    if shares.shape != (num_vals, 4):
+        raise ParameterError(f"IntegerBernoulliEditEstimator: suff_stat must be {num_vals} rows of four shares, got shape {shares.shape}")
+    four = dict(enumerate(map(tuple, shares.tolist())))
+    return BernoulliEditEstimator(init_estimator, min_prob, pseudo_count, four, False, name, keys, closed=True)  # type: ignore[arg-type]
 
 
 IntegerStepBernoulliEditDistribution = IntegerBernoulliEditDistribution
 
 
-def IntegerStepBernoulliEditEstimator(
-    num_vals: int,
-    init_estimator: Estimator | None = None,
-    min_prob: float = 1e-128,
-    pseudo_count: float | None = None,
-    suff_stat: Any = None,
-    name: str | None = None,
-    keys: str | None = None,
-) -> BernoulliEditEstimator:
+@functools.wraps(IntegerBernoulliEditEstimator, assigned=())
+def IntegerStepBernoulliEditEstimator(*args: Any, **settings: Any) -> BernoulliEditEstimator:
     """The same with `two_levels`: the numbers have one of two probabilities to be added, and one of two to be kept."""
-    return _estimator(num_vals, init_estimator, min_prob, pseudo_count, suff_stat, True, name, keys)
-
-
-def _estimator(
-    num_vals: int,
-    before: Estimator | None,
-    min_prob: float,
-    pseudo_count: float | None,
-    suff_stat: Any,
-    two_levels: bool,
-    name: str | None,
-    keys: str | None,
-) -> BernoulliEditEstimator:
-    try:
-        num_vals = Whole(1).check(num_vals)
-    except ParameterError as error:
-        raise ParameterError(f"IntegerBernoulliEditEstimator: num_vals {error}") from None
-    shares = np.full((num_vals, 4), 0.25) if suff_stat is None else np.asarray(suff_stat, dtype=np.float64)
-    if shares.shape != (num_vals, 4):
-        raise ParameterError(f"IntegerBernoulliEditEstimator: suff_stat must be {num_vals} rows of four shares, got shape {shares.shape}")
-    four = dict(enumerate(map(tuple, shares.tolist())))
-    return BernoulliEditEstimator(before, min_prob, pseudo_count, four, two_levels, name, keys)  # type: ignore[arg-type]
+    return IntegerBernoulliEditEstimator(*args, **settings).replace(two_levels=True)

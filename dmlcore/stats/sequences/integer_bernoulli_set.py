@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import Whole
 from dmlcore.base.errors import ParameterError
 from dmlcore.stats.sequences.bernoulli_set import BernoulliSetDistribution, BernoulliSetEstimator
 
@@ -35,12 +36,21 @@ def IntegerBernoulliSetEstimator(
     name: str | None = None,
     keys: str | None = None,
 ) -> BernoulliSetEstimator:
-    """The BernoulliSetEstimator of the numbers below `num_vals`, which it is. suff_stat: probabilities `(num_vals,)` of the pseudo-sets
-    (default: one half)."""
+    """The BernoulliSetEstimator of the numbers below `num_vals`, and of no others, which it is. suff_stat: probabilities `(num_vals,)` of
+    the pseudo-sets (default: one half)."""
+    num_vals = whole_number(num_vals, "IntegerBernoulliSetEstimator")
     spread = np.full(num_vals, 0.5) if suff_stat is None else np.asarray(suff_stat, dtype=np.float64)
     if spread.shape != (num_vals,):
         raise ParameterError(f"IntegerBernoulliSetEstimator: suff_stat must be {num_vals} probabilities, got shape {spread.shape}")
-    return BernoulliSetEstimator(min_prob, pseudo_count, dict(enumerate(spread.tolist())), name, keys)
+    return BernoulliSetEstimator(min_prob, pseudo_count, dict(enumerate(spread.tolist())), name, keys, closed=True)
+
+
+def whole_number(num_vals: Any, who: str) -> int:
+    """`num_vals`, a whole number >= 1. Raises `ParameterError`."""
+    try:
+        return Whole(1).check(num_vals)
+    except ParameterError as error:
+        raise ParameterError(f"{who}: num_vals {error}") from None
 
 
 def probabilities_of_logs(logs: Any, field: str) -> np.ndarray:

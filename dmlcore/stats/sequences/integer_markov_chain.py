@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlcore import kernels
 from dmlcore.base.domains import Whole, stochastic_matrix
-from dmlcore.base.errors import ParameterError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.numerics import by_rows, logs_of
 from dmlcore.core.declared import check_node, child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, as_values, cut
@@ -181,4 +181,7 @@ def drawn_starts(chain: Any, size: int, rng: np.random.Generator) -> list[Any]:
     law = law.held_law() if has(law, HoldsFixed) else law
     if isinstance(law, SequenceDistribution) and isinstance(law.len_dist, NullDistribution):
         law = law.replace(len_dist=IntegerCategoricalDistribution(chain.lag, np.ones(1)))
-    return as_values(law.draw(size, rng))
+    starts = as_values(law.draw(size, rng))
+    if not all(isinstance(start, list) and all(isinstance(v, int) and 0 <= v < chain.num_values for v in start) for start in starts):
+        raise StructureError(f"{chain.label}: init_dist must draw lists of whole numbers from 0 to {chain.num_values - 1}")
+    return starts

@@ -160,8 +160,9 @@ def drawn_lengths(node: Any, size: int, rng: np.random.Generator) -> np.ndarray:
     """Lengths drawn from `len_dist`. Raises `StructureError` where there is none."""
     if isinstance(node.len_dist, NullDistribution):
         raise StructureError(f"{node.label}: has no len_dist, so lengths cannot be drawn; give it one")
-    lengths = np.asarray(node.len_dist.draw(size, rng))
-    if len(lengths) and (lengths.dtype.kind not in "iu" or lengths.min() < 0):
+    drawn = node.len_dist.draw(size, rng)
+    lengths = np.asarray(drawn if isinstance(drawn, np.ndarray) or all(isinstance(n, int) for n in drawn) else [np.nan])
+    if len(lengths) and (lengths.ndim > 1 or lengths.dtype.kind not in "iu" or lengths.min() < 0):
         raise StructureError(f"{node.label}: len_dist must draw whole numbers >= 0")
     return lengths.astype(np.int64)
 

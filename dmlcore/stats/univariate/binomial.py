@@ -11,14 +11,15 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.domains import Whole, probability
 from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
 from dmlcore.core.powers import Univariate
-from dmlcore.core.statistics import Sums
+from dmlcore.core.statistics import saved_as
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import Bound, because_of_bounds, check_bounds, summed_entropy, whole_quantile
+from dmlcore.stats.univariate.counting import Bound, because_of_bounds, bisected, check_bounds, summed_entropy, whole_quantile
 
 
 class BinomialDistribution(Distribution, Univariate):
@@ -47,17 +48,18 @@ class BinomialDistribution(Distribution, Univariate):
         return whole_range(self.min_val, self.min_val + self.n)
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        y = (x - self.min_val).astype(np.float64)
-        n, p = float(self.n), across(self.p)
+        successes, p = x - self.min_val, across(self.p)
+        y, n = successes.astype(np.float64), float(self.n)
         if n <= LARGE:
             ways = special.gammaln(n + 1.0) - special.gammaln(y + 1.0) - special.gammaln(n - y + 1.0)
             return ways + special.xlogy(y, p) + special.xlog1py(n - y, -p)
-        inner = np.clip(y, 1.0, n - 1.0)
-        rest = n - inner
+        # failures are counted in whole numbers, while these fit: reals beyond 2^53 would lose the last of them
+        failures = (self.n - successes if self.n < 2**63 else n - y).astype(np.float64)
+        inner, rest = np.clip(y, 1.0, n - 1.0), np.clip(failures, 1.0, n - 1.0)
         log = stirling_error(n) - stirling_error(inner) - stirling_error(rest) - deviance(inner, n * p) - deviance(rest, n * (1.0 - p))
         log += 0.5 * (math.log(n) - np.log(inner) - np.log(rest)) - HALF_LOG_2PI
         log = np.where(y < 1.0, special.xlog1py(n, -p), log)
-        return np.where(y > n - 1.0, special.xlogy(n, p), log)
+        return np.where(failures < 1.0, special.xlogy(n, p), log)
 
     def mean(self) -> float:
         return self.min_val + self.n * self.p
@@ -80,23 +82,49 @@ class BinomialDistribution(Distribution, Univariate):
     def quantile(self, q: Any) -> Any:
         q, p, n, low = np.broadcast_arrays(np.asarray(q, dtype=np.float64), self.p, self.n, self.min_val)
         high = low + n
-        guess = np.where((p > 0) & (p < 1) & (n > 0), special.bdtrik(q, n, p), n * p)
-        guess = np.where(q >= 1, high, np.where(q <= self.cdf(low), low, guess + low))  # scipy's guess is NaN where p is tiny
+        guess = low + np.where((p > 0) & (p < 1) & (n > 0), special.bdtrik(q, n, p), n * p)
+        guess = np.where(q >= 1, high, np.where(q <= self.cdf(low), low, guess))
+        if np.isnan(guess).any():  # scipy has no guess where p is tiny
+            guess = np.where(np.isnan(guess), bisected(self.cdf, q, low - 1.0, high), guess)
         return whole_quantile(self.cdf, q, guess, low, high)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return rng.binomial(self.n, self.p, size) + self.min_val
 
-    def expected_statistics(self, count: float) -> Sums:
-        return Sums(count=count, x=count * self.mean(), low=self.min_val, high=self.min_val + self.n)
+    def expected_statistics(self, count: float) -> Successes:
+        return Successes(count, count * (self.n * self.p), self.min_val, self.min_val + self.n)
 
     def log_likelihood(self, statistics: Any) -> float:
-        successes = statistics.x - statistics.count * self.min_val
+        successes = statistics.beyond(self.min_val)
         return special.xlogy(successes, self.p) + special.xlog1py(statistics.count * self.n - successes, -self.p)
 
     def estimator(self, pseudo_count: Any = None) -> BinomialEstimator:
         own = None if pseudo_count is None else self.p
         return BinomialEstimator(self.min_val + self.n, self.min_val, pseudo_count, own, self.name, self.keys)
+
+
+@saved_as("successes", "count", "above", "low", "high")
+@dataclass(frozen=True)
+class Successes:
+    """Weighted count of rows, and the sum of what their counts are `above` the least of them, which is `low`: a sum of large counts would
+    lose the digits in which they differ. `high` is the greatest."""
+
+    count: Any
+    above: Any
+    low: Any
+    high: Any
+
+    def beyond(self, low: Any) -> Any:
+        """The weighted sum of what the counts are above another number."""
+        return self.above + self.count * float(self.low - low) if self.low < math.inf else self.above
+
+    def __add__(self, other: Self) -> Self:
+        low = min(self.low, other.low)
+        return type(self)(self.count + other.count, self.beyond(low) + other.beyond(low), low, max(self.high, other.high))
+
+    def scaled(self, factor: float) -> Self:
+        """As if every weight had been multiplied."""
+        return type(self)(self.count * factor, self.above * factor, self.low, self.high)
 
 
 class BinomialEstimator(Estimator):
@@ -131,25 +159,26 @@ class BinomialEstimator(Estimator):
     def why_outside_support(self, x: Any) -> str | None:
         return because_of_bounds(self, x, super().why_outside_support(x))
 
-    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
+    def statistics(self, x: np.ndarray, weights: np.ndarray) -> Successes:
         there = x if not len(x) or weights.min() > 0 else x[(weights > 0).reshape(-1, len(x)).any(axis=0)]
         low, high = (int(there.min()), int(there.max())) if len(there) else (math.inf, -math.inf)
-        return Sums(count=weights.sum(axis=-1), x=weights @ x.astype(np.float64), low=low, high=high)
+        above = (x - low).astype(np.float64) if len(there) else np.zeros(len(x))
+        return Successes(weights.sum(axis=-1), weights @ above, low, high)
 
-    def _range(self, statistics: Sums) -> tuple[int, int] | None:
+    def _range(self, statistics: Successes) -> tuple[int, int] | None:
         low = statistics.low if self.min_val is None else self.min_val
         high = statistics.high if self.max_val is None else self.max_val
         return (low, high) if -math.inf < low <= high < math.inf else None
 
-    def resolve(self, statistics: Sums) -> Self:
+    def resolve(self, statistics: Successes) -> Self:
         ends = self._range(statistics)
         if ends is None:
             return self
         law = None if self.suff_stat is None else self.family(self.suff_stat, ends[1] - ends[0], ends[0])
         return self.pinned(pinned_range=ends, prior=pseudo_observations(self, statistics, law))
 
-    def estimate(self, statistics: Sums, previous: Any = None) -> BinomialDistribution:
+    def estimate(self, statistics: Successes, previous: Any = None) -> BinomialDistribution:
         both = self.with_prior(statistics)
         low, high = self.pinned_range or self._range(statistics)  # type: ignore[misc]
-        p = (both.x / both.count - low) / (high - low) if high > low else 0.0 * both.count
+        p = both.beyond(low) / both.count / (high - low) if high > low else 0.0 * both.count
         return self.law(p=np.clip(p, 0.0, 1.0), n=high - low, min_val=low)

@@ -18,6 +18,7 @@ from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
 from dmlcore.core.statistics import Counts, Sums
 from dmlcore.kernels.codes import scatter_many
 
+MOST_MEAN = 9.2e18  # of draws that are whole numbers of 64 bits
 MAX_VALUES = 1 << 24  # a table of probabilities over more whole numbers than this is refused
 
 
@@ -133,6 +134,15 @@ def table_size(low: int, high: int, who: str) -> int:
         need = "use CategoricalEstimator, or set min_val and max_val"
         raise DataError(f"{who}: the values run from {low} to {high}, too many for a table of probabilities; {need}")
     return high - low + 1
+
+
+def poisson_draws(means: Any, size: Any, rng: np.random.Generator, who: str) -> np.ndarray:
+    """Draws of Poisson laws. Raises `ParameterError` where means are so large that draws would not be whole numbers of 64 bits."""
+    if np.max(means, initial=0.0) > MOST_MEAN:
+        raise ParameterError(
+            f"{who}: draws of mean {float(np.max(means)):.3g} would exceed whole numbers of 64 bits; need at most {MOST_MEAN:g}"
+        )
+    return rng.poisson(means, size)
 
 
 def weights_inside(statistics: Counts, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:

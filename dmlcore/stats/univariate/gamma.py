@@ -57,7 +57,7 @@ class GammaDistribution(Distribution, Univariate, HasSurvival):
             return out
         log, k, theta = np.log(x), across(self.k), across(self.theta)
         if np.all(k >= LARGE):
-            return across(self._constant) - deviance(k, x / theta) - log
+            return across(self._constant) - deviance(k * theta, x) / theta - log
         return log * (k - 1.0) - x * (1.0 / theta) + across(self._constant)
 
     def mean(self) -> float:

@@ -24,6 +24,7 @@ SPREAD_FLOOR = 1e-12  # of the mean of 1 / x less 1 / mean of all the data: reac
 SPREAD_ROUNDING = 2.0**-100  # relative to 1 / mean: a spread below this is rounding, and all values are equal
 LARGE_RATIO = 50.0  # of 2 lam / mu, from where an exponential integral is taken from its asymptotic series
 QUANTILE_HALVINGS = 90
+NEAR = 1e-3  # from there on, differences of scaled error functions have lost few digits
 SQRT_2 = math.sqrt(2.0)
 
 
@@ -44,8 +45,10 @@ class InverseGaussianDistribution(Distribution, Univariate, HasSurvival):
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         mu, lam, logs = across(self.mu), across(self.lam), np.log(x)
-        apart = (x - mu) / mu
-        return 0.5 * (np.log(lam) - logs) - HALF_LOG_2PI - logs - 0.5 * (lam / x) * (apart * apart)
+        with np.errstate(over="ignore", invalid="ignore"):  # one of the two forms may overflow, where the other is taken
+            apart = (x - mu) / mu
+            misfit = np.where(x < mu, (lam / x) * apart * apart, (lam / mu) * apart * ((x - mu) / x))
+        return 0.5 * (np.log(lam) - logs) - HALF_LOG_2PI - logs - 0.5 * misfit
 
     def mean(self) -> float:
         return self.mu
@@ -62,21 +65,25 @@ class InverseGaussianDistribution(Distribution, Univariate, HasSurvival):
         mean_log = math.log(self.mu) - float(_scaled_exponential_integral(ratio))
         return 0.5 + HALF_LOG_2PI - 0.5 * math.log(self.lam) + 1.5 * mean_log
 
-    def cdf(self, x: Any) -> Any:
+    def _deviates(self, x: Any) -> tuple[Any, Any]:
+        """`sqrt(lam / x) (x / mu - 1)`, and how much more it is with `+ 1`, without products of what overflows and what underflows."""
         y = np.clip(x, np.finfo(np.float64).tiny, 1e300)
+        with np.errstate(over="ignore"):
+            per = math.sqrt(self.lam) / np.sqrt(y)
+            return per * (y - self.mu) / self.mu, 2.0 * per
+
+    def cdf(self, x: Any) -> Any:
+        low, apart = self._deviates(x)
         with np.errstate(under="ignore", over="ignore"):
-            root, apart = np.sqrt(self.lam / y), y / self.mu
-            below = special.ndtr(root * (apart - 1.0)) + np.exp(2.0 * self.lam / self.mu + special.log_ndtr(-root * (apart + 1.0)))
+            below = special.ndtr(low) + np.exp(2.0 * self.lam / self.mu + special.log_ndtr(-low - apart))
         return np.where(np.asarray(x) > 0, np.where(np.asarray(x) == np.inf, 1.0, np.minimum(below, 1.0)), 0.0)[()]
 
     def sf(self, x: Any) -> Any:
-        y = np.clip(x, np.finfo(np.float64).tiny, 1e300)
-        root, apart = np.sqrt(self.lam / y), y / self.mu
-        low, high = root * (apart - 1.0), root * (apart + 1.0)
+        low, apart = self._deviates(x)
         with np.errstate(under="ignore", over="ignore", invalid="ignore"):
             # both terms have one Gaussian density in front of their ratios of Mills: so none of them underflows
-            far = 0.5 * np.exp(-0.5 * low * low) * (special.erfcx(low / SQRT_2) - special.erfcx(high / SQRT_2))
-        above = np.where(low > 0, far, 1.0 - self.cdf(y))
+            far = 0.5 * np.exp(-0.5 * low * low) * _erfcx_fall(low / SQRT_2, apart / SQRT_2)
+        above = np.where(low > 0, far, 1.0 - self.cdf(x))
         return np.where(np.asarray(x) > 0, np.where(np.asarray(x) == np.inf, 0.0, above), 1.0)[()]
 
     def quantile(self, q: Any) -> Any:
@@ -114,6 +121,16 @@ class InverseGaussianDistribution(Distribution, Univariate, HasSurvival):
     def estimator(self, pseudo_count: Any = None) -> InverseGaussianEstimator:
         own = None if pseudo_count is None else (self.mu, self.lam)
         return InverseGaussianEstimator(pseudo_count, own, self.name, self.keys)
+
+
+def _erfcx_fall(low: Any, apart: Any) -> Any:
+    """`erfcx(low) - erfcx(low + apart)`: where they are near, by the derivatives between them, `f' = 2 x f - 2 / sqrt(pi)`."""
+    x = low + 0.5 * apart
+    value = special.erfcx(x)
+    slope = 2.0 * x * value - 2.0 / math.sqrt(math.pi)
+    third = 4.0 * slope + 2.0 * x * (2.0 * value + 2.0 * x * slope)
+    near = -apart * (slope + apart * apart / 24.0 * third)
+    return np.where(apart < NEAR, near, special.erfcx(low) - special.erfcx(low + apart))
 
 
 def _scaled_exponential_integral(z: Any) -> Any:

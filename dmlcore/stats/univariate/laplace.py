@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -12,6 +11,7 @@ import numpy as np
 from dmlcore.base.domains import Domain, positive, real
 from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import across, joined
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
@@ -64,7 +64,8 @@ class LaplaceDistribution(Distribution, Univariate, HasSurvival):
         return 1.0 + math.log(2.0) + math.log(self.scale)
 
     def cdf(self, x: Any) -> Any:
-        z = (np.asarray(x) - self.mu) / self.scale
+        with np.errstate(over="ignore"):
+            z = (np.asarray(x) - self.mu) / self.scale
         half = 0.5 * np.exp(-np.abs(z))
         return np.where(z < 0, half, 1.0 - half)[()]
 

@@ -58,10 +58,13 @@ class LogGaussianDistribution(Distribution, Univariate, HasSurvival, NumbersWith
         return out
 
     def mean(self) -> float:
-        return float(np.exp(self.mu + self.sigma2 / 2))
+        with np.errstate(over="ignore"):
+            return float(np.exp(self.mu + self.sigma2 / 2))
 
     def variance(self) -> float:
-        return float(np.expm1(self.sigma2) * np.exp(2 * self.mu + self.sigma2))
+        with np.errstate(over="ignore"):
+            mean = np.exp(self.mu + self.sigma2 / 2)
+            return float(mean * (mean * np.expm1(self.sigma2)))
 
     def mode(self) -> float:
         return float(np.exp(self.mu - self.sigma2))
@@ -74,14 +77,16 @@ class LogGaussianDistribution(Distribution, Univariate, HasSurvival, NumbersWith
             return special.ndtr((np.log(np.maximum(x, 0.0)) - self.mu) / math.sqrt(self.sigma2))
 
     def quantile(self, q: Any) -> Any:
-        return np.exp(self.mu + math.sqrt(self.sigma2) * special.ndtri(q))
+        with np.errstate(over="ignore"):
+            return np.exp(self.mu + math.sqrt(self.sigma2) * special.ndtri(q))
 
     def sf(self, x: Any) -> Any:
         with np.errstate(divide="ignore"):
             return special.ndtr((self.mu - np.log(np.maximum(x, 0.0))) / math.sqrt(self.sigma2))
 
     def isf(self, q: Any) -> Any:
-        return np.exp(self.mu - math.sqrt(self.sigma2) * special.ndtri(q))
+        with np.errstate(over="ignore"):
+            return np.exp(self.mu - math.sqrt(self.sigma2) * special.ndtri(q))
 
     def numbers_within(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(divide="ignore"):

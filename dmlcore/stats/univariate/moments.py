@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from dmlcore import kernels
 from dmlcore.base.domains import frozen, nonnegative
 from dmlcore.base.errors import DegenerateError, ParameterError
 from dmlcore.base.numerics import by_rows
+from dmlcore.base.records import dataclass
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
 from dmlcore.core.prior import Prior

@@ -20,11 +20,19 @@ from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
 from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import bisected, counts_of, summed_entropy, whole_quantile, whole_upper_quantile
+from dmlcore.stats.univariate.counting import (
+    MAX_VALUES,
+    bisected,
+    counts_of,
+    poisson_draws,
+    summed_entropy,
+    whole_quantile,
+    whole_upper_quantile,
+)
 
 LEAST_DISPERSION, MOST_DISPERSION = 1e-8, 1e8  # bounds of an estimated dispersion
 NEWTON = 1e-7  # a step of log t below which it has come to its end
-NARROWEST = 1e-300  # dispersions below this overflow, and the law is Poisson to all digits
+NARROWEST = 1e-100  # dispersions below this overflow in what follows, and the law is Poisson to all digits
 ASYMPTOTIC_FROM = 20.0  # from here, gamma functions by their asymptotic series (Abramowitz and Stegun 6.1.40, 6.3.18, 6.4.12)
 
 
@@ -96,10 +104,16 @@ class NegativeBinomialDistribution(Distribution, Univariate, HasSurvival):
         return np.where(q == 1, np.where(mu > 0, np.inf, 0.0), whole_quantile(self.cdf, q, guess, 0))[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        return rng.poisson(rng.gamma(self._t, 1.0, size) / self._t * self.mu)
+        return poisson_draws(rng.gamma(self._t, 1.0, size) / self._t * self.mu, None, rng, self.label)
 
     def expected_statistics(self, count: float) -> Counts:
-        values = np.arange(int(self.quantile(1 - 1e-15)) + 60 * math.ceil(1 + self.dispersion * self.mu))
+        most = float(self.quantile(1 - 1e-15)) + 60 * math.ceil(1 + self.dispersion * self.mu)
+        if most > MAX_VALUES:
+            raise ParameterError(
+                f"{self.label}: mean {self.mu:.3g} and dispersion {self.dispersion:.3g} spread over {most:.3g} counts, too many for a table"
+                " of what pseudo-observations are on average; give suff_stat with a smaller mean or dispersion"
+            )
+        values = np.arange(int(most))
         return Counts(values, count * np.exp(self.log_densities(values)), count)
 
     def log_likelihood(self, statistics: Any) -> float:

@@ -16,7 +16,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import MeanEstimator, bisected, summed_entropy, whole_quantile, whole_upper_quantile
+from dmlcore.stats.univariate.counting import MeanEstimator, bisected, poisson_draws, summed_entropy, whole_quantile, whole_upper_quantile
 
 
 class PoissonDistribution(Distribution, Univariate, HasSurvival):
@@ -74,7 +74,7 @@ class PoissonDistribution(Distribution, Univariate, HasSurvival):
         return whole_upper_quantile(self.sf, q, self.lam + 40 * math.sqrt(self.lam)) if self.lam > 0 else self.quantile(1.0 - np.asarray(q))
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        return rng.poisson(self.lam, size)
+        return poisson_draws(self.lam, size, rng, self.label)
 
     def expected_statistics(self, count: float) -> Sums:
         return Sums(count=count, x=count * self.lam)

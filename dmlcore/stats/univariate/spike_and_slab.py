@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ from dmlcore.base import special
 from dmlcore.base.domains import Domain, Whole, chosen_probability, probability
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import across, logs
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.domains import OrNone, positive, real
-from dmlcore.base.numerics import HALF_LOG_2PI, across
+from dmlcore.base.numerics import HALF_LOG_2PI, across, log_ratio
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
@@ -28,6 +28,7 @@ LEAST_DF, MOST_DF = 0.1, 1e6  # bounds of an estimated df: from there on the law
 START_DF = 8.0  # before there is a law
 TAILED_SCALE_FLOOR = 1e-20  # of the variance of all the data, which outliers make large: reached only by a component on one value
 LARGEST_SQUARED = 1e150
+FARTHEST = 1e9  # square roots of df, from where on a tail is a power, to all digits
 
 
 class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntropy, HasCdf, HasQuantile, HasSurvival):
@@ -53,11 +54,14 @@ class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntro
         return across(np.asarray(tail_constant(self.df, 1) - np.log(self.scale))[()])
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        df = across(self.df)
-        z = np.abs(x - across(self.mu)) / across(self.scale) / np.sqrt(df)
-        far = np.maximum(z / LARGEST_SQUARED, 1.0)
+        df, apart, scale = across(self.df), np.abs(x - across(self.mu)), across(self.scale)
+        with np.errstate(over="ignore"):
+            z = apart / scale / np.sqrt(df)
         near = np.minimum(z, LARGEST_SQUARED)
-        return self._constant - 0.5 * (df + 1.0) * (np.log1p(near * near) + 2.0 * np.log(far))
+        log = np.log1p(near * near)
+        if np.any(far := z > LARGEST_SQUARED):
+            log = np.where(far, 2.0 * log_ratio(np.where(far, apart, 1.0), scale) - np.log(df), log)
+        return self._constant - 0.5 * (df + 1.0) * log
 
     def precisions(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Expected precisions of values, relative to those of all, and expectations of their logarithms."""
@@ -78,19 +82,42 @@ class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntro
         return tail_entropy(self.df, 1) + math.log(self.scale)
 
     def cdf(self, x: Any) -> Any:
-        return special.stdtr(self.df, (np.asarray(x) - self.mu) / self.scale)
+        return self._below(np.asarray(x) - self.mu)
 
     def quantile(self, q: Any) -> Any:
-        q = np.asarray(q, dtype=np.float64)
-        inside = np.where((q > 0) & (q < 1), q, 0.5)
-        ends = np.where(q == 0, -np.inf, np.where(q == 1, np.inf, np.nan))
-        return np.where((q > 0) & (q < 1), self.mu + self.scale * special.stdtrit(self.df, inside), ends)[()]
+        return self.mu + self._deviation(np.asarray(q, dtype=np.float64))
 
     def sf(self, x: Any) -> Any:
-        return special.stdtr(self.df, (self.mu - np.asarray(x)) / self.scale)
+        return self._below(self.mu - np.asarray(x))
 
     def isf(self, q: Any) -> Any:
-        return 2.0 * self.mu - self.quantile(q)
+        return self.mu - self._deviation(np.asarray(q, dtype=np.float64))
+
+    def _below(self, apart: Any) -> Any:
+        """The probability of less than a deviation from the centre; far out by the power of the tail, where scipy's squares overflow."""
+        with np.errstate(over="ignore"):
+            z = apart / self.scale
+        far = z < -FARTHEST * math.sqrt(self.df)
+        if not np.any(far):
+            return special.stdtr(self.df, z)
+        tail = np.exp(self._log_tail - self.df * log_ratio(np.where(far, -apart, 1.0), self.scale))
+        return np.where(far, tail, special.stdtr(self.df, np.where(far, 0.0, z)))[()]
+
+    def _deviation(self, q: np.ndarray) -> Any:
+        """The deviation from the centre that has a probability `q` below."""
+        inside = np.where((q > 0) & (q < 1), q, 0.5)
+        z = special.stdtrit(self.df, inside)
+        with np.errstate(over="ignore"):
+            tail = np.exp((self._log_tail - np.log(np.minimum(inside, 1.0 - inside))) / self.df)
+        z = np.where(tail > FARTHEST * math.sqrt(self.df), np.copysign(tail, inside - 0.5), z)
+        ends = np.where(q == 0, -np.inf, np.where(q == 1, np.inf, np.nan))
+        with np.errstate(over="ignore"):
+            return np.where((q > 0) & (q < 1), self.scale * z, ends)[()]
+
+    @cached_property
+    def _log_tail(self) -> float:
+        """Of the factor in front of `z^-df`, which the probability of more than a large z comes to."""
+        return float(tail_constant(self.df, 1)) + 0.5 * (self.df - 1.0) * math.log(self.df)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return self.mu + self.scale * rng.standard_t(self.df, size)

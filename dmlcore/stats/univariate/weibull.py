@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -12,7 +11,8 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.domains import Domain, positive
 from dmlcore.base.errors import DegenerateError
-from dmlcore.base.numerics import across
+from dmlcore.base.numerics import across, log_ratio
+from dmlcore.base.records import dataclass
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
@@ -24,6 +24,7 @@ from dmlcore.stats.univariate.moments import LocalMoments, moments_of, variance_
 LOG_SPREAD = math.pi / math.sqrt(6.0)  # the standard deviation of log x times the shape
 SHAPE_CAP = 1e6  # times that of all the data: reached only by a component that sits on one value
 FARTHEST_POWER = 600.0  # of e, in (x / scale)^shape
+SMALL_POWER = 1e-2  # below, few terms of a series are all digits
 STRIDE_OF_SHAPE = 2.0  # the most that a step multiplies or divides it by
 
 
@@ -47,16 +48,18 @@ class WeibullDistribution(Distribution, Univariate, HasSurvival):
         return across(np.log(self.shape)), across(np.log(self.scale))
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
-        logs, (log_shape, log_scale) = np.log(x), self._logs
-        z = across(self.shape) * (logs - log_scale)
-        return log_shape + z - logs - np.exp(z)
+        log_shape, log_scale = self._logs
+        log = log_ratio(x, across(self.scale))
+        z = across(self.shape) * log
+        return log_shape - log_scale + z - log - np.exp(z)
 
     def mean(self) -> float:
-        return self.scale * math.gamma(1.0 + 1.0 / self.shape)
+        return self.scale * float(special.gamma(1.0 + 1.0 / self.shape))
 
     def variance(self) -> float:
-        t = 1.0 / self.shape
-        return self.mean() ** 2 * math.expm1(math.lgamma(1.0 + 2.0 * t) - 2.0 * math.lgamma(1.0 + t))
+        mean, t = self.mean(), 1.0 / self.shape
+        with np.errstate(over="ignore"):
+            return float(mean * (mean * np.expm1(log_spread(t)))) if mean < math.inf else math.inf
 
     def mode(self) -> float:
         return self.scale * max(1.0 - 1.0 / self.shape, 0.0) ** (1.0 / self.shape)
@@ -70,7 +73,7 @@ class WeibullDistribution(Distribution, Univariate, HasSurvival):
 
     def quantile(self, q: Any) -> Any:
         q = np.asarray(q, dtype=np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.where(q >= 0, self.scale * (-np.log1p(-q) + 0.0) ** (1.0 / self.shape), np.nan)[()]
 
     def sf(self, x: Any) -> Any:
@@ -78,7 +81,7 @@ class WeibullDistribution(Distribution, Univariate, HasSurvival):
             return np.exp(-((np.maximum(x, 0.0) / self.scale) ** self.shape))
 
     def isf(self, q: Any) -> Any:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             q = np.asarray(q, dtype=np.float64)
             return np.where(q <= 1, self.scale * (-np.log(q) + 0.0) ** (1.0 / self.shape), np.nan)[()]
 
@@ -115,6 +118,13 @@ class WeibullDistribution(Distribution, Univariate, HasSurvival):
         return WeibullEstimator(self.name, self.keys, pseudo_count=pseudo_count, suff_stat=own)
 
 
+def log_spread(t: float) -> float:
+    """`log Gamma(1 + 2 t) - 2 log Gamma(1 + t)`, without cancellation for small t."""
+    if t > SMALL_POWER:
+        return math.lgamma(1.0 + 2.0 * t) - 2.0 * math.lgamma(1.0 + t)
+    return sum(special.zeta(k) * (2.0**k - 2.0) / k * (-t) ** k for k in range(2, 9))
+
+
 @dataclass(frozen=True)
 class TiltedSums:
     """Sums over values at the law of a `shape` and a `scale`: with `z = shape log(x / scale)`, `logs` of w z, and `zeroth` to `third` of
@@ -133,7 +143,7 @@ class TiltedSums:
     @classmethod
     def of(cls, x: np.ndarray, weights: np.ndarray, law: Any) -> Self:
         """Those of positive numbers `(n,)`, from weights `(.., n)`."""
-        z = np.minimum(across(law.shape) * (np.log(x) - np.log(across(law.scale))), FARTHEST_POWER)
+        z = np.minimum(across(law.shape) * log_ratio(x, across(law.scale)), FARTHEST_POWER)
         tilted = weights * np.exp(z)
         parts = [(weights * z).sum(axis=-1)]
         for _ in range(4):

@@ -8,7 +8,6 @@ regression's own is eliminated (a Schur complement), what is shared is solved fo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from dmlcore.base.domains import positive, real
 from dmlcore.base.errors import KeyClashError, StructureError
 from dmlcore.base.labels import LabelMap, shared_vocabulary
+from dmlcore.base.records import dataclass
 from dmlcore.core.declared import name, parameter
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator

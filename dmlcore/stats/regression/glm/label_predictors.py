@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.labels import Vocabulary
+from dmlcore.base.records import dataclass
 from dmlcore.stats.regression.glm.scoring import Scoring, squares_about
 
 

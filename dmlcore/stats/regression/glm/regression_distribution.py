@@ -45,7 +45,7 @@ class RegressionDistribution(Distribution, Redraws):
     @property
     def dim(self) -> int:
         """The number of covariates."""
-        return len(self.coef)
+        return self.coef.shape[-1]
 
     @property
     def has_trials(self) -> bool:

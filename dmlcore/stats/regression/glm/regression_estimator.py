@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from dmlcore.base.domains import nonnegative
 from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.records import dataclass
 from dmlcore.core.declared import parameter, setting
 from dmlcore.core.estimator import Estimator
 from dmlcore.core.prior import Prior

@@ -8,7 +8,6 @@ Covariates are taken about their weighted mean, so that offsets and units do no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import joined
+from dmlcore.base.records import dataclass
 from dmlcore.core.statistics import Scatter, beside, nothing
 from dmlcore.stats.multivariate.vectors import lower_inverse
 from dmlcore.stats.regression.glm.design import collinearity, roots_of_diagonal
