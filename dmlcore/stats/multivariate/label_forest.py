@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.numerics import logs
+from dmlcore.core.rowlaws import Atom, RowLaw, check_cases
+from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution
 from dmlcore.stats.univariate.row_labels import drawn_codes
 
 ForestNodes = Mapping[int, tuple[int | None, np.ndarray]]
@@ -168,3 +170,75 @@ def parents_first(nodes: ForestNodes) -> dict[int, tuple[int | None, np.ndarray]
         for j in ready:
             out[j] = left.pop(j)
     return out
+
+
+# -- rows of which some numbers are known ----------------------------------------------------------------------------------
+
+LawOf = Callable[[LabelForest, Sequence[int]], Any]
+
+
+class ForestRows(RowLaw):
+    """Unknown numbers of n rows, given those that are known. below: what these say, as `LabelForest.upward` gives it. kept: those whose
+    law it is, in order. law_of: the distribution of such numbers of a forest."""
+
+    def __init__(self, forest: LabelForest, known: dict[int, np.ndarray], below: dict[int, np.ndarray], kept: list[int], law_of: LawOf):
+        self.forest, self.known, self.below, self.kept, self.law_of = forest, known, below, kept, law_of
+        self.slots = len(kept)
+
+    def keep(self, slots: list[int]) -> RowLaw:
+        kept = [self.kept[slot] for slot in slots]
+        if len(kept) == 1:
+            return RowNumber(self.forest.posteriors(self.below)[kept[0]])
+        return ForestRows(self.forest, self.known, self.below, kept, self.law_of)
+
+    def atoms(self) -> list[tuple[Any, Any]]:
+        return self.keep([0]).atoms()
+
+    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
+        if self.slots == 1:
+            return self.keep([0]).cases(row)
+        known = {j: int(values[row]) for j, values in self.known.items()}
+        parts = self.forest.given(known, {j: said[row] for j, said in self.below.items()}).of(self.kept)
+        check_cases(len(parts))
+        return [(w, (self.law_of(part, self.kept),)) for w, part in parts]
+
+    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
+        drawn = self.forest.draw({j: said[rows] for j, said in self.below.items()}, rng)
+        return [drawn[j].astype(np.float64) for j in self.kept]
+
+
+class RowNumber(Atom):
+    """A whole number >= 0, with probabilities `(n, S)` of each row's own."""
+
+    def __init__(self, p: np.ndarray):
+        self.p = p
+
+    def at(self, rows: np.ndarray) -> RowNumber:
+        return RowNumber(self.p[rows])
+
+    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
+        return [(1.0, (IntegerCategoricalDistribution(0, self.p[row]),))]
+
+    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
+        return [drawn_codes(self.p[rows].T, rng).astype(np.float64)]
+
+    def ask(self, what: str, *args: Any) -> Any:
+        values = np.arange(self.p.shape[1])
+        mean = self.p @ values
+        if what == "mean":
+            return mean
+        if what == "variance":
+            return self.p @ values**2 - mean**2
+        if what == "mode":
+            return np.argmax(self.p, axis=1)
+        if what == "cdf":
+            return np.where(values <= np.reshape(args[0], (-1, 1)), self.p, 0.0).sum(axis=1)
+        if what == "quantile":
+            reached = np.cumsum(self.p, axis=1) < np.reshape(args[0], (-1, 1))
+            return np.minimum(reached.sum(axis=1), len(values) - 1)
+        return super().ask(what, *args)
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        inside = (x >= 0) & (x < self.p.shape[1]) & (np.floor(x) == x)
+        p = self.p[np.arange(len(self.p)), np.where(inside, x, 0.0).astype(np.intp)]
+        return logs(np.where(inside, p, 0.0))
