@@ -74,13 +74,17 @@ class LabelForest:
             out[j] = int(choice[j] if parent is None else choice[j][out[parent]])
         return out
 
-    def upward(self, known: Mapping[int, np.ndarray], n: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    def upward(
+        self, known: Mapping[int, np.ndarray], n: int, allowed: Mapping[int, np.ndarray] | None = None
+    ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         """Of n rows, some of whose numbers are known: log probabilities `(n,)` of these, and of each number what it and those below it say
-        of its values, `(n, S_j)`, in proportion."""
+        of its values, `(n, S_j)`, in proportion. allowed: of some of the others ones at the values that they may have, zeros elsewhere."""
         log, below = np.zeros(n), {j: np.ones((n, table.shape[-1])) for j, (_, table) in self.nodes.items()}
         for j, (parent, table) in reversed(self.nodes.items()):
             if j in known:
                 below[j] *= known[j][:, None] == np.arange(table.shape[-1])
+            if allowed is not None and j in allowed:
+                below[j] *= allowed[j]
             if parent is None:
                 log += logs(below[j] @ table)
                 continue
@@ -190,6 +194,12 @@ class ForestRows(RowLaw):
         if len(kept) == 1:
             return RowNumber(self.forest.posteriors(self.below)[kept[0]])
         return ForestRows(self.forest, self.known, self.below, kept, self.law_of)
+
+    def within(self, events: dict[int, Any], n: int) -> tuple[np.ndarray, RowLaw]:
+        allowed = {self.kept[slot]: event.fits(range(self.below[self.kept[slot]].shape[1])) for slot, event in events.items()}
+        before, (log, below) = self.forest.upward(self.known, n)[0], self.forest.upward(self.known, n, allowed)
+        told = np.where(before > -np.inf, log - np.where(before > -np.inf, before, 0.0), -np.inf)
+        return told, ForestRows(self.forest, self.known, below, self.kept, self.law_of)
 
     def atoms(self) -> list[tuple[Any, Any]]:
         return self.keep([0]).atoms()
