@@ -169,8 +169,8 @@ MUTANTS = [
     mutant(
         "a wrong merge of second moments",
         "core/statistics.py",
-        "self.m2 + other.m2 + square * beside(self.count * share, square))",
-        "self.m2 + other.m2 + square * beside(share, square))",
+        "return square * beside(self.count * share, square)",
+        "return square * beside(share, square)",
         FITS,
         "-k",
         "statistics_add and gaussian",

@@ -34,7 +34,7 @@ OTHER_LIBRARIES = {  # what other libraries call arguments -> what they are call
     "prev_estimate": "start",
 }
 
-KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {  # what annotations say of arguments, by their first word
+ARGUMENT_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {  # what annotations say of arguments, by their first word
     "float": (is_number, "a number"),
     "int": (is_whole, "a whole number"),
     "str": (lambda value: isinstance(value, str), "a text"),
@@ -110,11 +110,11 @@ def check_of(who: str, parameter: inspect.Parameter) -> Callable[[Any], None] | 
     while "[" in said:
         said = re.sub(r"\[[^\[\]]*\]", "", said)
     words = [word.strip() for word in said.split("|")]
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or not set(words) <= KINDS.keys():
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or not set(words) <= ARGUMENT_KINDS.keys():
         return None
-    tests = [KINDS[word][0] for word in words]
-    node = next((KINDS[word][1] for word in words if word in ("Distribution", "Estimator")), None)
-    need = " or ".join(dict.fromkeys(KINDS[word][1] for word in words))
+    tests = [ARGUMENT_KINDS[word][0] for word in words]
+    node = next((ARGUMENT_KINDS[word][1] for word in words if word in ("Distribution", "Estimator")), None)
+    need = " or ".join(dict.fromkeys(ARGUMENT_KINDS[word][1] for word in words))
 
     def check(value: Any) -> None:
         if any(test(value) for test in tests):

@@ -40,6 +40,10 @@ class PseudoObservations(Prior):
     def log_density(self, law: Any) -> Any:
         return law.log_likelihood(self.statistics)
 
+    def of(self, parts: Sequence[str]) -> PseudoObservations:
+        """What is known of some parts of their `Sums` alone: of the others, nothing was counted."""
+        return PseudoObservations(self.statistics.only(parts))
+
 
 @dataclass(frozen=True, eq=False)
 class PseudoDraws(Prior):

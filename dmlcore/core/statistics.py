@@ -11,7 +11,7 @@ A node of a model's tree holds its own statistics and those of its children: `No
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -67,6 +67,10 @@ class Sums:
         """Those of one place of a stack."""
         return Sums(**{k: v[index] if np.ndim(v) else v for k, v in self._values.items()})
 
+    def only(self, names: Collection[str]) -> Sums:
+        """The same, with nothing in the totals of other names."""
+        return Sums(**{k: v if k in names else _times(v, 0.0) for k, v in self._values.items()})
+
     def scaled(self, factor: float) -> Sums:
         """As if every weight had been multiplied."""
         return Sums(**{k: v if k.startswith(("low", "high")) else _times(v, factor) for k, v in self._values.items()})
@@ -88,29 +92,59 @@ def _joined(name: str, a: Any, b: Any) -> Any:
     return a + b
 
 
-@saved_as("moments", "count", "mean", "m2")
 @dataclass(frozen=True)
-class Moments:
-    """Weighted count, mean and centred second moment; merged by the pooled formula (Chan, Golub, LeVeque 1983, eq. 2.1).
-
-    `mean` and `m2` are scalars, or `(d,)` for vectors; `m2` is `(d, d)` in a `Scatter`; of a stack, with its axes in front.
-    """
+class AboutMean:
+    """Weighted count and mean, and a weighted sum of how far each value is from the mean, in some measure. Merged without cancellation: the
+    sum of two parts is that of each, and that of their means about the common one."""
 
     count: Any
     mean: Any
-    m2: Any
+
+    @property
+    def apart(self) -> Any:
+        """The weighted sum of how far values are from the mean, the third of the fields."""
+        raise NotImplementedError
+
+    def between(self, other: Self, share: Any, mean: Any) -> Any:
+        """That sum of the means of two parts about their common mean; share: how much of the weight is the other's."""
+        raise NotImplementedError
 
     def __add__(self, other: Self) -> Self:
         if nothing(other, self):
             return self
         if nothing(self, other):
             return other
-        count = self.count + other.count
-        shift = other.mean - self.mean
+        count, shift = self.count + other.count, other.mean - self.mean
         share = other.count / (count if np.all(count) else np.where(count == 0, 1.0, count))
         mean = self.mean + shift * beside(share, shift)
-        square = self.square(shift)
-        return type(self)(count, mean, self.m2 + other.m2 + square * beside(self.count * share, square))
+        return type(self)(count, mean, self.apart + other.apart + self.between(other, share, mean))  # type: ignore[call-arg]
+
+    def at(self, index: Any) -> Self:
+        """Those of one place of a stack."""
+        return type(self)(self.count[index], self.mean[index], self.apart[index])  # type: ignore[call-arg]
+
+    def scaled(self, factor: float) -> Self:
+        """As if every weight had been multiplied."""
+        return type(self)(self.count * factor, self.mean, self.apart * factor)  # type: ignore[call-arg]
+
+
+@saved_as("moments", "count", "mean", "m2")
+@dataclass(frozen=True)
+class Moments(AboutMean):
+    """Weighted count, mean and centred second moment; merged by the pooled formula (Chan, Golub, LeVeque 1983, eq. 2.1).
+
+    `mean` and `m2` are scalars, or `(d,)` for vectors; `m2` is `(d, d)` in a `Scatter`; of a stack, with its axes in front.
+    """
+
+    m2: Any
+
+    @property
+    def apart(self) -> Any:
+        return self.m2
+
+    def between(self, other: Self, share: Any, mean: Any) -> Any:
+        square = self.square(other.mean - self.mean)
+        return square * beside(self.count * share, square)
 
     @classmethod
     def together(cls, parts: Sequence[Self], shape: tuple[int, ...]) -> Self:
@@ -122,14 +156,6 @@ class Moments:
     def square(shift: Any) -> Any:
         """What a shift of the mean adds to the second moment, per unit of weight."""
         return shift * shift
-
-    def at(self, index: Any) -> Self:
-        """Those of one place of a stack."""
-        return type(self)(self.count[index], self.mean[index], self.m2[index])
-
-    def scaled(self, factor: float) -> Self:
-        """As if every weight had been multiplied."""
-        return type(self)(self.count * factor, self.mean, self.m2 * factor)
 
 
 def beside(number: Any, array: Any) -> Any:
@@ -155,35 +181,15 @@ class Scatter(Moments):
 
 
 @dataclass(frozen=True)
-class GapMoments:
+class GapMoments(AboutMean):
     """Weighted count and mean of positive numbers, and `gap`, the weighted sum of how far each is from the mean in some measure, which is
-    >= 0. Merged without cancellation, as moments are: the gap of two parts is that of each, and that of their means about the common one.
-    """
+    >= 0."""
 
-    count: Any
-    mean: Any
     gap: Any
 
-    def __add__(self, other: Self) -> Self:
-        if nothing(other, self):
-            return self
-        if nothing(self, other):
-            return other
-        count = self.count + other.count
-        mean = self.mean + (other.mean - self.mean) * (other.count / np.where(count > 0, count, 1.0))
-        return type(self)(count, mean, self.gap + other.gap + self.between(other, mean))
-
-    def between(self, other: Self, mean: Any) -> Any:
-        """The gap of the means of two parts about their common mean."""
-        raise NotImplementedError
-
-    def at(self, index: Any) -> Self:
-        """Those of one place of a stack."""
-        return type(self)(self.count[index], self.mean[index], self.gap[index])
-
-    def scaled(self, factor: float) -> Self:
-        """As if every weight had been multiplied."""
-        return type(self)(self.count * factor, self.mean, self.gap * factor)
+    @property
+    def apart(self) -> Any:
+        return self.gap
 
 
 @saved_as("log moments", "count", "mean", "gap")
@@ -210,7 +216,7 @@ class LogMoments(GapMoments):
             gap = np.where(close, _dot(weights, log_gap((x - mean[..., None]) / mean[..., None], logs)), gap)
         return cls(count, mean[()], gap[()])
 
-    def between(self, other: Self, mean: Any) -> Any:
+    def between(self, other: Self, share: Any, mean: Any) -> Any:
         one, two = ((part.count * log_gap((part.mean - mean) / mean))[()] for part in (self, other))
         return one + two
 

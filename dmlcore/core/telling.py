@@ -22,7 +22,7 @@ def gains(posterior: np.ndarray, w: np.ndarray) -> np.ndarray:
         return np.where(posterior > 0, posterior * np.log(posterior / w[:, None]), 0.0).sum(axis=0)
 
 
-def posteriors(laws: Sequence[Any], w: np.ndarray, values: Any) -> np.ndarray:
+def posteriors_of_laws(laws: Sequence[Any], w: np.ndarray, values: Any) -> np.ndarray:
     """How probable each law is, `(K, n)`, given each of some values; NaN where none gives it any density."""
     with np.errstate(divide="ignore", invalid="ignore"):
         joint = np.log(w)[:, None] + np.array([law.seq_log_density(values) for law in laws])
@@ -31,21 +31,22 @@ def posteriors(laws: Sequence[Any], w: np.ndarray, values: Any) -> np.ndarray:
 
 
 def information(laws: Sequence[Any], w: np.ndarray) -> float:
-    """Mutual information of the value and the component, in nats, from the laws alone: the mean of `gains`. NaN where it cannot be told, as
-    of laws given covariates.
+    """Mutual information of the value and the component, in nats, from the laws alone: `sum_k w_k E_k[log p_k(x) - log w_k]`. NaN where it
+    cannot be told, as of laws given covariates.
 
     Exact for labels; of numbers, each law is stood for by evenly spaced quantiles, of other values by draws, the same in every call.
     """
     w = w / w.sum()
     total = 0.0
     try:
-        for law, share in zip(laws, w.tolist(), strict=True):
-            if share > 0:
+        for k, law in enumerate(laws):
+            if w[k] > 0:
                 values, shares = points(law)
-                total += share * float(shares @ gains(posteriors(laws, w, values), w))
+                own = posteriors_of_laws(laws, w, values)[k, shares > 0]
+                total += float(w[k] * shares[shares > 0] @ np.log(own / w[k]))
     except (DmlcoreError, ArithmeticError):
         return np.nan
-    return min(total, largest_information(w))
+    return float(np.clip(total, 0.0, largest_information(w)))
 
 
 def largest_information(w: np.ndarray) -> float:

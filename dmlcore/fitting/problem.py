@@ -203,7 +203,8 @@ class Problem:
         laws = list(preorder(model))
         values = [{f: v for f, _, v in law.parameters() if f not in ("name", "keys")} for law in laws]
         slots = [(i, group, part) for i, own in enumerate(self.ties.own) for part, group in own.items() if group is not None]
-        tied = all(same(values[group][f], values[i][f]) for i, group, part in slots for f in (values[i] if part is WHOLE_OWN else (part,)))
+        fields = [(i, group, f) for i, group, part in slots for f in values[i] if part in (WHOLE_OWN, f)]
+        tied = all(same(values[group][f], values[i][f]) for i, group, f in fields)
         shared: dict[Any, Any] = {}
         for i, tags in self.ties.tags.items():
             tied = tied and all(same(shared.setdefault(tag, value := laws[i].stored(f)), value) for f, tag in tags.items())

@@ -13,6 +13,7 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
+from dmlcore.core.flat import distinct_nodes
 from dmlcore.core.powers import Exchange, Relabels, has
 from dmlcore.inference.parameters import named_numbers
 
@@ -43,7 +44,7 @@ def ordered(model: Distribution, key: Callable[[Any], Any] | None = None) -> Any
     key: a function of a component, whose values then ascend, such as `lambda c: c.mean()`; without, the heaviest come first. Equal ones
     keep their order. Of a joint mixture both sides are ordered, of a hierarchical one the topics, and its outer components by weight;
     of a gated one, whose weights depend on the row, only by a key. Mixtures inside components are ordered by weight in any case.
-    Components that stand in several mixtures keep their places, which are what ties them.
+    What stands in several mixtures, or is tied to numbers elsewhere, keeps its places, which are what ties it.
     """
     done: dict[int, Any] = {}
 
@@ -61,7 +62,10 @@ def ordered(model: Distribution, key: Callable[[Any], Any] | None = None) -> Any
 
 
 def _free(model: Distribution, node: Any, exchange: Exchange) -> bool:
-    """Whether no component stands elsewhere too."""
+    """Whether nothing that would move stands elsewhere too: a component, or numbers that a key ties to those of another node."""
+    moved = {tag for field, tag in node.tied_parts if field in dict(exchange.arrays)}
+    if moved and any(not moved.isdisjoint(tag for _, tag in other.tied_parts) for other in distinct_nodes(model) if other is not node):
+        return False
     return exchange.children is None or model.repeated.isdisjoint(map(id, getattr(node, exchange.children)))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.core.powers import MayBeMissing, has
-from dmlcore.core.telling import gains, posteriors
+from dmlcore.core.telling import gains, posteriors_of_laws
 from dmlcore.core.words import ENTRIES, in_words, missing_in_words, present, share_present
 from dmlcore.data.layouts import Vector
 from dmlcore.data.record_layouts import Fields
@@ -48,7 +48,7 @@ def told(subject: Subject) -> np.ndarray:
             continue
         rows = subject.sample if _says_missing(laws[0]) else subject.sample[~subject.missing[j][subject.sample]]
         if len(rows):
-            out[j] = gains(posteriors(laws, w, subject.values(j, rows)), w).sum() / len(subject.sample)
+            out[j] = gains(posteriors_of_laws(laws, w, subject.values(j, rows)), w).sum() / len(subject.sample)
     return out
 
 

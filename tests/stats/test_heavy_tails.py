@@ -241,6 +241,18 @@ def test_a_component_on_one_value_stands_at_its_floor(estimator: Any) -> None:
     assert min(np.diff(record.objective)) >= -1e-9 * abs(record.objective[-1])
 
 
+@pytest.mark.parametrize("d", [1, 2])
+def test_the_df_of_a_component_on_one_value_does_not_creep(d: int) -> None:
+    x = np.concatenate([np.random.default_rng(0).standard_t(4, (200, d)), np.full((30, d), 5.0)])
+    one: Any = StudentTEstimator() if d == 1 else MultivariateStudentTEstimator(2)
+    rows = x[:, 0] if d == 1 else x
+    record = fit(rows, MixtureEstimator([one] * 2), start=np.repeat([0, 1], [200, 30]), starts=1)
+    assert record.status == "degenerate"
+    assert record.iterations < 300  # it was a thousand, at the limit
+    assert record.model.components[1].df == pytest.approx(1e6)
+    assert np.diff(record.objective).min() >= -1e-9 * abs(record.objective[-1])
+
+
 def test_rows_of_a_plane_of_t_are_named() -> None:
     x = np.random.default_rng(0).standard_normal((40, 2))
     rows = np.concatenate([np.stack([x[:, 0], x[:, 0]], axis=1)[:15], 5 + x])

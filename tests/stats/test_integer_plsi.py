@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import numpy as np
 import pytest
 
-from dmlcore import fit
-from dmlcore.base.errors import ParameterError, StructureError, SupportError
+from dmlcore import fit, ordered
+from dmlcore.base.errors import ParameterError, SupportError
+from dmlcore.core.flat import n_parameters
+from dmlcore.fitting.drivers import estimate
 from dmlcore.stats import (
+    CompositeDistribution,
+    CompositeEstimator,
     ConditionalDistribution,
     ConditionalDistributionEstimator,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
+    IntegerHiddenAssociationDistribution,
+    IntegerHiddenAssociationEstimator,
     IntegerPLSIDistribution,
     IntegerPLSIEstimator,
     MixtureDistribution,
@@ -19,6 +28,8 @@ from dmlcore.stats import (
     MultinomialDistribution,
     MultinomialEstimator,
     PoissonDistribution,
+    SparseMarkovAssociationDistribution,
+    SparseMarkovAssociationEstimator,
 )
 
 WORDS = np.array([[0.5, 0.1], [0.3, 0.1], [0.2, 0.8]])
@@ -62,5 +73,39 @@ def test_what_is_wrong_is_said() -> None:
         IntegerPLSIEstimator(3, 2, 3, pseudo_count=1.0, suff_stat=(WORDS, SHARES[:2], None))
     with pytest.raises(SupportError, match="word 3 is none of 0 to 2"):
         fit([(0, {1: 2}), (1, {3: 1})], IntegerPLSIEstimator(3, 2, 3))
-    with pytest.raises(StructureError, match="must be the same"):
-        fit([(0, {1: 2})], IntegerPLSIEstimator(3, 2, 3, keys=("a", None, None)))
+
+
+ASSOCIATION = IntegerHiddenAssociationDistribution([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]], [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
+SPARSE = SparseMarkovAssociationDistribution([0.5, 0.3, 0.2], [[0.2, 0.8, 0.0], [0.0, 0.5, 0.5], [1.0, 0.0, 0.0]])
+TABLES = [
+    (law, IntegerPLSIEstimator(3, 2, 3, pseudo_count=(1.0, 2.0, 3.0)), ("state_word_mat", "doc_state_mat", "doc_vec")),
+    (ASSOCIATION, IntegerHiddenAssociationEstimator(3, 2, pseudo_count=(1.0, 2.0)), ("cond_weights", "state_prob_mat")),
+    (SPARSE, SparseMarkovAssociationEstimator(3, pseudo_count=1.0), ("init_prob_vec", "cond_prob_mat")),
+]
+
+
+@pytest.mark.parametrize(("start", "estimator", "fields"), TABLES, ids=lambda case: getattr(case, "label", ""))
+def test_each_key_ties_the_table_that_it_names(start: Any, estimator: Any, fields: tuple[str, ...]) -> None:
+    lengths = CompositeDistribution((PoissonDistribution(2.0), PoissonDistribution(3.0)))
+    rows = law.sample(60, rng=1) if start is law else [row for row in SPARSE.replace(len_dist=lengths).sample(80, rng=1) if row[0]][:60]
+    start = start.replace(len_dist=None)
+    pooled = [as_array(getattr(estimate(rows, estimator, start), field)) for field in fields]
+    for j in range(len(fields)):
+        keys = tuple("k" if i == j else None for i in range(len(fields)))
+        both = CompositeEstimator([estimator.replace(keys=keys)] * 2)
+        before: Any = CompositeDistribution([start.replace(keys=keys) for _ in range(2)])
+        pairs = list(zip(rows[:30], rows[30:], strict=True))
+        after: Any = estimate(pairs, both, before)
+        for i, field in enumerate(fields):
+            one, other = (as_array(getattr(side, field)) for side in after.dists)
+            assert np.array_equal(one, other) == (i == j)
+            assert (one.shape == pooled[i].shape and np.allclose(one, pooled[i], rtol=1e-12)) == (i == j)
+        assert n_parameters(after) < 2 * n_parameters(after.dists[0])
+        record = fit(pairs, both, start=before, max_its=5)
+        assert all(b >= a - 1e-9 * abs(a) for a, b in itertools.pairwise(record.objective))
+        one, other = (as_array(getattr(side, fields[j])) for side in ordered(record.model).dists)
+        assert np.array_equal(one, other)
+
+
+def as_array(table: Any) -> Any:
+    return table if isinstance(table, np.ndarray) else np.array(sorted((v, w, p) for v, row in table.items() for w, p in row.items()))

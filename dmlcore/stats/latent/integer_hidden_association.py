@@ -26,7 +26,7 @@ from dmlcore.data.record_layouts import Fields
 from dmlcore.data.sequences import Bag
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
-from dmlcore.stats.latent.integer_plsi import MOST_CELLS, within
+from dmlcore.stats.latent.integer_plsi import MOST_CELLS, keys_of_sums, tied_by_keys, within
 from dmlcore.stats.latent.word_pairs import (
     NO_SOURCE,
     NO_WORD,
@@ -40,6 +40,8 @@ from dmlcore.stats.latent.word_pairs import (
 from dmlcore.stats.sequences.multinomial import MultinomialDistribution, counted
 from dmlcore.stats.sequences.sequence import drawn_lengths
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution
+
+ASSOCIATION_TABLES = ("cond_weights", "state_prob_mat")  # in the order of their keys
 
 
 class NumberPair(Domain):
@@ -109,8 +111,8 @@ class IntegerHiddenAssociationDistribution(Distribution, HasTypical, Relabels):
         return bags_of_numbers(self, self.prev_dist, self.len_dist)
 
     @property
-    def own_key(self) -> str | None:
-        return self.keys[0]
+    def tied_parts(self) -> Any:
+        return tied_by_keys(self.keys, ASSOCIATION_TABLES)
 
     @property
     def num_vals1(self) -> int:
@@ -146,8 +148,8 @@ class IntegerHiddenAssociationDistribution(Distribution, HasTypical, Relabels):
         return log + (np.where(bags.empty, 0.0, length) + source), (bags, posterior, parts, source_tape, length_tape)
 
     def log_likelihood(self, statistics: Any) -> float:
-        states = special.xlogy(statistics.states, self.state_prob_mat).sum(axis=(-2, -1))
-        return states + special.xlogy(statistics.weights.swapaxes(-1, -2), self.cond_weights).sum(axis=(-2, -1))
+        states = special.xlogy(statistics.state_prob_mat, self.state_prob_mat).sum(axis=(-2, -1))
+        return states + special.xlogy(statistics.cond_weights.swapaxes(-1, -2), self.cond_weights).sum(axis=(-2, -1))
 
     def given(self, x: Any, n: int) -> Any:
         source, target = x.entries
@@ -209,7 +211,7 @@ class IntegerHiddenAssociationEstimator(Estimator):
     no value; it is given, and what it explains teaches the states nothing. prev_estimator: of source bags. len_estimator: of the number of
     words of those targets whose source has values. pseudo_count: so many pseudo-words of each value, that tell its states, and of each
     state, that tell its words; one number stands for both. They are spread as suff_stat says, a pair like (cond_weights, state_prob_mat)
-    (None: evenly). keys: (weights, states); they may only be given together, as one key. use_numba: accepted for compatibility.
+    (None: evenly). keys: (weights, states), each of which ties the table of that name. use_numba: accepted for compatibility.
     """
 
     num_vals: Any = parameter(NumberPair())
@@ -242,7 +244,7 @@ class IntegerHiddenAssociationEstimator(Estimator):
         if [s.shape for s in spread] != [e.shape for e in even]:
             raise ParameterError(f"{who}: suff_stat must have shapes {(V1, H)} and {(H, V2)}, or None")
         weights, states = (count * s for count, s in zip(counts, spread, strict=True))
-        prior = Sums(count=sum(counts), weights=weights.T, states=states)
+        prior = Sums(count=sum(counts), cond_weights=weights.T, state_prob_mat=states)
         self.derive(prior=PseudoObservations(prior) if any(counts) else None)
         assert self.layout is not None  # or else it raises
 
@@ -256,9 +258,7 @@ class IntegerHiddenAssociationEstimator(Estimator):
         return bags_of_numbers(self, self.prev_estimator, self.len_estimator)
 
     def ties(self) -> Any:
-        if len(set(self.keys)) > 1:
-            raise StructureError(f"{self.label}: keys of weights and states must be the same, or both None, got {self.keys!r}")
-        return None, self.keys[0], ((), ())
+        return None, keys_of_sums(self.keys, ASSOCIATION_TABLES), ((), ())
 
     def covers(self, column: Any) -> bool:
         return not NumberBags(column, *self.sizes).lost.any()
@@ -280,16 +280,16 @@ class IntegerHiddenAssociationEstimator(Estimator):
         reached = np.repeat(by_rows(kernels.segment_sum, words, bags.target.offsets), np.diff(bags.source.offsets), axis=-1)
         own = Sums(
             count=weights.sum(axis=-1),
-            weights=by_rows(scatter_many, parts * reached, bags.value, V1),
-            states=by_rows(scatter_many, words, bags.word, V2),
+            cond_weights=by_rows(scatter_many, parts * reached, bags.value, V1),
+            state_prob_mat=by_rows(scatter_many, words, bags.word, V2),
         )
         lengths = np.where(bags.empty, 0.0, weights)
         return Node(own, [send(self.prev_estimator, source_tape, weights), send(self.len_estimator, length_tape, lengths)])
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> IntegerHiddenAssociationDistribution:
         sums, before = self.with_prior(own), previous
-        states = share(sums.states, None if before is None else before.state_prob_mat)
-        weights = share(sums.weights.swapaxes(-1, -2), None if before is None else before.cond_weights)
+        states = share(sums.state_prob_mat, None if before is None else before.state_prob_mat)
+        weights = share(sums.cond_weights.swapaxes(-1, -2), None if before is None else before.cond_weights)
         parts = {"prev_dist": children[0], "len_dist": children[1]}
         return self.law(state_prob_mat=states, cond_weights=weights, alpha=self.alpha, use_numba=self.use_numba, **parts)
 

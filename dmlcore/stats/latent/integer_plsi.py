@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base import special
 from dmlcore.base.domains import Simplex, Whole, simplex, stochastic_matrix
-from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import by_rows, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
@@ -33,6 +34,7 @@ from dmlcore.stats.sequences.multinomial import MultinomialDistribution, counted
 from dmlcore.stats.sequences.sequence import drawn_lengths
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution
 
+PLSI_TABLES = ("state_word_mat", "doc_state_mat", "doc_vec")  # in the order of their keys
 MOST_CELLS = 1 << 26  # numbers of a table that are not refused
 
 
@@ -113,8 +115,8 @@ class IntegerPLSIDistribution(Distribution, Relabels):
         return documents_of(self, self.len_dist)
 
     @property
-    def own_key(self) -> str | None:
-        return self.keys[0]
+    def tied_parts(self) -> Any:
+        return tied_by_keys(self.keys, PLSI_TABLES)
 
     @property
     def prob_mat(self) -> np.ndarray:
@@ -154,9 +156,9 @@ class IntegerPLSIDistribution(Distribution, Relabels):
         return log + (length + bags.log_ways), (words, posterior, tape)
 
     def log_likelihood(self, statistics: Any) -> float:
-        words = special.xlogy(statistics.words.swapaxes(-1, -2), self.state_word_mat).sum(axis=(-2, -1))
-        states = special.xlogy(statistics.states.swapaxes(-1, -2), self.doc_state_mat).sum(axis=(-2, -1))
-        return words + states + special.xlogy(statistics.documents, self.doc_vec).sum(axis=-1)
+        words = special.xlogy(statistics.state_word_mat.swapaxes(-1, -2), self.state_word_mat).sum(axis=(-2, -1))
+        states = special.xlogy(statistics.doc_state_mat.swapaxes(-1, -2), self.doc_state_mat).sum(axis=(-2, -1))
+        return words + states + special.xlogy(statistics.doc_vec, self.doc_vec).sum(axis=-1)
 
     def to_conditional(self) -> ConditionalDistribution:
         """The same law as one of the bag given the document, and of the document."""
@@ -209,7 +211,7 @@ class IntegerPLSIEstimator(Estimator):
     num_vals, num_states, num_docs: the numbers V of words, S of topics and D of documents. len_estimator: of the number of words.
     pseudo_count: so many pseudo-words of each topic, pseudo-words of each document (that tell its proportions), and pseudo-documents; one
     number stands for all three. They are spread as suff_stat says, a triple like the law's parameters (None: evenly). keys: (words, states,
-    documents); they may only be given together, as one key. A document without words has even proportions.
+    documents), each of which ties the tables of that name. A document without words has even proportions.
     """
 
     num_vals: int = parameter(Whole(1))
@@ -240,7 +242,7 @@ class IntegerPLSIEstimator(Estimator):
         if [s.shape for s in spread] != [e.shape for e in even]:
             raise ParameterError(f"{who}: suff_stat must have shapes {(V, S)}, {(D, S)} and {(D,)}, or None")
         words, states, documents = (c * s for c, s in zip(counts, spread, strict=True))
-        prior = Sums(count=counts[2], words=words.T, states=states.T, documents=documents)
+        prior = Sums(count=counts[2], state_word_mat=words.T, doc_state_mat=states.T, doc_vec=documents)
         self.derive(prior=PseudoObservations(prior) if any(counts) else None)
 
     @cached_property
@@ -248,9 +250,7 @@ class IntegerPLSIEstimator(Estimator):
         return documents_of(self, self.len_estimator)
 
     def ties(self) -> Any:
-        if len(set(self.keys)) > 1:
-            raise StructureError(f"{self.label}: keys of words, states and documents must be the same, or all None, got {self.keys!r}")
-        return None, self.keys[0], ((),)
+        return None, keys_of_sums(self.keys, PLSI_TABLES), ((),)
 
     def why_outside_support(self, x: Any) -> str | None:
         outside = not_in_tables(self, x)
@@ -266,18 +266,28 @@ class IntegerPLSIEstimator(Estimator):
         shares = posterior * each[..., None, :]
         own = Sums(
             count=weights.sum(axis=-1),
-            words=by_rows(scatter_many, shares, words.word, self.num_vals),
-            states=by_rows(scatter_many, shares, words.of, self.num_docs),
-            documents=by_rows(scatter_many, np.broadcast_to(weights, each.shape[:-1] + weights.shape[-1:]), words.document, self.num_docs),
+            state_word_mat=by_rows(scatter_many, shares, words.word, self.num_vals),
+            doc_state_mat=by_rows(scatter_many, shares, words.of, self.num_docs),
+            doc_vec=by_rows(scatter_many, np.broadcast_to(weights, each.shape[:-1] + weights.shape[-1:]), words.document, self.num_docs),
         )
         return Node(own, [send(self.len_estimator, length, weights)])
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> IntegerPLSIDistribution:
         sums = self.with_prior(own)
-        words = share(sums.words, None if previous is None else previous.state_word_mat.swapaxes(-1, -2))
-        states = share(sums.states.swapaxes(-1, -2), None if previous is None else previous.doc_state_mat)
-        documents = share(sums.documents, None if previous is None else previous.doc_vec)
+        words = share(sums.state_word_mat, None if previous is None else previous.state_word_mat.swapaxes(-1, -2))
+        states = share(sums.doc_state_mat.swapaxes(-1, -2), None if previous is None else previous.doc_state_mat)
+        documents = share(sums.doc_vec, None if previous is None else previous.doc_vec)
         return self.law(state_word_mat=words.swapaxes(-1, -2), doc_state_mat=states, doc_vec=documents, len_dist=children[0])
+
+
+def keys_of_sums(keys: Sequence[str | None], fields: Sequence[str]) -> dict[str, str | None]:
+    """The key of each part of own statistics, which is called as what it estimates; their weight has one where all have the same."""
+    return dict(zip(fields, keys, strict=True)) | {"count": keys[0] if len(set(keys)) == 1 else None}
+
+
+def tied_by_keys(keys: Sequence[str | None], fields: Sequence[str]) -> tuple[tuple[str, Any], ...]:
+    """The parameters of a law that are tied by keys, as `tied_parts` has them."""
+    return tuple((field, (key, field)) for field, key in zip(fields, keys, strict=True) if key is not None)
 
 
 def documents_of(node: Any, length: Any) -> Fields:

@@ -30,11 +30,12 @@ from dmlcore.data.sequences import Bag
 from dmlcore.kernels.codes import gather_many, scatter_many
 from dmlcore.stats.combinators.null import NullDistribution, NullEstimator
 from dmlcore.stats.latent.integer_hidden_association import foreign_number
-from dmlcore.stats.latent.integer_plsi import within
+from dmlcore.stats.latent.integer_plsi import keys_of_sums, tied_by_keys, within
 from dmlcore.stats.latent.word_pairs import NOT_BACKWARDS, WordPairs, drawn_values, pairs_in, shares_of_values
 from dmlcore.stats.sequences.multinomial import MultinomialDistribution, counted
 from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution
 
+SPARSE_TABLES = ("init_prob_vec", "cond_prob_mat")  # in the order of their keys
 FIRSTS: weakref.WeakKeyDictionary[Vocabulary, np.ndarray] = weakref.WeakKeyDictionary()
 
 
@@ -124,8 +125,8 @@ class SparseMarkovAssociationDistribution(Distribution):
         return two_bags(self, self.len_dist)
 
     @property
-    def own_key(self) -> str | None:
-        return self.keys[0]
+    def tied_parts(self) -> Any:
+        return tied_by_keys(self.keys, SPARSE_TABLES)
 
     @property
     def num_vals(self) -> int:
@@ -157,9 +158,9 @@ class SparseMarkovAssociationDistribution(Distribution):
         return log + length, (bags, posterior, tape)
 
     def log_likelihood(self, statistics: Any) -> float:
-        pairs = statistics.pairs
+        pairs = statistics.cond_prob_mat
         table = self._pairs.lookup(pairs.values, self._pairs.values_array, 0.0)
-        return special.xlogy(statistics.values, self.init_prob_vec).sum(axis=-1) + special.xlogy(pairs.weights, table).sum(axis=-1)
+        return special.xlogy(statistics.init_prob_vec, self.init_prob_vec).sum(axis=-1) + special.xlogy(pairs.weights, table).sum(axis=-1)
 
     def given(self, x: Any, n: int) -> Any:
         source, target = x.entries
@@ -244,7 +245,7 @@ class SparseMarkovAssociationEstimator(Estimator):
     num_vals: V. alpha: the probability of a word that comes from no value; it is given, and what it explains teaches the table nothing.
     len_estimator: of the pair of sums of counts. pseudo_count: so many pseudo-words of sources, and of each value's targets; they are
     spread as suff_stat says, a pair like (init_prob_vec, cond_prob_mat),
-    or evenly, those of a value over the words that are there with it. keys: (values, pairs); they may only be given together, as one key.
+    or evenly, those of a value over the words that are there with it. keys: (values, pairs), each of which ties what is of that name.
     low_memory: accepted for compatibility.
     """
 
@@ -281,9 +282,7 @@ class SparseMarkovAssociationEstimator(Estimator):
         return two_bags(self, self.len_estimator)
 
     def ties(self) -> Any:
-        if len(set(self.keys)) > 1:
-            raise StructureError(f"{self.label}: keys of values and pairs must be the same, or both None, got {self.keys!r}")
-        return None, self.keys[0], ((),)
+        return None, keys_of_sums(self.keys, SPARSE_TABLES), ((),)
 
     def covers(self, column: Any) -> bool:
         return not TableBags(column, self.num_vals).lost.any()
@@ -299,17 +298,18 @@ class SparseMarkovAssociationEstimator(Estimator):
         bags, posterior, length = tape
         source = bags.source
         inside = np.where(bags.lost, 0.0, weights)
+        counts = by_rows(kernels.repeat_rows, weights, source.offsets) * source.counts
         pairs = by_rows(scatter_many, bags.pairs.weights(posterior, inside), bags.codes, len(bags.labels))
         own = Sums(
             count=weights.sum(axis=-1),
-            values=by_rows(scatter_many, by_rows(kernels.repeat_rows, weights, source.offsets) * source.counts, bags.value, self.num_vals),
-            pairs=Counts(bags.labels, pairs),
+            init_prob_vec=by_rows(scatter_many, counts, bags.value, self.num_vals),
+            cond_prob_mat=Counts(bags.labels, pairs),
         )
         return Node(own, [send(self.len_estimator, length, weights)])
 
     def resolve(self, statistics: Any) -> Self:
         (count,) = pseudo_counts(self.pseudo_count, 1, type(self).__name__)
-        pairs, prior = statistics.pairs.weighty(), None
+        pairs, prior = statistics.cond_prob_mat.weighty(), None
         if count > 0:
             size = self.num_vals
             values, table = (np.full(size, 1.0 / size), None) if self.suff_stat is None else self.suff_stat
@@ -317,20 +317,21 @@ class SparseMarkovAssociationEstimator(Estimator):
             pairs = pairs if told is None else pairs.union(told.labels)
             even = 1.0 / np.bincount(firsts(pairs), minlength=size)[firsts(pairs)]
             each = even if told is None else told.lookup(pairs, told.values_array, 0.0)
-            prior = PseudoObservations(Sums(count=count, values=count * values, pairs=Counts(pairs, count * each)))
+            prior = PseudoObservations(Sums(count=count, init_prob_vec=count * values, cond_prob_mat=Counts(pairs, count * each)))
         return self.pinned(pairs=pairs, row=firsts(pairs), prior=prior)
 
     def assemble(self, own: Any, children: tuple[Any, ...], previous: Any = None) -> SparseMarkovAssociationDistribution:
-        if previous is not None and not self.has_prior and not np.any(own.count > 0):
+        learnt = any(np.any(part > 0) for part in (own.count, own.init_prob_vec, own.cond_prob_mat.weights))  # here, or where it is tied to
+        if previous is not None and not self.has_prior and not learnt:
             return previous.with_children(children)  # type: ignore[no-any-return]
         sums = self.with_prior(own)
-        pairs = sums.pairs.over(self.pairs)
+        pairs = sums.cond_prob_mat.over(self.pairs)
         kept = pairs if previous is None else previous._pairs.lookup(self.pairs, previous._pairs.values_array, 0.0)
         p = np.ones(pairs.shape)
         for ways in (p, kept, pairs):  # a value that is left with no weight keeps its row; one that never had any has an even one
             whole = by_rows(scatter_many, ways, self.row, self.num_vals)[..., self.row]
             p = np.where(whole > 0, ways / np.where(whole > 0, whole, 1.0), p)
-        values = share(sums.values, None if previous is None else previous.init_prob_vec)
+        values = share(sums.init_prob_vec, None if previous is None else previous.init_prob_vec)
         table = TransitionMap(LabelMap(self.pairs, p))
         return self.law(init_prob_vec=values, cond_prob_mat=table, alpha=self.alpha, len_dist=children[0], low_memory=self.low_memory)
 

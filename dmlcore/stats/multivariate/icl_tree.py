@@ -21,13 +21,11 @@ from dmlcore.core.estimator import Estimator, pseudo_counts
 from dmlcore.core.partial import Known
 from dmlcore.core.powers import HasMoments
 from dmlcore.core.prior import PseudoObservations
-from dmlcore.core.rowlaws import Atom, Product, RowLaw, check_cases
+from dmlcore.core.rowlaws import Product, RowLaw
 from dmlcore.core.statistics import saved_as
 from dmlcore.data.layouts import Layout, Real, Vector
-from dmlcore.stats.multivariate.label_forest import LabelForest, parents_first
+from dmlcore.stats.multivariate.label_forest import ForestRows, LabelForest, parents_first
 from dmlcore.stats.multivariate.vectors import Dimension, check_dimension
-from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution
-from dmlcore.stats.univariate.row_labels import drawn_codes
 
 MOST_PAIRS = 1 << 24  # tables of all pairs of values of all pairs of numbers that have more cells than this are refused
 ALIKE_GAINS = 1e-12  # of nats: pairs whose dependence differs by less are alike
@@ -223,7 +221,7 @@ class ICLTreeDistribution(Distribution, HasMoments):
                 known[j] = entry.encoded(Real(f"{self.label}, coordinate {j}")).column.x  # type: ignore[attr-defined]
         log, below = self.forest.upward(known, n)
         unknown = [j for j in range(self.num_features) if j not in known]
-        return log, ForestRows(self.forest, known, below, unknown) if unknown else Product([])
+        return log, ForestRows(self.forest, known, below, unknown, self.of_forest) if unknown else Product([])
 
     def expected_statistics(self, count: float) -> PairCounts:
         return PairCounts(count, count * self.forest.pairs(max(self.num_states)))
@@ -242,72 +240,6 @@ class ICLTreeDistribution(Distribution, HasMoments):
     def estimator(self, pseudo_count: Any = None) -> ICLTreeEstimator:
         own = None if pseudo_count is None else self.expected_statistics(1.0).pairs
         return ICLTreeEstimator(self.num_features, None, pseudo_count, own, self.keys, self.name)
-
-
-class ForestRows(RowLaw):
-    """Unknown features of n vectors, given those that are known. below: what these say, as `LabelForest.upward` gives it. kept: those
-    whose law it is, in order."""
-
-    def __init__(self, forest: LabelForest, known: dict[int, np.ndarray], below: dict[int, np.ndarray], kept: list[int]):
-        self.forest, self.known, self.below, self.kept, self.slots = forest, known, below, kept, len(kept)
-
-    def keep(self, slots: list[int]) -> RowLaw:
-        kept = [self.kept[slot] for slot in slots]
-        if len(kept) == 1:
-            return RowNumber(self.forest.posteriors(self.below)[kept[0]])
-        return ForestRows(self.forest, self.known, self.below, kept)
-
-    def atoms(self) -> list[tuple[Any, Any]]:
-        return self.keep([0]).atoms()
-
-    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
-        if self.slots == 1:
-            return self.keep([0]).cases(row)
-        known = {j: int(values[row]) for j, values in self.known.items()}
-        parts = self.forest.given(known, {j: said[row] for j, said in self.below.items()}).of(self.kept)
-        check_cases(len(parts))
-        return [(w, (ICLTreeDistribution.of_forest(part, self.kept),)) for w, part in parts]
-
-    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
-        drawn = self.forest.draw({j: said[rows] for j, said in self.below.items()}, rng)
-        return [drawn[j].astype(np.float64) for j in self.kept]
-
-
-class RowNumber(Atom):
-    """A whole number >= 0, with probabilities `(n, S)` of each row's own."""
-
-    def __init__(self, p: np.ndarray):
-        self.p = p
-
-    def at(self, rows: np.ndarray) -> RowNumber:
-        return RowNumber(self.p[rows])
-
-    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
-        return [(1.0, (IntegerCategoricalDistribution(0, self.p[row]),))]
-
-    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
-        return [drawn_codes(self.p[rows].T, rng).astype(np.float64)]
-
-    def ask(self, what: str, *args: Any) -> Any:
-        values = np.arange(self.p.shape[1])
-        mean = self.p @ values
-        if what == "mean":
-            return mean
-        if what == "variance":
-            return self.p @ values**2 - mean**2
-        if what == "mode":
-            return np.argmax(self.p, axis=1)
-        if what == "cdf":
-            return np.where(values <= np.reshape(args[0], (-1, 1)), self.p, 0.0).sum(axis=1)
-        if what == "quantile":
-            reached = np.cumsum(self.p, axis=1) < np.reshape(args[0], (-1, 1))
-            return np.minimum(reached.sum(axis=1), len(values) - 1)
-        return super().ask(what, *args)
-
-    def log_densities(self, x: np.ndarray) -> np.ndarray:
-        inside = (x >= 0) & (x < self.p.shape[1]) & (np.floor(x) == x)
-        p = self.p[np.arange(len(self.p)), np.where(inside, x, 0.0).astype(np.intp)]
-        return logs(np.where(inside, p, 0.0))
 
 
 @saved_as("pair counts", "count", "pairs")

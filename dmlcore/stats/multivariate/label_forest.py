@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.numerics import logs
+from dmlcore.core.rowlaws import Atom, RowLaw, check_cases
+from dmlcore.stats.univariate.integer_categorical import IntegerCategoricalDistribution
 from dmlcore.stats.univariate.row_labels import drawn_codes
 
 ForestNodes = Mapping[int, tuple[int | None, np.ndarray]]
@@ -72,13 +74,17 @@ class LabelForest:
             out[j] = int(choice[j] if parent is None else choice[j][out[parent]])
         return out
 
-    def upward(self, known: Mapping[int, np.ndarray], n: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    def upward(
+        self, known: Mapping[int, np.ndarray], n: int, allowed: Mapping[int, np.ndarray] | None = None
+    ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         """Of n rows, some of whose numbers are known: log probabilities `(n,)` of these, and of each number what it and those below it say
-        of its values, `(n, S_j)`, in proportion."""
+        of its values, `(n, S_j)`, in proportion. allowed: of some of the others ones at the values that they may have, zeros elsewhere."""
         log, below = np.zeros(n), {j: np.ones((n, table.shape[-1])) for j, (_, table) in self.nodes.items()}
         for j, (parent, table) in reversed(self.nodes.items()):
             if j in known:
                 below[j] *= known[j][:, None] == np.arange(table.shape[-1])
+            if allowed is not None and j in allowed:
+                below[j] *= allowed[j]
             if parent is None:
                 log += logs(below[j] @ table)
                 continue
@@ -168,3 +174,81 @@ def parents_first(nodes: ForestNodes) -> dict[int, tuple[int | None, np.ndarray]
         for j in ready:
             out[j] = left.pop(j)
     return out
+
+
+# -- rows of which some numbers are known ----------------------------------------------------------------------------------
+
+LawOf = Callable[[LabelForest, Sequence[int]], Any]
+
+
+class ForestRows(RowLaw):
+    """Unknown numbers of n rows, given those that are known. below: what these say, as `LabelForest.upward` gives it. kept: those whose
+    law it is, in order. law_of: the distribution of such numbers of a forest."""
+
+    def __init__(self, forest: LabelForest, known: dict[int, np.ndarray], below: dict[int, np.ndarray], kept: list[int], law_of: LawOf):
+        self.forest, self.known, self.below, self.kept, self.law_of = forest, known, below, kept, law_of
+        self.slots = len(kept)
+
+    def keep(self, slots: list[int]) -> RowLaw:
+        kept = [self.kept[slot] for slot in slots]
+        if len(kept) == 1:
+            return RowNumber(self.forest.posteriors(self.below)[kept[0]])
+        return ForestRows(self.forest, self.known, self.below, kept, self.law_of)
+
+    def within(self, events: dict[int, Any], n: int) -> tuple[np.ndarray, RowLaw]:
+        allowed = {self.kept[slot]: event.fits(range(self.below[self.kept[slot]].shape[1])) for slot, event in events.items()}
+        before, (log, below) = self.forest.upward(self.known, n)[0], self.forest.upward(self.known, n, allowed)
+        told = np.where(before > -np.inf, log - np.where(before > -np.inf, before, 0.0), -np.inf)
+        return told, ForestRows(self.forest, self.known, below, self.kept, self.law_of)
+
+    def atoms(self) -> list[tuple[Any, Any]]:
+        return self.keep([0]).atoms()
+
+    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
+        if self.slots == 1:
+            return self.keep([0]).cases(row)
+        known = {j: int(values[row]) for j, values in self.known.items()}
+        parts = self.forest.given(known, {j: said[row] for j, said in self.below.items()}).of(self.kept)
+        check_cases(len(parts))
+        return [(w, (self.law_of(part, self.kept),)) for w, part in parts]
+
+    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
+        drawn = self.forest.draw({j: said[rows] for j, said in self.below.items()}, rng)
+        return [drawn[j].astype(np.float64) for j in self.kept]
+
+
+class RowNumber(Atom):
+    """A whole number >= 0, with probabilities `(n, S)` of each row's own."""
+
+    def __init__(self, p: np.ndarray):
+        self.p = p
+
+    def at(self, rows: np.ndarray) -> RowNumber:
+        return RowNumber(self.p[rows])
+
+    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
+        return [(1.0, (IntegerCategoricalDistribution(0, self.p[row]),))]
+
+    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> list[Any]:
+        return [drawn_codes(self.p[rows].T, rng).astype(np.float64)]
+
+    def ask(self, what: str, *args: Any) -> Any:
+        values = np.arange(self.p.shape[1])
+        mean = self.p @ values
+        if what == "mean":
+            return mean
+        if what == "variance":
+            return self.p @ values**2 - mean**2
+        if what == "mode":
+            return np.argmax(self.p, axis=1)
+        if what == "cdf":
+            return np.where(values <= np.reshape(args[0], (-1, 1)), self.p, 0.0).sum(axis=1)
+        if what == "quantile":
+            reached = np.cumsum(self.p, axis=1) < np.reshape(args[0], (-1, 1))
+            return np.minimum(reached.sum(axis=1), len(values) - 1)
+        return super().ask(what, *args)
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        inside = (x >= 0) & (x < self.p.shape[1]) & (np.floor(x) == x)
+        p = self.p[np.arange(len(self.p)), np.where(inside, x, 0.0).astype(np.intp)]
+        return logs(np.where(inside, p, 0.0))

@@ -188,7 +188,7 @@ class MultivariateStudentTEstimator(FromVectors, TailedEstimator):
         return self.pinned(gaussian=MultivariateGaussianEstimator(self.dim, name=self.label).resolve(statistics.moments))
 
     def estimate(self, statistics: Precisions, previous: Any = None) -> MultivariateStudentTDistribution:
-        law, df = self.centred_law(statistics)
+        law, df = self.centred_law(statistics, previous, statistics.moments.mean.shape[-1])
         return self.law(mu=law.mu, scatter=law.covar, df=df)
 
     def degenerate(self, distribution: Any) -> str | None:

@@ -157,10 +157,9 @@ class InverseMoments(GapMoments):
             gap = (weights * (apart / mean[..., None]) ** 2 / x).sum(axis=-1)
         return cls(count, mean[()], gap)
 
-    def between(self, other: Self, mean: Any) -> Any:
-        apart, count = other.mean - self.mean, self.count + other.count
-        share = other.count / np.where(count > 0, count, 1.0)
-        return self.count * share * (apart / self.mean) * (apart / other.mean) / mean
+    def between(self, other: Self, share: Any, mean: Any) -> Any:
+        shift = other.mean - self.mean
+        return self.count * share * (shift / self.mean) * (shift / other.mean) / mean
 
 
 class InverseGaussianEstimator(Estimator):

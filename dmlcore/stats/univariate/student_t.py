@@ -25,6 +25,7 @@ from dmlcore.stats.univariate.moments import VARIANCE_FLOOR, floor_message, mome
 from dmlcore.stats.univariate.negative_binomial import log_ways
 
 LEAST_DF, MOST_DF = 0.1, 1e6  # bounds of an estimated df: from there on the law is Gaussian to all the digits that data can tell
+ALIKE_PRECISIONS = 1e-3  # of df, per step: half the variance of squared distances from the centre, in units of the scale
 START_DF = 8.0  # before there is a law
 TAILED_SCALE_FLOOR = 1e-20  # of the variance of all the data, which outliers make large: reached only by a component on one value
 LARGEST_SQUARED = 1e150
@@ -157,11 +158,16 @@ def expected_precisions(squares: np.ndarray, df: Any, d: int) -> tuple[np.ndarra
     return u, logs - excess(0.5 * (df + d))
 
 
-def likeliest_df(statistics: Precisions) -> Any:
-    """The df, within bounds, that goes with the precisions: their law is gamma, with shape df / 2 and, in the larger model, any mean."""
+def likeliest_df(statistics: Precisions, before: Any, d: int) -> Any:
+    """The df, within bounds, that goes with the precisions: their law is gamma, with shape df / 2 and, in the larger model, any mean.
+
+    before: the df of the law that they were taken under, or None. Where all precisions are one, as of a component that sits on one value,
+    steps would go up by d, the number of coordinates, and on for ever: it goes to the bound at once.
+    """
     gap = np.log(statistics.moments.count / statistics.count) - statistics.logs / statistics.count
     most = excess(LEAST_DF / 2)
-    return 2.0 * shape_of(np.clip(np.where(np.isnan(gap), most, gap), excess(MOST_DF / 2), most))
+    df = 2.0 * shape_of(np.clip(np.where(np.isnan(gap), most, gap), excess(MOST_DF / 2), most))
+    return df if before is None else np.where(np.abs(df - before - d) < ALIKE_PRECISIONS, MOST_DF, df)[()]
 
 
 def tail_constant(df: Any, d: int) -> Any:
@@ -210,10 +216,12 @@ class TailedEstimator(Estimator):
         u, logs = law.precisions(x)
         return Precisions(count, self.weighted_moments(x, weights * u), (weights * logs).sum(axis=-1))
 
-    def centred_law(self: Any, statistics: Precisions) -> tuple[Any, Any]:
-        """The Gaussian law that goes with the precisions, and df."""
+    def centred_law(self: Any, statistics: Precisions, previous: Any, d: int) -> tuple[Any, Any]:
+        """The Gaussian law that goes with the precisions of d coordinates, and df."""
         law = self.gaussian.estimate(statistics.moments)
-        return law, likeliest_df(statistics) if self.df is None else np.broadcast_to(self.df, np.shape(statistics.count))[()]
+        if self.df is not None:
+            return law, np.broadcast_to(self.df, np.shape(statistics.count))[()]
+        return law, likeliest_df(statistics, None if previous is None else previous.df, d)
 
 
 class StudentTEstimator(TailedEstimator):
@@ -240,7 +248,7 @@ class StudentTEstimator(TailedEstimator):
         return self.pinned(gaussian=gaussian.pinned(floor=TAILED_SCALE_FLOOR / VARIANCE_FLOOR * gaussian.floor))
 
     def estimate(self, statistics: Precisions, previous: Any = None) -> StudentTDistribution:
-        law, df = self.centred_law(statistics)
+        law, df = self.centred_law(statistics, previous, 1)
         return self.law(mu=law.mu, scale=np.sqrt(law.sigma2), df=df)
 
     def degenerate(self, distribution: Any) -> str | None:
