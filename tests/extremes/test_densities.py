@@ -17,6 +17,7 @@ from dmlcore.base.errors import ParameterError
 from dmlcore.stats import (
     BinomialDistribution,
     BinomialEstimator,
+    GammaDistribution,
     GeometricDistribution,
     InverseGaussianDistribution,
     LaplaceDistribution,
@@ -89,6 +90,35 @@ def test_tails_that_are_powers_go_on_where_squares_overflow() -> None:
     assert StudentTDistribution(0.0, 1.0, 0.5).quantile([1e-300, 0.5]).tolist() == [-math.inf, 0.0]
     far = StudentTDistribution(0.0, 1e-150, 2.0).log_density(1e300)
     assert far == pytest.approx(-3 * 450 * math.log(10) + 150 * math.log(10), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("k", "q", "below", "above"),
+    [  # by the series of the lower tail and the continued fraction of the upper one, in mpmath 1.3
+        (1e5, 1e-300, 88737.3279114217, 112176.85724295325),
+        (1e6, 1e-12, 992981.6691846466, 1007050.6534381917),
+        (1e8, 1e-300, 99629986.05886416, 100370928.26589221),
+        (1e8, 1e-30, 99885403.22377338, 100114683.72546668),
+        (1e8, 1e-12, 99929671.32223764, 100070361.00040396),
+    ],
+)
+def test_tails_of_large_shapes_keep_their_digits(k: float, q: float, below: float, above: float) -> None:
+    law = GammaDistribution(k, 2.0)
+    assert [law.quantile(q) / 2, law.isf(q) / 2] == pytest.approx([below, above], rel=1e-14)
+    slack = 8 * EPS * math.sqrt(k) * 40  # what rounding x changes
+    assert [law.cdf(2 * below), law.sf(2 * above)] == pytest.approx([q, q], rel=slack)
+    assert law.cdf(2 * above) == 1.0 - law.sf(2 * above)
+    counts = PoissonDistribution(k)
+    x = counts.isf(q)
+    assert counts.sf(x) <= q < counts.sf(x - 1)
+    assert law.cdf([0.0, math.inf]).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("law", [BinomialDistribution(0.3, 10**6), PoissonDistribution(900.0), NegativeBinomialDistribution(1e6, 1e-3)])
+def test_quantiles_of_counts_far_out_do_not_rest_on_a_guess(law: Any) -> None:
+    for q in TAILS:
+        x = law.quantile(q)
+        assert law.cdf(x) >= q > law.cdf(x - 1)
 
 
 @mp.workdps(60)
