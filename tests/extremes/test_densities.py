@@ -17,6 +17,7 @@ from dmlcore.base.errors import ParameterError
 from dmlcore.stats import (
     BinomialDistribution,
     BinomialEstimator,
+    DirichletDistribution,
     GammaDistribution,
     GeometricDistribution,
     InverseGaussianDistribution,
@@ -27,6 +28,7 @@ from dmlcore.stats import (
     PoissonDistribution,
     PoissonRegressionDistribution,
     StudentTDistribution,
+    VonMisesFisherDistribution,
     WeibullDistribution,
 )
 from tests.extremes.exact import LAWS, wrong
@@ -119,6 +121,31 @@ def test_quantiles_of_counts_far_out_do_not_rest_on_a_guess(law: Any) -> None:
     for q in TAILS:
         x = law.quantile(q)
         assert law.cdf(x) >= q > law.cdf(x - 1)
+
+
+@pytest.mark.parametrize("alpha", [(1e10, 1e10, 3.0), (400.0, 700.0, 1e-8), (3.0, 0.2, 5.0), (1e15, 1e10, 1e5)])
+@mp.workdps(60)
+def test_shares_of_any_precision(alpha: tuple[float, ...]) -> None:
+    a = [mp.mpf(v) for v in alpha]
+    x = [0.5, 0.5 - 2.0**-10, 2.0**-10]
+    exact = mp.loggamma(sum(a)) - sum(map(mp.loggamma, a)) + sum((one - 1) * mp.log(v) for one, v in zip(a, x, strict=True))
+    slack = float(sum(a)) * 1e-15  # what rounding x changes
+    assert DirichletDistribution(alpha).log_density(x) == pytest.approx(float(exact), rel=1e-12, abs=slack)
+    sharp = [float(one / sum(a)) for one in a]
+    exact = mp.loggamma(sum(a)) - sum(map(mp.loggamma, a)) + sum((one - 1) * mp.log(v) for one, v in zip(a, sharp, strict=True))
+    assert DirichletDistribution(alpha).log_density(sharp) == pytest.approx(float(exact), rel=1e-10, abs=slack)
+
+
+@pytest.mark.parametrize("kappa", [1e-300, 1.0, 1e9, 1e10, 1e100, 1e300])
+@mp.workdps(60)
+def test_directions_of_any_concentration(kappa: float) -> None:
+    law = VonMisesFisherDistribution([0.0, 0.0, 1.0], kappa)
+    exact = mp.log(kappa) - mp.log(2 * mp.pi) - mp.log(-mp.expm1(-2 * mp.mpf(kappa)))  # at mu
+    assert law.log_density([0.0, 0.0, 1.0]) == pytest.approx(float(exact), rel=1e-13)
+    drawn = np.array(law.sample(200, rng=1))
+    if kappa >= 1e9:
+        away = np.hypot(drawn[:, 0], drawn[:, 1])
+        assert (away**2).mean() * kappa / 2 == pytest.approx(1.0, abs=0.4)  # nearly Gaussian around mu
 
 
 @mp.workdps(60)
