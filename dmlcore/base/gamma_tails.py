@@ -17,7 +17,7 @@ from dmlcore.base.numerics import deviance, stirling_error
 
 LARGE_SHAPE = 1e4
 FARTHEST_ETA = 0.5  # beyond, for large shapes, a tail is zero
-NEWTON_STEPS = 4
+INVERSE_STEPS = 4
 _COEFFICIENTS = np.array(  # of 1, 1 / k and 1 / k^2, in powers of eta (Temme 1979)
     [
         [
@@ -108,7 +108,7 @@ def _inverse(k: Any, q: Any, scipys: Callable[..., Any], tail: Callable[..., Any
     out = np.array(scipys(k, q))
     large = (k >= LARGE_SHAPE) & (q > 0) & (q < 1)
     k, q, x = k[large], q[large], out[large]
-    for _ in range(NEWTON_STEPS):  # on the logarithm of the tail, from scipy's, which is near
+    for _ in range(INVERSE_STEPS):  # on the logarithm of the tail, from scipy's, which is near
         p = tail(k, x)
         density = np.exp(-deviance(k, x) - stirling_error(k)) * np.sqrt(k / (2 * math.pi)) / x
         x = x + side * (np.log(p) - np.log(q)) * (p / density)

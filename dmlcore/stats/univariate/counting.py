@@ -19,7 +19,7 @@ from dmlcore.core.statistics import Counts, Sums
 from dmlcore.kernels.codes import scatter_many
 
 MOST_MEAN = 9.2e18  # of draws that are whole numbers of 64 bits
-FINE = 1e12  # from here on, the cdf of one whole number and that of the next may differ by rounding alone
+COARSE_FROM = 1e12  # from here on, the cdf of one whole number and that of the next may differ by rounding alone
 MAX_VALUES = 1 << 24  # a table of probabilities over more whole numbers than this is refused
 
 
@@ -157,7 +157,7 @@ def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: Any, high
     """The smallest whole number whose cdf reaches `q`, near a guess, or else by bisection; floats, as an unbounded one is inf at q = 1."""
     q = np.asarray(q, dtype=np.float64)
     x = _stepped(cdf, q, guess, low, high)
-    slack = np.where(x > FINE, 1e-12 * (1.0 - q) + 2.0**-52, 0.0)
+    slack = np.where(x > COARSE_FROM, 1e-12 * (1.0 - q) + 2.0**-52, 0.0)
     found = ((cdf(x) >= q * (1.0 - slack)) | (x >= high)) & ((x <= low) | (cdf(x - np.maximum(np.spacing(x), 1.0)) < q * (1.0 + slack)))
     missed = (q > 0) & (q < 1) & ~found
     if missed.any():
