@@ -7,7 +7,7 @@ Two nodes can share data exactly if their layouts are equal. `label` is only for
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import field, replace
 from datetime import date, datetime
 from typing import Any, ClassVar
@@ -251,6 +251,10 @@ class Labels(Value):
         codes, vocabulary = self.number(values)
         return Distinct(codes, Values(vocabulary))
 
+    def arranged(self, labels: Iterable[Any]) -> list[Any]:
+        """Labels as they stand in a vocabulary."""
+        return in_order(labels)
+
     def number(self, values: Any) -> tuple[np.ndarray, Vocabulary]:
         """Codes `(n,)` and the vocabulary they point into, in sorted order where labels can be sorted."""
         if isinstance(values, Factor):
@@ -270,7 +274,7 @@ class Labels(Value):
         if not kinds <= PLAIN_TYPES or kinds & NESTED_TYPES:
             need = f"labels that a file of the model can hold ({LABEL_TYPES}), such as str(..) of it"
             self._refuse_any(lambda label: not is_kept(label), values, seen, need)
-        vocabulary = Vocabulary(in_order(plain(v) for v in seen))
+        vocabulary = Vocabulary(self.arranged(plain(v) for v in seen))
         width = np.uint16 if len(vocabulary) <= 1 << 16 else np.int32
         return np.fromiter(map(vocabulary.place.__getitem__, values), dtype=width, count=len(values)), vocabulary
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from itertools import chain, pairwise
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Bags, Chain, Column, Distinct, Overlapping, Parallel, Ragged, Steps, Values, ends_of, taken_elements
 from dmlcore.data.layouts import LIST_TYPES, Anything, Count, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags
-from dmlcore.data.values import cells_inside, first, integers, is_hashable, is_whole
+from dmlcore.data.values import cells_inside, first, in_order_of_kinds, integers, is_hashable, is_whole
 
 FEW_LABELS = 256  # labels that are sooner gone through in Python than handed to NumPy
 _TEXT = (str, bytes, bytearray)
@@ -227,7 +227,7 @@ class LabelSet(Lists):
         offsets = ends_of(lengths)
         flat = list(chain.from_iterable(kept))
         try:
-            column = Ragged(offsets, in_order_of_codes(Elements(self.label, self.none).encode(flat), lengths), Values(lengths))
+            column = Ragged(offsets, in_order_of_codes(Members(self.label, self.none).encode(flat), lengths), Values(lengths))
         except BadValue as error:
             inside = kept[int(np.searchsorted(offsets, error.index, side="right")) - 1]
             index = next(i for i, elements in enumerate(sets) if elements == inside)
@@ -323,6 +323,13 @@ class Elements(Labels):
     """The labels in a list or a set, of which none can be missing alone."""
 
     remedy: ClassVar[str] = "or None in place of the whole, with OptionalEstimator or missing_at_random"
+
+
+class Members(Elements):
+    """The labels in a set, whose own order is that of hashes, which differ between processes."""
+
+    def arranged(self, labels: Iterable[Any]) -> list[Any]:
+        return in_order_of_kinds(labels)
 
 
 def successive(codes: np.ndarray, labels: Vocabulary, offsets: np.ndarray) -> tuple[np.ndarray, Vocabulary]:

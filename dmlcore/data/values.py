@@ -84,6 +84,14 @@ def in_order(labels: Iterable[Any]) -> list[Any]:
         return labels
 
 
+def in_order_of_kinds(labels: Iterable[Any]) -> list[Any]:
+    """Labels in an order that does not depend on the one they are given in: type by type, where those of several have none in common."""
+    kinds: dict[str, list[Any]] = {}
+    for label in labels:
+        kinds.setdefault(type(label).__qualname__, []).append(label)
+    return in_order([label for kind in sorted(kinds) for label in in_order(sorted(kinds[kind], key=repr))])
+
+
 def first(values: Any, test: Any) -> Any:
     return next((i for i, v in enumerate(values) if test(v)), None)
 

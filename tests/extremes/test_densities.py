@@ -17,6 +17,8 @@ from dmlcore.base.errors import ParameterError
 from dmlcore.stats import (
     BinomialDistribution,
     BinomialEstimator,
+    DirichletDistribution,
+    GammaDistribution,
     GeometricDistribution,
     InverseGaussianDistribution,
     LaplaceDistribution,
@@ -26,6 +28,7 @@ from dmlcore.stats import (
     PoissonDistribution,
     PoissonRegressionDistribution,
     StudentTDistribution,
+    VonMisesFisherDistribution,
     WeibullDistribution,
 )
 from tests.extremes.exact import LAWS, wrong
@@ -89,6 +92,60 @@ def test_tails_that_are_powers_go_on_where_squares_overflow() -> None:
     assert StudentTDistribution(0.0, 1.0, 0.5).quantile([1e-300, 0.5]).tolist() == [-math.inf, 0.0]
     far = StudentTDistribution(0.0, 1e-150, 2.0).log_density(1e300)
     assert far == pytest.approx(-3 * 450 * math.log(10) + 150 * math.log(10), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("k", "q", "below", "above"),
+    [  # by the series of the lower tail and the continued fraction of the upper one, in mpmath 1.3
+        (1e5, 1e-300, 88737.3279114217, 112176.85724295325),
+        (1e6, 1e-12, 992981.6691846466, 1007050.6534381917),
+        (1e8, 1e-300, 99629986.05886416, 100370928.26589221),
+        (1e8, 1e-30, 99885403.22377338, 100114683.72546668),
+        (1e8, 1e-12, 99929671.32223764, 100070361.00040396),
+    ],
+)
+def test_tails_of_large_shapes_keep_their_digits(k: float, q: float, below: float, above: float) -> None:
+    law = GammaDistribution(k, 2.0)
+    assert [law.quantile(q) / 2, law.isf(q) / 2] == pytest.approx([below, above], rel=1e-14)
+    slack = 8 * EPS * math.sqrt(k) * 40  # what rounding x changes
+    assert [law.cdf(2 * below), law.sf(2 * above)] == pytest.approx([q, q], rel=slack)
+    assert law.cdf(2 * above) == 1.0 - law.sf(2 * above)
+    counts = PoissonDistribution(k)
+    x = counts.isf(q)
+    assert counts.sf(x) <= q < counts.sf(x - 1)
+    assert law.cdf([0.0, math.inf]).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("law", [BinomialDistribution(0.3, 10**6), PoissonDistribution(900.0), NegativeBinomialDistribution(1e6, 1e-3)])
+def test_quantiles_of_counts_far_out_do_not_rest_on_a_guess(law: Any) -> None:
+    for q in TAILS:
+        x = law.quantile(q)
+        assert law.cdf(x) >= q > law.cdf(x - 1)
+
+
+@pytest.mark.parametrize("alpha", [(1e10, 1e10, 3.0), (400.0, 700.0, 1e-8), (3.0, 0.2, 5.0), (1e15, 1e10, 1e5)])
+@mp.workdps(60)
+def test_shares_of_any_precision(alpha: tuple[float, ...]) -> None:
+    a = [mp.mpf(v) for v in alpha]
+    x = [0.5, 0.5 - 2.0**-10, 2.0**-10]
+    exact = mp.loggamma(sum(a)) - sum(map(mp.loggamma, a)) + sum((one - 1) * mp.log(v) for one, v in zip(a, x, strict=True))
+    slack = float(sum(a)) * 1e-15  # what rounding x changes
+    assert DirichletDistribution(alpha).log_density(x) == pytest.approx(float(exact), rel=1e-12, abs=slack)
+    sharp = [float(one / sum(a)) for one in a]
+    exact = mp.loggamma(sum(a)) - sum(map(mp.loggamma, a)) + sum((one - 1) * mp.log(v) for one, v in zip(a, sharp, strict=True))
+    assert DirichletDistribution(alpha).log_density(sharp) == pytest.approx(float(exact), rel=1e-10, abs=slack)
+
+
+@pytest.mark.parametrize("kappa", [1e-300, 1.0, 1e9, 1e10, 1e100, 1e300])
+@mp.workdps(60)
+def test_directions_of_any_concentration(kappa: float) -> None:
+    law = VonMisesFisherDistribution([0.0, 0.0, 1.0], kappa)
+    exact = mp.log(kappa) - mp.log(2 * mp.pi) - mp.log(-mp.expm1(-2 * mp.mpf(kappa)))  # at mu
+    assert law.log_density([0.0, 0.0, 1.0]) == pytest.approx(float(exact), rel=1e-13)
+    drawn = np.array(law.sample(200, rng=1))
+    if kappa >= 1e9:
+        away = np.hypot(drawn[:, 0], drawn[:, 1])
+        assert (away**2).mean() * kappa / 2 == pytest.approx(1.0, abs=0.4)  # nearly Gaussian around mu
 
 
 @mp.workdps(60)

@@ -10,6 +10,7 @@ import numpy as np
 from dmlcore.base import special
 from dmlcore.base.domains import frozen, positive, positive_vector
 from dmlcore.base.errors import ParameterError
+from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.base.records import dataclass
 from dmlcore.base.support import Support
 from dmlcore.core.declared import keys, name, parameter, setting
@@ -48,7 +49,8 @@ class DirichletDistribution(OfVectors, Distribution, HasMean, HasVariance, HasEn
     d - 1 of them.
 
     alpha: `(d,)`, positive pure numbers, d >= 2; the means are alpha over their sum, which is the precision. Shares that sum to one within
-    1e-6 are divided by their sum. Raises `ParameterError` outside these domains.
+    1e-6 are divided by their sum. Raises `ParameterError` outside these domains. For a large precision the saddle-point form (Loader 2000)
+    keeps all digits.
     """
 
     alpha: np.ndarray = parameter(positive_vector)
@@ -66,8 +68,19 @@ class DirichletDistribution(OfVectors, Distribution, HasMean, HasVariance, HasEn
     def _constant(self) -> Any:
         return special.gammaln(self.alpha.sum(axis=-1)) - special.gammaln(self.alpha).sum(axis=-1)
 
+    @cached_property
+    def _peaked_constant(self) -> Any:
+        errors = stirling_error(self.alpha).sum(axis=-1) - stirling_error(self.alpha.sum(axis=-1))
+        logs = np.log(self.alpha).sum(axis=-1) - np.log(self.alpha.sum(axis=-1))
+        return 0.5 * logs - (self.dim - 1) * HALF_LOG_2PI - errors
+
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         check_dimension(x, self.dim, self.label)
+        total = self.alpha.sum(axis=-1)
+        if np.any(total >= LARGE):
+            shares = x / x.sum(axis=1, keepdims=True)
+            misfit = sum(deviance(self.alpha[..., j, None], across(total) * shares[:, j]) for j in range(self.dim))
+            return np.asarray(self._peaked_constant)[..., None] - misfit - np.log(shares).sum(axis=1)
         return np.asarray(self._constant)[..., None] + (self.alpha - 1.0) @ log_shares(x).T
 
     def mean(self) -> np.ndarray:

@@ -135,19 +135,18 @@ def draw_directions(mu: np.ndarray, kappa: float, size: int, rng: np.random.Gene
     """Draws `(size, d)`: the cosine of the angle to mu by rejection (Wood 1994), the rest uniform around mu."""
     d = len(mu)
     b = (d - 1) / (2 * kappa + np.hypot(2 * kappa, d - 1))
-    centre = (1 - b) / (1 + b)
-    bound = kappa * centre + (d - 1) * np.log(4 * b / (1 + b) ** 2)
-    cosine, todo = np.empty(size), np.arange(size)
+    fall, todo = np.empty(size), np.arange(size)  # of the cosine from 1, which for large kappa has all the digits
     while len(todo):
         z = rng.beta((d - 1) / 2, (d - 1) / 2, len(todo))
-        w = (1 - (1 + b) * z) / (1 - (1 - b) * z)
-        accepted = kappa * w + (d - 1) * np.log(1 - centre * w) - bound >= np.log(1 - rng.random(len(todo)))
-        cosine[todo[accepted]] = w[accepted]
+        r = 2 * z / (1 - z + b * z)  # the fall over b
+        odds = (d - 1) * np.log((1 + b) / 2 + (1 - b) * (1 + b) * r / 4) + kappa * b * (2 / (1 + b) - r)
+        accepted = odds >= np.log(1 - rng.random(len(todo)))
+        fall[todo[accepted]] = (b * r)[accepted]
         todo = todo[~accepted]
     around = rng.standard_normal((size, d))
     around -= (around @ mu)[:, None] * mu
     around /= np.sqrt((around * around).sum(axis=1, keepdims=True))
-    out = cosine[:, None] * mu + np.sqrt((1 - cosine) * (1 + cosine))[:, None] * around
+    out = (1 - fall)[:, None] * mu + np.sqrt(fall * (2 - fall))[:, None] * around
     return np.asarray(out / np.sqrt((out * out).sum(axis=1, keepdims=True)))
 
 

@@ -19,7 +19,7 @@ from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
 from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import saved_as
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import Bound, because_of_bounds, bisected, check_bounds, summed_entropy, whole_quantile
+from dmlcore.stats.univariate.counting import Bound, because_of_bounds, check_bounds, summed_entropy, whole_quantile
 
 
 class BinomialDistribution(Distribution, Univariate):
@@ -84,8 +84,6 @@ class BinomialDistribution(Distribution, Univariate):
         high = low + n
         guess = low + np.where((p > 0) & (p < 1) & (n > 0), special.bdtrik(q, n, p), n * p)
         guess = np.where(q >= 1, high, np.where(q <= self.cdf(low), low, guess))
-        if np.isnan(guess).any():  # scipy has no guess where p is tiny
-            guess = np.where(np.isnan(guess), bisected(self.cdf, q, low - 1.0, high), guess)
         return whole_quantile(self.cdf, q, guess, low, high)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -19,6 +19,7 @@ from dmlcore.core.statistics import Counts, Sums
 from dmlcore.kernels.codes import scatter_many
 
 MOST_MEAN = 9.2e18  # of draws that are whole numbers of 64 bits
+COARSE_FROM = 1e12  # from here on, the cdf of one whole number and that of the next may differ by rounding alone
 MAX_VALUES = 1 << 24  # a table of probabilities over more whole numbers than this is refused
 
 
@@ -153,12 +154,25 @@ def weights_inside(statistics: Counts, low: int, high: int) -> tuple[np.ndarray,
 
 
 def whole_quantile(cdf: Callable[[Any], Any], q: Any, guess: Any, low: Any, high: Any = np.inf) -> Any:
-    """The smallest whole number whose cdf reaches `q`, near a guess; floats, as an unbounded one is inf at q = 1."""
+    """The smallest whole number whose cdf reaches `q`, near a guess, or else by bisection; floats, as an unbounded one is inf at q = 1."""
     q = np.asarray(q, dtype=np.float64)
+    x = _stepped(cdf, q, guess, low, high)
+    slack = np.where(x > COARSE_FROM, 1e-12 * (1.0 - q) + 2.0**-52, 0.0)
+    found = ((cdf(x) >= q * (1.0 - slack)) | (x >= high)) & ((x <= low) | (cdf(x - np.maximum(np.spacing(x), 1.0)) < q * (1.0 + slack)))
+    missed = (q > 0) & (q < 1) & ~found
+    if missed.any():
+        bound = np.where(high < np.inf, high, np.maximum(low, 1.0)) + np.zeros(missed.shape)
+        while (short := missed & (cdf(bound) < q) & (bound < np.minimum(high, 1e300))).any():
+            bound = np.where(short, 2.0 * bound, bound)
+        x = np.where(missed, _stepped(cdf, q, bisected(cdf, q, low - 1.0, bound), low, high), x)
+    return np.where((q >= 0) & (q <= 1), x, np.nan)[()]
+
+
+def _stepped(cdf: Callable[[Any], Any], q: np.ndarray, guess: Any, low: Any, high: Any) -> Any:
     x = np.clip(np.ceil(guess) - 2.0, low, high)
     for _ in range(4):
         x = np.where((cdf(x) < q) & (x < high), x + 1.0, x)
-    return np.where((q >= 0) & (q <= 1), x, np.nan)[()]
+    return x
 
 
 def whole_upper_quantile(sf: Callable[[Any], Any], q: Any, high: Any) -> Any:

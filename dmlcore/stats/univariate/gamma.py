@@ -12,6 +12,7 @@ from dmlcore import kernels
 from dmlcore.base import special
 from dmlcore.base.domains import nonnegative, positive, real
 from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.gamma_tails import gamma_above, gamma_below, gamma_quantile, gamma_upper_quantile
 from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
@@ -75,16 +76,16 @@ class GammaDistribution(Distribution, Univariate, HasSurvival):
         return self.k + math.log(self.theta) + math.lgamma(self.k) + (1 - self.k) * float(special.psi(self.k))
 
     def cdf(self, x: Any) -> Any:
-        return special.gammainc(self.k, np.maximum(x, 0.0) / self.theta)
+        return gamma_below(self.k, np.maximum(x, 0.0) / self.theta)
 
     def quantile(self, q: Any) -> Any:
-        return self.theta * special.gammaincinv(self.k, q)
+        return self.theta * gamma_quantile(self.k, q)
 
     def sf(self, x: Any) -> Any:
-        return special.gammaincc(self.k, np.maximum(x, 0.0) / self.theta)
+        return gamma_above(self.k, np.maximum(x, 0.0) / self.theta)
 
     def isf(self, q: Any) -> Any:
-        return self.theta * special.gammainccinv(self.k, q)
+        return self.theta * gamma_upper_quantile(self.k, q)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return np.maximum(rng.gamma(self.k, self.theta, size), np.finfo(float).tiny)  # tiny shapes underflow to 0, off the support

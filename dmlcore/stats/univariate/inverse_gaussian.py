@@ -24,7 +24,7 @@ SPREAD_FLOOR = 1e-12  # of the mean of 1 / x less 1 / mean of all the data: reac
 SPREAD_ROUNDING = 2.0**-100  # relative to 1 / mean: a spread below this is rounding, and all values are equal
 LARGE_RATIO = 50.0  # of 2 lam / mu, from where an exponential integral is taken from its asymptotic series
 QUANTILE_HALVINGS = 90
-NEAR = 1e-3  # from there on, differences of scaled error functions have lost few digits
+NEAR_DEVIATES = 1e-3  # from there on, differences of scaled error functions have lost few digits
 SQRT_2 = math.sqrt(2.0)
 
 
@@ -130,7 +130,7 @@ def _erfcx_fall(low: Any, apart: Any) -> Any:
     slope = 2.0 * x * value - 2.0 / math.sqrt(math.pi)
     third = 4.0 * slope + 2.0 * x * (2.0 * value + 2.0 * x * slope)
     near = -apart * (slope + apart * apart / 24.0 * third)
-    return np.where(apart < NEAR, near, special.erfcx(low) - special.erfcx(low + apart))
+    return np.where(apart < NEAR_DEVIATES, near, special.erfcx(low) - special.erfcx(low + apart))
 
 
 def _scaled_exponential_integral(z: Any) -> Any:

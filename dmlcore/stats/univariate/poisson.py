@@ -9,6 +9,7 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.domains import nonnegative
+from dmlcore.base.gamma_tails import gamma_above, gamma_below
 from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter
@@ -16,7 +17,7 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import MeanEstimator, bisected, poisson_draws, summed_entropy, whole_quantile, whole_upper_quantile
+from dmlcore.stats.univariate.counting import MeanEstimator, poisson_draws, summed_entropy, whole_quantile, whole_upper_quantile
 
 
 class PoissonDistribution(Distribution, Univariate, HasSurvival):
@@ -55,20 +56,16 @@ class PoissonDistribution(Distribution, Univariate, HasSurvival):
 
     def cdf(self, x: Any) -> Any:
         x = np.floor(x)
-        return np.where(x >= 0, special.gammaincc(np.maximum(x, 0.0) + 1.0, self.lam), 0.0)[()]
+        return np.where(x >= 0, gamma_above(np.maximum(x, 0.0) + 1.0, self.lam), 0.0)[()]
 
     def quantile(self, q: Any) -> Any:
         q, lam = np.broadcast_arrays(np.asarray(q, dtype=np.float64), self.lam)
         guess = np.where(lam > 0, special.pdtrik(q, lam), 0.0)
-        if np.any(lam > LARGE):  # scipy's guess may be NaN there
-            reach = 40 * np.sqrt(lam)
-            near = bisected(self.cdf, q, np.floor(np.maximum(lam - reach, 0.0)), np.ceil(lam + reach))
-            guess = np.where(lam > LARGE, near, guess)
         return np.where(q == 1, np.where(lam > 0, np.inf, 0.0), whole_quantile(self.cdf, q, guess, 0))[()]
 
     def sf(self, x: Any) -> Any:
         x = np.floor(x)
-        return np.where(x >= 0, special.gammainc(np.maximum(x, 0.0) + 1.0, self.lam), 1.0)[()]
+        return np.where(x >= 0, gamma_below(np.maximum(x, 0.0) + 1.0, self.lam), 1.0)[()]
 
     def isf(self, q: Any) -> Any:
         return whole_upper_quantile(self.sf, q, self.lam + 40 * math.sqrt(self.lam)) if self.lam > 0 else self.quantile(1.0 - np.asarray(q))

@@ -29,7 +29,7 @@ ALIKE_PRECISIONS = 1e-3  # of df, per step: half the variance of squared distanc
 START_DF = 8.0  # before there is a law
 TAILED_SCALE_FLOOR = 1e-20  # of the variance of all the data, which outliers make large: reached only by a component on one value
 LARGEST_SQUARED = 1e150
-FARTHEST = 1e9  # square roots of df, from where on a tail is a power, to all digits
+WHERE_TAILS_ARE_POWERS = 1e9  # square roots of df, from where on a tail is a power, to all digits
 
 
 class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntropy, HasCdf, HasQuantile, HasSurvival):
@@ -98,7 +98,7 @@ class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntro
         """The probability of less than a deviation from the centre; far out by the power of the tail, where scipy's squares overflow."""
         with np.errstate(over="ignore"):
             z = apart / self.scale
-        far = z < -FARTHEST * math.sqrt(self.df)
+        far = z < -WHERE_TAILS_ARE_POWERS * math.sqrt(self.df)
         if not np.any(far):
             return special.stdtr(self.df, z)
         tail = np.exp(self._log_tail - self.df * log_ratio(np.where(far, -apart, 1.0), self.scale))
@@ -110,7 +110,7 @@ class StudentTDistribution(Distribution, HasMean, HasVariance, HasMode, HasEntro
         z = special.stdtrit(self.df, inside)
         with np.errstate(over="ignore"):
             tail = np.exp((self._log_tail - np.log(np.minimum(inside, 1.0 - inside))) / self.df)
-        z = np.where(tail > FARTHEST * math.sqrt(self.df), np.copysign(tail, inside - 0.5), z)
+        z = np.where(tail > WHERE_TAILS_ARE_POWERS * math.sqrt(self.df), np.copysign(tail, inside - 0.5), z)
         ends = np.where(q == 0, -np.inf, np.where(q == 1, np.inf, np.nan))
         with np.errstate(over="ignore"):
             return np.where((q > 0) & (q < 1), self.scale * z, ends)[()]
