@@ -18,6 +18,7 @@ ELSEWHERE = {"add_a_distribution.md", "unknown_values.md", "keeping_and_seeing.m
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page.name not in ELSEWHERE and has_code(page)]
 
 
+@pytest.mark.usefixtures("short_searches")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -33,6 +34,7 @@ def test_the_reference_shows_every_family() -> None:
     assert [name for name in stats.__all__ if not getattr(stats, name).__module__.startswith(shown)] == []
 
 
+@pytest.mark.usefixtures("short_searches")
 def test_the_summary_on_the_page_is_the_one_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
