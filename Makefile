@@ -6,7 +6,7 @@ JOBS ?= 2
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup
 
-.PHONY: setup demo test lint types notebooks docs bench clean
+.PHONY: setup demo test coverage lint types notebooks docs bench clean
 
 setup: $(STAMP)
 
@@ -33,6 +33,11 @@ demo: $(DEMO)
 test: $(STAMP)
 	MPLBACKEND=Agg $(RUN) -m pytest -q -n $(JOBS)
 
+# Which lines and branches no test runs, in one process: what other processes run (Dask, Spark, notebooks, the kernels) is not seen.
+coverage: $(STAMP)
+	MPLBACKEND=Agg $(RUN) -m coverage run -m pytest -q
+	$(RUN) -m coverage report
+
 lint: $(STAMP)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -53,5 +58,5 @@ bench: $(STAMP)
 	$(RUN) -m benchmarks
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find dmlcore tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -41,7 +41,7 @@ MODEL = MixtureDistribution([component(30.0, 0.1), component(60.0, 0.8)], [0.4, 
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_searches: None) -> Path:
     """A folder with a model, an estimator and a table."""
     monkeypatch.chdir(tmp_path)
     dmlcore.save(MODEL, "model.json")

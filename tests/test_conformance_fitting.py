@@ -259,7 +259,7 @@ def test_any_chunking_and_any_row_order_give_the_same_statistics(case: Case, mon
 
 @cases("prior")
 def test_any_number_of_threads_gives_the_same_bits(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dmlcore.data.encoded, "BLOCK_ROWS", 32)
+    monkeypatch.setattr(dmlcore.data.encoded, "BLOCK_ROWS", 16)
     rows = case.rows(150)
     one, *others = [fit(rows, case.estimator, start=case.law, max_its=2, delta=0.0, threads=t) for t in (1, 2, 3)]
     assert len(Problem.of(rows, case.estimator).encoded.blocks) > 3 or len(set(map(repr, rows))) < 50

@@ -18,6 +18,7 @@ ELSEWHERE = {"add_a_distribution.md", "unknown_values.md", "keeping_and_seeing.m
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page.name not in ELSEWHERE and has_code(page)]
 
 
+@pytest.mark.usefixtures("short_searches")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -43,6 +44,7 @@ def test_every_law_has_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(picture("Sequence")) > 8
 
 
+@pytest.mark.usefixtures("short_searches")
 def test_the_summary_on_the_page_is_the_one_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

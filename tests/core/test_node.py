@@ -31,6 +31,8 @@ from dmlcore.stats import (
     PoissonEstimator,
 )
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 
 class LogTDistribution(Distribution):
     """exp(mu + sigma t), t of Student's law with 4 degrees of freedom."""

@@ -30,6 +30,8 @@ from dmlcore.stats import (
     SequenceEstimator,
 )
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 nan = math.nan
 DAY, LATER = datetime.date(2020, 1, 1), datetime.date(2020, 1, 5)
 NAT = np.datetime64("NaT")

@@ -41,6 +41,8 @@ from dmlcore.stats import (
     SequenceEstimator,
 )
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 pa = pytest.importorskip("pyarrow")
 
 C, N, Tuple = CategoricalDistribution, GaussianDistribution, CompositeDistribution

@@ -53,6 +53,7 @@ def online(example: Any) -> bool:
 FAMILIES = [e for e in EXAMPLES if online(e)]
 
 
+@pytest.mark.usefixtures("short_searches")
 @pytest.mark.parametrize("example", FAMILIES, ids=[e.name.replace(" ", "_") for e in FAMILIES])
 def test_every_closed_family_goes_on_from_a_file_to_the_bit(example: Any, tmp_path: Path) -> None:
     batches = [example.data(60)[:40], example.data(60)[20:], example.data(60)]

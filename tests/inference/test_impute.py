@@ -563,6 +563,7 @@ def test_penguins() -> None:
     assert error < 0.6 * frame["body_mass_g"].std()
 
 
+@pytest.mark.usefixtures("short_searches")
 def test_the_page_about_unknown_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names = run(DOCS / "unknown_values.md")

@@ -35,6 +35,8 @@ from dmlcore.stats import (
 )
 from tests.examples import EXAMPLES
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 N = GaussianDistribution
 TWO = MixtureDistribution([N(-2.0, 1.0), N(3.0, 0.25)], [0.25, 0.75])
 COUNTS = MixtureDistribution([PoissonDistribution(2.0), PoissonDistribution(9.0)], [0.4, 0.6])

@@ -21,6 +21,8 @@ from dmlcore.stats import (
     PoissonRegressionEstimator,
 )
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 NAN, INF = float("nan"), float("inf")
 ROLES = {"sample_weight": "w", "offset": "off", "trials": "n", "groups": "who", "gate": "z"}
 

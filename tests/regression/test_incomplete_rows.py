@@ -16,6 +16,8 @@ import scipy.stats
 from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.regression import MixtureRegression, select_components
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 
 @cache
 def two_kinds() -> pd.DataFrame:

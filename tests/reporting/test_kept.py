@@ -13,6 +13,8 @@ from dmlcore.base.errors import FormatError
 from dmlcore.reporting.kept import load_fit, save_fit
 from dmlcore.stats import GaussianEstimator, MixtureEstimator
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 ROWS = [{"a": i % 7 + i / 50, "b": "xyz"[i % 3], "number": i} for i in range(60)]
 
 

@@ -40,6 +40,8 @@ from dmlcore.stats import (
     SequenceDistribution,
 )
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 VOID = {"meta", "link", "br", "use", "path", "rect", "img", "hr", "input"}
 NAMES = "age", "visits <per year>", "city"
 

@@ -39,6 +39,8 @@ from dmlcore.stats import (
     MultivariateGaussianEstimator,
 )
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 BRIEF: dict[str, Any] = {"starts": 1, "max_iter": 3, "random_state": 0}
 ALL = [MixtureClassifier, MixtureClusterer, MixtureDensity, MixtureImputer]
 RECORD = CompositeEstimator({"height": GaussianEstimator(), "weight": GaussianEstimator(), "kind": CategoricalEstimator()})
