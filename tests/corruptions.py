@@ -13,103 +13,29 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import signal
 import sys
-import tempfile
-import traceback
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
 
-from dmlcore import fit, impute, read
-from dmlcore.base.errors import DataError, DmlcoreError, FormatError, SupportError, shorten
+from dmlcore import fit, impute
+from dmlcore.base.errors import DataError, shorten
 from dmlcore.base.labels import plain
 from dmlcore.base.marks import is_missing
-from dmlcore.core.distribution import Distribution
-from dmlcore.data.frames import Columns
 from dmlcore.io import from_json, to_json
-from dmlcore.io.tables import write
+from tests.damaged import FAULT, REFUSED, RIGHT, Outcome, Wrong, check_loading, outcome, typed
 from tests.examples import BY_NAME, EXAMPLES, Example
 from tests.spoiling import at, cells, spoilt, spoilt_text
 
 GOLDEN = Path(__file__).parent / "golden"
 ROWS = 24
-SECONDS = 60  # that one call may take; 0: any number
-REFUSED, RIGHT, FAULT = "refused by name", "right", "FAULT"
-FORBIDDEN = {"import", "exec", "compile", "open", "os.system", "subprocess.Popen", "socket.connect", "pickle.find_class", "os.remove"}
-
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")
-_heard: list[str] | None = None  # what the interpreter did while a file was read
-
-
-def _hear(event: str, args: Any) -> None:
-    if _heard is not None and event in FORBIDDEN:
-        _heard.append(f"{event} {args}"[:200])
-
-
-sys.addaudithook(_hear)
-
-
-class TooLong(BaseException):
-    """A call did not end."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a call: a value, an error of the library, or something else that was raised (`raw`)."""
-
-    value: Any = None
-    error: DmlcoreError | None = None
-    raw: str = ""
-
-
-@contextmanager
-def time_limit() -> Iterator[None]:
-    """Raises `TooLong` where the system can."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise TooLong(f"more than {SECONDS} s")
-
-    if not SECONDS or not hasattr(signal, "SIGALRM"):
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def outcome(work: Callable[[], Any]) -> Outcome:
-    """What comes of a call."""
-    try:
-        with time_limit(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Outcome(work())
-    except DmlcoreError as error:
-        return Outcome(error=error)
-    except (Exception, TooLong) as error:
-        inside = [frame for frame in traceback.extract_tb(error.__traceback__) if "dmlcore" in Path(frame.filename).parts]
-        where = f" in {Path(inside[-1].filename).name}, line {inside[-1].lineno}" if inside else ""
-        return Outcome(raw=f"{type(error).__name__}: {shorten(str(error))}{where}")
-
-
-class Wrong(AssertionError):
-    """What came is neither a refusal that names its reason nor right."""
-
-
 # -- data --------------------------------------------------------------------------------------------------------------
 
 
@@ -155,7 +81,7 @@ def check_data(e: Example, seed: int, thorough: bool = True) -> str:
 
     what = f"{e.name}: {shorten(new)} in row {row} of a {container}, {shorten(whole)}"
     scored = outcome(lambda: e.law.seq_log_density(data()))
-    _typed(what, "scores", scored)
+    typed(what, "scores", scored)
     if container == "list":
         _same_alone(what, scored, outcome(lambda: e.law.log_density(drawn()[3])), row)
     if isinstance(scored.error, DataError):
@@ -164,20 +90,13 @@ def check_data(e: Example, seed: int, thorough: bool = True) -> str:
         _right_scores(what, scored.value, scores[container].value, row)
     if thorough or scored.error is not None:
         fitted = outcome(lambda: fit(data(), e.estimator, rng=0, max_its=2))
-        _typed(what, "fits", fitted)
+        typed(what, "fits", fitted)
         if scored.error is not None and fitted.error is None:
             raise Wrong(f"{what}: a fit takes what is not scored: {scored.error}")
-        if scored.error is None and isinstance(fitted.error, SupportError) and f"row {row}" not in str(fitted.error):
-            raise Wrong(f"{what}: another row is named: {fitted.error}")
         if fitted.error is None:
             _valid(what, fitted.value.model, rows)
-    _typed(what, "imputes", outcome(lambda: impute(e.law, data())))
+    typed(what, "imputes", outcome(lambda: impute(e.law, data())))
     return REFUSED if scored.error is not None else RIGHT
-
-
-def _typed(what: str, work: str, came: Outcome) -> None:
-    if came.raw:
-        raise Wrong(f"{what}: {work}: {came.raw}")
 
 
 def _named(what: str, error: DataError, row: int, whole: Any) -> None:
@@ -210,7 +129,7 @@ def _shown(whole: Any) -> Iterator[str]:
 
 
 def _same_alone(what: str, scored: Outcome, alone: Outcome, row: int) -> None:
-    _typed(what, "scores alone", alone)
+    typed(what, "scores alone", alone)
     if (scored.error is None) != (alone.error is None):
         if "within reach of the unit" not in str(scored.error):  # which the other rows have
             raise Wrong(f"{what}: refused in one way of scoring alone: {scored.error or alone.error}")
@@ -236,7 +155,7 @@ def _valid(what: str, model: Any, rows: list[Any]) -> None:
     if again.value != model:
         raise Wrong(f"{what}: the model {shorten(model)} is not loaded again: {again.error or again.raw}")
     scored = outcome(lambda: model.seq_log_density(rows))
-    _typed(what, "the model scores", scored)
+    typed(what, "the model scores", scored)
     if scored.error is None and (np.isnan(scored.value).any() or (scored.value == np.inf).any()):
         raise Wrong(f"{what}: log densities of the model are {scored.value}")
 
@@ -255,64 +174,7 @@ def texts() -> dict[str, str]:
 def check_text(name: str, seed: int) -> str:
     """Corrupts one place of a model file, and says whether it was refused or right. Raises `Wrong`."""
     changed, text = spoilt_text(texts()[name], np.random.default_rng([seed, crc32(name.encode())]))
-    return check_loading(f"{name}: {changed}", text, BY_NAME.get(name))
-
-
-def check_loading(what: str, text: bytes, e: Example | None = None, used: bool = True) -> str:
-    """Loads a text that may be damaged. e: whose data its model may read. used: also draws and scores. Raises `Wrong`."""
-    global _heard
-    _heard = heard = []
-    try:
-        loaded = outcome(lambda: from_json(text))
-    finally:
-        _heard = None
-    _typed(what, "loads", loaded)
-    if heard:
-        raise Wrong(f"{what}: while it was read: {heard}")
-    if loaded.error is not None:
-        if not isinstance(loaded.error, FormatError) or not str(loaded.error).startswith("from_json: "):
-            raise Wrong(f"{what}: refused by {loaded.error!r}")
-        return REFUSED
-    node = loaded.value
-    again = outcome(lambda: from_json(to_json(node)))
-    if again.value != node:
-        raise Wrong(f"{what}: the model {shorten(node)} is not loaded again: {again.error or again.raw}")
-    if used and isinstance(node, Distribution):
-        _typed(what, "draws", outcome(lambda: node.sample(2, rng=0)))
-        scored = outcome(lambda: node.seq_log_density(e.data(ROWS) if e else []))
-        _typed(what, "scores", scored)
-        if scored.error is None and (np.isnan(scored.value).any() or (scored.value == np.inf).any()):
-            raise Wrong(f"{what}: log densities are {scored.value}")
-    return RIGHT
-
-
-# -- files of tables ---------------------------------------------------------------------------------------------------
-
-
-def _told(table: Any) -> str:
-    """What stands in a table, whatever the units of its times."""
-    return repr((table.column_names, table.to_pylist()))
-
-
-def check_table(suffix: str, content: bytes) -> str:
-    """Reads a text that may be no table file of a kind, and what is read once more after it was written. Raises `Wrong`."""
-    what = f"{suffix} of {shorten(content, 400)}"
-    with tempfile.TemporaryDirectory() as folder:
-        path, again = Path(folder) / f"x{suffix}", Path(folder) / "again.parquet"
-        path.write_bytes(content)
-        came = outcome(lambda: read(path))
-        _typed(what, "is read", came)
-        if came.error is not None:
-            if not isinstance(came.error, DataError) or not str(came.error).startswith(f"{path}: ") or "\n" in str(came.error):
-                raise Wrong(f"{what}: refused by {came.error!r}")
-            return REFUSED
-        _typed(what, "is read as codes", outcome(lambda: read(path, coded=True)))
-        _typed(what, "has columns", outcome(lambda: Columns(came.value).rows()))
-        written = outcome(lambda: write(came.value, again))
-        _typed(what, "is written", written)
-        if written.error is None and outcome(lambda: _told(read(again))) != outcome(lambda: _told(came.value)):
-            raise Wrong(f"{what}: is not read again as it was written")
-    return RIGHT
+    return check_loading(f"{name}: {changed}", text, BY_NAME[name].data(ROWS) if name in BY_NAME else ())
 
 
 # -- all of them -------------------------------------------------------------------------------------------------------

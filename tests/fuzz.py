@@ -22,12 +22,20 @@ TABLES = (
     b'{"a": 1, "b": "x", "c": [1, 2], "d": {"e": null}}\n{"a": 2.5, "b": null}\n',
 )
 MAX_BYTES = 4096
-KERNELS = Path(__file__).parent.parent / "dmlcore" / "kernels"  # which are compiled: not to be instrumented
+PACKAGE = Path(__file__).parent.parent / "dmlcore"
+# Modules whose branches guide the search. None that is compiled may be among them.
+GUIDING = (
+    "dmlcore.io.",
+    "dmlcore.data.files",
+    "dmlcore.data.frames",
+    "dmlcore.base.",
+    "dmlcore.core.declared",
+)  # counted
 
 
 def load(text: bytes) -> None:
     """One text as a model file."""
-    from tests.corruptions import check_loading
+    from tests.damaged import check_loading
 
     check_loading(f"{text!r}", text, used=False)
 
@@ -36,7 +44,7 @@ def reader(suffix: str) -> Callable[[bytes], None]:
     """One text as a table file of a kind."""
 
     def check(content: bytes) -> None:
-        from tests.corruptions import check_table
+        from tests.damaged import check_table
 
         check_table(suffix, content)
 
@@ -69,16 +77,19 @@ def fuzz(target: str, seconds: int) -> None:
     """Fuzzes one target in this process, which it ends."""
     import atheris
 
-    compiled = [f"dmlcore.kernels.{path.stem}" for path in KERNELS.glob("*.py")]
-    with atheris.instrument_imports(include=["dmlcore", "json"], exclude=compiled):
-        from tests import corruptions
-    corruptions.SECONDS = 0  # the fuzzer has its own limit, by the same signal
+    modules = [".".join(("dmlcore", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in PACKAGE.rglob("*.py")]
+    modules = [module.removesuffix(".__init__") for module in modules]
+    with atheris.instrument_imports(include=["dmlcore"], exclude=[module for module in modules if not module.startswith(GUIDING)]):
+        from tests import damaged
+    damaged.SECONDS = 0  # the fuzzer has its own limit, by the same signal
     with tempfile.TemporaryDirectory() as folder:
         seeds(Path(folder), target)
+        for path in GOLDEN.glob("*.json") if target == "from_json" else ():  # what is imported when it is first needed
+            damaged.from_json(path.read_bytes())
         limits = [
             f"-max_total_time={seconds}",
             f"-max_len={MAX_BYTES}",
-            "-timeout=60",
+            "-timeout=300",
             "-rss_limit_mb=4096",
             f"-artifact_prefix={tempfile.gettempdir()}/found-",
         ]

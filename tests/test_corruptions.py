@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import numbers
 from datetime import date, datetime
@@ -10,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from dmlcore import fit, impute
 from dmlcore.base.errors import DataError, DegenerateError, FormatError, ParameterError, shorten
@@ -34,7 +37,8 @@ from dmlcore.stats import (
     TimeDistribution,
     TruncatedDistribution,
 )
-from tests.corruptions import check_data, check_table, check_text, texts
+from tests.corruptions import check_data, check_text, texts
+from tests.damaged import REFUSED, RIGHT, check_table
 from tests.examples import BY_NAME, EXAMPLES, Example
 from tests.spoiling import VALUES, itself, nested
 
@@ -146,6 +150,8 @@ def test_ranges_without_probability_have_density_zero() -> None:
     for law, y in ((TruncatedDistribution(LINE, -1.0, 2.0), 0.5), (BY_NAME["hurdle regression"].law, 2)):
         for far in (1e30, -1e30, 1e308):
             assert not math.isnan(law.log_density(([0.0, far], y)))
+    trials = BY_NAME["binomial regression"].law
+    assert not np.isnan(trials.seq_log_density([([far, 0.0], y, 5, 0.0) for far in (1e308, -1e308) for y in (0, 4, 5)])).any()
     censored = CensoredDistribution(LINE)
     assert [censored.log_density(([far, 0.0], (None, 1.0))) for far in (1e308, -1e308)] == [-math.inf, 0.0]
 
@@ -179,6 +185,13 @@ def test_arrays_of_tuples_are_completed_as_such() -> None:
     assert filled.tolist() == [(1.0, "a"), (3.0, "a")]
 
 
+def test_a_mapping_of_which_nothing_is_known_is_completed() -> None:
+    e = BY_NAME["optional composite"]
+    done = impute(e.law, [("a", 1), {}]).data
+    assert done[0] == ("a", 1)
+    assert np.isfinite(e.law.log_density(done[1]))
+
+
 def test_responses_of_which_some_are_intervals_are_completed() -> None:
     filled = impute(CensoredDistribution(LINE), [([1.0, 0.0], None), ([1.0, 0.0], (1.0, None))])
     assert filled.data[0][1] == 2.0
@@ -208,9 +221,20 @@ def test_values_of_files_that_are_none(data: Any, said: str) -> None:
         Reader().value(data, "here")
 
 
-FINDINGS: list[tuple[str, bytes]] = []  # (suffix, content) of tables
+FINDINGS: list[tuple[str, bytes]] = [
+    (".jsonl", b'{": [1, 2], \xded": {"e": null}}\n{"a": 2.5, "b": null}\n'),  # a name that is not UTF-8
+    (".jsonl", b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"),  # which ended the process
+]
 
 
-@pytest.mark.parametrize(("suffix", "content"), FINDINGS)
+@pytest.mark.parametrize(("old", "new"), [(b"abcd", b"ab\xe5d"), (b"wxyz", b"wx\xe5z")], ids=["name", "text"])
+def test_parquet_that_holds_other_than_utf8(old: bytes, new: bytes) -> None:
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.table({"abcd": ["wxyz"]}), file, compression="none", store_schema=False)
+    assert check_table(".parquet", file.getvalue()) == RIGHT
+    assert check_table(".parquet", file.getvalue().replace(old, new)) == REFUSED
+
+
+@pytest.mark.parametrize(("suffix", "content"), FINDINGS, ids=range(len(FINDINGS)))
 def test_texts_that_were_found_by_fuzzing(suffix: str, content: bytes) -> None:
-    check_table(suffix, content)
+    assert check_table(suffix, content) == REFUSED

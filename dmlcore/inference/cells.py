@@ -16,7 +16,18 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import BadValue, DataError, StructureError, SupportError, shorten
-from dmlcore.core.partial import MISSING, UNKNOWN, Known, ObservedRows, Parts, given, partial, unknown_inside, with_missing_response
+from dmlcore.core.partial import (
+    MISSING,
+    UNKNOWN,
+    Known,
+    ObservedRows,
+    Parts,
+    given,
+    named_fields,
+    partial,
+    unknown_inside,
+    with_missing_response,
+)
 from dmlcore.core.powers import HoldsFixed, has
 from dmlcore.core.row_columns import row_columns
 from dmlcore.core.rowlaws import RowLaw
@@ -303,7 +314,7 @@ def refilled(x: Any, layout: Layout, values: Iterator[Any]) -> Any:
         part = inner.value if isinstance(inner, Repeated) else Anything()
         return [refilled(v, part, values) for v in x]
     if isinstance(inner, Fields):
-        entries = inner.entries(x) if inner.takes_missing else x
+        entries = named_fields(inner, x) if isinstance(x, dict) else inner.entries(x) if inner.takes_missing else x
         return tuple(refilled(v, part, values) for v, part in zip(entries, inner.values, strict=True))
     if isinstance(inner, Vector):
         return [next(values) if v is UNKNOWN or is_missing(v) else v for v in x]
