@@ -71,6 +71,9 @@ def inside(place: str, message: str) -> str:
 
 
 def shorten(value: Any, width: int = 80) -> str:
-    """`repr` of a value, cut to a readable width."""
-    text = repr(value)
+    """`repr` of a value, cut to a readable width; its type, where it has none: lists in lists without end, numbers of 5,000 digits."""
+    try:
+        text = repr(value)
+    except Exception:  # whatever its own code raises: the message it stands in says more
+        text = f"<a value of the type {type(value).__name__} that cannot be written>"
     return text if len(text) <= width else text[: width - 3] + "..."

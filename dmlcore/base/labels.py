@@ -35,6 +35,8 @@ LABEL_TYPES = (
     "str, bytes, bool, int, float, None, date, time, datetime, timedelta, Decimal, Fraction, UUID, intervals and periods of pandas, "
     "and tuples or frozensets of them"
 )
+MAX_BITS = 14_000  # of a whole number that a file holds: about 4,200 digits, as many as Python reads back
+MAX_NESTED = 30  # tuples in tuples that a label of a file may be
 _KEPT_TYPES = {str, bytes, bool, int, float, type(None), date, time, datetime, timedelta}
 _KEPT_KINDS = {("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID")}  # told without loading what defines them
 _PLAIN_FORMS: dict[type, Any] = {
@@ -68,11 +70,13 @@ def plain(label: Any) -> Any:
     return label
 
 
-def is_kept(label: Any) -> bool:
-    """Whether files of models hold a label (`LABEL_TYPES`)."""
+def is_kept(label: Any, nested: int = MAX_NESTED) -> bool:
+    """Whether files of models hold a label (`LABEL_TYPES`). nested: how many levels of parts it may have."""
     if type(label) in (tuple, frozenset):
-        return all(is_kept(plain(part)) for part in label)
+        return nested > 0 and all(is_kept(plain(part), nested - 1) for part in label)
     kind = type(label)
+    if kind is int:
+        return label.bit_length() <= MAX_BITS  # type: ignore[no-any-return]
     if kind in _KEPT_TYPES or (kind.__module__, kind.__name__) in _KEPT_KINDS:
         return True
     return of_pandas(label, "Interval", "Period", "Timestamp", "Timedelta") or isinstance(label, np.generic)
@@ -93,8 +97,8 @@ def _plain_time(label: Any) -> Any:
     if np.isnat(label):
         return None
     value = label.item()
-    if not isinstance(value, int):
-        return value
+    if not isinstance(value, int) or np.datetime_data(label.dtype)[0] in ("Y", "M"):  # years and months are no fixed number of others
+        return label if isinstance(value, int) else value
     coarse = label.astype(f"{label.dtype.kind}8[us]")  # NumPy gives finer units as a number of them
     value = coarse.item()
     return label if isinstance(value, int) or coarse != label else value

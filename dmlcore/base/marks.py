@@ -45,6 +45,11 @@ def missing_among(values: Any) -> np.ndarray:
 
 def holds_mark(label: Any) -> bool:
     """Whether a label is a mark other than None, or holds one at any depth: it may not equal itself, nor what means the same."""
-    if isinstance(label, (tuple, frozenset)):
-        return any(map(holds_mark, label))
-    return label is not None and (is_missing(label) or bool(label != label))
+    waiting = [label]
+    while waiting:  # not by recursion: a label may be nested deeper than Python's calls
+        label = waiting.pop()
+        if isinstance(label, (tuple, frozenset)):
+            waiting.extend(label)
+        elif label is not None and (is_missing(label) or bool(label != label)):
+            return True
+    return False

@@ -20,7 +20,7 @@ from dmlcore.data.encoded import Encoded, encode
 from dmlcore.data.layouts import Labels, Layout, Maybe, Real, Vector, lacks_a_part
 from dmlcore.data.record_layouts import Explained, Fields, columns_of
 from dmlcore.data.sequences import LabelSequence, Repeated
-from dmlcore.data.values import is_row
+from dmlcore.data.values import is_listed, is_row
 
 
 class _Sign:
@@ -252,14 +252,17 @@ def _name(layout: Layout) -> str:
     return inner.label
 
 
-def is_listed(x: Any) -> bool:
-    return isinstance(x, (tuple, list)) or (isinstance(x, np.ndarray) and x.ndim > 0)
-
-
 def unknown_inside(x: Any) -> bool:
     """Whether UNKNOWN stands anywhere in a raw observation."""
-    if isinstance(x, dict):
-        return any(map(unknown_inside, (*x, *x.values())))
-    if isinstance(x, np.ndarray) and x.dtype != object:
-        return False
-    return x is UNKNOWN or (isinstance(x, (tuple, list, set, frozenset, np.ndarray)) and any(map(unknown_inside, x)))
+    waiting, seen = [x], set()
+    while waiting:  # not by recursion: what stands there may be nested deeper than Python's calls, or hold itself
+        x = waiting.pop()
+        if x is UNKNOWN:
+            return True
+        if not isinstance(x, (tuple, list, set, frozenset, dict, np.ndarray)) or id(x) in seen:
+            continue
+        if isinstance(x, np.ndarray) and (x.dtype != object or not x.ndim):
+            continue
+        seen.add(id(x))
+        waiting.extend((*x, *x.values()) if isinstance(x, dict) else x)
+    return False

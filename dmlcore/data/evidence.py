@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base.marks import is_missing
+from dmlcore.base.labels import is_kept, plain
+from dmlcore.base.marks import holds_mark, is_missing
 from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Distinct, Values
 from dmlcore.data.layouts import Labels, Layout
@@ -78,7 +79,7 @@ class Evidence(Labels):
                     raise self.bad(index, value, WANTED)
                 if pair[0] in place:
                     fits[place[pair[0]]] = float(pair[1])
-        elif not is_hashable(value):
+        elif not is_hashable(value) or holds_mark(value) or not is_kept(plain(value)):
             raise self.bad(index, value, WANTED)
         return tuple(fits)
 

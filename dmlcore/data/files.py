@@ -6,11 +6,14 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
+
+import numpy as np
 
 from dmlcore.base.errors import DataError, shorten
 from dmlcore.base.extras import library
@@ -20,6 +23,9 @@ STANDARD = "-"  # standard input or output, where a path is asked for
 DELIMITERS = ";\t|,"  # that cells are separated by in practice
 CODE_BYTES = 4  # of a file for each cell, above which text is taken to differ from row to row
 MAX_BLOCK = 2**31 - 1  # bytes that pyarrow reads at once, at most
+MAX_LEVELS = 100  # of lists and objects in each other, in JSON lines
+JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
+OPENING, CLOSING = list(b"[{"), list(b"]}")
 BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -101,8 +107,10 @@ def _parquet(content: Any, coded: bool) -> Any:
         file = reader.ParquetFile(arrow.BufferReader(content))
         if coded:
             file = reader.ParquetFile(arrow.BufferReader(content), read_dictionary=_repeating_text(file))
-        return file.read()
-    except (arrow.ArrowException, OSError) as error:
+        out = file.read()
+        out.validate(full=True)  # of a damaged file, places in text may be anywhere, and text not UTF-8
+        return out
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"this is no whole Parquet file ({_one_line(error)})") from None
 
 
@@ -197,6 +205,7 @@ def _json_lines(content: Any, coded: bool) -> Any:
         return reader.read_json(arrow.BufferReader(content), reader.ReadOptions(block_size=block))
 
     _refuse_other_encodings(content)
+    _refuse_depth(content)
     try:
         try:
             out = table()
@@ -205,13 +214,29 @@ def _json_lines(content: Any, coded: bool) -> Any:
                 raise
             out = table(min(len(content) + 1, MAX_BLOCK))
         out.validate(full=True)  # that text is UTF-8
-    except arrow.ArrowException as error:
+        names = out.column_names
+    except (arrow.ArrowException, UnicodeDecodeError) as error:
         _check_utf8(content)
         _check_objects(content)
         raise DataError(f"these are no JSON lines ({_one_line(error)})") from None
-    if not out.num_columns:
+    if not names:
         raise DataError("the file is blank; need an object {..} on each line")
     return out
+
+
+def _refuse_depth(content: Any) -> None:
+    """Raises `DataError` for lists and objects in each other deeper than `MAX_LEVELS`: the reader calls itself for each level, and with it
+    the process would end."""
+    ends = np.flatnonzero(np.frombuffer(content, dtype=np.uint8) == ord("\n"))
+    bounds = np.concatenate([[-1], ends, [len(content)]])
+    for line in np.flatnonzero(np.diff(bounds) > MAX_LEVELS).tolist():
+        text = bytes(content[int(bounds[line]) + 1 : int(bounds[line + 1])])
+        if text.count(b"[") + text.count(b"{") <= MAX_LEVELS:
+            continue
+        marks = np.frombuffer(JSON_TEXT.sub(b"", text), dtype=np.uint8)
+        step = np.isin(marks, OPENING).astype(np.int32) - np.isin(marks, CLOSING)
+        if np.cumsum(step).max(initial=0) > MAX_LEVELS:
+            raise DataError(f"line {line + 1} is nested deeper than {MAX_LEVELS} levels")
 
 
 def _check_objects(content: Any) -> None:

@@ -29,11 +29,13 @@ from dmlcore.data.values import (
     in_order,
     integers,
     is_hashable,
+    is_listed,
     is_number,
     is_real,
     is_too_fine,
     is_vector,
     is_whole,
+    matrix,
     plain_list,
     time_hint,
 )
@@ -41,8 +43,8 @@ from dmlcore.data.values import (
 LIST_TYPES = {list, tuple}
 GAPS_IN_VECTORS = "a vector that lacks a coordinate, PartialGaussianEstimator takes"
 MISSING_REMEDY = "where values may be missing, wrap the estimator in OptionalEstimator or use missing_at_random"
-NESTED_TYPES = {tuple, frozenset}
 PLAIN_TYPES = {type(None), bool, int, float, str, bytes, tuple, frozenset, date, datetime}
+_KEPT_BY_TYPE = PLAIN_TYPES - {int, tuple, frozenset}  # types of which every value is kept in files: not what is too wide, or too deep
 _NO_MARKS = {type(None), int, str, bool, bytes}  # types of labels that are no marks but None, and hold none
 
 
@@ -195,13 +197,9 @@ class Vector(Layout):
 
     def encode(self, values: Any) -> Column:
         values = cells_inside(values)
-        try:
-            x: Any = np.asarray(values)
-            x = np.asfortranarray(x, dtype=np.float64) if x.dtype.kind in "fiub" else None
-        except (TypeError, ValueError):
-            x = None
+        x: Any = matrix(values)
         dim = self.dim
-        if x is None or x.ndim != 2 or not x.shape[1] or (dim is not None and x.shape[1] != dim and len(x)):
+        if x is None or not x.shape[1] or (dim is not None and x.shape[1] != dim and len(x)):
             dim = dim or (len(values[0]) if len(values) and hasattr(values[0], "__len__") else None)
             index = first(values, lambda v: not is_vector(v, dim))
             if index is not None:
@@ -221,7 +219,7 @@ class Covariates(Vector):
     remedy: ClassVar[str] = MISSING_REMEDY
 
     def encode(self, values: Any) -> Column:
-        single = floats(values) if self.dim in (None, 1) and len(values) and not np.ndim(values[0]) else None
+        single = floats(values) if self.dim in (None, 1) and len(values) and not is_listed(values[0]) else None
         if not len(values) or (isinstance(values, np.ndarray) and values.ndim == 2 and not values.shape[1]) or self._are_empty(values):
             return Values(np.zeros((len(values), self.dim or 0)))
         column: Any = super().encode(values if single is None else single[:, None])
@@ -235,7 +233,7 @@ class Covariates(Vector):
         return np.fromiter(map(lacks_a_part, values), dtype=bool, count=len(values))
 
     def _are_empty(self, values: Any) -> bool:
-        return not self.dim and all(np.ndim(v) == 1 and not len(v) for v in values[:1]) and all(np.shape(v) == (0,) for v in values)
+        return not self.dim and all(is_listed(v) and not len(v) for v in values)
 
 
 @dataclass(frozen=True)
@@ -271,7 +269,7 @@ class Labels(Value):
             values = [plain(v) for v in values]
             seen = dict.fromkeys(values)
             self._refuse_any(is_too_fine, values, seen, "times and durations of whole microseconds")
-        if not kinds <= PLAIN_TYPES or kinds & NESTED_TYPES:
+        if not kinds <= _KEPT_BY_TYPE:
             need = f"labels that a file of the model can hold ({LABEL_TYPES}), such as str(..) of it"
             self._refuse_any(lambda label: not is_kept(label), values, seen, need)
         vocabulary = Vocabulary(self.arranged(plain(v) for v in seen))

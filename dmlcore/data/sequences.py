@@ -16,10 +16,10 @@ from dmlcore.base.records import dataclass
 from dmlcore.data.columns import Bags, Chain, Column, Distinct, Overlapping, Parallel, Ragged, Steps, Values, ends_of, taken_elements
 from dmlcore.data.layouts import LIST_TYPES, Anything, Count, Labels, Layout
 from dmlcore.data.repeats import CODED_MAX_VALUES, CODED_MIN_ROWS, coded, same_bags
-from dmlcore.data.values import cells_inside, first, in_order_of_kinds, integers, is_hashable, is_whole
+from dmlcore.data.values import TEXT_TYPES, cells_inside, first, in_order_of_kinds, integers, is_hashable, is_whole
 
+LARGEST_SUM = 2.0**63  # which the counts of a bag do not reach
 FEW_LABELS = 256  # labels that are sooner gone through in Python than handed to NumPy
-_TEXT = (str, bytes, bytearray)
 
 
 class Lists(Layout):
@@ -277,7 +277,7 @@ class Bag(Lists):
             place_element(error, offsets)
             error.path = f" ({self.label}){error.path}"
             raise
-        totals = np.diff(np.concatenate([[0], np.cumsum(counts)])[offsets])
+        totals = np.diff(np.concatenate([[0], np.cumsum(counts)])[offsets])  # right, even if the sum of all has gone round
         there = np.flatnonzero(counts)
         if len(there) < len(counts):
             offsets, column, counts = np.searchsorted(there, offsets), column.take(there), counts[there]
@@ -309,7 +309,14 @@ class Bag(Lists):
             error = self.bad(wrong, flat[wrong], "whole numbers >= 0 as counts")
             place_element(error, offsets)
             raise error
-        return np.asarray(counts)
+        counts = np.asarray(counts)
+        if counts.sum(dtype=np.float64) >= LARGEST_SUM:
+            owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+            sums = np.bincount(owner, counts, len(offsets) - 1)
+            if (sums >= LARGEST_SUM).any():
+                row = int(np.argmax(sums >= LARGEST_SUM))
+                raise self.bad(row, flat[slice(*offsets[row : row + 2])], "counts whose sum is a whole number of at most 64 bits")
+        return counts
 
 
 def first_below_zero(counts: np.ndarray) -> int | None:
@@ -375,11 +382,11 @@ def _all_collections(layout: Layout, values: Any, sets: bool) -> set[type]:
     allowed: Any = Collection if sets else Sequence
     need = "collections of labels (set, list or tuple)" if sets else "sequences (list, tuple or array)"
     for kind in types - LIST_TYPES:
-        right = issubclass(kind, (allowed, np.ndarray)) and not issubclass(kind, (*_TEXT, dict))
+        right = issubclass(kind, (allowed, np.ndarray)) and not issubclass(kind, (*TEXT_TYPES, dict)) and not hasattr(kind, "columns")
         if not right:
             index = first(values, lambda v, kind=kind: type(v) is kind)
             raise layout.bad(index, values[index], need)
-        if kind is np.ndarray and any(v.ndim == 0 for v in values if type(v) is np.ndarray):
+        if issubclass(kind, np.ndarray) and any(v.ndim == 0 for v in values if type(v) is kind):
             index = first(values, lambda v: getattr(v, "ndim", 1) == 0)
             raise layout.bad(index, values[index], need)
     return types

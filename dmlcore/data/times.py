@@ -31,6 +31,8 @@ LENGTHS |= {"m": 60 * LENGTHS["s"], "h": 3600 * LENGTHS["s"], "D": 86400 * LENGT
 UNITS = ("W", "D", "h", "m", "s", "ms", "us", "ns")  # by the names that NumPy has for them
 UNIT_WORDS = {"W": "weeks", "D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "ms", "us": "µs", "ns": "ns"}
 EARLIEST, LATEST = np.datetime64("0001-01-01", "us").astype(int), np.datetime64("9999-12-31T23:59:59.999999", "us").astype(int)
+DAYS = {"Y": 366, "M": 31, "W": 7, "D": 1}  # at most, of units of whole days
+NAT_TICKS = -(2**63)  # the ticks of NaT
 EXACT_TICKS = 2**62  # ticks below which differences are exact
 
 
@@ -248,7 +250,10 @@ def _in_fixed_units(x: np.ndarray) -> tuple[np.ndarray, str]:
     """An array of NumPy in native byte order, of whole days where its unit is days or longer."""
     name = np.datetime_data(x.dtype)[0]
     if x.dtype.kind == "M":
-        if name in ("Y", "M", "W", "D"):
+        if name in DAYS:
+            far = (np.abs(x.astype(np.int64)) > EXACT_TICKS // (DAYS[name] * np.datetime_data(x.dtype)[1])) & ~np.isnat(x)
+            if far.any():
+                raise _OddTime(int(np.argmax(far)), " within reach of days")
             return np.ascontiguousarray(x.astype("M8[D]")), DATES
         if name != "generic":
             return np.ascontiguousarray(x.astype(x.dtype.newbyteorder("="))), TIMES
@@ -273,9 +278,20 @@ def _one_by_one(values: Iterable[Any]) -> tuple[np.ndarray, str]:
     letter = "m" if found == DURATIONS else "M"
     units = {np.datetime_data(scalar.dtype)[0] for scalar in scalars if scalar is not None}
     unit = "D" if found == DATES else min((name for name in units if name in LENGTHS), key=lambda name: LENGTHS[name], default="us")
-    gap = np.array("NaT", f"{letter}8[{unit}]")[()]
-    x = np.array([gap if s is None else s for s in scalars])
-    return (x if x.dtype.kind == letter else x.astype(np.int64)).astype(f"{letter}8[{unit}]"), found or DATES
+    ticks = np.array([_ticks(scalar, unit, index) for index, scalar in enumerate(scalars)], dtype=np.int64)
+    return ticks.view(f"{letter}8[{unit}]"), found or DATES
+
+
+def _ticks(scalar: Any, unit: str, index: int) -> int:
+    """A scalar of NumPy as a number of units that are as fine as its own, or finer. By Python's whole numbers: those of NumPy go round to
+    the other end where a unit does not reach so far."""
+    if scalar is None:
+        return NAT_TICKS
+    name, many = np.datetime_data(scalar.dtype)
+    ticks = int(scalar.view(np.int64)) * many * LENGTHS[name] // LENGTHS[unit]
+    if abs(ticks) > -NAT_TICKS - 1:
+        raise _OddTime(index, f" within reach of the unit of the column, {unit}, which is the finest in it")
+    return ticks
 
 
 def _scalar(value: Any, index: int) -> tuple[Any, str]:
@@ -294,7 +310,10 @@ def _scalar(value: Any, index: int) -> tuple[Any, str]:
     if isinstance(value, timedelta):
         return np.timedelta64(value, "us"), DURATIONS
     if isinstance(value, (np.datetime64, np.timedelta64)):
-        x, kind = _in_fixed_units(np.array([value]))
+        try:
+            x, kind = _in_fixed_units(np.array([value]))
+        except _OddTime as odd:
+            raise _OddTime(index, odd.hint) from None
         return x[0], kind
     raise _OddTime(index)
 

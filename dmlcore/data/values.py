@@ -7,6 +7,7 @@ import numbers
 from collections.abc import Hashable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from dmlcore.data.files import is_path, read
 from dmlcore.data.libraries import as_known
 
 FINE = ("ns", "ps", "fs", "as")  # units of time of which NumPy gives no plain values
+TEXT_TYPES = (str, bytes, bytearray, memoryview)  # of which NumPy, and loops, would make numbers or letters
 NUMBER_TYPES = (numbers.Real, np.bool_, Decimal)
 
 
@@ -76,6 +78,22 @@ def integers(values: Any) -> np.ndarray | None:
     return None
 
 
+def matrix(values: Any) -> np.ndarray | None:
+    """Vectors of one length as an array `(n, d)`, column by column; None of what is none. NumPy sees no text: of one long word in one row
+    it would make a long word of every number."""
+    if not isinstance(values, np.ndarray):
+        arrays = [v for v in values if isinstance(v, np.ndarray)]
+        cells = chain.from_iterable(v for v in values if type(v) in (list, tuple))
+        text = any(issubclass(kind, TEXT_TYPES) for kind in set(map(type, values)))
+        if text or any(v.ndim != 1 or v.dtype.kind not in "fiub" for v in arrays) or not _are_numbers(set(map(type, cells))):
+            return None
+    try:
+        x = np.asarray(values)
+    except (TypeError, ValueError):
+        return None
+    return np.asfortranarray(x, dtype=np.float64) if x.dtype.kind in "fiub" and x.ndim == 2 else None
+
+
 def in_order(labels: Iterable[Any]) -> list[Any]:
     labels = list(labels)
     try:
@@ -115,7 +133,7 @@ def is_real(v: Any) -> bool:
 
 
 def is_whole(v: Any) -> bool:
-    return is_number(v) and math.isfinite(v) and int(v) == v and -(2**63) <= v < 2**63
+    return is_number(v) and math.isfinite(v) and int(v) == v and -(2**63) <= int(v) < 2**63
 
 
 def is_hashable(v: Any) -> bool:
@@ -128,11 +146,18 @@ def is_hashable(v: Any) -> bool:
     return True
 
 
+def is_listed(v: Any) -> bool:
+    """Whether a value has entries by number. An array without axes, such as what a mask hides, has none."""
+    return isinstance(v, (tuple, list)) or (isinstance(v, np.ndarray) and v.ndim > 0)
+
+
 def is_row(v: Any, k: int) -> bool:
-    return isinstance(v, (tuple, list, np.ndarray)) and len(v) == k
+    return is_listed(v) and len(v) == k
 
 
 def is_vector(v: Any, dim: int | None) -> bool:
+    if isinstance(v, TEXT_TYPES):
+        return False
     try:
         array = np.asarray(v)
         numeric = array.dtype.kind in "fiub" or (array.dtype.kind == "O" and all(map(is_number, array)))

@@ -16,18 +16,30 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import BadValue, DataError, StructureError, SupportError, shorten
-from dmlcore.core.partial import MISSING, UNKNOWN, Known, ObservedRows, Parts, given, partial, unknown_inside, with_missing_response
+from dmlcore.core.partial import (
+    MISSING,
+    UNKNOWN,
+    Known,
+    ObservedRows,
+    Parts,
+    given,
+    named_fields,
+    partial,
+    unknown_inside,
+    with_missing_response,
+)
 from dmlcore.core.powers import HoldsFixed, has
 from dmlcore.core.row_columns import row_columns
 from dmlcore.core.rowlaws import RowLaw
 from dmlcore.data.columns import Column, Record
 from dmlcore.data.encoded import Encoded
+from dmlcore.data.intervals import Interval
 from dmlcore.data.layouts import Anything, Count, Covariates, Labels, Layout, Maybe, Real, Vector
 from dmlcore.data.plain_columns import PlainColumn
 from dmlcore.data.record_layouts import Explained, Fields
 from dmlcore.data.sequences import LabelSequence, Repeated
 from dmlcore.data.times import Times
-from dmlcore.data.values import is_missing
+from dmlcore.data.values import is_missing, is_row
 from dmlcore.stats.latent.joined import distribution_of
 
 KNOWN, OPEN, ABSENT = 0, 1, 2  # ABSENT: seen to be missing, which informs
@@ -51,6 +63,8 @@ class Cell:
     @property
     def kind(self) -> str:
         """ "real", "count", "label", "time" or "other"."""
+        if isinstance(self.layout, Interval):  # what is filled in is a number
+            return "count" if self.layout.whole else "real"
         kinds = {Real: "real", Count: "count", Times: "time"}
         return "label" if isinstance(self.layout, Labels) else kinds.get(type(self.layout), "other")
 
@@ -115,7 +129,7 @@ class Grid:
         gap = (UNKNOWN,) * k
         rows = [gap if row is UNKNOWN or is_missing(row) else row for row in values]
         for i, row in enumerate(rows):
-            if not isinstance(row, (tuple, list, np.ndarray)) or len(row) != k:
+            if not is_row(row, k):
                 raise DataError(f"column {cells_in(node)[0].name!r}: row {i} is {shorten(row)}; need {k} entries")
         for j, part in enumerate(node):
             self._read(part, [row[j] for row in rows])
@@ -309,7 +323,7 @@ def refilled(x: Any, layout: Layout, values: Iterator[Any]) -> Any:
         part = inner.value if isinstance(inner, Repeated) else Anything()
         return [refilled(v, part, values) for v in x]
     if isinstance(inner, Fields):
-        entries = inner.entries(x) if inner.takes_missing else x
+        entries = named_fields(inner, x) if isinstance(x, dict) else inner.entries(x) if inner.takes_missing else x
         return tuple(refilled(v, part, values) for v, part in zip(entries, inner.values, strict=True))
     if isinstance(inner, Vector):
         return [next(values) if v is UNKNOWN or is_missing(v) else v for v in x]

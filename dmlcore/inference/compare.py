@@ -22,10 +22,9 @@ from dmlcore.base.extras import library
 from dmlcore.base.random import Random, generator
 from dmlcore.base.records import dataclass
 from dmlcore.core.arguments import takes
-from dmlcore.core.partial import is_listed
 from dmlcore.core.text_tables import as_html
 from dmlcore.data.frames import Columns, is_frame, plain_column
-from dmlcore.data.values import is_hashable, is_missing, is_number, listed
+from dmlcore.data.values import is_hashable, is_listed, is_missing, is_number, listed
 
 NAME_WIDTH = 16, 30  # of a column's name in the text, at least and at most
 MEMBERS = 12  # of sets, the most frequent, that have a column of their own

@@ -245,9 +245,10 @@ def fill_inside(out: Gathered, row: int, laws: list[RowLaw], how: str, copies: l
     best = [value_and_uncertainty(part, law.atoms(), 1, "mode" if how == "sample" else how) for part, law in zip(cells, laws, strict=True)]
     out.rows.append(np.array([row]))
     out.uncertainty.append(np.array([min(float(sure[0]) for _, sure in best)]))
+    told = [round(float(value[0])) if part.kind == "count" else value[0] for part, (value, _) in zip(cells, best, strict=True)]
     out.expected.append([refilled(cell.values[row], cell.layout, map(plain, [value[0] for value, _ in best]))])
     for i, values in enumerate(out.values):
-        drawn = [column[0] for column in copies[i]] if copies else parts if how == "distribution" else [value[0] for value, _ in best]
+        drawn = [column[0] for column in copies[i]] if copies else parts if how == "distribution" else told
         values.append([refilled(cell.values[row], cell.layout, map(plain, drawn))])
 
 

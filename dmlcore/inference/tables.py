@@ -15,7 +15,7 @@ from dmlcore.data.frames import Columns, is_frame, library_of, plain_column
 from dmlcore.data.layouts import Layout, Vector
 from dmlcore.data.record_layouts import Fields
 from dmlcore.data.values import first, is_row, listed
-from dmlcore.inference.written_columns import as_given, with_cells, with_columns
+from dmlcore.inference.written_columns import as_given, as_objects, with_cells, with_columns
 
 
 class ModelColumns:
@@ -94,9 +94,9 @@ class ModelColumns:
             return with_columns(self.data, {self.places[j]: column for j, column in new.items()})
         if self.single:
             return self._single(*cells[0], whole)
-        if isinstance(self.data, np.ndarray):
-            return self._array(cells, whole)
-        return self._rows(cells)
+        if not isinstance(self.data, np.ndarray):
+            return self._rows(cells)
+        return self._array(cells, whole) if self.data.ndim > 1 else as_objects(self._rows(cells))
 
     def _single(self, rows: np.ndarray, values: Any, whole: bool) -> Any:
         if library_of(self.data) is not None or (isinstance(self.data, np.ndarray) and self.data.ndim == 1):

@@ -29,7 +29,7 @@ def with_cells(column: Any, name: Any, rows: np.ndarray, values: Any, objects: b
     place[rows] = len(column) + np.arange(len(rows))
     library = library_of(column)
     if objects:
-        return _of_objects(column, library, place, listed)
+        return _ofas_objects(column, library, place, listed)
     new = column_like(column, name, listed, rows)
     if len(rows) == len(column):  # whatever the dtype of a column without values was
         return _gathered(new, library, np.argsort(rows))
@@ -90,7 +90,7 @@ def _pandas_made(column: Any, name: Any, values: list[Any]) -> Any:
         if there and all(isinstance(v, Decimal) for v in there):
             places = max(-int(v.as_tuple().exponent) for v in there)
             values = [_decimal(v, places) for v in values]
-        return pd.Series(_objects(values), dtype=object, name=name)
+        return pd.Series(as_objects(values), dtype=object, name=name)
     return pd.Series(_of_kind(values, getattr(dtype, "kind", "O")), dtype=dtype, name=name)
 
 
@@ -131,7 +131,7 @@ def _numpy_made(column: Any, name: Any, values: list[Any]) -> Any:
     if dtype.kind in "mM":
         return np.array([None if v is None else v for v in values], dtype=dtype)
     if dtype.kind == "O" or any(v is None for v in values):
-        return _objects(values)
+        return as_objects(values)
     if dtype.kind in NUMERIC_KINDS and not all(map(is_number, values)):
         raise TypeError("numbers only")
     made = np.array(_of_kind(values, dtype.kind))
@@ -146,7 +146,7 @@ MAKERS: dict[str | None, Callable[..., Any]] = {
 }
 
 
-def _objects(values: list[Any]) -> np.ndarray:
+def as_objects(values: list[Any]) -> np.ndarray:
     """An array of objects `(n,)`, in which lists and arrays stay whole."""
     out = np.empty(len(values), dtype=object)
     for i, value in enumerate(values):
@@ -202,7 +202,7 @@ def _gathered(column: Any, library: str | None, place: np.ndarray) -> Any:
     return column[place]
 
 
-def _of_objects(column: Any, library: str | None, place: np.ndarray, values: list[Any]) -> Any:
+def _ofas_objects(column: Any, library: str | None, place: np.ndarray, values: list[Any]) -> Any:
     """The same for values that are any objects."""
     if library == "pyarrow":
         raise DataError('columns of pyarrow hold no laws; use how="distribution" with a frame of pandas or polars, or with rows')
@@ -215,8 +215,8 @@ def _of_objects(column: Any, library: str | None, place: np.ndarray, values: lis
     if library == "pandas":
         import pandas as pd
 
-        return pd.Series(_objects(chosen), dtype=object)
-    return _objects(chosen)
+        return pd.Series(as_objects(chosen), dtype=object)
+    return as_objects(chosen)
 
 
 # -- frames ------------------------------------------------------------------------------------------------------------

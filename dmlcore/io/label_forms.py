@@ -14,7 +14,7 @@ from dmlcore.base.labels import of_pandas
 FORMS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "time": (time, time.isoformat, time.fromisoformat),
     "decimal": (Decimal, str, Decimal),
-    "fraction": (Fraction, str, Fraction),
+    "fraction": (Fraction, str, lambda form: Fraction(*map(int, form.split("/")))),  # Fraction reads "1e999999999" too, for ever
     "uuid": (UUID, str, UUID),
 }
 LABEL_KINDS = (*FORMS, "interval", "period")

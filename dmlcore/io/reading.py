@@ -12,6 +12,7 @@ import numpy as np
 from dmlcore.base.domains import Domain
 from dmlcore.base.errors import FormatError, shorten
 from dmlcore.base.label_domains import LabelProbabilities, Transitions
+from dmlcore.base.labels import LABEL_TYPES, is_kept
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
@@ -149,11 +150,13 @@ class Reader:
         return dict(zip(labels, values, strict=True))
 
     def _distinct(self, labels: list[Any], where: str) -> list[Any]:
-        """The same labels, if they can be told apart in reasonable time."""
+        """The same, if they are labels that can be told apart in reasonable time."""
         try:
             hashes = Counter(map(hash, labels))
         except TypeError:
             raise FormatError(f"{where}: cannot be read, as one of its labels is a list, a set or a map") from None
+        if (odd := next((label for label in labels if not is_kept(label)), None)) is not None:
+            raise FormatError(f"{where}: {shorten(odd)} is no label; need {LABEL_TYPES}")
         if hashes and max(hashes.values()) > MAX_EQUAL_HASHES:
             raise FormatError(f"{where}: more than {MAX_EQUAL_HASHES} of its labels have one hash, so they are no real labels")
         if len(set(labels)) < len(labels):

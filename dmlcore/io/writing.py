@@ -14,12 +14,10 @@ import numpy as np
 from dmlcore.base.domains import Array, Children, Domain, Keys, Simplex
 from dmlcore.base.errors import FormatError, shorten
 from dmlcore.base.label_domains import LabelProbabilities, Transitions
-from dmlcore.base.labels import LABEL_TYPES, plain
+from dmlcore.base.labels import LABEL_TYPES, MAX_BITS, plain
 from dmlcore.core.declared import Declared
 from dmlcore.io.families import MAX_PLACES, RESERVED, families
 from dmlcore.io.label_forms import label_form
-
-MAX_BITS = 14_000  # of a whole number: about 4,200 digits, as many as Python reads back
 
 
 class Writer:

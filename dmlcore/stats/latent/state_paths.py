@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dmlcore import kernels
-from dmlcore.base.errors import StructureError
+from dmlcore.base.errors import DegenerateError, StructureError, shorten
 from dmlcore.base.numerics import logs_of
 from dmlcore.core.distribution import interleaved
 from dmlcore.core.estimator import impossible_under_all
@@ -27,6 +27,7 @@ from dmlcore.stats.latent.state_steps import ONE_KIND, ChainSteps
 from dmlcore.stats.sequences.sequence import impossible_element
 
 SOON = 100  # steps over which the share of each state is taken
+ENDLESS = 1 << 14  # elements after which a drawn list has not come to its end
 
 OfLists = Callable[[Any, Any, Any], tuple[np.ndarray, np.ndarray]]
 
@@ -404,7 +405,7 @@ def drawn_elements(law: Any, path: np.ndarray, rng: np.random.Generator) -> list
 
 
 def drawn_to_the_end(law: Any, size: int, rng: np.random.Generator) -> list[list[Any]]:
-    """Lists that end with the first terminal value."""
+    """Lists that end with the first terminal value. Raises `DegenerateError` where it does not come."""
     terminal, reached = set(law.terminal_values), np.cumsum(law.transitions_of(ONE_KIND), axis=-1)
     out: list[list[Any]] = [[] for _ in range(size)]
     alive, state = np.arange(size), rng.choice(law.num_states, size, p=law.w)
@@ -414,6 +415,9 @@ def drawn_to_the_end(law: Any, size: int, rng: np.random.Generator) -> list[list
             out[row].append(element)
         going = np.array([element not in terminal for element in elements], dtype=bool)
         alive, state = alive[going], state[going]
+        if len(alive) and len(out[alive[0]]) == ENDLESS:
+            said = f"a list of {ENDLESS:,} elements was drawn without one of the terminal_values {shorten(law.terminal_values)}"
+            raise DegenerateError(f"{law.label}: {said}; give values that its states draw, or a len_dist")
         u, offsets = rng.random(2 * len(state)), np.arange(len(state) + 1) * 2
         state = kernels.walked_states(state, reached, ONE_KIND.which, u, offsets)[1::2]
     return out

@@ -197,7 +197,9 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
         else:
             law: Any = self
             log_mass, outside = law.log_mass, [(score(self.dist, law.outside)[1], law.expected)] if len(law.outside) else []
-        return np.where(inside, log - log_mass, -np.inf), TruncatedTape(tape, inside, outside)
+        with np.errstate(invalid="ignore"):  # at covariates so far away that no number in the range has a probability
+            log = np.where(inside & np.isfinite(log_mass), log - log_mass, -np.inf)
+        return log, TruncatedTape(tape, inside, outside)
 
     def _outside_of_rows(self, column: Any, score: Any) -> Any:
         """Of a regression: log probabilities of the range `(n,)`, and what stands for the numbers out of it: of reals a tape for each side,
@@ -212,7 +214,8 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
             scored = [self._between(column, low, high) for low, high in self._sides()]
             log_mass = self._between(column, self.least, self.most)[0]
         with np.errstate(invalid="ignore", over="ignore"):
-            return log_mass, [(tape, np.minimum(np.exp(log - log_mass), 1.0 / LEAST_MASS)) for log, tape in scored]
+            there = np.isfinite(log_mass)
+            return log_mass, [(tape, np.where(there, np.minimum(np.exp(log - log_mass), 1.0 / LEAST_MASS), 0.0)) for log, tape in scored]
 
     def _between(self, column: Any, low: float, high: float) -> tuple[np.ndarray, Any]:
         """Of a regression of reals: log probabilities of the numbers between two ends `(n,)`, and the tape of what stands for them."""

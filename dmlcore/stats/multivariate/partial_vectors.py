@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dmlcore.base.errors import BadValue
 from dmlcore.base.marks import is_missing, missing_among
 from dmlcore.base.numerics import HALF_LOG_2PI, joined
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.columns import Values
 from dmlcore.data.layouts import Layout, Vector
-from dmlcore.data.values import cells_inside
+from dmlcore.data.values import cells_inside, is_listed, matrix
 from dmlcore.stats.multivariate.vectors import check_dimension
 
 BATCH = 1 << 18  # numbers in the Cholesky factors of one batch
@@ -145,11 +146,7 @@ class PartialVector(Vector):
 
     def encode(self, values: Any) -> Gapped:
         values = cells_inside(values)
-        try:
-            x: Any = np.asarray(values)
-            x = np.asfortranarray(x, dtype=np.float64) if x.dtype.kind in "fiub" and x.ndim == 2 else None
-        except (TypeError, ValueError):
-            x = None
+        x: Any = matrix(values)
         if x is None:
             x = self._with_gaps(values)
         if self.dim is not None and len(x) and x.shape[1] != self.dim:
@@ -159,11 +156,15 @@ class PartialVector(Vector):
     def _with_gaps(self, values: Any) -> np.ndarray:
         """Vectors from lists, some of whose entries are marks."""
         absent = missing_among(values)
-        filled = [[0.0 if is_missing(v) else v for v in row] if isinstance(row, (list, tuple, np.ndarray)) else row for row in values]
+        filled = [[0.0 if is_missing(v) else v for v in row] if is_listed(row) else row for row in values]
         dim = self.dim or next((len(row) for row in filled if isinstance(row, list)), None)
         if dim is not None:
             filled = [[0.0] * dim if gone else row for row, gone in zip(filled, absent.tolist(), strict=True)]
-        inner: Any = Vector(self.label, self.dim).encode(filled)
+        try:
+            inner: Any = Vector(self.label, self.dim).encode(filled)
+        except BadValue as error:
+            error.value = values[error.index]  # as it is, with its gaps
+            raise
         x = np.array(inner.x, order="F")
         for i, row in enumerate(values):
             x[i, slice(None) if absent[i] else [is_missing(v) for v in row]] = np.nan

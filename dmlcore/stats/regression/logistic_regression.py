@@ -17,6 +17,7 @@ from dmlcore.stats.regression.glm.tied_and_held import SharingDistribution, Shar
 from dmlcore.stats.univariate.binomial import BinomialDistribution
 
 BINARY, SUCCESSES = whole_range(0, 1), whole_range(0, None)
+FURTHEST = 1e300  # log odds: farther ones, infinite ones too, say no more
 
 
 class _Trials:
@@ -51,7 +52,10 @@ class LogisticRegressionDistribution(_Trials, SharingDistribution):
     def scores(self, rows: Rows, eta: np.ndarray) -> tuple[np.ndarray, Any]:
         shrunk = np.exp(-np.abs(eta))
         p = np.where(eta >= 0, 1.0, shrunk) / (1.0 + shrunk)
-        logs = rows.y * eta - rows.trials * (np.maximum(eta, 0.0) + np.log1p(shrunk))
+        against = np.where(
+            eta >= 0, rows.trials - rows.y, rows.y
+        )  # how many came that were the less probable: no difference of large numbers
+        logs = -against * np.minimum(np.abs(eta), FURTHEST) - rows.trials * np.log1p(shrunk)
         if self.trials:
             n, y = rows.trials, rows.y
             logs += special.gammaln(n + 1.0) - special.gammaln(y + 1.0) - special.gammaln(n - y + 1.0)

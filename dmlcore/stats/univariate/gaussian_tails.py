@@ -30,11 +30,13 @@ def log_mass_and_slopes(low: Any, high: Any) -> tuple[np.ndarray, ...]:
 
 
 def moments_within(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log probabilities of intervals `(n,)`, and means and variances within them. Ends may be infinite."""
+    """Log probabilities of intervals `(n,)`, and means and variances within them. Ends may be infinite. Of intervals so far away that no
+    float holds their log probability it is -inf."""
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
         upper = low + high >= 0
         a, b = np.where(upper, low, -high), np.where(upper, high, -low)  # most of the interval is above zero
         log, at_a, at_b, *bends = log_mass_and_slopes(a, b)
+        log[np.isnan(log)] = -np.inf
         mean = -(at_a + at_b)
         variance = np.where(a > FAR_TAIL, _variance_above(a), 1.0 - (bends[0] + 2.0 * bends[1] + bends[2]))
         narrow = (b - a) * np.maximum(b, 1.0) <= FEW_FOLDS

@@ -9,15 +9,16 @@ import numpy as np
 from dmlcore.base.errors import ParameterError
 from dmlcore.base.labels import Vocabulary
 from dmlcore.base.records import dataclass
+from dmlcore.stats.regression.glm.predictors import amid
 from dmlcore.stats.regression.glm.scoring import Scoring, squares_about
 
 
 class Design:
-    """Covariates of one block, and about their mean."""
+    """Covariates of one block, and about a point amid them."""
 
     def __init__(self, x: np.ndarray):
         self.x, self.n = x, len(x)
-        self.centre = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+        self.centre = amid(x)
         self.apart = x.T - self.centre[:, None]
 
 

@@ -18,6 +18,8 @@ from dmlcore.data.record_layouts import Explained
 from dmlcore.kernels.codes import gather
 from dmlcore.stats.multivariate.vectors import check_dimension
 
+AMID = 9  # rows that say where the middle of a block is
+
 
 class Rows:
     """One block as a regression reads it: `x` `(n, p)`, the response's distinct `values` and the `codes` of rows into them (None: as
@@ -72,7 +74,7 @@ class Rows:
     @cached_property
     def centre(self) -> np.ndarray:
         """A point amid the covariates, about which sums are taken."""
-        return self.x.mean(axis=0) if self.n else np.zeros(self.x.shape[1])
+        return amid(self.x)
 
     @cached_property
     def apart(self) -> np.ndarray:
@@ -88,6 +90,14 @@ class Rows:
     def admit(self, weights: np.ndarray) -> np.ndarray:
         """Weights `(.., n)` with 0 where the response is impossible."""
         return weights if self.inside is None else weights * self.inside
+
+
+def amid(x: np.ndarray) -> np.ndarray:
+    """A point amid covariates `(n, p)`: in each column the median of a few rows, so that a row far away costs the others no digits."""
+    if not len(x):
+        return np.zeros(x.shape[1])
+    few = x[np.linspace(0, len(x) - 1, AMID).astype(np.intp)]
+    return np.sort(few, axis=0)[AMID // 2]
 
 
 def as_floats(column: Any) -> np.ndarray:
