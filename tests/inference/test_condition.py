@@ -299,9 +299,11 @@ def test_fields_by_position_and_by_name() -> None:
     assert condition(law, {"length": 1.0}) == condition(law, {0: 1.0}) == whole
     assert marginal(law, "length") == marginal(law, 0)
     assert marginal(law, ["sex", "poisson"]) == marginal(law, [1, 2])
-    for wrong in ("width", 7, -1, None):
+    for wrong in ("width", 7, -1):
         with pytest.raises(StructureError, match=r"has no field .*; it has 3 fields: length, sex, poisson"):
             marginal(law, wrong)
+    with pytest.raises(ParameterError, match="fields must be a whole number or a text or a list, got None"):
+        marginal(law, None)  # type: ignore[arg-type]
     with pytest.raises(StructureError, match="has no field 'width'"):
         condition(law, {"width": 1.0})
     with pytest.raises(StructureError, match="has no fields"):

@@ -222,7 +222,7 @@ def test_the_chance_of_an_association_is_that_of_a_likelihood_ratio() -> None:
     gone, group = np.repeat([True, False], [13, 27]), np.arange(40) % 3
     table = [np.bincount(group[side]) for side in (gone, ~gone)]
     exact = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood").pvalue
-    assert _chance(gone, group) == pytest.approx(exact)
+    assert _chance(gone, group, np.ones(40)) == pytest.approx(exact)
 
 
 def test_truth_values_and_levels_that_do_not_occur_are_labels() -> None:

@@ -120,6 +120,10 @@ class Successes:
         low = min(self.low, other.low)
         return type(self)(self.count + other.count, self.beyond(low) + other.beyond(low), low, max(self.high, other.high))
 
+    def at(self, index: Any) -> Self:
+        """Those of one place of a stack."""
+        return type(self)(self.count[index], self.above[index], self.low, self.high)
+
     def scaled(self, factor: float) -> Self:
         """As if every weight had been multiplied."""
         return type(self)(self.count * factor, self.above * factor, self.low, self.high)
