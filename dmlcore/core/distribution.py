@@ -274,8 +274,8 @@ class Sampler:
 
 
 def drawn(distribution: Distribution, size: int | None, rng: np.random.Generator) -> Any:
-    """One draw as a plain value (size None), or `size` draws as the distribution gives them. Raises `ParameterError` where these would be
-    whole numbers of more than 64 bits."""
+    """One draw as a plain value (size None), or `size` draws as the distribution gives them. Raises `ParameterError` where NumPy
+    has no draws for its parameters, such as whole numbers of more than 64 bits."""
     _ = distribution.layout  # a model whose parts do not fit together says so here
     try:
         with collector_held():
@@ -283,7 +283,7 @@ def drawn(distribution: Distribution, size: int | None, rng: np.random.Generator
     except (OverflowError, ValueError) as error:
         if isinstance(error, DmlcoreError):
             raise
-        raise ParameterError(f"{distribution.label}: its parameters are too large for draws ({error})") from error
+        raise ParameterError(f"{distribution.label}: nothing can be drawn with its parameters ({error})") from error
     return draws if size is not None else as_values(draws)[0]
 
 
