@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from dmlcore import fit
-from dmlcore.base.errors import DataError, DegenerateError, EmptyError, FitWarning, ParameterError
+from dmlcore.base.errors import DataError, DegenerateError, EmptyError, FitWarning, ParameterError, StructureError
 from dmlcore.core.distribution import Distribution
 from dmlcore.stats import *  # noqa: F403
 from dmlcore.stats import (
@@ -49,6 +49,7 @@ from dmlcore.stats import (
     PoissonEstimator,
     SequenceEstimator,
     SpikeAndSlabEstimator,
+    WeightedDistribution,
     estimate,
     seq_estimate,
 )
@@ -382,3 +383,12 @@ def test_a_leaf_of_vectors_reads_lists_one_by_one() -> None:
     for family in (DiagonalGaussianEstimator, MultivariateGaussianEstimator):
         assert estimate(rows, family()) == estimate(np.array(rows), family()) == estimate([np.array(x) for x in rows], family())
     assert all(type(e.law).log_densities is Distribution.log_densities or e.law.estimator().family is type(e.law) for e in EXAMPLES)
+
+
+def test_a_weight_is_read_by_no_law_of_numbers() -> None:
+    """A mixture took (value, weight) beside (value, count), and ended in an `AttributeError` when it was scored."""
+    value = GaussianDistribution(0.0, 1.0)
+    weighted, pair = WeightedDistribution(value), CompositeDistribution([value, PoissonDistribution(1.0)])
+    for components in ([weighted, pair], [pair, weighted]):
+        with pytest.raises(StructureError, match="components describe different observations"):
+            MixtureDistribution(components, [0.5, 0.5])

@@ -13,7 +13,7 @@ SETS = 3 * KINDS + NAMES.index("mixture of sets")  # of labels, which hash diffe
 
 def test_fits_leave_nothing_behind() -> None:
     grown, objects = held(2 * KINDS, KINDS)
-    assert not grown > 8.0
+    assert not grown > 32.0  # MB, in a process where other tests have left their gaps in the heap
     assert objects < MOST_OBJECTS
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from dmlcore.base.collector import collector_held
 from dmlcore.base.domains import SETTING, Domain, NamedParts
-from dmlcore.base.errors import DmlcoreError, ParameterError, StructureError
+from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.lazy import above
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared, parameter, renamed
@@ -274,16 +274,10 @@ class Sampler:
 
 
 def drawn(distribution: Distribution, size: int | None, rng: np.random.Generator) -> Any:
-    """One draw as a plain value (size None), or `size` draws as the distribution gives them. Raises `ParameterError` where NumPy
-    has no draws for its parameters, such as whole numbers of more than 64 bits."""
+    """One draw as a plain value (size None), or `size` draws as the distribution gives them."""
     _ = distribution.layout  # a model whose parts do not fit together says so here
-    try:
-        with collector_held():
-            draws = distribution.draw(1 if size is None else size, rng)
-    except (OverflowError, ValueError) as error:
-        if isinstance(error, DmlcoreError):
-            raise
-        raise ParameterError(f"{distribution.label}: nothing can be drawn with its parameters ({error})") from error
+    with collector_held():
+        draws = distribution.draw(1 if size is None else size, rng)
     return draws if size is not None else as_values(draws)[0]
 
 

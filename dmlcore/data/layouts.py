@@ -110,9 +110,10 @@ class Value(Layout):
     """One number or one label. Laws of several kinds of them can read the same observations, each what it can."""
 
     single = True
+    of_any_kind: ClassVar[bool] = True  # whether it may be read beside other kinds
 
     def joined(self, other: Layout) -> Layout | None:
-        if self == other or not isinstance(other, Value):
+        if self == other or not (isinstance(other, Value) and self.of_any_kind and other.of_any_kind):
             return super().joined(other)
         return AnyKind(self.label, self.kinds() | other.kinds())
 
@@ -145,7 +146,9 @@ class Real(Value):
 
 @dataclass(frozen=True)
 class Weight(Real):
-    """A finite number >= 0: how often something counts."""
+    """A finite number >= 0: how often something counts. No law of numbers reads it, as it has no law."""
+
+    of_any_kind = False
 
     def encode(self, values: Any) -> Column:
         column: Any = super().encode(values)

@@ -6,8 +6,12 @@ import os
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.internal.conjecture import providers
 
 EXAMPLES = "DMLCORE_EXAMPLES"  # the environment variable of a long run: how many examples of each property
+
+# Now and then Hypothesis draws a constant out of the modules that are loaded, which are others when other tests run beside.
+providers._get_local_constants = providers.Constants
 
 
 def few(n: int) -> Any:
