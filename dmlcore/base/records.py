@@ -23,7 +23,7 @@ class Signature:
 
 
 def _argument(field: Any) -> inspect.Parameter:
-    default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
+    default = _default(field) if _has_default(field) else inspect.Parameter.empty
     kind = inspect.Parameter.KEYWORD_ONLY if field.kw_only else inspect.Parameter.POSITIONAL_OR_KEYWORD
     return inspect.Parameter(field.name, kind, default=default, annotation=field.type)
 
@@ -58,14 +58,17 @@ def _take(self: Any, fields: tuple[str, ...], given: tuple[Any, ...], named: Map
         if field in named:
             state[field] = named[field]
         elif field in self._record_defaults:
-            default = self._record_defaults[field]
-            state[field] = default.default if default.default_factory is dataclasses.MISSING else default.default_factory()
+            state[field] = _default(self._record_defaults[field])
         else:
             raise TypeError(f"{who}: {field} is missing; it takes {', '.join(fields)}")
 
 
 def _has_default(field: Any) -> bool:
     return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def _default(field: Any) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _compared(self: Any) -> tuple[Any, ...]:
