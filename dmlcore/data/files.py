@@ -227,12 +227,11 @@ def _json_lines(content: Any, coded: bool) -> Any:
 def _refuse_depth(content: Any) -> None:
     """Raises `DataError` for lists and objects in each other deeper than `MAX_LEVELS`: the reader calls itself for each level, and with it
     the process would end."""
-    ends = np.flatnonzero(np.frombuffer(content, dtype=np.uint8) == ord("\n"))
-    bounds = np.concatenate([[-1], ends, [len(content)]])
-    for line in np.flatnonzero(np.diff(bounds) > MAX_LEVELS).tolist():
+    raw = np.frombuffer(content, dtype=np.uint8)
+    bounds = np.concatenate([[-1], np.flatnonzero(raw == ord("\n")), [len(raw)]])
+    opened = np.searchsorted(np.flatnonzero((raw == OPENING[0]) | (raw == OPENING[1])), bounds)
+    for line in np.flatnonzero(np.diff(opened) > MAX_LEVELS).tolist():
         text = bytes(content[int(bounds[line]) + 1 : int(bounds[line + 1])])
-        if text.count(b"[") + text.count(b"{") <= MAX_LEVELS:
-            continue
         marks = np.frombuffer(JSON_TEXT.sub(b"", text), dtype=np.uint8)
         step = np.isin(marks, OPENING).astype(np.int32) - np.isin(marks, CLOSING)
         if np.cumsum(step).max(initial=0) > MAX_LEVELS:
