@@ -23,6 +23,7 @@ from dmlcore.io import from_json, to_json
 from dmlcore.io.reading import Reader
 from dmlcore.stats import (
     BernoulliSetDistribution,
+    BinomialDistribution,
     CategoricalDistribution,
     CategoricalEstimator,
     CensoredDistribution,
@@ -32,6 +33,7 @@ from dmlcore.stats import (
     LinearRegressionDistribution,
     MultinomialDistribution,
     MultivariateGaussianDistribution,
+    OptionalDistribution,
     PartialGaussianDistribution,
     PoissonDistribution,
     TimeDistribution,
@@ -198,9 +200,17 @@ def test_responses_of_which_some_are_intervals_are_completed() -> None:
     assert filled.cells["field 1"].uncertainty[0] == pytest.approx(math.sqrt(2.0))
 
 
+def test_a_decimal_that_signals_is_missing_as_nan_is() -> None:
+    law = OptionalDistribution(GaussianDistribution(2.0, 3.0), 0.3, missing_value=-999.0)
+    np.testing.assert_array_equal(law.seq_log_density([Decimal("sNaN")]), law.seq_log_density([math.nan]))
+
+
 def test_draws_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ParameterError, match=r"poisson: draws of mean 1e\+30 would exceed"):
         PoissonDistribution(1e30).sample(2, rng=0)
+    for large in (BinomialDistribution(0.5, 10**30), BinomialDistribution(0.5, 4, 2**63)):
+        with pytest.raises(ParameterError, match=r"binomial: draws from .* would exceed whole numbers of 64 bits"):
+            large.sample(2, rng=0)
     monkeypatch.setattr("dmlcore.stats.latent.state_paths.ENDLESS", 50)
     endless = HiddenMarkovModelDistribution([CategoricalDistribution({"a": 1.0})], [1.0], [[1.0]], terminal_values=["b"])
     with pytest.raises(DegenerateError, match=r"without one of the terminal_values \['b'\]"):

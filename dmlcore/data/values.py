@@ -117,7 +117,7 @@ def first(values: Any, test: Any) -> Any:
 def equal_values(a: Any, b: Any) -> bool:
     try:
         return bool(a == b)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError):  # a Decimal that signals, among others
         return False
 
 

@@ -18,6 +18,7 @@ from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
 from dmlcore.core.statistics import Counts, Sums
 from dmlcore.kernels.codes import scatter_many
 
+MOST_DRAWN = 2**63 - 1
 MOST_MEAN = 9.2e18  # of draws that are whole numbers of 64 bits
 COARSE_FROM = 1e12  # from here on, the cdf of one whole number and that of the next may differ by rounding alone
 MAX_VALUES = 1 << 24  # a table of probabilities over more whole numbers than this is refused
