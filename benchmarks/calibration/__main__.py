@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -60,14 +61,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description="How often intervals hold the truth.")
     parser.add_argument("--tables", type=int, default=1000, help="of each case, with those that figures.json has (default: 1000)")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no more begin (default: none)")
-    parser.add_argument("--only", default="", help="cases whose name has this in it, such as 'linear' (default: all)")
+    parser.add_argument("--only", default="", help="cases whose name this expression is found in, such as 'linear' or '^(?!impute)' (default: all)")
     parser.add_argument("--afresh", action="store_true", help="forget what figures.json has of these cases")
     parser.add_argument("--large", action="store_true", help="instead, one large table of each regression: a minute or two")
     given = parser.parse_args()
     if given.large:
         put(markdown_of_large(large_tables()), MARKS_OF_LARGE)
         return
-    chosen = [case for case in cases() if given.only in case.name]
+    chosen = [case for case in cases() if re.search(given.only, case.name)]
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     tallies = {case.name: Tally() if given.afresh or case.name not in kept else Tally.read(kept[case.name]) for case in chosen}
     end = time.monotonic() + 60 * given.minutes
