@@ -18,7 +18,7 @@ import numpy as np
 
 from dmlcore.base.records import dataclass
 from dmlcore.imputation.coordinates import drawn_within
-from dmlcore.imputation.gaps import GivenSeen, groups_of
+from dmlcore.imputation.gaps import GivenSeen, groups_of, log_determinants
 from dmlcore.imputation.network import Network
 
 COMPONENTS_WEIGHT = 1.0  # of the Dirichlet law of the components' weights, all together: few of them are used
@@ -126,20 +126,17 @@ class AugmentationChain:
             return
         prior, strength = self._common_slopes(rows, counts), np.full(p, AT_ZERO if self.K == 1 else SHARED)
         strength[0], prior[0] = FAINT, self.y.mean(axis=0)
-        found = []
-        for own in rows:
-            x, y = self.x[own], self.y[own]
-            gram = x.T @ x + np.diag(strength)
-            mean = np.linalg.solve(gram, x.T @ y + strength[:, None] * prior)
-            left, shift = y - x @ mean, mean - prior
-            found.append((gram, mean, left.T @ left + shift.T @ (strength[:, None] * shift)))
+        xs, ys = [self.x[own] for own in rows], [self.y[own] for own in rows]
+        grams = np.array([x.T @ x for x in xs]) + np.diag(strength)
+        means = np.linalg.solve(grams, np.array([x.T @ y for x, y in zip(xs, ys, strict=True)]) + strength[:, None] * prior)
+        left, shifts = [y - x @ mean for x, y, mean in zip(xs, ys, means, strict=True)], means - prior
+        squares = np.array([each.T @ each for each in left]) + shifts.swapaxes(1, 2) @ (strength[:, None] * shifts)
         tied, target = self._common_covariance()
-        for k, (gram, mean, squares) in enumerate(found):
-            freedom = counts[k] + self.d + 1 + tied
-            root = self._wishart_root(squares + tied * target + freedom * DETERMINED * np.eye(self.d), freedom)
-            self.precisions[k] = root @ root.T
-            noise = rng.standard_normal((p, self.d))
-            self.slopes[k] = mean + np.linalg.solve(np.linalg.cholesky(gram).T, noise) @ np.linalg.inv(root)
+        freedom = counts + self.d + 1 + tied
+        roots = self._wishart_roots(squares + tied * target + freedom[:, None, None] * (DETERMINED * np.eye(self.d)), freedom)
+        self.precisions = roots @ roots.swapaxes(1, 2)
+        noise = rng.standard_normal((self.K, p, self.d))
+        self.slopes = means + np.linalg.solve(np.linalg.cholesky(grams).swapaxes(1, 2), noise) @ np.linalg.inv(roots)
 
     def _common_covariance(self) -> tuple[float, np.ndarray]:
         """A draw of what covariances of components are drawn towards, and by how many observations. Of one component, variances; these
@@ -149,7 +146,8 @@ class AugmentationChain:
             shape, rate = (self.d + 1 + RIDGE) / 2 + 1, 1 + RIDGE * np.diag(self.precisions[0]) / 2
             return RIDGE, np.diag(self.rng.standard_gamma(shape, self.d) / rate)
         tied = TIED * self.d
-        root = self._wishart_root(tied * self.precisions.sum(axis=0) + RIDGE * np.eye(self.d), self.K * (self.d + 1 + tied) + self.d + 1)
+        freedom = np.array([self.K * (self.d + 1 + tied) + self.d + 1])
+        [root] = self._wishart_roots(tied * self.precisions.sum(axis=0)[None] + RIDGE * np.eye(self.d), freedom)
         return tied, root @ root.T
 
     def _common_slopes(self, rows: list[np.ndarray], counts: np.ndarray) -> np.ndarray:
@@ -168,11 +166,12 @@ class AugmentationChain:
         out[1:] = np.linalg.solve(gram, cross) + np.linalg.solve(np.linalg.cholesky(gram).T, noise)
         return out
 
-    def _wishart_root(self, scale: np.ndarray, freedom: float) -> np.ndarray:
-        """A root of a precision from its Wishart law, by Bartlett's decomposition."""
-        lower = np.tril(self.rng.standard_normal((self.d, self.d)), -1)
-        lower[np.diag_indices(self.d)] = np.sqrt(self.rng.chisquare(freedom - np.arange(self.d)))
-        return np.linalg.solve(np.linalg.cholesky(scale).T, lower)
+    def _wishart_roots(self, scales: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+        """Roots of precisions from their Wishart laws, by Bartlett's decomposition. scales `(K, d, d)`, freedom `(K,)`."""
+        lower = np.tril(self.rng.standard_normal(scales.shape), -1)
+        places = np.arange(self.d)
+        lower[:, places, places] = np.sqrt(self.rng.chisquare(freedom[:, None] - places))
+        return np.linalg.solve(np.linalg.cholesky(scales).swapaxes(1, 2), lower)
 
     # -- components ----------------------------------------------------------------------------------------------------
 
@@ -195,10 +194,12 @@ class AugmentationChain:
 
     def _draw_components(self) -> None:
         log = self.log_weights + self.network.log_densities(self.c)
-        for k in range(self.K if self.d else 0):
-            root = np.linalg.cholesky(self.precisions[k])
-            apart = (self.y - self.x @ self.slopes[k]) @ root
-            log[:, k] += np.log(np.diag(root)).sum() - 0.5 * (apart**2).sum(axis=1)
+        if self.d:
+            roots = np.linalg.cholesky(self.precisions)
+            log += log_determinants(roots)
+            for k, root in enumerate(roots):
+                apart = (self.y - self.x @ self.slopes[k]) @ root
+                log[:, k] -= 0.5 * np.einsum("nd,nd->n", apart, apart)
         self.of = self._chosen(log)
 
     def _draw_gone(self, moving: bool) -> None:
@@ -208,7 +209,7 @@ class AugmentationChain:
         log = self.log_weights + self.network.log_densities(self.c)
         for group in self.groups:
             rows, at, gone = group.rows, group.at, group.gone
-            laws = [GivenSeen(precision, group) for precision in self.precisions]
+            laws = GivenSeen.under_each(self.precisions, group)
             means = [self.x[rows] @ slopes for slopes in self.slopes]
             apart = [self.y[rows] - mean for mean in means]
             for part in apart:

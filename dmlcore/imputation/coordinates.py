@@ -12,7 +12,7 @@ from dmlcore.base.records import dataclass
 POWERS_TRIED = (0.5, 0.0)  # of numbers >= 0, beside 1; of 0, the logarithm
 POWER_GAIN = 0.02  # nats per cell that a power must gain
 MOST_DECIMALS = 10
-NODES = 7  # of the quadrature for means of what was transformed
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)  # of the quadrature for means of what was transformed
 LEAST_INSIDE = 1e-300  # the least probability of an interval from which quantiles are drawn
 
 
@@ -85,9 +85,8 @@ class Number:
 
     def moments(self, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
         """Mean, and mean square, of the numbers whose coordinates are normal `(2, n)`."""
-        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-        x = self.numbers(mean + sd * nodes[:, None])
-        w = weights / weights.sum()
+        x = self.numbers(mean + sd * NODES[:, None])
+        w = WEIGHTS / WEIGHTS.sum()
         return np.array([w @ x, w @ (x * x)])
 
 

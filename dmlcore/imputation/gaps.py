@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 
 from dmlcore.base.records import dataclass
@@ -41,15 +43,21 @@ def groups_of(gone: np.ndarray) -> list[Group]:
 class GivenSeen:
     """The law of rows of a group in parts: of what is seen, and of what is gone given that.
 
-    precision `(d, d)`: of whole vectors. All methods take how far rows are from their means, with zero in the gaps `(m, d)`, and which
-    pattern each has `(m,)`.
+    precision `(d, d)`: of whole vectors. inverses `(P, g, g)`: of the roots of that of what is gone, by pattern. All methods take how far
+    rows are from their means, with zero in the gaps `(m, d)`, and which pattern each has `(m,)`.
     """
 
-    def __init__(self, precision: np.ndarray, group: Group):
-        self.precision, self.patterns = precision, group.patterns
-        roots = np.linalg.cholesky(precision[group.patterns[:, :, None], group.patterns[:, None, :]])
-        self.inverses = np.linalg.inv(roots)
-        self.log_factor = _log_determinant(np.linalg.cholesky(precision)) - _log_determinant(roots)
+    def __init__(self, precision: np.ndarray, patterns: np.ndarray, inverses: np.ndarray, log_factor: np.ndarray):
+        self.precision, self.patterns, self.inverses, self.log_factor = precision, patterns, inverses, log_factor
+
+    @classmethod
+    def under_each(cls, precisions: np.ndarray, group: Group) -> list[Self]:
+        """One for each of some precisions `(K, d, d)`."""
+        patterns = group.patterns
+        roots = np.linalg.cholesky(precisions[:, patterns[:, :, None], patterns[:, None, :]])
+        log_factors = log_determinants(np.linalg.cholesky(precisions))[:, None] - log_determinants(roots)
+        each = zip(precisions, np.linalg.inv(roots), log_factors, strict=True)
+        return [cls(precision, patterns, inverses, log_factor) for precision, inverses, log_factor in each]
 
     def log_densities(self, apart: np.ndarray, at: np.ndarray) -> np.ndarray:
         """Of what is seen, up to a constant `(m,)`."""
@@ -73,5 +81,6 @@ class GivenSeen:
         return pulled, (self.inverses[at] @ pulled[np.arange(len(at))[:, None], self.patterns[at]][:, :, None])[:, :, 0]
 
 
-def _log_determinant(root: np.ndarray) -> np.ndarray:
-    return np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+def log_determinants(roots: np.ndarray) -> np.ndarray:
+    """Of triangular matrices `(..., d, d)`."""
+    return np.log(np.diagonal(roots, axis1=-2, axis2=-1)).sum(axis=-1)

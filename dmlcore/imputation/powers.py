@@ -69,7 +69,7 @@ class _Law:
             precision = np.linalg.inv(covariance)
             log_likelihood, total, squares = 0.0, np.zeros(d), np.zeros((d, d))
             for group in self.groups:
-                law, whole = GivenSeen(precision, group), y[group.rows] - mean
+                [law], whole = GivenSeen.under_each(precision[None], group), y[group.rows] - mean
                 whole[group.gone] = 0.0
                 log_likelihood += float(law.log_densities(whole, group.at).sum())
                 whole[group.gone] = law.expected(whole, group.at)

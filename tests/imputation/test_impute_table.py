@@ -323,7 +323,7 @@ def test_what_is_gone_given_what_is_seen() -> None:
     apart = rng.normal(size=gone.shape) * ~gone
     seen_by = 0
     for group in groups_of(gone):
-        law = GivenSeen(np.linalg.inv(covariance), group)
+        [law] = GivenSeen.under_each(np.linalg.inv(covariance)[None], group)
         logs, expected = law.log_densities(apart[group.rows], group.at), law.expected(apart[group.rows], group.at)
         for i, row in enumerate(group.rows.tolist()):
             g, s = np.flatnonzero(gone[row]), np.flatnonzero(~gone[row])
