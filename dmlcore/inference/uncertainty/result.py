@@ -14,7 +14,7 @@ from dmlcore.base import special
 from dmlcore.base.errors import DmlcoreError, ParameterError
 from dmlcore.base.records import dataclass
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.flat import flatten, unflatten
+from dmlcore.core.flat import Shape, flatten
 from dmlcore.core.text_tables import as_html, as_text
 from dmlcore.inference.parameters import POSITIVE_SCALE, PROBABILITY_SCALE, readable_names
 
@@ -100,9 +100,9 @@ class StandardErrors:
         if self.kind == "bootstrap":
             spread = np.std([np.asarray(function(model), dtype=np.float64) for model in self.models], axis=0, ddof=1)
         else:
-            centre, slopes = flatten(self.model), []
+            centre, shape, slopes = flatten(self.model), Shape(self.model), []
             for axis in self.root.T:
-                up, down = (np.asarray(function(unflatten(centre + s * DERIVATIVE_STEP * axis, self.model)), np.float64) for s in (1, -1))
+                up, down = (np.asarray(function(shape.model(centre + s * DERIVATIVE_STEP * axis)), np.float64) for s in (1, -1))
                 slopes.append((up - down).ravel() / (2 * DERIVATIVE_STEP))
             spread = lengths(np.array(slopes).reshape(-1, value.size).T).reshape(value.shape)
         return (float(value), float(spread)) if value.ndim == 0 else (value, spread)

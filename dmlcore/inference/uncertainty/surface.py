@@ -18,7 +18,7 @@ from dmlcore.base.errors import DmlcoreError
 from dmlcore.base.records import dataclass
 from dmlcore.base.threads import map_in_order
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.flat import flatten, unflatten
+from dmlcore.core.flat import Shape, flatten
 from dmlcore.core.walk import DistinctCache, Forward
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.rows import RowBlock, WeightedRows
@@ -58,7 +58,7 @@ class Surface:
 
     def __init__(self, problem: Problem, model: Distribution):
         self.problem, self.model = problem, model
-        self.centre = flatten(model)
+        self.centre, self.shape = flatten(model), Shape(model)
         problem.log_likelihood(model)  # names a row that has density zero
         self.prior = problem.log_prior(model)
         rows = problem.rows
@@ -67,7 +67,7 @@ class Surface:
 
     def moved(self, shift: np.ndarray) -> Distribution:
         """The model with its flat parameters moved."""
-        return unflatten(self.centre + shift, self.model)
+        return self.shape.model(self.centre + shift)
 
     def gain(self, shift: np.ndarray) -> float:
         """By how much the objective at flat parameters `centre + shift` exceeds that at the centre; `OFF` outside the domain."""
