@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 import pytest
 
 from benchmarks.calibration import regressions
-from benchmarks.calibration.coverage import Case, Sums, Tally, held, markdown, verdict
+from benchmarks.calibration.coverage import Case, Sums, Tally, by_family, held, markdown, verdict
 from benchmarks.calibration.imputations import tables, within_draws
 from benchmarks.calibration.mixtures import MIXTURES, SINGLE
 from benchmarks.calibration.one_large import markdown_of_large
@@ -51,6 +52,9 @@ def test_tables_go_on_where_they_were_left() -> None:
     assert len(text.splitlines()) == 7
     assert text.startswith("Within two points: 0 yes, 3 perhaps, 0 NO.")
     assert "| linear | normal covariates | 300 rows | coef | 3 |" in text
+    few = replace(COUNTED, small=True)
+    families = by_family([(COUNTED, whole), (COUNTED, parts), (few, whole)])  # that of few rows is left out
+    assert "| linear | coef | 2 | 6 |" in families
 
 
 def test_what_cannot_be_fitted_is_counted() -> None:

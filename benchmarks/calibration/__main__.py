@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.calibration.coverage import Case, Tally, markdown
+from benchmarks.calibration.coverage import Case, Tally, by_family, markdown
 from benchmarks.calibration.imputations import tables
 from benchmarks.calibration.mixtures import MIXTURES, SINGLE
 from benchmarks.calibration.one_large import Large, markdown_of_large
@@ -20,6 +20,7 @@ from benchmarks.calibration.regressions import large, truths
 HERE = Path(__file__).resolve().parent
 README, KEPT = HERE / "README.md", HERE / "figures.json"
 MARKS = "<!-- figures -->\n", "<!-- end of figures -->\n"
+MARKS_OF_FAMILIES = "<!-- families -->\n", "<!-- end of families -->\n"
 MARKS_OF_LARGE = "<!-- large -->\n", "<!-- end of large -->\n"
 BATCH = 25  # tables of a case between those of others
 
@@ -61,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description="How often intervals hold the truth.")
     parser.add_argument("--tables", type=int, default=1000, help="of each case, with those that figures.json has (default: 1000)")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no more begin (default: none)")
-    parser.add_argument("--only", default="", help="cases whose name this expression is found in, such as 'linear' or '^(?!impute)' (default: all)")
+    parser.add_argument("--only", default="", help="cases whose name this expression is found in: '^(?!impute)' (default: all)")
     parser.add_argument("--afresh", action="store_true", help="forget what figures.json has of these cases")
     parser.add_argument("--large", action="store_true", help="instead, one large table of each regression: a minute or two")
     given = parser.parse_args()
@@ -79,7 +80,9 @@ def main() -> None:
         kept = (json.loads(KEPT.read_text()) if KEPT.exists() else {}) | {case.name: tally.kept()}
         keep(kept)
         print(case.name, tally.drawn, file=sys.stderr, flush=True)
-    put(markdown((case, Tally.read(kept[case.name])) for case in cases() if case.name in kept), MARKS)
+    tallies = [(case, Tally.read(kept[case.name])) for case in cases() if case.name in kept]
+    put(by_family(tallies), MARKS_OF_FAMILIES)
+    put(markdown(tallies), MARKS)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +19,7 @@ from dmlcore.base.errors import DmlcoreError, FitWarning
 LEVELS = (0.90, 0.95)
 WITHIN = 0.02  # of the level
 SURE = 2.0  # standard errors that chance may add
+ENOUGH = 100  # tables, whose spread tells of the standard error; fewer may be all alike by chance
 
 Told = dict[str, np.ndarray]  # by kind of interval: shares that held the truth at each of `LEVELS`
 Intervals = dict[float, np.ndarray]  # by level: ends `(m, 2)`
@@ -26,7 +30,7 @@ class Case:
     """A true model, and tables of one size drawn from it. family, truth: what it is, in words. size: rows, in words too.
 
     repeat: draws a table, fits, and tells by kind which share of the intervals held the truth. at_least: kinds whose intervals are of whole
-    numbers, and hold more than their level.
+    numbers, and hold more than their level. small: tables so small that the theory of large samples need not hold.
     """
 
     family: str
@@ -34,6 +38,7 @@ class Case:
     size: str
     repeat: Callable[[np.random.Generator], Told]
     at_least: tuple[str, ...] = ()
+    small: bool = False
 
     @property
     def name(self) -> str:
@@ -58,6 +63,10 @@ class Sums:
         self.tables += 1
         self.total = (np.array(self.total) + shares).tolist()
         self.squares = (np.array(self.squares) + shares**2).tolist()
+
+    def __add__(self, other: Sums) -> Sums:
+        pairs = ((self.total, other.total), (self.squares, other.squares))
+        return Sums(self.tables + other.tables, *((np.array(one) + two).tolist() for one, two in pairs))
 
     @property
     def held(self) -> np.ndarray:
@@ -114,7 +123,8 @@ def held(truth: Any, intervals: Intervals) -> np.ndarray:
 def verdict(sums: Sums, at_least: bool = False) -> str:
     """Whether coverage is within two points of the level at both levels: "yes" or "NO" where so many tables can tell, else "perhaps"."""
     levels = np.array(LEVELS)
-    by_chance = SURE * np.maximum(sums.errors, np.sqrt(levels * (1 - levels) / sums.tables))  # few tables may be all alike
+    least = np.sqrt(levels * (1 - levels) / sums.tables) if sums.tables < ENOUGH else 0.0
+    by_chance = SURE * np.maximum(sums.errors, least)
     off = np.maximum(levels - sums.held, 0.0) if at_least else np.abs(sums.held - levels)
     if (off > WITHIN + by_chance).any():
         return "NO"
@@ -123,15 +133,36 @@ def verdict(sums: Sums, at_least: bool = False) -> str:
 
 def markdown(tallies: Iterable[tuple[Case, Tally]]) -> str:
     """A line for each kind of interval of each case."""
-    head = ["family", "true model", "size", "intervals of", "tables", "90%", "95%", "within two points"]
     rows = []
     for case, tally in tallies:
         for kind, sums in tally.kinds.items():
-            shares = [f"{100 * share:.1f} ± {100 * error:.1f}" for share, error in zip(sums.held, sums.errors, strict=True)]
             failed = f", {sum(tally.failed.values())} failed" if tally.failed else ""
-            said = verdict(sums, kind in case.at_least)
-            rows.append([case.family, case.truth, case.size, kind, f"{sums.tables}{failed}", *shares, said])
-    rule = ["---"] * 4 + ["--:"] * 3 + ["---"]
+            rows.append([case.family, case.truth, case.size, kind, f"{sums.tables}{failed}", *_said(sums, kind in case.at_least)])
+    return _table(["family", "true model", "size", "intervals of", "tables"], rows)
+
+
+def by_family(tallies: Iterable[tuple[Case, Tally]]) -> str:
+    """A line for each family and what its intervals are of, over all true models with tables that are not small."""
+    found: dict[tuple[str, str], list[tuple[Sums, bool]]] = {}
+    for case, tally in tallies:
+        for kind, sums in tally.kinds.items():
+            if not case.small:
+                found.setdefault((case.family, re.split("[: ]", kind)[0]), []).append((sums, kind in case.at_least))
+    rows = []
+    for (family, kind), own in found.items():
+        whole = reduce(add, (sums for sums, _ in own))
+        rows.append([family, kind, f"{len(own)}", f"{whole.tables}", *_said(whole, all(at_least for _, at_least in own))])
+    return _table(["family", "intervals of", "kinds", "tables"], rows)
+
+
+def _said(sums: Sums, at_least: bool) -> list[str]:
+    shares = [f"{100 * share:.1f} ± {100 * error:.1f}" for share, error in zip(sums.held, sums.errors, strict=True)]
+    return [*shares, verdict(sums, at_least)]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
     said = Counter(row[-1] for row in rows)
     counts = ", ".join(f"{said[word]} {word}" for word in ("yes", "perhaps", "NO"))
+    head = [*head, "90%", "95%", "within two points"]
+    rule = ["--:" if name in ("tables", "kinds") or name.endswith("%") else "---" for name in head]
     return f"Within two points: {counts}.\n\n" + "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])

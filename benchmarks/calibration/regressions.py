@@ -49,6 +49,7 @@ COEF, INTERCEPT = np.array([0.6, -0.4]), 0.5
 LINE = {"coef": COEF, "intercept": INTERCEPT}
 GATE = {"coef": np.array([-0.8, 0.5]), "intercept": -0.7}
 MANY, FEW = 300, 60  # rows
+SMALL = 100  # rows or groups, of which fewer are few
 PER_GROUP = 5
 GRADES = ("low", "middle", "high", "very high")
 
@@ -71,7 +72,7 @@ class Truth:
     def cases(self) -> Iterator[Case]:
         """One for each size."""
         for size in self.sizes:
-            yield Case(self.family, self.name, f"{size} {self.unit}", lambda rng, n=size: self.repeat(rng, n))
+            yield Case(self.family, self.name, f"{size} {self.unit}", lambda rng, n=size: self.repeat(rng, n), small=size < SMALL)
 
     def repeat(self, rng: Rng, n: int) -> Told:
         """The intervals of `standard_errors(fit(rows, estimator), rows)`."""
