@@ -27,7 +27,7 @@ from dmlcore.proposal.proposing import propose
 from dmlcore.proposal.result import Proposal
 from dmlcore.selection.criteria import aic, bic
 from dmlcore.selection.sweep import select
-from dmlcore.sklearn.distinct_rows import distinct_rows, repeated_rows, weights_or_ones
+from dmlcore.sklearn.distinct_rows import distinct_rows, weights_or_ones
 from dmlcore.stats import CompositeEstimator, MixtureDistribution, MixtureEstimator
 
 
@@ -125,7 +125,7 @@ class TableModel(BaseEstimator):
             return table, missing_at_random(self._of_a_row(self.estimator))
         if self.estimator != "auto":
             raise ParameterError(f"estimator must be an estimator of one component or 'auto', got {self.estimator!r}")
-        found = propose(repeated_rows(table, weights), rng=spawn(rng, 1)[0], progress=False)
+        found = propose(table, weights=weights, rng=spawn(rng, 1)[0], progress=False)
         columns = tuple(replace(one, estimator=missing_at_random(one.estimator)) for one in found.columns)
         if not found.named:
             self._places = [found.order.index(one.name) for one in columns]

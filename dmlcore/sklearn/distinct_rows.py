@@ -12,8 +12,6 @@ from dmlcore.data.encoded import row_weights
 from dmlcore.data.frames import Columns, rows_at
 from dmlcore.data.plain_columns import Factor, Nullable, ZonedTimes
 
-MOST_REPEATED = 100_000  # rows that stand for weighted ones, unless there are more of these
-
 
 def weights_or_ones(sample_weight: Any, n: int) -> np.ndarray:
     """Checked weights of rows `(n,)`."""
@@ -41,15 +39,6 @@ def distinct_rows(table: Any, weights: np.ndarray, beside: np.ndarray | None = N
         one, next_ = key[order[:-1]], key[order[1:]]
         first[1:] |= (one != next_) & ((one == one) | (next_ == next_))  # what is missing equals what is missing
     return there[order[first]], np.bincount(np.cumsum(first) - 1, weights[order])
-
-
-def repeated_rows(table: Any, weights: np.ndarray) -> Any:
-    """A table without weights that stands for one with weights: whole weights are how often a row stands there, others in proportion."""
-    n, total = len(weights), float(weights.sum())
-    size = total if (weights == np.floor(weights)).all() else n
-    size = int(min(size, max(n, MOST_REPEATED)))
-    ends = np.cumsum(weights) * (size / total)
-    return rows_at(table, np.minimum(np.searchsorted(ends, np.arange(size) + 0.5), n - 1))
 
 
 def _sort_keys(column: Any) -> list[np.ndarray]:

@@ -30,7 +30,7 @@ import dmlcore
 from dmlcore.base.errors import LibraryError, ParameterError
 from dmlcore.regression import MixtureRegression, simulate_regression_mixture
 from dmlcore.sklearn import MixtureClassifier, MixtureClusterer, MixtureDensity, MixtureImputer, MixtureRegressor
-from dmlcore.sklearn.distinct_rows import distinct_rows, repeated_rows
+from dmlcore.sklearn.distinct_rows import distinct_rows
 from dmlcore.stats import (
     CategoricalEstimator,
     CompositeEstimator,
@@ -261,8 +261,6 @@ def test_rows_that_are_alike_are_one() -> None:
     table = pd.DataFrame({"x": [1.0, nan, 1.0, nan, 2.0], "label": ["b", "a", "b", "a", None], "when": pd.to_datetime(["2020-01-01"] * 5)})
     rows, weights = distinct_rows(table, np.array([1.0, 1, 2, 1, 0]))
     assert (rows.tolist(), weights.tolist()) == ([1, 0], [2.0, 3.0])
-    assert len(repeated_rows(table.iloc[rows], weights)) == 5
-    assert repeated_rows(np.arange(4.0), np.array([0.1, 0.0, 0.3, 0.4])).tolist() == [0.0, 2.0, 3.0, 3.0]
     parts = pd.DataFrame({"x": [[1], [1]]})
     assert distinct_rows(parts, np.ones(2))[0].tolist() == [0, 1]
 
