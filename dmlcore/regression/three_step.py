@@ -90,11 +90,11 @@ def three_step(
 ) -> ThreeStep:
     """How classes depend on covariates, or an outcome on classes, of a model with latent classes that was fitted without them.
 
-    data: the rows of the model, and weights of theirs. covariates: numbers `(n, p)` or `(n,)`, on which the class depends by a
-    multinomial logistic regression with an intercept. outcome: one number or one label for each row; rows where it is missing are left
-    out. One of the two. correction: "bch", by weights; "ml", by maximum likelihood, with class sizes of the first step where there is an
-    outcome; or None, which takes assignments for classes and so finds effects that are too small. assignment: "modal", to the most
-    probable class, or "soft", to each by its posterior. estimator: of an outcome in each class, with "ml" (default: Gaussian or
+    data: the rows of the model, and weights of theirs: how often each stands there. covariates: numbers `(n, p)` or `(n,)`, on which the
+    class depends by a multinomial logistic regression with an intercept. outcome: one number or one label for each row; rows where it is
+    missing are left out. One of the two. correction: "bch", by weights; "ml", by maximum likelihood, with class sizes of the first step
+    where there is an outcome; or None, which takes assignments for classes and so finds effects that are too small. assignment: "modal", to
+    the most probable class, or "soft", to each by its posterior. estimator: of an outcome in each class, with "ml" (default: Gaussian or
     categorical).
 
     Raises `ParameterError` for other arguments, `StructureError` where the model has no classes, and `DataError` where rows do not go
@@ -182,7 +182,7 @@ def _of_covariates(step: _Assigned, x: np.ndarray) -> ThreeStep:
     of = _likelihood(step, inside) if step.correction == "ml" else _weighted(step, inside)
     back = np.diag([1.0, *(1.0 / spread)])  # coefficients of the covariates themselves from those of standardised ones
     back[0, 1:] = -centre / spread
-    beta, covariance = _maximised(of, len(step.sizes) - 1, inside)
+    beta, covariance = _maximised(of, len(step.sizes) - 1, inside, step.weights)
     beta, whole = beta @ back.T, np.kron(np.eye(len(beta)), back)
     errors = np.sqrt(np.diag(whole @ covariance @ whole.T)).reshape(beta.shape)
     K, p = len(step.sizes), x.shape[1] - 1
@@ -232,10 +232,10 @@ def _likelihood(step: _Assigned, x: np.ndarray) -> Objective:
     return of
 
 
-def _maximised(of: Objective, free: int, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _maximised(of: Objective, free: int, x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The coefficients `(free, p)` that maximise an objective, and their robust covariance. of: its value, its slopes `(n, K)` and second
-    derivatives `(n, K, K)` in each row's predictors. Newton's method; steps that do not rise are halved, and where the objective is not
-    concave, steps go along the slope more."""
+    derivatives `(n, K, K)` in each row's predictors, times the weights of rows, which are how often each stands there. Newton's method;
+    steps that do not rise are halved, and where the objective is not concave, steps go along the slope more."""
     beta = np.zeros((free, x.shape[1]))
     value, slope, bend = of(beta)
     for _ in range(THIRD_STEP_ITERATIONS):
@@ -256,7 +256,7 @@ def _maximised(of: Objective, free: int, x: np.ndarray) -> tuple[np.ndarray, np.
             break
     scores = np.einsum("nk,np->nkp", slope[:, 1:], x).reshape(len(x), -1)
     inverse = np.linalg.pinv(_curvature(bend, x))
-    return beta, inverse @ (scores.T @ scores) @ inverse
+    return beta, inverse @ (scores.T @ (scores / np.where(weights > 0, weights, 1.0)[:, None])) @ inverse
 
 
 def _total(slope: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -294,8 +294,8 @@ def _by_weights(step: _Assigned, values: list[Any], x: np.ndarray | None) -> Thr
     else:
         names, columns = ("mean",), x[:, None]
     means = shares.T @ columns / total[:, None]
-    apart = shares[:, :, None] * (columns[:, None, :] - means)
-    errors = np.sqrt((apart**2).sum(axis=0)) / np.abs(total)[:, None]
+    apart = step.shares[:, :, None] * (columns[:, None, :] - means)
+    errors = np.sqrt(np.einsum("n,nkl->kl", step.weights, apart**2)) / np.abs(total)[:, None]
     laws: list[Any] | None = None
     if x is not None:
         variances = (shares * (x[:, None] - means[:, 0]) ** 2).sum(axis=0) / total

@@ -92,6 +92,7 @@ def test_weights_count_as_rows(correction: str) -> None:
         repeated = three_step(MODEL, [rows[i] for i in twice], correction=correction, **{name: values[twice]})
         np.testing.assert_allclose(weighted.classification, repeated.classification, rtol=1e-12)
         np.testing.assert_allclose(weighted.estimates, repeated.estimates, rtol=1e-6)
+        np.testing.assert_allclose(weighted.errors, repeated.errors, rtol=1e-5)
 
 
 def test_what_cannot_be_asked() -> None:
