@@ -120,7 +120,7 @@ def _shown(whole: Any) -> Iterator[str]:
             yield from (shorten(listed), shorten(tuple(listed)))
             for kind in (float, int):
                 try:
-                    numbers = [kind(-1 if v is None else v) for v in listed]
+                    numbers = [kind(-1 if v is None or v is np.ma.masked else v) for v in listed]
                 except Exception:  # what is no number says so in many ways
                     continue
                 yield from (shorten(numbers), shorten(tuple(numbers)))
@@ -131,7 +131,7 @@ def _shown(whole: Any) -> Iterator[str]:
 def _same_alone(what: str, scored: Outcome, alone: Outcome, row: int) -> None:
     typed(what, "scores alone", alone)
     if (scored.error is None) != (alone.error is None):
-        if "within reach of the unit" not in str(scored.error):  # which the other rows have
+        if "within reach of the " not in str(scored.error):  # which the other rows have
             raise Wrong(f"{what}: refused in one way of scoring alone: {scored.error or alone.error}")
     elif scored.error is None and not _close(scored.value[row], alone.value):
         raise Wrong(f"{what}: {scored.value[row]!r} among others, and {alone.value!r} alone")

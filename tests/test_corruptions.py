@@ -126,11 +126,22 @@ def test_labels_are_kept_as_deep_and_as_wide_as_files_hold_them() -> None:
         assert not is_kept((label, label) if label is deep else label * 2)
 
 
+def test_arrays_that_hold_nan_equal_themselves() -> None:
+    law = OptionalDistribution(N(0.0, 1.0), 0.5, np.array(np.nan))
+    again = from_json(to_json(law))
+    assert again == law
+    assert hash(again) == hash(law)
+
+
 def test_a_column_of_times_does_not_go_round() -> None:
     law = TimeDistribution(N(0.0, 4.0), "D", "2021-03-04")
     for far, rest in ((np.datetime64("300000-01-01"), datetime(2021, 3, 4)), (datetime(3000, 1, 1), np.datetime64(1, "ns"))):
         with pytest.raises(DataError, match=r"time: row 0 is .*; need dates or times within reach of the unit of the column, (us|ns)"):
             law.seq_log_density([far, rest])
+    with pytest.raises(
+        DataError, match=r"row 1 is np.datetime64\(.*\); need dates or times in a unit within reach of the others: as does not reach 2021"
+    ):
+        law.seq_log_density([datetime(2021, 3, 4), np.datetime64(1, "as"), date(2021, 3, 5)])
     for year in (np.array([2**61], "M8[Y]"), [np.datetime64(2**61, "Y")]):
         with pytest.raises(DataError, match=r"row 0 is .*; need dates or times within reach of days"):
             law.seq_log_density(year)

@@ -400,7 +400,8 @@ def same(a: Any, b: Any) -> bool:
     if a is b:
         return True
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return np.array_equal(a, b)
+        floats = all(np.asarray(each).dtype.kind in "fc" for each in (a, b))
+        return np.array_equal(a, b, equal_nan=floats)
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(same(u, v) for u, v in zip(a, b, strict=True))
     return bool(a == b) or (isinstance(a, float) and isinstance(b, float) and a != a and b != b)

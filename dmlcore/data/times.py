@@ -33,6 +33,7 @@ UNIT_WORDS = {"W": "weeks", "D": "days", "h": "hours", "m": "minutes", "s": "sec
 EARLIEST, LATEST = np.datetime64("0001-01-01", "us").astype(int), np.datetime64("9999-12-31T23:59:59.999999", "us").astype(int)
 DAYS = {"Y": 366, "M": 31, "W": 7, "D": 1}  # at most, of units of whole days
 NAT_TICKS = -(2**63)  # the ticks of NaT
+MOST_TICKS = 2**63 - 1  # of a time, either way
 EXACT_TICKS = 2**62  # ticks below which differences are exact
 
 
@@ -278,20 +279,23 @@ def _one_by_one(values: Iterable[Any]) -> tuple[np.ndarray, str]:
     letter = "m" if found == DURATIONS else "M"
     units = {np.datetime_data(scalar.dtype)[0] for scalar in scalars if scalar is not None}
     unit = "D" if found == DATES else min((name for name in units if name in LENGTHS), key=lambda name: LENGTHS[name], default="us")
-    ticks = np.array([_ticks(scalar, unit, index) for index, scalar in enumerate(scalars)], dtype=np.int64)
-    return ticks.view(f"{letter}8[{unit}]"), found or DATES
+    ticks = [_ticks(scalar, unit) for scalar in scalars]
+    far = [index for index, (scalar, many) in enumerate(zip(scalars, ticks, strict=True)) if scalar is not None and abs(many) > MOST_TICKS]
+    if far:
+        finest = [index for index, scalar in enumerate(scalars) if scalar is not None and np.datetime_data(scalar.dtype)[0] == unit]
+        if len(far) > len(finest):  # then what is odd is the unit
+            raise _OddTime(finest[0], f" in a unit within reach of the others: {unit} does not reach {scalars[far[0]]}")
+        raise _OddTime(far[0], f" within reach of the unit of the column, {unit}, which is the finest in it")
+    return np.array(ticks, dtype=np.int64).view(f"{letter}8[{unit}]"), found or DATES
 
 
-def _ticks(scalar: Any, unit: str, index: int) -> int:
+def _ticks(scalar: Any, unit: str) -> int:
     """A scalar of NumPy as a number of units that are as fine as its own, or finer. By Python's whole numbers: those of NumPy go round to
     the other end where a unit does not reach so far."""
     if scalar is None:
         return NAT_TICKS
     name, many = np.datetime_data(scalar.dtype)
-    ticks = int(scalar.view(np.int64)) * many * LENGTHS[name] // LENGTHS[unit]
-    if abs(ticks) > -NAT_TICKS - 1:
-        raise _OddTime(index, f" within reach of the unit of the column, {unit}, which is the finest in it")
-    return ticks
+    return int(scalar.view(np.int64)) * many * LENGTHS[name] // LENGTHS[unit]
 
 
 def _scalar(value: Any, index: int) -> tuple[Any, str]:
