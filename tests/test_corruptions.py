@@ -133,6 +133,13 @@ def test_arrays_that_hold_nan_equal_themselves() -> None:
     assert hash(again) == hash(law)
 
 
+def test_whole_numbers_beyond_reach_are_refused_at_once() -> None:
+    with pytest.raises(ParameterError, match="n must be a whole number"):
+        BinomialDistribution(0.5, Decimal("1e999999999"))
+    assert BinomialDistribution(0.5, Decimal(5)).n == 5
+    assert BinomialDistribution(0.5, 10**400).n == 10**400
+
+
 def test_a_column_of_times_does_not_go_round() -> None:
     law = TimeDistribution(N(0.0, 4.0), "D", "2021-03-04")
     for far, rest in ((np.datetime64("300000-01-01"), datetime(2021, 3, 4)), (datetime(3000, 1, 1), np.datetime64(1, "ns"))):

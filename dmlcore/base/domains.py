@@ -7,6 +7,7 @@ on the shape of a value alone, and not on where an estimate came to lie, so a pr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -158,8 +159,9 @@ class Whole(Domain):
 
     def check(self, value: Any) -> int:
         try:
-            number = int(value)
-            right = number == value and not isinstance(value, (str, bytes))
+            within_reach = isinstance(value, int) or math.isfinite(value)  # Decimal("1e999999999") as an int takes hours
+            number = int(value) if within_reach else 0
+            right = within_reach and number == value and not isinstance(value, (str, bytes))
         except (TypeError, ValueError, OverflowError):
             raise self.fail(value) from None
         if not right or (self.low is not None and number < self.low):
