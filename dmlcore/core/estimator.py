@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from dmlcore.base.domains import NamedParts, nonnegative
-from dmlcore.base.errors import BadValue, EmptyError, ParameterError, StructureError, inside, shorten
+from dmlcore.base.errors import EmptyError, ParameterError, StructureError, inside
 from dmlcore.core.declared import Declared, chosen, parameter, renamed
-from dmlcore.core.distribution import Distribution
+from dmlcore.core.distribution import Distribution, outside_support
 from dmlcore.core.parts import check_single_parts
 from dmlcore.core.prior import Prior, PseudoDraws, PseudoObservations, prior_of
 from dmlcore.core.shown import Shown
@@ -232,14 +232,7 @@ class Estimator(Shown, Declared):
 
     def why_outside_support(self, x: Any) -> str | None:
         """Why one raw observation has density zero whatever the parameters, or None if it need not have."""
-        if self.support is None:
-            return None
-        try:
-            column: Any = self.layout.encode([x])
-        except BadValue as error:  # of another kind than this law reads, beside others that read it
-            return f"{self.label}: {shorten(x)} has density zero; it needs {error.need}"
-        inside = self.support.contains(getattr(column, "x", column))
-        return None if inside[0] else f"{self.label}: {shorten(x)} has density zero; it needs {self.support.need}"
+        return outside_support(self, x)
 
     def covers(self, column: Any) -> bool:
         """Whether surely no observation of a column is outside the support, by what the node itself says; its children say the rest."""

@@ -258,6 +258,10 @@ class ConditionalDistribution(ByLabel, Distribution, HasTypical, Redraws):
                 out[i] = value
         return out
 
+    @cached_property
+    def given_covariates(self) -> bool:
+        return self.given_dist.says_nothing or any(law.given_covariates for law in self.children())
+
     def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
         labels = [row[0] for row in rows] if self.given_dist.says_nothing else self._drawn_labels(len(rows), rng)
         numbers = {label: k for k, label in enumerate(dict.fromkeys(labels))}
