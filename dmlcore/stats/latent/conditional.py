@@ -54,8 +54,6 @@ class ByLabel:
     def validate(self: Any) -> None:
         """Checks that there is one node for each of several labels, and that all read one kind of value; raises `ParameterError`."""
         labels, nodes, who = self.labels, self.of_labels(), type(self).__name__
-        if not nodes:
-            raise ParameterError(f"{who}: needs at least one label with its {self.noun.split()[-1]}")
         if type(labels) is not tuple or len(labels) != len(nodes) or len(set(labels)) < len(labels) or any(map(holds_mark, labels)):
             raise ParameterError(f"{who}: labels must be {len(nodes)} different labels, one for each, none of them missing, got {labels!r}")
         assert self.layout is not None  # or else it raises
