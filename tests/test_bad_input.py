@@ -444,6 +444,17 @@ def test_all_missing(inner: Any) -> None:
                 optimize(rows, estimator, rng=1)
 
 
+@pytest.mark.parametrize("inner", [BinomialEstimator(min_val=None), VonMisesEstimator(pseudo_count=1.0), BernoulliEditEstimator()])
+def test_nothing_to_see_in_one_step(inner: Any) -> None:
+    with pytest.raises(EmptyError, match="no row gives it any weight"):
+        estimate([None] * 3, OptionalEstimator(inner))
+
+
+def test_a_constant_coordinate_of_variances_in_common_is_named() -> None:
+    with pytest.raises(DegenerateError, match="diagonal gaussian: coordinate 0 is constant, so its variance has no maximum"):
+        fit([[1.0, 2.0], [1.0, 3.0], [1.0, 4.0]], MixtureEstimator([DiagonalGaussianEstimator(tied={"covar": "k"})] * 2), rng=1, starts=1)
+
+
 def test_all_missing_with_a_prior_is_the_prior() -> None:
     law = GaussianDistribution(1.0, 2.0)
     got = estimate([None] * 3, OptionalEstimator(law.estimator(2.0), est_prob=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -391,7 +391,7 @@ def from_suff_stat(estimator: Any, make: Callable[..., Any], *given: Any) -> Any
         raise ParameterError(f"{type(estimator).__name__}: suff_stat {error}") from None
 
 
-def pseudo_tables(estimator: Any, domains: dict[str, Domain], even: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+def pseudo_tables(estimator: Any, domains: Mapping[str, Domain], even: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     """The tables that `suff_stat` gives, a tuple of one for each name: of a domain, and of the shape of the even one, which None stands
     for. Raises `ParameterError`."""
     given, who = (None,) * len(even) if estimator.suff_stat is None else estimator.suff_stat, type(estimator).__name__

@@ -204,6 +204,56 @@ def test_cdf_quantile_and_draws(law: Any) -> None:
     assert law.log_density(modal) >= law.seq_log_density(draws).max() - 1e-9 or isinstance(law, stats.GammaDistribution)
 
 
+def test_modes_at_the_ends() -> None:
+    assert [stats.BetaDistribution(a, b).mode() for a, b in ((1.0, 1.0), (2.0, 0.5), (0.5, 2.0))] == [
+        0.5,
+        np.nextafter(1.0, 0.0),
+        np.finfo(float).tiny,
+    ]
+
+
+def test_moments_of_vectors() -> None:
+    np.testing.assert_allclose(stats.DirichletDistribution([1.0, 2.0, 3.0]).mean(), scipy_stats.dirichlet([1, 2, 3]).mean())
+    np.testing.assert_allclose(stats.DirichletDistribution([1.0, 2.0, 3.0]).variance(), scipy_stats.dirichlet([1, 2, 3]).var())
+    np.testing.assert_allclose(stats.UniformVectorDistribution([0.0, 1.0], [2.0, 4.0]).variance(), scipy_stats.uniform(0, [2, 3]).var())
+    np.testing.assert_array_equal(stats.DiagonalGaussianDistribution([0.0, 1.0], [1.0, 2.0]).variance(), [1.0, 2.0])
+
+
+def test_a_spike_that_is_no_higher_than_the_slab_but_for_rounding_is_even() -> None:
+    assert stats.SpikeAndSlabDistribution(0, 3, (1 - 1e-13) / 3).p == 1 / 3
+
+
+def test_a_prior_like_all_the_data_leaves_one_law_where_it_is() -> None:
+    angles = [0.1, 0.5, 1.0]
+    plain, again = (fit(angles, stats.VonMisesEstimator(count), rng=1).model for count in (None, 3.0))
+    assert (again.mu, again.kappa) == pytest.approx((plain.mu, plain.kappa), rel=1e-9)
+    assert stats.VonMisesEstimator().degenerate(plain) is None
+
+
+def test_statistics_off_the_range_have_no_likelihood() -> None:
+    assert stats.IntegerCategoricalDistribution(0, [0.5, 0.5]).log_likelihood(Counts(np.array([0, 5]), np.ones(2))) == -np.inf
+
+
+@pytest.mark.parametrize(
+    ("law", "low", "high", "expected"),
+    [
+        (stats.GaussianDistribution(0.0, 1.0), 4.0, 5.0, scipy_stats.truncnorm(4.0, 5.0).mean()),
+        (
+            stats.PoissonDistribution(1.0),
+            8,
+            None,
+            sum(k * scipy_stats.poisson(1).pmf(k) for k in range(8, 30)) / scipy_stats.poisson(1).sf(7),
+        ),
+    ],
+)
+def test_draws_from_a_range_that_is_hardly_reached(law: Any, low: Any, high: Any, expected: float) -> None:
+    within = stats.TruncatedDistribution(law, low, high)
+    drawn = np.array(within.sample(4000, rng=1))
+    assert drawn.min() >= low
+    assert drawn.mean() == pytest.approx(expected, abs=5 * drawn.std() / 4000**0.5)
+    assert isinstance(within.sample(1, rng=1)[0], type(law.sample(1, rng=1)[0]))
+
+
 def test_entropies_agree_with_sums() -> None:
     cases: list[Any] = [(stats.PoissonDistribution(7.3), range(200)), (stats.BinomialDistribution(0.3, 30, 4), range(4, 35))]
     for law, values in [*cases, (stats.SpikeAndSlabDistribution(3, 9, 0.4), range(9))]:
