@@ -22,9 +22,12 @@ from dmlcore.stats import (
     MultinomialDistribution,
     MultivariateGaussianDistribution,
     OptionalDistribution,
+    PointMassDistribution,
     PoissonDistribution,
     SequenceDistribution,
+    VonMisesDistribution,
 )
+from dmlcore.stats.latent.spikes import spiked
 from tests.examples import BY_NAME
 
 C, N, THREE = CategoricalDistribution, GaussianDistribution, IntegerCategoricalDistribution(3, [1.0])
@@ -77,3 +80,18 @@ def test_what_a_mixture_has_not() -> None:
     lists = MixtureDistribution([SequenceDistribution(C({"a": 1.0}), THREE)] * 2, [0.5, 0.5])
     with pytest.raises(StructureError, match=r"mode\(\) is of numbers and labels"):
         lists.mode()
+
+
+def test_spikes_alone_and_beside_what_has_no_mean() -> None:
+    spikes = [PointMassDistribution(0.0), PointMassDistribution(1.0)]
+    apart: Any = spiked(MixtureDistribution(spikes, [0.3, 0.7]))
+    assert apart.in_words().replace("\u00a0", " ") == "0 30%, 1 70%"
+    assert apart.others() is None
+    assert spiked(MixtureDistribution([spikes[0], VonMisesDistribution(0.0, 1.0)], [0.3, 0.7])) is None
+
+
+def test_numbers_of_parts() -> None:
+    topics: Any = BY_NAME["hierarchical"].law
+    assert (topics.num_mixtures, topics.num_components, topics.num_topics) == (2, 2, 3)
+    both: Any = BY_NAME["joint"].law
+    assert (both.num_components1, both.num_components2) == (2, 2)

@@ -320,11 +320,12 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
 
     def mean_given(self, x: Any, offset: Any = None, trials: Any = None) -> np.ndarray:
         """Of a regression: the mean response `(n,)` at covariates `(n, p)`; with trials, the mean number of successes."""
+        law = self.regression()
         if not self.counts_responses:
             offsets = [None] * len(x) if offset is None else np.broadcast_to(offset, len(x)).tolist()
             return np.array([self.law_given(row, own).mean() for row, own in zip(x, offsets, strict=True)])
         rows = self._rows(x, offset, trials)
-        mean = np.asarray(self.regression().mean_given(x, offset)) * (1 if trials is None else np.asarray(trials))
+        mean = np.asarray(law.mean_given(x, offset)) * (1 if trials is None else np.asarray(trials))
         mass = np.ones(len(rows))
         for v in range(math.ceil(self.least)):
             p = np.exp(self.dist.seq_log_density([(row[0], v, *row[2:]) for row in rows]))
