@@ -91,6 +91,9 @@ def test_parts_of_what_hangs_together() -> None:
     three = BY_NAME["markov chain"].law.replace(len_dist=IntegerCategoricalDistribution(3, [1.0]))
     with pytest.raises(StructureError, match="ask for one, or draw from all"):
         given(three, Parts([UNKNOWN] * 3), 1)[1].keep([0, 1])
+    hidden = BY_NAME["hidden markov"].law.replace(len_dist=IntegerCategoricalDistribution(3, [1.0]))
+    with pytest.raises(StructureError, match="can be asked for only in their order"):
+        given(hidden, Parts([UNKNOWN, UNKNOWN, Known(["a"])]), 1)[1].keep([1, 0])
     edit = BY_NAME["bernoulli edit"].law
     pair = given(edit, Parts([UNKNOWN, UNKNOWN]), 3)[1]
     before, after = pair.keep([0, 1]).draw(np.zeros(2000, dtype=int), np.random.default_rng(1))

@@ -35,6 +35,7 @@ from dmlcore.stats import (
     PoissonRegressionEstimator,
     StudentTDistribution,
     UniformDistribution,
+    VonMisesDistribution,
     WeibullDistribution,
 )
 from dmlcore.stats.univariate.gaussian_tails import moments_within
@@ -112,6 +113,10 @@ def test_what_is_no_interval_has_no_number_behind_it() -> None:
     law = CensoredDistribution(GaussianDistribution(3.0, 1.0))
     with pytest.raises(ParameterError, match=r"censored: 2.0 is no interval"):
         law.value_given(2.0)
+    moved = law.with_children((GaussianDistribution(1.0, 1.0),))
+    assert moved.log_density((None, 1.0)) == pytest.approx(np.log(0.5))
+    with pytest.raises(StructureError, match=r"a von mises has no cdf\(\) and quantile\(\)"):
+        CensoredDistribution(VonMisesDistribution(0.0, 1.0))
     with pytest.raises(StructureError, match="put it in place of the value"):
         condition(law, (5.0, UNKNOWN))
 

@@ -95,3 +95,5 @@ def test_numbers_of_parts() -> None:
     assert (topics.num_mixtures, topics.num_components, topics.num_topics) == (2, 2, 3)
     both: Any = BY_NAME["joint"].law
     assert (both.num_components1, both.num_components2) == (2, 2)
+    record: Any = BY_NAME["composite"].law
+    assert record.count == 2

@@ -128,6 +128,11 @@ LAWS: list[tuple[Any, Any, str]] = [
     (DOCUMENTS, (0, {0: 3}), f"length of integer plsi, integer categorical: {NO_THREE}"),
     # of regressions the response
     (
+        BY_NAME["multinomial logistic regression"].law,
+        ([0.0, 0.0], "c"),
+        "multinomial logistic regression: the label 'c' has probability zero; it needs one of ['a', 'b', None]",
+    ),
+    (
         GammaRegressionDistribution([1.0], 0.5, 2.0, link="inverse"),
         ([1.0], -1.0),
         "gamma regression: the response -1.0 has density zero; it needs numbers > 0",
@@ -161,6 +166,12 @@ ESTIMATORS: list[tuple[Any, Any, Any, str]] = [
     (PointMassEstimator("a"), "a", "b", "point mass: 'b' has density zero; it needs 'a'"),
     (PointMassEstimator(2.0), 2.0, 1.0, "point mass: 1.0 has density zero; it needs the number 2.0"),
     (OrdinalEstimator(["low", "high"]), "low", "none", "ordinal: 'none' has density zero; it needs one of ['low', 'high']"),
+    (
+        OrdinalEstimator(["low", "high"]),
+        "low",
+        np.array(["low"] * 2),
+        "ordinal: array(['low', 'low'], dtype='<U3') has density zero; it needs one of ['low', 'high']",
+    ),
     (OrdinalEstimator(["low", "high"]), "low", ["none"], "ordinal: ['none'] has density zero; it needs one of ['low', 'high']"),
     (
         PartialGaussianEstimator(2),
