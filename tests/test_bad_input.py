@@ -45,6 +45,7 @@ from dmlcore.stats import (
     CategoricalEstimator,
     CompositeDistribution,
     CompositeEstimator,
+    ConditionalDistribution,
     DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
     DirichletEstimator,
@@ -53,6 +54,7 @@ from dmlcore.stats import (
     FactorAnalyzerEstimator,
     GammaDistribution,
     GammaEstimator,
+    GatedHiddenMarkovEstimator,
     GaussianDistribution,
     GaussianEstimator,
     GeometricDistribution,
@@ -63,8 +65,13 @@ from dmlcore.stats import (
     ICLTreeDistribution,
     ICLTreeEstimator,
     IgnoredDistribution,
+    IgnoredEstimator,
+    IntegerBernoulliEditEstimator,
+    IntegerBernoulliSetDistribution,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
+    IntegerHiddenAssociationEstimator,
+    IntegerPLSIEstimator,
     InverseGaussianEstimator,
     JointMixtureDistribution,
     JointMixtureEstimator,
@@ -74,6 +81,7 @@ from dmlcore.stats import (
     MarkovChainEstimator,
     MixtureDistribution,
     MixtureEstimator,
+    MultinomialLogisticRegressionEstimator,
     MultivariateGaussianDistribution,
     MultivariateGaussianEstimator,
     MultivariateStudentTEstimator,
@@ -82,15 +90,19 @@ from dmlcore.stats import (
     OptionalEstimator,
     OrdinalDistribution,
     OrdinalEstimator,
+    OrdinalRegressionDistribution,
     PoissonDistribution,
     PoissonEstimator,
+    SemiSupervisedMixtureDistribution,
     SequenceDistribution,
     SequenceEstimator,
     SpearmanRankingDistribution,
     SpearmanRankingEstimator,
     SpikeAndSlabDistribution,
     SpikeAndSlabEstimator,
+    StructuredGaussianDistribution,
     StudentTEstimator,
+    UniformVectorDistribution,
     VonMisesEstimator,
     VonMisesFisherEstimator,
     WeibullEstimator,
@@ -432,6 +444,17 @@ def test_all_missing(inner: Any) -> None:
                 optimize(rows, estimator, rng=1)
 
 
+@pytest.mark.parametrize("inner", [BinomialEstimator(min_val=None), VonMisesEstimator(pseudo_count=1.0), BernoulliEditEstimator()])
+def test_nothing_to_see_in_one_step(inner: Any) -> None:
+    with pytest.raises(EmptyError, match="no row gives it any weight"):
+        estimate([None] * 3, OptionalEstimator(inner))
+
+
+def test_a_constant_coordinate_of_variances_in_common_is_named() -> None:
+    with pytest.raises(DegenerateError, match="diagonal gaussian: coordinate 0 is constant, so its variance has no maximum"):
+        fit([[1.0, 2.0], [1.0, 3.0], [1.0, 4.0]], MixtureEstimator([DiagonalGaussianEstimator(tied={"covar": "k"})] * 2), rng=1, starts=1)
+
+
 def test_all_missing_with_a_prior_is_the_prior() -> None:
     law = GaussianDistribution(1.0, 2.0)
     got = estimate([None] * 3, OptionalEstimator(law.estimator(2.0), est_prob=True))
@@ -618,6 +641,11 @@ def test_an_impossible_row_of_a_frame_is_named() -> None:
 
 # -- parameters --------------------------------------------------------------------------------------------------------
 
+
+def gate(names: list[str]) -> MultinomialLogisticRegressionEstimator:
+    return MultinomialLogisticRegressionEstimator(names=names)
+
+
 ab = {"a": 0.5, "b": 0.5}
 N = GaussianDistribution(0.0, 1.0)
 
@@ -678,12 +706,70 @@ N = GaussianDistribution(0.0, 1.0)
         (lambda: HierarchicalMixtureEstimator([G()], 0), "num_mixtures"),
         (lambda: BinomialEstimator(max_val=1, min_val=2), "max_val"),
         (lambda: SequenceEstimator(G(), PoissonEstimator(), len_dist=PoissonDistribution(1.0)), "not both"),
+        (lambda: SemiSupervisedMixtureDistribution([N, N], [1.0]), "w must have one entry per component, 2, got 1"),
+        (lambda: ConditionalDistribution({}), "must be a non-empty sequence"),
+        (
+            lambda: ICLTreeDistribution([(0, None)], [np.log([0.5, 0.5])], feature_order=[1]),
+            "feature_order must be an order of the 1 pairs",
+        ),
+        (lambda: UniformVectorDistribution([0.0, 1.0], [1.0]), "low and high must be of one length, got 2 and 1"),
+        (
+            lambda: StructuredGaussianDistribution([0.0, 0.0], 1.0, [1.0], [[1.0]], "VVV"),
+            r"shape and orientation must have shapes \(2,\) and \(2, 2\), as mu says, got \(1,\) and \(1, 1\)",
+        ),
+        (lambda: IntegerBernoulliSetDistribution("x"), "log_pvec must be a vector of logarithms of probabilities, got 'x'"),
+        (lambda: IntegerBernoulliEditEstimator(2, suff_stat=[[1.0]]), r"2 rows of four shares, got shape \(1, 1\)"),
+        (lambda: IntegerBernoulliEditEstimator(2, suff_stat="x"), "IntegerBernoulliEditEstimator: suff_stat must be rows of finite"),
+        (lambda: IntegerHiddenAssociationEstimator((2, 3, 4), 2), r"num_vals must be .* a pair of them, got \(2, 3, 4\)"),
+        (lambda: IntegerPLSIEstimator(2, 2, 2, suff_stat=(None, None, [1.0])), r"suff_stat, doc_vec must be of shape \(2,\), got \(1,\)"),
+        (lambda: PoissonEstimator(suff_stat=-1.0), "PoissonEstimator: suff_stat PoissonDistribution: lam must be .*, got -1.0"),
+        (lambda: OrdinalRegressionDistribution([1.0], [], ["a", "b"]), "cutpoints must be 1, one for each label but the last"),
+        (
+            lambda: GatedHiddenMarkovEstimator([G()] * 2, [gate(["a"]), gate(["a", "b"])]),
+            r"names for the same number of covariates, got \[1, 2\]",
+        ),
     ],
     ids=lambda v: v if isinstance(v, str) else "",
 )
 def test_parameters_outside_their_domain(make: Any, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         make()
+
+
+WITH_SUFF_STAT = {type(e.estimator): e.estimator for e in EXAMPLES if "suff_stat" in dict(e.estimator._fields)}
+for of_no_use in (IgnoredEstimator, NullEstimator):
+    del WITH_SUFF_STAT[of_no_use]
+NO_SUFF_STAT = [
+    3,
+    -1.0,
+    "x",
+    (1.0, 2.0),
+    ("a", "b"),
+    (nan, nan),
+    (None,) * 3,
+    (None, [[inf]]),
+    [[]],
+    [[1.0], [1.0, 2.0]],
+    {"a": 1.0},
+    object(),
+]
+
+
+@pytest.mark.parametrize("family", WITH_SUFF_STAT, ids=lambda family: family.__name__)
+def test_what_is_no_suff_stat_is_refused_by_name(family: Any) -> None:
+    said = [refusal(lambda v=value: WITH_SUFF_STAT[family].replace(suff_stat=v, pseudo_count=1.0)) for value in NO_SUFF_STAT]
+    assert sum(message is not None for message in said) >= 6
+    for message in said:
+        assert message is None or re.match(rf"{family.__name__}: (the \w+ in )?suff_stat\b", message)
+
+
+def refusal(make: Any) -> str | None:
+    """The message of a `ParameterError`, if there is one."""
+    try:
+        make()
+    except ParameterError as error:
+        return str(error)
+    return None
 
 
 @pytest.mark.parametrize(

@@ -305,16 +305,23 @@ class Simplex(Domain):
 
 
 class Proportions(Domain):
-    """Numbers of any sum that stand in proportion to probabilities, shape `(K,)`; stored as probabilities. A setting."""
+    """Numbers of any sum that stand in proportion to probabilities, shape `(K,)`, or one such row for each of M, shape `(M, K)`; stored as
+    probabilities. A setting."""
 
     need = "finite numbers >= 0, not all zero"
+
+    def __init__(self, ndim: int = 1):
+        self.ndim = ndim
+        if ndim == 2:
+            self.need = f"rows of {Proportions.need}"
 
     def check(self, value: Any) -> np.ndarray:
         try:
             p = np.array(value, dtype=np.float64)
         except (TypeError, ValueError, OverflowError):
             raise self.fail(value) from None
-        if p.ndim != 1 or not (p >= 0).all() or not 0 < p.sum() < np.inf:
+        total = p.sum(axis=-1) if p.ndim == self.ndim else np.zeros(1)
+        if not (p >= 0).all() or not ((total > 0) & (total < np.inf)).all():
             raise self.fail(value)
         return normalised(p)
 

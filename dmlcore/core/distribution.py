@@ -16,7 +16,7 @@ import numpy as np
 
 from dmlcore.base.collector import collector_held
 from dmlcore.base.domains import SETTING, Domain, NamedParts
-from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.errors import BadValue, ParameterError, StructureError, shorten
 from dmlcore.base.lazy import above
 from dmlcore.base.random import Random, generator
 from dmlcore.core.declared import Declared, parameter, renamed
@@ -52,9 +52,6 @@ class Distribution(Shown, Declared):
     support: ClassVar[Any] = None
     """Where the density can be positive, a `Support`. Other values score -inf and never reach `log_densities`. None: anywhere."""
 
-    given_covariates: ClassVar[bool] = False
-    """Whether it is a law given covariates, which cannot be drawn without."""
-
     takes_partial_rows: ClassVar[bool] = False
     """Whether `given` reads tuples whose entries are known in some of the rows only (`ObservedRows`); else it gets rows of one pattern."""
 
@@ -81,6 +78,11 @@ class Distribution(Shown, Declared):
         from dmlcore.core.one import one_value
 
         return one_value(self)
+
+    @cached_property
+    def given_covariates(self) -> bool:
+        """Whether it is a law given covariates, or labels or lengths that have no law, and cannot be drawn without them."""
+        return any(child.given_covariates for child in self.children())
 
     def draw(self, size: int, rng: np.random.Generator) -> Any:
         """`size` independent draws: an array for numeric leaves, a list of plain Python values otherwise."""
@@ -229,8 +231,19 @@ class Distribution(Shown, Declared):
 
     def explain_zero_density(self, x: Any) -> str:
         """Which part of one observation has no density, for messages."""
-        need = f"; {self.label} needs {self.support.need}" if self.support is not None else ""
-        return f"{self.label}: {x!r} has density zero{need}"
+        return outside_support(self, x) or f"{self.label}: {shorten(x)} has density zero under its parameters"
+
+
+def outside_support(node: Any, x: Any) -> str | None:
+    """Why one raw observation is outside the support that a law, or those of an estimator, declares; None where it is not, or none is."""
+    if node.support is None:
+        return None
+    try:
+        column: Any = node.layout.encode([x])
+        need = None if node.support.contains(getattr(column, "x", column))[0] else node.support.need
+    except BadValue as error:  # of another kind than this law reads, beside others that read it
+        need = error.need
+    return need and f"{node.label}: {shorten(x)} has density zero; it needs {need}"
 
 
 def of_the_same_parts(estimator_of: Any) -> Any:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from dmlcore.base.domains import NamedParts, nonnegative
-from dmlcore.base.errors import BadValue, EmptyError, ParameterError, StructureError, inside, shorten
+from dmlcore.base.domains import Domain, NamedParts, nonnegative
+from dmlcore.base.errors import EmptyError, ParameterError, StructureError, inside, shorten
 from dmlcore.core.declared import Declared, chosen, parameter, renamed
-from dmlcore.core.distribution import Distribution
+from dmlcore.core.distribution import Distribution, outside_support
 from dmlcore.core.parts import check_single_parts
 from dmlcore.core.prior import Prior, PseudoDraws, PseudoObservations, prior_of
 from dmlcore.core.shown import Shown
@@ -232,14 +232,7 @@ class Estimator(Shown, Declared):
 
     def why_outside_support(self, x: Any) -> str | None:
         """Why one raw observation has density zero whatever the parameters, or None if it need not have."""
-        if self.support is None:
-            return None
-        try:
-            column: Any = self.layout.encode([x])
-        except BadValue as error:  # of another kind than this law reads, beside others that read it
-            return f"{self.label}: {shorten(x)} has density zero; it needs {error.need}"
-        inside = self.support.contains(getattr(column, "x", column))
-        return None if inside[0] else f"{self.label}: {shorten(x)} has density zero; it needs {self.support.need}"
+        return outside_support(self, x)
 
     def covers(self, column: Any) -> bool:
         """Whether surely no observation of a column is outside the support, by what the node itself says; its children say the rest."""
@@ -380,13 +373,39 @@ def pseudo_draws(estimator: Any, statistics: Any) -> Prior | None:
 
 
 def given_law(estimator: Any) -> Any:
-    """The law whose parameters `suff_stat` gives; None without. Raises `ParameterError` where they are none."""
+    """The law whose parameters `suff_stat` gives, or whose one parameter it is; None without. Raises `ParameterError` for others."""
     if estimator.suff_stat is None:
         return None
     names = [field for field, _ in estimator.family._fields if field not in estimator.carried]
-    if not isinstance(estimator.suff_stat, (tuple, list, np.ndarray)) or len(estimator.suff_stat) != len(names):
-        raise ParameterError(f"{type(estimator).__name__}: suff_stat must be ({', '.join(names)}), got {estimator.suff_stat!r}")
-    return estimator.family(*estimator.suff_stat)
+    given = (estimator.suff_stat,) if len(names) == 1 else estimator.suff_stat
+    if not isinstance(given, (tuple, list, np.ndarray)) or len(given) != len(names):
+        raise ParameterError(f"{type(estimator).__name__}: suff_stat must be ({', '.join(names)}), got {shorten(estimator.suff_stat)}")
+    return from_suff_stat(estimator, estimator.family, *given)
+
+
+def from_suff_stat(estimator: Any, make: Callable[..., Any], *given: Any) -> Any:
+    """What `make` makes of `suff_stat`, or of its parts. Raises `ParameterError`, as it does, with the name of the setting."""
+    try:
+        return make(*given)
+    except ParameterError as error:
+        raise ParameterError(f"{type(estimator).__name__}: suff_stat {error}") from None
+
+
+def pseudo_tables(estimator: Any, domains: Mapping[str, Domain], even: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    """The tables that `suff_stat` gives, a tuple of one for each name: of a domain, and of the shape of the even one, which None stands
+    for. Raises `ParameterError`."""
+    given, who = (None,) * len(even) if estimator.suff_stat is None else estimator.suff_stat, type(estimator).__name__
+    if not isinstance(given, (tuple, list)) or len(given) != len(even):
+        raise ParameterError(f"{who}: suff_stat must be ({', '.join(domains)}), each of which may be None, got {shorten(given)}")
+    out = []
+    for (field, domain), plain, table in zip(domains.items(), even, given, strict=True):
+        try:
+            out.append(plain if table is None else domain.check(table))
+        except ParameterError as error:
+            raise ParameterError(f"{who}: suff_stat, {field} {error}") from None
+        if out[-1].shape != plain.shape:
+            raise ParameterError(f"{who}: suff_stat, {field} must be of shape {plain.shape}, got {out[-1].shape}")
+    return out
 
 
 def __getattr__(name: str) -> Any:

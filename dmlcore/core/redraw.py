@@ -7,27 +7,21 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import StructureError
-from dmlcore.core.distribution import Distribution, as_values
-from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.distribution import as_values
 from dmlcore.core.powers import Redraws, has
 
 
 def redrawn(law: Any, rows: list[Any], rng: np.random.Generator) -> list[Any]:
-    """As many draws of the law as there are rows, each at the covariates of its row.
+    """As many draws of the law as there are rows, each at what its row has that has no law: covariates, or labels or lengths.
 
-    Where a law has covariates, lengths of sequences and which values are missing are kept with them. Raises `StructureError` for a
-    nesting of regressions that cannot be drawn from in this way.
+    Where there is such, lengths of sequences and which values are missing are kept with it. Raises `StructureError` for a nesting
+    that cannot be drawn from in this way.
     """
-    if not conditional(law):
+    if not law.given_covariates:
         return as_values(law.draw(len(rows), rng))
     if not has(law, Redraws):
-        raise StructureError(f"{law.label}: holds a regression, and cannot be drawn from at the covariates of given rows")
+        raise StructureError(f"{law.label}: holds a regression, or what has no law, and cannot be drawn from at what given rows have there")
     return law.redraw(rows, rng)  # type: ignore[no-any-return]
-
-
-def conditional(law: Distribution) -> bool:
-    """Whether draws of a law need covariates."""
-    return any(node.given_covariates for node in distinct_nodes(law))
 
 
 def redrawn_by_component(components: Any, which: np.ndarray, rows: list[Any], rng: np.random.Generator) -> list[Any]:

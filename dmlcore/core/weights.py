@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.base.domains import Simplex
+from dmlcore.base.domains import Proportions, Simplex
 from dmlcore.base.errors import ParameterError
-from dmlcore.core.estimator import pseudo_counts
+from dmlcore.core.estimator import from_suff_stat, pseudo_counts
 from dmlcore.core.prior import PseudoCounts
 
 
@@ -34,9 +34,9 @@ def weight_prior(estimator: Any, shape: Any, who: str) -> PseudoCounts | None:
     (count,) = pseudo_counts(estimator.pseudo_count, 1, who)
     if count == 0:
         return None
-    spread = np.full(shape, 1.0) if estimator.suff_stat is None else np.asarray(estimator.suff_stat, dtype=np.float64)
-    if spread.shape != np.full(shape, 1.0).shape or not (spread >= 0).all() or not 0 < spread.sum() < np.inf:
-        raise ParameterError(f"{who}: suff_stat must be {shape} numbers >= 0, one per component, got {estimator.suff_stat!r}")
+    spread = np.full(shape, 1.0) if estimator.suff_stat is None else from_suff_stat(estimator, Proportions().check, estimator.suff_stat)
+    if len(spread) != shape:
+        raise ParameterError(f"{who}: suff_stat must have one entry per component, {shape}, got {len(spread)}")
     return PseudoCounts(count * spread / spread.sum(), "w") if estimator.fixed_weights is None else None
 
 

@@ -56,3 +56,10 @@ def test_what_is_no_chance(family: type) -> None:
     for wrong in (1.5, -0.1, "some"):
         with pytest.raises(ParameterError, match=r"default_value .*, or True or False"):
             family(default_value=wrong)
+
+
+def test_levels_that_are_not_in_the_data_share_the_prior() -> None:
+    model = fit([["a", "b"]] * 3, MarkovChainEstimator(pseudo_count=1.0, levels=["a", "b", "z"])).model
+    third = 1 / 3
+    assert model.init_prob_map == pytest.approx({"a": (3 + third) / 4, "b": third / 4, "z": third / 4})
+    assert model.transition_map["a"] == pytest.approx({"a": third / 4, "b": (3 + third) / 4, "z": third / 4})

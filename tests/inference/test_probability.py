@@ -24,6 +24,7 @@ from dmlcore.data.times import Times
 from dmlcore.inference.condition import log_evidence
 from dmlcore.stats import (
     CategoricalDistribution,
+    CensoredDistribution,
     CompositeDistribution,
     DiagonalGaussianDistribution,
     GaussianDistribution,
@@ -103,6 +104,14 @@ def test_one_value_has_a_probability_where_there_is_an_atom() -> None:
     assert probability(law, {40.0, 3.0}) == pytest.approx(0.3)
 
 
+def test_ranges_of_values_that_are_known_within_one() -> None:
+    within = TruncatedDistribution(N(0.0, 1.0), 0.0, 4.0)
+    assert condition(within, (1.0, 9.0)) == TruncatedDistribution(N(0.0, 1.0), 1.0, 4.0)
+    assert condition(within, (None, 2.0)) == TruncatedDistribution(N(0.0, 1.0), 0.0, 2.0)
+    assert condition(TruncatedDistribution(P(3.0), 1), (None, 4)) == TruncatedDistribution(P(3.0), 1, 4)
+    assert probability(CensoredDistribution(N(0.0, 1.0)), (0.0, 2.0)) == pytest.approx(np.diff(stats.norm.cdf([0.0, 2.0]))[0], rel=1e-12)
+
+
 def test_far_tails_keep_their_digits() -> None:
     assert probability(N(0.0, 1.0), (10.0, None)) == pytest.approx(stats.norm.sf(10.0), rel=1e-10)
     law: Any = condition(MixtureDistribution([N(0.0, 1.0), N(10.0, 1.0)], [0.5, 0.5]), (9.0, None))
@@ -121,6 +130,8 @@ def test_values_that_may_be_missing() -> None:
     coded = OptionalDistribution(N(2.0, 3.0), 0.3, missing_value=-999.0)
     assert probability(coded, {-999.0}) == pytest.approx(0.3)
     assert probability(coded, Between()) == pytest.approx(0.7)
+    assert probability(coded, Between(2.0, None, missing=True)) == pytest.approx(0.3 + 0.7 / 2)
+    assert condition(coded, Between(2.0, None, missing=True)).p == pytest.approx(0.3 / 0.65)
     with pytest.raises(StructureError, match="p is None"):
         probability(OptionalDistribution(N(0.0, 1.0)), {None})
 
@@ -205,6 +216,10 @@ def test_what_is_no_event() -> None:
     ):
         with pytest.raises(error):
             probability(people, event)
+    with pytest.raises(ParameterError, match=r"gaussian: a range needs low <= high, got 3.0 and 1.0"):
+        probability(N(0.0, 1.0), Between(3.0, 1.0))
+    with pytest.raises(StructureError, match="poisson: given one of 2 numbers so far apart it has no form"):
+        condition(P(3.0), {1, 10**7})
     with pytest.raises(StructureError, match="no cdf"):
         probability(dmlcore.stats.VonMisesDistribution(0.0, 1.0), (0.0, 1.0))
     with pytest.raises(StructureError, match="model must be a distribution"):

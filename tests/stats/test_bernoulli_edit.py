@@ -101,6 +101,11 @@ def test_two_levels_are_the_best_of_all_ways_to_part_the_labels() -> None:
     assert all(b >= a - 1e-9 * abs(a) for a, b in itertools.pairwise(record.objective))
 
 
+def test_sets_that_are_all_empty_have_no_labels() -> None:
+    for two_levels in (False, True):
+        assert fit([([], [])] * 3, BernoulliEditEstimator(two_levels=two_levels), rng=1).model.added == {}
+
+
 def test_names_of_whole_numbers() -> None:
     two, rest = np.array([[0.2, 0.9], [0.5, 0.0]]), BernoulliSetDistribution({0: 0.5})
     with np.errstate(divide="ignore"):

@@ -11,7 +11,7 @@ import scipy.optimize
 import scipy.stats
 
 from dmlcore import UNKNOWN, condition, fit
-from dmlcore.base.errors import DataError, StructureError, SupportError
+from dmlcore.base.errors import DataError, ParameterError, StructureError, SupportError
 from dmlcore.stats import (
     BetaDistribution,
     CategoricalEstimator,
@@ -35,6 +35,7 @@ from dmlcore.stats import (
     PoissonRegressionEstimator,
     StudentTDistribution,
     UniformDistribution,
+    VonMisesDistribution,
     WeibullDistribution,
 )
 from dmlcore.stats.univariate.gaussian_tails import moments_within
@@ -106,6 +107,18 @@ def test_the_number_behind_an_interval() -> None:
     law = CensoredDistribution(GaussianDistribution(1.0, 4.0))
     assert law.value_given((3.0, None)).mean() == pytest.approx(scipy.stats.truncnorm(1.0, 30.0, 1.0, 2.0).mean())  # type: ignore[attr-defined]
     assert [law.mean(), law.quantile(0.5)] == [1.0, 1.0]
+
+
+def test_what_is_no_interval_has_no_number_behind_it() -> None:
+    law = CensoredDistribution(GaussianDistribution(3.0, 1.0))
+    with pytest.raises(ParameterError, match=r"censored: 2.0 is no interval"):
+        law.value_given(2.0)
+    moved = law.with_children((GaussianDistribution(1.0, 1.0),))
+    assert moved.log_density((None, 1.0)) == pytest.approx(np.log(0.5))
+    with pytest.raises(StructureError, match=r"a von mises has no cdf\(\) and quantile\(\)"):
+        CensoredDistribution(VonMisesDistribution(0.0, 1.0))
+    with pytest.raises(StructureError, match="put it in place of the value"):
+        condition(law, (5.0, UNKNOWN))
 
 
 def test_beside_other_fields() -> None:

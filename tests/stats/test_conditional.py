@@ -138,3 +138,9 @@ def test_counts_may_be_labels() -> None:
     assert model.given_dist.lam == pytest.approx(1.0, abs=0.1)
     assert model.default_dist.mu == pytest.approx(9.0, abs=0.2)
     assert counted.log_density((4, 9.0)) == pytest.approx(P(1.0).log_density(4) + N(9.0, 1.0).log_density(9.0))
+
+
+def test_labels_that_take_the_default_need_their_probabilities() -> None:
+    law = ConditionalDistribution({1: GaussianDistribution(0.0, 1.0)}, GaussianDistribution(9.0, 1.0), PoissonDistribution(2.0))
+    with pytest.raises(StructureError, match=r"a poisson has no probabilities\(\), so the labels that take default_dist are unknown"):
+        condition(law, (UNKNOWN, 3.0))

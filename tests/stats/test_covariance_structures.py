@@ -11,7 +11,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 import dmlcore
-from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.errors import DegenerateError, ParameterError, StructureError
 from dmlcore.core.flat import flatten, n_parameters, unflatten
 from dmlcore.selection.sweep import select
 from dmlcore.stats import (
@@ -248,3 +248,11 @@ def test_steps_from_rows_with_gaps_never_go_down(structure: str) -> None:
 def test_a_structure_takes_gaps_when_asked() -> None:
     estimator: Any = dmlcore.missing_at_random(MixtureEstimator([StructuredGaussianEstimator(3, "VEV")] * 2))
     assert estimator.estimators[0] == PartialStructuredGaussianEstimator(3, "VEV")
+
+
+def test_components_with_parts_in_common_need_one_structure() -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    with pytest.raises(StructureError, match="components of one mixture need one structure, got another beside EEE"):
+        dmlcore.fit(
+            x, MixtureEstimator([StructuredGaussianEstimator(structure=structure) for structure in ("EEE", "EEV")]), rng=1, starts=1
+        )

@@ -245,3 +245,13 @@ def test_what_is_wrong_is_said() -> None:
     for row, said in ((([(2, 1)], []), "value 2 is none of 0 to 1"), (([(0, 1)], [(3, 1)]), "word 3"), (([], [(1, 1)]), "is empty")):
         with pytest.raises(SupportError, match=said):
             fit([([(0, 1)], [(1, 1)]), row], IntegerHiddenAssociationEstimator((2, 3), 2), rng=1)
+
+
+def test_sources_that_are_not_there_or_unknown() -> None:
+    law = HiddenAssociationDistribution(ConditionalDistribution({"a": CategoricalDistribution({"b": 1.0})}))
+    with pytest.raises(StructureError, match="has no given_dist, so sources cannot be drawn; give it one, or condition on a source"):
+        law.sample(3)
+    with pytest.raises(StructureError, match="'z' has density zero; it is none of the labels 'a'"):
+        law.target_given([("z", 1)])
+    with pytest.raises(StructureError, match="has no len_dist, so lengths cannot be drawn"):
+        SparseMarkovAssociationDistribution([0.5, 0.5], {0: {0: 1.0}, 1: {1: 1.0}}).sample(3)

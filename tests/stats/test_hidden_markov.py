@@ -38,6 +38,7 @@ from dmlcore.stats import (
 from dmlcore.stats.latent import state_passes
 from dmlcore.stats.latent.state_steps import ONE_KIND
 from dmlcore.stats.latent.stationary import stationary
+from tests.examples import BY_NAME
 from tests.reference import load
 
 N = GaussianDistribution
@@ -432,3 +433,10 @@ def test_bad_input() -> None:
     with pytest.raises(ParameterError, match="steps must be a whole number"):
         law.predict(["a"], 0)
     assert law.explain_zero_density(["a", "z"]).startswith("element 1 of hidden markov")
+
+
+def test_posteriors_of_lists_that_repeat() -> None:
+    law: Any = BY_NAME["hidden markov"].law
+    rows = [["a"], ["a", "b"], []]
+    for many, one in zip(law.seq_posterior(rows * 100), law.seq_posterior(rows) * 100, strict=True):
+        np.testing.assert_array_equal(many, one)

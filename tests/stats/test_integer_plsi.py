@@ -69,7 +69,7 @@ def test_what_is_wrong_is_said() -> None:
         IntegerPLSIDistribution(WORDS.T, SHARES, [0.4, 0.5, 0.1])
     with pytest.raises(ParameterError, match="one row per entry of doc_vec"):
         IntegerPLSIDistribution(WORDS, SHARES[:2], [0.4, 0.5, 0.1])
-    with pytest.raises(ParameterError, match="suff_stat must have shapes"):
+    with pytest.raises(ParameterError, match=r"suff_stat, doc_state_mat must be of shape \(3, 2\), got \(2, 2\)"):
         IntegerPLSIEstimator(3, 2, 3, pseudo_count=1.0, suff_stat=(WORDS, SHARES[:2], None))
     with pytest.raises(SupportError, match="word 3 is none of 0 to 2"):
         fit([(0, {1: 2}), (1, {3: 1})], IntegerPLSIEstimator(3, 2, 3))

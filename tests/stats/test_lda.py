@@ -15,6 +15,7 @@ from dmlcore import UNKNOWN, OnlineEM, condition, fit
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.stats import (
     CategoricalDistribution,
+    CategoricalEstimator,
     GaussianDistribution,
     IntegerCategoricalDistribution,
     IntegerCategoricalEstimator,
@@ -123,6 +124,11 @@ def test_topics_and_alpha_are_found() -> None:
     assert cost[np.arange(3), order].max() < 0.15
     np.testing.assert_allclose(model.alpha[order], truth.alpha, rtol=0.35)
     assert model.seq_posterior(rows).sum(axis=1) == pytest.approx(1.0)
+
+
+def test_alpha_of_one_topic_says_nothing_and_is_one() -> None:
+    model: Any = fit([[("a", 2), ("b", 1)], [("b", 3)]] * 5, LDAEstimator([CategoricalEstimator()]), rng=1, starts=1, max_its=3).model
+    assert model.alpha.tolist() == [1.0]
 
 
 def test_alpha_may_be_given() -> None:

@@ -12,6 +12,7 @@ from scipy import stats as scipy_stats
 
 from dmlcore import stats
 from dmlcore.base.errors import DataError, DegenerateError, EmptyError, ParameterError
+from dmlcore.core.flat import flatten, unflatten
 from dmlcore.core.keys import Ties, maximise
 from dmlcore.core.statistics import Counts
 from dmlcore.fitting.fit import fit
@@ -202,6 +203,95 @@ def test_cdf_quantile_and_draws(law: Any) -> None:
     assert abs(-law.seq_log_density(draws).mean() - law.entropy()) <= 6 * law.seq_log_density(draws).std() / math.sqrt(len(draws)) + 1e-9
     modal = law.mode() or (1e-9 if isinstance(law, stats.GammaDistribution) else 0)
     assert law.log_density(modal) >= law.seq_log_density(draws).max() - 1e-9 or isinstance(law, stats.GammaDistribution)
+
+
+def test_modes_at_the_ends() -> None:
+    assert [stats.BetaDistribution(a, b).mode() for a, b in ((1.0, 1.0), (2.0, 0.5), (0.5, 2.0))] == [
+        0.5,
+        np.nextafter(1.0, 0.0),
+        np.finfo(float).tiny,
+    ]
+
+
+def test_moments_of_vectors() -> None:
+    np.testing.assert_allclose(stats.DirichletDistribution([1.0, 2.0, 3.0]).mean(), scipy_stats.dirichlet([1, 2, 3]).mean())
+    np.testing.assert_allclose(stats.DirichletDistribution([1.0, 2.0, 3.0]).variance(), scipy_stats.dirichlet([1, 2, 3]).var())
+    np.testing.assert_allclose(stats.UniformVectorDistribution([0.0, 1.0], [2.0, 4.0]).variance(), scipy_stats.uniform(0, [2, 3]).var())
+    plain = stats.DiagonalGaussianDistribution([0.0, 1.0], [1.0, 2.0])
+    np.testing.assert_array_equal(plain.variance(), [1.0, 2.0])
+    for got, expected in zip(plain.normal_of([1]), ([1.0], [[2.0]]), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        stats.TruncatedDistribution(stats.GaussianDistribution(1.0, 2.0), 0.0, 4.0),
+        stats.UniformVectorDistribution([0.0, 1.0], [2.0, 4.0]),
+    ],
+)
+def test_ends_are_no_free_numbers(law: Any) -> None:
+    assert unflatten(flatten(law), law) == law
+    assert len(flatten(law)) == (2 if law.children() else 0)
+
+
+def test_a_spike_that_is_no_higher_than_the_slab_but_for_rounding_is_even() -> None:
+    assert stats.SpikeAndSlabDistribution(0, 3, (1 - 1e-13) / 3).p == 1 / 3
+
+
+def test_a_prior_like_all_the_data_leaves_one_law_where_it_is() -> None:
+    angles = [0.1, 0.5, 1.0]
+    plain, again = (fit(angles, stats.VonMisesEstimator(count), rng=1).model for count in (None, 3.0))
+    assert (again.mu, again.kappa) == pytest.approx((plain.mu, plain.kappa), rel=1e-9)
+    assert stats.VonMisesEstimator().degenerate(plain) is None
+
+
+@pytest.mark.parametrize("law", [stats.LaplaceDistribution(1.0, 1.0), stats.WeibullDistribution(1.5, 1.0)])
+def test_statistics_under_a_law_scale(law: Any) -> None:
+    x, weights = np.abs(np.random.default_rng(0).normal(size=(2, 20)))
+    estimator = type(law.estimator())()
+    estimator = estimator.resolve(estimator.statistics(x, weights, None))
+    once = estimator.statistics(x, weights, law)
+    assert estimator.estimate(once.scaled(2.0), law) == estimator.estimate(once + once, law)
+
+
+def test_statistics_of_many_coordinates_are_those_of_each_component() -> None:
+    x, weights = np.random.default_rng(0).normal(size=(90, 30)), np.random.default_rng(1).random((2, 90))
+    both = stats.MultivariateGaussianEstimator().statistics(x, weights)
+    for k, w in enumerate(weights):
+        np.testing.assert_allclose(both.mean[k], w @ x / w.sum(), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(both.m2[k], np.cov(x.T, aweights=w, ddof=0) * w.sum(), rtol=1e-10, atol=1e-12)
+
+
+def test_a_quantile_far_beyond_its_first_guess() -> None:
+    law = stats.NegativeBinomialDistribution(1e-3, 1e6)
+    q = 1 - 1e-12
+    assert law.cdf(law.quantile(q) - 1) < q <= law.cdf(law.quantile(q))
+    assert law.quantile(q) > 100 * law.variance() ** 0.5
+
+
+def test_statistics_off_the_range_have_no_likelihood() -> None:
+    assert stats.IntegerCategoricalDistribution(0, [0.5, 0.5]).log_likelihood(Counts(np.array([0, 5]), np.ones(2))) == -np.inf
+
+
+@pytest.mark.parametrize(
+    ("law", "low", "high", "expected"),
+    [
+        (stats.GaussianDistribution(0.0, 1.0), 4.0, 5.0, scipy_stats.truncnorm(4.0, 5.0).mean()),
+        (
+            stats.PoissonDistribution(1.0),
+            8,
+            None,
+            sum(k * scipy_stats.poisson(1).pmf(k) for k in range(8, 30)) / scipy_stats.poisson(1).sf(7),
+        ),
+    ],
+)
+def test_draws_from_a_range_that_is_hardly_reached(law: Any, low: Any, high: Any, expected: float) -> None:
+    within = stats.TruncatedDistribution(law, low, high)
+    drawn = np.array(within.sample(4000, rng=1))
+    assert drawn.min() >= low
+    assert drawn.mean() == pytest.approx(expected, abs=5 * drawn.std() / 4000**0.5)
+    assert isinstance(within.sample(1, rng=1)[0], type(law.sample(1, rng=1)[0]))
 
 
 def test_entropies_agree_with_sums() -> None:

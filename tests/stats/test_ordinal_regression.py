@@ -10,6 +10,7 @@ import scipy.stats
 
 from dmlcore import fit
 from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.regression import Lasso
 from dmlcore.stats import LogisticRegressionEstimator, OrdinalRegressionDistribution, OrdinalRegressionEstimator
 from dmlcore.stats.regression.ordinal_regression import between
 from tests.reference import load
@@ -94,3 +95,27 @@ def test_what_makes_no_law_is_refused() -> None:
         OrdinalRegressionEstimator(link="log")
     with pytest.raises(DegenerateError, match="column 1 is constant"):
         fit([([0.1 * i, 1.0], i % 3) for i in range(9)], OrdinalRegressionEstimator())
+
+
+def test_one_label_is_certain() -> None:
+    model: Any = fit([([float(i)], "a") for i in range(5)], OrdinalRegressionEstimator(), rng=1).model
+    assert (model.labels, len(model.cutpoints)) == (("a",), 0)
+    assert model.log_density(([9.0], "a")) == 0.0
+
+
+def test_a_lasso_leaves_out_what_is_not_spoken_of() -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(size=100), 0.01 * rng.normal(size=100)])
+    rows = list(zip(x, np.array(LEVELS)[np.digitize(1.5 * x[:, 0] + rng.logistic(size=100), [0.0, 1.0])].tolist(), strict=True))
+    model: Any = fit(rows, OrdinalRegressionEstimator(labels=LEVELS, penalty=Lasso(2.0)), rng=1).model
+    assert model.coef[1] == 0.0
+
+    def objective(coef: Any, cutpoints: Any) -> float:
+        law = OrdinalRegressionDistribution(coef, cutpoints, LEVELS)
+        return float(law.seq_log_density(rows).sum()) - 2.0 * float(np.abs(coef).sum())
+
+    best = objective(model.coef, model.cutpoints)
+    for step in (-1e-3, 1e-3):
+        for move in np.eye(2) * step:
+            assert objective(model.coef + move, model.cutpoints) < best
+            assert objective(model.coef, model.cutpoints + move) < best

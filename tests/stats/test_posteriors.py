@@ -116,3 +116,8 @@ def test_an_impossible_row_of_encoded_data_is_named_with_its_field() -> None:
     rows = seq_encode([1, 2, -1, 3], estimator=PoissonEstimator())
     with pytest.raises(SupportError, match=r"row 2 .*poisson: -1 has density zero; it needs whole numbers >= 0"):
         fit(rows, PoissonEstimator())
+
+
+def test_one_number_is_not_taken_for_several_rows() -> None:
+    with pytest.raises(SupportError, match=r"row 0 has density zero under every component \(gaussian: inf has density zero"):
+        MixtureDistribution([GaussianDistribution(0.0, 1.0)] * 2, [0.5, 0.5]).posterior(np.inf)

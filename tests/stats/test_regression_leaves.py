@@ -15,9 +15,12 @@ from dmlcore.base.errors import DataError, DegenerateError, EmptyError, Paramete
 from dmlcore.core.flat import flatten, n_parameters, unflatten
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (
+    CommonParametersDistribution,
+    CommonParametersEstimator,
     CompositeEstimator,
     GammaRegressionDistribution,
     GammaRegressionEstimator,
+    LinearMixedRegressionDistribution,
     LinearRegressionDistribution,
     LinearRegressionEstimator,
     LogisticRegressionDistribution,
@@ -33,6 +36,7 @@ from dmlcore.stats import (
     PoissonRegressionDistribution,
     PoissonRegressionEstimator,
     SequenceEstimator,
+    WeibullRegressionEstimator,
     estimate,
 )
 from dmlcore.stats.regression.glm.design import collinearity
@@ -257,6 +261,22 @@ def test_what_is_given_must_fit() -> None:
         LAWS[0].mean_given([[0.0, 1.0, 2.0]])
 
 
+def test_trials_are_given_where_there_are_some() -> None:
+    with pytest.raises(DataError, match="logistic regression: needs trials, got None"):
+        LogisticRegressionDistribution([1.0], 0.0, trials=True).law_given([1.0])
+    with pytest.raises(DataError, match="linear regression: has no trials, got 3"):
+        LinearRegressionDistribution([1.0], 0.0, 1.0).law_given([1.0], trials=3)
+    with pytest.raises(DataError, match="linear mixed regression: has no trials, got 2"):
+        LinearMixedRegressionDistribution([1.0], 0.0, 1.0, [[1.0]]).sample_given([[1.0]], trials=2)
+
+
+def test_what_shared_parameters_are_not() -> None:
+    shared = CommonParametersDistribution({"slope": 1.0}, {}, name="both")
+    assert shared.estimator() == CommonParametersEstimator("both")
+    with pytest.raises(StructureError, match="shared parameters are no law; sample the regressions that share them"):
+        shared.sample(1)
+
+
 def test_multinomial_laws_at_given_covariates() -> None:
     law = MultinomialLogisticRegressionDistribution([[1.0], [-0.5]], [0.2, 0.0], ("a", "b", "c"))
     p = law.mean_given([[0.7]])[0]
@@ -349,6 +369,14 @@ def test_fewer_rows_than_parameters() -> None:
             fit([(x, constant) for x in X], LinearRegressionEstimator())
     with pytest.raises(EmptyError):
         fit([], LinearRegressionEstimator())
+
+
+def test_an_exact_curve_is_named() -> None:
+    record = fit([([x], math.exp(0.5 + x)) for x in np.linspace(-1.0, 1.0, 30)], GammaRegressionEstimator(), rng=1)
+    assert record.status == "degenerate"
+    assert "gamma regression sits on its fitted values (shape at its cap" in record.message
+    with pytest.raises(DegenerateError, match="weibull regression: all responses are equal, so the shape has no maximum"):
+        estimate([([x], 2.0) for x in (1.0, 2.0, 4.0)], WeibullRegressionEstimator())
 
 
 def test_an_exact_line_is_named() -> None:

@@ -12,24 +12,28 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from dmlcore import condition, fit, impute, marginal, plot, report, synthesise
+from dmlcore import condition, fit, impute, marginal, plot, probability, report, synthesise
 from dmlcore.base.errors import DataError, DmlcoreError, ParameterError, StructureError, SupportError
 from dmlcore.core.tree import tree
 from dmlcore.core.words import in_words
 from dmlcore.data.times import TimeScale
 from dmlcore.engines.stream import stream
 from dmlcore.stats import (
+    CategoricalDistribution,
     CategoricalEstimator,
     CompositeDistribution,
     CompositeEstimator,
+    ConditionalDistribution,
     ExponentialEstimator,
     GammaEstimator,
     GaussianDistribution,
     GaussianEstimator,
+    IgnoredDistribution,
     MixtureDistribution,
     MixtureEstimator,
     OptionalDistribution,
     OptionalEstimator,
+    PointMassDistribution,
     PoissonDistribution,
     TimeDistribution,
     TimeEstimator,
@@ -164,6 +168,32 @@ def test_a_mixture_says_what_a_law_of_its_numbers_says() -> None:
     filled = impute(both, [{"t": None, "x": 0.0}])
     assert (filled.data[0]["t"] - TIMES[0]) / hour == pytest.approx(-9.0, abs=1e-3)
     assert filled.cells["t"].uncertainty[0] == pytest.approx(2.0, abs=1e-3)  # hours
+
+
+def test_times_that_are_counted_in_several_ways_have_no_mean() -> None:
+    hours, days = (TimeDistribution(GaussianDistribution(3.0, 4.0), unit, TIMES[0]) for unit in "hD")
+    both = MixtureDistribution([hours, days], [0.5, 0.5])
+    assert both.typical() == TIMES[0] + timedelta(hours=3)
+    labels = CategoricalDistribution({"a": 1.0})
+    records = MixtureDistribution([CompositeDistribution((law, labels)) for law in (hours, days)], [0.5, 0.5])
+    by_label = ConditionalDistribution({"a": hours, "b": days}, None, CategoricalDistribution({"a": 0.5, "b": 0.5}))
+    for ask in (both.mean, lambda: impute(records, [(None, "a")]), lambda: impute(by_label, [("a", None), ("b", None)])):
+        with pytest.raises(StructureError, match=r"have no number in common, .* one unit and one origin"):
+            ask()
+    alike = by_label.replace(dists=(hours, TimeDistribution(GaussianDistribution(5.0, 4.0), "h", TIMES[0])))
+    filled = impute(alike, [("a", None), ("b", None)]).data
+    assert [time - TIMES[0] for _, time in filled] == [timedelta(hours=3), timedelta(hours=5)]
+
+
+def test_held_times_and_events_of_times() -> None:
+    law = TimeDistribution(GaussianDistribution(3.0, 4.0), "h", TIMES[0])
+    later = law.replace(dist=GaussianDistribution(5.0, 4.0))
+    held = MixtureDistribution([IgnoredDistribution(law), later], [0.5, 0.5])
+    assert held.mean() == MixtureDistribution([law, later], [0.5, 0.5]).mean() == TIMES[0] + timedelta(hours=4)
+    spike = MixtureDistribution([law.replace(dist=PointMassDistribution(3.0)), later], [0.3, 0.7])
+    assert probability(spike, {TIMES[0] + timedelta(hours=3)}) == pytest.approx(0.3)
+    with pytest.raises(StructureError, match="one law cannot be of durations and of times"):
+        fit(list(zip(TIMES, SPANS, strict=True)), CompositeEstimator([TimeEstimator(GaussianEstimator(), keys="tied")] * 2))
 
 
 def test_two_groups_of_dates_are_found() -> None:

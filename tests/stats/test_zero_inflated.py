@@ -13,6 +13,7 @@ from dmlcore import UNKNOWN, condition, fit
 from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.stats import (
     GammaEstimator,
+    GammaRegressionDistribution,
     GaussianDistribution,
     GaussianEstimator,
     HurdleDistribution,
@@ -20,6 +21,7 @@ from dmlcore.stats import (
     LinearRegressionEstimator,
     LogisticRegressionDistribution,
     LogisticRegressionEstimator,
+    MixtureDistribution,
     MixtureEstimator,
     NegativeBinomialEstimator,
     NegativeBinomialRegressionEstimator,
@@ -33,6 +35,7 @@ from dmlcore.stats import (
     ZeroInflatedDistribution,
     ZeroInflatedEstimator,
 )
+from tests.examples import BY_NAME
 from tests.reference import load
 
 REFERENCE = load("pscl_biochemists")
@@ -175,6 +178,19 @@ def test_truncated_regressions_of_reals_against_numerical_maxima(estimator: Any,
     assert drawn.mean() == pytest.approx(found.model.mean_given([[0.3]])[0], abs=5 * np.sqrt(there.variance() / 2000))
 
 
+def test_counts_that_are_truncated_above_alone() -> None:
+    law = TruncatedDistribution(PoissonDistribution(3.0), None, 4)
+    assert [law.density(k) for k in range(5)] == pytest.approx(scipy.stats.poisson(3.0).pmf(range(5)) / scipy.stats.poisson(3.0).cdf(4))
+    assert law.expected.sum() == pytest.approx(scipy.stats.poisson(3.0).sf(4) / scipy.stats.poisson(3.0).cdf(4), rel=1e-9)
+
+
+def test_draws_at_covariates_go_on() -> None:
+    law: Any = BY_NAME["zero inflated regression"].law
+    sampler, rng = law.sampler(1), np.random.default_rng(1)
+    for _ in range(2):
+        np.testing.assert_array_equal(sampler.sample_given(np.zeros((3, 2))), law.sample_given(np.zeros((3, 2)), rng))
+
+
 def test_limits_of_counts_may_lie_between_them() -> None:
     between, on = (TruncatedDistribution(PoissonDistribution(2.0), low, high) for low, high in ((0.5, 4.5), (1, 4)))
     counts = [1, 2, 3, 4]
@@ -203,3 +219,13 @@ def test_what_makes_no_law_is_refused() -> None:
         TruncatedDistribution(PoissonDistribution(0.0), 1)
     with pytest.raises(StructureError, match="lower end alone"):
         TruncatedEstimator(PoissonRegressionEstimator(), 1, 9)
+    with pytest.raises(StructureError, match="regressions of counts are truncated at their lower end alone"):
+        TruncatedDistribution(PoissonRegressionDistribution([1.0], 0.0), 1, 4)
+    with pytest.raises(StructureError, match="a gamma regression cannot be truncated; linear, Weibull and count regressions can"):
+        TruncatedDistribution(GammaRegressionDistribution([1.0], 0.0, 1.0), 1)
+    for law in (TruncatedDistribution(PoissonDistribution(2.0), 1), ZeroInflatedDistribution(PoissonDistribution(2.0), 0.3)):
+        for ask in (law.mean_given, law.sample_given):
+            with pytest.raises(StructureError, match="a poisson is no regression, so it takes no covariates x"):
+                ask([[1.0]])
+    with pytest.raises(StructureError, match="zero"):
+        HurdleDistribution(MixtureDistribution([GaussianDistribution(0.0, 1.0)] * 2, [0.5, 0.5]), 0.3)

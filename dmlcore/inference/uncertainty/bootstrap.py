@@ -14,7 +14,7 @@ from dmlcore.base.random import Random, generator, spawn
 from dmlcore.base.threads import map_in_order
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.redraw import conditional, redrawn
+from dmlcore.core.redraw import redrawn
 from dmlcore.data.encoded import Encoded, encode, row_weights
 from dmlcore.fitting.fit import fit
 from dmlcore.fitting.problem import Problem
@@ -124,16 +124,16 @@ def rows_again(problem: Problem, rng: np.random.Generator) -> tuple[Any, Any]:
 
 
 def new_rows(problem: Problem, model: Distribution, weights: Any) -> Draw:
-    """Draws as many new rows from the model as there are; of a regression, at the covariates there are."""
+    """Draws as many new rows from the model as there are; at the covariates there are, and at labels and lengths that have no law."""
     layout = problem.estimator.layout
-    if not conditional(model):
+    if not model.given_covariates:
         count = problem.rows.count if problem.rows.weights is None else max(1, round(problem.rows.weight))
         return lambda rng: (encode(model.sample(count, rng), layout), None)
     if isinstance(problem.rows.raw, Encoded):
-        raise StructureError("a parametric bootstrap of a regression needs the rows themselves, not encoded data")
+        raise StructureError("a parametric bootstrap of a regression, or of what has no law, needs the rows themselves, not encoded data")
     repeats: Any = row_weights(weights, problem.rows.count)
     if repeats is not None and (repeats != np.round(repeats)).any():
-        raise ParameterError("a parametric bootstrap of a regression needs weights that are whole numbers of rows")
+        raise ParameterError("a parametric bootstrap of a regression, or of what has no law, needs weights that are whole numbers of rows")
     each = problem.rows.observations()
     rows = [each[i] for i in np.repeat(np.arange(problem.rows.count), 1 if repeats is None else repeats.astype(int)).tolist()]
     return lambda rng: (encode(redrawn(model, rows, rng), layout), None)

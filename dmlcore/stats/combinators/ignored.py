@@ -51,6 +51,10 @@ class IgnoredDistribution(Distribution, HoldsFixed, Redraws):
             return getattr(self.dist, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    @cached_property
+    def given_covariates(self) -> bool:
+        return self.dist.given_covariates
+
     def held_law(self) -> Distribution:
         return self.dist
 

@@ -93,9 +93,7 @@ class TimeDistribution(Distribution, OnScale):
         log, tape = score(self.dist, column.numbers(self.scale))
         return log, (column.kind, tape)
 
-    def given(self, x: Any, n: int) -> tuple[np.ndarray, RowLaw]:
-        if not isinstance(x, Outcomes):
-            return super().given(x, n)
+    def given(self, x: Outcomes, n: int) -> tuple[np.ndarray, RowLaw]:
         log, law = given(self.dist, x.moved(self.scale.number), n)
         ((_, (inside,)),) = law.cases(0)
         return log, Fixed(self.replace(dist=inside))

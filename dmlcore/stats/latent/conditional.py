@@ -54,8 +54,6 @@ class ByLabel:
     def validate(self: Any) -> None:
         """Checks that there is one node for each of several labels, and that all read one kind of value; raises `ParameterError`."""
         labels, nodes, who = self.labels, self.of_labels(), type(self).__name__
-        if not nodes:
-            raise ParameterError(f"{who}: needs at least one label with its {self.noun.split()[-1]}")
         if type(labels) is not tuple or len(labels) != len(nodes) or len(set(labels)) < len(labels) or any(map(holds_mark, labels)):
             raise ParameterError(f"{who}: labels must be {len(nodes)} different labels, one for each, none of them missing, got {labels!r}")
         assert self.layout is not None  # or else it raises
@@ -257,6 +255,10 @@ class ConditionalDistribution(ByLabel, Distribution, HasTypical, Redraws):
             for i, value in zip(rows, as_values(self._law_of(label).draw(len(rows), rng)), strict=True):
                 out[i] = value
         return out
+
+    @cached_property
+    def given_covariates(self) -> bool:
+        return self.given_dist.says_nothing or any(law.given_covariates for law in self.children())
 
     def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
         labels = [row[0] for row in rows] if self.given_dist.says_nothing else self._drawn_labels(len(rows), rng)

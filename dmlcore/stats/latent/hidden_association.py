@@ -95,6 +95,10 @@ class HiddenAssociationDistribution(Distribution, HasTypical):
         source = typical_of(self.given_dist)
         return source, self.target_given(source).typical()
 
+    @cached_property
+    def given_covariates(self) -> bool:
+        return False  # words are given their source, which is drawn
+
     def draw(self, size: int, rng: np.random.Generator) -> list[Any]:
         sources = drawn_sources(self, self.given_dist, "given_dist", size, rng)
         lengths = np.where([not source for source in sources], 0, drawn_lengths(self, size, rng))

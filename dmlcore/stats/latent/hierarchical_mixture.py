@@ -14,7 +14,7 @@ from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import by_rows, joined, logs_of
 from dmlcore.core.declared import child, children, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, common_layout, cut, interleaved
-from dmlcore.core.estimator import Estimator, impossible_under_all, pseudo_counts
+from dmlcore.core.estimator import Estimator, impossible_under_all, pseudo_counts, pseudo_tables
 from dmlcore.core.mixing import exact_mix
 from dmlcore.core.powers import Exchange, HasTypical, Relabels
 from dmlcore.core.prior import PseudoCounts
@@ -184,13 +184,8 @@ class HierarchicalMixtureEstimator(Estimator):
         fix_length(self)
         a, b = pseudo_counts(self.pseudo_count, 2, "HierarchicalMixtureEstimator")
         M, K = self.num_mixtures, len(self.estimators)
-        try:
-            given = (np.ones(M), np.ones((M, K))) if self.suff_stat is None else self.suff_stat
-            w, taus = Proportions().check(given[0]), np.array([Proportions().check(row) for row in given[1]])
-        except ParameterError as error:
-            raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat {error}") from None
-        if w.shape != (M,) or taus.shape != (M, K):
-            raise ParameterError(f"HierarchicalMixtureEstimator: suff_stat must be (w, taus) of shapes {(M,)} and {(M, K)}")
+        domains = {"w": Proportions(), "taus": Proportions(ndim=2)}
+        w, taus = pseudo_tables(self, domains, (np.full(M, 1 / M), np.full((M, K), 1 / K)))
         self.derive(prior=PseudoCounts(np.column_stack([a * w, b * taus]), "choices") if a or b else None)
 
     @cached_property

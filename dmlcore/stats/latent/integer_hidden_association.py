@@ -14,7 +14,7 @@ from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.base.numerics import by_rows, logs, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut, typical_of
-from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_tables
 from dmlcore.core.partial import UNKNOWN, Known, Parts, given
 from dmlcore.core.powers import Exchange, HasTypical, Relabels
 from dmlcore.core.prior import PseudoObservations
@@ -235,14 +235,9 @@ class IntegerHiddenAssociationEstimator(Estimator):
                 f"{who}: tables of {V1} values and of {V2} words by {H} states must have at most {MOST_CELLS} numbers each"
             )
         counts = pseudo_counts(self.pseudo_count, 2, who)
-        try:
-            pair = (None, None) if self.suff_stat is None else self.suff_stat
-            even = np.full((V1, H), 1 / H), np.full((H, V2), 1 / V2)
-            spread = [e if g is None else stochastic_matrix.check(g) for e, g in zip(even, pair, strict=True)]
-        except (ParameterError, ValueError, TypeError) as error:
-            raise ParameterError(f"{who}: suff_stat {error}") from None
-        if [s.shape for s in spread] != [e.shape for e in even]:
-            raise ParameterError(f"{who}: suff_stat must have shapes {(V1, H)} and {(H, V2)}, or None")
+        spread = pseudo_tables(
+            self, dict.fromkeys(ASSOCIATION_TABLES, stochastic_matrix), (np.full((V1, H), 1 / H), np.full((H, V2), 1 / V2))
+        )
         weights, states = (count * s for count, s in zip(counts, spread, strict=True))
         prior = Sums(count=sum(counts), cond_weights=weights.T, state_prob_mat=states)
         self.derive(prior=PseudoObservations(prior) if any(counts) else None)

@@ -15,7 +15,7 @@ from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import by_rows, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, cut
-from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_tables
 from dmlcore.core.partial import UNKNOWN, Known, Outcomes, Parts
 from dmlcore.core.powers import Exchange, Relabels
 from dmlcore.core.prior import PseudoObservations
@@ -232,15 +232,9 @@ class IntegerPLSIEstimator(Estimator):
             raise ParameterError(
                 f"{who}: tables of {V} words and of {D} documents by {S} topics must have at most {MOST_CELLS} numbers each"
             )
-        counts, given = pseudo_counts(self.pseudo_count, 3, who), (None,) * 3 if self.suff_stat is None else self.suff_stat
-        even = np.full((V, S), 1 / V), np.full((D, S), 1 / S), np.full(D, 1 / D)
-        domains = ColumnsOnSimplex(), stochastic_matrix, simplex
-        try:
-            spread = [e if g is None else domain.check(g) for e, g, domain in zip(even, given, domains, strict=True)]
-        except (ParameterError, ValueError, TypeError) as error:
-            raise ParameterError(f"{who}: suff_stat {error}") from None
-        if [s.shape for s in spread] != [e.shape for e in even]:
-            raise ParameterError(f"{who}: suff_stat must have shapes {(V, S)}, {(D, S)} and {(D,)}, or None")
+        counts = pseudo_counts(self.pseudo_count, 3, who)
+        domains = dict(zip(PLSI_TABLES, (ColumnsOnSimplex(), stochastic_matrix, simplex), strict=True))
+        spread = pseudo_tables(self, domains, (np.full((V, S), 1 / V), np.full((D, S), 1 / S), np.full(D, 1 / D)))
         words, states, documents = (c * s for c, s in zip(counts, spread, strict=True))
         prior = Sums(count=counts[2], state_word_mat=words.T, doc_state_mat=states.T, doc_vec=documents)
         self.derive(prior=PseudoObservations(prior) if any(counts) else None)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.domains import simplex, stochastic_matrix
-from dmlcore.base.errors import ParameterError, inside
+from dmlcore.base.errors import ParameterError, inside, shorten
 from dmlcore.base.numerics import joined, logs_of
 from dmlcore.core.declared import children, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, as_values, common_layout, interleaved, typical_of
@@ -245,9 +245,13 @@ class JointMixtureEstimator(Estimator):
         many = isinstance(self.pseudo_count, (tuple, list))
         count = sum(pseudo_counts(self.pseudo_count, 3 if many else 1, "JointMixtureEstimator"))
         shape = (len(self.estimators1), len(self.estimators2))
-        spread = np.ones(shape) if self.suff_stat is None else np.asarray(self.suff_stat, dtype=np.float64)
-        if spread.shape != shape or not (spread >= 0).all() or not spread.sum() > 0:
-            raise ParameterError(f"JointMixtureEstimator: suff_stat must be a matrix of numbers >= 0 of shape {shape}")
+        try:
+            spread = np.ones(shape) if self.suff_stat is None else np.asarray(self.suff_stat, dtype=np.float64)
+        except (TypeError, ValueError):
+            spread = np.zeros(0)
+        if spread.shape != shape or not (spread >= 0).all() or not 0 < spread.sum() < np.inf:
+            need = f"a matrix of finite numbers >= 0, not all zero, of shape {shape}"
+            raise ParameterError(f"JointMixtureEstimator: suff_stat must be {need}, got {shorten(self.suff_stat)}")
         self.derive(prior=PseudoCounts(count * spread / spread.sum(), "pairs") if count else None)
 
     @cached_property

@@ -259,8 +259,8 @@ def likeliest_alpha(sums: Any, previous: Any) -> np.ndarray:
     logs = sums.logs / np.where(count > 0, count, 1.0)
     told = np.asarray(count > 0) & (np.asarray(shares_gap(logs)) > 0.5 * (logs.shape[-1] - 1) / MOST_ALPHA)[..., None]
     logs = np.where(told, logs, mean_logs(np.ones(logs.shape)))
-    if logs.shape[-1] == 1:
-        return before
+    if logs.shape[-1] == 1:  # whose proportion is one whatever alpha
+        return np.ones(logs.shape)
     return np.where(told, np.clip(concentrations_of(logs, before), LEAST_ALPHA, MOST_ALPHA), before)
 
 

@@ -98,6 +98,10 @@ class LookbackDistribution(Distribution):
             need = "is drawn from and predicted with a hidden Markov model alone, as LookbackHiddenMarkovDistribution makes it"
             raise StructureError(f"{self.label}: {need}") from None
 
+    @cached_property
+    def given_covariates(self) -> bool:
+        return False  # elements are given those before them, which are drawn
+
     def draw(self, size: int, rng: np.random.Generator) -> list[list[Any]]:
         self._parts_of(0)
         lengths = drawn_lengths(self.dist, size, rng)

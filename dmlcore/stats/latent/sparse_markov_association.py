@@ -12,13 +12,13 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base import special
 from dmlcore.base.domains import Whole, chosen_probability, simplex
-from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.errors import ParameterError, StructureError, shorten
 from dmlcore.base.label_domains import TransitionMap, Transitions
 from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import by_rows, logs, logs_of
 from dmlcore.core.declared import child, keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution, as_values, cut
-from dmlcore.core.estimator import Estimator, pseudo_counts
+from dmlcore.core.estimator import Estimator, from_suff_stat, pseudo_counts
 from dmlcore.core.partial import UNKNOWN, Known, Parts, given
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.rowlaws import EachRow
@@ -268,11 +268,9 @@ class SparseMarkovAssociationEstimator(Estimator):
         pseudo_counts(self.pseudo_count, 1, who)
         if self.suff_stat is None:
             return
-        try:
-            values, table = self.suff_stat
-            law = SparseMarkovAssociationDistribution(values, table)
-        except (ParameterError, ValueError, TypeError) as error:
-            raise ParameterError(f"{who}: suff_stat {error}") from None
+        if not isinstance(self.suff_stat, (tuple, list)) or len(self.suff_stat) != 2:
+            raise ParameterError(f"{who}: suff_stat must be (init_prob_vec, cond_prob_mat), got {shorten(self.suff_stat)}")
+        law = from_suff_stat(self, SparseMarkovAssociationDistribution, *self.suff_stat)
         if law.num_vals != self.num_vals:
             raise ParameterError(f"{who}: suff_stat must have {self.num_vals} probabilities of values, got {law.num_vals}")
         self.derive(suff_stat=(law.init_prob_vec, law.cond_prob_mat))

@@ -60,6 +60,8 @@ def by_number(answer: Callable[..., Any]) -> Callable[..., Any]:
     def answered(mixture: Any, *args: Any) -> Any:
         scale, law = in_numbers(mixture)
         if scale is None:
+            if isinstance(mixture.layout, Times):
+                raise of_several_scales(mixture)
             return answer(mixture, *args)
         match answer.__name__:
             case "cdf":
@@ -133,17 +135,22 @@ class MixtureSummaries(HasMean, HasVariance, HasMode, HasCdf, HasQuantile, HasTy
 
 def atoms_in_numbers(atoms: Atoms) -> tuple[Any, Atoms]:
     """The scale on which the values of laws are numbers, and the laws of these."""
-    scale: Any = None
+    scales: list[Any] = []
     out: Atoms = []
     for w, atom in atoms:
-        if isinstance(atom, Fixed):
-            scale, law = in_numbers(atom.law)
-            out.append((w, Fixed(law)))
-        else:
-            pairs = [in_numbers(law) for law in atom.laws]
-            scale = pairs[0][0]
-            out.append((w, EachRow([law for _, law in pairs])))
-    return scale, out
+        laws = [atom.law] if isinstance(atom, Fixed) else atom.laws
+        own, numbers = zip(*map(in_numbers, laws), strict=True)
+        scales.extend(own)
+        out.append((w, Fixed(numbers[0]) if isinstance(atom, Fixed) else EachRow(numbers)))
+        if not all(scale is not None and scale.agrees_with(scales[0]) for scale in own):
+            raise of_several_scales(laws[0])
+    return scales[0], out
+
+
+def of_several_scales(law: Any) -> StructureError:
+    """The error that times of laws which count them differently have no number in common."""
+    what = "times that laws count in different units, or from different moments, have no number in common"
+    return StructureError(f"{law.label}: {what}, so no mean, quantile or mode is found; give them one unit and one origin")
 
 
 def mean_of(atoms: Atoms) -> Any:

@@ -124,10 +124,11 @@ class _Ranged:
         x = numbers_in(column, self.layout)
         return (x >= self.least) & (x <= self.most)
 
-    def why_outside(self, x: Any) -> str | None:
+    def why_outside(self: Any, x: Any) -> str | None:
         """Why one raw observation is out of the range, or None."""
-        y = x[1] if isinstance(self.layout, Explained) else x
-        return None if self.least <= y <= self.most else f"it needs numbers from {self.least:g} to {self.most:g}"
+        of, y = ("the response ", x[1]) if isinstance(self.layout, Explained) else ("", x)
+        need = f"it needs numbers from {self.least:g} to {self.most:g}"
+        return None if self.least <= y <= self.most else f"{self.label}: {of}{y!r} has density zero; {need}"
 
 
 class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
@@ -319,11 +320,12 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
 
     def mean_given(self, x: Any, offset: Any = None, trials: Any = None) -> np.ndarray:
         """Of a regression: the mean response `(n,)` at covariates `(n, p)`; with trials, the mean number of successes."""
+        law = self.regression()
         if not self.counts_responses:
             offsets = [None] * len(x) if offset is None else np.broadcast_to(offset, len(x)).tolist()
             return np.array([self.law_given(row, own).mean() for row, own in zip(x, offsets, strict=True)])
         rows = self._rows(x, offset, trials)
-        mean = np.asarray(self.regression().mean_given(x, offset)) * (1 if trials is None else np.asarray(trials))
+        mean = np.asarray(law.mean_given(x, offset)) * (1 if trials is None else np.asarray(trials))
         mass = np.ones(len(rows))
         for v in range(math.ceil(self.least)):
             p = np.exp(self.dist.seq_log_density([(row[0], v, *row[2:]) for row in rows]))
@@ -349,8 +351,7 @@ class TruncatedDistribution(_Ranged, PowersOfLaw, Distribution, Redraws):
         return TruncatedEstimator(self.dist.estimator(pseudo_count), self.low, self.high, self.name, self.keys)
 
     def explain_zero_density(self, x: Any) -> str:
-        why = self.why_outside(x)
-        return f"{self.label}: {x!r} has density zero; {why}" if why else self.dist.explain_zero_density(x)
+        return self.why_outside(x) or self.dist.explain_zero_density(x)
 
 
 def with_response(column: Record, y: int) -> Record:
@@ -396,8 +397,7 @@ class TruncatedEstimator(_Ranged, Estimator):
         return self.law(dist=children[0], low=self.low, high=self.high)
 
     def why_outside_support(self, x: Any) -> str | None:
-        why = self.why_outside(x)
-        return f"{self.label}: {x!r} has density zero; {why}" if why else self.estimator.why_outside_support(x)
+        return self.why_outside(x) or self.estimator.why_outside_support(x)
 
     def covers(self, column: Any) -> bool:
         return bool(self.within(column).all())

@@ -160,8 +160,10 @@ class DiagonalGaussianEstimator(FromVectors, Estimator):
     def estimate_together(self, members: list[Member]) -> list[Any]:
         floor = np.max([m.estimator.floor for m in members], axis=0)
         mus, covars = shared_moments(members, "covar", lambda covar: np.maximum(covar, floor))
-        if not all((covar > 0).all() for covar in covars):
-            raise DegenerateError(f"{self.label}: a coordinate is constant, so its variance has no maximum; {REMEDY}")
+        if flat := sorted({int(j) for covar in covars for j in np.nonzero(~(covar > 0))[-1]}):
+            raise DegenerateError(
+                f"{self.label}: coordinate {', '.join(map(str, flat))} is constant, so its variance has no maximum; {REMEDY}"
+            )
         return [m.law(mu=mu, covar=covar) for m, mu, covar in zip(members, mus, covars, strict=True)]
 
     def degenerate(self, distribution: Any) -> str | None:

@@ -15,7 +15,7 @@ from dmlcore.base.numerics import HALF_LOG_2PI, joined
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
+from dmlcore.core.estimator import REMEDY, Estimator, from_suff_stat, pseudo_counts
 from dmlcore.core.powers import HasMoments, JointlyNormal
 from dmlcore.core.statistics import Scatter
 from dmlcore.core.together import Member
@@ -152,7 +152,8 @@ class GaussianVectorEstimator(FromVectors, Estimator):
     def validate(self) -> None:
         check_prior(self)
         if self.suff_stat is not None and self.suff_stat[1] is not None:
-            MultivariateGaussianDistribution(np.zeros(len(self.suff_stat[1])), self.suff_stat[1])
+            covar = np.atleast_1d(self.suff_stat[1])
+            from_suff_stat(self, MultivariateGaussianDistribution, np.zeros(len(covar)), covar)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Scatter:
         if weights.ndim == 1:

@@ -11,6 +11,7 @@ import numpy as np
 from dmlcore.base.errors import BadValue
 from dmlcore.base.marks import is_missing, missing_among
 from dmlcore.base.numerics import HALF_LOG_2PI, joined
+from dmlcore.base.support import Support
 from dmlcore.core.statistics import Node, Scatter
 from dmlcore.data.columns import Values
 from dmlcore.data.layouts import Layout, Vector
@@ -171,6 +172,16 @@ class PartialVector(Vector):
         return x
 
 
+class FiniteWhereKnown(Support):
+    """Vectors whose coordinates are finite, but for those that are missing."""
+
+    def contains(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(~np.isinf(x).any(axis=1))
+
+    def covers(self, column: Any) -> bool:
+        return not np.isinf(column.x).any()
+
+
 def conditional_moments(column: Gapped, mu: np.ndarray, covar: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Log densities, vectors with missing coordinates at their conditional mean, and the conditional covariances of each batch.
 
@@ -195,7 +206,7 @@ def conditional_moments(column: Gapped, mu: np.ndarray, covar: np.ndarray) -> tu
 class WithGaps:
     """What makes the law of a Gaussian vector one of vectors any of whose coordinates may be missing: the law of those that are known."""
 
-    support: ClassVar[Any] = None
+    support: ClassVar[Any] = FiniteWhereKnown("finite real numbers where they are known")
 
     @cached_property
     def layout(self: Any) -> Layout:
@@ -226,15 +237,6 @@ class FromGaps:
     def with_gaps(self, allow: Any) -> Any:
         """Itself."""
         return self
-
-    def covers(self, column: Any) -> bool:
-        """Whether all that is known is finite."""
-        return not np.isinf(column.x).any()
-
-    def why_outside_support(self: Any, x: Any) -> str | None:
-        """Which vectors have density zero: those with infinite coordinates."""
-        infinite = not is_missing(x) and any(not is_missing(v) and np.isinf(v) for v in x)
-        return f"{self.label}: {x!r} has density zero; it needs finite real numbers" if infinite else None
 
     def open(self, column: Any, open: Any) -> Any:
         """Before there is a law, coordinates stand at their own mean, with their own variance."""

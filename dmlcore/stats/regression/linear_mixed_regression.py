@@ -13,7 +13,7 @@ from dmlcore.base.errors import DataError, DegenerateError, ParameterError, shor
 from dmlcore.base.random import Random, generator
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
+from dmlcore.core.estimator import REMEDY, Estimator, from_suff_stat, pseudo_counts
 from dmlcore.core.partial import Known, Outcomes, Parts, narrowed
 from dmlcore.core.rowlaws import Product, RowLaw
 from dmlcore.core.scoring import joined_blocks, over_blocks
@@ -217,10 +217,7 @@ class LinearMixedRegressionEstimator(Estimator):
         check_random(self)
         pseudo_counts(self.pseudo_count, 1, who)
         if self.suff_stat is not None:
-            try:
-                nonnegative.check(self.suff_stat)
-            except ParameterError as error:
-                raise ParameterError(f"{who}: suff_stat {error}") from None
+            from_suff_stat(self, nonnegative.check, self.suff_stat)
 
     @cached_property
     def layout(self) -> Layout:

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dmlcore.base.domains import nonnegative, positive
-from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import HALF_LOG_2PI, across, joined
 from dmlcore.base.records import dataclass
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.estimator import REMEDY, pseudo_counts
+from dmlcore.core.estimator import REMEDY, from_suff_stat, pseudo_counts
 from dmlcore.core.powers import ResponsesWithin
 from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Scatter, Sums
@@ -103,10 +103,7 @@ class LinearRegressionEstimator(SharingEstimator):
         super().validate()
         pseudo_counts(self.pseudo_count, 1, "LinearRegressionEstimator")
         if self.suff_stat is not None:
-            try:
-                nonnegative.check(self.suff_stat)
-            except ParameterError as error:
-                raise ParameterError(f"LinearRegressionEstimator: suff_stat {error}") from None
+            from_suff_stat(self, nonnegative.check, self.suff_stat)
 
     def sums(self, tape: Tape, weights: np.ndarray) -> Scatter:
         out = scatter_of_rows(tape.rows, weights)

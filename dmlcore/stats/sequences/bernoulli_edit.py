@@ -10,7 +10,7 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.domains import Proportions, chosen_probability
-from dmlcore.base.errors import EmptyError, ParameterError, StructureError, inside
+from dmlcore.base.errors import EmptyError, ParameterError, StructureError, inside, shorten
 from dmlcore.base.label_domains import LabelProbabilities
 from dmlcore.base.labels import LabelMap, Vocabulary
 from dmlcore.base.numerics import logs_of
@@ -173,8 +173,12 @@ class BernoulliEditDistribution(Distribution, HasTypical, Redraws):
         before = as_values(self.init_dist.draw(size, rng))
         return list(zip(before, self.sample_given(before, rng), strict=True))
 
+    @cached_property
+    def given_covariates(self) -> bool:
+        return self.init_dist.says_nothing
+
     def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
-        if not self.init_dist.says_nothing:
+        if not self.given_covariates:
             return self.draw(len(rows), rng)
         before = [list(row[0]) for row in rows]
         return list(zip(before, self.sample_given(before, rng), strict=True))
@@ -192,7 +196,13 @@ class BernoulliEditDistribution(Distribution, HasTypical, Redraws):
         if self.init_dist.log_density(before) == -np.inf:
             return inside("before", self.init_dist.explain_zero_density(before))
         strange = [a for a in (*before, *after) if a not in self.labels]
-        return f"{self.label}: {strange[0]!r} is not among its labels" if strange else super().explain_zero_density(x)
+        if strange:
+            return f"{self.label}: {strange[0]!r} is not among its labels"
+        for a, *logs in zip(self.labels, *self._log_tables(), strict=True):
+            how = (a in before) + 2 * (a in after)
+            if logs[how] == -np.inf:
+                return f"{self.label}: {shorten(x)} has density zero; {a!r} is never {('left out', 'removed', 'added', 'kept')[how]}"
+        return super().explain_zero_density(x)
 
 
 def edits_to(labels: Vocabulary) -> Vocabulary:

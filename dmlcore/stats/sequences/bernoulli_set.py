@@ -90,11 +90,15 @@ class BernoulliSetDistribution(Distribution, HasTypical, InWords):
 
     def explain_zero_density(self, x: Any) -> str:
         strange = [label for label in x if label not in self._table]
-        return (
-            f"{self.label}: {strange[0]!r} is not among its labels; default_value gives such labels a probability"
-            if strange
-            else super().explain_zero_density(x)
-        )
+        if strange:
+            return f"{self.label}: {strange[0]!r} is not among its labels; default_value gives such labels a probability"
+        odds, sure, _ = self._logs
+        for label, odd, certain in zip(self._table.labels, odds, sure, strict=True):
+            if odd == -np.inf and label in x:
+                return f"{self.label}: {shorten(x)} has density zero; {label!r} is never in it"
+            if certain and label not in x:
+                return f"{self.label}: {shorten(x)} has density zero; {label!r} is always in it"
+        return super().explain_zero_density(x)
 
 
 def log_densities_of_sets(

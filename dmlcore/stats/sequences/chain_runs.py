@@ -44,9 +44,6 @@ class UnknownRun(RowLaw):
             before = before / np.where(before.max(axis=0) > 0, before.max(axis=0), 1.0)
         return RowLabels(self.labels, shares(before * self.after[slots[0]]))
 
-    def atoms(self) -> list[tuple[Any, Any]]:
-        return self.keep([0]).atoms()
-
     def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
         check_cases(len(self.labels) ** (self.slots - 1))
         paths: list[tuple[float, tuple[int, ...]]] = [(1.0, ())]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dmlcore.base.domains import Proportions
 from dmlcore.base.errors import ParameterError
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
@@ -47,7 +48,10 @@ def IntegerBernoulliEditEstimator(
     """The BernoulliEditEstimator of the numbers below `num_vals`, and of no others, which it is. suff_stat: shares `(num_vals, 4)` of the
     pseudo-pairs: of those that have the number not at all, before only, after only, and in both (default: alike)."""
     num_vals = whole_number(num_vals, "IntegerBernoulliEditEstimator")
-    shares = np.full((num_vals, 4), 0.25) if suff_stat is None else np.asarray(suff_stat, dtype=np.float64)
+    try:
+        shares = np.full((num_vals, 4), 0.25) if suff_stat is None else Proportions(ndim=2).check(suff_stat)
+    except ParameterError as error:
+        raise ParameterError(f"IntegerBernoulliEditEstimator: suff_stat {error}") from None
     if shares.shape != (num_vals, 4):
         raise ParameterError(f"IntegerBernoulliEditEstimator: suff_stat must be {num_vals} rows of four shares, got shape {shares.shape}")
     four = dict(enumerate(map(tuple, shares.tolist())))

@@ -99,7 +99,11 @@ class IntegerMarkovChainDistribution(Distribution):
         first = list(x[: self.lag])
         if self.init_dist.log_density(first) == -np.inf:
             return f"first elements of {self.label}, {self.init_dist.explain_zero_density(first)}"
-        return f"{self.label}: {x!r} has density zero: one of its elements has probability zero after those before it"
+        free = self.replace(len_dist=NullDistribution())
+        for i in range(self.lag, len(x)):
+            if free.log_density(x[: i + 1]) == -np.inf:
+                return f"element {i} of {self.label}: {x[i]!r} has probability zero after {list(x[i - self.lag : i])!r}"
+        return super().explain_zero_density(x)
 
 
 class IntegerMarkovChainEstimator(Estimator):

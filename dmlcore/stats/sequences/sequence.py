@@ -74,6 +74,10 @@ class SequenceDistribution(Distribution, HasTypical, InWords, Redraws):
         lengths = drawn_lengths(self, size, rng)
         return cut(as_values(self.dist.draw(int(lengths.sum()), rng)), lengths)
 
+    @cached_property
+    def given_covariates(self) -> bool:
+        return self.len_dist.says_nothing or self.dist.given_covariates
+
     def redraw(self, rows: list[Any], rng: np.random.Generator) -> list[Any]:
         flat = iter(redrawn(self.dist, [value for row in rows for value in row], rng))
         return [[next(flat) for _ in row] for row in rows]

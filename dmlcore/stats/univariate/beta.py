@@ -9,12 +9,12 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.domains import positive
-from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.base.support import Support
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.estimator import REMEDY, Estimator, given_law, pseudo_counts, pseudo_observations
 from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Real
@@ -121,20 +121,13 @@ class BetaEstimator(Estimator):
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "BetaEstimator")
-        self._law()
-
-    def _law(self) -> Any:
-        if self.suff_stat is None:
-            return None
-        if not isinstance(self.suff_stat, (tuple, list, np.ndarray)) or len(self.suff_stat) != 2:
-            raise ParameterError(f"BetaEstimator: suff_stat must be a pair (a, b), got {self.suff_stat!r}")
-        return self.family(*self.suff_stat)
+        given_law(self)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
         return Sums(count=weights.sum(axis=-1), logs=weights @ np.stack([np.log(x), np.log1p(-x)], axis=-1))
 
     def resolve(self, statistics: Sums) -> Self:
-        return self.pinned(floor=shares_floor(statistics), prior=pseudo_observations(self, statistics, self._law()))
+        return self.pinned(floor=shares_floor(statistics), prior=pseudo_observations(self, statistics, given_law(self)))
 
     def estimate(self, statistics: Sums, previous: Any = None) -> BetaDistribution:
         both = self.with_prior(statistics)

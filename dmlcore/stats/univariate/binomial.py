@@ -16,7 +16,7 @@ from dmlcore.base.records import dataclass
 from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.estimator import Estimator, from_suff_stat, pseudo_counts, pseudo_observations
 from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import saved_as
 from dmlcore.data.layouts import Count
@@ -158,7 +158,7 @@ class BinomialEstimator(Estimator):
         check_bounds(self)
         pseudo_counts(self.pseudo_count, 1, "BinomialEstimator")
         if self.suff_stat is not None:
-            self.family(self.suff_stat, 1)
+            from_suff_stat(self, self.family, self.suff_stat, 1)
 
     @cached_property
     def support(self) -> Support:

@@ -14,7 +14,7 @@ from dmlcore.base.errors import DataError, ParameterError
 from dmlcore.base.numerics import by_rows, joined
 from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter, setting
-from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.estimator import Estimator, given_law, pseudo_counts, pseudo_observations
 from dmlcore.core.statistics import Counts, Sums
 from dmlcore.kernels.codes import scatter_many
 
@@ -51,17 +51,13 @@ class MeanEstimator(Estimator):
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, type(self).__name__)
-        self._law()
-
-    def _law(self) -> Any:
-        family: Any = self.family
-        return None if self.suff_stat is None else family(self.suff_stat)
+        given_law(self)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
         return Sums(count=weights.sum(axis=-1), x=weights @ x.astype(np.float64))
 
     def resolve(self, statistics: Sums) -> Self:
-        return self.pinned(prior=pseudo_observations(self, statistics, self._law()))
+        return self.pinned(prior=pseudo_observations(self, statistics, given_law(self)))
 
 
 class RangeEstimator(Estimator):

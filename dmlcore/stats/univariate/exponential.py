@@ -14,7 +14,7 @@ from dmlcore.base.numerics import across
 from dmlcore.base.support import NONNEGATIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.estimator import REMEDY, Estimator, given_law, pseudo_counts, pseudo_observations
 from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Real
@@ -105,17 +105,14 @@ class ExponentialEstimator(Estimator):
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "ExponentialEstimator")
-        self._law()
-
-    def _law(self) -> Any:
-        return None if self.suff_stat is None else self.family(self.suff_stat)
+        given_law(self)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Sums:
         return Sums(count=weights.sum(axis=-1), x=weights @ x)
 
     def resolve(self, statistics: Sums) -> Self:
         mean = statistics.x / statistics.count if statistics.count > 0 else 0.0
-        return self.pinned(floor=MEAN_FLOOR * mean, prior=pseudo_observations(self, statistics, self._law()))
+        return self.pinned(floor=MEAN_FLOOR * mean, prior=pseudo_observations(self, statistics, given_law(self)))
 
     def estimate(self, statistics: Sums, previous: Any = None) -> ExponentialDistribution:
         both = self.with_prior(statistics)

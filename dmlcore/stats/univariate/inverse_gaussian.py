@@ -10,12 +10,12 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.domains import positive
-from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import HALF_LOG_2PI, across
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.estimator import REMEDY, Estimator, given_law, pseudo_counts, pseudo_observations
 from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import GapMoments, saved_as
 from dmlcore.data.layouts import Real
@@ -181,14 +181,7 @@ class InverseGaussianEstimator(Estimator):
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "InverseGaussianEstimator")
-        self._law()
-
-    def _law(self) -> Any:
-        if self.suff_stat is None:
-            return None
-        if not isinstance(self.suff_stat, (tuple, list, np.ndarray)) or len(self.suff_stat) != 2:
-            raise ParameterError(f"InverseGaussianEstimator: suff_stat must be a pair (mu, lam), got {self.suff_stat!r}")
-        return self.family(*self.suff_stat)
+        given_law(self)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> InverseMoments:
         return InverseMoments.of(x, weights)
@@ -196,7 +189,7 @@ class InverseGaussianEstimator(Estimator):
     def resolve(self, statistics: InverseMoments) -> Self:
         spread = statistics.gap / statistics.count if statistics.count > 0 else 0.0
         known = spread * statistics.mean > SPREAD_ROUNDING
-        return self.pinned(floor=SPREAD_FLOOR * spread if known else 0.0, prior=pseudo_observations(self, statistics, self._law()))
+        return self.pinned(floor=SPREAD_FLOOR * spread if known else 0.0, prior=pseudo_observations(self, statistics, given_law(self)))
 
     def estimate(self, statistics: InverseMoments, previous: Any = None) -> InverseGaussianDistribution:
         both = self.with_prior(statistics)

@@ -16,7 +16,7 @@ from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, log_gap, logs, st
 from dmlcore.base.support import COUNTS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.estimator import Estimator, pseudo_counts, pseudo_observations
+from dmlcore.core.estimator import Estimator, given_law, pseudo_counts, pseudo_observations
 from dmlcore.core.powers import HasSurvival, Univariate
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Count
@@ -143,20 +143,13 @@ class NegativeBinomialEstimator(Estimator):
 
     def validate(self) -> None:
         pseudo_counts(self.pseudo_count, 1, "NegativeBinomialEstimator")
-        self._law()
-
-    def _law(self) -> Any:
-        if self.suff_stat is None:
-            return None
-        if not isinstance(self.suff_stat, (tuple, list, np.ndarray)) or len(self.suff_stat) != 2:
-            raise ParameterError(f"NegativeBinomialEstimator: suff_stat must be a pair (mu, dispersion), got {self.suff_stat!r}")
-        return self.family(*self.suff_stat)
+        given_law(self)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Counts:
         return counts_of(x, weights)
 
     def resolve(self, statistics: Counts) -> Self:
-        return self.pinned(prior=pseudo_observations(self, statistics, self._law()))
+        return self.pinned(prior=pseudo_observations(self, statistics, given_law(self)))
 
     def estimate(self, statistics: Counts, previous: Any = None) -> NegativeBinomialDistribution:
         both = self.with_prior(statistics)

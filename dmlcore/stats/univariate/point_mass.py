@@ -113,9 +113,6 @@ class PointMassDistribution(Distribution, Univariate, HasProbabilities):
     def expected_statistics(self, count: float) -> Sums:
         return Sums(count=count)
 
-    def log_likelihood(self, statistics: Any) -> float:
-        return 0.0
-
     def explain_zero_density(self, x: Any) -> str:
         return f"{self.label}: {x!r} has density zero; it needs {self.value!r}"
 

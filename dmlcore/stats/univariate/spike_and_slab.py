@@ -17,7 +17,7 @@ from dmlcore.base.records import dataclass
 from dmlcore.base.support import Support, whole_range
 from dmlcore.core.declared import keys, name, parameter
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.estimator import pseudo_counts
+from dmlcore.core.estimator import from_suff_stat, pseudo_counts
 from dmlcore.core.powers import Univariate
 from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Counts
@@ -155,7 +155,7 @@ class SpikeAndSlabEstimator(RangeEstimator):
             return self
         (count,), size = pseudo_counts(self.pseudo_count, 1, "SpikeAndSlabEstimator"), ends[1] - ends[0] + 1
         k, p = (ends[0], 1.0 / size) if self.suff_stat is None else self.suff_stat
-        prior = SpikedObservations(count, self.family(k, size, p, ends[0])) if count > 0 else None
+        prior = SpikedObservations(count, from_suff_stat(self, self.family, k, size, p, ends[0])) if count > 0 else None
         return self.pinned(pinned_range=ends, prior=prior)
 
     def estimate(self, statistics: Counts, previous: Any = None) -> SpikeAndSlabDistribution:

@@ -11,12 +11,12 @@ import numpy as np
 from dmlcore import kernels
 from dmlcore.base.bessel import bessel_ratio, log_bessel
 from dmlcore.base.domains import nonnegative, real
-from dmlcore.base.errors import DegenerateError, ParameterError
+from dmlcore.base.errors import DegenerateError
 from dmlcore.base.numerics import HALF_LOG_2PI, across, joined
 from dmlcore.base.support import REALS
 from dmlcore.core.declared import keys, name, parameter, setting
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.estimator import REMEDY, Estimator, pseudo_counts
+from dmlcore.core.estimator import REMEDY, Estimator, given_law, pseudo_counts
 from dmlcore.core.powers import HasEntropy, HasMode
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Moments
@@ -138,11 +138,8 @@ class VonMisesEstimator(DirectionsEstimator):
         self.pseudo_mean()
 
     def pseudo_mean(self) -> np.ndarray | None:
-        if self.suff_stat is None:
-            return None
-        if not isinstance(self.suff_stat, (tuple, list, np.ndarray)) or len(self.suff_stat) != 2:
-            raise ParameterError(f"VonMisesEstimator: suff_stat must be a pair (mu, kappa), got {self.suff_stat!r}")
-        return np.asarray(self.family(*self.suff_stat).expected_statistics(1.0).mean)
+        law = given_law(self)
+        return None if law is None else np.asarray(law.expected_statistics(1.0).mean)
 
     def statistics(self, x: np.ndarray, weights: np.ndarray) -> Moments:
         return moments_of_directions(np.stack([np.cos(x), np.sin(x)]), weights)

@@ -36,11 +36,14 @@ class RegressionDistribution(Distribution, Redraws):
     response: ClassVar[type[Layout]] = Real
     undetermined: ClassVar[np.ndarray | None] = None  # whether a fit could not determine the intercept and coefficients `(p + 1,)`
     offset = False
-    given_covariates = True
 
     @cached_property
     def layout(self) -> Layout:
         return row_layout(self, Covariates(self.label, len(self.coef)), self.response(self.label))
+
+    @cached_property
+    def given_covariates(self) -> bool:
+        return True
 
     @property
     def dim(self) -> int:
