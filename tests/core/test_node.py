@@ -10,7 +10,7 @@ import pytest
 
 import dmlcore
 from dmlcore.base.domains import positive, real
-from dmlcore.base.errors import EmptyError
+from dmlcore.base.errors import EmptyError, LikelihoodError
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import name, parameter, setting
 from dmlcore.core.distribution import Distribution
@@ -105,6 +105,32 @@ def test_values_of_another_kind_or_outside_the_support_reach_no_leaf(rng: np.ran
     model = dmlcore.fit(rows, HeterogeneousMixtureEstimator([LogTEstimator(), PoissonEstimator()]), rng=1, max_its=20).model
     assert np.isfinite(model.seq_log_density(rows)).all()
     assert model.log_density(-1.5) == -np.inf
+
+
+class BrokenDistribution(LogTDistribution):
+    """One whose density has a fault."""
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        return np.where(x > 5, np.nan, super().log_densities(x))
+
+    def estimator(self, pseudo_count: Any = None) -> Any:
+        return BrokenEstimator()
+
+
+class BrokenEstimator(LogTEstimator):
+    family = BrokenDistribution
+
+    def estimate(self, statistics: Sums, previous: Any = None) -> LogTDistribution:
+        return BrokenDistribution(*vars(super().estimate(statistics, previous)).values())
+
+
+@pytest.mark.parametrize(
+    ("estimator", "said"),
+    [(BrokenEstimator(), "row 2: the log density is NaN"), (MixtureEstimator([BrokenEstimator()] * 2), "a log density is NaN")],
+)
+def test_a_density_that_is_no_number_is_named(estimator: Any, said: str) -> None:
+    with pytest.raises(LikelihoodError, match=said):
+        dmlcore.fit([1.0, 2.0, 7.0, 3.0], estimator, rng=1)
 
 
 EMPTY: list[Any] = [

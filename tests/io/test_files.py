@@ -19,7 +19,8 @@ import pytest
 
 import dmlcore
 from dmlcore import compare, fit, impute, propose, read, synthesise
-from dmlcore.base.errors import DataError, LibraryError
+from dmlcore.base.errors import DataError, EmptyError, LibraryError
+from dmlcore.engines.stream import stream
 from dmlcore.io.tables import write
 from dmlcore.regression import MixtureRegression
 from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, OptionalEstimator, PoissonEstimator, TimeEstimator
@@ -81,6 +82,30 @@ def test_a_file_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OSError, match="No space"):
         write([{"a": 1}], path, force=True)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("x.csv", "old")]
+
+
+WHOLE = pa.table({"a": [1], "b": ["x"]})
+OTHERS: dict[str, tuple[list[Any], str]] = {
+    "a column less": ([WHOLE, pa.table({"a": [2]})], r"table 1: its columns are \['a'\], those before \['a', 'b'\]; need the same"),
+    "a column more": ([WHOLE, WHOLE.append_column("c", [[2]])], r"table 1: its columns are \['a', 'b', 'c'\], those before"),
+    "numbers cut off": ([WHOLE, pa.table({"a": [2.5], "b": ["y"]})], "table 1: its columns are not as those before .*2.5"),
+    "no table": ([], "there are no tables, and so no columns to write"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize(("tables", "said"), OTHERS.values(), ids=OTHERS)
+def test_tables_of_a_stream_lose_nothing(tmp_path: Path, tables: list[Any], said: str, suffix: str) -> None:
+    path = tmp_path / f"x.{suffix}"
+    with pytest.raises((DataError, EmptyError), match=said):
+        write(stream(lambda: iter(tables)), path)
+    assert not path.exists()
+    write(stream(lambda: iter([WHOLE, WHOLE.select(["b", "a"]), pa.table({"a": [2.0], "b": ["y"]})])), path)
+    assert read(path).to_pydict() == {"a": [1, 1, 2], "b": ["x", "x", "y"]}
+    write(WHOLE.to_batches()[0], path, force=True)
+    assert read(path).to_pydict() == WHOLE.to_pydict()
+    with pytest.raises(DataError, match="a table is a data frame, or rows, got 3"):
+        write(3, path, force=True)
 
 
 def test_text_that_repeats_comes_as_codes_where_asked_for(tmp_path: Path) -> None:
