@@ -691,6 +691,8 @@ N = GaussianDistribution(0.0, 1.0)
         (lambda: MixtureDistribution([N, N], [1.0]), "w must have one entry per component"),
         (lambda: MixtureDistribution([N, N], [1.5, -0.5]), "w must be"),
         (lambda: MixtureDistribution([], []), "components must be"),
+        (lambda: MixtureDistribution("NN", [0.5, 0.5]), "components must be a non-empty sequence .*, got 'NN'"),
+        (lambda: G(tied=[("mu", "a"), ("mu", "b")]), "tied must name each parameter once"),
         (lambda: HierarchicalMixtureDistribution([N, N], [1.0], [[0.5, 0.5], [0.5, 0.5]]), "taus must"),
         (lambda: HierarchicalMixtureDistribution([N, N], [1.0], [[0.5, 0.4]]), "taus must be"),
         (lambda: JointMixtureDistribution([N], [N], [1.0], None, [[0.5, 0.5]]), "w1 and taus12 must have shapes"),

@@ -190,6 +190,7 @@ BAD = {  # name of a file: its content
         ("fit t.csv", 2, "--output"),
         ("fit t.csv -o new.json --components 0", 2, "whole number >= 1"),
         ("sample model.json -n many", 2, "'many'"),
+        ("sample model.json -n 2 --seed -1", 2, "need a whole number >= 0, got '-1'"),
         ("sample model.json -n 5 -o rows.xls", 1, "'.xls'"),
         ("fit t.csv -o new.json --components x", 2, "or auto"),
         ("dance", 2, "dance"),
@@ -244,6 +245,44 @@ def test_an_interrupt_has_its_own_code(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(dmlcore, "read", interrupted)
     assert run("score model.json t.csv") == 130
     assert capsys.readouterr().err == "dmlcore score: interrupted\n"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_folder_that_takes_no_file_is_said_before_any_work(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert run("fit t.csv -o new.json --estimator estimator.json") == 1
+    assert capsys.readouterr().err == "dmlcore fit: new.json: Permission denied\n"
+
+
+@pytest.mark.usefixtures("folder")
+def test_standard_output_and_words_to_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("dmlcore.cli._on_a_terminal", lambda: True)
+    lines = Path("t.csv").read_text().splitlines()
+    Path("numbered.csv").write_text("\n".join(["id," + lines[0], *(f"{i},{line}" for i, line in enumerate(lines[1:]))]))
+    assert run("fit numbered.csv -o - --components 1") == 0
+    out, err = capsys.readouterr()
+    assert dmlcore.from_json(out).layout.names == ("age", "city")
+    assert "left out id: identifier-like" in err
+    assert "1 component, log likelihood" in err
+    assert run("report model.json t.csv -o -") == 0
+    assert capsys.readouterr().out.startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.usefixtures("folder")
+def test_rows_of_one_law_have_no_component() -> None:
+    Path("one.json").write_text(dmlcore.to_json(MODEL.components[0]))
+    assert run("score one.json t.csv -o scores.jsonl") == 0
+    rows = [json.loads(line) for line in Path("scores.jsonl").read_text().splitlines()]
+    assert {tuple(row) for row in rows} == {("log_density",)}
+
+
+def test_the_demo_is_called_with_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dmlcore import demo
+
+    called: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(demo, "main", lambda *given: called.append(given))
+    assert run("demo") == 0
+    assert len(called) == 1
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:

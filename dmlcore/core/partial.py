@@ -58,6 +58,10 @@ class Known:
         self.values, self.layout = values, layout
         self.done = [] if encoded is None else [(encoded.layout, encoded)]
 
+    def listed(self) -> Any:
+        """The values, one for each row."""
+        return self.done[0][1].column.listed() if self.values is None else self.values
+
     def encoded(self, layout: Layout) -> Encoded:
         """The values as columns of a layout."""
         for other, encoded in self.done:
@@ -138,7 +142,9 @@ def given(node: Any, x: Any, n: int) -> tuple[np.ndarray, RowLaw]:
 
 
 def _given_coordinates(node: Any, x: Parts, n: int) -> tuple[np.ndarray, RowLaw]:
-    """`given` of a law of vectors: what is known of the unknown coordinates narrows their law."""
+    """`given` of a law of vectors: what is known of the unknown coordinates narrows their law. All that is known has a density."""
+    if all(isinstance(entry, Known) for entry in x.entries):
+        return node.seq_log_density(np.column_stack([entry.listed() for entry in x.entries])), Product([])
     log, law = node.given(Parts([UNKNOWN if isinstance(entry, Outcomes) else entry for entry in x.entries]), n)
     open_ones = [entry for entry in x.entries if entry is UNKNOWN or isinstance(entry, Outcomes)]
     return narrowed(log, law, {slot: entry for slot, entry in enumerate(open_ones) if entry is not UNKNOWN}, n)

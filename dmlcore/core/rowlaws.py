@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.errors import StructureError
-from dmlcore.core.mixing import exact_mix
 
 MAX_CASES = 4096  # more products of independent laws than this are no useful form of a law
 NEGLIGIBLE = 1e-6  # the weight below which a law that has no form is left out of a mixture
@@ -62,12 +61,11 @@ class Atom(RowLaw):
         return [(1.0, self)]
 
     def within(self, events: dict[int, Any], n: int) -> tuple[np.ndarray, RowLaw]:
-        if self.slots > 1:
+        if self.slots > 1 or n > 1:  # events are said of one observation
             return super().within(events, n)
         (event,) = events.values()
-        pairs = [law.given(event, 1) for row in range(n) for _, (law,) in self.cases(row)]
-        laws = [law for _, law in pairs]
-        return np.concatenate([log for log, _ in pairs]), laws[0] if n == 1 else RowByRow(laws)
+        ((_, (law,)),) = self.cases(0)
+        return law.given(event, 1)  # type: ignore[no-any-return]
 
     def at(self, rows: np.ndarray) -> Atom:
         """The law in some of the rows."""
@@ -127,19 +125,6 @@ class EachRow(Atom):
 
     def log_densities(self, x: np.ndarray) -> np.ndarray:
         return np.array([law.log_density(value) for law, value in zip(self.laws, x, strict=True)])
-
-
-class RowByRow(RowLaw):
-    """A law of each row's own, each of one row."""
-
-    def __init__(self, laws: Sequence[RowLaw]):
-        self.laws, self.slots = list(laws), laws[0].slots
-
-    def cases(self, row: int) -> list[tuple[float, tuple[Any, ...]]]:
-        return self.laws[row].cases(0)
-
-    def keep(self, slots: list[int]) -> RowLaw:
-        return RowByRow([law.keep(slots) for law in self.laws])
 
 
 class Product(RowLaw):
@@ -207,13 +192,6 @@ class Mixed(RowLaw):
 
     def keep(self, slots: list[int]) -> RowLaw:
         return Mixed(self.weights, [part.keep(slots) for part in self.parts], self.family)
-
-    def within(self, events: dict[int, Any], n: int) -> tuple[np.ndarray, RowLaw]:
-        pairs = [part.within(events, n) for part in self.parts]
-        with np.errstate(divide="ignore"):
-            joint = np.log(self.weights) + [log for log, _ in pairs]
-        log, posterior = exact_mix(joint)
-        return log, Mixed(posterior, [law for _, law in pairs], self.family)
 
     def atoms(self) -> list[tuple[Any, Any]]:
         pairs = zip(self.weights, self.parts, strict=True)

@@ -276,6 +276,9 @@ class Bags(Ragged):
         offsets, elements = taken_elements(self.offsets, rows)
         return Bags(offsets, self.flat.take(elements), self.lengths.take(rows), self.counts[elements], self.log_ways[rows])
 
+    def with_elements(self, offsets: np.ndarray, elements: np.ndarray) -> Bags:
+        return Bags(offsets, self.flat.take(elements), self.lengths, self.counts[elements], self.log_ways)
+
     def row(self, i: int) -> Any:
         counts = self.counts[self.offsets[i] : self.offsets[i + 1]].astype(np.int64).tolist()
         return list(zip(super().row(i), counts, strict=True))

@@ -133,17 +133,12 @@ def _separated(content: Any, delimiter: str) -> Any:
     parse = reader.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     convert = reader.ConvertOptions(strings_can_be_null=True)
 
-    def table(block: int | None = None) -> Any:
+    def table(block: int | None) -> Any:
         return reader.read_csv(arrow.BufferReader(content), reader.ReadOptions(block_size=block), parse, convert)
 
     _refuse_other_encodings(content)
     try:
-        try:
-            out = table()
-        except arrow.ArrowInvalid as error:  # the kind of a column is that of its first lines, and others may follow
-            if "conversion error" not in str(error):
-                raise
-            out = table(min(len(content) + 1, MAX_BLOCK))
+        out = _in_blocks(table, content)
         kinds = dict(zip(out.column_names, out.schema.types, strict=True))
     except (arrow.ArrowException, UnicodeDecodeError) as error:
         _check_utf8(content)
@@ -179,6 +174,7 @@ def _refuse_other_delimiters(header: list[str], delimiter: str) -> None:
 def _check_lengths(content: Any, delimiter: str) -> None:
     """Raises `DataError` for the first line that has not as many cells as the header."""
     lines = csv.reader(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), delimiter=delimiter)
+    limit = csv.field_size_limit(len(content) + 1)
     try:
         header: list[str] = []
         for cells in lines:
@@ -190,8 +186,8 @@ def _check_lengths(content: Any, delimiter: str) -> None:
                 raise DataError(f"line {lines.line_num} has {len(cells)} of {len(header)} cells: {shorten(cells)}{end}")
         if not header:
             raise DataError("the file is blank; need a line with the names of the columns, and a line for each row")
-    except csv.Error as error:
-        raise DataError(f"line {lines.line_num} cannot be read ({error})") from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 # -- JSON lines --------------------------------------------------------------------------------------------------------
@@ -201,18 +197,13 @@ def _json_lines(content: Any, coded: bool) -> Any:
     arrow = library("pyarrow", "JSON lines need")
     reader = library("pyarrow.json", "JSON lines need")
 
-    def table(block: int | None = None) -> Any:
+    def table(block: int | None) -> Any:
         return reader.read_json(arrow.BufferReader(content), reader.ReadOptions(block_size=block))
 
     _refuse_other_encodings(content)
     _refuse_depth(content)
     try:
-        try:
-            out = table()
-        except arrow.ArrowInvalid as error:  # an object may be longer than what is read at once
-            if "straddling" not in str(error):
-                raise
-            out = table(min(len(content) + 1, MAX_BLOCK))
+        out = _in_blocks(table, content)
         out.validate(full=True)  # that text is UTF-8
         names = out.column_names
     except (arrow.ArrowException, UnicodeDecodeError) as error:
@@ -271,6 +262,19 @@ def _objects(content: Any) -> Iterator[tuple[int, dict[str, Any]]]:
 def _json_kind(value: Any) -> str | None:
     kinds = {bool: "a truth value", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
     return kinds.get(type(value))
+
+
+# -- of both kinds of text ---------------------------------------------------------------------------------------------
+
+
+def _in_blocks(table: Callable[[int | None], Any], content: Any) -> Any:
+    """What a reader of blocks makes of text: of one block, where the kind of a column shows only behind the first, or a row is longer."""
+    try:
+        return table(None)
+    except library("pyarrow", "files of text need").ArrowInvalid as error:
+        if not any(sign in str(error) for sign in ("conversion error", "straddling")):
+            raise
+        return table(min(len(content) + 1, MAX_BLOCK))
 
 
 # -- encodings ---------------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def one_below_the_other(tables: list[Any]) -> Any:
         case "polars":
             import polars
 
-            return polars.concat(tables)
+            return polars.concat(tables, how="vertical_relaxed")
         case "pyarrow":
             import pyarrow
 

@@ -16,12 +16,8 @@ def coded(x: np.ndarray, always: bool = False) -> Any:
     """Whole numbers as `Distinct` where few values repeat, as `Values` otherwise (or `Distinct` whatever they are)."""
     n = len(x)
     limit = n if always else min(CODED_MAX_VALUES, n // 2)
-    if n < CODED_MIN_ROWS:
-        if not always:
-            return Values(x)
-        numbers = x.tolist()
-        index = {v: i for i, v in enumerate(sorted(set(numbers)))}
-        return Distinct(np.array([index[v] for v in numbers], dtype=np.uint16), Values(np.array(list(index), dtype=np.int64)))
+    if n < CODED_MIN_ROWS and not always:
+        return Values(x)
     low, high = (int(x.min()), int(x.max())) if n else (0, 0)
     if high - low < 1 << 16:
         seen = np.zeros(high - low + 1, dtype=bool)

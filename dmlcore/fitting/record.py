@@ -14,7 +14,6 @@ from dmlcore.core.distribution import Distribution
 from dmlcore.core.text_tables import as_html, cell
 from dmlcore.core.typeface import for_terminal
 from dmlcore.fitting.events import Event
-from dmlcore.fitting.stopping import noise
 
 if TYPE_CHECKING:
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 else:
     Model = Distribution
-
-SAME = 1e-5  # nats, for rows of weight one: nearer than this, two ascents ended at one optimum
 
 
 @dataclass
@@ -150,8 +147,3 @@ def fitted_by(given: Any, estimator: Any = None) -> tuple[Distribution, Any]:
     model, own = (given.model, given.estimator) if isinstance(given, Fit) else (given, None)
     estimator = own if estimator is None else estimator
     return model, model.estimator() if estimator is None else estimator
-
-
-def alike(one: float, other: float, unit: float = 1.0) -> bool:
-    """Whether two objectives are those of one optimum; `unit` is the mean row weight."""
-    return abs(one - other) <= SAME * unit + noise(other, unit)

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from dmlcore.base.errors import DataError, shorten
+from dmlcore.base.errors import DataError, EmptyError, shorten
 from dmlcore.base.extras import library
 from dmlcore.base.labels import distinct
 from dmlcore.core.arguments import takes
@@ -93,21 +94,26 @@ def _pieces(table: Any, names: Sequence[str] | None) -> Iterator[Any]:
     for where, piece, *_ in table.source():
         content = as_arrow(piece, names)
         schema = content.schema if schema is None else schema
+        if sorted(content.column_names) != sorted(schema.names):
+            raise DataError(
+                f"{where}: its columns are {shorten(content.column_names)}, those before {shorten(schema.names)}; need the same"
+            )
         if content.schema != schema:
             try:
                 content = content.select(schema.names).cast(schema)
-            except (KeyError, ValueError) as error:
+            except ValueError as error:
                 raise DataError(f"{where}: its columns are not as those before ({shorten(str(error), 200)})") from None
         yield content
+    if schema is None:
+        raise EmptyError("there are no tables, and so no columns to write")
 
 
 def _parquet(tables: Iterable[Any], file: Any) -> None:
-    writer = None
-    for table in tables:
-        writer = library("pyarrow.parquet", "Parquet files need").ParquetWriter(file, table.schema) if writer is None else writer
-        writer.write_table(table)
-    if writer is not None:
-        writer.close()
+    rest = iter(tables)
+    first = next(rest)
+    with library("pyarrow.parquet", "Parquet files need").ParquetWriter(file, first.schema) as writer:
+        for table in chain([first], rest):
+            writer.write_table(table)
 
 
 def _comma(tables: Iterable[Any], file: Any, delimiter: str = ",") -> None:

@@ -20,6 +20,7 @@ from dmlcore.regression.formula_text import (
     groups_apart,
     in_one_line,
     named_columns,
+    names_all,
     offset_apart,
     texts_in,
     variables,
@@ -67,6 +68,8 @@ class ModelMatrix:
         self._said: Any = formulaic.errors.FormulaicError
         self._unseen: Any = formulaic.errors.DataMismatchWarning
         self.formula, self.gaps = formula if said is None else said, gaps
+        if names_all(formula):
+            raise ParameterError(f"formula {self.formula!r}: a dot for all other columns is not read; name them, such as 'x + z'")
         quoted = with_backticks(formula, map(str, frame.columns))
         try:
             parsed = formulaic.Formula(quoted)

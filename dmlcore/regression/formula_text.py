@@ -37,12 +37,15 @@ def variables(formula: str, found: set[str], columns: set[str]) -> list[str]:
 
 
 def named_columns(text: str, columns: Iterable[str]) -> set[str]:
-    """The columns that a text names: as words, in backticks, or all of it; a dot stands for all."""
+    """The columns that a text names: as words, in backticks, or all of it."""
     columns = set(columns)
-    if re.search(r"(^|[~+\s])\.($|[+\s])", text):
-        return columns
     words = set(WORD.findall(QUOTED.sub(" ", with_backticks(text, columns)))) | set(NAME.findall(with_backticks(text, columns))) | {text}
     return words & columns
+
+
+def names_all(formula: str) -> bool:
+    """Whether a term of a formula is a dot, as of R's formulas for all other columns."""
+    return re.search(r"(^|[~+\s])\.($|[+\s])", _hidden(formula)) is not None
 
 
 def texts_in(said: Any) -> list[str]:

@@ -5,7 +5,9 @@ The words are those of Gruen and Leisch (2008); `tied` and `held` of the regress
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 from dmlcore.base.errors import DataError, ParameterError, shorten
@@ -71,12 +73,10 @@ class Sharing:
 
     def _block(self, k: int, name: str) -> tuple[int, int]:
         """The first component and the size of the block of component k, if that has the covariate; otherwise the size is 0."""
-        first = 0
-        for size, names in self.nested:
-            if first <= k < first + size:
-                return first, size if name in names else 0
-            first += size
-        return first, 0
+        firsts = list(accumulate((size for size, _ in self.nested), initial=0))
+        block = bisect_right(firsts, k) - 1
+        size, names = self.nested[block]
+        return firsts[block], size if name in names else 0
 
 
 def sharing_of(table: NamedColumns, fixed: Any = None, nested: Any = None) -> Sharing:

@@ -160,7 +160,7 @@ def select(
     raised.
     """
     if isinstance(estimator_for, str):
-        given = {"weights": weights} if weights is not None else {}
+        given = {"sample_weight": weights} if weights is not None else {}
         regressions = above("dmlcore.regression.component_selection", "select_components")
         return regressions(estimator_for, data, components=values, criterion=criterion, starts=starts, random_state=rng, **given, **options)  # type: ignore[no-any-return]
     _check(estimator_for, criterion, patience)

@@ -10,11 +10,12 @@ import pytest
 
 import dmlcore
 from dmlcore.base.domains import positive, real
-from dmlcore.base.errors import EmptyError
+from dmlcore.base.errors import EmptyError, LikelihoodError, StructureError
 from dmlcore.base.support import POSITIVE
 from dmlcore.core.declared import name, parameter, setting
-from dmlcore.core.distribution import Distribution
+from dmlcore.core.distribution import Distribution, typical_of
 from dmlcore.core.estimator import Estimator
+from dmlcore.core.rowlaws import Fixed
 from dmlcore.core.statistics import Sums
 from dmlcore.data.layouts import Real
 from dmlcore.fitting.problem import Problem
@@ -62,7 +63,7 @@ class LogTEstimator(Estimator):
     family = LogTDistribution
 
     def statistics(self, x: np.ndarray, weights: np.ndarray, law: Any = None) -> Sums:
-        assert law is None or type(law) is LogTDistribution
+        assert law is None or isinstance(law, LogTDistribution)
         y = np.log(x)
         precise = weights if law is None else weights * 5 / (4 + ((y - law.mu) / law.sigma) ** 2)
         return Sums(count=weights.sum(), precise=precise.sum(), y=precise @ y, square=precise @ (y * y))
@@ -105,6 +106,84 @@ def test_values_of_another_kind_or_outside_the_support_reach_no_leaf(rng: np.ran
     model = dmlcore.fit(rows, HeterogeneousMixtureEstimator([LogTEstimator(), PoissonEstimator()]), rng=1, max_its=20).model
     assert np.isfinite(model.seq_log_density(rows)).all()
     assert model.log_density(-1.5) == -np.inf
+
+
+class BrokenDistribution(LogTDistribution):
+    """One whose density has a fault."""
+
+    def log_densities(self, x: np.ndarray) -> np.ndarray:
+        return np.where(x > 5, np.nan, super().log_densities(x))
+
+    def estimator(self, pseudo_count: Any = None) -> Any:
+        return BrokenEstimator()
+
+
+class BrokenEstimator(LogTEstimator):
+    family = BrokenDistribution
+
+    def estimate(self, statistics: Sums, previous: Any = None) -> LogTDistribution:
+        law = super().estimate(statistics, previous)
+        return BrokenDistribution(law.mu, law.sigma)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "said"),
+    [(BrokenEstimator(), "row 2: the log density is NaN"), (MixtureEstimator([BrokenEstimator()] * 2), "a log density is NaN")],
+)
+def test_a_density_that_is_no_number_is_named(estimator: Any, said: str) -> None:
+    with pytest.raises(LikelihoodError, match=said):
+        dmlcore.fit([1.0, 2.0, 7.0, 3.0], estimator, rng=1, starts=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: LogTDistribution(1.0, 2.0, "x", 4), "LogTDistribution: got 4 values by their place, and takes 3: mu, sigma, name"),
+        (lambda: LogTDistribution(1.0), r"LogTDistribution: sigma is missing; it takes LogTDistribution\(mu, sigma\)"),
+        (lambda: LogTDistribution(1.0, sigme=2.0), "LogTDistribution: there is no argument sigme; did you mean sigma?"),
+        (lambda: LogTDistribution(1.0, w=2.0), "LogTDistribution: there is no argument w; there are mu, sigma, name"),
+        (lambda: LogTDistribution(1.0, mu=2.0), "LogTDistribution: mu is given twice; give it once"),
+    ],
+)
+def test_wrong_arguments_are_named(make: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        make()
+
+
+class BareDistribution(Distribution):
+    """What a user has begun to write."""
+
+    name: str | None = name()
+
+    kind = Real
+
+    def estimator(self, pseudo_count: Any = None) -> Any:
+        return BareEstimator()
+
+
+class BareEstimator(Estimator):
+    name: str | None = name()
+
+    family = BareDistribution
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: BareDistribution().log_density(1.0), "BareDistribution has no log_densities"),
+        (lambda: BareDistribution().sample(2), "BareDistribution cannot be sampled"),
+        (lambda: Distribution.estimator(BareDistribution()), "BareDistribution has no estimator"),
+        (lambda: BareDistribution().expected_statistics(1.0), r"BareDistribution has no expected_statistics\(count\)"),
+        (lambda: BareDistribution().log_likelihood(1.0), "BareDistribution takes no pseudo-observations"),
+        (lambda: dmlcore.fit([1.0], BareEstimator()), r"BareEstimator has no statistics\(x, weights\)"),
+        (lambda: BareEstimator().estimate(None), r"BareEstimator has no estimate\(statistics, previous\)"),
+        (lambda: typical_of(BareDistribution()), r"has no typical\(\), mode\(\) or mean\(\)"),
+        (lambda: Fixed(BareDistribution()).ask("mean"), r"has no mean\(\)"),
+    ],
+)
+def test_what_a_family_has_not_got_is_named(call: Any, said: str) -> None:
+    with pytest.raises(StructureError, match=said):
+        call()
 
 
 EMPTY: list[Any] = [

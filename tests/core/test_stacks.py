@@ -13,7 +13,7 @@ import pytest
 from dmlcore import kernels
 from dmlcore.core.flat import flatten
 from dmlcore.core.keys import preorder
-from dmlcore.core.stacks import SeveralDistribution
+from dmlcore.core.stacks import SeveralDistribution, like, taken
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.starts import random_start
 from dmlcore.stats import (
@@ -21,6 +21,7 @@ from dmlcore.stats import (
     BernoulliSetEstimator,
     BinomialEstimator,
     CategoricalEstimator,
+    CompositeDistribution,
     CompositeEstimator,
     DiagonalGaussianDistribution,
     DiagonalGaussianEstimator,
@@ -35,6 +36,7 @@ from dmlcore.stats import (
     HeterogeneousMixtureEstimator,
     HierarchicalMixtureDistribution,
     HierarchicalMixtureEstimator,
+    IgnoredDistribution,
     IgnoredEstimator,
     IntegerCategoricalEstimator,
     JointMixtureDistribution,
@@ -59,6 +61,8 @@ from dmlcore.stats import (
     SequenceEstimator,
     SpikeAndSlabEstimator,
     StructuredGaussianEstimator,
+    VonMisesDistribution,
+    VonMisesEstimator,
 )
 from dmlcore.stats.combinators.label_fields import LabelFieldsDistribution
 
@@ -284,6 +288,45 @@ def test_components_tied_one_for_one_are_held_together(kind: str, shape: tuple[i
         back = both.stacking.model(both.stack, (j,) if shape else ())
         np.testing.assert_allclose(flatten(back), flatten(model), rtol=1e-7, atol=1e-7)
         assert problem.is_feasible(back)
+
+
+@pytest.mark.parametrize("angles", [[0.0, 0.0, math.pi, -math.pi], [0.3, 0.6, 0.9, 2.5]], ids=["of the new laws", "of the old laws"])
+@pytest.mark.parametrize("shape", [(), (2,)], ids=["components", "starts"])
+def test_tied_laws_may_lie_on_other_bounds_than_those_beside_and_before_them(angles: list[float], shape: tuple[int, ...]) -> None:
+    """A law without a direction has one coordinate less; of angles that cancel out, such laws come out of such laws."""
+    problem = Problem.of(angles, MixtureEstimator([VonMisesEstimator(tied={"mu": "m"})] * 2))
+    tied = {"tied": {"mu": "m"}}
+    flat, turned = (
+        MixtureDistribution([VonMisesDistribution(0.5, a, **tied), VonMisesDistribution(0.5, b, **tied)], [0.5, 0.5])
+        for a, b in ((0.0, 0.0), (2.0, 1.0))
+    )
+    both = Both(problem, [flat, turned] if shape else [flat], shape)
+    before = [problem.log_likelihood(model) for model in both.models]
+    both.step()
+    for j, model in enumerate(both.models):
+        back = both.stacking.model(both.stack, (j,) if shape else ())
+        np.testing.assert_allclose(flatten(back), flatten(model), rtol=1e-7, atol=1e-7)
+        assert problem.log_likelihood(back) >= before[j] - 1e-9
+
+
+def test_estimators_are_alike_whose_settings_and_facts_are() -> None:
+    one = GaussianEstimator()
+    assert like(one.pinned(place=1, low=0.0), GaussianEstimator(name="x").pinned(place=2, low=0.0))
+    assert not like(one.pinned(low=0.0), one.pinned(low=1.0))
+    assert not like(one.pinned(low=0.0), one.pinned(low=None))
+    assert not like(one, GaussianEstimator(1.0))
+
+
+def test_models_taken_from_a_stack() -> None:
+    """What is no stack itself, such as a law that ignores what it sees, goes with all of them."""
+    problem = Problem.of(PAIRS, KINDS["fixed"][1])
+    models = [
+        CompositeDistribution((IgnoredDistribution(GaussianDistribution(0.0, 1.0)), GaussianDistribution(m, 1.0))) for m in (1.0, 2.0, 4.0)
+    ]
+    stack = problem.stacked(3).stack(models)
+    assert taken(stack, 1).dists[1].mu == 2.0
+    assert taken(stack, np.array([2, 0])).dists[1].mu.tolist() == [4.0, 1.0]
+    assert taken(models[0].dists[0], 1) is models[0].dists[0]
 
 
 def test_fields_that_are_tied_are_not_read_together() -> None:

@@ -15,7 +15,7 @@ import pytest
 from dmlcore import fit
 from dmlcore.base.errors import DataError, LibraryError
 from dmlcore.data.encoded import encode
-from dmlcore.data.frames import Columns, levels_of, plain_column, some_rows
+from dmlcore.data.frames import Columns, levels_of, one_below_the_other, plain_column, some_rows, with_only
 from dmlcore.data.layouts import Labels, Maybe
 from dmlcore.data.plain_columns import Factor, Nullable, PlainColumn, ZonedTimes
 from dmlcore.data.values import plain_list
@@ -66,6 +66,7 @@ CASES: dict[str, tuple[Any, type, list[Any]]] = {
     "pandas datetime64[us]": (pandas([MOMENT, None], "datetime64[us]"), ARRAY, [MOMENT, None]),
     "pandas datetime with zone": (pandas([ZONED, None]), ZONES, [ZONED, None]),
     "pandas timedelta64": (pandas([LASTS, None], "timedelta64[ns]"), ARRAY, [LASTS, None]),
+    "pandas periods": (pandas(pd.period_range("2021-03", periods=2, freq="M")), LIST, [pd.Period("2021-03"), pd.Period("2021-04")]),
     "pandas lists": (pandas([[1, 2], None]), LIST, [[1, 2], None]),
     "pandas dicts": (pandas([ROW, None]), LIST, [ROW, None]),
     "pandas Arrow int": (arrow_backed([1, None], pa.int64()), NULLABLE, [1, None]),
@@ -92,6 +93,8 @@ CASES: dict[str, tuple[Any, type, list[Any]]] = {
     "polars Null": (polars([None, None], pl.Null), LIST, [None, None]),
     "polars Binary": (polars([b"a", None], pl.Binary), LIST, [b"a", None]),
     "polars List": (polars([["a"], None], pl.List(pl.String)), LIST, [["a"], None]),
+    "NumPy times, masked": (np.ma.masked_array(np.array([DAY, DAY], "M8[D]"), [True, False]), ARRAY, [None, DAY]),
+    "polars Array of numbers": (polars([[1.0, 2.0], [3.0, 4.0]], pl.Array(pl.Float64, 2)), ARRAY, [[1.0, 2.0], [3.0, 4.0]]),
     "polars Array": (polars([[1.0, 2.0], None], pl.Array(pl.Float64, 2)), LIST, [[1.0, 2.0], None]),
     "polars Struct": (polars([ROW, None], pl.Struct({"a": pl.Int64, "b": pl.String})), LIST, [ROW, None]),
     "Arrow int8": (A([1, 2], pa.int8()), ARRAY, [1, 2]),
@@ -134,6 +137,7 @@ def test_columns_of_every_dtype(column: Any, form: type, values: list[Any]) -> N
     if isinstance(plain, PlainColumn):
         there = np.array([v is not None for v in values], dtype=bool)
         assert (plain.missing == ~there).all()
+        assert f"({len(values)} rows" in repr(plain)
         assert [plain[i] for i in range(len(values))] == values == np.asarray(plain).tolist()
         assert list(plain[there]) == [v for v in values if v is not None]
 
@@ -185,6 +189,12 @@ def test_a_gap_among_labels_is_refused_in_every_table() -> None:
             fit(make({"kind": ["u", "v", None]}), GaussianEstimator())
 
 
+class RowsOfNoFrame(list[Any]):
+    """Rows that say how their columns are called, of no library."""
+
+    columns = ("x", "kind")
+
+
 def test_frames_of_other_libraries_come_through_narwhals(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pl.DataFrame({"x": [1.0, 2.0, 4.0], "kind": ["u", None, "v"]})
     pair = CompositeEstimator([GaussianEstimator(), OptionalEstimator(CategoricalEstimator())])
@@ -192,8 +202,39 @@ def test_frames_of_other_libraries_come_through_narwhals(monkeypatch: pytest.Mon
     for other in (nw.from_native(frame), nw.from_native(frame.lazy()), nw.from_native(frame.to_pandas()), nw.from_native(frame.to_arrow())):
         assert fit(other, pair).model == expected
         assert len(encode(other, pair.layout)) == 3
+    rows = RowsOfNoFrame([(1.0, "u"), (2.0, None), (4.0, "v")])
+    assert fit(rows, pair).model.dists == expected.dists
     monkeypatch.setitem(sys.modules, "narwhals", None)
     with pytest.raises(
         LibraryError, match=r"frames of narwhals need narwhals: pip install 'dmlcore\[frames\]'.*; or give a frame of pandas"
     ):
         fit(nw.from_native(frame), pair)
+
+
+def test_tables_one_below_the_other() -> None:
+    for make in (pd.DataFrame, pl.DataFrame, pa.table):
+        both = one_below_the_other([make({"x": [1, 2]}), make({"x": [0.5]})])
+        assert list(both["x"]) == [1.0, 2.0, 0.5] or both["x"].to_pylist() == [1.0, 2.0, 0.5]
+        assert type(both) is type(make({"x": [1]}))
+    np.testing.assert_array_equal(one_below_the_other([np.ones((2, 1)), np.zeros((1, 1))]), [[1.0], [1.0], [0.0]])
+    assert one_below_the_other([[(1,)], [(2,), (3,)]]) == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_some_columns_of_a_frame(make: Any) -> None:
+    frame = with_only(make({"x": [1], "y": [2], "z": [3]}), [2, 0])
+    assert type(frame) is type(make({"x": [1]}))
+    assert Columns(frame).names == ["z", "x"]
+    assert Columns(frame).rows() == [(3, 1)]
+
+
+def test_a_frame_without_columns_has_rows() -> None:
+    assert Columns(pd.DataFrame(index=range(3))).rows() == [(), (), ()]
+
+
+def test_anything_that_becomes_an_array_is_a_column() -> None:
+    class Series(list[Any]):
+        def to_numpy(self) -> np.ndarray:
+            return np.array(self)
+
+    np.testing.assert_array_equal(plain_column(Series([1, 2])), [1, 2])

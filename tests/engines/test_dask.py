@@ -21,8 +21,10 @@ from dmlcore.engines.dask_chunks import Partitions
 from dmlcore.io.json import to_json
 from dmlcore.stats import (
     CategoricalEstimator,
+    CompositeDistribution,
     CompositeEstimator,
     GammaEstimator,
+    GaussianDistribution,
     GaussianEstimator,
     MixtureEstimator,
     OptionalEstimator,
@@ -103,6 +105,23 @@ def test_more_partitions_than_one_task_adds(frame):
     values = frame.x.tolist()
     bag = dask.bag.from_sequence(values, npartitions=40)
     assert fit(bag, GaussianEstimator()).log_likelihood == pytest.approx(fit(values, GaussianEstimator()).log_likelihood, rel=1e-12)
+
+
+def test_sums_of_sums_and_work_that_is_sent_once(frame, monkeypatch):
+    """Where there are many partitions, and where the work is large, as of a model of many labels."""
+    monkeypatch.setattr("dmlcore.engines.dask_chunks.FAN_IN", 2)
+    monkeypatch.setattr("dmlcore.engines.dask_chunks.SMALL_WORK", 100)
+    values = frame.x.tolist()
+    bag = dask.bag.from_sequence(values, npartitions=12)
+    assert fit(bag, GaussianEstimator()).log_likelihood == pytest.approx(fit(values, GaussianEstimator()).log_likelihood, rel=1e-12)
+
+
+def test_a_bag_is_imputed_and_sampled_as_a_bag(in_memory):
+    rows = [(1.0, None), (None, 2.0)] * 4
+    model = CompositeDistribution([GaussianDistribution(5.0, 1.0), GaussianDistribution(7.0, 1.0)])
+    bag = dask.bag.from_sequence(rows, npartitions=2)
+    assert impute(model, bag).compute() == [(1.0, 7.0), (5.0, 2.0)] * 4
+    assert sorted(map(str, Partitions(bag).sample(8))) == sorted(map(str, rows))
 
 
 def test_weights_are_a_column(frame, ddf):

@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 
 import dmlcore
-from dmlcore import fit
+from dmlcore import fit, impute, propose
 from dmlcore.base.errors import DataError, EmptyError, ParameterError, SupportError
 from dmlcore.engines.stream import stream
 from dmlcore.io.tables import write
 from dmlcore.stats import (
     CategoricalEstimator,
+    CompositeDistribution,
     CompositeEstimator,
+    GaussianDistribution,
     GaussianEstimator,
     MixtureEstimator,
     MultivariateGaussianEstimator,
@@ -30,6 +32,7 @@ from dmlcore.stats import (
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
+polars = pytest.importorskip("polars")
 
 RECORD = CompositeEstimator({"x": GaussianEstimator(), "l": CategoricalEstimator()})
 TWO = MixtureEstimator([GaussianEstimator()] * 2)
@@ -148,6 +151,26 @@ def test_whole_numbers_may_become_reals_half_way() -> None:
     whole, reals = pa.table({"x": [1, 2, 4]}), pa.table({"x": [0.5, None]})
     estimator = CompositeEstimator({"x": OptionalEstimator(GaussianEstimator(), est_prob=True)})
     assert_fits_as(fit(stream(lambda: iter([whole, reals])), estimator), [(1,), (2,), (4,), (0.5,), (None,)], estimator)
+    frames = [polars.DataFrame({"x": [1, 2] * 100}), polars.DataFrame({"x": [0.5, 3.25] * 100})]
+    assert propose(stream(lambda: iter(frames))).columns[0].name == "x"
+
+
+def test_what_needs_all_rows_in_memory_says_so() -> None:
+    x = stream(lambda: iter([table(20).select(["x"]), table(30, 1).select(["x"])]))
+    none = stream(lambda: iter([pa.table({"x": [1.0, 2.0], "w": [0, 0]})]), weights="w")
+    rows = stream(lambda: iter([[1.0, 2.0], [3.0]]), weights="w")
+    model = CompositeDistribution({"x": GaussianDistribution(0.0, 1.0)})
+    for call, kind, said in (
+        (lambda: fit(x, TWO, assign="stochastic"), ParameterError, "assign='stochastic' needs rows in memory"),
+        (lambda: fit(x, TWO, start=[0] * 50), ParameterError, "start must be a model where data are read in parts"),
+        (lambda: fit(x, TWO, engine=3), ParameterError, "engine must be an executor of concurrent.futures, got 3"),
+        (lambda: fit(none, TWO), EmptyError, "all row weights are zero"),
+        (lambda: fit(rows, TWO), DataError, "table 0: weights='w' names a column, .* must be a frame; got list"),
+        (lambda: impute(x), ParameterError, "without a model, impute needs a table in memory"),
+        (lambda: impute(model, x, draws=2), ParameterError, "draws= needs a table in memory"),
+    ):
+        with pytest.raises(kind, match=said):
+            call()
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", None])
@@ -262,7 +285,7 @@ def test_a_cache_that_cannot_be_had_says_so(tmp_path: Path, monkeypatch: pytest.
 
 FULL = """
 import resource, signal, sys
-from dmlcore import fit
+from dmlcore import fit, impute, propose
 from dmlcore.engines.stream import stream
 from dmlcore.stats import GaussianEstimator
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -25,6 +25,8 @@ from dmlcore.stats import (
     GaussianEstimator,
     MixtureDistribution,
     MixtureEstimator,
+    OptionalEstimator,
+    PoissonEstimator,
     PoissonRegressionEstimator,
     dump_models,
     estimate,
@@ -206,6 +208,16 @@ def test_init_estimator_makes_the_start() -> None:
     assert [c.mu for c in model.components] == pytest.approx([5, -5], abs=1e-3)
 
 
+def test_init_estimator_may_read_rows_in_another_way_and_must_make_the_model() -> None:
+    pair = MixtureEstimator([CompositeEstimator((GaussianEstimator(), GaussianEstimator()))] * 2)
+    rows = [(float(x), float(-x)) for x in DATA]
+    prior = MixtureEstimator([CompositeEstimator((GaussianEstimator(), OptionalEstimator(GaussianEstimator())))] * 2)
+    with pytest.raises(StructureError, match=r"components\[0\].* is OptionalDistribution"):
+        fit(rows, pair, init_estimator=prior, rng=1)
+    with pytest.raises(StructureError, match=r"components\[0\] is PoissonDistribution.*expected a GaussianDistribution"):
+        fit([1, 2, 5, 8], TWO, init_estimator=MixtureEstimator([PoissonEstimator()] * 2), rng=1)
+
+
 def test_interruption_returns_the_best_model_so_far() -> None:
     models = []
 
@@ -297,6 +309,24 @@ def test_an_interruption_ends_the_restarts_with_the_best_so_far(monkeypatch: pyt
     assert (value, model) == (records[0].log_likelihood, records[0].model)
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_an_interruption_between_restarts(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
+    real, records = drivers.fit, []
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        if len(records) == before:
+            raise KeyboardInterrupt
+        records.append(real(*args, **kwargs))
+        return records[-1]
+
+    monkeypatch.setattr(drivers, "fit", interrupted)
+    if before:
+        assert best_of(DATA, None, TWO, 5, 50, rng=1) == (records[0].log_likelihood, records[0].model)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            best_of(DATA, None, TWO, 5, 50, rng=1)
+
+
 def test_a_degenerate_fit_is_warned_of_and_taken_last() -> None:
     start = MixtureDistribution([GaussianDistribution(5.0, 1e-4), GaussianDistribution(1.5, 1.0)], [0.5, 0.5])
     with pytest.warns(FitWarning, match="degenerate"):
@@ -307,6 +337,8 @@ def test_a_degenerate_fit_is_warned_of_and_taken_last() -> None:
     value, model = best_of(rows, None, MixtureEstimator([GaussianEstimator()] * 2), 8, rng=3)
     assert min(component.sigma2 for component in model.components) > 1e-6
     assert value < max(f.log_likelihood for f in fits if f.status == "degenerate")
+    with pytest.warns(FitWarning, match="the best fit is degenerate: "):
+        best_of([1.0, 1.0, 2.0], None, MixtureEstimator([GaussianEstimator()] * 3), 2, rng=1)
 
 
 def test_threads_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,17 @@ import pytest
 import dmlcore.data.encoded
 from dmlcore import fit
 from dmlcore.base.errors import DegenerateError, SupportError
-from dmlcore.fitting.impossible import first_impossible
+from dmlcore.fitting.impossible import Doubts, first_impossible
 from dmlcore.fitting.problem import Problem
 from dmlcore.stats import (
     CategoricalEstimator,
     CompositeEstimator,
     GammaEstimator,
     GaussianEstimator,
+    GeometricEstimator,
+    HeterogeneousMixtureEstimator,
     LogisticRegressionEstimator,
+    MarkovChainEstimator,
     MixtureEstimator,
     MultinomialLogisticRegressionEstimator,
     OptionalEstimator,
@@ -31,6 +34,9 @@ DRAWS = np.random.default_rng(0)
 REALS = DRAWS.gamma(2.0, 1.0, N).tolist()
 LABELS = DRAWS.choice(list("ab"), N).tolist()
 ABOVE = CompositeEstimator((CategoricalEstimator(), GammaEstimator()))
+
+
+LISTS = [list(a + b) for a, b in zip(LABELS, LABELS[::-1], strict=True)]
 
 
 def with_one(rows: list[Any], at: int, bad: Any) -> list[Any]:
@@ -101,3 +107,15 @@ def test_a_message_about_one_row_reads_that_row_alone(monkeypatch: pytest.Monkey
     with pytest.raises(SupportError, match=r"row 400 .*x.gamma: -1.0"):
         fit(frame, MixtureEstimator([ABOVE] * 2), starts=1, rng=0)
     assert sizes == [N, 1]
+
+
+def test_lists_that_are_read_in_two_ways_are_looked_at_in_both() -> None:
+    lists = SequenceEstimator(CategoricalEstimator(), GeometricEstimator())
+    for other, doubted in ((MarkovChainEstimator(len_estimator=GeometricEstimator()), True), (MarkovChainEstimator(), False)):
+        for rows, bad in ((LISTS, False), ([*LISTS, []], True)):
+            problem = Problem.of(
+                rows, HeterogeneousMixtureEstimator([other, lists if doubted else SequenceEstimator(CategoricalEstimator())])
+            )
+            doubts = Doubts()
+            doubts(problem.estimator, problem.encoded.column)
+            assert doubts.any is (bad and doubted)

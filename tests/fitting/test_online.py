@@ -16,6 +16,7 @@ from dmlcore.base.errors import DataError, EmptyError, FormatError, ParameterErr
 from dmlcore.engines.stream import stream
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.rows import WeightedRows
+from dmlcore.fitting.saved_statistics import statistics_of
 from dmlcore.stats import (
     BernoulliSetEstimator,
     CategoricalEstimator,
@@ -110,6 +111,11 @@ def test_damaged_files_are_named(tmp_path: Path, spoil: Callable[[str], str]) ->
         OnlineEM.load(path)
     with pytest.raises(EmptyError, match="no model before the first batch"):
         OnlineEM(TWO).save(path)
+
+
+def test_statistics_of_a_later_version_are_named() -> None:
+    with pytest.raises(FormatError, match="statistics of the kind 'integrals' are not known to this version"):
+        statistics_of([{"integrals": [1.0]}])
 
 
 # -- sources -------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from dmlcore.fitting.ascent import ascend, begun
 from dmlcore.fitting.moves import proposals
 from dmlcore.fitting.problem import Problem
 from dmlcore.fitting.search import search
-from dmlcore.fitting.seeding import Descriptions
+from dmlcore.fitting.seeding import Descriptions, nearest
 from dmlcore.fitting.starts import random_start, stack_of_starts
 from dmlcore.stats import (
     CategoricalDistribution,
@@ -133,6 +133,29 @@ def test_where_only_one_start_reached_the_best_the_user_is_told() -> None:
             told += 1
             break
     assert told
+
+
+def test_where_every_start_fails_the_first_error_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: Any) -> Any:
+        raise ParameterError("no start is possible")
+
+    monkeypatch.setattr(side_by_side, "stack_of_starts", fails)
+    with pytest.raises(ParameterError, match="no start is possible"):
+        fit(TRUTH.sample(200, rng=1), TWO, rng=0, starts=4)
+
+
+def test_an_interrupt_before_anything_is_found_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(searching, "new_runs", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(TRUTH.sample(200, rng=1), TWO, rng=0)
+
+
+def test_groups_of_points_that_are_all_one_are_drawn() -> None:
+    groups = nearest(np.zeros((400, 2)), 3, np.random.default_rng(0), far=True)
+    np.testing.assert_allclose(np.bincount(groups) / 400, 1 / 3, atol=0.1)
 
 
 def test_all_rows_impossible_names_the_row() -> None:
@@ -341,7 +364,13 @@ def test_thin_components_are_named() -> None:
     assert any("components[1]: the gaussian holds about 2 rows, and 0% of what it adds" in event for event in record.events)
 
 
-@pytest.mark.parametrize("options", [{"starts": 0}, {"time_limit": 0}, {"patience": 0}, {"patience": 3}, {"starts": 1.5}, {"change": "a"}])
+BAD_OPTIONS: list[dict[str, Any]] = [
+    *[{"starts": 0}, {"starts": 1.5}, {"time_limit": 0}, {"patience": 0}, {"patience": 3}],
+    *[{"change": "a"}, {"change": -1}, {"delta": np.inf}, {"delta": np.nan}],
+]
+
+
+@pytest.mark.parametrize("options", BAD_OPTIONS, ids=str)
 def test_bad_options_are_named(options: dict[str, Any]) -> None:
     with pytest.raises(ParameterError, match=next(iter(options))):
         fit([1.0, 2.0], TWO, **options)

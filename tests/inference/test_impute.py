@@ -622,3 +622,6 @@ def test_columns_that_the_model_ignores_keep_their_gaps() -> None:
     assert list(found.cells) == ["x"]
     assert found.data["who"].equals(table["who"])
     assert found.data["x"].tolist() == pytest.approx([1.0, 4.5, 8.0])
+    assert impute(law, table.assign(who="a")).left_out == {}
+    with pytest.raises(StructureError, match="column 'field 0' has no law of its values, only of whether they are missing"):
+        impute(Tuple((OptionalDistribution(NullDistribution(), 0.5), N(0.0, 1.0))), [(None, 1.0), (3, None)])

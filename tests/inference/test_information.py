@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmlcore import UNKNOWN, condition, expected, most_informative, mutual_information
-from dmlcore.base.errors import ParameterError, StructureError
+from dmlcore.base.errors import ParameterError, StructureError, SupportError
 from dmlcore.stats import (
     BinomialDistribution,
     CategoricalDistribution,
@@ -97,6 +97,21 @@ def test_what_columns_tell_about_the_component() -> None:
     assert abs(drawn.value - exact) < 4 * drawn.error
     with pytest.raises(StructureError, match="no components"):
         mutual_information(model.components[0], "u")
+
+
+def test_components_of_a_column() -> None:
+    """Where the model has none itself, a mixture in one of its columns does."""
+    first = MixtureDistribution([GaussianDistribution(0.0, 1.0), GaussianDistribution(4.0, 1.0)], [0.5, 0.5])
+    law = CompositeDistribution([first, CategoricalDistribution({"a": 0.5, "b": 0.5})])
+    alone = MixtureDistribution([CompositeDistribution([component]) for component in first.components], first.w)
+    drawn = mutual_information(law, 0, size=300, rng=1)
+    assert drawn == mutual_information(alone, 0, size=300, rng=1)
+    (only,) = most_informative(law, (UNKNOWN, "a"), size=300, rng=1)
+    assert only.information == pytest.approx(drawn.value, abs=5 * only.error)
+    with pytest.raises(StructureError, match="say what the answer is to be about"):
+        most_informative(law, (UNKNOWN, UNKNOWN))
+    with pytest.raises(SupportError, match=r"the observed part \{'u': 'z'\} has density zero"):
+        most_informative(model, {"u": "z"})
 
 
 def test_which_cell_to_ask_for() -> None:

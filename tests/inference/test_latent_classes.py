@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import dmlcore
-from dmlcore.base.errors import StructureError
+from dmlcore.base.errors import DataError, StructureError
 from dmlcore.inference.latent_classes import goodness_of_fit
 from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, MixtureEstimator, OptionalEstimator
 from tests.reference import load
@@ -56,3 +56,10 @@ def test_there_must_be_a_table() -> None:
     model = dmlcore.fit(rows, CompositeEstimator([CategoricalEstimator(), GaussianEstimator()])).model
     with pytest.raises(StructureError, match="finitely many"):
         goodness_of_fit(model, rows)
+    labels = dmlcore.fit(["a", "b"], CategoricalEstimator()).model
+    with pytest.raises(StructureError, match="goodness of fit is of models of tuples of labels"):
+        goodness_of_fit(labels, ["a"])
+    pairs = dmlcore.fit([("a", "x"), ("b", "y")], CompositeEstimator([OptionalEstimator(CategoricalEstimator())] * 2)).model
+    with pytest.raises(DataError, match="no row is complete"):
+        goodness_of_fit(pairs, [("a", None)])
+    assert goodness_of_fit(pairs, [("a", "x")])._repr_html_().startswith("<table><caption>Goodness of fit")

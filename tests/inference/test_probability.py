@@ -141,6 +141,9 @@ def test_ordered_labels() -> None:
     assert probability(law, Between(None, "middle")) == pytest.approx(0.7)
     assert condition(law, Between("middle", None)) == OrdinalDistribution(("middle", "high"), [0.4, 0.6])
     assert probability(C({"a": 0.5, "b": 0.2, "c": 0.3}), Between("b", None)) == pytest.approx(0.5)
+    assert probability(law, {"low", "middle"}, given=Between("middle", None)) == pytest.approx(0.4)
+    assert probability(law, Between("middle", None), given={"low", "middle"}) == pytest.approx(0.2 / 0.7)
+    assert probability(law, {"low"}, given=Between("middle", None)) == 0.0
     with pytest.raises(StructureError, match="not one of its levels"):
         probability(law, Between("none", None))
     with pytest.raises(StructureError, match="no order"):

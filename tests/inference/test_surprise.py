@@ -18,10 +18,12 @@ from dmlcore.stats import (
     GaussianDistribution,
     LinearRegressionDistribution,
     MixtureDistribution,
+    MultinomialDistribution,
     NegativeBinomialDistribution,
     OptionalDistribution,
     SequenceDistribution,
 )
+from tests.examples import BY_NAME
 
 
 def record(mu: float, lengths: tuple[float, float] = (1.0, 0.1)) -> Any:
@@ -119,6 +121,38 @@ def test_what_is_refused() -> None:
         SURPRISE([{**ROWS[0], "x": "far"}])
     with pytest.raises(DataError, match="need 4 entries"):
         SURPRISE.one((1.0,))
+
+
+@pytest.mark.parametrize("name", ["dirichlet", "von mises fisher", "spearman ranking", "mixture of rankings", "multivariate gaussian"])
+def test_whole_vectors_have_a_density_whatever_their_law_says_of_parts(name: str) -> None:
+    law = BY_NAME[name].law
+    rows = law.sample(20, rng=1)
+    np.testing.assert_allclose(dmlcore.Surprise(law, among=rows)(rows).log_density, law.seq_log_density(rows), rtol=1e-10)
+    record = CompositeDistribution([law, GaussianDistribution(0.0, 1.0)])
+    pairs = [(row, 0.5) for row in rows]
+    np.testing.assert_allclose(dmlcore.Surprise(record, among=pairs)(pairs).log_density, record.seq_log_density(pairs), rtol=1e-10)
+
+
+def test_cells_without_laws_of_their_own() -> None:
+    law = LinearRegressionDistribution([2.0], 1.0, 0.5)
+    found = dmlcore.Surprise(law, among=[([x], 1.0 + 2 * x) for x in (0.0, 0.5, 1.0)])([([0.5], 9.0)])
+    assert repr(found) == "Surprises(1 records, 1 of them above rank 0.99)"
+    with pytest.raises(StructureError, match="its columns have no laws of their own, so that no cell has a surprise"):
+        found.excess  # noqa: B018
+
+
+def test_counts_in_bags_are_no_surprise_and_single_values_rank_alone() -> None:
+    words = MultinomialDistribution(CategoricalDistribution({"a": 0.5, "b": 0.5}), NegativeBinomialDistribution(9.0, 0.5))
+    law = CompositeDistribution([words, GaussianDistribution(0.0, 1.0)])
+    rows = law.sample(2000, rng=1)
+    surprise = dmlcore.Surprise(law, among=rows)
+    sizes = np.array([sum(count for _, count in bag) for bag, _ in rows])
+    found = surprise(rows)
+    assert abs(np.corrcoef(sizes, found.rank)[0, 1]) < abs(np.corrcoef(sizes, -found.log_density)[0, 1]) / 2
+    pairs, mapping = surprise([([("a", 3), ("b", 1)], 0.5)]), surprise([({"a": 3, "b": 1}, 0.5)])
+    assert pairs.rank.tolist() == mapping.rank.tolist()
+    one = dmlcore.Surprise(GaussianDistribution(0.0, 1.0))
+    assert one.one(3.0) == one([3.0]).rank[0]
 
 
 def test_no_records() -> None:

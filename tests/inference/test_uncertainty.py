@@ -278,6 +278,29 @@ def test_replicates_have_their_components_in_the_order_of_the_model(monkeypatch:
     np.testing.assert_array_equal(standard_errors(law, x, kind="bootstrap", replicates=6, rng=1).replicates, plain.replicates)
 
 
+@pytest.mark.parametrize("failing", [4, 9])
+def test_replicates_that_cannot_be_fitted(monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
+    """Some are warned of, and most are an error; what no other rows would avoid is raised."""
+    x = TWO.sample(100, rng=1)
+    law, calls = maximum(x, GaussianEstimator()), iter(range(100))
+
+    def some_fail(*args: Any, **options: Any) -> Any:
+        if next(calls) < failing:
+            raise DegenerateError("no fit")
+        return fit(*args, **options)
+
+    monkeypatch.setattr(bootstrap, "fit", some_fail)
+    if failing == 9:
+        with pytest.raises(DegenerateError, match="9 of 10 bootstrap fits failed; the first: no fit"):
+            standard_errors(law, x, kind="bootstrap", replicates=10, rng=1)
+    else:
+        with pytest.warns(FitWarning, match="4 of 10 bootstrap fits failed; the first: no fit"):
+            assert len(standard_errors(law, x, kind="bootstrap", replicates=10, rng=1).models) == 6
+    monkeypatch.setattr(bootstrap, "fit", lambda *args, **options: None.model)  # a fault, which no rows explain
+    with pytest.raises(AttributeError):
+        standard_errors(law, x, kind="bootstrap", replicates=10, rng=1)
+
+
 def test_parametric_bootstrap_of_regressions_keeps_the_covariates(rng: np.random.Generator) -> None:
     lines = [LinearRegressionDistribution([2.0], 1.0, 0.5), LinearRegressionDistribution([-2.0], 0.0, 0.5)]
     law = MixtureDistribution(lines, [0.4, 0.6])
@@ -626,6 +649,8 @@ def test_bad_input(rng: np.random.Generator) -> None:
     x = rng.normal(size=20)
     law = maximum(x, GaussianEstimator())
     found = standard_errors(law, x)
+    with pytest.raises(DataError, match="clusters has 2 entries, there are 20 rows; need one for each row"):
+        standard_errors(law, x, clusters=[1, 2])
     with pytest.raises(ParameterError, match="kind must be one of"):
         standard_errors(law, x, kind="hessian")
     with pytest.raises(ParameterError, match="level must be between 0 and 1"):

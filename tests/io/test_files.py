@@ -19,7 +19,8 @@ import pytest
 
 import dmlcore
 from dmlcore import compare, fit, impute, propose, read, synthesise
-from dmlcore.base.errors import DataError, LibraryError
+from dmlcore.base.errors import DataError, EmptyError, LibraryError
+from dmlcore.engines.stream import stream
 from dmlcore.io.tables import write
 from dmlcore.regression import MixtureRegression
 from dmlcore.stats import CategoricalEstimator, CompositeEstimator, GaussianEstimator, OptionalEstimator, PoissonEstimator, TimeEstimator
@@ -83,6 +84,30 @@ def test_a_file_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("x.csv", "old")]
 
 
+WHOLE = pa.table({"a": [1], "b": ["x"]})
+OTHERS: dict[str, tuple[list[Any], str]] = {
+    "a column less": ([WHOLE, pa.table({"a": [2]})], r"table 1: its columns are \['a'\], those before \['a', 'b'\]; need the same"),
+    "a column more": ([WHOLE, WHOLE.append_column("c", [[2]])], r"table 1: its columns are \['a', 'b', 'c'\], those before"),
+    "numbers cut off": ([WHOLE, pa.table({"a": [2.5], "b": ["y"]})], "table 1: its columns are not as those before .*2.5"),
+    "no table": ([], "there are no tables, and so no columns to write"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize(("tables", "said"), OTHERS.values(), ids=OTHERS)
+def test_tables_of_a_stream_lose_nothing(tmp_path: Path, tables: list[Any], said: str, suffix: str) -> None:
+    path = tmp_path / f"x.{suffix}"
+    with pytest.raises((DataError, EmptyError), match=said):
+        write(stream(lambda: iter(tables)), path)
+    assert not path.exists()
+    write(stream(lambda: iter([WHOLE, WHOLE.select(["b", "a"]), pa.table({"a": [2.0], "b": ["y"]})])), path)
+    assert read(path).to_pydict() == {"a": [1, 1, 2], "b": ["x", "x", "y"]}
+    write(WHOLE.to_batches()[0], path, force=True)
+    assert read(path).to_pydict() == WHOLE.to_pydict()
+    with pytest.raises(DataError, match="a table is a data frame, or rows, got 3"):
+        write(3, path, force=True)
+
+
 def test_text_that_repeats_comes_as_codes_where_asked_for(tmp_path: Path) -> None:
     table = pa.table({"kind": ["u", "v", None] * 400, "id": [f"number {i}" for i in range(1200)], "row": [{"a": "x"}] * 1200})
     write(table, tmp_path / "x.parquet")
@@ -114,6 +139,7 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         (b"a,a\n1,2\n", "column 'a' is there 2 times"),
         (b"a;b\n1;2\n", "the header is one cell, 'a;b': ';' seems to separate the cells"),
         (b"a;b\n1,5;2\n", "the header is one cell, 'a;b': ';' seems to separate the cells"),
+        (b"a,b\n" + b"x" * 200_000 + b",1\n2\n", r"line 3 has 1 of 2 cells: \['2'\]"),
         (b'a,b\n1,2\n1,"x\n2,3\n', "a quotation mark in the last row is not closed"),
         (b"a,b\nx,1\ncaf\xe9,2\n", "line 3 holds the byte 0xe9, which is not of UTF-8"),
         (b"caf\xe9,b\nx,1\n", "line 1 holds the byte 0xe9"),
@@ -135,6 +161,8 @@ def test_csv_that_is_none(tmp_path: Path, content: bytes, said: str) -> None:
         (b"\n", "the file is blank"),
         (b'{"a": 1}\n{"a": "t"}\n', "line 2, column 'a': 't' is text, and 1 in line 1 is a number"),
         (b'{"a": 1}\n{"a": 2\n', r"line 2 is no JSON \(.* at character 8\)"),
+        (b'{"a": null}\n\n{"a": 1}\n{"a": "t"}\n', "line 4, column 'a': 't' is text, and 1 in line 3 is a number"),
+        (b'{"a": 1, "a": 2}\n', r"these are no JSON lines \(.*specified twice"),
         (b"[1, 2]\n", r"line 1 is \[1, 2\]; need an object"),
         (b'{"a": "caf\xe9"}\n', "line 1 holds the byte 0xe9"),
         ('{"a": 1}'.encode("utf-16"), "the text is UTF-16"),
@@ -193,11 +221,34 @@ def test_other_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_a_column_whose_kind_shows_late(tmp_path: Path) -> None:
-    many = 200_000  # more than is read at once
+    many = 300_000  # more than is read at once
     (tmp_path / "x.csv").write_text("a,b,c\n" + "1,2,\n" * many + "1.5,x,7\n")
     table = read(tmp_path / "x.csv")
     assert table.schema.types == [pa.float64(), pa.string(), pa.int64()]
     assert table.slice(many).to_pylist() == [{"a": 1.5, "b": "x", "c": 7}]
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("x.csv", "a,b\nu,1\n{},2\nv,3\n"), ("x.jsonl", '{{"a": "u", "b": 1}}\n{{"a": "{}", "b": 2}}\n')]
+)
+def test_a_row_may_be_longer_than_what_is_read_at_once(tmp_path: Path, name: str, form: str) -> None:
+    (tmp_path / name).write_text(form.format("x" * 2_500_000))
+    table = read(tmp_path / name)
+    assert table["b"].to_pylist()[:2] == [1, 2]
+    assert len(table["a"][1].as_py()) == 2_500_000
+
+
+def test_many_lists_beside_each_other_are_not_deep(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"a": [' + ", ".join(["[]"] * 300) + "]}\n")
+    assert read(tmp_path / "x.jsonl").to_pylist() == [{"a": [[]] * 300}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [((3,), "a path is a text or a Path, got 3"), (("x.csv", 3), "columns is a list of names, got 3")]
+)
+def test_what_is_no_path_is_named(arguments: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read(*arguments)
 
 
 def test_files_are_data(tmp_path: Path) -> None:

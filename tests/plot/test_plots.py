@@ -166,6 +166,8 @@ def test_density_says_what_it_cannot_draw() -> None:
     for law in (RECORDS, DiagonalGaussianDistribution([0.0], [1.0]), SequenceDistribution(N(0.0, 1.0), PoissonDistribution(2.0))):
         with pytest.raises(StructureError, match=r"density\(\) is of one number, time, count or label"):
             plot.density(law)
+    with pytest.raises(StructureError, match="has no columns of numbers, times, counts or labels"):
+        plot.columns(SequenceDistribution(N(0.0, 1.0), PoissonDistribution(2.0)))
 
 
 # -- planes --------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.stats
 
@@ -113,6 +114,40 @@ def test_what_is_left_out_is_named_with_the_reason() -> None:
         "label": "near-unique labels",
         "nothing": "every cell is missing",
     }
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        (pd.Series([pd.Timestamp("2020-01-01")] * 40), "constant: every cell that is there is 2020-01-01 00:00:00"),
+        (pd.Series([np.inf, 1.0] * 20), "holds infinite numbers"),
+        (pd.Series([(1, 2), (2, 3)] * 20), "holds values with parts, such as (1, 2)"),
+        (pl.Series([[1.0, 2.0]] * 40, dtype=pl.Array(pl.Float64, 2)), "holds vectors; propose models columns of single values"),
+    ],
+    ids=["one day", "infinite", "tuples", "vectors"],
+)
+def test_columns_without_a_family_are_left_out(column: Any, reason: str) -> None:
+    x = np.random.default_rng(0).normal(size=40)
+    proposal = dmlcore.propose((pl if isinstance(column, pl.Series) else pd).DataFrame({"odd": column, "x": x}))
+    assert [one.name for one in proposal.columns] == ["x"]
+    assert [tuple(one) for one in proposal.left_out] == [("odd", reason)]
+
+
+def test_whole_numbers_beside_a_spike_are_counts() -> None:
+    draws = np.random.default_rng(1).poisson(30, 200).astype(float)
+    (column,) = dmlcore.propose(pd.DataFrame({"n": np.r_[np.full(80, 0.5), draws]})).columns
+    assert "Poisson" in column.family
+    law = dmlcore.fit(np.r_[np.full(80, 0.5), draws], column.estimator, rng=1).model
+    assert dmlcore.probability(law, 0.5) == pytest.approx(80 / 280, abs=0.01)
+
+
+def test_components_by_a_criterion_are_those_of_a_sweep() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": np.r_[rng.normal(size=60), rng.normal(9, 1, 60)]})
+    found = dmlcore.fit(table, criterion="bic", rng=1, starts=2)
+    assert found.proposal.selection.value == 2
+    assert found.proposal.selection.criterion == "bic"
+    assert found.model.num_components == 2
 
 
 def test_dates_times_and_durations_are_modelled_whatever_holds_them() -> None:

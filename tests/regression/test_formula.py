@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from dmlcore.base.errors import DmlcoreError, ParameterError
+from dmlcore.base.errors import DataError, DmlcoreError, ParameterError
 from dmlcore.regression import MixtureRegression
 from tests.reference import load
 
@@ -100,6 +100,9 @@ def test_several_responses_in_one_formula() -> None:
 @pytest.mark.parametrize(
     ("formula", "more", "match"),
     [
+        ("y ~ .", {}, r"formula '.': a dot for all other columns is not read; name them"),
+        ("y ~ x + .", dict(missing="drop"), r"a dot for all other columns is not read"),
+        ("y ~ log(f)", {}, r"formula 'log\(f\)': Unable to evaluate"),
         ("y ~ q", {}, r"there is no column 'q', which 'q' needs; there are"),
         ("y", {}, r"formula must be a response and covariates"),
         ("y ~ x +", {}, r"formula 'x \+'"),
@@ -132,6 +135,11 @@ def test_refused(formula: str, more: Any, match: str) -> None:
     data = data.assign(when=pd.date_range("2020", periods=4), took=pd.to_timedelta([1, 2, 3, 4], unit="s"))
     with pytest.raises(DmlcoreError, match=match):
         MixtureRegression.from_formula(formula, data, 1, **more)
+
+
+def test_columns_of_a_dict_are_as_long_as_each_other() -> None:
+    with pytest.raises(DataError, match="column 'x' has 2 entries, 'y' has 3; need as many"):
+        MixtureRegression.from_formula("y ~ x", {"y": [1.0, 2.0, 3.0], "x": [1.0, 2.0]}, 1)
 
 
 def test_later_calls_need_a_frame() -> None:
@@ -324,6 +332,7 @@ def test_successes_and_failures_or_two_responses() -> None:
     ("formula", "more", "match"),
     [
         ("y ~ x", dict(offset="np.log(bse)"), r"there is no column 'bse', which 'np\.log\(bse\)' needs"),
+        ("y ~ x", dict(offset="C(kind)"), r"'C\(kind\)' makes 2 columns; need one column of numbers"),
         ("y ~ x", dict(offset="np.log(base"), r"formula 'np\.log\(base'"),
         ("y ~ x + offset(base)", dict(offset="base"), "offset is given twice"),
         ("y ~ x", dict(exposure="x"), r"column 'x': row \d+ is -.*; need a number > 0"),
@@ -332,6 +341,6 @@ def test_successes_and_failures_or_two_responses() -> None:
 )
 def test_bad_expressions(formula: str, more: Any, match: str) -> None:
     with pytest.raises(DmlcoreError, match=match):
-        MixtureRegression.from_formula(formula, counts(), 1, "poisson", **more)
+        MixtureRegression.from_formula(formula, counts().assign(kind=["u", "v"] * 40), 1, "poisson", **more)
     with pytest.raises(ParameterError, match="an exposure is of families with a log link, poisson, gamma, negative_binomial"):
         MixtureRegression.from_formula("y ~ x", counts(), 1, exposure="base")

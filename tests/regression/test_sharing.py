@@ -132,6 +132,7 @@ def test_a_sweep_with_a_fixed_covariate() -> None:
         (dict(nested=[(1, "x1")]), "nested speaks of 1 components, n_components is 3"),
         (dict(nested="x1"), "nested must be a list"),
         (dict(nested=[(0, "x1"), (3, None)]), "nested must be a list"),
+        (dict(fixed=frame()[["x1"]]), "fixed: column 'x1' is in X already; give its name"),
         (dict(fixed=np.ones((5, 1))), "fixed has 5 entries"),
         (dict(fixed=np.where(np.arange(200) == 3, np.nan, 1.0)), "'fixed': row 3 is nan"),
     ],

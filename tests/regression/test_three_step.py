@@ -9,7 +9,15 @@ import pytest
 
 from dmlcore.base.errors import DataError, ParameterError, StructureError
 from dmlcore.regression.three_step import three_step
-from dmlcore.stats import CategoricalDistribution, CompositeDistribution, MixtureDistribution, PoissonEstimator
+from dmlcore.stats import (
+    BernoulliSetEstimator,
+    CategoricalDistribution,
+    CompositeDistribution,
+    GaussianDistribution,
+    JointMixtureDistribution,
+    MixtureDistribution,
+    PoissonEstimator,
+)
 from tests.reference import load
 
 FOUND = load("stepmix_three_step")
@@ -95,6 +103,27 @@ def test_weights_count_as_rows(correction: str) -> None:
         np.testing.assert_allclose(weighted.errors, repeated.errors, rtol=1e-5)
 
 
+def test_outcomes_that_follow_assignments_more_than_classes_can_have_no_law() -> None:
+    """Of them the correction makes shares, or variances, below zero; their sums and means stay what they are."""
+    assigned = MODEL.seq_posterior(ROWS).argmax(axis=1)
+    of_labels = three_step(MODEL, ROWS, outcome=[f"c{k}" for k in assigned])
+    assert of_labels.law is None
+    assert of_labels.estimates.min() < 0
+    np.testing.assert_allclose(of_labels.estimates.sum(axis=1), 1.0)
+    of_numbers = three_step(MODEL, ROWS, outcome=assigned)
+    assert of_numbers.law is None
+    np.testing.assert_allclose(of_numbers.estimates[:, 0], of_labels.estimates @ np.arange(len(MODEL.w)))
+    assert of_numbers._repr_html_().startswith("<table><caption>Third step")
+
+
+def test_laws_without_a_mean_are_there_without_numbers() -> None:
+    sets = [{"u"} if y > 0 else set() for y in FOUND["y"]]
+    found = three_step(MODEL, ROWS, outcome=sets, correction="ml", estimator=BernoulliSetEstimator())
+    assert found.rows() == []
+    share = float(found.law.w @ [law.pmap["u"] for law in found.law.components])
+    assert share == pytest.approx(np.mean([len(one) for one in sets]), abs=0.02)
+
+
 def test_what_cannot_be_asked() -> None:
     z = FOUND["z"]
     with pytest.raises(ParameterError, match="not both"):
@@ -117,6 +146,14 @@ def test_what_cannot_be_asked() -> None:
         three_step(MixtureDistribution(MODEL.components[:1], [1.0]), ROWS, covariates=z)
     with pytest.raises(DataError, match="no row may be of class 1"):
         three_step(MixtureDistribution(MODEL.components[:2], [1.0, 0.0]), ROWS, covariates=z)
+    with pytest.raises(DataError, match=f"there are 1 outcomes for {len(ROWS)} rows"):
+        three_step(MODEL, ROWS, outcome=[1.0])
+    alike = MixtureDistribution(MODEL.components[:1] * 2, [0.5, 0.5])
+    with pytest.raises(DataError, match="some class has no rows of its own by these assignments"):
+        three_step(alike, ROWS, outcome=FOUND["y"], correction="bch")
+    sides = [GaussianDistribution(0.0, 1.0), GaussianDistribution(3.0, 1.0)]
+    with pytest.raises(StructureError, match="three steps need classes in one row, not pairs of them"):
+        three_step(JointMixtureDistribution(sides, sides, [0.5, 0.5], None, [[0.9, 0.1], [0.1, 0.9]]), [(0.0, 1.0)], covariates=[1.0])
     for outcome in ([None] * len(ROWS), [np.inf, *FOUND["y"][1:]]):
         with pytest.raises(DataError, match="outcome must be finite numbers, or labels"):
             three_step(MODEL, ROWS, outcome=outcome)

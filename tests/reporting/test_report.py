@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import dmlcore
@@ -20,12 +21,14 @@ from dmlcore.inference.surprise import cell_surprise
 from dmlcore.reporting.markup import ON_PAPER, grid_of, nested_in_short
 from dmlcore.reporting.oddness import Oddness
 from dmlcore.reporting.profiles import law_in_words, told
+from dmlcore.reporting.sections import _looked_at, rows_section
 from dmlcore.reporting.subject import Subject
 from dmlcore.stats import (
     CategoricalDistribution,
     CategoricalEstimator,
     CompositeDistribution,
     CompositeEstimator,
+    DirichletDistribution,
     GaussianDistribution,
     GaussianEstimator,
     HeterogeneousMixtureDistribution,
@@ -209,6 +212,19 @@ def test_reports_of_vectors_and_of_lists() -> None:
     parts = [SequenceDistribution(CategoricalDistribution({"a": p, "b": 1 - p}), PoissonDistribution(4.0)) for p in (0.1, 0.8)]
     lists = MixtureDistribution(parts, [0.5, 0.5])
     Nesting(dmlcore.report(lists, lists.sample(20, rng=1)))
+
+
+def test_of_many_rows_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dmlcore.reporting.subject.ROWS_SHOWN", 40)
+    law = CompositeDistribution({"x": GaussianDistribution(0.0, 1.0)})
+    assert "are of 40 evenly spaced rows of 90." in str(_looked_at(Subject(law, pd.DataFrame({"x": np.linspace(-1, 1, 90)}))))
+    assert str(_looked_at(Subject(law, pd.DataFrame({"x": np.linspace(-1, 1, 40)})))) == ""
+
+
+def test_cells_without_laws_have_no_surprise() -> None:
+    subject = Subject(DirichletDistribution([1.0, 2.0]), np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]]))
+    assert "Cells have no surprise of their own: dirichlet: conditioning on part" in str(rows_section(subject))
+    assert subject.modelled == []
 
 
 def test_nested_records_are_written_entry_by_entry() -> None:

@@ -256,6 +256,26 @@ def test_copies(kind: Any, frame: pd.DataFrame, X: pd.DataFrame) -> None:
     assert not hasattr(fresh, "model_")
 
 
+def test_rows_are_drawn_in_tables_of_the_kind_given(X: pd.DataFrame) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    table = X[["height", "weight"]].dropna()
+    for given in (table, pl.from_pandas(table), arrow.Table.from_pandas(table, preserve_index=False)):
+        rows = MixtureClusterer(1, GaussianEstimator(), **BRIEF).fit(given).sample(5)
+        assert type(rows) is type(given)
+        assert rows.shape == (5, 2)
+    mixed = np.array([[1.0, "a"], [2.0, "b"], [4.0, "a"]] * 9, dtype=object)
+    rows = MixtureClusterer(1, CompositeEstimator([GaussianEstimator(), CategoricalEstimator()]), **BRIEF).fit(mixed).sample(4)
+    assert (rows.dtype, rows.shape) == (object, (4, 2))
+
+
+def test_a_classifier_without_pseudo_observations(frame: pd.DataFrame, X: pd.DataFrame) -> None:
+    heights = X[["height"]].dropna()
+    group = frame["group"][heights.index]
+    found = MixtureClassifier(1, CompositeEstimator({"height": GaussianEstimator()}), pseudo_count=0, **BRIEF).fit(heights, group)
+    means = [dmlcore.marginal(law, "height", values=True).mean() for law in found.model_.components]
+    np.testing.assert_allclose(means, heights["height"].groupby(group).mean())
+
+
 def test_rows_that_are_alike_are_one() -> None:
     nan = float("nan")
     table = pd.DataFrame({"x": [1.0, nan, 1.0, nan, 2.0], "label": ["b", "a", "b", "a", None], "when": pd.to_datetime(["2020-01-01"] * 5)})

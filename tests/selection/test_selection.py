@@ -368,6 +368,9 @@ def test_what_a_sweep_remarks() -> None:
     assert lower.startswith("3 came out 0.5 nats below 2: its search ended too low")
     (alone,) = said(sure, 0, (1, -9.0, good), (2, 5.0, "degenerate"), (3, 6.0, "degenerate"))
     assert alone.startswith("all others (2, 3) are degenerate, so 1 was not chosen among several; a prior (pseudo_count=)")
+    assert any(
+        text.startswith("every candidate is degenerate, so bic compares no maxima") for text in said(sure, 0, (1, 5.0, "degenerate"))
+    )
     (some,) = said(sure, 1, (1, -9.0, good), (2, -5.0, good), (3, 6.0, "degenerate"))
     assert some.startswith("degenerate, and so not chosen: 3")
     (met,) = said(once, 1, (1, -9.0, good), (2, -5.0, good), (3, -4.9, good))
@@ -454,6 +457,29 @@ def test_candidates_that_cannot_be_fitted() -> None:
         select(estimator_for, ["poisson"], [-1, 2, 3], starts=1)
 
 
+def test_a_candidate_past_the_edge_that_cannot_be_fitted_is_the_last() -> None:
+    tried: list[int] = []
+
+    def estimator_for(k: int) -> Any:
+        tried.append(k)
+        return gaussians(k) if k < 3 else Unlucky()
+
+    found = select(estimator_for, [1, 2], TWO.sample(200, rng=1), starts=1, beyond=True, rng=1)
+    assert tried == [1, 2, 3]
+    assert [one.value for one in found.failures] == [3]
+
+
+def test_a_formula_is_for_regressions() -> None:
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=30)}).assign(y=lambda t: 2 * t.x + rng.normal(size=30))
+    weights = 1 + np.arange(30) % 2
+    found = select("y ~ x", [1], table, weights=weights)
+    twice = select("y ~ x", [1], table.loc[np.repeat(np.arange(30), weights)])
+    assert found.selection.values == (1,)
+    assert found.selection.rows[0]["bic"] == pytest.approx(twice.selection.rows[0]["bic"])
+
+
 def test_table_html_and_plot() -> None:
     matplotlib = pytest.importorskip("matplotlib")
     found = select(gaussians, [1, 2], DATA, starts=1, rng=1)
@@ -537,6 +563,16 @@ def test_replicates_that_cannot_be_fitted_say_nothing(monkeypatch: pytest.Monkey
     found = likelihood_ratio_test(DATA[:20], GaussianEstimator(), GaussianEstimator(), replicates=4, rng=1)
     assert len(found.simulated) == 3
     assert found.p_value == 1.0  # all of them are as large as the observed: none
+
+    def most_fail(*args: Any, **options: Any) -> Any:
+        if next(calls) > 1:
+            raise DegenerateError("no fit")
+        return fit(*args, **options)
+
+    calls = count()
+    monkeypatch.setattr("dmlcore.selection.likelihood_ratio.fit", most_fail)
+    with pytest.raises(DegenerateError, match="4 of 4 replicates could not be fitted; the first: no fit"):
+        likelihood_ratio_test(DATA[:20], GaussianEstimator(), GaussianEstimator(), replicates=4, rng=1)
 
 
 # -- order of components -----------------------------------------------------------------------------------------------------

@@ -215,6 +215,17 @@ def test_shown_in_words() -> None:
     assert in_words(law) == "2021-03-04\u00a0±\u00a012.5 days"
     assert in_words(TimeDistribution(GaussianDistribution(62.0, 9.0), "m", TIMES[0])) == "2021-03-01 07:02:00\u00a0±\u00a03 minutes"
     assert in_words(TimeDistribution(GaussianDistribution(62.0, 9.0), "m")) == "62 minutes\u00a0±\u00a03 minutes"
+    far = TimeDistribution(GaussianDistribution(1e9, 9.0), origin="2021-01-01")
+    assert in_words(far) == "1e+09 days from 2021-01-01\u00a0±\u00a03 days"
+
+
+def test_times_that_are_asked_for_are_read_as_those_of_the_law() -> None:
+    law = TimeDistribution(GaussianDistribution(62.0, 156.25), origin="2021-01-01")
+    np.testing.assert_allclose(law.cdf(DAYS), law.dist.cdf(np.array([(day - date(2021, 1, 1)).days for day in DAYS])))
+    assert np.asarray(law.quantile(np.array([0.5, 0.5]))).tolist() == [law.quantile(0.5)] * 2
+    for wrong in (3.0, "soon", SPANS[0], np.array([1, 2], "m8[M]")):
+        with pytest.raises(DataError, match="is none of the dates that are read here"):
+            law.cdf(wrong)
 
 
 WRONG: dict[str, tuple[Any, Any, str]] = {
@@ -226,6 +237,7 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
     "no zone": ([ZONED[0], TIMES[0]], None, "row 1 is .* of one kind, as the times with a time zone above"),
     "durations since": (SPANS, "2021-01-01", "row 0 is .*; need dates or times"),
     "another zone": (TIMES, ZONED[0], "row 0 is .*; need times with a time zone"),
+    "times of no unit": (np.array(["NaT"], "M8"), None, "row 0 is .*NaT.*; need dates"),
     "months": (np.array([1, 2], "m8[M]"), None, "row 0 is .* of a fixed unit, such as days"),
 }
 
