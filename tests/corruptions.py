@@ -11,6 +11,7 @@ Prints a table by example, and what was wrong; exits with 1 if anything was. The
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -115,12 +116,14 @@ def _shown(whole: Any) -> Iterator[str]:
         yield from (shorten(value), shorten(plain(value)))
         if is_missing(value):  # in an array
             yield from ("None", "nan")
+        if isinstance(value, range):
+            yield from map(shorten, value)
         if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim):
             listed = value.tolist() if isinstance(value, np.ndarray) else list(value)
             yield from (shorten(listed), shorten(tuple(listed)))
             for kind in (float, int):
                 try:
-                    numbers = [kind(-1 if v is None or v is np.ma.masked else v) for v in listed]
+                    numbers = [kind(-1 if v is None else math.nan if v is np.ma.masked else v) for v in listed]
                 except Exception:  # what is no number says so in many ways
                     continue
                 yield from (shorten(numbers), shorten(tuple(numbers)))
