@@ -12,21 +12,10 @@ from typing import Any
 import numpy as np
 
 from dmlcore.base.domains import SETTING
+from dmlcore.core.nodes import distinct_nodes
 from dmlcore.core.parts import shared_tags
 
 NO_NUMBERS = np.zeros(0)
-
-
-def distinct_nodes(model: Any) -> Iterator[Any]:
-    """Every node of a tree once, in preorder."""
-    seen: set[int] = set()
-    stack = [model]
-    while stack:
-        node = stack.pop()
-        if id(node) not in seen:
-            seen.add(id(node))
-            yield node
-            stack.extend(reversed(node.children()))
 
 
 def preorder_of(model: Any) -> Iterator[Any]:

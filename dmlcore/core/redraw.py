@@ -8,7 +8,7 @@ import numpy as np
 
 from dmlcore.base.errors import StructureError
 from dmlcore.core.distribution import Distribution, as_values
-from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.nodes import distinct_nodes
 from dmlcore.core.powers import Redraws, has
 
 
