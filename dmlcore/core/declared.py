@@ -87,12 +87,14 @@ class Declared:
     components_field: ClassVar[str | None] = None  # of a mixture: the children that may be one stack
     shown_with_child: ClassVar[bool] = False  # whether trees show it and its one child in one line
     says_nothing: ClassVar[bool] = False  # whether it stands where a law is not wanted
+    definitions: ClassVar[int] = 0  # how many classes have been declared so far
     of_stacks: ClassVar[bool] = False  # whether it is a stack, or made of stacks, of the engine's own
     __signature__: ClassVar[Any] = Signature()
     batch: ClassVar[tuple[int, ...]] = ()  # of a stack (`dmlcore.core.stacks`): the leading axes of its parameters
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        Declared.definitions += 1
         dataclasses.dataclass(init=False, eq=False, repr=False)(cls)  # which then writes no code: 250 classes are imported at once
         fields = sorted(dataclasses.fields(cls), key=lambda f: f.name in LAST)  # type: ignore[arg-type]
         cls._fields = tuple((f.name, f.metadata.get("domain") or Domain()) for f in fields)

@@ -6,26 +6,16 @@ The two are not of one length: a probability that was estimated as zero is a fre
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from dmlcore.base.domains import SETTING
+from dmlcore.core.nodes import distinct_nodes
 from dmlcore.core.parts import shared_tags
 
 NO_NUMBERS = np.zeros(0)
-
-
-def distinct_nodes(model: Any) -> Iterator[Any]:
-    """Every node of a tree once, in preorder."""
-    seen: set[int] = set()
-    stack = [model]
-    while stack:
-        node = stack.pop()
-        if id(node) not in seen:
-            seen.add(id(node))
-            yield node
-            stack.extend(reversed(node.children()))
 
 
 def preorder_of(model: Any) -> Iterator[Any]:
@@ -100,11 +90,16 @@ class Shape:
 
     def __init__(self, like: Any):
         self.like = like
-        self.numbers: list[tuple[int | str, str, Any, Any, np.ndarray]] = []  # whose, field, domain, value, and its flat form
+        self.numbers: list[tuple[int | str, str, Any, Any]] = []  # whose, field, domain, value
+        parts = [NO_NUMBERS]
         for node, own in parameters_once(like):
-            parts = zip(own, own_parts(node, own), strict=True)
-            self.numbers += [(node.own_key or id(node), field, domain, value, part) for (field, domain, value), part in parts]
-        self.size = sum(len(part) for *_, part in self.numbers)
+            self.numbers += [(node.own_key or id(node), field, domain, value) for field, domain, value in own]
+            parts += own_parts(node, own)
+        self.flat = np.concatenate(parts)
+        self.size = len(self.flat)
+        ends = np.cumsum([len(part) for part in parts])
+        self.slices = [slice(start, end) for start, end in pairwise(ends.tolist())]  # of each of the numbers
+        self.number_at = np.repeat(np.arange(len(self.numbers)), np.diff(ends))  # which of the numbers a coordinate belongs to
         self.tied = [(place, id(first), name) for place, (first, name) in _first_of_tied(like).items()]
         self.children = {id(node): node.children() for node in distinct_nodes(like)}
 
@@ -130,12 +125,10 @@ class Shape:
     def _values(self, vector: np.ndarray) -> dict[int | str, dict[str, Any]]:
         """By node, or key, what is not as it was."""
         values: dict[int | str, dict[str, Any]] = {}
-        start = 0
-        for whose, field, domain, value, before in self.numbers:
-            part = vector[start : start + len(before)]
-            if (part != before).any():  # what is fixed keeps its bits
-                values.setdefault(whose, {})[field] = domain.unflatten(part, value)
-            start += len(before)
+        changed = self.number_at[vector != self.flat].tolist()  # what is fixed keeps its bits
+        for i in dict.fromkeys(changed):
+            whose, field, domain, value = self.numbers[i]
+            values.setdefault(whose, {})[field] = domain.unflatten(vector[self.slices[i]], value)
         for (whose, field), first, name in self.tied:
             if name in values.get(first, ()):
                 values.setdefault(whose, {})[field] = values[first][name]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from dmlcore.base.domains import Child, Children
 from dmlcore.base.errors import KeyClashError, ParameterError
 from dmlcore.core.declared import same
+from dmlcore.core.nodes import distinct_nodes
 
 
 def free_domains(family: Any) -> dict[str, Any]:
@@ -64,6 +65,8 @@ class Tag(NamedTuple):
 
 def shared_tags(tree: Any) -> dict[int, dict[str, Tag]]:
     """The tags of parameters that are tied, by name, of the places of a tree (in preorder) that have any."""
+    if not any(node.tied_parts or node.among_alternatives for node in distinct_nodes(tree)):
+        return {}
     out: dict[int, dict[str, Tag]] = {}
     places = itertools.count()
 

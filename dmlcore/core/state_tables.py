@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.nodes import distinct_nodes
 from dmlcore.core.powers import FollowsStates, has
 from dmlcore.core.words import cut_short, in_words, number, percent
 

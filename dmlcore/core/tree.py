@@ -10,7 +10,8 @@ import numpy as np
 
 from dmlcore.base.records import dataclass
 from dmlcore.core.declared import Declared, same
-from dmlcore.core.flat import distinct_nodes, n_parameters
+from dmlcore.core.flat import n_parameters
+from dmlcore.core.nodes import distinct_nodes
 from dmlcore.core.powers import HasMean, HasVariance, OnScale, has
 from dmlcore.core.typeface import for_terminal
 

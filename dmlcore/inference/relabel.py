@@ -13,7 +13,7 @@ import numpy as np
 from dmlcore.base.errors import StructureError
 from dmlcore.core.arguments import takes
 from dmlcore.core.distribution import Distribution
-from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.nodes import distinct_nodes
 from dmlcore.core.powers import Exchange, Relabels, has
 from dmlcore.inference.parameters import named_numbers
 

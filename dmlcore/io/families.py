@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from functools import lru_cache
 
 from dmlcore.core.declared import Declared
 from dmlcore.core.estimator import Estimator
@@ -13,14 +14,22 @@ MAX_PLACES = 1_000_000  # places in a tree that are copies of shared nodes; walk
 RESERVED = ("family", "shared")  # words of the format itself
 
 
-def families() -> dict[str, type[Declared]]:
-    """Families by class name. The library's own come first, then the latest definition, as a notebook cell may run twice."""
+def family_called(name: str) -> type[Declared] | None:
+    """The family of this class name: the library's own, or the latest definition, as a notebook cell may run twice."""
+    found: type[Declared] | None = None
+    for family in _by_name(Declared.definitions).get(name, ()):
+        if not _abstract(family) and (found is None or not found.__module__.startswith("dmlcore.")):
+            found = family
+    return found
+
+
+@lru_cache(maxsize=1)
+def _by_name(definitions: int) -> dict[str, list[type[Declared]]]:
+    """All classes that are declared, by name. definitions: how many have been; with one more, they are looked up again."""
     importlib.import_module("dmlcore.stats")
-    found: dict[str, type[Declared]] = {}
+    found: dict[str, list[type[Declared]]] = {}
     for family in _descendants(Declared):
-        own = found.get(family.__name__)
-        if not _abstract(family) and (own is None or not own.__module__.startswith("dmlcore.")):
-            found[family.__name__] = family
+        found.setdefault(family.__name__, []).append(family)
     return found
 
 

@@ -16,7 +16,7 @@ from dmlcore.base.labels import LABEL_TYPES, is_kept
 from dmlcore.core.declared import Declared
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.io.families import MAX_PLACES, families
+from dmlcore.io.families import MAX_PLACES, family_called
 from dmlcore.io.label_forms import LABEL_KINDS, label_of
 
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
@@ -28,7 +28,6 @@ class Reader:
     """Turns JSON data into one tree."""
 
     def __init__(self) -> None:
-        self.families = families()
         self.shared: dict[int, tuple[Declared, int]] = {}  # number -> the node, and the places in its tree
         self.places = 0
 
@@ -59,7 +58,7 @@ class Reader:
 
     def _built(self, data: dict[str, Any], where: str) -> Declared:
         name = data["family"]
-        family = self.families.get(name) if isinstance(name, str) else None
+        family = family_called(name) if isinstance(name, str) else None
         if family is None:
             raise FormatError(f"{where}: no family is called {shorten(name)}; if it is your own, import it before loading")
         domains = dict(family._fields)

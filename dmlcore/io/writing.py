@@ -16,7 +16,7 @@ from dmlcore.base.errors import FormatError, shorten
 from dmlcore.base.label_domains import LabelProbabilities, Transitions
 from dmlcore.base.labels import LABEL_TYPES, MAX_BITS, plain
 from dmlcore.core.declared import Declared
-from dmlcore.io.families import MAX_PLACES, RESERVED, families
+from dmlcore.io.families import MAX_PLACES, RESERVED, family_called
 from dmlcore.io.label_forms import label_form
 
 
@@ -24,7 +24,6 @@ class Writer:
     """Turns one tree into JSON data. A node that stands at several places is written once, and named at the others."""
 
     def __init__(self) -> None:
-        self.families = families()
         self.written: dict[int, dict[str, Any]] = {}  # id of a node -> its data
         self.sizes: dict[int, int] = {}  # id of a node -> places in its tree
         self.places = 0
@@ -56,7 +55,7 @@ class Writer:
 
     def _fields(self, node: Declared, where: str) -> dict[str, Any]:
         family = type(node).__name__
-        if self.families.get(family) is not type(node):
+        if family_called(family) is not type(node):
             raise FormatError(f"{where}: another family is called {family}, so this one could not be loaded again; rename it")
         out: dict[str, Any] = {"family": family}
         defaults = {f.name: f.default for f in dataclasses.fields(node)}  # type: ignore[arg-type]

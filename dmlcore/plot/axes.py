@@ -8,7 +8,7 @@ import numpy as np
 
 from dmlcore.base.errors import StructureError
 from dmlcore.base.extras import library
-from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.nodes import distinct_nodes
 from dmlcore.core.powers import HasClasses, Mixing, has
 from dmlcore.core.row_columns import row_columns
 from dmlcore.data.frames import Columns, is_frame

@@ -288,40 +288,60 @@ def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 KILLED = """
-import resource, signal, sys
+import os, resource, signal, sys
 import dmlcore
 from dmlcore.io.tables import write
 from dmlcore.stats import GaussianDistribution, MixtureDistribution
 
-path = sys.argv[1]
 law = MixtureDistribution([GaussianDistribution(i / 7, 1.0) for i in range(1500)], [1 / 1500] * 1500)
 rows = [{"a": i / 7} for i in range(9000)]
-def work():
+def work(path):
     if path.endswith(".json"):
         dmlcore.save(law, path)
     elif path.endswith(".html"):
         dmlcore.report(law.components[0], [1.0, 2.0, 4.0], path)
     else:
         write(rows, path, force=True)
-resource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384))  # a file cannot grow beyond: at first an error, as of a full disk
-try:
-    work()
-except OSError as error:
-    print(error)
-signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # and now the end of the process, in the middle of the write
-work()
+
+def fail_and_die(path):
+    os.chdir(path)  # a folder of this name for each
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384))  # a file cannot grow beyond: at first an error, as of a full disk
+    try:
+        work(path)
+    except OSError as error:
+        print(error, flush=True)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # and now the end of the process, in the middle of the write
+    work(path)
+
+for path in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        fail_and_die(path)
+        os._exit(0)
+    print(path, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+WRITTEN = ["model.json", "t.csv", "t.parquet", "t.jsonl", "report.html"]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Where processes that were killed have written, a folder for each file, and what they said."""
+    folder = tmp_path_factory.mktemp("killed")
+    for name in WRITTEN:
+        (folder / name).mkdir()
+        (folder / name / name).write_text("old")
+    path = os.pathsep.join(filter(None, [str(Path(dmlcore.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-c", KILLED, *WRITTEN]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": path}, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of files")
-@pytest.mark.parametrize("name", ["model.json", "t.csv", "t.parquet", "t.jsonl", "report.html"])
-def test_a_full_disk_and_a_killed_process_leave_the_old_file(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("old")
-    path = os.pathsep.join(filter(None, [str(Path(dmlcore.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-c", KILLED, name]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": path}, cwd=tmp_path)
-    assert done.returncode == -signal.SIGXFSZ
-    assert done.stdout == f"[Errno 27] File too large: '{name}'\n"
-    assert (tmp_path / name).read_text() == "old"
-    drafts = [p for p in tmp_path.iterdir() if p.name != name]
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_full_disk_and_a_killed_process_leave_the_old_file(killed: tuple[Path, str], name: str) -> None:
+    folder, said = killed
+    assert f"[Errno 27] File too large: '{name}'\n{name} {-signal.SIGXFSZ}\n" in said
+    assert (folder / name / name).read_text() == "old"
+    drafts = [p for p in (folder / name).iterdir() if p.name != name]
     assert [p.name.startswith(f".{name}.") for p in drafts] == [True]  # of the process that was killed; the error left none

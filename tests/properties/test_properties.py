@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import dmlcore.data.encoded
 from dmlcore import condition, fit, marginal, missing_at_random
 from dmlcore.base.errors import DataError, DegenerateError, EmptyError, KeyClashError, StructureError, SupportError
-from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.nodes import distinct_nodes
 from dmlcore.data.encoded import encode
 from dmlcore.data.layouts import AnyKind, Maybe
 from dmlcore.data.record_layouts import Fields

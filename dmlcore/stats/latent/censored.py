@@ -12,7 +12,7 @@ from dmlcore.base.errors import ParameterError, StructureError
 from dmlcore.core.declared import child, keys, name
 from dmlcore.core.distribution import Distribution
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.nodes import distinct_nodes
 from dmlcore.core.partial import Outcomes, given
 from dmlcore.core.powers import NumbersWithin, Redraws, ResponsesWithin, has
 from dmlcore.core.redraw import redrawn

@@ -15,7 +15,7 @@ from dmlcore.base.support import Support
 from dmlcore.core.declared import child, keys, name, parameter
 from dmlcore.core.distribution import Distribution, as_values
 from dmlcore.core.estimator import Estimator
-from dmlcore.core.flat import distinct_nodes
+from dmlcore.core.nodes import distinct_nodes
 from dmlcore.core.partial import UNKNOWN, Outcomes, Parts, given, narrowed
 from dmlcore.core.powers import Redraws, ResponsesWithin, has
 from dmlcore.core.redraw import redrawn
