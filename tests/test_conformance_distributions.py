@@ -530,11 +530,13 @@ def test_copies_are_equal_to_the_bit(e: Example) -> None:
     rows = e.data(20) + list(e.off)
     expected = e.law.seq_log_density(rows)
     for node in (e.law, e.estimator):
-        for i, other in enumerate(copies(node)):
+        made = copies(node)
+        number, shown, written = hash(node), repr(node), to_json(node)
+        for i, other in enumerate(made):
             assert other == node
-            assert hash(other) == hash(node)
-            assert repr(other) == repr(node)
-            assert i == 0 or to_json(other) == to_json(node)  # a repr does not say which nodes are one object
+            assert hash(other) == number
+            assert repr(other) == shown
+            assert i == 0 or to_json(other) == written  # a repr does not say which nodes are one object
             if node is e.law:
                 np.testing.assert_array_equal(other.seq_log_density(rows), expected)
     assert e.law != e.estimator

@@ -239,11 +239,11 @@ class Declared:
 
     def children(self) -> tuple[Any, ...]:
         """Nested distributions or estimators, in declared order."""
-        out: list[Any] = []
+        out: tuple[Any, ...] = ()
         for field, many in self._child_fields:
             value = getattr(self, field)
-            out.extend(value if many else () if value is None else (value,))
-        return tuple(out)
+            out += tuple(value) if many else () if value is None else (value,)
+        return out
 
     def places(self) -> list[str]:
         """How each child is reached: `components[1]`, `dist`."""

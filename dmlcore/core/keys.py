@@ -24,9 +24,11 @@ from dmlcore.core.walk import NOTHING
 
 def preorder(tree: Any) -> Iterator[Any]:
     """A node, then all below it, left to right."""
-    yield tree
-    for child in tree.children():
-        yield from preorder(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(node.children()))
 
 
 WHOLE_OWN: Any = None  # the one part of own statistics that have no parts
@@ -75,6 +77,17 @@ class Ties:
             for i in places:
                 out.setdefault(i, set()).update(places)
         return {i: sorted(places) for i, places in out.items()}
+
+    @cached_property
+    def priors(self) -> list[tuple[int, Estimator]]:
+        """The places that know something beforehand, once per key, each with a node that knows of its own parts alone."""
+        found = []
+        for i, node in enumerate(self.nodes):
+            parts = self.once(i)
+            if parts and (node.prior is not None or type(node).log_prior is not Estimator.log_prior):
+                whole = len(parts) == len(self.own[i]) or node.prior is None
+                found.append((i, node if whole else node.pinned(prior=node.prior.of(parts))))
+        return found
 
     @property
     def any(self) -> bool:
@@ -225,11 +238,10 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
 def log_prior(estimator: Estimator, model: Any, ties: Ties) -> Any:
     """The sum of what the priors add to the objective, once per key; of a stack of models, of each."""
     total: Any = 0.0
-    for i, (node, law) in enumerate(zip(ties.nodes, preorder(model), strict=True)):
-        if parts := ties.once(i):
-            known = node if len(parts) == len(ties.own[i]) or node.prior is None else node.pinned(prior=node.prior.of(parts))
-            own: Any = known.log_prior(law)
-            total = total + (own if np.ndim(own) == 0 else own.reshape(*model.batch, -1).sum(axis=-1))
+    laws = list(preorder(model))
+    for place, node in ties.priors:
+        own: Any = node.log_prior(laws[place])
+        total = total + (own if np.ndim(own) == 0 else own.reshape(*model.batch, -1).sum(axis=-1))
     return total
 
 

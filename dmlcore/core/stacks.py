@@ -72,16 +72,18 @@ class Stacking:
 
     estimator: the tree of the user's model, resolved, every place a node of its own. shape: of the stack of whole models (starts of a
     search); `()` for one model. apart: whether components of mixtures stay apart all the same. column: the rows, of which like fields of
-    records may be read together. `stacked` is the estimator of such a stack.
+    records may be read together. ties: of the estimator. `stacked` is the estimator of such a stack; `apart` then says whether no parts are
+    held together.
     """
 
-    def __init__(self, estimator: Estimator, apart: bool, shape: tuple[int, ...] = (), column: Any = None):
-        self.estimator, self.apart, self.shape = estimator, apart, shape
-        self._ties = Ties(estimator)
+    def __init__(self, estimator: Estimator, ties: Ties, apart: bool, shape: tuple[int, ...] = (), column: Any = None):
+        self.estimator, self.shape = estimator, shape
+        self._ties = ties
         self._place = {id(e): i for i, e in enumerate(self._ties.nodes)}
         self._held = set() if apart else self._stackable()
         self._plans: dict[int, Any] = {}
         self.stacked = self._estimator([estimator] * int(np.prod(shape)), shape, column)
+        self.apart = not self._held and not self._plans
 
     def holds(self, e: Any) -> bool:
         """Whether a mixture's components are one stack."""

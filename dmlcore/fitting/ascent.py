@@ -128,8 +128,11 @@ def scored(problem: Problem, stack: Any, apart: bool = False) -> State:
 
 
 def begun(problem: Problem, model: Distribution) -> State:
-    """The state at a model. A law may have settings of its own, so that its like parts take the first step apart."""
-    return scored(problem, problem.stacked(apart=True).stack([model]), apart=True)
+    """The state at a model. A law may have settings of its own, so that its like parts, where it has any, take the first step apart."""
+    stacking = problem.stacked().stacking
+    assert stacking is not None
+    apart = not stacking.apart
+    return scored(problem, problem.stacked(apart=apart).stack([model]), apart=apart)
 
 
 def _expected(problem: Problem, stack: Any, apart: bool) -> tuple[float, float, list[Any]]:

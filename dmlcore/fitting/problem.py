@@ -87,7 +87,7 @@ class Problem:
             return known[key]  # type: ignore[no-any-return]
         if key not in self._stacked:
             shape = () if starts is None else (starts,)
-            stacking = Stacking(self.estimator, apart, shape, self.encoded.column if self.together and not apart else None)
+            stacking = Stacking(self.estimator, self.ties, apart, shape, self.encoded.column if self.together and not apart else None)
             resolved = replace(self.resolved, estimator=stacking.stacked, ties=Ties(stacking.stacked, len(shape)))
             self._stacked[key] = stacking, resolved
         stacking, resolved = self._stacked[key]

@@ -128,11 +128,13 @@ def test_copies_are_equal_to_the_bit(tree: Tree, seed: int) -> None:
     rows = tree.rows(20, seed)
     log = tree.law.seq_log_density(rows)
     for node in (tree.law, tree.law.estimator(), tree.law.estimator(1.5)):
-        for i, other in enumerate(copies(node)):
+        made = copies(node)
+        number, shown, written = hash(node), repr(node), to_json(node)
+        for i, other in enumerate(made):
             assert other == node
-            assert hash(other) == hash(node)
-            assert repr(other) == repr(node)
-            assert i == 0 or to_json(other) == to_json(node)
+            assert hash(other) == number
+            assert repr(other) == shown
+            assert i == 0 or to_json(other) == written
             if node is tree.law:
                 np.testing.assert_array_equal(other.seq_log_density(rows), log)
 

@@ -30,6 +30,8 @@ from dmlcore.stats import (
     seq_encode,
 )
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 LAW = CompositeDistribution(
     {"age": GaussianDistribution(40.0, 25.0), "visits": PoissonDistribution(3.0), "city": CategoricalDistribution({"A": 0.3, "B": 0.7})}
 )
