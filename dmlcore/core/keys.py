@@ -238,7 +238,7 @@ def maximise(estimator: Estimator, owns: list[Any], ties: Ties, previous: Any = 
 def log_prior(estimator: Estimator, model: Any, ties: Ties) -> Any:
     """The sum of what the priors add to the objective, once per key; of a stack of models, of each."""
     total: Any = 0.0
-    laws = list(preorder(model))
+    laws = list(preorder(model)) if ties.priors else []
     for place, node in ties.priors:
         own: Any = node.log_prior(laws[place])
         total = total + (own if np.ndim(own) == 0 else own.reshape(*model.batch, -1).sum(axis=-1))
