@@ -122,8 +122,9 @@ def _shown(whole: Any) -> Iterator[str]:
             listed = value.tolist() if isinstance(value, np.ndarray) else list(value)
             yield from (shorten(listed), shorten(tuple(listed)))
             for kind in (float, int):
+                nothing = -1 if kind is int else math.nan if isinstance(value, np.ndarray) else None  # what numbers of arrays have there
                 try:
-                    numbers = [kind(-1 if v is None else math.nan if v is np.ma.masked else v) for v in listed]
+                    numbers = [nothing if v is None else math.nan if v is np.ma.masked else kind(v) for v in listed]
                 except Exception:  # what is no number says so in many ways
                     continue
                 yield from (shorten(numbers), shorten(tuple(numbers)))

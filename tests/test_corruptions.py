@@ -7,6 +7,7 @@ import math
 import numbers
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from dmlcore import fit, impute
+from dmlcore import fit, impute, read
 from dmlcore.base.errors import DataError, DegenerateError, FormatError, ParameterError, shorten
 from dmlcore.base.labels import MAX_NESTED, is_kept
 from dmlcore.core.partial import UNKNOWN, unknown_inside
@@ -36,6 +37,7 @@ from dmlcore.stats import (
     OptionalDistribution,
     PartialGaussianDistribution,
     PoissonDistribution,
+    PoissonRegressionDistribution,
     TimeDistribution,
     TruncatedDistribution,
 )
@@ -138,6 +140,35 @@ def test_whole_numbers_beyond_reach_are_refused_at_once() -> None:
         BinomialDistribution(0.5, Decimal("1e999999999"))
     assert BinomialDistribution(0.5, Decimal(5)).n == 5
     assert BinomialDistribution(0.5, 10**400).n == 10**400
+
+
+def test_covariates_far_away_in_half_of_the_rows_cost_the_others_no_digits() -> None:
+    law = LinearRegressionDistribution([0.4, -0.3], 0.2, 1.0)
+    near = ((-2.5, -0.5), 1.0)
+    alone = law.log_density(near)
+    for rows in (1, 3, 20):  # of few rows all are looked at
+        np.testing.assert_allclose(law.seq_log_density([((2.0**63, 0.5), 1.0), near] * rows)[1::2], alone, rtol=1e-12)
+
+
+def test_counts_that_are_gone_through_one_by_one_are_bounded() -> None:
+    counts = PoissonRegressionDistribution([0.5], 0.4)
+    assert np.isfinite(TruncatedDistribution(counts, 100).seq_log_density([([9.0], 120)])).all()
+    with pytest.raises(ParameterError, match="low of a regression of counts must be at most 10000, got 2e\\+50"):
+        TruncatedDistribution(counts, 2e50)
+
+
+def test_bags_of_too_many_are_shown_whole() -> None:
+    bag = [("a", 2**63 - 1), ("b", 1)]
+    with pytest.raises(DataError, match=r"row 0 is \[\('a', 9223372036854775807\), \('b', 1\)\]; need counts whose sum"):
+        MultinomialDistribution(CategoricalDistribution({"a": 0.5, "b": 0.5})).seq_log_density([bag])
+
+
+def test_names_of_parts_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "names.jsonl"
+    for line in (b'{"a": {"\xe5": null}}', b'{"a": [{"\xe5": 1}]}'):
+        path.write_bytes(b'{"a": null}\n' + line)
+        with pytest.raises(DataError, match="line 2 holds the byte 0xe5"):
+            read(path)
 
 
 def test_a_column_of_times_does_not_go_round() -> None:

@@ -205,6 +205,7 @@ def _json_lines(content: Any, coded: bool) -> Any:
     try:
         out = _in_blocks(table, content)
         out.validate(full=True)  # that text is UTF-8
+        _read_names(out.schema)
         names = out.column_names
     except (arrow.ArrowException, UnicodeDecodeError) as error:
         _check_utf8(content)
@@ -213,6 +214,14 @@ def _json_lines(content: Any, coded: bool) -> Any:
     if not names:
         raise DataError("the file is blank; need an object {..} on each line")
     return out
+
+
+def _read_names(fields: Iterable[Any]) -> None:
+    """Reads the names of columns, and of the parts of objects in these; the reader passes over bytes in them that are no UTF-8."""
+    for field in fields:
+        field.name  # noqa: B018 - raises `UnicodeDecodeError`
+        kind = field.type
+        _read_names([kind.value_field] if hasattr(kind, "value_field") else [kind.field(i) for i in range(kind.num_fields)])
 
 
 def _refuse_depth(content: Any) -> None:

@@ -270,7 +270,7 @@ class Bag(Lists):
         rows = [self._pairs(index, bag) for index, bag in enumerate(values)]
         offsets = ends_of(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)))
         flat = [value for bag in rows for value, _ in bag]
-        counts = self._counts([count for bag in rows for _, count in bag], offsets)
+        counts = self._counts([count for bag in rows for _, count in bag], offsets, values)
         try:
             column = self.value.encode(flat)
         except BadValue as error:
@@ -302,7 +302,7 @@ class Bag(Lists):
             return once.items()
         return bag
 
-    def _counts(self, flat: list[Any], offsets: np.ndarray) -> np.ndarray:
+    def _counts(self, flat: list[Any], offsets: np.ndarray, bags: Any) -> np.ndarray:
         counts = integers(flat)
         wrong = first(flat, lambda count: not is_whole(count)) if counts is None else first_below_zero(counts)
         if wrong is not None:
@@ -315,7 +315,7 @@ class Bag(Lists):
             sums = np.bincount(owner, counts, len(offsets) - 1)
             if (sums >= LARGEST_SUM).any():
                 row = int(np.argmax(sums >= LARGEST_SUM))
-                raise self.bad(row, flat[slice(*offsets[row : row + 2])], "counts whose sum is a whole number of at most 64 bits")
+                raise self.bad(row, bags[row], "counts whose sum is a whole number of at most 64 bits")
         return counts
 
 

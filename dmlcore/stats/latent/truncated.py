@@ -37,6 +37,7 @@ from dmlcore.stats.univariate.intervals import (
 )
 
 LEAST_MASS = 1e-12  # a law that has less probability in the range is none that could be truncated to it
+MOST_BELOW = 10_000  # counts below the range of a regression, which are gone through one by one
 DRAW_ROUNDS = 1000  # rounds of draws until all are in the range
 
 
@@ -110,6 +111,8 @@ class _Ranged:
         elif self.counts_responses:
             if self.low is None or self.high is not None:
                 raise StructureError(f"{who}: regressions of counts are truncated at their lower end alone")
+            if self.least > MOST_BELOW:
+                raise ParameterError(f"{who}: low of a regression of counts must be at most {MOST_BELOW}, got {self.low!r}")
         elif not has(getattr(self.inner, "family", self.inner), ResponsesWithin):
             raise StructureError(f"{who}: a {self.inner.label} cannot be truncated; linear, Weibull and count regressions can")
 

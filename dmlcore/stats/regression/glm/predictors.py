@@ -19,6 +19,7 @@ from dmlcore.kernels.codes import gather
 from dmlcore.stats.multivariate.vectors import check_dimension
 
 AMID = 9  # rows that say where the middle of a block is
+NEARER = 1e8  # times nearer to zero than the middle: numbers that would lose half of their digits about it
 
 
 class Rows:
@@ -93,11 +94,13 @@ class Rows:
 
 
 def amid(x: np.ndarray) -> np.ndarray:
-    """A point amid covariates `(n, p)`: in each column the median of a few rows, so that a row far away costs the others no digits."""
+    """A point amid covariates `(n, p)`: in each column the median of a few rows, so that a row far away costs the others no digits; or,
+    where many rows are far away, one of the others."""
     if not len(x):
         return np.zeros(x.shape[1])
-    few = x[np.linspace(0, len(x) - 1, AMID).astype(np.intp)]
-    return np.sort(few, axis=0)[AMID // 2]
+    few = x if len(x) <= AMID else x[np.linspace(0, len(x) - 1, AMID).astype(np.intp)]
+    middle, near = np.sort(few, axis=0)[len(few) // 2], np.sort(np.abs(few), axis=0)[len(few) // 4]
+    return np.where(np.abs(middle) > NEARER * np.maximum(near, 1.0), near, middle)
 
 
 def as_floats(column: Any) -> np.ndarray:
