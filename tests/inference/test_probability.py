@@ -327,10 +327,10 @@ def draws_of(example: Example, size: int, seed: int) -> list[Any] | None:
         return None
 
 
-SILENT = {  # laws that say no probability of ranges of their values, or events of which are none of ranges and labels
+SILENT = {  # laws that say no probability of ranges of their values, or of labels, or events of which are none of ranges and labels
     "von mises", "von mises sharp", "multivariate student t", "dirichlet", "von mises fisher", "bernoulli set", "bernoulli set certain",
     "spearman ranking", "mixture of rankings", "hidden association", "hidden association of reals", "integer hidden association",
-    "sparse markov association", "tree hidden markov",
+    "sparse markov association", "tree hidden markov", "conditional labelless",
 }  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def amid(x: np.ndarray) -> np.ndarray:
         return np.zeros(x.shape[1])
     few = x if len(x) <= AMID else x[np.linspace(0, len(x) - 1, AMID).astype(np.intp)]
     middle, near = np.sort(few, axis=0)[len(few) // 2], np.sort(np.abs(few), axis=0)[len(few) // 4]
-    return np.where(np.abs(middle) > NEARER * np.maximum(near, 1.0), near, middle)
+    return np.where(np.abs(middle) / NEARER > np.maximum(near, 1.0), near, middle)
 
 
 def as_floats(column: Any) -> np.ndarray:
