@@ -214,9 +214,9 @@ def test_rows_whose_weighted_sum_underflows_keep_their_density(law: Distribution
 
 @pytest.fixture
 def block(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Rows of a block: few, so that few rows make several blocks."""
-    monkeypatch.setattr(dmlcore.data.encoded, "BLOCK_ROWS", 256)
-    return 256
+    """Rows of a block: few, so that few rows make several blocks, and enough for kernels, which begin at 256."""
+    monkeypatch.setattr(dmlcore.data.encoded, "BLOCK_ROWS", 512)
+    return 512
 
 
 @every

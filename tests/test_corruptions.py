@@ -31,6 +31,7 @@ from dmlcore.stats import (
     CompositeDistribution,
     GaussianDistribution,
     HiddenMarkovModelDistribution,
+    IntegerCategoricalDistribution,
     LinearRegressionDistribution,
     MultinomialDistribution,
     MultivariateGaussianDistribution,
@@ -38,6 +39,7 @@ from dmlcore.stats import (
     PartialGaussianDistribution,
     PoissonDistribution,
     PoissonRegressionDistribution,
+    SpikeAndSlabDistribution,
     TimeDistribution,
     TruncatedDistribution,
 )
@@ -128,7 +130,17 @@ def test_labels_are_kept_as_deep_and_as_wide_as_files_hold_them() -> None:
         assert not is_kept((label, label) if label is deep else label * 2)
 
 
+def test_ranges_beyond_64_bits_are_not_drawn_from() -> None:
+    for law in (IntegerCategoricalDistribution(2**70, [0.5, 0.5]), SpikeAndSlabDistribution(2**70, 3, 0.5, 2**70)):
+        with pytest.raises(ParameterError, match=r"draws from .* would exceed whole numbers of 64 bits"):
+            law.sample(3, rng=1)
+    assert min(IntegerCategoricalDistribution(2**63 - 2, [0.5, 0.5]).sample(20, rng=1)) == 2**63 - 2
+
+
 def test_arrays_that_hold_nan_equal_themselves() -> None:
+    decimal = OptionalDistribution(N(0.0, 1.0), 0.5, Decimal("nan"))
+    assert from_json(to_json(decimal)) == decimal
+    assert hash(from_json(to_json(decimal))) == hash(decimal)
     law = OptionalDistribution(N(0.0, 1.0), 0.5, np.array(np.nan))
     again = from_json(to_json(law))
     assert again == law

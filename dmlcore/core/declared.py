@@ -406,7 +406,12 @@ def same(a: Any, b: Any) -> bool:
         return np.array_equal(a, b, equal_nan=floats)
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(same(u, v) for u, v in zip(a, b, strict=True))
-    return bool(a == b) or (isinstance(a, float) and isinstance(b, float) and a != a and b != b)
+    return bool(a == b) or (_is_nan(a) and _is_nan(b))
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether it is the number, or the decimal, that does not equal itself."""
+    return (isinstance(value, float) or hasattr(value, "is_qnan")) and bool(value != value)
 
 
 def _hashable(value: Any) -> Any:
@@ -414,7 +419,7 @@ def _hashable(value: Any) -> Any:
         value = value.tolist()  # as `same` takes it: equal to a list of its numbers, and zero to minus zero
     if isinstance(value, (tuple, list)):
         return tuple(_hashable(v) for v in value)
-    if isinstance(value, float) and value != value:
+    if _is_nan(value):
         return "nan"
     try:
         return hash(value)

@@ -10,7 +10,6 @@ import numpy as np
 
 from dmlcore.base import special
 from dmlcore.base.domains import Whole, probability
-from dmlcore.base.errors import ParameterError
 from dmlcore.base.numerics import HALF_LOG_2PI, LARGE, across, deviance, stirling_error
 from dmlcore.base.records import dataclass
 from dmlcore.base.support import Support, whole_range
@@ -20,7 +19,7 @@ from dmlcore.core.estimator import Estimator, from_suff_stat, pseudo_counts, pse
 from dmlcore.core.powers import Univariate
 from dmlcore.core.statistics import saved_as
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import MOST_DRAWN, Bound, because_of_bounds, check_bounds, summed_entropy, whole_quantile
+from dmlcore.stats.univariate.counting import Bound, because_of_bounds, check_bounds, check_drawn, summed_entropy, whole_quantile
 
 
 class BinomialDistribution(Distribution, Univariate):
@@ -88,11 +87,7 @@ class BinomialDistribution(Distribution, Univariate):
         return whole_quantile(self.cdf, q, guess, low, high)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        if not -MOST_DRAWN <= self.min_val <= self.min_val + self.n <= MOST_DRAWN or self.n > MOST_DRAWN:
-            raise ParameterError(
-                f"{self.label}: draws from {self.min_val} to {self.min_val + self.n} would exceed whole numbers of 64 bits; need at most "
-                f"{MOST_DRAWN:g} trials, and as much on either side"
-            )
+        check_drawn(self.min_val, self.min_val + self.n, self.label)
         return rng.binomial(self.n, self.p, size) + self.min_val
 
     def expected_statistics(self, count: float) -> Successes:

@@ -134,6 +134,14 @@ def table_size(low: int, high: int, who: str) -> int:
     return high - low + 1
 
 
+def check_drawn(low: int, high: int, who: str) -> None:
+    """Raises `ParameterError` where draws from a range would not be whole numbers of 64 bits."""
+    if not (-MOST_DRAWN <= low <= high <= MOST_DRAWN and high - low <= MOST_DRAWN):
+        raise ParameterError(
+            f"{who}: draws from {low} to {high} would exceed whole numbers of 64 bits; need at most {MOST_DRAWN:g} either way"
+        )
+
+
 def poisson_draws(means: Any, size: Any, rng: np.random.Generator, who: str) -> np.ndarray:
     """Draws of Poisson laws. Raises `ParameterError` where means are so large that draws would not be whole numbers of 64 bits."""
     if np.max(means, initial=0.0) > MOST_MEAN:

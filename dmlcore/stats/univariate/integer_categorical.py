@@ -21,7 +21,7 @@ from dmlcore.core.powers import HasProbabilities, Univariate
 from dmlcore.core.prior import PseudoObservations
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, weights_inside
+from dmlcore.stats.univariate.counting import RangeEstimator, check_drawn, table_size, value_range, weights_inside
 
 table = SparseSimplex()
 
@@ -120,6 +120,7 @@ class IntegerCategoricalDistribution(Distribution, Univariate, HasProbabilities)
         return np.where((q >= 0) & (q <= 1), np.where(q > 0, where[at], 0) + self.min_val, np.nan)[()]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        check_drawn(self.min_val, self.max_val, self.label)
         where, p = self._positive
         return where[rng.choice(len(where), size, p=p)] + self.min_val
 

@@ -22,7 +22,7 @@ from dmlcore.core.powers import Univariate
 from dmlcore.core.prior import Prior
 from dmlcore.core.statistics import Counts
 from dmlcore.data.layouts import Count
-from dmlcore.stats.univariate.counting import RangeEstimator, table_size, value_range, whole_quantile
+from dmlcore.stats.univariate.counting import RangeEstimator, check_drawn, table_size, value_range, whole_quantile
 
 
 class SpikeAndSlabDistribution(Distribution, Univariate):
@@ -107,6 +107,7 @@ class SpikeAndSlabDistribution(Distribution, Univariate):
         return whole_quantile(self.cdf, q, guess, self.min_val, self.max_val)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        check_drawn(self.min_val, self.max_val, self.label)
         slab = rng.integers(self.min_val, max(self.max_val, self.min_val + 1), size)
         slab += slab >= self.k
         return np.where(rng.random(size) < self.p, self.k, slab)
