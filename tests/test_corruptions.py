@@ -183,6 +183,14 @@ def test_names_of_parts_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
             read(path)
 
 
+def test_null_in_place_of_an_object_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "null.jsonl"
+    for text, line in ((b'null\n{"a": 1}\n', 1), (b"\xef\xbb\xbfnull}}\n", 1), (b'{"a": 1}\n\n \tnull\n', 3)):
+        path.write_bytes(text)
+        with pytest.raises(DataError, match=f"line {line} "):
+            read(path)
+
+
 def test_a_column_of_times_does_not_go_round() -> None:
     law = TimeDistribution(N(0.0, 4.0), "D", "2021-03-04")
     for far, rest in ((np.datetime64("300000-01-01"), datetime(2021, 3, 4)), (datetime(3000, 1, 1), np.datetime64(1, "ns"))):

@@ -24,6 +24,7 @@ DELIMITERS = ";\t|,"  # that cells are separated by in practice
 CODE_BYTES = 4  # of a file for each cell, above which text is taken to differ from row to row
 MAX_BLOCK = 2**31 - 1  # bytes that pyarrow reads at once, at most
 MAX_LEVELS = 100  # of lists and objects in each other, in JSON lines
+NULL_LINE = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|\n)[ \t\r]*null")
 JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 OPENING, CLOSING = list(b"[{"), list(b"]}")
 BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -202,6 +203,8 @@ def _json_lines(content: Any, coded: bool) -> Any:
 
     _refuse_other_encodings(content)
     _refuse_depth(content)
+    if NULL_LINE.search(content):  # the reader ends the process where null stands in place of an object
+        _check_objects(content)
     try:
         out = _in_blocks(table, content)
         out.validate(full=True)  # that text is UTF-8
