@@ -185,7 +185,7 @@ def test_names_of_parts_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
 
 def test_null_in_place_of_an_object_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "null.jsonl"
-    for text, line in ((b'null\n{"a": 1}\n', 1), (b"\xef\xbb\xbfnull}}\n", 1), (b'{"a": 1}\n\n \tnull\n', 3)):
+    for text, line in ((b'null\n{"a": 1}\n', 1), (b"\xef\xbb\xbfnull}}\n", 1), (b'{"a": 1}\n\n \tnull\n', 3), (b'{"a": "\xff"}\n null', 1)):
         path.write_bytes(text)
         with pytest.raises(DataError, match=f"line {line} "):
             read(path)

@@ -204,6 +204,7 @@ def _json_lines(content: Any, coded: bool) -> Any:
     _refuse_other_encodings(content)
     _refuse_depth(content)
     if NULL_LINE.search(content):  # the reader ends the process where null stands in place of an object
+        _check_utf8(content)
         _check_objects(content)
     try:
         out = _in_blocks(table, content)
