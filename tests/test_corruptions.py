@@ -138,9 +138,12 @@ def test_ranges_beyond_64_bits_are_not_drawn_from() -> None:
 
 
 def test_arrays_that_hold_nan_equal_themselves() -> None:
-    decimal = OptionalDistribution(N(0.0, 1.0), 0.5, Decimal("nan"))
-    assert from_json(to_json(decimal)) == decimal
-    assert hash(from_json(to_json(decimal))) == hash(decimal)
+    marks = [Decimal("nan"), math.nan, None]
+    laws = [OptionalDistribution(N(0.0, 1.0), 0.5, mark) for mark in marks]
+    for i, law in enumerate(laws):
+        again = from_json(to_json(law))
+        assert [again == other for other in laws] == [i == j for j in range(len(laws))]
+        assert hash(again) == hash(law)
     law = OptionalDistribution(N(0.0, 1.0), 0.5, np.array(np.nan))
     again = from_json(to_json(law))
     assert again == law

@@ -159,14 +159,13 @@ class Whole(Domain):
 
     def check(self, value: Any) -> int:
         try:
-            within_reach = isinstance(value, int) or math.isfinite(value)  # Decimal("1e999999999") as an int takes hours
-            number = int(value) if within_reach else 0
-            right = within_reach and number == value and not isinstance(value, (str, bytes))
+            number = int(value) if isinstance(value, int) or math.isfinite(value) else math.nan  # int(Decimal("1e999999999")) takes hours
+            right = number == value and not isinstance(value, (str, bytes))
         except (TypeError, ValueError, OverflowError):
             raise self.fail(value) from None
         if not right or (self.low is not None and number < self.low):
             raise self.fail(value)
-        return number
+        return int(number)
 
 
 class Array(Domain):

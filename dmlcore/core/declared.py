@@ -17,6 +17,7 @@ import numpy as np
 
 from dmlcore.base.domains import Child, Children, Domain, Keys, Text
 from dmlcore.base.errors import ParameterError, shorten
+from dmlcore.base.marks import is_missing
 from dmlcore.base.records import Signature, not_deleted, not_set
 
 
@@ -398,7 +399,7 @@ def _readable(value: Any) -> str:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Equality of field values: arrays entry by entry, NaN equal to itself."""
+    """Equality of field values: arrays entry by entry, NaN and other marks of something missing equal to their like."""
     if a is b:
         return True
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
@@ -406,12 +407,9 @@ def same(a: Any, b: Any) -> bool:
         return np.array_equal(a, b, equal_nan=floats)
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(same(u, v) for u, v in zip(a, b, strict=True))
-    return bool(a == b) or (_is_nan(a) and _is_nan(b))
-
-
-def _is_nan(value: Any) -> bool:
-    """Whether it is the number, or the decimal, that does not equal itself."""
-    return (isinstance(value, float) or hasattr(value, "is_qnan")) and bool(value != value)
+    if is_missing(a) or is_missing(b):
+        return is_missing(a) and is_missing(b) and (type(a) is type(b) or (isinstance(a, float) and isinstance(b, float)))
+    return bool(a == b)
 
 
 def _hashable(value: Any) -> Any:
@@ -419,8 +417,8 @@ def _hashable(value: Any) -> Any:
         value = value.tolist()  # as `same` takes it: equal to a list of its numbers, and zero to minus zero
     if isinstance(value, (tuple, list)):
         return tuple(_hashable(v) for v in value)
-    if _is_nan(value):
-        return "nan"
+    if is_missing(value):
+        return "missing"
     try:
         return hash(value)
     except TypeError:  # mappings: equal ones have equal lengths
